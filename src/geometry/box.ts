@@ -1,0 +1,89 @@
+/**
+ * Boxes in absolute pixels of the upright photo: the origin is the top left corner of the image, x grows to the right,
+ * y grows downwards. The layout is part of every name, so that corners are never taken for sizes.
+ */
+
+/** Corners: `x1 <= x2`, `y1 <= y2`. */
+export interface BoxXyxy {
+  readonly x1: number;
+  readonly y1: number;
+  readonly x2: number;
+  readonly y2: number;
+}
+
+/** Top left corner and size, the layout of COCO files. */
+export interface BoxXywh {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** Centre and size. */
+export interface BoxCxcywh {
+  readonly cx: number;
+  readonly cy: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** Size of an image, pixels. */
+export interface ImageSize {
+  readonly width: number;
+  readonly height: number;
+}
+
+/** `{x: 1, y: 2, width: 3, height: 4}` is `{x1: 1, y1: 2, x2: 4, y2: 6}`. */
+export function xywhToXyxy(box: BoxXywh): BoxXyxy {
+  return { x1: box.x, y1: box.y, x2: box.x + box.width, y2: box.y + box.height };
+}
+
+/** `{x1: 1, y1: 2, x2: 4, y2: 6}` is `{x: 1, y: 2, width: 3, height: 4}`. */
+export function xyxyToXywh(box: BoxXyxy): BoxXywh {
+  return { x: box.x1, y: box.y1, width: box.x2 - box.x1, height: box.y2 - box.y1 };
+}
+
+/** `{cx: 2, cy: 3, width: 2, height: 4}` is `{x1: 1, y1: 1, x2: 3, y2: 5}`. */
+export function cxcywhToXyxy(box: BoxCxcywh): BoxXyxy {
+  return {
+    x1: box.cx - box.width / 2,
+    y1: box.cy - box.height / 2,
+    x2: box.cx + box.width / 2,
+    y2: box.cy + box.height / 2,
+  };
+}
+
+/** `{x1: 1, y1: 1, x2: 3, y2: 5}` is `{cx: 2, cy: 3, width: 2, height: 4}`. */
+export function xyxyToCxcywh(box: BoxXyxy): BoxCxcywh {
+  return {
+    cx: (box.x1 + box.x2) / 2,
+    cy: (box.y1 + box.y2) / 2,
+    width: box.x2 - box.x1,
+    height: box.y2 - box.y1,
+  };
+}
+
+/** Area in square pixels; 0 for a box without extent. */
+export function areaXyxy(box: BoxXyxy): number {
+  return Math.max(0, box.x2 - box.x1) * Math.max(0, box.y2 - box.y1);
+}
+
+/** The part of the box inside the image. A box wholly outside becomes a box of no area on the border. */
+export function clipXyxy(box: BoxXyxy, { width, height }: ImageSize): BoxXyxy {
+  return {
+    x1: Math.min(Math.max(box.x1, 0), width),
+    y1: Math.min(Math.max(box.y1, 0), height),
+    x2: Math.min(Math.max(box.x2, 0), width),
+    y2: Math.min(Math.max(box.y2, 0), height),
+  };
+}
+
+/** The box stretched by `sx` along x and `sy` along y, away from the origin. */
+export function scaleXyxy(box: BoxXyxy, sx: number, sy: number): BoxXyxy {
+  return { x1: box.x1 * sx, y1: box.y1 * sy, x2: box.x2 * sx, y2: box.y2 * sy };
+}
+
+/** The box in the photo mirrored left to right. `{x1: 1, x2: 3}` in an image 10 wide becomes `{x1: 7, x2: 9}`. */
+export function mirrorXyxy(box: BoxXyxy, { width }: ImageSize): BoxXyxy {
+  return { x1: width - box.x2, y1: box.y1, x2: width - box.x1, y2: box.y2 };
+}

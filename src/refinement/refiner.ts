@@ -1,0 +1,74 @@
+import type { FeatureMap } from '../detection/detection.js';
+import type { BoxXyxy, ImageSize } from '../geometry/box.js';
+import type { RgbRaster } from '../geometry/raster.js';
+
+/** One box that some tool proposes for a query. */
+export interface Candidate {
+  /** Absolute pixels of the upright photo. */
+  readonly boxXyxy: BoxXyxy;
+  /** Name of the tool that proposes it: the detector's model name, or a key of `tools` on the query line. */
+  readonly tool: string;
+  /** Place among the boxes of the same tool, best first, from 0. */
+  readonly rank: number;
+  /** The tool's confidence, 0..1; absent where the tool gives none. */
+  readonly score?: number;
+  readonly label?: string;
+}
+
+/** What the photo itself shows; absent where a query line brings its own boxes and no image. */
+export interface PhotoEvidence {
+  /** The whole photo at the detector's input size; `fit` as the detector's card says. */
+  readonly raster: RgbRaster;
+  /** The photo's own rectangle inside the raster, raster pixels (all of it where the fit is `stretch`). */
+  readonly contentXyxy: BoxXyxy;
+  readonly featureMap?: FeatureMap;
+}
+
+/** One query with everything that may be known when it is answered. */
+export interface RefineRequest {
+  /** The expression as the user wrote it. */
+  readonly query: string;
+  readonly image: ImageSize;
+  /** All boxes of all tools. May be empty. */
+  readonly candidates: readonly Candidate[];
+  /** Whose answer counts as the tool's: one of `candidates[].tool`. */
+  readonly toolName: string;
+  /** The tool's answer, one of `candidates`; null where the tool found nothing. */
+  readonly tool: Candidate | null;
+  readonly evidence?: PhotoEvidence;
+}
+
+/** The refiner's own answer, formed without sight of the tool's. */
+export interface Thought {
+  readonly boxXyxy: BoxXyxy | null;
+  /** 0..1 */
+  readonly score: number;
+  /** One sentence that a person can check against the photo. */
+  readonly text: string;
+}
+
+/**
+ * confirm: the tool's box stands. correct: another object. adjust: the same object, a better box. fallback: the refiner
+ * could not answer and the tool's box stands. none: nothing in the image fits.
+ */
+export type Decision = 'confirm' | 'correct' | 'adjust' | 'fallback' | 'none';
+
+export interface Answer {
+  /** Null if and only if the decision is `none`, or `fallback` without a tool's box. */
+  readonly boxXyxy: BoxXyxy | null;
+  /** 0..1 */
+  readonly score: number;
+  readonly decision: Decision;
+  readonly text: string;
+}
+
+export interface Refinement {
+  readonly think: Thought;
+  readonly answer: Answer;
+}
+
+/** Thinks, sees the tool's answer, rethinks. One refinement per request, in the same order. */
+export interface Refiner {
+  readonly name: string;
+  refine(requests: readonly RefineRequest[], signal?: AbortSignal): Promise<Refinement[]>;
+}
