@@ -1,0 +1,179 @@
+import { z } from 'zod';
+import type { BoxXywh, BoxXyxy, ImageSize } from '../geometry/box.js';
+import { quoted, VgrError } from './fault.js';
+
+/** One box that another tool found for the query. */
+export interface ToolBox {
+  readonly boxXyxy: BoxXyxy;
+  /** 0..1 */
+  readonly score?: number;
+  readonly label?: string;
+}
+
+/** The boxes of one tool, best first. */
+export interface ToolBoxes {
+  readonly name: string;
+  readonly boxes: readonly ToolBox[];
+}
+
+/** One line of a queries file. */
+export interface Query {
+  readonly id: string;
+  /** Line number in the file, from 1. */
+  readonly line: number;
+  readonly query: string;
+  /** As written: relative to the image folder. Absent only where the line brings boxes in `tools`. */
+  readonly image?: string;
+  /** Ground truth, absolute pixels. */
+  readonly truthXywh?: BoxXywh;
+  readonly tools: readonly ToolBoxes[];
+  /** The size that the line itself states. */
+  readonly size?: ImageSize;
+  /** Every other field of the line, as it was. */
+  readonly extra: Readonly<Record<string, unknown>>;
+}
+
+const coordinate = z.number();
+const positive = z.number().positive();
+const xyxy = z
+  .tuple([coordinate, coordinate, coordinate, coordinate])
+  .refine(([x1, y1, x2, y2]) => x2 >= x1 && y2 >= y1, {
+    error: 'expected [x1, y1, x2, y2] with x2 >= x1 and y2 >= y1',
+  })
+  .transform(([x1, y1, x2, y2]): BoxXyxy => ({ x1, y1, x2, y2 }));
+const xywh = z
+  .tuple([coordinate, coordinate, coordinate, coordinate])
+  .refine(([, , width, height]) => width >= 0 && height >= 0, {
+    error: 'expected [x, y, width, height] with width and height >= 0',
+  })
+  .transform(([x, y, width, height]): BoxXywh => ({ x, y, width, height }));
+
+const toolBox = z.object({
+  bbox_2d: xyxy,
+  score: z.number().min(0).max(1).nullish(),
+  label: z.string().nullish(),
+});
+
+const queryLine = z
+  .looseObject({
+    id: z.string().min(1).optional(),
+    image: z.string().min(1).optional(),
+    query: z
+      .string()
+      .refine((text) => text.trim() !== '', { error: 'expected words, got an empty string' }),
+    bbox: xywh.optional(),
+    tools: z.record(z.string(), z.array(toolBox)).optional(),
+    width: positive.optional(),
+    height: positive.optional(),
+  })
+  .refine((line) => line.image !== undefined || line.tools !== undefined, {
+    path: ['image'],
+    error: 'expected a string, or `tools` with boxes; got neither',
+  });
+
+/** Widest and lowest corner of the boxes; the size of an image that nobody states. */
+export function extentOf(boxes: readonly BoxXyxy[]): ImageSize {
+  let width = 1;
+  let height = 1;
+  for (const box of boxes) {
+    width = Math.max(width, box.x2);
+    height = Math.max(height, box.y2);
+  }
+  return { width, height };
+}
+
+/**
+ * Reads one line of a queries file.
+ * @param number line number from 1, the id of a line that brings none
+ * @throws VgrError QUERY_INVALID that names the line, the field, what is expected and what is there
+ */
+export function parseQueryLine(text: string, number: number): Query {
+  const parsed = queryLine.safeParse(parseJson(text, number), { reportInput: true });
+  if (!parsed.success) throw invalidField(parsed.error, number);
+  const { id, image, query, bbox, tools, width, height, ...extra } = parsed.data;
+  return {
+    id: id ?? String(number),
+    line: number,
+    query,
+    ...(image !== undefined && { image }),
+    ...(bbox && { truthXywh: bbox }),
+    tools: Object.entries(tools ?? {}).map(([name, boxes]) => ({
+      name,
+      boxes: boxes.map(({ bbox_2d, score, label }) => ({
+        boxXyxy: bbox_2d,
+        ...(score != null && { score }),
+        ...(label != null && { label }),
+      })),
+    })),
+    ...(width !== undefined && height !== undefined && { size: { width, height } }),
+    extra,
+  };
+}
+
+/** The id that a line states, even where the rest of it is not valid; undefined where there is none to be read. */
+export function statedId(text: string): string | undefined {
+  try {
+    const id: unknown = (JSON.parse(text) as { id?: unknown } | null)?.id;
+    return typeof id === 'string' && id !== '' ? id : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function parseJson(text: string, number: number): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new VgrError(
+      'QUERY_INVALID',
+      `line ${number}: expected a JSON object, got ${quoted(text, 60)}`,
+      {
+        hint: `check the line alone: \`sed -n ${number}p FILE | jq .\``,
+        cause,
+      },
+    );
+  }
+}
+
+/** Zod's own wording is for programmers: the first issue is retold with field, expected and got. */
+function invalidField(error: z.ZodError, number: number): VgrError {
+  const issue = error.issues[0]!;
+  const field = issue.path.map(String).join('.');
+  const got = 'input' in issue ? describe(issue.input) : '';
+  const wanted =
+    issue.code === 'custom'
+      ? issue.message
+      : `expected ${expectation(issue)}${got && `, got ${got}`}`;
+  const where = field === '' ? `line ${number}` : `line ${number}, field ${quoted(field)}`;
+  return new VgrError('QUERY_INVALID', `${where}: ${wanted}`, {
+    hint: 'a line reads {"id": "q1", "image": "zoo/3.jpg", "query": "the left lion"}; `vgr refine --help` lists the fields',
+  });
+}
+
+const EXPECTED: Readonly<Record<string, string>> = {
+  tuple: 'four numbers',
+  array: 'a list',
+  object: 'an object',
+  record: 'an object',
+  string: 'a string',
+  number: 'a number',
+};
+
+function expectation(issue: z.core.$ZodIssue): string {
+  if (issue.code === 'invalid_type') return EXPECTED[issue.expected] ?? issue.expected;
+  if (issue.code === 'too_small' || issue.code === 'too_big') {
+    if (issue.origin === 'array') return 'four numbers';
+    if (issue.origin === 'string') return 'at least one character';
+    if (issue.code === 'too_big') return `a number of at most ${issue.maximum}`;
+    return `a number ${issue.inclusive ? 'of at least' : 'above'} ${issue.minimum}`;
+  }
+  return issue.message.toLowerCase();
+}
+
+function describe(value: unknown): string {
+  if (value === undefined) return 'nothing';
+  return quoted(
+    typeof value === 'number' ? `${value}` : (JSON.stringify(value) ?? typeof value),
+    60,
+  );
+}

@@ -1,0 +1,122 @@
+import type { BoxXyxy } from '../geometry/box.js';
+import type { FaultCode, VgrError } from './fault.js';
+
+/** Version of the lines below. New fields may come within a version; a field never changes its meaning. */
+export const RESULT_SCHEMA = 1;
+
+/** `[x1, y1, x2, y2]`, absolute pixels of the upright photo: the layout of `bbox_2d` on the wire. */
+export type Bbox2d = readonly [number, number, number, number];
+
+export interface TimingMs {
+  /** Reading and decoding the photo; 0 on the later queries of the same photo. */
+  readonly decode: number;
+  /** The detector, with its queue; 0 on the later queries of the same photo. */
+  readonly detect: number;
+  readonly refine: number;
+}
+
+/** The answer to one query. */
+export interface ResultLine {
+  readonly type: 'result';
+  readonly schema: typeof RESULT_SCHEMA;
+  readonly id: string;
+  readonly image?: string;
+  readonly width: number;
+  readonly height: number;
+  readonly query: string;
+  /** The tool's answer; its box is null where it found nothing. */
+  readonly tool: {
+    readonly name: string;
+    readonly bbox_2d: Bbox2d | null;
+    readonly score?: number;
+    readonly label?: string;
+  };
+  readonly think: {
+    readonly bbox_2d: Bbox2d | null;
+    readonly score: number;
+    readonly text: string;
+  };
+  readonly answer: {
+    readonly bbox_2d: Bbox2d | null;
+    readonly score: number;
+    readonly decision: 'confirm' | 'correct' | 'adjust' | 'fallback' | 'none';
+    readonly text: string;
+    /** Label of the candidate that the answer is; absent where the answer's box has none. */
+    readonly label?: string;
+  };
+  readonly candidates: number;
+  readonly timing_ms?: TimingMs;
+  readonly extra?: Readonly<Record<string, unknown>>;
+}
+
+/** What a detector finds in one photo. */
+export interface DetectionsLine {
+  readonly type: 'detections';
+  readonly schema: typeof RESULT_SCHEMA;
+  readonly image: string;
+  readonly width: number;
+  readonly height: number;
+  readonly detections: readonly {
+    readonly bbox_2d: Bbox2d;
+    readonly score: number;
+    readonly label: string;
+    readonly category_id: number;
+  }[];
+  readonly timing_ms?: Omit<TimingMs, 'refine'>;
+}
+
+/** An item that could not be done. */
+export interface ErrorLine {
+  readonly type: 'error';
+  readonly schema: typeof RESULT_SCHEMA;
+  readonly id?: string;
+  readonly image?: string;
+  /** Line number in the queries file, from 1. */
+  readonly line?: number;
+  readonly code: FaultCode;
+  readonly message: string;
+  readonly hint?: string;
+}
+
+export type OutputLine = ResultLine | DetectionsLine | ErrorLine;
+
+/** Two decimals of a pixel: finer than any detector is right, and short. Never `-0`. */
+export function bbox2d(box: BoxXyxy): Bbox2d {
+  return [pixels(box.x1), pixels(box.y1), pixels(box.x2), pixels(box.y2)];
+}
+
+function pixels(value: number): number {
+  return Math.round(value * 100) / 100 + 0;
+}
+
+/** Four decimals, for scores in 0..1. */
+export function roundedScore(score: number): number {
+  return Math.round(score * 1e4) / 1e4;
+}
+
+/** Hundredths of a millisecond. */
+export function roundedMs(ms: number): number {
+  return Math.round(ms * 100) / 100;
+}
+
+/** The error record of an item. */
+export function errorLine(
+  item: { readonly id?: string; readonly image?: string; readonly line?: number },
+  fault: VgrError,
+): ErrorLine {
+  return {
+    type: 'error',
+    schema: RESULT_SCHEMA,
+    ...(item.id !== undefined && { id: item.id }),
+    ...(item.image !== undefined && { image: item.image }),
+    ...(item.line !== undefined && { line: item.line }),
+    code: fault.code,
+    message: fault.message,
+    ...(fault.hint !== undefined && { hint: fault.hint }),
+  };
+}
+
+/** One line with its line feed. Keys stand in the order in which the record was built, so equal records are equal bytes. */
+export function serialiseLine(line: OutputLine): string {
+  return `${JSON.stringify(line)}\n`;
+}
