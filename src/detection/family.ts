@@ -1,0 +1,39 @@
+import type { DetectorCard } from '../formats/model-card.js';
+import type { ImageSize } from '../geometry/box.js';
+import type { RgbRaster } from '../geometry/raster.js';
+import type { Detection, FeatureMap } from './detection.js';
+import type { NamedTensors } from './tensor.js';
+
+/** Which boxes of a photo are wanted. */
+export interface DecodeOptions {
+  /** Lowest score that counts, 0..1. */
+  readonly minScore: number;
+  /** Most boxes for one photo, at least 1. */
+  readonly maxDetections: number;
+}
+
+/** What a detector says of one photo. */
+export interface DecodedPhoto {
+  /** By falling score; equal scores by rising class index, then in the heads' own order. */
+  readonly detections: readonly Detection[];
+  /** Present where the graph's feature output is among the decoded ones. Holds a buffer of its own. */
+  readonly featureMap?: FeatureMap;
+}
+
+/**
+ * How detectors of one architecture are fed and read. Pure; rasters, photos and results correspond by index.
+ * Errors thrown: RangeError where rasters or tensors are not of the card's sizes.
+ */
+export interface DetectorFamily {
+  /** The graph's inputs for a batch of rasters of the card's input size. Rasters may be shared with the tensors. */
+  pack(rasters: readonly RgbRaster[], card: DetectorCard): NamedTensors;
+  /** The outputs to fetch; with `features` the feature map's as well, where the card names one. */
+  outputNames(card: DetectorCard, wanted: { readonly features: boolean }): string[];
+  /** @param images sizes of the upright photos from which the rasters were made */
+  decode(
+    outputs: NamedTensors,
+    images: readonly ImageSize[],
+    card: DetectorCard,
+    options: DecodeOptions,
+  ): DecodedPhoto[];
+}
