@@ -1,0 +1,92 @@
+/** Words made at a time: the state stays in registers meanwhile. */
+const BLOCK = 1024;
+
+/**
+ * xoshiro128**, 32 bits a step, period 2^128 - 1. A seed is spread over the state by a mixing function, so that
+ * neighbouring seeds give unrelated streams.
+ * @see D. Blackman, S. Vigna, "Scrambled Linear Pseudorandom Number Generators", ACM TOMS 47(4), 2021
+ */
+export class SeededRandom {
+  readonly #state: Int32Array;
+  readonly #words = new Uint32Array(BLOCK);
+  #next = BLOCK;
+
+  /** @param seed any integer; its low 32 bits count */
+  constructor(seed: number) {
+    this.#state = Int32Array.from([1, 2, 3, 4], (word) => mixed(seed + word * 0x9e3779b9));
+  }
+
+  /** A generator that starts at exactly this state; not all four words may be 0. */
+  static fromState(words: readonly [number, number, number, number]): SeededRandom {
+    const random = new SeededRandom(0);
+    random.#state.set(words);
+    return random;
+  }
+
+  /** An integer, uniform over 0 .. 2^32 - 1. */
+  nextUint32(): number {
+    if (this.#next === BLOCK) this.#refill();
+    return this.#words[this.#next++]!;
+  }
+
+  /** Uniform over [0, 1), in steps of 2^-32. */
+  next(): number {
+    return this.nextUint32() * 2 ** -32;
+  }
+
+  /**
+   * Uniform over the integers 0 .. `bound` - 1, for `bound` up to 2^32. No draw is rejected: the probabilities of two
+   * outcomes differ by at most 2^-32.
+   */
+  nextBelow(bound: number): number {
+    return Math.floor(this.nextUint32() * 2 ** -32 * bound);
+  }
+
+  /**
+   * Draws as many rows as there are, with replacement: `counts[row]` becomes how often the row is drawn. A count beyond
+   * 16 bits has a probability under 10^-280000.
+   */
+  drawRows(counts: Uint16Array): void {
+    const rows = counts.length;
+    const scale = rows * 2 ** -32;
+    counts.fill(0);
+    for (let drawn = 0; drawn < rows; ) {
+      if (this.#next === BLOCK) this.#refill();
+      const words = this.#words;
+      const from = this.#next;
+      const to = Math.min(BLOCK, from + rows - drawn);
+      for (let index = from; index < to; index++) counts[Math.floor(words[index]! * scale)]!++;
+      this.#next = to;
+      drawn += to - from;
+    }
+  }
+
+  #refill(): void {
+    let [word0, word1, word2, word3] = this.#state as unknown as [number, number, number, number];
+    const words = this.#words;
+    for (let index = 0; index < BLOCK; index++) {
+      words[index] = Math.imul(rotatedLeft(Math.imul(word1, 5), 7), 9);
+      const shifted = word1 << 9;
+      word2 ^= word0;
+      word3 ^= word1;
+      word1 ^= word2;
+      word0 ^= word3;
+      word2 ^= shifted;
+      word3 = rotatedLeft(word3, 11);
+    }
+    this.#state.set([word0, word1, word2, word3]);
+    this.#next = 0;
+  }
+}
+
+function rotatedLeft(word: number, bits: number): number {
+  return (word << bits) | (word >>> (32 - bits));
+}
+
+/** The finaliser of MurmurHash3: a bijection of 32-bit words in which every input bit moves every output bit. */
+function mixed(word: number): number {
+  let hash = word ^ (word >>> 16);
+  hash = Math.imul(hash, 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return hash ^ (hash >>> 16);
+}

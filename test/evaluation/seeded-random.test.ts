@@ -1,0 +1,41 @@
+import { expect, test } from 'vitest';
+import { SeededRandom } from '../../src/evaluation/seeded-random.js';
+
+test('xoshiro128** from the state 1, 2, 3, 4', () => {
+  const random = SeededRandom.fromState([1, 2, 3, 4]);
+  // Worked out with unbounded integers from the published step.
+  const expected = [11520, 0, 5927040, 70819200, 2031721883, 1637235492, 1287239034, 3734860849];
+  expect(expected.map(() => random.nextUint32())).toEqual(expected);
+});
+
+test('equal seeds, equal streams; the next seed, another', () => {
+  const stream = (seed: number) => {
+    const random = new SeededRandom(seed);
+    return Array.from({ length: 2000 }, () => random.next());
+  };
+  expect(stream(5)).toEqual(stream(5));
+  const next = stream(6);
+  expect(stream(5).filter((value, index) => value === next[index]).length).toBeLessThan(3);
+});
+
+test('rows are drawn evenly, as many as there are', () => {
+  const random = new SeededRandom(11);
+  const counts = new Uint16Array(1500);
+  const totals = new Float64Array(1500);
+  for (let round = 0; round < 400; round++) {
+    random.drawRows(counts);
+    expect(counts.reduce((sum, count) => sum + count, 0)).toBe(1500);
+    counts.forEach((count, row) => {
+      totals[row]! += count;
+    });
+  }
+  // Chi-squared over 1500 rows of 400 expected draws: mean 1499, standard deviation 54.8.
+  const chiSquared = totals.reduce((sum, total) => sum + (total - 400) ** 2 / 400, 0);
+  expect(Math.abs(chiSquared - 1499)).toBeLessThan(4 * 54.8);
+});
+
+test('nextBelow stays below its bound', () => {
+  const random = new SeededRandom(2);
+  const seen = new Set(Array.from({ length: 500 }, () => random.nextBelow(3)));
+  expect([...seen].sort()).toEqual([0, 1, 2]);
+});
