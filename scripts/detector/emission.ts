@@ -1,0 +1,283 @@
+import type { OnnxModel, OnnxNode, OnnxTensor } from '../../src/formats/onnx.js';
+import {
+  type OnnxAttributeValue,
+  onnxNode,
+  onnxTensor,
+  onnxValueInfo,
+} from '../../src/formats/onnx-graph.js';
+import type { ConvLayer, HardSwishLayer, Layer, MapSize, Network } from './layers.js';
+
+/** What the finished graph is called and says of itself. */
+export interface Emission {
+  /** Name and size of the input: uint8 [batch, height, width, channels], pixels as they are decoded. */
+  readonly input: MapSize & { readonly name: string };
+  readonly graphName: string;
+  readonly producer: string;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+const BATCH = 'batch';
+
+/**
+ * The network as an ONNX graph over channels-first maps, opset 17. Outputs are float32 [batch, channels, height, width].
+ * @throws {Error} at a layer whose inputs do not fit together
+ */
+export function emitNetwork(network: Network, emission: Emission): OnnxModel {
+  const emitter = new Emitter(network, emission);
+  for (const [name, layer] of network.layers) emitter.emit(name, layer);
+  return emitter.finish();
+}
+
+class Emitter {
+  readonly #network: Network;
+  readonly #emission: Emission;
+  readonly #nodes: OnnxNode[] = [];
+  readonly #initializers = new Map<string, OnnxTensor>();
+  readonly #sizes = new Map<string, MapSize>();
+  /** Names in the graph, by names in the network. */
+  readonly #names = new Map<string, string>();
+
+  constructor(network: Network, emission: Emission) {
+    this.#network = network;
+    this.#emission = emission;
+    for (const [role, name] of Object.entries(network.outputs)) this.#names.set(name, role);
+    const { height, width, channels, name } = emission.input;
+    this.#sizes.set(network.input, { height, width, channels });
+    // Rows of interleaved pixels are rows of a map with one channel; convolutions over the input read them so.
+    const rows = onnxTensor('rows', 'int64', [4], [0, 1, height, width * channels]);
+    this.#initializers.set('rows', rows);
+    this.#node('Reshape', [name, 'rows'], `${name}/rows`);
+    this.#node('Cast', [`${name}/rows`], this.#name(network.input), { to: 1 });
+  }
+
+  emit(name: string, layer: Layer): void {
+    const output = this.#name(name);
+    switch (layer.kind) {
+      case 'conv':
+        this.#emitConv(name, layer);
+        return;
+      case 'relu':
+        this.#node('Relu', [this.#name(layer.input)], output);
+        break;
+      case 'sigmoid':
+        this.#node('Sigmoid', [this.#name(layer.input)], output);
+        break;
+      case 'mean':
+        this.#node('GlobalAveragePool', [this.#name(layer.input)], output);
+        this.#sizes.set(name, { ...this.#size(layer.input), height: 1, width: 1 });
+        return;
+      case 'hard-sigmoid':
+        this.#expectUnitScale(name, layer.scale);
+        this.#hardSigmoid(this.#name(layer.input), output, 1 / 6);
+        break;
+      case 'hard-swish':
+        this.#emitHardSwish(name, layer);
+        break;
+      case 'scale':
+        this.#expectUnitScale(name, layer.factor);
+        break;
+      case 'add':
+      case 'multiply':
+        this.#emitBinary(name, layer.kind === 'add' ? 'Add' : 'Mul', layer.inputs);
+        return;
+      case 'concat':
+        this.#emitConcat(name, layer.inputs);
+        return;
+      case 'resize':
+        this.#emitResize(name, layer);
+        return;
+    }
+    this.#sizes.set(name, this.#size(layer.input));
+  }
+
+  finish(): OnnxModel {
+    const { input, graphName, producer, metadata } = this.#emission;
+    const outputs = Object.entries(this.#network.outputs).map(([role, name]) => {
+      const { channels, height, width } = this.#size(name);
+      return onnxValueInfo(role, 'float32', [BATCH, channels, height, width]);
+    });
+    return {
+      irVersion: 8,
+      producerName: producer,
+      opsetImport: [{ domain: '', version: 17 }],
+      metadataProps: Object.entries(metadata).map(([key, value]) => ({ key, value })),
+      graph: {
+        name: graphName,
+        node: this.#nodes,
+        initializer: [...this.#initializers.values()],
+        input: [
+          onnxValueInfo(input.name, 'uint8', [BATCH, input.height, input.width, input.channels]),
+        ],
+        output: outputs,
+      },
+    };
+  }
+
+  #emitConv(name: string, layer: ConvLayer): void {
+    const output = this.#name(name);
+    const { height, width, channels } = this.#size(layer.input);
+    const [kernelHeight = 1, kernelWidth = 1, reads = 1, makes = 1] = layer.weights.dims;
+    if (reads !== channels) throw new Error(`${name}: reads ${reads} channels, gets ${channels}`);
+    const down = padding(height, kernelHeight, layer);
+    const across = padding(width, kernelWidth, layer);
+    const interleaved = layer.input === this.#network.input;
+    const step = interleaved ? channels : 1;
+    const dims = layer.depthwise
+      ? [reads, 1, kernelHeight, kernelWidth]
+      : interleaved
+        ? [makes, 1, kernelHeight, kernelWidth * channels]
+        : [makes, reads, kernelHeight, kernelWidth];
+    const weights = layer.depthwise
+      ? depthwiseWeights(layer)
+      : interleaved
+        ? interleavedWeights(layer)
+        : denseWeights(layer);
+    const inputs = [this.#name(layer.input), `${output}/weights`];
+    this.#initializers.set(
+      `${output}/weights`,
+      onnxTensor(`${output}/weights`, 'float32', dims, weights),
+    );
+    if (layer.bias !== null) {
+      const bias = onnxTensor(`${output}/bias`, 'float32', [layer.bias.length], layer.bias);
+      this.#initializers.set(`${output}/bias`, bias);
+      inputs.push(`${output}/bias`);
+    }
+    this.#node('Conv', inputs, layer.relu ? `${output}/linear` : output, {
+      group: layer.depthwise ? reads : 1,
+      kernel_shape: dims.slice(2),
+      pads: [down.before, across.before * step, down.after, across.after * step],
+      strides: [layer.stride, layer.stride * step],
+    });
+    if (layer.relu) this.#node('Relu', [`${output}/linear`], output);
+    this.#sizes.set(name, {
+      height: down.size,
+      width: across.size,
+      channels: layer.depthwise ? reads : makes,
+    });
+  }
+
+  #emitHardSwish(name: string, { input, scale, slope }: HardSwishLayer): void {
+    this.#expectUnitScale(name, scale);
+    const output = this.#name(name);
+    this.#hardSigmoid(this.#name(input), `${output}/gate`, slope);
+    this.#node('Mul', [this.#name(input), `${output}/gate`], output);
+  }
+
+  #hardSigmoid(input: string, output: string, slope: number): void {
+    this.#node('HardSigmoid', [input], output, { alpha: { floats: slope }, beta: { floats: 0.5 } });
+  }
+
+  #emitBinary(name: string, operator: string, [first, second]: readonly [string, string]): void {
+    const [a, b] = [this.#size(first), this.#size(second)];
+    const larger = a.height * a.width >= b.height * b.width ? a : b;
+    const smaller = larger === a ? b : a;
+    const fits =
+      smaller.channels === larger.channels &&
+      (smaller.height * smaller.width === 1 ||
+        (smaller.height === larger.height && smaller.width === larger.width));
+    if (!fits) throw new Error(`${name}: ${JSON.stringify(a)} does not fit ${JSON.stringify(b)}`);
+    const inputs = larger === a ? [first, second] : [second, first];
+    this.#node(
+      operator,
+      inputs.map((input) => this.#name(input)),
+      this.#name(name),
+    );
+    this.#sizes.set(name, larger);
+  }
+
+  #emitConcat(name: string, inputs: readonly string[]): void {
+    const sizes = inputs.map((input) => this.#size(input));
+    this.#node(
+      'Concat',
+      inputs.map((input) => this.#name(input)),
+      this.#name(name),
+      { axis: 1 },
+    );
+    const channels = sizes.reduce((sum, size) => sum + size.channels, 0);
+    this.#sizes.set(name, { ...this.#size(inputs[0] ?? ''), channels });
+  }
+
+  #emitResize(name: string, { input, height, width }: Layer & { kind: 'resize' }): void {
+    const size = this.#size(input);
+    const scales = Float32Array.of(1, 1, height / size.height, width / size.width);
+    const scalesName = `scales-${scales.join('-')}`;
+    this.#initializers.set(scalesName, onnxTensor(scalesName, 'float32', [4], scales));
+    this.#node('Resize', [this.#name(input), '', scalesName], this.#name(name), {
+      mode: 'linear',
+      coordinate_transformation_mode: 'asymmetric',
+    });
+    this.#sizes.set(name, { ...size, height, width });
+  }
+
+  #node(
+    operator: string,
+    inputs: readonly string[],
+    output: string,
+    attributes: Readonly<Record<string, OnnxAttributeValue>> = {},
+  ): void {
+    this.#nodes.push(onnxNode(operator, inputs, [output], attributes));
+  }
+
+  #name(name: string): string {
+    return this.#names.get(name) ?? name;
+  }
+
+  #size(name: string): MapSize {
+    const size = this.#sizes.get(name);
+    if (size === undefined) throw new Error(`${name}: read before it is made`);
+    return size;
+  }
+
+  #expectUnitScale(name: string, scale: number): void {
+    if (scale !== 1) throw new Error(`${name}: the factor ${scale} was not folded into weights`);
+  }
+}
+
+/** TensorFlow's `SAME`: as little as gives `ceil(size / stride)` results, the odd pixel at the end. */
+function padding(size: number, kernel: number, { same, stride }: ConvLayer) {
+  const results = same ? Math.ceil(size / stride) : Math.floor((size - kernel) / stride) + 1;
+  const missing = same ? Math.max(0, (results - 1) * stride + kernel - size) : 0;
+  const before = Math.floor(missing / 2);
+  return { size: results, before, after: missing - before };
+}
+
+/** [height, width, in, out] to [out, in, height, width]. */
+function denseWeights({ weights: { dims, data } }: ConvLayer): Float32Array {
+  const [height = 1, width = 1, reads = 1, makes = 1] = dims;
+  const area = height * width;
+  const moved = new Float32Array(data.length);
+  for (let place = 0; place < area; place++) {
+    for (let read = 0; read < reads; read++) {
+      for (let made = 0; made < makes; made++) {
+        moved[(made * reads + read) * area + place] =
+          data[(place * reads + read) * makes + made] ?? 0;
+      }
+    }
+  }
+  return moved;
+}
+
+/** [height, width, in, out] to [out, 1, height, width * in]. */
+function interleavedWeights({ weights: { dims, data } }: ConvLayer): Float32Array {
+  const makes = dims[3] ?? 1;
+  const each = data.length / makes;
+  const moved = new Float32Array(data.length);
+  for (let made = 0; made < makes; made++) {
+    for (let place = 0; place < each; place++)
+      moved[made * each + place] = data[place * makes + made] ?? 0;
+  }
+  return moved;
+}
+
+/** [height, width, channels, 1] to [channels, 1, height, width]. */
+function depthwiseWeights({ weights: { dims, data } }: ConvLayer): Float32Array {
+  const channels = dims[2] ?? 1;
+  const area = data.length / channels;
+  const moved = new Float32Array(data.length);
+  for (let place = 0; place < area; place++) {
+    for (let channel = 0; channel < channels; channel++) {
+      moved[channel * area + place] = data[place * channels + channel] ?? 0;
+    }
+  }
+  return moved;
+}
