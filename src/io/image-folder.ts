@@ -5,20 +5,18 @@ import { isInside } from './image-path.js';
 
 /** One photo to look at. */
 export interface ListedImage {
-  readonly kind: 'image';
   /** Relative to its root, with `/` between folders; names the photo in every output. */
+  readonly image: string;
+  /** Where it is opened, absolute. */
   readonly path: string;
-  /** Where it is opened. */
-  readonly absolute: string;
-  /** The folder that `path` is relative to, absolute. */
+  /** The folder that `image` is relative to, absolute. */
   readonly root: string;
 }
 
 /** Something in place of a photo that cannot be taken; one failed item, not the end of the run. */
 export interface ListedFault {
-  readonly kind: 'fault';
-  readonly path: string;
-  readonly error: VgrError;
+  readonly image: string;
+  readonly fault: VgrError;
 }
 
 export type Listed = ListedImage | ListedFault;
@@ -78,7 +76,7 @@ async function* walk(
   try {
     names = await sortedNames(folder, state);
   } catch (cause) {
-    yield fault(prefix || '.', 'IMAGE_UNREADABLE', `cannot read folder ${quoted(folder)}`, cause);
+    yield failed(prefix || '.', 'IMAGE_UNREADABLE', `cannot read folder ${quoted(folder)}`, cause);
     return;
   }
   for (const marked of names) {
@@ -92,7 +90,7 @@ async function* walk(
     } else if (mark === LINK_MARK) {
       yield* followLink(child, childPath, state);
     } else {
-      yield { kind: 'image', path: childPath, absolute: child, root: state.root };
+      yield { image: childPath, path: child, root: state.root };
     }
   }
 }
@@ -124,7 +122,7 @@ async function* followLink(link: string, linkPath: string, state: Walk): AsyncGe
     target = await stat(real);
   } catch (cause) {
     if (wanted) {
-      yield fault(linkPath, 'IMAGE_MISSING', `link ${quoted(link)} leads nowhere`, cause);
+      yield failed(linkPath, 'IMAGE_MISSING', `link ${quoted(link)} leads nowhere`, cause);
     } else state.tally.count(extensionOf(link));
     return;
   }
@@ -140,25 +138,25 @@ async function* followLink(link: string, linkPath: string, state: Walk): AsyncGe
   } else if (!wanted) {
     state.tally.count(extensionOf(link));
   } else if (inside || state.allowOutside) {
-    yield { kind: 'image', path: linkPath, absolute: link, root: state.root };
+    yield { image: linkPath, path: link, root: state.root };
   } else yield linkOut(linkPath, real, state.root);
 }
 
 /** The fault of a link that is not followed. */
-export function linkOut(linkPath: string, real: string, root: string): ListedFault {
-  const error = new VgrError(
+export function linkOut(image: string, real: string, root: string): ListedFault {
+  const fault = new VgrError(
     'IMAGE_OUTSIDE',
-    `${quoted(linkPath)} is a link out of ${quoted(root)}, to ${quoted(real)}`,
+    `${quoted(image)} is a link out of ${quoted(root)}, to ${quoted(real)}`,
     { hint: 'name its target on the command line, or pass `--allow-outside`' },
   );
-  return { kind: 'fault', path: linkPath, error };
+  return { image, fault };
 }
 
-function fault(
-  faultPath: string,
+function failed(
+  image: string,
   code: 'IMAGE_UNREADABLE' | 'IMAGE_MISSING',
   message: string,
   cause: unknown,
 ): ListedFault {
-  return { kind: 'fault', path: faultPath, error: new VgrError(code, message, { cause }) };
+  return { image, fault: new VgrError(code, message, { cause }) };
 }

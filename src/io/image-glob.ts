@@ -54,7 +54,7 @@ export async function* matchGlob(
     const inside = target === undefined || isInside(real, target.real);
     if (!inside && (target.isFolder || !allowOutside)) yield linkOut(match, target.real, root);
     else if (!target?.isFolder) {
-      yield { kind: 'image', path: match, absolute: path.join(root, match), root };
+      yield { image: match, path: path.join(root, match), root };
     }
   }
 }

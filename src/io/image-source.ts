@@ -39,7 +39,7 @@ type Input =
 
 /**
  * Photos of folders (with the folders in them), globs and single files, in the order of the inputs, each input in the
- * order of its paths, each photo once. Paths are relative to the folder; to the deepest folder without a wildcard for a
+ * order of its paths, each photo once. Names are relative to the folder; to the deepest folder without a wildcard for a
  * glob; to the deepest common folder for files given by name, so that a glob that the shell expands gives the same
  * names. Folders hold the names of one folder at a time in memory; a glob holds its own matches, for their order.
  * @throws VgrError INPUT_MISSING where an input is not there; NO_IMAGES, at the end, where there was nothing to take
@@ -55,8 +55,10 @@ export async function* listImages(
   let count = 0;
   for (const input of await readInputs(inputs)) {
     for await (const item of listInput(input, walkOptions)) {
-      if (item.kind === 'image' && seen.has(item.absolute)) continue;
-      if (item.kind === 'image' && input.kind !== 'folder') seen.addFile(item.absolute);
+      if ('path' in item) {
+        if (seen.has(item.path)) continue;
+        if (input.kind !== 'folder') seen.addFile(item.path);
+      }
       count += 1;
       yield item;
     }
@@ -65,7 +67,7 @@ export async function* listImages(
   if (count === 0) throw noImages(inputs, extensions, tally);
 }
 
-/** The folders that paths of {@link listImages} are relative to, absolute, in the order of the inputs. */
+/** The folders that the names of {@link listImages} are relative to, absolute, in the order of the inputs. */
 export async function imageRoots(inputs: readonly string[]): Promise<string[]> {
   return [...new Set((await readInputs(inputs)).map(({ root }) => root))];
 }
@@ -75,7 +77,7 @@ async function* listInput(input: Input, options: WalkOptions): AsyncGenerator<Li
   else if (input.kind === 'glob') yield* matchGlob(input, options);
   else {
     const { root, absolute } = input;
-    yield { kind: 'image', path: posix(path.relative(root, absolute)), absolute, root };
+    yield { image: posix(path.relative(root, absolute)), path: absolute, root };
   }
 }
 

@@ -27,16 +27,18 @@ async function list(inputs: readonly string[], options?: ListImagesOptions): Pro
   return items;
 }
 
-const pathsOf = (items: readonly Listed[]) => items.map((item) => item.path);
+const namesOf = (items: readonly Listed[]) => items.map((item) => item.image);
+const photosOf = (items: readonly Listed[]) => items.filter((item) => 'path' in item);
+const faultsOf = (items: readonly Listed[]) =>
+  items.flatMap((item) => ('fault' in item ? [[item.image, item.fault.code]] : []));
 
 describe('listImages', () => {
   it('takes the images of a folder and of the folders in it, in the order of their paths', async () => {
     const root = await folderOf('b.PNG', 'a/2.jpg', 'a/1.jpeg', 'a.jpg', 'a-1/x.webp', 'notes.txt');
     expect(await list([root])).toEqual(
       ['a-1/x.webp', 'a.jpg', 'a/1.jpeg', 'a/2.jpg', 'b.PNG'].map((name) => ({
-        kind: 'image',
-        path: name,
-        absolute: path.join(root, name),
+        image: name,
+        path: path.join(root, name),
         root,
       })),
     );
@@ -44,15 +46,15 @@ describe('listImages', () => {
 
   it('passes by hidden names, and takes only the extensions that are asked for', async () => {
     const root = await folderOf('.x.jpg', '._a.jpg', '.cache/1.jpg', 'a.jpg', 'b.bmp', 'c.BMP');
-    expect(pathsOf(await list([root]))).toEqual(['a.jpg']);
-    expect(pathsOf(await list([root], { extensions: ['bmp'] }))).toEqual(['b.bmp', 'c.BMP']);
+    expect(namesOf(await list([root]))).toEqual(['a.jpg']);
+    expect(namesOf(await list([root], { extensions: ['bmp'] }))).toEqual(['b.bmp', 'c.BMP']);
   });
 
   it('takes a file given by its name, whatever it is called', async () => {
     const root = await folderOf('scan', 'a[1].jpg', 'a1.jpg');
-    expect(pathsOf(await list([path.join(root, 'scan')]))).toEqual(['scan']);
-    expect(pathsOf(await list([path.join(root, 'a[1].jpg')]))).toEqual(['a[1].jpg']);
-    expect(pathsOf(await list([root, path.join(root, 'scan')]))).toEqual([
+    expect(namesOf(await list([path.join(root, 'scan')]))).toEqual(['scan']);
+    expect(namesOf(await list([path.join(root, 'a[1].jpg')]))).toEqual(['a[1].jpg']);
+    expect(namesOf(await list([root, path.join(root, 'scan')]))).toEqual([
       'a1.jpg',
       'a[1].jpg',
       'scan',
@@ -63,9 +65,9 @@ describe('listImages', () => {
     const root = await folderOf('z/1.jpg', 'z/b/1.jpg', 'z/a/1.jpg', 'z/a/2.png', 'z/a/n.txt');
     const quoted = await list([path.join(root, 'z/*/*.jpg')]);
     const expanded = await list([path.join(root, 'z/a/1.jpg'), path.join(root, 'z/b/1.jpg')]);
-    expect(pathsOf(quoted)).toEqual(['a/1.jpg', 'b/1.jpg']);
+    expect(namesOf(quoted)).toEqual(['a/1.jpg', 'b/1.jpg']);
     expect(quoted).toEqual(expanded);
-    expect(pathsOf(await list([path.join(root, 'z/**')]))).toEqual([
+    expect(namesOf(await list([path.join(root, 'z/**')]))).toEqual([
       '1.jpg',
       'a/1.jpg',
       'a/2.png',
@@ -75,7 +77,7 @@ describe('listImages', () => {
 
   it('reads a pattern below a folder whose name looks like one', async () => {
     const root = await folderOf('p/1.jpg', 'p/2.png');
-    expect(pathsOf(await list([path.join(root, 'p/*.{jpg,png}')]))).toEqual(['1.jpg', '2.png']);
+    expect(namesOf(await list([path.join(root, 'p/*.{jpg,png}')]))).toEqual(['1.jpg', '2.png']);
     expect(
       await imageRoots([path.join(root, 'p/*.jpg'), root, path.join(root, 'p/1.jpg')]),
     ).toEqual([path.join(root, 'p'), root]);
@@ -84,10 +86,10 @@ describe('listImages', () => {
   it('gives each photo once where inputs overlap', async () => {
     const root = await folderOf('a/1.jpg', 'a/2.jpg', 'b/1.jpg');
     const glob = path.join(root, 'a/*.jpg');
-    expect(pathsOf(await list([path.join(root, 'a'), glob, root]))).toEqual(
+    expect(namesOf(await list([path.join(root, 'a'), glob, root]))).toEqual(
       ['1.jpg', '2.jpg', 'b/1.jpg'].map((name) => name),
     );
-    expect(pathsOf(await list([glob, path.join(root, 'a/2.jpg'), glob]))).toEqual([
+    expect(namesOf(await list([glob, path.join(root, 'a/2.jpg'), glob]))).toEqual([
       '1.jpg',
       '2.jpg',
     ]);
@@ -101,19 +103,13 @@ describe('listImages', () => {
     await symlink(path.join(root, 'sub/b.jpg'), path.join(root, 'inside.jpg'));
     await symlink(path.join(root, 'nowhere'), path.join(root, 'broken.jpg'));
     const items = await list([root]);
-    expect(pathsOf(items.filter(({ kind }) => kind === 'image'))).toEqual([
-      'a.jpg',
-      'inside.jpg',
-      'sub/b.jpg',
-    ]);
-    expect(
-      items.flatMap((item) => (item.kind === 'fault' ? [[item.path, item.error.code]] : [])),
-    ).toEqual([
+    expect(namesOf(photosOf(items))).toEqual(['a.jpg', 'inside.jpg', 'sub/b.jpg']);
+    expect(faultsOf(items)).toEqual([
       ['broken.jpg', 'IMAGE_MISSING'],
       ['file.jpg', 'IMAGE_OUTSIDE'],
       ['folder', 'IMAGE_OUTSIDE'],
     ]);
-    expect(pathsOf(await list([root], { allowOutside: true }))).toEqual([
+    expect(namesOf(await list([root], { allowOutside: true }))).toEqual([
       'a.jpg',
       'broken.jpg',
       'file.jpg',
@@ -123,9 +119,7 @@ describe('listImages', () => {
       'sub/b.jpg',
     ]);
     const glob = await list([path.join(root, '**/*.jpg')]);
-    expect(
-      glob.flatMap((item) => (item.kind === 'fault' ? [[item.path, item.error.code]] : [])),
-    ).toEqual([
+    expect(faultsOf(glob)).toEqual([
       ['file.jpg', 'IMAGE_OUTSIDE'],
       ['folder', 'IMAGE_OUTSIDE'],
     ]);
@@ -138,12 +132,12 @@ describe('listImages', () => {
     await symlink(path.join(root, 'loop'), path.join(root, 'loop'));
     await symlink(path.dirname(root), path.join(root, 'b/parent'));
     for (const input of [root, path.join(root, '**/*.jpg')]) {
-      const images = (await list([input])).filter(({ kind }) => kind === 'image');
-      expect(pathsOf(images)).toEqual(['a/1.jpg', 'b/2.jpg']);
+      const images = photosOf(await list([input]));
+      expect(namesOf(images)).toEqual(['a/1.jpg', 'b/2.jpg']);
     }
     const inner = path.join(root, 'a');
     await symlink(root, path.join(inner, 'all'));
-    expect(pathsOf(await list([inner], { allowOutside: true }))).toEqual(['1.jpg', 'all/b/2.jpg']);
+    expect(namesOf(await list([inner], { allowOutside: true }))).toEqual(['1.jpg', 'all/b/2.jpg']);
   });
 
   it('says what it looked for and what it found instead', async () => {
@@ -174,7 +168,7 @@ describe('listImages', () => {
       fc.asyncProperty(fc.uniqueArray(file, { minLength: 1, maxLength: 8 }), async (files) => {
         const root = await folderOf(...files);
         const walked = await list([root]);
-        expect(pathsOf(walked)).toEqual([...files].sort());
+        expect(namesOf(walked)).toEqual([...files].sort());
         expect(await list([path.join(root, '**/*.jpg')])).toEqual(walked);
       }),
       { numRuns: 40 },

@@ -1,0 +1,183 @@
+import { createHash } from 'node:crypto';
+import { readFile, stat } from 'node:fs/promises';
+import sharp from 'sharp';
+import { printable, quoted, VgrError } from '../formats/fault.js';
+import type { BoxXyxy, ImageSize } from '../geometry/box.js';
+import { contentXyxy } from '../geometry/letterbox.js';
+import type { RasterSpec, RgbRaster } from '../geometry/raster.js';
+import { imageTypeOf } from './image-type.js';
+
+/** 100 megapixels: above every camera in common use, below what fills the memory of a small machine. */
+export const DEFAULT_MAX_PIXELS = 100_000_000;
+
+/** A file of this size is no photo; it would be read whole. */
+const MAX_FILE_BYTES = 1024 ** 3;
+
+/**
+ * Bilinear with support widened when it shrinks, as in Pillow. Cheapest of the kernels that do not alias, and nearest
+ * to what COCO detectors are trained on.
+ */
+const KERNEL = 'linear';
+
+/** What shows through transparent parts. Cut-out photos are made for white paper. */
+const BACKDROP = { r: 255, g: 255, b: 255 };
+
+export interface OpenPhotoOptions {
+  /** Most pixels that the file may declare; default {@link DEFAULT_MAX_PIXELS}. */
+  readonly maxPixels?: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface DecodedPhoto {
+  /** Of the upright photo: the camera's orientation is applied first. Pixels. */
+  readonly size: ImageSize;
+  /** Exactly of the size asked for. Its `data` owns its buffer, whole, so that it can be moved to another thread. */
+  readonly raster: RgbRaster;
+  /** The photo's rectangle inside the raster, raster pixels. */
+  readonly contentXyxy: BoxXyxy;
+  /** Of the file's bytes, hexadecimal. */
+  readonly sha256: string;
+}
+
+/**
+ * Sets sharp up for streams of photos: no cache, since no photo comes twice in a row, and one thread a photo, since
+ * photos are decoded side by side. Holds for the whole process.
+ */
+export function configureSharp(): void {
+  sharp.cache(false);
+  sharp.concurrency(1);
+}
+
+/**
+ * Reads a photo into the raster that a detector takes: the file's type is known by its bytes, orientation is applied,
+ * colours are brought to sRGB by the embedded profile (CMYK, grey and 16 bit too), transparent parts lie on white, of an
+ * animation the first frame counts. The file is read once.
+ * @throws VgrError IMAGE_MISSING, IMAGE_UNSUPPORTED (no photo, or a kind that is not read), IMAGE_TOO_LARGE, IMAGE_UNREADABLE
+ * (damaged, cut short, not permitted); the signal's reason when it is aborted
+ */
+export async function openPhoto(
+  path: string,
+  spec: RasterSpec,
+  { maxPixels = DEFAULT_MAX_PIXELS, signal }: OpenPhotoOptions = {},
+): Promise<DecodedPhoto> {
+  const bytes = await readPhotoFile(path, signal);
+  const sha256 = createHash('sha256').update(bytes).digest('hex');
+  try {
+    const { size, hasAlpha } = await measure(bytes, path, maxPixels);
+    signal?.throwIfAborted();
+    const content = contentXyxy(size, spec);
+    const data = await decode(bytes, content, spec, { hasAlpha, maxPixels });
+    const raster = { width: spec.width, height: spec.height, data };
+    return { size, raster, contentXyxy: content, sha256 };
+  } catch (thrown) {
+    signal?.throwIfAborted();
+    throw thrown instanceof VgrError ? thrown : damaged(path, thrown);
+  }
+}
+
+async function readPhotoFile(path: string, signal?: AbortSignal): Promise<Buffer> {
+  try {
+    const there = await stat(path);
+    if (!there.isFile()) {
+      const kind = there.isDirectory() ? 'a folder' : 'no regular file';
+      throw new VgrError(
+        'IMAGE_UNSUPPORTED',
+        `${quoted(path)}: expected an image file, got ${kind}`,
+      );
+    }
+    if (there.size > MAX_FILE_BYTES) {
+      throw new VgrError(
+        'IMAGE_TOO_LARGE',
+        `${quoted(path)}: expected at most ${MAX_FILE_BYTES} bytes, got ${there.size}`,
+      );
+    }
+    const bytes = await readFile(path, signal ? { signal } : undefined);
+    const type = imageTypeOf(bytes);
+    if (!type.readable) throw unsupported(path, type.name);
+    return bytes;
+  } catch (thrown) {
+    signal?.throwIfAborted();
+    throw thrown instanceof VgrError ? thrown : unreadable(path, thrown as NodeJS.ErrnoException);
+  }
+}
+
+interface Measured {
+  readonly size: ImageSize;
+  readonly hasAlpha: boolean;
+}
+
+async function measure(bytes: Buffer, path: string, maxPixels: number): Promise<Measured> {
+  const { autoOrient: size, hasAlpha = false } = await sharp(bytes, {
+    limitInputPixels: false,
+  }).metadata();
+  if (size.width * size.height > maxPixels) {
+    throw new VgrError(
+      'IMAGE_TOO_LARGE',
+      `${quoted(path)}: expected at most ${maxPixels} pixels, got ${size.width} x ${size.height}`,
+      {
+        hint: `where the file is trusted, pass \`--max-pixels ${size.width * size.height}\``,
+      },
+    );
+  }
+  return { size: { width: size.width, height: size.height }, hasAlpha };
+}
+
+async function decode(
+  bytes: Buffer,
+  { x1, y1, x2, y2 }: BoxXyxy,
+  spec: RasterSpec,
+  { hasAlpha, maxPixels }: { readonly hasAlpha: boolean; readonly maxPixels: number },
+): Promise<Uint8Array> {
+  const image = sharp(bytes, { failOn: 'error', limitInputPixels: maxPixels })
+    .autoOrient()
+    .resize(x2 - x1, y2 - y1, { fit: 'fill', kernel: KERNEL });
+  if (hasAlpha) image.flatten({ background: BACKDROP });
+  if (x2 - x1 < spec.width || y2 - y1 < spec.height) {
+    image.extend({
+      left: x1,
+      top: y1,
+      right: spec.width - x2,
+      bottom: spec.height - y2,
+      background: { r: spec.fill, g: spec.fill, b: spec.fill },
+    });
+  }
+  const { data, info } = await image.toColourspace('srgb').raw().toUint8Array();
+  if (info.channels !== 3 || data.length !== spec.width * spec.height * 3) {
+    throw new Error(`decoder gave ${info.width} x ${info.height} x ${info.channels}`);
+  }
+  return data.byteLength === data.buffer.byteLength ? data : data.slice();
+}
+
+function unsupported(path: string, got: string): VgrError {
+  return new VgrError(
+    'IMAGE_UNSUPPORTED',
+    `${quoted(path)}: expected a JPEG, PNG, WebP, AVIF, TIFF or GIF image, got ${got}`,
+    got.includes('HEIC') || got.includes('raw photo')
+      ? { hint: 'export it as JPEG first' }
+      : got.includes('LFS')
+        ? { hint: 'fetch the file itself with `git lfs pull`' }
+        : {},
+  );
+}
+
+function unreadable(path: string, cause: NodeJS.ErrnoException): VgrError {
+  if (cause.code === 'ENOENT' || cause.code === 'ENOTDIR') {
+    return new VgrError('IMAGE_MISSING', `no file ${quoted(path)}`, { cause });
+  }
+  const reason = cause.code === 'EACCES' ? 'permission denied' : printable(cause.message);
+  return new VgrError('IMAGE_UNREADABLE', `${quoted(path)}: ${reason}`, {
+    cause,
+    ...(cause.code === 'EACCES' && { hint: 'check who may read it: `ls -l FILE`' }),
+  });
+}
+
+/** The decoder's own words are kept short: some loaders tell every seek. */
+function damaged(path: string, thrown: unknown): VgrError {
+  const text = thrown instanceof Error ? thrown.message : String(thrown);
+  const last = text.trim().split('\n').at(-1) ?? '';
+  return new VgrError(
+    'IMAGE_UNREADABLE',
+    `${quoted(path)} is damaged or cut short: ${printable(last).slice(0, 200)}`,
+    { cause: thrown, hint: 'open it in a viewer, or copy it again from where it came' },
+  );
+}
