@@ -1,0 +1,47 @@
+import { categoriesOf } from '../formats/model-card.js';
+import { boxAround } from './distance-distribution.js';
+import type { DetectorFamily } from './family.js';
+import { cellCount, gridLevels } from './grid.js';
+import { headOfPhoto, headsFor, outputsFor } from './heads.js';
+import { packRasters } from './packing.js';
+import { finishProposals, type Proposal } from './proposal.js';
+
+/** Bins of a distance distribution: 0 to 7 strides. */
+const BINS = 8;
+
+/**
+ * NanoDet-Plus: one output `predictions` [batch, cells, classes + 32] with the scores, 0..1, then the logits of four distance
+ * distributions. Cells of all strides follow each other; a centre lies at the top left corner of its cell.
+ * @see https://github.com/RangiLyu/nanodet
+ */
+export const nanodetPlus: DetectorFamily = {
+  pack: packRasters,
+
+  outputNames: (card) => [...outputsFor(card, 'predictions')],
+
+  decode(outputs, images, card, options) {
+    const classes = categoriesOf(card).length;
+    const length = classes + 4 * BINS;
+    const levels = gridLevels(card.input, card.decoding.strides);
+    const cells = cellCount(levels);
+    const [head] = headsFor(outputs, card, 'predictions', images.length, [cells, length]);
+    return images.map((image, index) => {
+      const rows = headOfPhoto(head!, index);
+      const proposals: Proposal[] = [];
+      for (const { stride, columns, rows: height, start } of levels) {
+        for (let cell = 0; cell < height * columns; cell++) {
+          const offset = (start + cell) * length;
+          for (let classIndex = 0; classIndex < classes; classIndex++) {
+            const score = rows[offset + classIndex]!;
+            if (score < options.minScore) continue;
+            const cx = (cell % columns) * stride;
+            const cy = Math.floor(cell / columns) * stride;
+            const boxXyxy = boxAround(cx, cy, rows, offset + classes, BINS, stride);
+            proposals.push({ boxXyxy, score, classIndex });
+          }
+        }
+      }
+      return { detections: finishProposals(proposals, image, card, options) };
+    });
+  },
+};

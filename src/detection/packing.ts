@@ -1,0 +1,67 @@
+import type { DetectorCard } from '../formats/model-card.js';
+import type { RgbRaster } from '../geometry/raster.js';
+import type { NamedTensors, Tensor } from './tensor.js';
+
+/**
+ * The rasters as the one input that the card describes. A single raster of a `uint8` graph is handed over without a copy.
+ * @throws {RangeError} when a raster is not of the card's size, there is none, or more than the graph takes at once
+ */
+export function packRasters(rasters: readonly RgbRaster[], card: DetectorCard): NamedTensors {
+  const { name, type, batch } = card.input;
+  if (rasters.length === 0 || (batch === 1 && rasters.length > 1)) {
+    throw new RangeError(
+      `${card.name}: expected ${batch === 1 ? 'one raster' : 'rasters'}, got ${rasters.length}`,
+    );
+  }
+  for (const { width, height, data } of rasters) {
+    if (
+      width !== card.input.width ||
+      height !== card.input.height ||
+      data.length !== width * height * 3
+    ) {
+      throw new RangeError(
+        `${card.name}: expected rasters of ${card.input.width} x ${card.input.height}, got ${width} x ${height} with ${data.length} bytes`,
+      );
+    }
+  }
+  return { [name]: type === 'uint8' ? packBytes(rasters, card) : packFloats(rasters, card) };
+}
+
+function packBytes(rasters: readonly RgbRaster[], { name, input }: DetectorCard): Tensor {
+  const { width, height, layout, channels } = input;
+  if (layout !== 'nhwc' || channels !== 'rgb') {
+    throw new RangeError(
+      `${name}: expected nhwc and rgb for a uint8 input, got ${layout} and ${channels}`,
+    );
+  }
+  const dims = [rasters.length, height, width, 3];
+  const [first] = rasters;
+  if (rasters.length === 1 && first !== undefined) return { type: 'uint8', data: first.data, dims };
+  const each = width * height * 3;
+  const data = new Uint8Array(rasters.length * each);
+  for (const [index, raster] of rasters.entries()) data.set(raster.data, index * each);
+  return { type: 'uint8', data, dims };
+}
+
+function packFloats(rasters: readonly RgbRaster[], { input }: DetectorCard): Tensor {
+  const { width, height, layout, channels, scale, mean, std } = input;
+  const area = width * height;
+  const data = new Float32Array(rasters.length * area * 3);
+  const [step, plane] = layout === 'nchw' ? [1, area] : [3, 1];
+  for (const [index, raster] of rasters.entries()) {
+    for (let channel = 0; channel < 3; channel++) {
+      const source = channels === 'rgb' ? channel : 2 - channel;
+      const shade = new Float32Array(256);
+      for (let value = 0; value < 256; value++) {
+        shade[value] = (value * scale - mean[channel]!) / std[channel]!;
+      }
+      let to = index * area * 3 + channel * plane;
+      for (let from = source; from < area * 3; from += 3, to += step) {
+        data[to] = shade[raster.data[from]!]!;
+      }
+    }
+  }
+  const dims =
+    layout === 'nchw' ? [rasters.length, 3, height, width] : [rasters.length, height, width, 3];
+  return { type: 'float32', data, dims };
+}

@@ -1,0 +1,44 @@
+import { categoriesOf, type DetectorCard } from '../formats/model-card.js';
+import { areaXyxy, type BoxXyxy, clipXyxy, type ImageSize } from '../geometry/box.js';
+import { rasterToPhotoXyxy } from '../geometry/letterbox.js';
+import { suppressOverlaps } from '../geometry/nms.js';
+import type { Detection } from './detection.js';
+import type { DecodeOptions } from './family.js';
+
+/** A box as the heads give it. */
+export interface Proposal {
+  /** Pixels of the model's input raster, not clipped. */
+  readonly boxXyxy: BoxXyxy;
+  /** 0..1 */
+  readonly score: number;
+  readonly classIndex: number;
+}
+
+/** Most proposals that enter suppression, best first, as in the reference configurations of the one-stage detectors. */
+const SUPPRESSION_LIMIT = 1000;
+
+/**
+ * The proposals of one photo as detections: best first, overlaps suppressed where the card says so, in photo pixels,
+ * clipped. Boxes without area inside the photo are dropped. Equal scores go by rising class index, then by their order.
+ */
+export function finishProposals(
+  proposals: readonly Proposal[],
+  image: ImageSize,
+  card: DetectorCard,
+  { maxDetections }: Pick<DecodeOptions, 'maxDetections'>,
+): Detection[] {
+  const { nmsIou } = card.decoding;
+  const sorted = proposals.toSorted((a, b) => b.score - a.score || a.classIndex - b.classIndex);
+  const kept =
+    nmsIou === null ? sorted : suppressOverlaps(sorted.slice(0, SUPPRESSION_LIMIT), nmsIou);
+  const categories = categoriesOf(card);
+  const detections: Detection[] = [];
+  for (const { boxXyxy, score, classIndex } of kept) {
+    if (detections.length === maxDetections) break;
+    const inPhoto = clipXyxy(rasterToPhotoXyxy(boxXyxy, image, card.input), image);
+    const category = categories[classIndex];
+    if (category === undefined || !(areaXyxy(inPhoto) > 0)) continue;
+    detections.push({ boxXyxy: inPhoto, score, label: category.name, categoryId: category.id });
+  }
+  return detections;
+}
