@@ -1,0 +1,240 @@
+import { isUtf8 } from 'node:buffer';
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { pipeline, Readable } from 'node:stream';
+import { createGunzip } from 'node:zlib';
+import { printable, quoted, VgrError } from '../formats/fault.js';
+
+/** A line of a file, or why it cannot be read. Numbers count from 1 and count every line, blank ones too. */
+export type LineItem =
+  | { readonly number: number; readonly text: string }
+  | { readonly number: number; readonly fault: VgrError };
+
+export interface LineReaderOptions {
+  /** Longest line, bytes without its end. Default {@link DEFAULT_MAX_LINE_BYTES}. */
+  readonly maxLineBytes?: number;
+  /** Told the bytes taken from the source so far, after each chunk. */
+  readonly onBytes?: (total: number) => void;
+}
+
+export const DEFAULT_MAX_LINE_BYTES = 16 * 1024 * 1024;
+
+const CHUNK_BYTES = 256 * 1024;
+const LINE_FEED = 0x0a;
+const CARRIAGE_RETURN = 0x0d;
+const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
+
+/**
+ * The lines of a UTF-8 file, of one packed by gzip (`.gz`), or of standard input (`-`). Blank lines are passed by. Ends
+ * with CR LF, a byte order mark and a last line without its end are all right. A line that is too long or not UTF-8 is a
+ * fault in its place. Memory holds one line and one chunk.
+ * @throws VgrError INPUT_MISSING, INPUT_INVALID (a folder), INPUT_UNREADABLE
+ */
+export async function* readLines(
+  path: string,
+  options: LineReaderOptions = {},
+): AsyncGenerator<LineItem> {
+  const source =
+    path === '-' ? process.stdin : createReadStream(path, { highWaterMark: CHUNK_BYTES });
+  let total = 0;
+  const counted = async function* (): AsyncGenerator<Buffer> {
+    for await (const chunk of source as AsyncIterable<Buffer>) {
+      total += chunk.length;
+      options.onBytes?.(total);
+      yield chunk;
+    }
+  };
+  const bytes = path.endsWith('.gz') ? unpacked(counted()) : counted();
+  try {
+    yield* splitLines(bytes, options.maxLineBytes);
+  } catch (thrown) {
+    throw unreadable(path, thrown);
+  } finally {
+    source.destroy();
+  }
+}
+
+/** Reads lines and tells how much of the file is behind; undefined for standard input. */
+export function countingReader(
+  path: string,
+  options: Omit<LineReaderOptions, 'onBytes'> = {},
+): { readonly lines: AsyncIterable<LineItem>; readonly share: () => number | undefined } {
+  let size: number | undefined;
+  let read = 0;
+  async function* lines(): AsyncGenerator<LineItem> {
+    if (path !== '-') size = await sizeOf(path);
+    yield* readLines(path, {
+      ...options,
+      onBytes: (total) => {
+        read = total;
+      },
+    });
+  }
+  return { lines: lines(), share: () => (size ? Math.min(1, read / size) : undefined) };
+}
+
+/** Lines in a file, counted by their ends: a last line without its end does not count. */
+export async function countLines(path: string): Promise<number> {
+  let count = 0;
+  try {
+    const source = createReadStream(path, { highWaterMark: CHUNK_BYTES });
+    for await (const chunk of source as AsyncIterable<Buffer>) {
+      for (let at = chunk.indexOf(LINE_FEED); at >= 0; at = chunk.indexOf(LINE_FEED, at + 1)) {
+        count += 1;
+      }
+    }
+  } catch (thrown) {
+    throw unreadable(path, thrown);
+  }
+  return count;
+}
+
+/** The lines of a stream of bytes that is cut anywhere. {@link readLines} tells what counts as a line. */
+export async function* splitLines(
+  chunks: AsyncIterable<Uint8Array>,
+  maxLineBytes = DEFAULT_MAX_LINE_BYTES,
+): AsyncGenerator<LineItem> {
+  const line = new PendingLine(maxLineBytes);
+  let number = 0;
+  for await (const chunk of chunks) {
+    const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+    const first = bytes.indexOf(LINE_FEED);
+    if (first < 0) {
+      line.add(bytes);
+      continue;
+    }
+    line.add(bytes.subarray(0, first));
+    const head = line.take(++number);
+    if (head) yield head;
+    const last = bytes.lastIndexOf(LINE_FEED);
+    if (last > first) {
+      number = yield* wholeLines(bytes.subarray(first + 1, last), number + 1, maxLineBytes);
+    }
+    line.add(bytes.subarray(last + 1));
+  }
+  const tail = line.take(++number);
+  if (tail) yield tail;
+}
+
+/**
+ * Lines that lie in one chunk. Reads the text of all at once where it can, which is several times as fast as line by line.
+ * Returns the number of the last line.
+ */
+function* wholeLines(
+  bytes: Buffer,
+  firstNumber: number,
+  maxLineBytes: number,
+): Generator<LineItem, number> {
+  let number = firstNumber;
+  if (bytes.length > maxLineBytes || !isUtf8(bytes)) {
+    for (const part of parts(bytes)) {
+      const item = lineItem(part, number++, maxLineBytes);
+      if (item) yield item;
+    }
+  } else {
+    for (const raw of bytes.toString('utf8').split('\n')) {
+      const text = raw.endsWith('\r') ? raw.slice(0, -1) : raw;
+      if (!isBlank(text)) yield { number, text };
+      number += 1;
+    }
+  }
+  return number - 1;
+}
+
+function* parts(bytes: Buffer): Generator<Buffer> {
+  let start = 0;
+  for (let at = bytes.indexOf(LINE_FEED); at >= 0; at = bytes.indexOf(LINE_FEED, start)) {
+    yield bytes.subarray(start, at);
+    start = at + 1;
+  }
+  yield bytes.subarray(start);
+}
+
+/** A line that may lie in several chunks. Of one that is too long only the length is kept. */
+class PendingLine {
+  readonly #maxBytes: number;
+  #parts: Buffer[] = [];
+  #length = 0;
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  add(bytes: Buffer): void {
+    this.#length += bytes.length;
+    // One byte more than the limit may be the CR of the line's end; three more the mark at the file's start.
+    if (this.#length > this.#maxBytes + 4) this.#parts = [];
+    else if (bytes.length > 0) this.#parts.push(Buffer.from(bytes));
+  }
+
+  take(number: number): LineItem | undefined {
+    const length = this.#length;
+    let bytes = this.#parts.length === 1 ? this.#parts[0]! : Buffer.concat(this.#parts);
+    this.#parts = [];
+    this.#length = 0;
+    if (bytes.length < length) return tooLong(number, length, this.#maxBytes);
+    if (number === 1 && bytes.subarray(0, 3).equals(BYTE_ORDER_MARK)) bytes = bytes.subarray(3);
+    return lineItem(bytes, number, this.#maxBytes);
+  }
+}
+
+function lineItem(bytes: Buffer, number: number, maxBytes: number): LineItem | undefined {
+  const line = bytes.at(-1) === CARRIAGE_RETURN ? bytes.subarray(0, -1) : bytes;
+  if (line.length > maxBytes) return tooLong(number, line.length, maxBytes);
+  if (!isUtf8(line)) return notUtf8(number, line);
+  const text = line.toString('utf8');
+  return isBlank(text) ? undefined : { number, text };
+}
+
+/** The white space of JSON. */
+const BLANK = /^[ \t\r]*$/;
+
+function isBlank(text: string): boolean {
+  return text === '' || (text.charCodeAt(0) <= 0x20 && BLANK.test(text));
+}
+
+function tooLong(number: number, length: number, maxBytes: number): LineItem {
+  const fault = new VgrError(
+    'LINE_TOO_LONG',
+    `line ${number}: expected at most ${maxBytes} bytes, got ${length}`,
+    { hint: 'a line holds one JSON object; is the file JSON Lines?' },
+  );
+  return { number, fault };
+}
+
+function notUtf8(number: number, bytes: Buffer): LineItem {
+  const fault = new VgrError(
+    'LINE_NOT_UTF8',
+    `line ${number}: expected UTF-8, got ${quoted(bytes.subarray(0, 60).toString('latin1'))}`,
+    { hint: 'convert the file: `iconv -f latin1 -t utf-8 FILE`' },
+  );
+  return { number, fault };
+}
+
+function unpacked(bytes: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
+  const gunzip = createGunzip({ chunkSize: CHUNK_BYTES });
+  // A failure of either stream is raised by the iteration of the last one.
+  pipeline(Readable.from(bytes, { objectMode: false }), gunzip, () => undefined);
+  return gunzip;
+}
+
+async function sizeOf(path: string): Promise<number | undefined> {
+  // What is wrong with a file is said by whoever reads it.
+  return (await stat(path).catch(() => undefined))?.size;
+}
+
+function unreadable(path: string, thrown: unknown): VgrError {
+  if (thrown instanceof VgrError) return thrown;
+  const cause = thrown as NodeJS.ErrnoException;
+  if (cause.code === 'ENOENT' || cause.code === 'ENOTDIR') {
+    return new VgrError('INPUT_MISSING', `no file ${quoted(path)}`, { cause });
+  }
+  if (cause.code === 'EISDIR') {
+    return new VgrError('INPUT_INVALID', `${quoted(path)}: expected a file, got a folder`, {
+      cause,
+    });
+  }
+  return new VgrError('INPUT_UNREADABLE', `${quoted(path)}: ${printable(cause.message)}`, {
+    cause,
+  });
+}
