@@ -39,7 +39,7 @@ export const COMPUTED_OPERATORS = [
   'ReduceSum',
   'Relu',
   'Reshape',
-  'ScatterND',
+  'ScatterElements',
   'Sigmoid',
   'Slice',
   'Softmax',

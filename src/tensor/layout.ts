@@ -105,16 +105,18 @@ export function gather(table: Expression, ids: Expression): Expression {
 }
 
 /**
- * `base` [V, E] plus each row of `updates` [K, E] at the row that `ids` [K, 1] (int64) names; an id that comes twice adds
- * twice.
+ * `base` [V, E] plus each row of `updates` [K, E] at the row that `ids` [K] (int64) names; an id that comes twice adds
+ * twice. `ScatterND` would take the ids as they are, but onnxruntime 1.30 lets its CPU threads race where ids repeat.
+ * @throws {ShapeError} when the shapes do not fit
  */
 export function scatterAdd(base: Expression, ids: Expression, updates: Expression): Expression {
-  const fits = ids.shape.length === 2 && ids.shape[1] === 1 && ids.shape[0] === updates.shape[0];
-  if (!fits || base.shape[1] !== updates.shape[1] || ids.type !== 'int64') {
+  const [count, width] = updates.shape;
+  if (ids.shape.length !== 1 || ids.shape[0] !== count || base.shape[1] !== width) {
     const shapes = [base, ids, updates].map((each) => shapeText(each.shape)).join(', ');
-    throw new ShapeError(`scatter: expected [V, E], [K, 1], [K, E], got ${shapes}`);
+    throw new ShapeError(`scatter: expected [V, E], [K], [K, E], got ${shapes}`);
   }
-  return compute('ScatterND', [base, ids, updates], base.shape);
+  const spread = expand(reshape(ids, [count!, 1]), updates.shape);
+  return compute('ScatterElements', [base, spread, updates], base.shape);
 }
 
 /**

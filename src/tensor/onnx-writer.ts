@@ -224,7 +224,7 @@ const ONNX_FORMS: Readonly<Record<ComputedOperator, (expression: Expression) => 
   ReduceSum: reduction,
   Relu: plain,
   Reshape: (expression) => ({ constants: [integers(reshapeTarget(expression))] }),
-  ScatterND: () => ({ attributes: { reduction: 'add' } }),
+  ScatterElements: () => ({ attributes: { axis: 0, reduction: 'add' } }),
   Sigmoid: plain,
   Slice: ({ attributes }) => ({
     constants: [

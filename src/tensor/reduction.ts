@@ -1,4 +1,4 @@
-import { exponential, logarithm, subtract } from './elementwise.js';
+import { add, exponential, logarithm, subtract } from './elementwise.js';
 import { compute, type Expression } from './expression.js';
 import { stopGradient } from './layout.js';
 import { axisOf } from './shape.js';
@@ -34,10 +34,10 @@ export function softmax(x: Expression): Expression {
   return compute('Softmax', [x], x.shape, { axis: axisOf(x.shape, -1) });
 }
 
-/** log(softmax(x)) along the last axis. WebGPU has no `LogSoftmax`; the maximum only guards against overflow. */
-export function logSoftmax(x: Expression): Expression {
-  const shifted = subtract(x, stopGradient(maxOver(x, [-1])));
-  return subtract(shifted, logarithm(sumOver(exponential(shifted), [-1])));
+/** log(sum(exp(x))) along the last axis, which stays with size 1. The maximum only guards against overflow. */
+export function logSumExp(x: Expression): Expression {
+  const shift = stopGradient(maxOver(x, [-1]));
+  return add(shift, logarithm(sumOver(exponential(subtract(x, shift)), [-1])));
 }
 
 /**

@@ -106,9 +106,10 @@ export const GRADIENT_RULES: Readonly<Record<ComputedOperator, GradientRule>> = 
   ReduceSum: unary((x, _, gradient) => expand(gradient, x.shape)),
   Relu: unary((_, y, gradient) => where(greater(y, 0), gradient, 0)),
   Reshape: unary((x, _, gradient) => reshape(gradient, x.shape)),
-  ScatterND: (node, gradient) => {
-    const [, ids, updates] = node.inputs as readonly [Expression, Expression, Expression];
-    return [gradient, null, reshape(gather(gradient, ids), updates.shape)];
+  ScatterElements: (node, gradient) => {
+    const [, spread, updates] = node.inputs as readonly [Expression, Expression, Expression];
+    const rows = gather(gradient, slice(spread, 1, 0, 1));
+    return [gradient, null, reshape(rows, updates.shape)];
   },
   Sigmoid: unary((_, y, gradient) => multiply(gradient, multiply(y, subtract(1, y)))),
   Slice: (node, gradient) => [sliceRule(node, gradient)],
@@ -181,5 +182,5 @@ function scatterRows(table: Shape, ids: Expression, gradient: Expression): Expre
   const count = elementCount(ids.shape);
   const rows = reshape(gradient, [count, table[1]!]);
   const zeros = expand(constant([0], [1, 1]), table);
-  return scatterAdd(zeros, reshape(cast(ids, 'int64'), [count, 1]), rows);
+  return scatterAdd(zeros, reshape(cast(ids, 'int64'), [count]), rows);
 }

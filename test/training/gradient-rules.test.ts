@@ -42,7 +42,7 @@ import {
 } from '../../src/tensor/layout.js';
 import {
   layerNormalization,
-  logSoftmax,
+  logSumExp,
   maxOver,
   meanOver,
   softmax,
@@ -52,7 +52,7 @@ import { elementCount, numericShape, type Shape } from '../../src/tensor/shape.j
 import { gradientsOf } from '../../src/training/gradient.js';
 import { GRADIENT_RULES } from '../../src/training/gradient-rules.js';
 import { RandomStream } from '../../src/training/random.js';
-import { openGraph } from './graph-session.js';
+import { floats, openGraph } from './graph-session.js';
 
 /** Half the distance of the two points of a central difference: float32 rounding and curvature are both small here. */
 const STEP = 2 ** -7;
@@ -115,7 +115,7 @@ const CHECKS: readonly Check[] = [
   },
   { operator: 'Log', inputs: [[[2, 3], 'positive']], build: (x) => logarithm(x!) },
   { operator: 'Log', label: 'softplus', inputs: [[[2, 3]]], build: (x) => softplus(x!) },
-  { operator: 'Log', label: 'logSoftmax', inputs: [[[2, 4]]], build: (x) => logSoftmax(x!) },
+  { operator: 'Log', label: 'logSumExp', inputs: [[[2, 4]]], build: (x) => logSumExp(x!) },
   { operator: 'MatMul', inputs: [[[3, 4]], [[4, 2]]], build: (a, b) => matMul(a!, b!) },
   {
     operator: 'MatMul',
@@ -144,9 +144,9 @@ const CHECKS: readonly Check[] = [
   { operator: 'Relu', inputs: [[[3, 4]]], build: (x) => relu(x!) },
   { operator: 'Reshape', inputs: [[[2, 6]]], build: (x) => reshape(x!, [3, 4]) },
   {
-    operator: 'ScatterND',
+    operator: 'ScatterElements',
     inputs: [[[4, 2]], [[5, 2]]],
-    build: (base, rows) => scatterAdd(base!, constant([1, 3, 1, 0, 1], [5, 1], 'int64'), rows!),
+    build: (base, rows) => scatterAdd(base!, constant([1, 3, 1, 0, 1], [5], 'int64'), rows!),
   },
   { operator: 'Sigmoid', inputs: [[[2, 3]]], build: (x) => sigmoid(x!) },
   { operator: 'Slice', inputs: [[[2, 5, 2]]], build: (x) => slice(x!, 1, 1, 3) },
@@ -296,4 +296,30 @@ describe('every rule agrees with central differences', () => {
       expect(() => gradientsOf(loss, [x]), operator).toThrow('does not reach the loss');
     }
   });
+});
+
+test('rows of an embedding that come often add up, on several threads as on one', async () => {
+  const [rows, width, count] = [50, 32, 16_384];
+  const random = RandomStream.fromSeed(5);
+  const ids = Int32Array.from({ length: count }, () => random.below(7));
+  const weights = Float32Array.from({ length: count * width }, () => random.uniform() - 0.5);
+  const table = input('table', [rows, width]);
+  const taken = gather(table, input('ids', [count], 'int32'));
+  const loss = reshape(sumOver(multiply(taken, input('weights', [count, width])), [0, 1]), []);
+  const expected = new Float64Array(rows * width);
+  weights.forEach((weight, i) => {
+    expected[ids[Math.floor(i / width)]! * width + (i % width)]! += weight;
+  });
+  const [gradient] = gradientsOf(loss, [table]);
+  const session = await openGraph({ gradient: gradient! }, 'inputs', { intraOpNumThreads: 4 });
+  const feeds = {
+    ids: { type: 'int32', data: ids, dims: [count] },
+    weights: floats(weights, [count, width]),
+  } as const;
+  for (let run = 0; run < 5; run++) {
+    const result = (await session.run(feeds)).gradient!;
+    const worst = Math.max(...result.map((value, i) => Math.abs(value - expected[i]!)));
+    expect(worst).toBeLessThan(1e-3);
+  }
+  await session.close();
 });
