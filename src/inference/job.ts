@@ -1,0 +1,58 @@
+import type { NamedTensors } from '../detection/tensor.js';
+import type { DetectorCard } from '../formats/model-card.js';
+import type { DetectItem, DetectOptions, DetectReply, LoadReply } from './messages.js';
+
+/** A model file that was verified against its card. */
+export interface ModelFile {
+  readonly name: string;
+  readonly bytes: SharedArrayBuffer;
+}
+
+export type DetectResult = DetectReply['results'][number];
+
+/** How a detector is asked. Jobs with the same asking may share a batch. */
+export interface DetectAsking {
+  readonly model: string;
+  readonly card: DetectorCard;
+  readonly options: DetectOptions;
+  /** Photos that one run may take; 1 where the graph's batch dimension is fixed. */
+  readonly batchLimit: number;
+}
+
+export interface Settle<Result> {
+  resolve(result: Result): void;
+  reject(error: unknown): void;
+}
+
+export interface DetectJob extends Settle<DetectResult> {
+  readonly kind: 'detect';
+  readonly asking: DetectAsking;
+  readonly item: DetectItem;
+}
+
+export interface RunJob extends Settle<NamedTensors> {
+  readonly kind: 'run';
+  readonly model: string;
+  readonly feeds: NamedTensors;
+  readonly fetches: readonly string[] | undefined;
+}
+
+export interface LoadJob extends Settle<LoadReply> {
+  readonly kind: 'load';
+  readonly file: ModelFile;
+}
+
+export type Job = DetectJob | RunJob | LoadJob;
+
+/** The next job, with as many of its kind behind it as one run takes. */
+export function takeBatch(queue: Job[]): Job[] {
+  const first = queue.shift()!;
+  const batch: Job[] = [first];
+  if (first.kind !== 'detect') return batch;
+  while (batch.length < first.asking.batchLimit) {
+    const next = queue[0];
+    if (next?.kind !== 'detect' || next.asking !== first.asking) break;
+    batch.push(queue.shift()!);
+  }
+  return batch;
+}

@@ -1,0 +1,73 @@
+import type { Detection, FeatureMap } from '../detection/detection.js';
+import type { NamedTensors } from '../detection/tensor.js';
+import type { DetectorCard } from '../formats/model-card.js';
+import type { ImageSize } from '../geometry/box.js';
+import type { RgbRaster } from '../geometry/raster.js';
+import type { Device } from './device.js';
+
+/** What a detector may leave out or add. */
+export interface DetectOptions {
+  /** Lowest score that counts, 0..1. */
+  readonly minScore: number;
+  readonly maxDetections: number;
+  /** Whether the feature map comes along. */
+  readonly features: boolean;
+}
+
+/** One photo for a detector: the raster that the model takes and the size of the photo itself. */
+export interface DetectItem {
+  readonly raster: RgbRaster;
+  readonly image: ImageSize;
+}
+
+export interface LoadRequest {
+  readonly kind: 'load';
+  readonly model: string;
+  /** The verified file; shared, so that all workers read one copy. */
+  readonly bytes: SharedArrayBuffer;
+  readonly device: Device;
+  /** Intra-op threads of the session. */
+  readonly threads: number;
+}
+
+export interface DetectRequest {
+  readonly kind: 'detect';
+  readonly model: string;
+  readonly card: DetectorCard;
+  readonly items: readonly DetectItem[];
+  readonly options: DetectOptions;
+}
+
+export interface RunRequest {
+  readonly kind: 'run';
+  readonly model: string;
+  readonly feeds: NamedTensors;
+  /** Outputs to bring back; all where it is absent. */
+  readonly fetches?: readonly string[];
+}
+
+export type WorkerRequest = LoadRequest | DetectRequest | RunRequest;
+
+export interface LoadReply {
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+}
+
+export interface DetectReply {
+  readonly results: readonly {
+    readonly detections: readonly Detection[];
+    readonly featureMap?: FeatureMap;
+    readonly raster: RgbRaster;
+  }[];
+}
+
+export interface RunReply {
+  readonly outputs: NamedTensors;
+}
+
+export type WorkerReply = LoadReply | DetectReply | RunReply;
+
+/** One answer of a worker. `busyMs` is the time it worked for the request. */
+export type WorkerMessage =
+  | { readonly ok: true; readonly reply: WorkerReply; readonly busyMs: number }
+  | { readonly ok: false; readonly message: string; readonly busyMs: number };

@@ -1,0 +1,38 @@
+import type { DetectorCard } from '../formats/model-card.js';
+import { categoriesOf } from '../formats/model-card.js';
+import type { Detector } from '../pipeline/ports.js';
+import type { DetectAsking } from './job.js';
+import type { SessionPool } from './pool.js';
+
+export interface PooledDetectorOptions {
+  /** 0..1 */
+  readonly minScore: number;
+  readonly maxDetections: number;
+  /** Photos that one run may take together; a graph with a fixed batch dimension takes one. */
+  readonly batchSize: number;
+}
+
+/** A detector whose sessions live in the pool. The model must be loaded there under the card's name. */
+export function pooledDetector(
+  pool: SessionPool,
+  card: DetectorCard,
+  { minScore, maxDetections, batchSize }: PooledDetectorOptions,
+): Detector {
+  const asking = (features: boolean): DetectAsking => ({
+    model: card.name,
+    card,
+    options: { minScore, maxDetections, features },
+    batchLimit: card.input.batch === 'any' ? batchSize : 1,
+  });
+  // Jobs share a batch when they share the asking, by identity.
+  const plain = asking(false);
+  const withFeatures = asking(true);
+  const { width, height, fit, fill } = card.input;
+  return {
+    name: card.name,
+    spec: { width, height, fit, fill },
+    categories: categoriesOf(card),
+    detect: ({ raster, size }, { features }) =>
+      pool.detect(features ? withFeatures : plain, { raster, image: size }),
+  };
+}

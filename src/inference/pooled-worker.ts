@@ -1,0 +1,71 @@
+import { Worker } from 'node:worker_threads';
+import { VgrError } from '../formats/fault.js';
+import type { WorkerMessage, WorkerReply, WorkerRequest } from './messages.js';
+
+/** A reply with the time the worker spent on it. */
+export interface TimedReply<Reply extends WorkerReply> {
+  readonly reply: Reply;
+  readonly busyMs: number;
+}
+
+interface Waiter {
+  resolve(message: WorkerMessage): void;
+  reject(error: VgrError): void;
+}
+
+/** One thread, one request at a time. A thread that ends unasked rejects its request with WORKER_CRASHED. */
+export class PooledWorker {
+  readonly #worker: Worker;
+  #waiter: Waiter | undefined;
+  #ended: VgrError | undefined;
+
+  /** @param onEnd called once when the thread ends unasked */
+  constructor(script: URL, onEnd: (worker: PooledWorker) => void) {
+    this.#worker = new Worker(script, { stderr: false, stdout: false });
+    this.#worker.on('message', (message: WorkerMessage) => this.#settle()?.resolve(message));
+    let cause: unknown;
+    this.#worker.on('error', (error) => {
+      cause = error;
+    });
+    this.#worker.on('exit', (code) => {
+      if (this.#ended) return;
+      this.#ended = new VgrError('WORKER_CRASHED', `a worker thread ended with code ${code}`, {
+        cause,
+      });
+      onEnd(this);
+      this.#settle()?.reject(this.#ended);
+    });
+  }
+
+  /**
+   * Sends one request. Buffers in `transfer` are gone here afterwards.
+   * @throws VgrError WORKER_CRASHED when the thread ends, {@link WorkerRefusal} when the request itself fails
+   */
+  async ask<Reply extends WorkerReply>(
+    request: WorkerRequest,
+    transfer: ArrayBuffer[] = [],
+  ): Promise<TimedReply<Reply>> {
+    if (this.#ended) throw this.#ended;
+    const message = await new Promise<WorkerMessage>((resolve, reject) => {
+      this.#waiter = { resolve, reject };
+      this.#worker.postMessage(request, transfer);
+    });
+    if (!message.ok) throw new WorkerRefusal(message.message);
+    return { reply: message.reply as Reply, busyMs: message.busyMs };
+  }
+
+  async terminate(): Promise<void> {
+    this.#ended ??= new VgrError('WORKER_CRASHED', 'the session pool is closed');
+    this.#settle()?.reject(this.#ended);
+    await this.#worker.terminate();
+  }
+
+  #settle(): Waiter | undefined {
+    const waiter = this.#waiter;
+    this.#waiter = undefined;
+    return waiter;
+  }
+}
+
+/** The runtime refused a request; the thread is well. The message is the runtime's own. */
+export class WorkerRefusal extends Error {}

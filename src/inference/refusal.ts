@@ -1,0 +1,32 @@
+import { printable, VgrError } from '../formats/fault.js';
+import { type Device, deviceText } from './device.js';
+import type { WorkerRefusal } from './pooled-worker.js';
+
+/** Why the first session of a model does not start: the file on the CPU, the device elsewhere. */
+export function refusedModel(name: string, device: Device, error: WorkerRefusal): VgrError {
+  const reason = firstLine(error.message);
+  if (device.name === 'cpu') {
+    return new VgrError('MODEL_CORRUPT', `model \`${name}\`: the runtime refuses it: ${reason}`, {
+      hint: 'check the file with `vgr models verify`',
+      cause: error,
+    });
+  }
+  const cuda =
+    'ONNXRUNTIME_NODE_INSTALL=cuda12 npm rebuild onnxruntime-node --ignore-scripts=false';
+  return new VgrError(
+    'DEVICE_UNAVAILABLE',
+    `device \`${deviceText(device)}\` does not start: ${reason}`,
+    {
+      hint:
+        device.name === 'cuda'
+          ? `\`${cuda}\` adds the CUDA libraries; \`--device auto\` takes what is there`
+          : 'use `--device auto` or `--device cpu`',
+      cause: error,
+    },
+  );
+}
+
+/** The first line of the runtime's own words, safe to print. */
+export function firstLine(text: string): string {
+  return printable(text.split('\n', 1)[0]!.slice(0, 300));
+}

@@ -1,0 +1,122 @@
+/**
+ * The thread that owns sessions. `session.run()` of onnxruntime-node blocks its thread, so the main thread never calls it
+ * (microsoft/onnxruntime #19611). One request at a time: the pool sends the next one after the reply.
+ */
+import { parentPort } from 'node:worker_threads';
+import * as ort from 'onnxruntime-node';
+import { detectorFamily } from '../detection/families.js';
+import type { NamedTensors, Tensor } from '../detection/tensor.js';
+import type {
+  DetectReply,
+  DetectRequest,
+  LoadReply,
+  LoadRequest,
+  RunReply,
+  RunRequest,
+  WorkerMessage,
+  WorkerReply,
+  WorkerRequest,
+} from './messages.js';
+
+interface Outcome {
+  readonly reply: WorkerReply;
+  readonly transfer: ArrayBuffer[];
+}
+
+// The reasons travel as exceptions; the runtime's own log would reach stderr past `--quiet`.
+ort.env.logLevel = 'fatal';
+
+const sessions = new Map<string, ort.InferenceSession>();
+
+function sessionOf(model: string): ort.InferenceSession {
+  const session = sessions.get(model);
+  if (!session) throw new Error(`model ${model} is not loaded`);
+  return session;
+}
+
+async function load({ model, bytes, device, threads }: LoadRequest): Promise<LoadReply> {
+  const provider =
+    device.name === 'cuda' && device.index !== undefined
+      ? { name: 'cuda', deviceId: device.index }
+      : device.name;
+  // The runtime takes no shared memory; its copy is dropped once the session stands.
+  const session = await ort.InferenceSession.create(new Uint8Array(bytes).slice(), {
+    executionProviders: [provider],
+    graphOptimizationLevel: 'all',
+    executionMode: 'sequential',
+    intraOpNumThreads: threads,
+    interOpNumThreads: 1,
+    logSeverityLevel: 4,
+    // Waiting threads that spin take the cores on which photos are decoded.
+    extra: { session: { intra_op: { allow_spinning: '0' }, inter_op: { allow_spinning: '0' } } },
+  });
+  sessions.set(model, session);
+  return { inputs: session.inputNames, outputs: session.outputNames };
+}
+
+async function runSession(
+  session: ort.InferenceSession,
+  feeds: NamedTensors,
+  fetches: readonly string[] | undefined,
+): Promise<NamedTensors> {
+  const inputs: Record<string, ort.Tensor> = {};
+  for (const [name, tensor] of Object.entries(feeds)) {
+    inputs[name] = new ort.Tensor(tensor.type, tensor.data as never, tensor.dims as number[]);
+  }
+  const results = fetches
+    ? await session.run(inputs, fetches as string[])
+    : await session.run(inputs);
+  const outputs: Record<string, Tensor> = {};
+  for (const [name, tensor] of Object.entries(results)) {
+    outputs[name] = {
+      type: tensor.type as Tensor['type'],
+      data: tensor.data as Tensor['data'],
+      dims: tensor.dims,
+    };
+  }
+  return outputs;
+}
+
+async function detect({ model, card, items, options }: DetectRequest): Promise<Outcome> {
+  const family = detectorFamily(card.family);
+  const outputs = await runSession(
+    sessionOf(model),
+    family.pack(
+      items.map(({ raster }) => raster),
+      card,
+    ),
+    family.outputNames(card, { features: options.features }),
+  );
+  const images = items.map(({ image }) => image);
+  const transfer: ArrayBuffer[] = [];
+  const results = family.decode(outputs, images, card, options).map((decoded, index) => {
+    const { raster } = items[index]!;
+    transfer.push(raster.data.buffer as ArrayBuffer);
+    if (decoded.featureMap) transfer.push(decoded.featureMap.data.buffer as ArrayBuffer);
+    return { ...decoded, raster };
+  });
+  return { reply: { results } satisfies DetectReply, transfer };
+}
+
+async function run({ model, feeds, fetches }: RunRequest): Promise<Outcome> {
+  const outputs = await runSession(sessionOf(model), feeds, fetches);
+  return { reply: { outputs } satisfies RunReply, transfer: [] };
+}
+
+async function answer(request: WorkerRequest): Promise<Outcome> {
+  if (request.kind === 'load') return { reply: await load(request), transfer: [] };
+  return request.kind === 'detect' ? detect(request) : run(request);
+}
+
+const port = parentPort!;
+port.on('message', async (request: WorkerRequest) => {
+  const start = performance.now();
+  const elapsed = (): number => performance.now() - start;
+  try {
+    const { reply, transfer } = await answer(request);
+    port.postMessage({ ok: true, reply, busyMs: elapsed() } satisfies WorkerMessage, transfer);
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    port.postMessage({ ok: false, message, busyMs: elapsed() } satisfies WorkerMessage);
+  }
+});

@@ -1,0 +1,133 @@
+import { describe, expect, it } from 'vitest';
+import { CategoryIds, cocoDataset, cocoPredictions } from '../../src/formats/coco-dataset.js';
+import { countingImages, imagesOfCocoFile } from '../../src/formats/image-numbering.js';
+import type {
+  DetectionsLine,
+  ErrorLine,
+  OutputLine,
+  ResultLine,
+} from '../../src/formats/result-line.js';
+
+const detections = (image: string, count: number): DetectionsLine => ({
+  type: 'detections',
+  schema: 1,
+  image,
+  width: 100,
+  height: 50,
+  detections: Array.from({ length: count }, (_, index) => ({
+    bbox_2d: [index, 1, index + 10.1, 20.2] as const,
+    score: 0.5,
+    label: 'cat',
+    category_id: 17,
+  })),
+});
+
+const result = (id: string, image: string, label?: string): ResultLine => ({
+  type: 'result',
+  schema: 1,
+  id,
+  image,
+  width: 100,
+  height: 50,
+  query: 'the cat',
+  tool: { name: 'centernet', bbox_2d: [0, 0, 5, 5], score: 0.4, label: 'cat' },
+  think: { bbox_2d: null, score: 0, text: '' },
+  answer: {
+    bbox_2d: [1, 2, 4, 8],
+    score: 0.9,
+    decision: 'correct',
+    text: '',
+    ...(label && { label }),
+  },
+  candidates: 2,
+});
+
+const failed: ErrorLine = { type: 'error', schema: 1, id: 'x', code: 'IMAGE_MISSING', message: '' };
+const categories = new CategoryIds([{ id: 17, name: 'cat' }]);
+
+async function text(chunks: AsyncIterable<string>): Promise<string> {
+  let whole = '';
+  for await (const chunk of chunks) whole += chunk;
+  return whole;
+}
+
+const reading = (lines: readonly OutputLine[]) =>
+  async function* (): AsyncGenerator<OutputLine> {
+    yield* lines;
+  };
+
+describe('COCO files', () => {
+  it('of nothing are empty, and valid', async () => {
+    expect(
+      JSON.parse(await text(cocoPredictions(reading([]), countingImages(), categories))),
+    ).toEqual([]);
+    const dataset = JSON.parse(await text(cocoDataset(reading([]), countingImages(), categories)));
+    expect(dataset).toMatchObject({ images: [], annotations: [] });
+  });
+
+  it('number images and annotations from 1, without gaps or repeats', async () => {
+    const lines = [detections('a.jpg', 2), failed, detections('b.jpg', 0), detections('c.jpg', 1)];
+    const dataset = JSON.parse(
+      await text(cocoDataset(reading(lines), countingImages(), categories)),
+    );
+    expect(dataset.images).toEqual([
+      { id: 1, file_name: 'a.jpg', width: 100, height: 50 },
+      { id: 2, file_name: 'b.jpg', width: 100, height: 50 },
+      { id: 3, file_name: 'c.jpg', width: 100, height: 50 },
+    ]);
+    expect(dataset.annotations.map(({ id }: { id: number }) => id)).toEqual([1, 2, 3]);
+    expect(dataset.annotations[1]).toMatchObject({
+      image_id: 1,
+      category_id: 17,
+      bbox: [1, 1, 10.1, 19.2],
+    });
+    expect(dataset.annotations[2].image_id).toBe(3);
+  });
+
+  it('carry the query, the tool and the decision of refine; an image stands once', async () => {
+    const lines = [result('q1', 'a.jpg', 'cat'), result('q2', 'a.jpg')];
+    const dataset = JSON.parse(
+      await text(cocoDataset(reading(lines), countingImages(), categories)),
+    );
+    expect(dataset.images).toHaveLength(1);
+    expect(dataset.annotations[0]).toEqual({
+      id: 1,
+      image_id: 1,
+      category_id: 17,
+      bbox: [1, 2, 3, 6],
+      area: 18,
+      iscrowd: 0,
+      score: 0.9,
+      query_id: 'q1',
+      caption: 'the cat',
+      tool_bbox: [0, 0, 5, 5],
+      decision: 'correct',
+    });
+    expect(dataset.annotations[1].category_id).toBe(18);
+    expect(dataset.categories).toEqual([
+      { id: 17, name: 'cat' },
+      { id: 18, name: 'object' },
+    ]);
+  });
+
+  it('take image ids from another file by name, and leave out what it does not list', async () => {
+    const images = imagesOfCocoFile(
+      {
+        images: [
+          { id: 42, file_name: 'val/b.jpg' },
+          { id: 7, file_name: 'a.jpg' },
+        ],
+      },
+      'instances.json',
+    );
+    const lines = [detections('a.jpg', 1), detections('sub/b.jpg', 1), detections('z.jpg', 1)];
+    const predictions = JSON.parse(await text(cocoPredictions(reading(lines), images, categories)));
+    expect(predictions.map((entry: { image_id: number }) => entry.image_id)).toEqual([7, 42]);
+    expect(images.leftOut).toBe(1);
+  });
+
+  it('refuse an id file that is no dataset', () => {
+    expect(() => imagesOfCocoFile([], 'x.json')).toThrow(/expected a COCO dataset/);
+    expect(() => imagesOfCocoFile({ images: [{ id: 'a' }] }, 'x.json')).toThrow(/images\.0/);
+  });
+});

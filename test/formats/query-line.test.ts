@@ -1,0 +1,117 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { VgrError } from '../../src/formats/fault.js';
+import { extentOf, parseQueryLine, statedId } from '../../src/formats/query-line.js';
+
+function faultOf(text: string): VgrError {
+  try {
+    parseQueryLine(text, 8);
+  } catch (thrown) {
+    if (thrown instanceof VgrError) return thrown;
+    throw thrown;
+  }
+  throw new Error('the line was taken');
+}
+
+describe('a query line', () => {
+  it('is read with its own id, and by its number without one', () => {
+    const line =
+      '{"id":"q7","image":"zoo/3.jpg","query":"the left lion","bbox":[1,2,3,4],"kind":"human"}';
+    expect(parseQueryLine(line, 8)).toEqual({
+      id: 'q7',
+      line: 8,
+      image: 'zoo/3.jpg',
+      query: 'the left lion',
+      truthXywh: { x: 1, y: 2, width: 3, height: 4 },
+      tools: [],
+      extra: { kind: 'human' },
+    });
+    expect(parseQueryLine('{"image":"a.jpg","query":"cat"}', 8).id).toBe('8');
+  });
+
+  it('brings boxes of other tools, and needs no image then', () => {
+    const line =
+      '{"query":"cat","width":10,"height":20,"tools":{"a":[{"bbox_2d":[1,2,3,4],"score":0.5,"label":"cat"},{"bbox_2d":[0,0,1,1]}],"b":[]}}';
+    const query = parseQueryLine(line, 1);
+    expect(query.image).toBeUndefined();
+    expect(query.size).toEqual({ width: 10, height: 20 });
+    expect(query.tools).toEqual([
+      {
+        name: 'a',
+        boxes: [
+          { boxXyxy: { x1: 1, y1: 2, x2: 3, y2: 4 }, score: 0.5, label: 'cat' },
+          { boxXyxy: { x1: 0, y1: 0, x2: 1, y2: 1 } },
+        ],
+      },
+      { name: 'b', boxes: [] },
+    ]);
+  });
+
+  it.each([
+    ['{', 'line 8: expected a JSON object, got `{`'],
+    ['[]', 'line 8: expected an object, got `[]`'],
+    ['null', 'line 8: expected an object, got `null`'],
+    ['{"query":5,"image":"a"}', 'line 8, field `query`: expected a string, got `5`'],
+    ['{"image":"a"}', 'line 8, field `query`: expected a string, got nothing'],
+    ['{"query":" ","image":"a"}', 'line 8, field `query`: expected words, got an empty string'],
+    [
+      '{"query":"x"}',
+      'line 8, field `image`: expected a string, or `tools` with boxes; got neither',
+    ],
+    [
+      '{"query":"x","image":"a","bbox":[1,2,3]}',
+      'line 8, field `bbox`: expected four numbers, got `[1,2,3]`',
+    ],
+    [
+      '{"query":"x","image":"a","bbox":[1,2,-3,4]}',
+      'line 8, field `bbox`: expected [x, y, width, height] with width and height >= 0',
+    ],
+    [
+      '{"query":"x","image":"a","bbox":[1,2,"3",4]}',
+      'line 8, field `bbox.2`: expected a number, got `"3"`',
+    ],
+    [
+      '{"query":"x","image":"a","bbox":[1,2,1e999,4]}',
+      'line 8, field `bbox.2`: expected a number, got `Infinity`',
+    ],
+    [
+      '{"query":"x","tools":{"a":[{"bbox_2d":[3,2,1,4]}]}}',
+      'line 8, field `tools.a.0.bbox_2d`: expected [x1, y1, x2, y2] with x2 >= x1 and y2 >= y1',
+    ],
+    ['{"id":5,"query":"x","image":"a"}', 'line 8, field `id`: expected a string, got `5`'],
+  ])('%s is refused with what is expected and what is there', (text, message) => {
+    const fault = faultOf(text);
+    expect(fault.code).toBe('QUERY_INVALID');
+    expect(fault.message).toBe(message);
+  });
+
+  it('never throws anything but its own error, whatever the text', () => {
+    fc.assert(
+      fc.property(fc.oneof(fc.string(), fc.json()), (text) => {
+        try {
+          parseQueryLine(text, 1);
+        } catch (thrown) {
+          expect(thrown).toBeInstanceOf(VgrError);
+        }
+        statedId(text);
+      }),
+    );
+  });
+
+  it('gives its id away even where the rest is not valid', () => {
+    expect(statedId('{"id":"q1"}')).toBe('q1');
+    expect(statedId('{"id":1}')).toBeUndefined();
+    expect(statedId('null')).toBeUndefined();
+    expect(statedId('{')).toBeUndefined();
+  });
+});
+
+it('the extent of boxes is their furthest corner', () => {
+  expect(extentOf([])).toEqual({ width: 1, height: 1 });
+  expect(
+    extentOf([
+      { x1: 0, y1: 0, x2: 7, y2: 3 },
+      { x1: 1, y1: 1, x2: 2, y2: 9 },
+    ]),
+  ).toEqual({ width: 7, height: 9 });
+});
