@@ -1,0 +1,64 @@
+import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { outputFault } from './output-fault.js';
+
+export type Chunks = AsyncIterable<string | Uint8Array> | Iterable<string | Uint8Array>;
+
+/** Small pieces are joined to writes of about this many characters. */
+const BATCH_CHARACTERS = 256 * 1024;
+
+/**
+ * Writes a whole file or nothing: into `NAME.partial-PID` beside it, to the disk, then renamed into place. On failure the
+ * partial file is removed and what was there before stays. Folders above it are made.
+ * @throws VgrError DISK_FULL, OUTPUT_UNWRITABLE; whatever `chunks` throws, as it is
+ */
+export async function writeFileAtomic(target: string, chunks: Chunks): Promise<void> {
+  const partial = `${target}.partial-${process.pid}`;
+  const folder = path.dirname(target);
+  const file = await onDisk(target, async () => {
+    await mkdir(folder, { recursive: true });
+    return open(partial, 'w');
+  });
+  try {
+    try {
+      await writeChunks(file, target, chunks);
+      await onDisk(target, () => file.sync());
+    } finally {
+      await file.close();
+    }
+    await onDisk(target, () => rename(partial, target));
+  } catch (thrown) {
+    await rm(partial, { force: true }).catch(() => undefined);
+    throw thrown;
+  }
+  await syncFolder(folder);
+}
+
+async function writeChunks(file: FileHandle, target: string, chunks: Chunks): Promise<void> {
+  let batch = '';
+  const write = (data: string | Uint8Array) => onDisk(target, () => file.appendFile(data));
+  for await (const chunk of chunks) {
+    if (typeof chunk === 'string') batch += chunk;
+    if (batch.length < BATCH_CHARACTERS && typeof chunk === 'string') continue;
+    if (batch !== '') await write(batch);
+    batch = '';
+    if (typeof chunk !== 'string') await write(chunk);
+  }
+  if (batch !== '') await write(batch);
+}
+
+/** The errors of the disk are told apart from those of whoever makes the chunks. */
+async function onDisk<T>(target: string, action: () => Promise<T>): Promise<T> {
+  try {
+    return await action();
+  } catch (thrown) {
+    throw outputFault(target, thrown);
+  }
+}
+
+/** Makes a rename outlast a loss of power. Not every system can open a folder; there the rename stands all the same. */
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder).catch(() => undefined);
+  await handle?.sync().catch(() => undefined);
+  await handle?.close().catch(() => undefined);
+}

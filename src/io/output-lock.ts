@@ -1,0 +1,172 @@
+import { mkdir, open, readFile, rmdir, stat, unlink } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { quoted, VgrError } from '../formats/fault.js';
+import { outputFault } from './output-fault.js';
+
+const LOCK_NAME = '.vgr.lock';
+
+/** A lock that cannot be read is being written for microseconds; after this it was left by a crash. Milliseconds. */
+const UNREADABLE_LEFT_MS = 10_000;
+/** Time for another process to take over a dead lock, milliseconds. */
+const TAKEOVER_MS = 2_000;
+
+interface Owner {
+  readonly pid: number;
+  readonly host: string;
+  /** ISO 8601, for the person who reads the message. */
+  readonly since: string;
+  /** What the system says of the process's start; tells a new process of the same pid from the owner. */
+  readonly birth: string;
+}
+
+export interface OutputLock {
+  /** Gives the folder free. May be called again. */
+  release(): Promise<void>;
+}
+
+/** Folders that this process has taken; the pid in a lock cannot tell them from those of an earlier process. */
+const held = new Set<string>();
+
+/**
+ * Makes the folder and takes it for this process alone, by a file that names pid, host and start. A lock whose process is
+ * dead is taken over where it was of the same host; one of another host never is. Works on network folders, asks for no
+ * timer, and a crash leaves nothing to wait for.
+ * @throws VgrError OUTPUT_BUSY, OUTPUT_UNWRITABLE, DISK_FULL
+ */
+export async function lockOutput(folder: string): Promise<OutputLock> {
+  const file = path.join(path.resolve(folder), LOCK_NAME);
+  const owner: Owner = {
+    pid: process.pid,
+    host: os.hostname(),
+    since: new Date().toISOString(),
+    birth: await birthOf(process.pid),
+  };
+  if (held.has(file)) throw busy(folder, file, owner);
+  held.add(file);
+  try {
+    await mkdir(folder, { recursive: true });
+    if (!(await create(file, owner))) await takeOver(file, owner, folder);
+  } catch (thrown) {
+    held.delete(file);
+    throw outputFault(file, thrown);
+  }
+  return {
+    release: async () => {
+      if (!held.has(file)) return;
+      if (isSame(await readOwner(file), owner)) await unlink(file).catch(() => undefined);
+      held.delete(file);
+    },
+  };
+}
+
+/** False where there is a lock already. */
+async function create(file: string, owner: Owner): Promise<boolean> {
+  try {
+    const handle = await open(file, 'wx');
+    try {
+      await handle.writeFile(JSON.stringify(owner));
+    } finally {
+      await handle.close();
+    }
+    return true;
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw thrown;
+  }
+}
+
+/**
+ * Replaces the lock of a dead process. A second, short lock around check and replacement keeps two processes that both see
+ * the dead one from replacing each other's.
+ */
+async function takeOver(file: string, owner: Owner, folder: string): Promise<void> {
+  const guard = `${file}.takeover`;
+  const deadline = Date.now() + TAKEOVER_MS;
+  for (;;) {
+    await refuseAlive(file, folder);
+    try {
+      await mkdir(guard);
+      break;
+    } catch (thrown) {
+      if ((thrown as NodeJS.ErrnoException).code !== 'EEXIST') throw thrown;
+    }
+    if (((await ageOf(guard)) ?? 0) > UNREADABLE_LEFT_MS) await rmdir(guard).catch(() => undefined);
+    else if (Date.now() > deadline) throw busy(folder, file, undefined);
+    await sleep(25);
+  }
+  try {
+    // A lock that is there and dead is changed by nobody but who holds the guard. One that is gone may come anew at any time.
+    if ((await refuseAlive(file, folder)) === 'dead') await unlink(file);
+    if (!(await create(file, owner))) throw busy(folder, file, await readOwner(file));
+  } finally {
+    await rmdir(guard).catch(() => undefined);
+  }
+}
+
+async function refuseAlive(file: string, folder: string): Promise<'dead' | 'gone'> {
+  const owner = await readOwner(file);
+  if (owner !== undefined) {
+    if (await isAlive(owner)) throw busy(folder, file, owner);
+    return 'dead';
+  }
+  const age = await ageOf(file);
+  if (age === undefined) return 'gone';
+  if (age < UNREADABLE_LEFT_MS) throw busy(folder, file, undefined);
+  return 'dead';
+}
+
+/** On doubt, alive. */
+async function isAlive(owner: Owner): Promise<boolean> {
+  if (owner.host !== os.hostname()) return true;
+  // This process holds no lock here, so one of its pid was left by an earlier process, as in a container that starts anew.
+  if (owner.pid === process.pid) return false;
+  try {
+    process.kill(owner.pid, 0);
+  } catch (thrown) {
+    return (thrown as NodeJS.ErrnoException).code !== 'ESRCH';
+  }
+  return (await birthOf(owner.pid)) === owner.birth;
+}
+
+/** Boot and start time of a process where the system tells them (Linux), else empty, so that pids alone decide. */
+async function birthOf(pid: number): Promise<string> {
+  try {
+    const boot = await readFile('/proc/sys/kernel/random/boot_id', 'utf8');
+    const status = await readFile(`/proc/${pid}/stat`, 'utf8');
+    // The name in brackets may hold anything; field 22 of proc(5), the start, is the 20th behind it.
+    return `${boot.trim()}/${status.slice(status.lastIndexOf(')') + 2).split(' ')[19] ?? ''}`;
+  } catch {
+    return '';
+  }
+}
+
+async function readOwner(file: string): Promise<Owner | undefined> {
+  try {
+    const owner = JSON.parse(await readFile(file, 'utf8')) as Partial<Owner> | null;
+    if (!Number.isInteger(owner?.pid) || typeof owner?.host !== 'string') return undefined;
+    return { pid: owner.pid!, host: owner.host, since: `${owner.since}`, birth: `${owner.birth}` };
+  } catch {
+    return undefined;
+  }
+}
+
+/** Milliseconds since the last change; undefined where there is nothing. */
+async function ageOf(file: string): Promise<number | undefined> {
+  const there = await stat(file).catch(() => undefined);
+  return there && Date.now() - there.mtimeMs;
+}
+
+function isSame(a: Owner | undefined, b: Owner): boolean {
+  return a !== undefined && a.pid === b.pid && a.host === b.host && a.birth === b.birth;
+}
+
+function busy(folder: string, file: string, owner: Owner | undefined): VgrError {
+  const who = owner
+    ? `process ${owner.pid} on ${quoted(owner.host)} since ${quoted(owner.since)}`
+    : 'another process';
+  return new VgrError('OUTPUT_BUSY', `${who} is writing to ${quoted(folder)}`, {
+    hint: `give another \`--output\`, or wait; where no such process runs any more, remove ${quoted(file)}`,
+  });
+}
