@@ -103,3 +103,5 @@ export interface Expression {
   /** Content words that none of the parts above explains, in order. */
   readonly leftovers: readonly string[];
 }
+
+export { parseExpression } from './parser.js';

@@ -1,0 +1,93 @@
+import type { Expression, HeadNoun } from './expression.js';
+import { isPerson, type Pointer, type PointerKind, pointersOf } from './lexicon.js';
+import { singularOf } from './morphology.js';
+
+/** How well a label of a detector names what an expression is about. */
+export interface Denotation {
+  /** 0..1; 1 where the noun is the label itself. */
+  readonly weight: number;
+  readonly kind: PointerKind;
+}
+
+/** Label, as the detector writes it, to how well it names the head. Labels that do not fit are left out. */
+export type Denotations = ReadonlyMap<string, Denotation>;
+
+/** A kind stated by the noun, of which the label is only one sort: "car" where the label is "taxi". */
+const NARROWER_LABEL = 0.8;
+/** The noun's last word alone is the label: "race car" for "car", but "toy car" too. */
+const LAST_WORD = 0.9;
+/** "dog petter", "drummer": persons by the look of the word. */
+const AGENT_WEIGHT = 0.4;
+const AGENT_ENDING = /(?:[^aeiou](?:er|or)|ist|man|woman|men|women|boy|girl|lady|guy)$/;
+
+/** "Traffic_Light" and "traffic lights" are `traffic light`. */
+function plainName(name: string): string {
+  const words = name
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N}]+/gu, ' ')
+    .trim()
+    .split(' ');
+  return [...words.slice(0, -1), singularOf(words.at(-1) ?? '')].join(' ');
+}
+
+/** Pointers of the longest known name that ends the noun: "kitchen sink" points where "sink" does. */
+function pointersByEnd(noun: string): readonly Pointer[] {
+  const words = noun.split(' ');
+  for (let from = 0; from < words.length; from++) {
+    const pointers = pointersOf(words.slice(from).join(' '));
+    if (pointers.length > 0) return pointers;
+  }
+  const agent = AGENT_ENDING.test(noun) || isPerson(singularOf(noun));
+  return agent ? [{ label: 'person', kind: 'hyponym', weight: AGENT_WEIGHT }] : [];
+}
+
+/** What a detector's label stands for in COCO's words: "sofa" is `couch` itself, "taxi" a kind of `car`. */
+function labelPointer(label: string): Pointer | null {
+  const best = pointersOf(label)[0];
+  return best !== undefined && best.weight >= 0.7 && best.kind !== 'worn' ? best : null;
+}
+
+function throughLexicon(pointers: readonly Pointer[], label: string): Denotation | null {
+  const target = labelPointer(label);
+  if (target === null) return null;
+  const pointer = pointers.find((candidate) => candidate.label === target.label);
+  if (pointer === undefined) return null;
+  const sameThing = target.kind === 'exact' || target.kind === 'synonym';
+  if (sameThing) return { weight: pointer.weight, kind: pointer.kind };
+  // Two sorts of one thing ("jeep", "taxi") exclude each other; the thing itself covers its sorts.
+  const covers = pointer.kind === 'exact' || pointer.kind === 'synonym';
+  return covers ? { weight: pointer.weight * NARROWER_LABEL, kind: 'hypernym' } : null;
+}
+
+function denote(noun: string, pointers: readonly Pointer[], label: string): Denotation | null {
+  const name = plainName(label);
+  if (name === '') return null;
+  if (name === noun) return { weight: 1, kind: 'exact' };
+  const known = throughLexicon(pointers, name);
+  if (known !== null) return known;
+  if (pointersOf(noun).length > 0) return null;
+  const last = noun.split(' ').at(-1) ?? '';
+  return last === name ? { weight: LAST_WORD, kind: 'hyponym' } : null;
+}
+
+/**
+ * How well each label of a detector names the head noun. Any set of labels will do: equal names first, plural or not, then
+ * the lexicon, then the noun's last word. Empty where the noun is null or names nothing the detector knows; the caller says
+ * so. `denotations({lemma: 'jeep', ...}, ['car', 'dog'])` is `car` with weight 1, a hyponym.
+ */
+export function denotations(head: HeadNoun | null, labels: Iterable<string>): Denotations {
+  const found = new Map<string, Denotation>();
+  if (head === null) return found;
+  const noun = plainName(head.lemma);
+  const pointers = pointersByEnd(head.lemma);
+  for (const label of labels) {
+    const denotation = denote(noun, pointers, label);
+    if (denotation !== null) found.set(label, denotation);
+  }
+  return found;
+}
+
+/** The denotations of an expression's head; see `denotations`. */
+export function denotationsOf(expression: Expression, labels: Iterable<string>): Denotations {
+  return denotations(expression.head, labels);
+}

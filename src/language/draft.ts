@@ -1,0 +1,235 @@
+import type { Chunk, Description } from './chunk.js';
+import type {
+  Attribute,
+  AttributePart,
+  Expression,
+  HeadNoun,
+  Relation,
+  RelationKind,
+} from './expression.js';
+import { isAnimate, isPerson, isWorn } from './lexicon.js';
+import { headNoun, headOf, modifierRole } from './phrase.js';
+import { joinOrdinals, type SelectorMatch } from './selector.js';
+import { PART_OF_NOUN, PARTITIVES } from './vocabulary.js';
+import type { Token } from './words.js';
+
+export interface DraftRelation {
+  kind: RelationKind;
+  readonly words: string;
+  readonly landmarks: Draft[];
+  readonly negated: boolean;
+}
+
+/** An expression while it is being put together. */
+export interface Draft {
+  tokens: Token[];
+  head: HeadNoun | null;
+  attributes: Attribute[];
+  selectors: Array<SelectorMatch & { negated: boolean }>;
+  relations: DraftRelation[];
+  count: number | null;
+  leftovers: string[];
+}
+
+export const newDraft = (tokens: readonly Token[]): Draft => ({
+  tokens: [...tokens],
+  head: null,
+  attributes: [],
+  selectors: [],
+  relations: [],
+  count: null,
+  leftovers: [],
+});
+
+/** Where the garment or part sits; `worn` where the lexicon knows only that it is one. */
+function partOf(noun: string): AttributePart {
+  const word = noun.split(' ').at(-1) ?? noun;
+  return PART_OF_NOUN.get(noun) ?? PART_OF_NOUN.get(word) ?? 'worn';
+}
+
+/** Colours, patterns and bare "light" or "dark" show in pixels of a certain part. */
+const shows = ({ kind, shade }: Pick<Attribute, 'kind' | 'shade'>): boolean =>
+  kind === 'colour' || kind === 'pattern' || shade !== null;
+
+function attribute(
+  description: Description,
+  part: AttributePart,
+  bearer: string | null,
+): Attribute {
+  return { ...description, part, bearer };
+}
+
+/** Skin, not clothes, is what these tell before a person: "white guy". */
+const SKIN = new Set(['white', 'black', 'brown', 'yellow']);
+
+function ownPart(description: Description, head: HeadNoun | null, before: boolean): AttributePart {
+  if (head === null || !shows(description)) return 'whole';
+  if (isWorn(head.lemma)) return partOf(head.lemma);
+  if (!isPerson(head.lemma)) return 'whole';
+  return before && SKIN.has(description.value) ? 'whole' : 'worn';
+}
+
+/** The chunk's describing words as attributes of its noun: "gray haired woman" and "blonde girl" tell of hair. */
+function ownAttributes(chunk: Chunk, head: HeadNoun | null): Attribute[] {
+  const person = head !== null && isPerson(head.lemma);
+  const haired = person && chunk.descriptions.some(({ word }) => word === 'haired');
+  return chunk.descriptions.map((description) => {
+    const hair = person && (haired || /^blonde?$/.test(description.word)) && shows(description);
+    if (hair) return attribute(description, 'head', 'hair');
+    return attribute(description, ownPart(description, head, chunk.nouns.length > 0), null);
+  });
+}
+
+/** Lays the chunk's words on the draft as its own noun and attributes. */
+export function fill(draft: Draft, chunk: Chunk): void {
+  const found = headOf(chunk.nouns);
+  draft.count = chunk.count ?? draft.count;
+  draft.leftovers.push(...chunk.leftovers);
+  if (found === null) {
+    draft.attributes.push(...ownAttributes(chunk, draft.head));
+    return;
+  }
+  draft.head = found.head;
+  const garment = found.modifiers.find((m) => modifierRole(m, found.head) === 'worn');
+  const own = ownAttributes(chunk, found.head);
+  draft.attributes.push(
+    ...own.map((a) =>
+      garment !== undefined && a.bearer === null && shows(a)
+        ? { ...a, part: partOf(garment.word), bearer: garment.word }
+        : a,
+    ),
+  );
+  for (const modifier of found.modifiers) addModifier(draft, modifier, found.head, chunk);
+}
+
+function addModifier(draft: Draft, modifier: Token, head: HeadNoun, chunk: Chunk): void {
+  const role = modifierRole(modifier, head);
+  if (role === 'word') {
+    draft.attributes.push({
+      kind: 'other',
+      value: modifier.word,
+      word: modifier.word,
+      part: 'whole',
+      bearer: null,
+      shade: null,
+      negated: false,
+    });
+    return;
+  }
+  const landmark = newDraft([modifier]);
+  landmark.head = headNoun(modifier.word);
+  if (role === 'worn') {
+    landmark.attributes = chunk.descriptions
+      .filter(shows)
+      .map((d) => attribute(d, partOf(modifier.word), null));
+  }
+  const kind = role === 'possessor' ? 'of' : role === 'worn' ? 'wearing' : 'with';
+  draft.relations.push({ kind, words: '', landmarks: [landmark], negated: false });
+}
+
+/** A draft of its own for a chunk that names another thing. */
+export function draftOf(chunk: Chunk, tokens: readonly Token[]): Draft {
+  const draft = newDraft(tokens);
+  fill(draft, chunk);
+  return draft;
+}
+
+export const chunkTokens = (chunk: Chunk): Token[] => [
+  ...chunk.descriptions.map((d) => ({ word: d.word, possessive: false })),
+  ...chunk.nouns,
+];
+
+/**
+ * The chunk that names what is meant: the first with a noun, but a person further on goes before a garment ("blue shirt,
+ * lady").
+ */
+export function mainChunk(chunks: readonly Chunk[]): Chunk | undefined {
+  const named = chunks.filter((chunk) => chunk.nouns.length > 0);
+  const lemma = (chunk: Chunk) => headOf(chunk.nouns)?.head.lemma ?? '';
+  const first = named[0];
+  if (first === undefined || !isWorn(lemma(first))) return first;
+  return named.find((chunk) => isPerson(lemma(chunk))) ?? first;
+}
+
+/** Chunks beside the main one: garments are worn, other things come along, bare words describe. */
+export function addBeside(draft: Draft, chunk: Chunk): void {
+  if (chunk.nouns.length === 0) {
+    fill(draft, chunk);
+    return;
+  }
+  const other = draftOf(chunk, chunkTokens(chunk));
+  const lemma = other.head?.lemma ?? '';
+  const apposition = draft.head !== null && isPerson(lemma) && isPerson(draft.head.lemma);
+  if (apposition || draft.head === null) {
+    draft.leftovers.push(...chunkTokens(chunk).map((token) => token.word));
+    return;
+  }
+  const kind = isWorn(lemma) ? 'wearing' : 'with';
+  draft.relations.push({ kind, words: '', landmarks: [other], negated: false });
+}
+
+/** Adds the colours of what is worn to the wearer, with the place where they show. */
+function foldGarments(draft: Draft): void {
+  const wears = ({ kind, landmarks }: DraftRelation) => {
+    if (kind === 'wearing') return true;
+    const garment = landmarks[0]?.head?.lemma;
+    return (
+      kind === 'with' &&
+      (garment !== undefined ? isWorn(garment) : isAnimate(draft.head?.lemma ?? ''))
+    );
+  };
+  for (const relation of draft.relations.filter(wears)) {
+    for (const landmark of relation.landmarks) foldGarment(draft, landmark, relation.negated);
+  }
+}
+
+function foldGarment(draft: Draft, garment: Draft, negated: boolean): void {
+  const bearer = garment.head?.lemma ?? null;
+  if (bearer !== null && !isWorn(bearer)) return;
+  const part = bearer === null ? 'worn' : partOf(bearer);
+  for (const shown of garment.attributes.filter(shows)) {
+    const twice = draft.attributes.some((own) => own.word === shown.word && own.bearer === bearer);
+    if (!twice)
+      draft.attributes.push({ ...shown, part, bearer, negated: shown.negated !== negated });
+  }
+}
+
+/** "pair of skis", "side of a bus": the thing after "of" takes the place of the part. */
+export function liftPartitive(draft: Draft): void {
+  const at = draft.relations.findIndex((relation) => relation.kind === 'of');
+  const relation = draft.relations[at];
+  const whole = relation?.landmarks[0];
+  if (draft.head === null || relation === undefined || whole?.head == null) return;
+  if (!PARTITIVES.has(draft.head.lemma) || relation.words === '') return;
+  const word = draft.head.phrase;
+  draft.attributes.push(
+    { kind: 'other', value: word, word, part: 'whole', bearer: null, shade: null, negated: false },
+    ...whole.attributes,
+  );
+  draft.head = whole.head;
+  draft.count = draft.count ?? whole.count;
+  draft.leftovers.push(...whole.leftovers);
+  draft.selectors.push(...whole.selectors);
+  draft.relations.splice(at, 1, ...whole.relations);
+}
+
+export function finish(draft: Draft): Expression {
+  foldGarments(draft);
+  const words = draft.tokens.map((token) => token.word).filter((word) => word !== ',');
+  const relations: Relation[] = draft.relations.map((relation) => ({
+    kind: relation.kind,
+    words: relation.words,
+    landmarks: relation.landmarks.map(finish),
+    negated: relation.negated,
+  }));
+  return {
+    text: words.join(' '),
+    words,
+    head: draft.head,
+    attributes: draft.attributes,
+    selectors: joinOrdinals(draft.selectors),
+    relations,
+    count: draft.count,
+    leftovers: draft.leftovers,
+  };
+}

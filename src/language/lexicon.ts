@@ -1,0 +1,101 @@
+import { lexiconJson } from './lexicon.generated.js';
+import { singularOf } from './morphology.js';
+
+/**
+ * How a noun stands to a label. `exact`: the label itself. `synonym`: another word for it. `hyponym`: a kind of it ("jeep"
+ * of car). `hypernym`: a class that holds it ("vehicle" of car). `worn`: a part or garment that points at its bearer.
+ */
+export type PointerKind = 'exact' | 'synonym' | 'hyponym' | 'hypernym' | 'worn';
+
+/** "`label` may be meant": weight 0..1, 1 where the noun can mean nothing else. */
+export interface Pointer {
+  readonly label: string;
+  readonly kind: PointerKind;
+  readonly weight: number;
+}
+
+interface LexiconFile {
+  readonly labels: readonly string[];
+  readonly steps: number;
+  readonly groups: ReadonlyArray<
+    readonly [ReadonlyArray<readonly [number, PointerKind, number]>, string]
+  >;
+  readonly adjectives: string;
+  readonly verbs: string;
+}
+
+interface Lexicon {
+  readonly names: ReadonlyMap<string, readonly Pointer[]>;
+  readonly adjectives: ReadonlySet<string>;
+  readonly verbs: ReadonlySet<string>;
+}
+
+let loaded: Lexicon | undefined;
+
+/** Unpacked on first use: about 15 ms that commands without expressions do not pay. */
+function lexicon(): Lexicon {
+  if (loaded !== undefined) return loaded;
+  const file = JSON.parse(lexiconJson) as LexiconFile;
+  const names = new Map<string, readonly Pointer[]>();
+  for (const [packed, members] of file.groups) {
+    const pointers = packed.map(([at, kind, weight]) => ({
+      label: file.labels[at] as string,
+      kind,
+      weight: weight / file.steps,
+    }));
+    for (const name of members.split('|')) names.set(name, pointers);
+  }
+  loaded = {
+    names,
+    adjectives: new Set(file.adjectives.split('|')),
+    verbs: new Set(file.verbs.split('|')),
+  };
+  return loaded;
+}
+
+/**
+ * Labels of COCO-80 that a noun may denote, heaviest first; empty where it denotes none of them. Lower case, singular or
+ * plural, one to three words: "fire engines" points at truck.
+ */
+export function pointersOf(noun: string): readonly Pointer[] {
+  const { names } = lexicon();
+  const exact = names.get(noun);
+  if (exact !== undefined) return exact;
+  const words = noun.split(' ');
+  const last = words.at(-1) ?? '';
+  // Glasses alone are worn; "wine glasses" are more than one glass.
+  const one = words.length > 1 && last === 'glasses' ? 'glass' : singularOf(last);
+  const singular = [...words.slice(0, -1), one].join(' ');
+  return names.get(singular) ?? [];
+}
+
+/** True where the word is an adjective at least as often as a noun. */
+export function isAdjective(word: string): boolean {
+  return lexicon().adjectives.has(word);
+}
+
+/** True where the word in its base form is a verb at least as often as a noun. */
+export function isVerb(word: string): boolean {
+  return lexicon().verbs.has(word);
+}
+
+/** True for "man", "skier", "crowd". */
+export function isPerson(noun: string): boolean {
+  const first = pointersOf(noun)[0];
+  return first?.label === 'person' && first.kind !== 'worn' && first.weight >= 0.5;
+}
+
+const ANIMALS = new Set(
+  'person,bird,cat,dog,horse,sheep,cow,elephant,bear,zebra,giraffe,teddy bear'.split(','),
+);
+
+/** True for persons and animals: what can hold, ride, look and wear. */
+export function isAnimate(noun: string): boolean {
+  const first = pointersOf(noun)[0];
+  return first !== undefined && first.kind !== 'worn' && ANIMALS.has(first.label);
+}
+
+/** True for what is worn or part of a body: "shirt", "beard". */
+export function isWorn(noun: string): boolean {
+  return pointersOf(noun)[0]?.kind === 'worn';
+}

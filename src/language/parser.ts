@@ -1,0 +1,151 @@
+import { type Chunk, chunksOf } from './chunk.js';
+import {
+  addBeside,
+  chunkTokens,
+  type Draft,
+  type DraftRelation,
+  draftOf,
+  fill,
+  finish,
+  liftPartitive,
+  mainChunk,
+  newDraft,
+} from './draft.js';
+import type { Expression, RelationKind } from './expression.js';
+import { isAnimate, isPerson, isWorn } from './lexicon.js';
+import { headNoun, headOf } from './phrase.js';
+import { type Segment, segmentsOf } from './segment.js';
+import { FUNCTION_WORDS, QUESTION_WORDS } from './vocabulary.js';
+import { type Token, tokensOf } from './words.js';
+
+/** The draft that a relation belongs to, among the chain from the whole expression to the landmark named last. */
+function ownerOf(chain: readonly Draft[], segment: Segment, previous: RelationKind | null): Draft {
+  const top = chain[0] as Draft;
+  const last = chain.at(-1) as Draft;
+  const relator = segment.relator;
+  if (chain.length === 1 || relator === null) return top;
+  if (relator.kind === 'of') return last;
+  if (segment.joined) return top;
+  const looksBack = relator.verbal || (relator.kind === 'with' && isAnimate(top.head?.lemma ?? ''));
+  const dressing = relator.kind === 'wearing';
+  if (looksBack || dressing) {
+    return chain.findLast((draft) => isAnimate(draft.head?.lemma ?? '')) ?? top;
+  }
+  const carried = new Set<RelationKind>([
+    'holding',
+    'wearing',
+    'with',
+    'riding',
+    'facing',
+    'other',
+  ]);
+  if (previous !== null && carried.has(previous)) return top;
+  return last.head === null || isWorn(last.head.lemma) ? top : last;
+}
+
+const BODY_PARTS = new Set('hand mouth arm lap hair face foot neck back head eye ear'.split(' '));
+
+/** "in red", "in a blue shirt", "with a hat" tell what a person wears. */
+function dressed(segment: Segment, chunks: readonly Chunk[]): Segment {
+  const { relator } = segment;
+  if (relator === null || relator.kind !== 'in') return segment;
+  const first = chunks[0];
+  const lemma = headOf(first?.nouns ?? [])?.head.lemma;
+  const bareColour = lemma === undefined && first?.descriptions.some((d) => d.kind === 'colour');
+  const garment = lemma !== undefined && isWorn(lemma) && !BODY_PARTS.has(lemma);
+  if (!bareColour && !garment) return segment;
+  return { ...segment, relator: { ...relator, kind: 'wearing' } };
+}
+
+/** Puts one relator and what follows it in its place. Returns the chain to the landmark named last. */
+function attach(
+  chain: readonly Draft[],
+  raw: Segment,
+  previous: RelationKind | null,
+): { chain: Draft[]; kind: RelationKind } {
+  const chunks = chunksOf(raw.items, raw.relator?.kind !== 'wearing' && raw.relator?.kind !== 'in');
+  const segment = dressed(raw, chunks);
+  const relator = segment.relator as NonNullable<Segment['relator']>;
+  const top = chain[0] as Draft;
+  const owner = ownerOf(chain, segment, previous);
+  const [first, ...rest] = chunks;
+  const before = segment.selectors.filter((s) => s.prenominal && s.beforeNoun);
+  const after = segment.selectors.filter((s) => !(s.prenominal && s.beforeNoun));
+  const landmarks: Draft[] = [];
+  if (first !== undefined) {
+    const landmark = draftOf(first, segment.tokens);
+    landmark.selectors.push(...before);
+    landmarks.push(landmark);
+  } else {
+    after.unshift(...before);
+  }
+  top.selectors.push(...after);
+  const relation: DraftRelation = {
+    kind: relator.kind,
+    words: relator.words,
+    landmarks,
+    negated: segment.negated || relator.negated,
+  };
+  owner.relations.push(relation);
+  for (const chunk of rest) addLater(owner, top, relation, chunk);
+  const landmark = landmarks.at(-1);
+  const upTo = chain.slice(0, chain.indexOf(owner) + 1);
+  return { chain: landmark === undefined ? upTo : [...upTo, landmark], kind: relator.kind };
+}
+
+/** Further phrases after a relator: "hat and white top", "the dog and the cat", "black shirt lady". */
+function addLater(owner: Draft, top: Draft, relation: DraftRelation, chunk: Chunk): void {
+  const lemma = headOf(chunk.nouns)?.head.lemma ?? null;
+  if (top.head === null && lemma !== null && isPerson(lemma) && relation.kind !== 'between') {
+    fill(top, chunk);
+    return;
+  }
+  const landmark = draftOf(chunk, chunkTokens(chunk));
+  if (relation.kind === 'between' && lemma !== null && relation.landmarks.length < 2) {
+    relation.landmarks.push(landmark);
+    return;
+  }
+  if (chunk.nouns.length === 0) {
+    const last = relation.landmarks.at(-1);
+    if (last !== undefined) fill(last, chunk);
+    else fill(owner, chunk);
+    return;
+  }
+  const worn = lemma !== null && isWorn(lemma);
+  const kind = worn && isAnimate(owner.head?.lemma ?? 'person') ? 'wearing' : relation.kind;
+  owner.relations.push({ kind, words: '', landmarks: [landmark], negated: relation.negated });
+}
+
+function questionExpression(tokens: readonly Token[]): Expression {
+  const draft = newDraft(tokens);
+  draft.leftovers = draft.tokens
+    .map((token) => token.word)
+    .filter((word) => word !== ',' && !FUNCTION_WORDS.has(word) && !QUESTION_WORDS.has(word));
+  return finish(draft);
+}
+
+/** Takes a referring expression apart. Any text is accepted; what is not understood is in `leftovers`. */
+export function parseExpression(text: string): Expression {
+  const tokens = tokensOf(text);
+  if (QUESTION_WORDS.has(tokens[0]?.word ?? '')) return questionExpression(tokens);
+  const top = newDraft(tokens);
+  let chain: Draft[] = [top];
+  let previous: RelationKind | null = null;
+  for (const segment of segmentsOf(tokens)) {
+    if (segment.relator !== null) {
+      ({ chain, kind: previous } = attach(chain, segment, previous));
+      continue;
+    }
+    const chunks = chunksOf(segment.items, true);
+    const main = top.head === null ? mainChunk(chunks) : undefined;
+    if (main !== undefined) fill(top, main);
+    for (const chunk of chunks) if (chunk !== main) addBeside(top, chunk);
+    top.selectors.push(...segment.selectors);
+    chain = [top];
+    previous = null;
+  }
+  if (top.head === null && tokens[0]?.word === 'who')
+    top.head = { ...headNoun('person'), phrase: 'who' };
+  liftPartitive(top);
+  return finish(top);
+}

@@ -1,0 +1,175 @@
+import type { RelationKind } from './expression.js';
+import { isAdjective, isAnimate, isVerb, pointersOf } from './lexicon.js';
+import { verbStems } from './morphology.js';
+import type { Surroundings } from './selector.js';
+import { DETERMINERS, FUNCTION_WORDS, NOT_VERBS, PATTERNS, POSTURES, VIEW } from './vocabulary.js';
+
+/** Words that tie a thing to what follows. */
+export interface RelatorMatch {
+  readonly length: number;
+  readonly words: string;
+  readonly kind: RelationKind;
+  /** True where a verb stands in it; verbs look back to persons and animals. */
+  readonly verbal: boolean;
+  readonly negated: boolean;
+}
+
+const NOT_VIEW = `(?! (?:the |this )?${VIEW}(?: |$))`;
+const CLOSE = '(?:right |just |directly |immediately |up |standing )?';
+
+const PREPOSITIONS: ReadonlyArray<readonly [RelationKind, string]> = [
+  [
+    'left-of',
+    `(?:just )?(?:(?:on|to|at|toward|from) )?(?:the |his |her )?(?:immediate |direct |far |very )?left(?: hand side| side)? of${NOT_VIEW}`,
+  ],
+  [
+    'right-of',
+    `(?:just )?(?:(?:on|to|at|toward|from) )?(?:the |his |her )?(?:immediate |direct |far |very )?right(?: hand side| side)? of${NOT_VIEW}`,
+  ],
+  ['above', `${CLOSE}(?:above|over|higher than|up from)`],
+  ['below', `${CLOSE}(?:below|under|underneath|beneath|lower than)`],
+  ['on', 'on(?: the| it)? top of|on top|atop|on|upon|onto'],
+  [
+    'between',
+    `between|among|amongst|amid|amidst|surrounded by|in(?: the)? (?:middle|center) of${NOT_VIEW}`,
+  ],
+  ['in', 'in|inside(?: of)?|within|into'],
+  [
+    'behind',
+    `${CLOSE}(?:behind|in back of|at the back of|in the back of|to the rear of|in the rear of)`,
+  ],
+  [
+    'in-front-of',
+    `${CLOSE}(?:in(?: the)? front of|at the front of|infront of|ahead of|in front|infront)`,
+  ],
+  [
+    'next-to',
+    `${CLOSE}(?:next to|beside|besides|by|near to|near|nearby|close to|closest to|closer to|nearest to|nearest|nearer to|adjacent to|alongside|along side|against|around|across from|next|to the side of|at the side of|on the side of|at|touching)`,
+  ],
+  ['with', 'with|has|have|having|had|plus'],
+  ['of', 'of'],
+  [
+    'facing',
+    '(?:facing|looking|turned|leaning|bending|pointing|heading|headed|walking|moving|going|running|staring)(?: to| towards?)?(?: the| his| her)? (?:left|right)|facing(?: towards?)?|(?:looking|staring|pointing|turned|turning|smiling|gazing) (?:at|towards?|to|into)|faces|watching|towards?',
+  ],
+  [
+    'holding',
+    'holding(?: on to| onto| up| out)?|carrying|grabbing|gripping|holds?|carries|clutching|swinging|using|hugging',
+  ],
+  ['wearing', 'wearing|wears?|dressed in|clad in|has on'],
+  ['riding', 'riding(?: on| in)?|rides?|driving|drives|mounted on'],
+  [
+    'other',
+    'from|for|during|through|across|about|off(?: of)?|out of|past|up|down|like|than|away from|along|before|after|to|out',
+  ],
+];
+
+const PATTERNS_OF_KIND = PREPOSITIONS.map(
+  ([kind, source]) => [kind, new RegExp(`^(?:${source})(?= |$)`)] as const,
+);
+const ABSENCE = /^(?:without|except(?: for)?|other than|but not|lacking|minus|missing)(?= |$)/;
+const PASTS = new Set(
+  'held worn ridden seen shown made cut driven thrown taken eaten drawn built hit laid sat stood ran lit hung put set set kept bent torn'.split(
+    ' ',
+  ),
+);
+/** "parked by" tells a place, "held by" a deed. */
+const PLACED = new Set(
+  'parked seated positioned located placed situated laid stationed'.split(' '),
+);
+/** Words that open a clause about what was just named: "who", "that is". */
+const CLAUSE_OPENERS = new Set([
+  'who',
+  'that',
+  'which',
+  'to',
+  'can',
+  'not',
+  'is',
+  'are',
+  'and',
+  'or',
+  'nor',
+]);
+/** Prepositions that may follow a verb and say more than it does. */
+const FOLLOWS_VERB = new Set<RelationKind>([
+  'next-to',
+  'left-of',
+  'right-of',
+  'above',
+  'below',
+  'on',
+  'in',
+  'behind',
+  'in-front-of',
+  'between',
+  'with',
+  'facing',
+  'other',
+]);
+const STRONG_VERBS = new Set<RelationKind>(['holding', 'wearing', 'riding', 'facing']);
+
+function matchPreposition(text: string): RelatorMatch | null {
+  const absence = ABSENCE.exec(text);
+  if (absence !== null) {
+    return relator(absence[0], absence[0].startsWith('except') ? 'other' : 'with', false, true);
+  }
+  let best: RelatorMatch | null = null;
+  for (const [kind, pattern] of PATTERNS_OF_KIND) {
+    const match = pattern.exec(text);
+    if (match === null) continue;
+    const found = relator(match[0], kind, STRONG_VERBS.has(kind), false);
+    if (best === null || found.length > best.length) best = found;
+  }
+  return best;
+}
+
+function relator(
+  words: string,
+  kind: RelationKind,
+  verbal: boolean,
+  negated: boolean,
+): RelatorMatch {
+  return { length: words.split(' ').length, words, kind, verbal, negated };
+}
+
+const isContent = (word: string | undefined): word is string =>
+  word !== undefined && word !== ',' && !FUNCTION_WORDS.has(word) && !DETERMINERS.has(word);
+
+/** True where the form, at this place, is what someone does rather than a describing word before a noun. */
+function isVerbHere(word: string, next: string | undefined, around: Surroundings): boolean {
+  if (NOT_VERBS.has(word) || PATTERNS.has(word) || FUNCTION_WORDS.has(word)) return false;
+  if (word.length < 4) return false;
+  const plainNext = isContent(next);
+  if (/ing$/.test(word)) {
+    if (around.afterNoun) return true;
+    if (around.named && POSTURES.has(word) && !DETERMINERS.has(around.before)) return true;
+    if (!plainNext) return next !== undefined && !POSTURES.has(word);
+    return !POSTURES.has(word) && !isAnimate(next) && !isAdjective(word);
+  }
+  if (!around.afterNoun) return false;
+  if (PASTS.has(word)) return !plainNext;
+  if (/ed$/.test(word)) return !plainNext;
+  if (pointersOf(word).length > 0) return false;
+  if (/[^s]s$/.test(word)) return verbStems(word).some(isVerb);
+  return isVerb(word) && CLAUSE_OPENERS.has(around.before);
+}
+
+function matchVerb(words: readonly string[], around: Surroundings): RelatorMatch | null {
+  const [word, next] = words;
+  if (word === undefined || !isVerbHere(word, next, around)) return null;
+  const particle = matchPreposition(words.slice(1).join(' '));
+  if (particle === null || !FOLLOWS_VERB.has(particle.kind))
+    return relator(word, 'other', true, false);
+  const done = particle.words === 'by' && !/ing$/.test(word) && !PLACED.has(word);
+  const kind = done ? 'other' : particle.kind;
+  return relator(`${word} ${particle.words}`, kind, true, particle.negated);
+}
+
+/** The relator that starts the words, or null; the longest one wins. `words` holds pauses as `,`. */
+export function matchRelator(words: readonly string[], around: Surroundings): RelatorMatch | null {
+  const preposition = matchPreposition(words.join(' '));
+  const verb = matchVerb(words, around);
+  if (preposition === null || verb === null) return preposition ?? verb;
+  return verb.length > preposition.length ? verb : preposition;
+}

@@ -1,0 +1,143 @@
+import type { PhraseItem } from './chunk.js';
+import { isAdjective, pointersOf } from './lexicon.js';
+import { matchRelator, type RelatorMatch } from './relator.js';
+import { matchSelector, type SelectorMatch } from './selector.js';
+import { COLOURS, DETERMINERS, FUNCTION_WORDS, NEGATIONS, PATTERNS, SIZES } from './vocabulary.js';
+import type { Token } from './words.js';
+
+/** A stretch of the text: what a relator opens, or the words before the first one. */
+export interface Segment {
+  readonly relator: RelatorMatch | null;
+  /** True where "not" or "without" stands before the relator, or "no" right after it. */
+  readonly negated: boolean;
+  /** True where a pause or "and" stands before the relator. */
+  readonly joined: boolean;
+  readonly items: readonly PhraseItem[];
+  readonly selectors: ReadonlyArray<SelectorMatch & { negated: boolean; beforeNoun: boolean }>;
+  /** The words behind the relator. */
+  readonly tokens: readonly Token[];
+}
+
+interface OpenSegment {
+  relator: RelatorMatch | null;
+  negated: boolean;
+  joined: boolean;
+  items: PhraseItem[];
+  selectors: Array<SelectorMatch & { negated: boolean; beforeNoun: boolean }>;
+  tokens: Token[];
+}
+
+const open = (relator: RelatorMatch | null, negated: boolean, joined: boolean): OpenSegment => ({
+  relator,
+  negated,
+  joined,
+  items: [],
+  selectors: [],
+  tokens: [],
+});
+
+/** A word that can be what a phrase is about; describing words and function words cannot. */
+function isNounLike({ word }: Token): boolean {
+  if (pointersOf(word).length > 0) return true;
+  const describing =
+    FUNCTION_WORDS.has(word) ||
+    DETERMINERS.has(word) ||
+    COLOURS.has(word) ||
+    SIZES.has(word) ||
+    PATTERNS.has(word) ||
+    isAdjective(word);
+  return !describing;
+}
+
+const CONJUNCTIONS = new Set(['and', 'but', ',']);
+/** Words that end the reach of a "not". */
+const NEGATION_ENDS = new Set(['and', 'but', 'who', 'that', 'which']);
+const isNoun = (item: PhraseItem) => item.kind === 'word' && isNounLike(item.token);
+
+/** Walks the words once, left to right. */
+class Segmenter {
+  readonly #words: readonly string[];
+  readonly #done: OpenSegment[] = [];
+  #segment = open(null, false, false);
+  /** The phrase at hand has its noun. */
+  #afterNoun = false;
+  /** Some noun was seen. */
+  #named = false;
+  #denied = false;
+
+  constructor(private readonly tokens: readonly Token[]) {
+    this.#words = tokens.map((token) => token.word);
+  }
+
+  run(): Segment[] {
+    for (let at = 0; at < this.tokens.length; ) at += this.#take(at);
+    return [...this.#done, this.#segment];
+  }
+
+  /** Takes what starts at word `at`; returns the number of words. */
+  #take(at: number): number {
+    const before = this.#words[at - 1] ?? '';
+    const around = {
+      before: before === ',' ? '' : before,
+      afterNoun: this.#afterNoun,
+      named: this.#named,
+    };
+    const selector = matchSelector(this.#words.slice(at).join(' '), around);
+    const relator = matchRelator(this.#words.slice(at), around);
+    if (selector !== null && selector.length >= (relator?.length ?? 0)) {
+      this.#segment.selectors.push({
+        ...selector,
+        negated: this.#denied,
+        beforeNoun: !this.#afterNoun,
+      });
+      this.#segment.items.push({ kind: 'gap' });
+      this.#segment.tokens.push(...this.tokens.slice(at, at + selector.length));
+      return selector.length;
+    }
+    if (relator !== null) {
+      this.#done.push(this.#segment);
+      const joined = CONJUNCTIONS.has(before) || NEGATIONS.has(before);
+      this.#segment = open(relator, this.#denied, joined);
+      this.#afterNoun = false;
+      return relator.length;
+    }
+    this.#takeWord(this.tokens[at] as Token);
+    return 1;
+  }
+
+  #takeWord(token: Token): void {
+    const { word } = token;
+    if (NEGATIONS.has(word)) this.#denied = true;
+    else if (NEGATION_ENDS.has(word)) this.#denied = false;
+    if (word === 'no' && this.#segment.relator !== null && this.#segment.items.length === 0) {
+      this.#segment.negated = !this.#segment.negated;
+      this.#denied = false;
+    }
+    // What denies the relator leaves the words behind it as they are: "not wearing white pants".
+    const negated = this.#denied && !this.#segment.negated;
+    this.#segment.items.push({ kind: 'word', token, negated });
+    this.#segment.tokens.push(token);
+    if (word === ',') this.#pause();
+    else if (isNounLike(token) && !NEGATIONS.has(word)) {
+      this.#afterNoun = true;
+      this.#named = true;
+    }
+  }
+
+  /** "on the table, the cup": after a pause the words are about the thing itself, if it has no name yet. */
+  #pause(): void {
+    const named = [...this.#done, this.#segment].some(
+      (segment) => segment.relator === null && segment.items.some(isNoun),
+    );
+    if (this.#segment.relator !== null && !named && this.#afterNoun) {
+      this.#done.push(this.#segment);
+      this.#segment = open(null, false, true);
+    }
+    this.#afterNoun = false;
+  }
+}
+
+/** Cuts the words at relators, takes selectors out, and carries negations to what they deny. */
+export function segmentsOf(tokens: readonly Token[]): Segment[] {
+  return new Segmenter(tokens).run();
+}

@@ -1,0 +1,290 @@
+import type { Selector, SelectorAxis } from './expression.js';
+import { pointersOf } from './lexicon.js';
+import { COLOURS, NUMBERS, ORDINALS, PATTERNS, SHADES, VIEW } from './vocabulary.js';
+
+/** What stands before the place where a pattern is tried. */
+export interface Surroundings {
+  /** The word before, or '' at the start and after a pause. */
+  readonly before: string;
+  /** True where the phrase at hand has its noun already: "man nearest ..." against "nearest man". */
+  readonly afterNoun: boolean;
+  /** True where any noun was seen before. */
+  readonly named: boolean;
+}
+
+/** A selector as matched, before a free ordinal ("second ... from the left") is joined to its direction. */
+export interface SelectorMatch {
+  /** Words taken from the text. */
+  readonly length: number;
+  readonly words: string;
+  readonly axis: SelectorAxis | null;
+  readonly end: Selector['end'] | null;
+  readonly rank: number | null;
+  /** True for words that stand before a noun: "left", "the biggest"; false for "on the left". */
+  readonly prenominal: boolean;
+}
+
+type Direction = readonly [SelectorAxis, Selector['end'], number | null];
+
+const DIRECTIONS: Readonly<Record<string, Direction>> = {
+  left: ['x', 'min', null],
+  leftmost: ['x', 'min', 1],
+  leftest: ['x', 'min', 1],
+  right: ['x', 'max', null],
+  rightmost: ['x', 'max', 1],
+  rightest: ['x', 'max', 1],
+  top: ['y', 'min', null],
+  upper: ['y', 'min', null],
+  higher: ['y', 'min', null],
+  topmost: ['y', 'min', 1],
+  uppermost: ['y', 'min', 1],
+  highest: ['y', 'min', 1],
+  bottom: ['y', 'max', null],
+  lower: ['y', 'max', null],
+  bottommost: ['y', 'max', 1],
+  lowermost: ['y', 'max', 1],
+  lowest: ['y', 'max', 1],
+  middle: ['x', 'middle', null],
+  center: ['x', 'middle', null],
+  central: ['x', 'middle', null],
+  mid: ['x', 'middle', null],
+  centermost: ['x', 'middle', null],
+  front: ['depth', 'min', null],
+  foreground: ['depth', 'min', null],
+  forefront: ['depth', 'min', null],
+  frontmost: ['depth', 'min', 1],
+  back: ['depth', 'max', null],
+  background: ['depth', 'max', null],
+  rear: ['depth', 'max', null],
+  distance: ['depth', 'max', null],
+  backmost: ['depth', 'max', 1],
+  rearmost: ['depth', 'max', 1],
+  behind: ['depth', 'max', null],
+  closest: ['depth', 'min', 1],
+  nearest: ['depth', 'min', 1],
+  closer: ['depth', 'min', null],
+  nearer: ['depth', 'min', null],
+  close: ['depth', 'min', null],
+  near: ['depth', 'min', null],
+  farthest: ['depth', 'max', 1],
+  furthest: ['depth', 'max', 1],
+  further: ['depth', 'max', null],
+  farther: ['depth', 'max', null],
+  far: ['depth', 'max', null],
+  largest: ['size', 'max', 1],
+  biggest: ['size', 'max', 1],
+  fattest: ['size', 'max', 1],
+  larger: ['size', 'max', null],
+  bigger: ['size', 'max', null],
+  smallest: ['size', 'min', 1],
+  tiniest: ['size', 'min', 1],
+  littlest: ['size', 'min', 1],
+  smaller: ['size', 'min', null],
+  tallest: ['height', 'max', 1],
+  taller: ['height', 'max', null],
+  longest: ['height', 'max', 1],
+  shortest: ['height', 'min', 1],
+  shorter: ['height', 'min', null],
+};
+
+const RANK_WORDS = [...ORDINALS.keys()].join('|');
+const COUNT_WORDS = [...NUMBERS.keys(), '\\d'].join('|');
+const PREPOSITION = '(?:on|at|to|in|from|of|by|towards?|along)';
+/** Words that make a lean a superlative: "far left", "all the way to the right". */
+const UTMOST =
+  '(?:(?:very|far|extreme|extremely|furthest|farthest|most|absolute|all the way)(?: (?:to|on|at))?(?: the)? )';
+const SIDE =
+  '(?: hand(?= (?!of |in |on |with |is |,)\\S))?(?: side| part| half| corner| edge| end| area| section| row| column| portion)?';
+const OF_VIEW = `(?: (?:of|in|on) (?:the |this )?(?:whole |entire )?${VIEW}(?= |$))?`;
+const VIEWER =
+  '(?:the )?(?:us|you|me|camera|viewer|photographer|lens|front|foreground|screen|reader|observer)';
+const NOT_OF = '(?! of(?: |$))';
+
+const PLACES =
+  'left|leftmost|leftest|right|rightmost|rightest|middle|center|central|mid|centermost';
+const LEVELS =
+  'top|upper|higher|topmost|uppermost|highest|bottom|lower|bottommost|lowermost|lowest';
+const DEPTHS =
+  'front|foreground|forefront|frontmost|back|background|rear|distance|backmost|rearmost';
+const SIZES =
+  'largest|biggest|fattest|larger|bigger|smallest|tiniest|littlest|smaller|tallest|taller|longest|shortest|shorter';
+
+const sticky = (source: string) => new RegExp(`^(?:${source})(?= |$)`);
+
+/** "on the far left side of the picture", "bottom", "in the very front". */
+const LEAN = sticky(
+  `(?<prep>${PREPOSITION} )?(?:the |a )?(?<utmost>${UTMOST}*)(?<dir>${PLACES}|${LEVELS}|${DEPTHS})${SIDE}${OF_VIEW}${NOT_OF}`,
+);
+/** "second from the right", "2 from left", "third to the left". */
+const COUNTED_FROM = sticky(
+  `(?:the )?(?<rank>${RANK_WORDS}|${COUNT_WORDS})(?: one)? (?:in )?(?:from|to|on|in|at) (?:the )?(?:${UTMOST})*(?<dir>${PLACES}|${LEVELS}|${DEPTHS})${SIDE}${OF_VIEW}${NOT_OF}`,
+);
+/** "2nd left", "third largest", "second closest to the camera". */
+const RANKED = sticky(
+  `(?:the )?(?<rank>${RANK_WORDS}) (?:most )?(?<dir>${PLACES}|${LEVELS}|${DEPTHS}|${SIZES}|closest|nearest|farthest|furthest)(?: away)?(?: (?:to|from) ${VIEWER})?${SIDE}${NOT_OF}`,
+);
+/** "left second". */
+const RANK_AFTER = sticky(`(?:the )?(?<dir>left|right|top|bottom) (?<rank>${RANK_WORDS})`);
+/** "last on the right", "last". */
+const LAST = sticky(
+  `(?:the )?(?:very )?last(?: one)?(?: (?:on|to|at|in) (?:the )?(?<dir>left|right)${SIDE})?`,
+);
+const ORDINAL = sticky(`(?:the )?(?<rank>${RANK_WORDS})`);
+const SIZE = sticky(`(?:the )?(?<dir>${SIZES})`);
+/** "closest to us", "nearest the camera", "far from the viewer". */
+const SEEN_FROM = sticky(
+  `(?:the )?(?<dir>closest|nearest|closer|nearer|close|near|farthest|furthest|farther|further|far)(?: up| away| back| out| off)?(?: (?:to|from))? ${VIEWER}`,
+);
+const NEAR_OR_FAR = sticky(
+  '(?:the )?(?<dir>closest|nearest|closer|nearer|farthest|furthest|farther|further|far)(?: away| back| out| off)?(?! (?:to|from|than)(?: |$))',
+);
+const BEHIND = sticky('(?<dir>behind)');
+
+/** Words after "back", "front", "top" that make them a part of something. */
+const PART_AFTER =
+  /^(?:of|to|turned|facing|is|tire|tires|wheel|wheels|end|seat|leg|legs|paw|paws|foot|feet|door|pack|view|row seat|off)(?: |$)/;
+const OPENING = new Set(['', 'the', 'a', 'and', 'that', 'this', 'one', 'way']);
+
+function fromMatch(
+  match: RegExpExecArray,
+  rank: number | null,
+  prenominal: boolean,
+): SelectorMatch {
+  const direction = DIRECTIONS[match.groups?.dir ?? ''];
+  return {
+    length: match[0].split(' ').length,
+    words: match[0],
+    axis: direction?.[0] ?? null,
+    end: direction?.[1] ?? null,
+    rank: rank ?? direction?.[2] ?? null,
+    prenominal,
+  };
+}
+
+const rankOf = (word: string | undefined): number | null =>
+  ORDINALS.get(word ?? '') ?? NUMBERS.get(word ?? '') ?? (Number(word) || null);
+
+/** "top" after an adjective is a garment, "back" after "her" or before "of" a part; they select nothing there. */
+function leanStands(match: RegExpExecArray, text: string, around: Surroundings): boolean {
+  const dir = match.groups?.dir ?? '';
+  const rest = text.slice(match[0].length).trimStart();
+  const bare = /^(?:the |a )?\S+$/.test(match[0]);
+  const opening = bare && /^(?:top|back)$/.test(dir);
+  if (CAN_BE_PART.has(dir) && PART_AFTER.test(rest)) return false;
+  if (dir === 'top' && (match[0].startsWith('a ') || describes(around.before))) return false;
+  if (dir === 'mid' && rest.startsWith('air')) return false;
+  if (BEFORE_NOUN.test(match[0]) && startsWithThing(rest)) return false;
+  if (bare && dir === 'right' && intensifies(rest, around)) return false;
+  return !opening || isOpening(rest, around);
+}
+
+/** "right behind", "right next to", "right in the corner": no direction. */
+function intensifies(rest: string, { before, afterNoun }: Surroundings): boolean {
+  return RIGHT_INTENSIFIES.test(rest) || (NEXT_PLACE.test(rest) && !afterNoun && before !== '');
+}
+
+function isOpening(rest: string, { before, afterNoun }: Surroundings): boolean {
+  return OPENING.has(before) || (afterNoun && rest === '') || SELECTOR_NEXT.test(rest);
+}
+
+const startsWithThing = (text: string): boolean =>
+  pointersOf(/^\S*/.exec(text)?.[0] ?? '').some(({ kind }) => kind !== 'worn');
+
+const CAN_BE_PART = new Set(['right', 'back', 'top', 'front', 'bottom', 'rear']);
+/** "in the left car": the side belongs to the car. */
+const BEFORE_NOUN = /^(?:on|at|to|in|from|of|by) the \S+$/;
+const describes = (word: string) => COLOURS.has(word) || PATTERNS.has(word) || SHADES.has(word);
+const NEXT_PLACE = /^(?:in|on|at) /;
+const RIGHT_INTENSIFIES =
+  /^(?:behind|next|beside|by|near|under|above|below|underneath|over|in front|in the middle|between|after|before)(?: |$)/;
+const SELECTOR_NEXT = new RegExp(`^(?:${PLACES}|corner|row)(?: |$)`);
+
+/**
+ * The selector that starts the text, or null. The text is lower-case words joined by single spaces, pauses as ` , `.
+ * "second from the left , red" takes four words: x, min, rank 2.
+ */
+export function matchSelector(text: string, around: Surroundings): SelectorMatch | null {
+  const found: SelectorMatch[] = [];
+  const attempt = (pattern: RegExp, use: (match: RegExpExecArray) => SelectorMatch | null) => {
+    const match = pattern.exec(text);
+    const selector = match === null ? null : use(match);
+    if (selector !== null) found.push(selector);
+  };
+  const ranked = (match: RegExpExecArray) =>
+    fromMatch(match, rankOf(match.groups?.rank), !around.afterNoun);
+
+  attempt(COUNTED_FROM, (match) => fromMatch(match, rankOf(match.groups?.rank), false));
+  attempt(RANKED, ranked);
+  attempt(RANK_AFTER, ranked);
+  attempt(LAST, (match) =>
+    match.groups?.dir === undefined
+      ? { ...fromMatch(match, 1, true), axis: 'x', end: 'max' }
+      : fromMatch(match, 1, false),
+  );
+  attempt(SEEN_FROM, (match) => fromMatch(match, null, false));
+  attempt(LEAN, (match) =>
+    leanStands(match, text, around)
+      ? fromMatch(match, match.groups?.utmost ? 1 : null, match.groups?.prep === undefined)
+      : null,
+  );
+  attempt(SIZE, (match) => fromMatch(match, null, true));
+  attempt(NEAR_OR_FAR, (match) => {
+    const dir = match.groups?.dir ?? '';
+    const rest = text.slice(match[0].length).trim();
+    // "man nearest the wall" tells a relation, "nearest man" a choice.
+    if (
+      around.afterNoun &&
+      rest !== '' &&
+      !rest.startsWith(',') &&
+      /^(?:closest|nearest|closer|nearer)$/.test(dir)
+    ) {
+      return null;
+    }
+    return fromMatch(match, null, true);
+  });
+  attempt(BEHIND, (match) => (/^behind(?: ,|$)/.test(text) ? fromMatch(match, null, false) : null));
+  attempt(ORDINAL, (match) => ({ ...fromMatch(match, rankOf(match.groups?.rank), true) }));
+
+  return found.reduce<SelectorMatch | null>(
+    (best, next) => (best === null || next.length > best.length ? next : best),
+    null,
+  );
+}
+
+/**
+ * Joins an ordinal without a direction to the next lean ("second man from the left"); where there is none, the ordinal
+ * counts from the left, as one reads, and says that this is assumed.
+ */
+export function joinOrdinals(
+  matches: ReadonlyArray<SelectorMatch & { readonly negated: boolean }>,
+): Selector[] {
+  const selectors: Selector[] = [];
+  let waiting: (SelectorMatch & { readonly negated: boolean }) | null = null;
+  for (const match of matches) {
+    if (match.axis === null || match.end === null) {
+      waiting = waiting ?? match;
+      continue;
+    }
+    const ordinal = (match.rank ?? 1) === 1 && match.end !== 'middle' ? waiting : null;
+    if (ordinal !== null) waiting = null;
+    selectors.push({
+      axis: match.axis,
+      end: match.end,
+      rank: ordinal?.rank ?? match.rank,
+      assumed: false,
+      negated: match.negated,
+      words: ordinal === null ? match.words : `${ordinal.words} ${match.words}`,
+    });
+  }
+  if (waiting !== null) {
+    selectors.push({
+      axis: 'x',
+      end: 'min',
+      rank: waiting.rank,
+      assumed: true,
+      negated: waiting.negated,
+      words: waiting.words,
+    });
+  }
+  return selectors;
+}

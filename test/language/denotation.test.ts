@@ -1,0 +1,70 @@
+import { describe, expect, it } from 'vitest';
+import { denotationsOf } from '../../src/language/denotation.js';
+import { parseExpression } from '../../src/language/expression.js';
+
+const COCO =
+  'person,bicycle,car,motorcycle,airplane,bus,train,truck,boat,bench,bird,cat,dog,horse,sheep,cow,elephant,bear,zebra,' +
+  'backpack,umbrella,handbag,tie,suitcase,skis,sports ball,baseball bat,wine glass,cup,bowl,apple,orange,banana,hot dog,' +
+  'pizza,chair,couch,potted plant,dining table,toilet,tv,laptop,mouse,remote,cell phone,refrigerator,book,teddy bear';
+const denoted = (text: string, labels = COCO.split(',')) =>
+  denotationsOf(parseExpression(text), labels);
+const names = (text: string, labels?: string[]) => [...denoted(text, labels).keys()];
+
+describe('denotationsOf', () => {
+  it.each([
+    ['the dog', ['dog']],
+    ['dogs', ['dog']],
+    ['a jeep', ['car']],
+    ['toddler', ['person']],
+    ['the shortstop', ['person']],
+    ['guy in red', ['person']],
+    ['fire engine', ['truck']],
+    ['golden retriever', ['dog']],
+    ['pigeon', ['bird']],
+    ['sofa', ['couch']],
+    ['the kitchen table', ['dining table']],
+    ['chair', ['chair']],
+    ['computer mouse', ['mouse']],
+    ['bat', ['baseball bat']],
+    ['hot dog', ['hot dog']],
+    ['fruit', ['apple', 'orange', 'banana']],
+    ['the jeans', ['person']],
+    [
+      'furniture',
+      ['bench', 'chair', 'couch', 'bed', 'dining table'].filter(
+        (l) => COCO.includes(l) && l !== 'bed',
+      ),
+    ],
+    ['the lamp post', []],
+    ['2nd from left', []],
+  ])('%s', (text, labels) => expect(names(text)).toEqual(labels));
+
+  it('weighs the label itself before its kinds, and wearers least', () => {
+    expect(denoted('car').get('car')).toEqual({ weight: 1, kind: 'exact' });
+    expect(denoted('vehicle').get('car')?.kind).toBe('hypernym');
+    expect(denoted('shirt').get('person')).toMatchObject({ kind: 'worn' });
+    expect(denoted('shirt').get('person')!.weight).toBeLessThan(
+      denoted('vehicle').get('car')!.weight,
+    );
+  });
+
+  it('serves labels of other sets: equal names, plurals, synonyms, kinds', () => {
+    const voc = [
+      'aeroplane',
+      'sofa',
+      'tvmonitor',
+      'diningtable',
+      'motorbike',
+      'taxi',
+      'Traffic_Light',
+      'lamp',
+    ];
+    expect(names('lamps', voc)).toEqual(['lamp']);
+    expect(names('desk lamp', voc)).toEqual(['lamp']);
+    expect(names('couch', voc)).toEqual(['sofa']);
+    expect(names('plane', voc)).toEqual(['aeroplane']);
+    expect(names('traffic lights', voc)).toEqual(['Traffic_Light']);
+    expect(denoted('car', voc).get('taxi')).toEqual({ weight: 0.8, kind: 'hypernym' });
+    expect(names('jeep', voc)).toEqual([]);
+  });
+});

@@ -1,0 +1,173 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { type Expression, parseExpression } from '../../src/language/expression.js';
+
+/** One line a person can read: `<head> attributes | selectors | relations`. */
+function outline(expression: Expression): string {
+  const { head, attributes, selectors, relations, count, leftovers } = expression;
+  const parts = [
+    `<${head === null ? '' : head.lemma}${head?.plural ? '+' : ''}>`,
+    ...attributes.map(
+      (a) =>
+        `${a.negated ? '!' : ''}${a.shade ? `${a.shade}~` : ''}${a.value}@${a.part}${a.bearer === null ? '' : `/${a.bearer}`}`,
+    ),
+    ...selectors.map(
+      (s) => `${s.negated ? '!' : ''}${s.axis}.${s.end}${s.rank ?? ''}${s.assumed ? '?' : ''}`,
+    ),
+    ...relations.map(
+      (r) => `${r.negated ? '!' : ''}${r.kind}(${r.landmarks.map(outline).join('; ')})`,
+    ),
+    ...(count === null ? [] : [`n=${count}`]),
+    ...(leftovers.length > 0 ? [`?${leftovers.join(',')}`] : []),
+  ];
+  return parts.join(' ');
+}
+
+const parsed = (text: string) => outline(parseExpression(text));
+
+describe('head noun', () => {
+  it.each([
+    ['', '<>'],
+    ['left guy', '<guy> x.min'],
+    ['lion left', '<lion> x.min'],
+    ['far right man', '<man> x.max1'],
+    ['zebra in front', '<zebra> depth.min'],
+    ['2nd from left', '<> x.min2'],
+    ['the one in red', '<> red@worn wearing(<> red@whole)'],
+    ['two fire engines', '<fire engine+> n=2'],
+    ['a hot dog', '<hot dog>'],
+    ['a vintage white car', '<car> white@whole vintage@whole'],
+    ['the baby zebra', '<zebra> baby@whole'],
+    ['an orange', '<orange>'],
+    ['an orange umbrella', '<umbrella> orange@whole'],
+    ['slice of pizza', '<pizza> slice@whole'],
+    ['a glass of juice', '<glass> of(<juice>)'],
+    ["the child's umbrella", '<umbrella> of(<child>)'],
+    ['There is a person on a horse', '<person> on(<horse>)'],
+    ['blue shirt, lady', '<lady> blue@upper/shirt wearing(<shirt> blue@upper)'],
+    ['who is holding the blue mug', '<person> holding(<mug> blue@whole)'],
+    ['Where can I litter?', '<> ?litter'],
+  ])('%s', (text, outlined) => expect(parsed(text)).toBe(outlined));
+});
+
+describe('selectors', () => {
+  it.each([
+    ['the largest dog', '<dog> size.max1'],
+    ['third largest boat', '<boat> size.max3'],
+    ['the smaller horse', '<horse> size.min'],
+    ['the tallest giraffe', '<giraffe> height.max1'],
+    ['second car from the right', '<car> x.max2'],
+    ['kid 2nd left', '<kid> x.min2'],
+    ['third person', '<person> x.min3?'],
+    ['top left corner', '<> y.min x.min'],
+    ['the upper sink', '<sink> y.min'],
+    ['the bottommost bowl', '<bowl> y.max1'],
+    ['chair in the middle', '<chair> x.middle'],
+    ['man closest to us', '<man> depth.min1'],
+    ['the dog farthest from the camera', '<dog> depth.max1'],
+    ['back giraffe', '<giraffe> depth.max'],
+    ['person in the background', '<person> depth.max'],
+    ['bus behind', '<bus> depth.max'],
+    ['on the left side of the picture', '<> x.min'],
+    ['person wearing a black top', '<person> black@upper/top wearing(<top> black@upper)'],
+    ['lady with her back to us', '<lady> with(<back>) other()'],
+  ])('%s', (text, outlined) => expect(parsed(text)).toBe(outlined));
+
+  it('keeps the words that chose', () => {
+    expect(parseExpression('second dog from the far right').selectors).toEqual([
+      {
+        axis: 'x',
+        end: 'max',
+        rank: 2,
+        assumed: false,
+        negated: false,
+        words: 'second from the far right',
+      },
+    ]);
+  });
+});
+
+describe('attributes', () => {
+  it.each([
+    ['red car', '<car> red@whole'],
+    ['dark blue car', '<car> dark~blue@whole'],
+    ['man in red', '<man> red@worn wearing(<> red@whole)'],
+    ['man in the red shirt', '<man> red@upper/shirt wearing(<shirt> red@upper)'],
+    [
+      'guy far left blue shirt white shorts',
+      '<guy> blue@upper/shirt white@lower/shorts x.min1 wearing(<shirt> blue@upper) wearing(<shorts> white@lower)',
+    ],
+    ['red shirt guy', '<guy> red@upper/shirt wearing(<shirt> red@upper)'],
+    ['man white hair', '<man> white@head/hair wearing(<hair> white@head)'],
+    ['blonde girl', '<girl> yellow@head/hair'],
+    ['a small cat', '<cat> small@whole'],
+    ['plaid shirt', '<shirt> plaid@upper'],
+    ['a bag that is not blue', '<bag> !blue@whole'],
+  ])('%s', (text, outlined) => expect(parsed(text)).toBe(outlined));
+});
+
+describe('relations', () => {
+  it.each([
+    ['the cup next to the laptop', '<cup> next-to(<laptop>)'],
+    ['cup to the left of the laptop', '<cup> left-of(<laptop>)'],
+    ['the dog left of the cat', '<dog> left-of(<cat>)'],
+    ['woman with the umbrella', '<woman> with(<umbrella>)'],
+    ['frisbee guy', '<guy> with(<frisbee>)'],
+    ['person not holding anything', '<person> !holding(<anything>)'],
+    ['an armchair without a towel', '<armchair> !with(<towel>)'],
+    ['person not wearing a hat or holding a trophy', '<person> !wearing(<hat>) !holding(<trophy>)'],
+    ['the man between the car and the bus', '<man> between(<car>; <bus>)'],
+    ['laptop between two monitors', '<laptop> between(<monitor+> n=2)'],
+    ['pizza on the plate near the knife', '<pizza> on(<plate> next-to(<knife>))'],
+    ['man riding a horse in front of a fence', '<man> riding(<horse>) in-front-of(<fence>)'],
+    ['dog in the left car', '<dog> in(<car> x.min)'],
+    ['dog in the car on the left', '<dog> x.min in(<car>)'],
+    ['a giraffe leaning to the left', '<giraffe> facing()'],
+    ['a zebra behind two other zebras', '<zebra> behind(<zebra+> other@whole n=2)'],
+  ])('%s', (text, outlined) => expect(parsed(text)).toBe(outlined));
+});
+
+/** Every word that an expression, or a landmark in it, gives an account of. */
+function accounted(expression: Expression): string[] {
+  const split = (words: string) => words.split(' ');
+  return [
+    ...split(expression.head?.phrase ?? ''),
+    ...expression.attributes.flatMap((a) => [...split(a.word), ...split(a.bearer ?? '')]),
+    ...expression.selectors.flatMap((s) => split(s.words)),
+    ...expression.relations.flatMap((r) => [...split(r.words), ...r.landmarks.flatMap(accounted)]),
+    ...expression.leftovers,
+  ];
+}
+
+const WORDS =
+  'man woman dog car red blue dark shirt hat left right second largest top bottom middle next to the a in on behind of with ' +
+  'holding wearing not and , two sitting fluffy zorp front back closest from near who is orange small umbrella table parked';
+const phrases = fc
+  .array(fc.constantFrom(...WORDS.split(' ')), { maxLength: 12 })
+  .map((words) => words.join(' '));
+
+describe('any text', () => {
+  it('is parsed without throwing, the same way each time', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary', maxLength: 80 }), (text) => {
+        expect(parseExpression(text)).toEqual(parseExpression(text));
+      }),
+    );
+  });
+
+  it('loses no content word', () => {
+    const content =
+      'man woman dog car red blue shirt hat left right second largest holding wearing fluffy zorp umbrella table'.split(
+        ' ',
+      );
+    fc.assert(
+      fc.property(phrases, (text) => {
+        const expression = parseExpression(text);
+        const found = new Set(accounted(expression));
+        const lost = expression.words.filter((word) => content.includes(word) && !found.has(word));
+        expect(lost).toEqual([]);
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
