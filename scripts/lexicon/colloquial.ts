@@ -327,7 +327,7 @@ export const colloquial: readonly ColloquialEntry[] = [
       'scarf,glasses,sunglasses,specs,goggles,shades,uniform,outfit,apron,robe,bikini,swimsuit,trunks,wetsuit,wet suit,' +
       'gown,blouse,tank top,tank,top,sweatshirt,polo,plaid,stripes,stripe,hood,collar,overalls,pajamas,headband,bandana,' +
       'turban,veil,belt,earring,necklace,bracelet,ring,lanyard,kimono,poncho,cardigan,tuxedo,tux,mask,clothing,clothes,' +
-      'sleeve,longsleeve,pullover,fleece,jumper,undershirt,tunic,capris,khakis,sweatpants,headphones,headset',
+      'sleeve,longsleeve,pullover,fleece,jumper,undershirt,tunic,capris,khakis,sweatpants,headphones,headset,tanktop,haltertop,croptop,tubetop',
     labels: { person: 0.6 },
     kind: 'worn',
   },

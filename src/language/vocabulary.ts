@@ -90,8 +90,8 @@ const PART_NOUNS: ReadonlyArray<readonly [AttributePart, string]> = [
     'upper',
     'shirt tshirt tee top jersey sweater hoodie hoody sweatshirt jacket coat suit blazer vest blouse polo cardigan poncho ' +
       'apron tank tie scarf tuxedo tux robe kimono dress gown uniform arm hand sleeve chest wrist glove collar outfit ' +
-      'clothes clothing clothe fleece windbreaker parka tunic bra lanyard necktie bowtie raincoat undershirt turtleneck ' +
-      'shit shir hood bodysuit jumper',
+      'clothes clothing fleece windbreaker parka tunic bra lanyard necktie bowtie raincoat undershirt turtleneck ' +
+      'shit shir hood bodysuit jumper tanktop haltertop croptop tubetop',
   ],
   [
     'lower',

@@ -40,6 +40,8 @@ const JOINED: ReadonlyArray<readonly [RegExp, string]> = [
   [/\bin between\b/g, 'between'],
   [/(^|\bthe |\ba )turned (on|off) /g, '$1turned-$2 '],
   [/\bsun glasses\b/g, 'sunglasses'],
+  [/\b(tank|halter|crop|tube) tops?\b/g, '$1top'],
+  [/\btooth pick/g, 'toothpick'],
   [
     /\b(mans|womans|girls|ladys|guys|boys)(?= (?:hand|hands|arm|arms|head|leg|legs|face|back|shirt|hat|hair|foot|feet)\b)/g,
     "$1's",
