@@ -1,0 +1,128 @@
+import type { BoxXywh } from '../geometry/box.js';
+import type { Category } from './coco-categories.js';
+import { type JsonElement, jsonElements } from './eval-json.js';
+import { ForeignRecord, recordFault } from './eval-place.js';
+
+/** A photo that a COCO file lists. */
+export interface CocoImage {
+  readonly id: number;
+  /** Absent in files that are only evaluated. */
+  readonly fileName?: string;
+}
+
+/** A ground-truth box. */
+export interface CocoAnnotation {
+  readonly id: number;
+  readonly imageId: number;
+  readonly categoryId: number;
+  /** Absolute pixels. */
+  readonly boxXywh: BoxXywh;
+  /** Square pixels, of the object's mask where the file gives it; decides which area range the object is in. */
+  readonly area: number;
+  /** A box around many objects that are not told apart. */
+  readonly crowd: boolean;
+}
+
+/** One entry of a COCO results list. */
+export interface CocoDetection {
+  readonly imageId: number;
+  readonly categoryId: number;
+  /** Absolute pixels. */
+  readonly boxXywh: BoxXywh;
+  readonly score: number;
+}
+
+/** What a COCO dataset holds, in the order of the file. */
+export type CocoEntry =
+  | { readonly kind: 'image'; readonly image: CocoImage }
+  | { readonly kind: 'annotation'; readonly annotation: CocoAnnotation }
+  | { readonly kind: 'category'; readonly category: Category };
+
+type Text = AsyncIterable<string> | Iterable<string>;
+
+const SECTIONS = ['images', 'annotations', 'categories'];
+
+/**
+ * Reads a COCO dataset of boxes entry by entry; other sections are passed by.
+ * @param source name of the file, for messages
+ * @throws VgrError INPUT_INVALID that names file, element and field
+ */
+export async function* cocoEntries(text: Text, source: string): AsyncGenerator<CocoEntry> {
+  const missing = new Set(SECTIONS);
+  for await (const element of jsonElements(text, source)) {
+    if (element.section === '') {
+      throw recordFault({ source }, 'expected a COCO dataset, got a list', 'is it a results list?');
+    }
+    if (!SECTIONS.includes(element.section)) continue;
+    missing.delete(element.section);
+    yield entryOf(element, source);
+  }
+  missing.delete('annotations');
+  for (const section of missing) {
+    throw recordFault(
+      { source },
+      `expected a COCO dataset with \`${section}\`, a list that is not empty`,
+    );
+  }
+}
+
+function entryOf({ section, index, value }: JsonElement, source: string): CocoEntry {
+  if (index < 0) throw recordFault({ source }, `expected a list under \`${section}\``);
+  const record = new ForeignRecord(value, { source, section, element: index });
+  if (section === 'images') return { kind: 'image', image: imageOf(record) };
+  if (section === 'annotations') return { kind: 'annotation', annotation: annotationOf(record) };
+  return {
+    kind: 'category',
+    category: {
+      id: record.integer('id'),
+      name: record.has('name') ? record.string('name') : String(record.integer('id')),
+    },
+  };
+}
+
+function imageOf(record: ForeignRecord): CocoImage {
+  const id = record.integer('id');
+  return record.has('file_name') ? { id, fileName: record.string('file_name') } : { id };
+}
+
+function annotationOf(record: ForeignRecord): CocoAnnotation {
+  const boxXywh = record.boxXywh('bbox');
+  return {
+    id: record.integer('id'),
+    imageId: record.integer('image_id'),
+    categoryId: record.integer('category_id'),
+    boxXywh,
+    area: record.has('area') ? record.number('area') : boxXywh.width * boxXywh.height,
+    crowd: record.has('iscrowd') && isCrowd(record),
+  };
+}
+
+function isCrowd(record: ForeignRecord): boolean {
+  const flag = record.raw('iscrowd');
+  if (flag === 0 || flag === 1 || typeof flag === 'boolean') return Boolean(flag);
+  return record.refuse('iscrowd', '0 or 1');
+}
+
+/**
+ * Reads a COCO results list entry by entry.
+ * @param source name of the file, for messages
+ * @throws VgrError INPUT_INVALID that names file, element and field
+ */
+export async function* cocoDetections(text: Text, source: string): AsyncGenerator<CocoDetection> {
+  for await (const { section, index, value } of jsonElements(text, source)) {
+    if (section !== '') {
+      throw recordFault(
+        { source },
+        'expected a COCO results list, got an object',
+        'detections are a list of {"image_id", "category_id", "bbox", "score"}',
+      );
+    }
+    const record = new ForeignRecord(value, { source, element: index });
+    yield {
+      imageId: record.integer('image_id'),
+      categoryId: record.integer('category_id'),
+      boxXywh: record.boxXywh('bbox'),
+      score: record.number('score'),
+    };
+  }
+}
