@@ -9,73 +9,16 @@ import {
   subtract,
   where,
 } from '../tensor/elementwise.js';
-import { constant, type Expression, input, parameter } from '../tensor/expression.js';
+import { constant, type Expression, parameter } from '../tensor/expression.js';
 import { concat, gather, reshape, slice, stopGradient, transpose } from '../tensor/layout.js';
 import { logSumExp, sumOver } from '../tensor/reduction.js';
 import type { Dimension } from '../tensor/shape.js';
 import { attention, linear, normalized, perceptron } from './layer.js';
 import { PAIR_CHANNELS, pairGeometry } from './pair-geometry.js';
-
-/** Sizes of the network. */
-export interface PolicySettings {
-  /** Numbers a candidate, missing-value flags among them. None may tell which candidate is the tool's answer. */
-  readonly candidateFeatures: number;
-  /** Numbers a candidate that rethink alone sees; the first is 1 at the tool's answer and 0 elsewhere. */
-  readonly toolFeatures: number;
-  /** Numbers a query. */
-  readonly queryFeatures: number;
-  /** Numbers a word beside its embedding, such as its role in the expression. */
-  readonly wordFeatures: number;
-  /** Rows of the embedding: known words and hashed buckets. */
-  readonly vocabulary: number;
-  readonly wordWidth: number;
-  /** Size of a candidate's state; a multiple of `heads`. */
-  readonly width: number;
-  readonly heads: number;
-  readonly hidden: number;
-  /** Rounds of attention between candidates before think answers, and again before rethink does. */
-  readonly thinkLayers: number;
-  readonly rethinkLayers: number;
-}
-
-/** Sizes of one batch; names stand for sizes known at run time. */
-export interface BatchSizes {
-  readonly batch: Dimension;
-  readonly candidates: Dimension;
-  readonly words: Dimension;
-}
-
-/** A graph that takes any batch. */
-export const OPEN_SIZES: BatchSizes = { batch: 'batch', candidates: 'candidates', words: 'words' };
-
-/** Actions beyond those that name a candidate: keep the tool's answer, and nothing fits. */
-export const EXTRA_ACTIONS = 2;
+import type { PolicyInputs, PolicySettings } from './policy-inputs.js';
 
 /** A masked choice: its log-probability is this low, so that its probability is 0. */
 const MASKED = -1e4;
-
-export interface PolicyInputs {
-  /** [B, N, candidateFeatures] */
-  readonly candidates: Expression;
-  /** [B, N, 4]: centre x, centre y, width, height as shares of the photo. */
-  readonly boxes: Expression;
-  /** [B, N]: 1 for a candidate, 0 for padding. */
-  readonly candidateMask: Expression;
-  /** [B, N]: 1 for a candidate that think may see; a box made from the tool's answer is none. */
-  readonly thinkMask: Expression;
-  /** [B, N, toolFeatures] */
-  readonly tool: Expression;
-  /** [B, N + 2]: 1 for each action open to rethink, in the order of {@link PolicyOutputs.rethink}. */
-  readonly actionMask: Expression;
-  /** [B, W], int32: rows of the embedding. */
-  readonly words: Expression;
-  /** [B, W]: 1 for a word, 0 for padding. */
-  readonly wordMask: Expression;
-  /** [B, W, wordFeatures] */
-  readonly wordFeatures: Expression;
-  /** [B, queryFeatures] */
-  readonly query: Expression;
-}
 
 export interface PolicyOutputs {
   /** [B, N + 1], log-probabilities: each candidate, then none. Never depends on `tool` or `actionMask`. */
@@ -89,24 +32,6 @@ export interface PolicyOutputs {
 /** Where noise may enter while training, such as dropout: shape of x in, same shape out. */
 export type Regularizer = (site: string, x: Expression) => Expression;
 
-/** Named as in the ONNX file. */
-export function policyInputs(settings: PolicySettings, sizes: BatchSizes): PolicyInputs {
-  const { batch, candidates: n, words: w } = sizes;
-  const actions = typeof n === 'number' ? n + EXTRA_ACTIONS : `${n}+${EXTRA_ACTIONS}`;
-  return {
-    candidates: input('candidates', [batch, n, settings.candidateFeatures]),
-    boxes: input('boxes', [batch, n, 4]),
-    candidateMask: input('candidate_mask', [batch, n]),
-    thinkMask: input('think_mask', [batch, n]),
-    tool: input('tool', [batch, n, settings.toolFeatures]),
-    actionMask: input('action_mask', [batch, actions]),
-    words: input('words', [batch, w], 'int32'),
-    wordMask: input('word_mask', [batch, w]),
-    wordFeatures: input('word_features', [batch, w, settings.wordFeatures]),
-    query: input('query', [batch, settings.queryFeatures]),
-  };
-}
-
 /**
  * The lite policy: candidates read the words of the expression, then each other, and think answers; then each candidate is
  * told which one is the tool's and how likely think holds it, candidates read each other again, and rethink answers. Any
@@ -118,19 +43,17 @@ export function policy(
   regularize: Regularizer = (_, x) => x,
 ): PolicyOutputs {
   const geometry = pairGeometry(inputs.boxes);
-  const read = regularize('read', readWords(settings, inputs));
-  const thought = rounds(settings, 'think', settings.thinkLayers, read, {
-    boxes: inputs.boxes,
-    geometry,
-    mask: inputs.thinkMask,
+  const seeing = (seen: Expression, count: number): Neighbours => ({
+    pairs: concat([geometry, maskedPairs(inputs, seen)], 3),
+    count,
   });
+  const { thinkLayers, rethinkLayers } = settings;
+  const read = regularize('read', readWords(settings, inputs));
+  const thought = rounds(settings, 'think', read, seeing(inputs.thinkMask, thinkLayers));
   const belief = thinkHead(settings, inputs, thought);
   const told = regularize('told', tellTool(settings, inputs, thought, belief));
-  const reconsidered = rounds(settings, 'rethink', settings.rethinkLayers, told, {
-    boxes: inputs.boxes,
-    geometry,
-    mask: inputs.candidateMask,
-  });
+  const everyone = seeing(inputs.candidateMask, rethinkLayers);
+  const reconsidered = rounds(settings, 'rethink', told, everyone);
   return { think: belief.logProbabilities, ...rethinkHead(settings, inputs, reconsidered) };
 }
 
@@ -184,26 +107,24 @@ function feedForward(settings: PolicySettings, name: string, x: Expression): Exp
 }
 
 interface Neighbours {
-  readonly boxes: Expression;
-  readonly geometry: Expression;
-  readonly mask: Expression;
+  /** [B, N, N, channels]: {@link pairGeometry} and {@link maskedPairs}. */
+  readonly pairs: Expression;
+  readonly count: number;
 }
 
-/** Rounds of attention between candidates, biased by how their boxes lie; only candidates of the mask are looked at. */
+/** Rounds of attention between candidates, biased by how their boxes lie. */
 function rounds(
   settings: PolicySettings,
   name: string,
-  count: number,
   start: Expression,
-  { boxes, geometry, mask }: Neighbours,
+  { pairs, count }: Neighbours,
 ): Expression {
   const { heads } = settings;
-  // The mask rides along as a channel of weight 1: adding it to [B, heads, N, N] would cost a pass of its own.
-  const pairs = concat([geometry, maskedPairs(boxes, mask)], 3);
   let state = start;
   for (let round = 0; round < count; round++) {
     const layer = `${name}.${round}`;
     const weight = parameter(`${layer}.geometry`, [PAIR_CHANNELS, heads], { limit: 0.5 });
+    // The mask is a channel of weight 1: adding it to [B, heads, N, N] would cost a pass of its own.
     const passed = constant(new Array<number>(heads).fill(1), [1, heads]);
     const bias = transpose(matMul(pairs, concat([weight, passed], 0)), [0, 3, 1, 2]);
     const rows = normalized(`${layer}.norm`, state);
@@ -214,12 +135,16 @@ function rounds(
   return normalized(`${name}.norm`, state);
 }
 
-/** [B, N, N, 1]: 0 where candidate j is in the mask, else a number that no score outweighs. */
-function maskedPairs(boxes: Expression, mask: Expression): Expression {
-  const [batch, rows] = mask.shape as readonly [Dimension, Dimension];
+/**
+ * [B, N, N, 1]: 0 where candidate j is seen, else a number that no score outweighs. Padding weighs twice as much, so that it
+ * stays out even where nothing is seen.
+ */
+function maskedPairs({ boxes, candidateMask }: PolicyInputs, seen: Expression): Expression {
+  const [batch, rows] = seen.shape as readonly [Dimension, Dimension];
   const blank = multiply(slice(boxes, 2, 0, 1), 0);
-  const bias = reshape(masked(mask, multiply(mask, 0)), [batch, 1, rows]);
-  return reshape(add(blank, bias), [batch, rows, rows, 1]);
+  const padding = multiply(subtract(candidateMask, 1), -MASKED);
+  const bias = add(masked(seen, multiply(seen, 0)), padding);
+  return reshape(add(blank, reshape(bias, [batch, 1, rows])), [batch, rows, rows, 1]);
 }
 
 /** [B, N, D] to [B, D]: the mean over the candidates of the mask, 0 where there are none. */

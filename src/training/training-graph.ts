@@ -1,12 +1,10 @@
+import { policy, policyAnswers, type Regularizer } from '../refinement/policy.js';
 import {
   type BatchSizes,
   OPEN_SIZES,
   type PolicySettings,
-  policy,
-  policyAnswers,
   policyInputs,
-  type Regularizer,
-} from '../refinement/policy.js';
+} from '../refinement/policy-inputs.js';
 import { multiply } from '../tensor/elementwise.js';
 import { type Expression, input, type Parameter, parametersOf } from '../tensor/expression.js';
 import { writeOnnxGraph } from '../tensor/onnx-writer.js';
