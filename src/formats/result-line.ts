@@ -1,5 +1,5 @@
 import type { BoxXyxy } from '../geometry/box.js';
-import type { FaultCode, VgrError } from './fault.js';
+import { type FaultCode, quoted, VgrError } from './fault.js';
 
 /** Version of the lines below. New fields may come within a version; a field never changes its meaning. */
 export const RESULT_SCHEMA = 1;
@@ -119,4 +119,27 @@ export function errorLine(
 /** One line with its line feed. Keys stand in the order in which the record was built, so equal records are equal bytes. */
 export function serialiseLine(line: OutputLine): string {
   return `${JSON.stringify(line)}\n`;
+}
+
+const TYPES: ReadonlySet<unknown> = new Set<OutputLine['type']>(['result', 'detections', 'error']);
+
+/**
+ * Reads back a line that a run wrote.
+ * @param where file and line number, for the message
+ * @throws VgrError INPUT_INVALID where it is none
+ */
+export function parseOutputLine(text: string, where: string): OutputLine {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    value = undefined;
+  }
+  const { type, schema } = (value ?? {}) as { type?: unknown; schema?: unknown };
+  if (TYPES.has(type) && schema === RESULT_SCHEMA) return value as OutputLine;
+  throw new VgrError(
+    'INPUT_INVALID',
+    `${where}: expected a line of a run (\`type\`, \`schema\`: ${RESULT_SCHEMA}), got ${quoted(text, 80)}`,
+    { hint: 'the file was changed after the run, or is of another version' },
+  );
 }

@@ -8,6 +8,9 @@ export interface TimedReply<Reply extends WorkerReply> {
   readonly busyMs: number;
 }
 
+/** Longest wait for a request under way when the pool closes. A thread that is ended inside native code takes the process along. */
+const LAST_REQUEST_MS = 4000;
+
 interface Waiter {
   resolve(message: WorkerMessage): void;
   reject(error: VgrError): void;
@@ -54,10 +57,23 @@ export class PooledWorker {
     return { reply: message.reply as Reply, busyMs: message.busyMs };
   }
 
+  /** Ends the thread after the request under way. */
   async terminate(): Promise<void> {
+    if (this.#waiter) await this.#requestEnd();
     this.#ended ??= new VgrError('WORKER_CRASHED', 'the session pool is closed');
     this.#settle()?.reject(this.#ended);
     await this.#worker.terminate();
+  }
+
+  #requestEnd(): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, LAST_REQUEST_MS);
+      const done = (): void => {
+        clearTimeout(timer);
+        resolve();
+      };
+      this.#worker.once('message', done).once('exit', done);
+    });
   }
 
   #settle(): Waiter | undefined {

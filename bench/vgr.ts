@@ -1,0 +1,40 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/** The parts of run.json that benchmarks print. */
+export interface TimedRun {
+  readonly wallS: number;
+  readonly peakBytes: number;
+  readonly items: number;
+}
+
+/** Runs the built `vgr` with an output folder of its own, and measures it from outside. */
+export function timedRun(...args: readonly string[]): TimedRun {
+  const output = mkdtempSync(join(tmpdir(), 'vgr-bench-out-'));
+  const start = performance.now();
+  const { status, stderr } = spawnSync(
+    process.execPath,
+    ['bin/run.js', ...args, '--output', output, '--quiet'],
+    { stdio: ['ignore', 'ignore', 'pipe'], encoding: 'utf8' },
+  );
+  const wallS = (performance.now() - start) / 1000;
+  if (status !== 0) throw new Error(`vgr ${args.join(' ')} ended with ${status}: ${stderr}`);
+  const run = JSON.parse(readFileSync(join(output, 'run.json'), 'utf8'));
+  rmSync(output, { recursive: true });
+  return { wallS, peakBytes: run.peak_memory_bytes, items: run.counts.items };
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)]!;
+}
+
+export function print(result: Readonly<Record<string, string | number>>): void {
+  process.stdout.write(`${JSON.stringify(result)}\n`);
+}
+
+export function rounded(value: number, digits = 3): number {
+  return Number(value.toFixed(digits));
+}

@@ -1,0 +1,82 @@
+import { Command, type Interfaces } from '@oclif/core';
+import { asVgrError, printable, VgrError } from '../formats/fault.js';
+import { withConfigFile } from './config-file.js';
+import { commonFlags } from './flags.js';
+import { Interruption } from './interruption.js';
+import { Printer } from './printer.js';
+
+type FlagsOf<T extends typeof Command> = Interfaces.InferredFlags<
+  (typeof VgrCommand)['baseFlags'] & T['flags']
+>;
+type ArgsOf<T extends typeof Command> = Interfaces.InferredArgs<T['args']>;
+
+/**
+ * What all commands share: configuration from file, environment and flags; one printer; one place where an error becomes a
+ * message and an exit code. 0 all done, 1 some items failed, 2 usage, 3 could not run, 130 and 143 interrupted.
+ */
+export abstract class VgrCommand<T extends typeof Command> extends Command {
+  static override baseFlags = commonFlags;
+
+  protected flags!: FlagsOf<T>;
+  protected args!: ArgsOf<T>;
+  protected printer = new Printer({ quiet: false });
+  protected interruption!: Interruption;
+
+  /** Does the work. @returns the exit code */
+  protected abstract work(): Promise<number>;
+
+  override async run(): Promise<void> {
+    this.interruption = new Interruption();
+    try {
+      await this.#readInput();
+      process.exitCode = await this.work();
+    } catch (thrown) {
+      process.exitCode = this.#fail(thrown);
+    } finally {
+      this.interruption.close();
+    }
+    if (this.interruption.exitCode !== undefined) process.exitCode = this.interruption.exitCode;
+  }
+
+  async #readInput(): Promise<void> {
+    const ctor = this.ctor as T;
+    const definition = {
+      flags: ctor.flags,
+      baseFlags: (ctor as unknown as typeof VgrCommand).baseFlags,
+      args: ctor.args,
+      strict: ctor.strict,
+    };
+    // oclif warns of commands that end unparsed; a usage error ends this one before its parser has.
+    this.parsed = true;
+    const argv = await withConfigFile(this.argv, { ...definition.flags, ...definition.baseFlags });
+    const { flags, args, argv: rest } = await this.parse(definition, argv);
+    this.flags = flags as FlagsOf<T>;
+    this.args = args as ArgsOf<T>;
+    this.positional = rest as string[];
+    this.printer = new Printer({ quiet: Boolean((flags as { quiet?: boolean }).quiet) });
+  }
+
+  /** Arguments without a flag, in order. */
+  protected positional: string[] = [];
+
+  #fail(thrown: unknown): number {
+    if (this.interruption.pipeClosed) return 0;
+    const fault = isOclifError(thrown) ? this.#usageFault(thrown) : asVgrError(thrown);
+    this.printer.release();
+    this.printer.fatal(fault);
+    if (fault.code === 'INTERNAL' && process.env.VGR_DEBUG) this.printer.stack(thrown);
+    return fault.exit;
+  }
+
+  #usageFault(error: Error): VgrError {
+    const text = error.message.replace(/\nSee more help with --help$/, '');
+    return new VgrError('USAGE', printable(text.replaceAll('\n', ' ')), {
+      hint: `\`${this.config.bin} ${this.id ?? ''} --help\` lists flags and examples`,
+      cause: error,
+    });
+  }
+}
+
+function isOclifError(thrown: unknown): thrown is Error {
+  return thrown instanceof Error && 'oclif' in thrown;
+}

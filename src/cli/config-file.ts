@@ -1,0 +1,100 @@
+import { type Interfaces, Parser } from '@oclif/core';
+import { quoted, VgrError } from '../formats/fault.js';
+import { readTextIfThere } from '../io/text-file.js';
+
+const DEFAULT_FILE = 'vgr.config.json';
+
+/** What is asked of a flag here. */
+interface FlagFacts {
+  readonly type: 'boolean' | 'option';
+  readonly char?: string | undefined;
+  readonly env?: string | undefined;
+}
+
+type FlagTable = Readonly<Record<string, FlagFacts>>;
+
+/**
+ * The command line with the flags of the configuration file added: those that neither the command line nor the environment
+ * sets. So flags win over environment, over file, over default, and every value goes through the flag's own checks.
+ * @throws VgrError CONFIG_INVALID, INPUT_MISSING
+ */
+export async function withConfigFile(argv: readonly string[], flags: FlagTable): Promise<string[]> {
+  const given = await givenFlags(argv, flags);
+  const named = given.get('config') ?? process.env.VGR_CONFIG;
+  const file = named ?? DEFAULT_FILE;
+  const text = await readTextIfThere(file);
+  if (text === undefined) {
+    if (named === undefined) return [...argv];
+    throw new VgrError('INPUT_MISSING', `--config: no file ${quoted(file)}`);
+  }
+  const added: string[] = [];
+  for (const [name, value] of Object.entries(parseConfig(text, file))) {
+    const flag = flags[name];
+    if (!flag) continue;
+    const fromEnvironment = flag.env !== undefined && process.env[flag.env];
+    if (given.has(name) || fromEnvironment) continue;
+    added.push(...flagTokens(name, value, flag, file));
+  }
+  return [...added, ...argv];
+}
+
+/** Flags on the command line, by name, with the last value of each. */
+async function givenFlags(
+  argv: readonly string[],
+  flags: FlagTable,
+): Promise<ReadonlyMap<string, string>> {
+  const { raw } = await Parser.parse([...argv], {
+    flags: bare(flags),
+    strict: false,
+  });
+  return new Map(
+    raw.flatMap((token) => (token.type === 'flag' ? [[token.flag, token.input]] : [])),
+  );
+}
+
+/** The same flags without checks: this first look only asks which are there. */
+function bare(flags: FlagTable): Interfaces.FlagInput {
+  return Object.fromEntries(
+    Object.entries(flags).map(([name, flag]) => {
+      const { char, type } = flag;
+      return [name, { name, type, ...(char && { char }), parse: async (value: unknown) => value }];
+    }),
+  ) as never;
+}
+
+function parseConfig(text: string, file: string): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new VgrError(
+      'CONFIG_INVALID',
+      `${quoted(file)}: expected JSON: ${(cause as Error).message}`,
+      {
+        cause,
+      },
+    );
+  }
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
+    return value as Record<string, unknown>;
+  }
+  throw new VgrError('CONFIG_INVALID', `${quoted(file)}: expected an object of flags by name`, {
+    hint: 'for example {"device": "cpu", "sessions": 2}',
+  });
+}
+
+function flagTokens(name: string, value: unknown, flag: FlagFacts, file: string): string[] {
+  if (flag.type === 'boolean') {
+    if (typeof value === 'boolean') return value ? [`--${name}`] : [];
+    throw wrongValue(name, 'true or false', value, file);
+  }
+  if (typeof value === 'string' || typeof value === 'number') return [`--${name}=${value}`];
+  throw wrongValue(name, 'a string or a number', value, file);
+}
+
+function wrongValue(name: string, expected: string, value: unknown, file: string): VgrError {
+  return new VgrError(
+    'CONFIG_INVALID',
+    `${quoted(file)}: \`${name}\`: expected ${expected}, got ${quoted(JSON.stringify(value))}`,
+  );
+}

@@ -1,0 +1,92 @@
+import type { Category } from '../formats/coco-categories.js';
+import { CategoryIds, type ImageNumbering } from '../formats/coco-dataset.js';
+import { countingImages, imagesOfCocoFile } from '../formats/image-numbering.js';
+import type { RunSettings } from '../formats/run-summary.js';
+import { readJson } from '../io/text-file.js';
+import type { OrderedMapOptions } from '../pipeline/ordered-map.js';
+import type { Engine } from './engine.js';
+import type { InferenceFlags } from './inference-settings.js';
+import type { Interruption } from './interruption.js';
+import { defaultFormat, type LineFormat, type LineOutput, lineOutput } from './line-output.js';
+import { OutputFolder } from './output-folder.js';
+import type { Printer } from './printer.js';
+import { type ProgressMode, progressMode } from './progress.js';
+
+/** The flags that `detect` and `refine` share, as the parser gives them. */
+export interface LineFlags extends InferenceFlags {
+  readonly limit?: number | undefined;
+  readonly shard: string;
+  readonly 'max-pixels': number;
+  readonly 'allow-outside': boolean;
+  readonly output?: string | undefined;
+  readonly visualize?: string | undefined;
+  readonly format?: string | undefined;
+  readonly 'image-ids'?: string | undefined;
+  readonly 'no-timing': boolean;
+  readonly unordered: boolean;
+  readonly quiet: boolean;
+  readonly 'no-progress': boolean;
+}
+
+/** A command with its input read. */
+export interface LineCommand<Flags extends LineFlags = LineFlags> {
+  readonly images: readonly string[];
+  readonly flags: Flags;
+  readonly printer: Printer;
+  readonly interruption: Interruption;
+}
+
+/** Where the lines of a run go. */
+export interface LineSinks {
+  readonly output: LineOutput;
+  readonly folder?: OutputFolder;
+  readonly images: ImageNumbering;
+  readonly categories: CategoryIds;
+  readonly progressMode: ProgressMode;
+}
+
+/** Settings that decide the lines of either command. Where and how fast they are made is not among them. */
+export function lineSettings(flags: LineFlags): RunSettings {
+  return {
+    shard: flags.shard,
+    max_pixels: flags['max-pixels'],
+    allow_outside: flags['allow-outside'],
+    timing: !flags['no-timing'],
+    unordered: flags.unordered,
+  };
+}
+
+/** Opens everything that lines are written to. @throws VgrError of the output folder, or of `--image-ids` */
+export async function openSinks(
+  { flags, printer }: LineCommand,
+  settings: RunSettings,
+  categories: readonly Category[],
+): Promise<LineSinks> {
+  const ids = flags['image-ids'];
+  const images = ids === undefined ? countingImages() : imagesOfCocoFile(await readJson(ids), ids);
+  const format = (flags.format ??
+    defaultFormat({ toFolder: flags.output !== undefined, quiet: flags.quiet })) as LineFormat;
+  const folder =
+    flags.output === undefined ? undefined : await OutputFolder.open(flags.output, settings);
+  return {
+    output: lineOutput(format, printer),
+    ...(folder && { folder }),
+    images,
+    categories: new CategoryIds(categories),
+    progressMode: progressMode({
+      quiet: flags.quiet,
+      noProgress: flags['no-progress'],
+      linesOnTerminal: Boolean(process.stdout.isTTY) && format !== 'none',
+    }),
+  };
+}
+
+/** How many items are in work; read-ahead as deep again hides a slow one from the rest. */
+export function streamOptions(
+  flags: LineFlags,
+  { inFlight }: Engine,
+  perPhoto = 1,
+): OrderedMapOptions {
+  const concurrency = inFlight * perPhoto;
+  return { concurrency, backpressure: 2 * concurrency, unordered: flags.unordered };
+}

@@ -1,0 +1,76 @@
+import { printable, type VgrError } from '../formats/fault.js';
+
+/** Item faults that are spelled out on stderr; the journal holds them all. */
+const SHOWN_FAULTS = 20;
+
+/**
+ * Decides what reaches which stream: data on stdout, everything else on stderr. Commands print through it alone. Notes
+ * wait while a live display owns the terminal.
+ */
+export class Printer {
+  readonly #quiet: boolean;
+  readonly #held: string[] = [];
+  #holding = false;
+  #faults = 0;
+
+  constructor(options: { readonly quiet: boolean }) {
+    this.#quiet = options.quiet;
+  }
+
+  /** Data. Resolves when the stream has room again. */
+  async data(text: string): Promise<void> {
+    if (process.stdout.write(text)) return;
+    await new Promise<void>((resolve) => {
+      const done = (): void => {
+        process.stdout.off('drain', done).off('close', done).off('error', done);
+        resolve();
+      };
+      process.stdout.on('drain', done).on('close', done).on('error', done);
+    });
+  }
+
+  /** Something good to know; silent with `--quiet`. */
+  note(text: string): void {
+    if (!this.#quiet) this.#say(`${text}\n`);
+  }
+
+  /** The failure of one item: the first few are told, the number of the rest is. */
+  itemFault(name: string, fault: { readonly message: string; readonly hint?: string }): void {
+    this.#faults += 1;
+    if (this.#faults > SHOWN_FAULTS) return;
+    const hint = fault.hint ? `  hint: ${printable(fault.hint)}\n` : '';
+    this.#say(`error: ${printable(name)}: ${printable(fault.message)}\n${hint}`);
+  }
+
+  /** What ends the command. Printed even with `--quiet`. */
+  fatal(fault: VgrError): void {
+    this.#say(`error: ${printable(fault.message)}\n`);
+    if (fault.hint) this.#say(`\nhint: ${printable(fault.hint)}\n`);
+  }
+
+  /** Where an unexpected error comes from; for VGR_DEBUG. */
+  stack(thrown: unknown): void {
+    this.#say(`${(thrown instanceof Error && thrown.stack) || String(thrown)}\n`);
+  }
+
+  /** Says how many item faults were not spelled out. */
+  closeFaults(): void {
+    const hidden = this.#faults - SHOWN_FAULTS;
+    if (hidden > 0) this.#say(`error: ${hidden} more items failed, see their error records\n`);
+  }
+
+  /** Keeps notes back until the display that owns the terminal is gone. */
+  hold(): void {
+    this.#holding = true;
+  }
+
+  release(): void {
+    this.#holding = false;
+    for (const text of this.#held.splice(0)) process.stderr.write(text);
+  }
+
+  #say(text: string): void {
+    if (this.#holding) this.#held.push(text);
+    else process.stderr.write(text);
+  }
+}

@@ -1,0 +1,130 @@
+import type { CategoryIds, ImageNumbering } from '../formats/coco-dataset.js';
+import type { OutputLine } from '../formats/result-line.js';
+import type { RunSettings, RunSummary } from '../formats/run-summary.js';
+import { canonicalSettings } from '../formats/run-summary.js';
+import { deviceText } from '../inference/device.js';
+import type { RunProgress } from '../pipeline/ports.js';
+import type { Engine } from './engine.js';
+import type { Interruption } from './interruption.js';
+import type { LineOutput } from './line-output.js';
+import type { OutputFolder } from './output-folder.js';
+import type { Printer } from './printer.js';
+import { type ProgressMode, type Stage, startProgress } from './progress.js';
+import { sha256Of, versions } from './versions.js';
+
+/** A run of `detect` or `refine`, ready to go. */
+export interface LineRun {
+  readonly command: string;
+  readonly settings: RunSettings;
+  readonly engine: Engine;
+  readonly lines: AsyncIterable<OutputLine>;
+  readonly output: LineOutput;
+  readonly folder?: OutputFolder;
+  readonly images: ImageNumbering;
+  readonly categories: CategoryIds;
+  readonly progress: RunProgress;
+  readonly stages: readonly Stage[];
+  readonly progressMode: ProgressMode;
+  readonly share: () => number | undefined;
+  readonly printer: Printer;
+  readonly interruption: Interruption;
+  /** Items in one word, for the closing line: `photos`, `queries`. */
+  readonly noun: string;
+}
+
+interface Tally {
+  items: number;
+  errors: number;
+}
+
+/**
+ * Drives the lines to their places and closes the books: journal, COCO files, run.json. What was done stays, whatever ends
+ * the run.
+ * @returns the exit code
+ */
+export async function runLines(run: LineRun): Promise<number> {
+  const { folder, printer, interruption } = run;
+  const start = performance.now();
+  const tally: Tally = { items: 0, errors: 0 };
+  const summary = (complete: boolean): RunSummary =>
+    summarise(run, tally, { complete, wallMs: performance.now() - start });
+  await folder?.writeSummary(summary(false));
+  if (folder && folder.done.count > 0) {
+    printer.note(`${folder.done.count} ${run.noun} are done already`);
+  }
+  await writeLines(run, tally);
+  const complete = !interruption.signal.aborted;
+  if (complete) await folder?.writeCoco(run.images, run.categories);
+  await folder?.writeSummary(summary(complete));
+  if (!interruption.pipeClosed) printer.note(closingNote(run, tally, performance.now() - start));
+  return interruption.pipeClosed || tally.errors + (folder?.done.failed ?? 0) === 0 ? 0 : 1;
+}
+
+async function writeLines(run: LineRun, tally: Tally): Promise<void> {
+  const { folder, printer, interruption, output } = run;
+  const display = startProgress({ ...run, mode: run.progressMode });
+  try {
+    for await (const line of run.lines) {
+      tally.items += 1;
+      if (line.type === 'error') {
+        tally.errors += 1;
+        printer.itemFault(line.id ?? line.image ?? `line ${line.line}`, line);
+      }
+      await folder?.append(line);
+      await output.write(line);
+      if (interruption.pipeClosed) return;
+    }
+    await output.close();
+  } finally {
+    await display.stop();
+    printer.closeFaults();
+    await folder?.flush();
+  }
+}
+
+function summarise(
+  run: LineRun,
+  tally: Tally,
+  { complete, wallMs }: { readonly complete: boolean; readonly wallMs: number },
+): RunSummary {
+  const { engine, progress } = run;
+  const done = run.folder?.done;
+  return {
+    schema: 1,
+    command: run.command,
+    complete,
+    settings: run.settings,
+    settings_hash: sha256Of(canonicalSettings(run.settings)),
+    versions: versions(),
+    models: engine.models,
+    device: engine.pool.device ? deviceText(engine.pool.device) : 'none',
+    sessions: engine.sessions,
+    threads: engine.threads,
+    counts: {
+      items: tally.items + (done?.count ?? 0),
+      errors: tally.errors + (done?.failed ?? 0),
+      resumed: done?.count ?? 0,
+      images_left_out: run.images.leftOut,
+    },
+    timings: {
+      wall_s: seconds(wallMs),
+      decode_s: seconds(progress.decodeMs),
+      detect_s: seconds(progress.detectMs),
+      refine_s: seconds(progress.refineMs),
+      session_utilisation: Number((engine.pool.busyMs / (wallMs * engine.sessions)).toFixed(3)),
+    },
+    peak_memory_bytes: process.resourceUsage().maxRSS * 1024,
+  };
+}
+
+function closingNote(run: LineRun, tally: Tally, wallMs: number): string {
+  const { images, noun } = run;
+  const failed = tally.errors > 0 ? `, ${tally.errors} failed` : '';
+  const leftOut =
+    images.leftOut > 0 ? `; ${images.leftOut} photos are not in --image-ids and left out` : '';
+  return `${tally.items} ${noun}${failed}, ${seconds(wallMs)} s${leftOut}`;
+}
+
+function seconds(ms: number): number {
+  return Math.round(ms) / 1000;
+}

@@ -1,0 +1,31 @@
+import { createHash } from 'node:crypto';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+
+const require = createRequire(import.meta.url);
+
+/** Versions of everything that decides a result. */
+export function versions(): Readonly<Record<string, string>> {
+  return {
+    vgr: versionIn('../../package.json'),
+    node: process.versions.node,
+    'onnxruntime-node': versionOf('onnxruntime-node'),
+    sharp: versionOf('sharp'),
+  };
+}
+
+/** Hexadecimal. */
+export function sha256Of(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}
+
+function versionIn(path: string): string {
+  return (require(path) as { version: string }).version;
+}
+
+/** Of an installed package, whose `exports` may hide its package.json. */
+function versionOf(name: string): string {
+  const entry = require.resolve(name);
+  const folder = join('node_modules', name);
+  return versionIn(join(entry.slice(0, entry.lastIndexOf(folder) + folder.length), 'package.json'));
+}

@@ -1,0 +1,29 @@
+import { Args } from '@oclif/core';
+import { VgrCommand } from '../cli/base-command.js';
+import { detectCommand } from '../cli/detect-command.js';
+import { inferenceFlags, inputFlags, outputFlags } from '../cli/flags.js';
+
+export default class Detect extends VgrCommand<typeof Detect> {
+  static override summary = 'Boxes everything that the detector knows in folders of photos.';
+  static override description =
+    'Writes one line a photo, in the order of their names. A photo that cannot be read becomes an error record.';
+  static override examples = [
+    '<%= config.bin %> detect ./photos',
+    '<%= config.bin %> detect ./photos --output out --visualize out/pictures',
+    "<%= config.bin %> detect 'shots/**/*.jpg' --min-score 0.3 | jq .detections[].label",
+  ];
+  static override strict = false;
+  static override args = {
+    images: Args.string({ description: 'folders, globs or photos', required: true }),
+  };
+  static override flags = { ...inferenceFlags, ...inputFlags, ...outputFlags };
+
+  protected override work(): Promise<number> {
+    return detectCommand({
+      images: this.positional,
+      flags: this.flags,
+      printer: this.printer,
+      interruption: this.interruption,
+    });
+  }
+}

@@ -1,0 +1,17 @@
+import { Args } from '@oclif/core';
+import { VgrCommand } from '../../cli/base-command.js';
+import { verifyModelsCommand } from '../../cli/models-command.js';
+
+export default class ModelsVerify extends VgrCommand<typeof ModelsVerify> {
+  static override summary = 'Compares model files with the sha256 of their cards.';
+  static override examples = [
+    '<%= config.bin %> models verify',
+    '<%= config.bin %> models verify centernet',
+  ];
+  static override strict = false;
+  static override args = { names: Args.string({ description: 'models; all at hand by default' }) };
+
+  protected override work(): Promise<number> {
+    return verifyModelsCommand(this.positional, this.printer);
+  }
+}

@@ -1,0 +1,158 @@
+import type { BoxXywh } from '../geometry/box.js';
+import { xyxyToXywh } from '../geometry/box.js';
+import type { Category } from './coco-categories.js';
+import type { Bbox2d, OutputLine } from './result-line.js';
+
+/** Opens the lines of a run from the start. COCO files name the images first, so the dataset reads them twice. */
+export type ReadLines = () => AsyncIterable<OutputLine>;
+
+/** Gives images their COCO ids. */
+export interface ImageNumbering {
+  /** Undefined for a photo that has no place in the files. */
+  idOf(image: string): number | undefined;
+  /** Photos asked for that have none. */
+  readonly leftOut: number;
+}
+
+/** One box that a run stands for. */
+interface CocoBox {
+  readonly boxXywh: BoxXywh;
+  readonly score: number;
+  readonly categoryId: number;
+  /** Fields that only the dataset carries. */
+  readonly about: Readonly<Record<string, unknown>>;
+}
+
+/** Ids of a run's categories by label. */
+export class CategoryIds {
+  readonly categories: readonly Category[];
+  readonly #byLabel: ReadonlyMap<string, number>;
+  readonly #fallback: number;
+
+  /** Boxes without a label of the detector belong to `object`, whose id follows the detector's highest. */
+  constructor(categories: readonly Category[]) {
+    this.#fallback = Math.max(0, ...categories.map(({ id }) => id)) + 1;
+    this.categories = [...categories, { id: this.#fallback, name: 'object' }];
+    this.#byLabel = new Map(this.categories.map(({ id, name }) => [name, id]));
+  }
+
+  idOf(label: string | undefined): number {
+    return (label === undefined ? undefined : this.#byLabel.get(label)) ?? this.#fallback;
+  }
+}
+
+/** The results list that pycocotools' `loadRes` takes, in pieces of text. */
+export async function* cocoPredictions(
+  read: ReadLines,
+  images: ImageNumbering,
+  categories: CategoryIds,
+): AsyncGenerator<string> {
+  let separator = '[\n';
+  for await (const line of read()) {
+    const imageId = imageIdOf(line, images);
+    if (imageId === undefined) continue;
+    for (const { boxXywh, score, categoryId } of boxesOf(line, categories)) {
+      const entry = {
+        image_id: imageId,
+        category_id: categoryId,
+        bbox: bboxOf(boxXywh),
+        score,
+      };
+      yield separator + JSON.stringify(entry);
+      separator = ',\n';
+    }
+  }
+  yield separator === '[\n' ? '[]\n' : '\n]\n';
+}
+
+/** A COCO dataset: images, annotations with ids from 1, categories. In pieces of text. */
+export async function* cocoDataset(
+  read: ReadLines,
+  images: ImageNumbering,
+  categories: CategoryIds,
+): AsyncGenerator<string> {
+  yield `{"info":{"description":"made by vgr"},"licenses":[],\n"categories":${JSON.stringify(categories.categories)},\n"images":[`;
+  yield* imageEntries(read, images);
+  yield '],\n"annotations":[';
+  yield* annotationEntries(read, images, categories);
+  yield ']}\n';
+}
+
+async function* imageEntries(read: ReadLines, images: ImageNumbering): AsyncGenerator<string> {
+  const listed = new Set<number>();
+  let separator = '\n';
+  for await (const line of read()) {
+    const id = imageIdOf(line, images);
+    if (id === undefined || line.type === 'error' || listed.has(id)) continue;
+    listed.add(id);
+    const { image, width, height } = line;
+    yield separator + JSON.stringify({ id, file_name: image, width, height });
+    separator = ',\n';
+  }
+}
+
+async function* annotationEntries(
+  read: ReadLines,
+  images: ImageNumbering,
+  categories: CategoryIds,
+): AsyncGenerator<string> {
+  let id = 0;
+  for await (const line of read()) {
+    const imageId = imageIdOf(line, images);
+    if (imageId === undefined) continue;
+    for (const { boxXywh, score, categoryId, about } of boxesOf(line, categories)) {
+      id += 1;
+      const entry = {
+        id,
+        image_id: imageId,
+        category_id: categoryId,
+        bbox: bboxOf(boxXywh),
+        area: Number((boxXywh.width * boxXywh.height).toFixed(2)),
+        iscrowd: 0,
+        score,
+        ...about,
+      };
+      yield (id === 1 ? '\n' : ',\n') + JSON.stringify(entry);
+    }
+  }
+}
+
+function imageIdOf(line: OutputLine, images: ImageNumbering): number | undefined {
+  if (line.type === 'error' || line.image === undefined) return undefined;
+  return images.idOf(line.image);
+}
+
+function boxesOf(line: OutputLine, categories: CategoryIds): CocoBox[] {
+  if (line.type === 'detections') {
+    return line.detections.map(({ bbox_2d, score, category_id }) => ({
+      boxXywh: xywhOf(bbox_2d),
+      score,
+      categoryId: category_id,
+      about: {},
+    }));
+  }
+  if (line.type === 'error' || line.answer.bbox_2d === null) return [];
+  const { answer, tool, id, query } = line;
+  return [
+    {
+      boxXywh: xywhOf(answer.bbox_2d!),
+      score: answer.score,
+      categoryId: categories.idOf(answer.label),
+      about: {
+        query_id: id,
+        caption: query,
+        tool_bbox: tool.bbox_2d && bboxOf(xywhOf(tool.bbox_2d)),
+        decision: answer.decision,
+      },
+    },
+  ];
+}
+
+function xywhOf([x1, y1, x2, y2]: Bbox2d): BoxXywh {
+  return xyxyToXywh({ x1, y1, x2, y2 });
+}
+
+/** `[x, y, width, height]`; differences of two-decimal numbers are rounded back to two decimals. */
+function bboxOf({ x, y, width, height }: BoxXywh): [number, number, number, number] {
+  return [x, y, Number(width.toFixed(2)), Number(height.toFixed(2))];
+}

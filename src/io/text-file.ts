@@ -1,0 +1,31 @@
+import { readFile } from 'node:fs/promises';
+import { asVgrError, quoted, VgrError } from '../formats/fault.js';
+
+/** The text of a file; undefined where there is none. @throws VgrError INPUT_UNREADABLE */
+export async function readTextIfThere(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw new VgrError('INPUT_UNREADABLE', `${quoted(path)}: ${asVgrError(thrown).message}`, {
+      cause: thrown,
+    });
+  }
+}
+
+/** The value in a JSON file. @throws VgrError INPUT_MISSING, INPUT_UNREADABLE, INPUT_INVALID */
+export async function readJson(path: string): Promise<unknown> {
+  const text = await readTextIfThere(path);
+  if (text === undefined) throw new VgrError('INPUT_MISSING', `no file ${quoted(path)}`);
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new VgrError(
+      'INPUT_INVALID',
+      `${quoted(path)}: expected JSON: ${asVgrError(cause).message}`,
+      {
+        cause,
+      },
+    );
+  }
+}

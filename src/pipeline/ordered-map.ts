@@ -1,0 +1,62 @@
+import { pMapIterable } from 'p-map';
+
+export interface OrderedMapOptions {
+  /** Items in work at a time. */
+  readonly concurrency: number;
+  /** Items taken from the source and not yet collected; bounds memory when the reader is slow. */
+  readonly backpressure: number;
+  /** Give results as they come instead of in input order. */
+  readonly unordered: boolean;
+}
+
+/**
+ * Maps a stream with bounded concurrency and bounded read-ahead, in input order unless told otherwise. An error thrown by
+ * `mapper` ends the stream after the results before it.
+ */
+export function orderedMap<Item, Result>(
+  source: AsyncIterable<Item>,
+  mapper: (item: Item) => Promise<Result>,
+  { concurrency, backpressure, unordered }: OrderedMapOptions,
+): AsyncIterable<Result> {
+  return pMapIterable(source, mapper, {
+    concurrency,
+    backpressure,
+    preserveOrder: !unordered,
+  }) as AsyncIterable<Result>;
+}
+
+/** The source up to the moment the signal fires, even when it is stalled. What is under way downstream goes on to its end. */
+export async function* untilAborted<Item>(
+  source: AsyncIterable<Item>,
+  signal: AbortSignal,
+): AsyncGenerator<Item> {
+  const iterator = source[Symbol.asyncIterator]();
+  const aborted = new Promise<'aborted'>((resolve) => {
+    if (signal.aborted) resolve('aborted');
+    else signal.addEventListener('abort', () => resolve('aborted'), { once: true });
+  });
+  try {
+    while (!signal.aborted) {
+      const next = await Promise.race([iterator.next(), aborted]);
+      if (next === 'aborted' || next.done) return;
+      yield next.value;
+    }
+  } finally {
+    // A stalled source never answers: it is told to end, but not waited for.
+    void iterator.return?.().catch(() => undefined);
+  }
+}
+
+/** The first `limit` items. */
+export async function* take<Item>(
+  source: AsyncIterable<Item>,
+  limit: number,
+): AsyncGenerator<Item> {
+  if (limit <= 0) return;
+  let count = 0;
+  for await (const item of source) {
+    yield item;
+    count += 1;
+    if (count >= limit) return;
+  }
+}

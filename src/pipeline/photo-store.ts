@@ -1,0 +1,98 @@
+import type { DetectedRaster } from '../detection/detection.js';
+import { asVgrError, VgrError } from '../formats/fault.js';
+import type { Clock, Detector, OpenedPhoto, OpenPhoto, PhotoRef, RunProgress } from './ports.js';
+
+/** A photo with what the detector found in it. */
+export interface ExaminedPhoto extends DetectedRaster, Omit<OpenedPhoto, 'raster'> {
+  readonly decodeMs: number;
+  readonly detectMs: number;
+}
+
+export interface ExamineParts {
+  readonly open: OpenPhoto;
+  readonly detector: Detector;
+  readonly clock: Clock;
+  readonly progress: RunProgress;
+}
+
+/**
+ * Decodes a photo and runs the detector on it. When the worker ends under it, both are done once more, since the pixels
+ * went with the worker.
+ * @throws VgrError of the decoder or the detector; DETECTION_FAILED where the worker ends twice
+ */
+export async function examinePhoto(
+  ref: PhotoRef,
+  parts: ExamineParts,
+  features: boolean,
+): Promise<ExaminedPhoto> {
+  try {
+    return await examineOnce(ref, parts, features);
+  } catch (thrown) {
+    if (asVgrError(thrown).code !== 'WORKER_CRASHED') throw thrown;
+  }
+  try {
+    return await examineOnce(ref, parts, features);
+  } catch (thrown) {
+    const fault = asVgrError(thrown);
+    if (fault.code !== 'WORKER_CRASHED') throw fault;
+    throw new VgrError(
+      'DETECTION_FAILED',
+      `the detector ended twice on this photo: ${fault.message}`,
+      {
+        cause: fault,
+      },
+    );
+  }
+}
+
+async function examineOnce(
+  ref: PhotoRef,
+  { open, detector, clock, progress }: ExamineParts,
+  features: boolean,
+): Promise<ExaminedPhoto> {
+  const start = clock();
+  const photo = await open(ref, detector.spec);
+  const decodeMs = clock() - start;
+  progress.decoded += 1;
+  progress.decodeMs += decodeMs;
+  const found = await detector.detect(photo, { features });
+  const detectMs = clock() - start - decodeMs;
+  progress.detected += 1;
+  progress.detectMs += detectMs;
+  const { raster: _moved, ...rest } = photo;
+  return { ...rest, ...found, decodeMs, detectMs };
+}
+
+/**
+ * The photos in use: queries that lie near each other share one decoding and one detection. Holds the last `capacity`
+ * photos, failed ones too, so that a broken file is read once for all its queries.
+ */
+export class PhotoStore {
+  readonly #photos = new Map<string, Promise<ExaminedPhoto>>();
+  readonly #capacity: number;
+  readonly #examine: (ref: PhotoRef) => Promise<ExaminedPhoto>;
+
+  constructor(capacity: number, examine: (ref: PhotoRef) => Promise<ExaminedPhoto>) {
+    this.#capacity = capacity;
+    this.#examine = examine;
+  }
+
+  /** `fresh` tells whether this call caused the work. */
+  get(ref: PhotoRef): { readonly photo: Promise<ExaminedPhoto>; readonly fresh: boolean } {
+    const known = this.#photos.get(ref.path);
+    if (known) {
+      // Moves it to the young end: a Map keeps the order of insertion.
+      this.#photos.delete(ref.path);
+      this.#photos.set(ref.path, known);
+      return { photo: known, fresh: false };
+    }
+    const photo = this.#examine(ref);
+    // Who asks gets the error; the store itself must not make it an unhandled one.
+    photo.catch(() => undefined);
+    this.#photos.set(ref.path, photo);
+    if (this.#photos.size > this.#capacity) {
+      this.#photos.delete(this.#photos.keys().next().value!);
+    }
+    return { photo, fresh: true };
+  }
+}

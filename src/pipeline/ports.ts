@@ -1,0 +1,56 @@
+import type { DetectedRaster } from '../detection/detection.js';
+import type { BoxXyxy, ImageSize } from '../geometry/box.js';
+import type { RasterSpec, RgbRaster } from '../geometry/raster.js';
+
+/** A photo by name: `image` as outputs echo it, `path` where it lies. */
+export interface PhotoRef {
+  readonly image: string;
+  readonly path: string;
+}
+
+/** A decoded photo, upright. */
+export interface OpenedPhoto {
+  /** Size of the upright photo, pixels. */
+  readonly size: ImageSize;
+  /** The photo in the shape that the detector takes. */
+  readonly raster: RgbRaster;
+  /** The photo's rectangle inside the raster, raster pixels. */
+  readonly contentXyxy: BoxXyxy;
+  /** Of the file's bytes, hexadecimal. */
+  readonly sha256: string;
+}
+
+/** Opens photos. @throws VgrError with a code of kind item */
+export type OpenPhoto = (ref: PhotoRef, spec: RasterSpec) => Promise<OpenedPhoto>;
+
+/** A detector that stands ready in the session pool. */
+export interface Detector {
+  /** Name of the model: the name of the tool in results. */
+  readonly name: string;
+  readonly spec: RasterSpec;
+  /** Label and category id of everything it can find. */
+  readonly categories: readonly { readonly id: number; readonly name: string }[];
+  /**
+   * The raster's buffer is moved away for the time of the call and comes back in the result.
+   * @throws VgrError WORKER_CRASHED when the thread ends under it; the raster is lost then
+   */
+  detect(photo: OpenedPhoto, options: { readonly features: boolean }): Promise<DetectedRaster>;
+}
+
+/** Milliseconds from any fixed moment, never falling. */
+export type Clock = () => number;
+
+/** Counters of a run, read by the progress display and the summary. Times are sums over all items; stages overlap. */
+export interface RunProgress {
+  decoded: number;
+  detected: number;
+  refined: number;
+  decodeMs: number;
+  detectMs: number;
+  refineMs: number;
+}
+
+/** Counters at the start. */
+export function startedProgress(): RunProgress {
+  return { decoded: 0, detected: 0, refined: 0, decodeMs: 0, detectMs: 0, refineMs: 0 };
+}

@@ -1,0 +1,52 @@
+import { asVgrError, quoted, VgrError } from '../formats/fault.js';
+import { parseQueryLine, type Query, statedId } from '../formats/query-line.js';
+import { IdSet } from './id-set.js';
+import { inShard, type Shard } from './shard.js';
+
+/** A line of the queries file as the reader gives it: its text, or why it has none. */
+export type QueryLineItem =
+  | { readonly number: number; readonly text: string }
+  | { readonly number: number; readonly fault: VgrError };
+
+/** A query to answer, or a line that holds none. */
+export type IntakeItem =
+  | { readonly query: Query }
+  | { readonly id: string; readonly line: number; readonly fault: VgrError };
+
+/**
+ * Reads the lines one after another: a bad line and an id that comes twice become faults, no line is lost. A shard takes
+ * the queries of its images; lines that cannot be read belong by their id.
+ */
+export async function* intakeQueries(
+  lines: AsyncIterable<QueryLineItem>,
+  shard: Shard,
+): AsyncGenerator<IntakeItem> {
+  const ids = new IdSet();
+  for await (const line of lines) {
+    const item = readLine(line);
+    const key = 'query' in item ? (item.query.image ?? item.query.id) : item.id;
+    const id = 'query' in item ? item.query.id : item.id;
+    const first = ids.add(id);
+    if (!inShard(key, shard)) continue;
+    if (first || 'fault' in item) yield item;
+    else yield { id, line: line.number, fault: duplicateId(id, line.number) };
+  }
+}
+
+function readLine(line: QueryLineItem): IntakeItem {
+  const { number } = line;
+  if ('fault' in line) return { id: String(number), line: number, fault: line.fault };
+  try {
+    return { query: parseQueryLine(line.text, number) };
+  } catch (thrown) {
+    return { id: statedId(line.text) ?? String(number), line: number, fault: asVgrError(thrown) };
+  }
+}
+
+function duplicateId(id: string, number: number): VgrError {
+  return new VgrError(
+    'ID_DUPLICATE',
+    `line ${number}: expected an id that is new in the file, got ${quoted(id)} again`,
+    { hint: 'give each line an `id` of its own, or leave `id` out: the line number stands in' },
+  );
+}

@@ -1,0 +1,147 @@
+import { VgrError } from '../formats/fault.js';
+import { extentOf, type Query } from '../formats/query-line.js';
+import { type ErrorLine, errorLine, type ResultLine } from '../formats/result-line.js';
+import type { Candidate, Refinement, RefineRequest } from '../refinement/refiner.js';
+import { firstAnswer, toolAnswer } from '../refinement/tool-answer.js';
+import { itemFault } from './item-fault.js';
+import { type OrderedMapOptions, orderedMap } from './ordered-map.js';
+import type { ExaminedPhoto, PhotoStore } from './photo-store.js';
+import type { Clock, PhotoRef, RunProgress } from './ports.js';
+import type { IntakeItem } from './query-intake.js';
+import { type QueryTiming, resultLine } from './result-record.js';
+
+/** Where photos come from; absent when no images are given, and lines answer with their own boxes. */
+export interface PhotoSource {
+  /** Finds the photo that a line names. @throws VgrError IMAGE_MISSING, IMAGE_OUTSIDE */
+  readonly locate: (image: string) => Promise<PhotoRef>;
+  readonly photos: PhotoStore;
+  /** Name of the detector, whose boxes are candidates. */
+  readonly detectorName: string;
+}
+
+export interface RefineRun {
+  readonly source?: PhotoSource;
+  /** Answers one request; requests made together may be answered together. */
+  readonly refine: (request: RefineRequest) => Promise<Refinement>;
+  /** Whose answer counts as the tool's; by default the first tool of the line, else the detector. */
+  readonly toolName?: string;
+  readonly clock: Clock;
+  readonly progress: RunProgress;
+  readonly stream: OrderedMapOptions;
+  readonly timing: boolean;
+  readonly draw?: (line: ResultLine, ref: PhotoRef) => Promise<void>;
+}
+
+/** One line a query, in the order of the file: look at the photo, think, rethink, answer. */
+export function refineQueries(
+  items: AsyncIterable<IntakeItem>,
+  run: RefineRun,
+): AsyncIterable<ResultLine | ErrorLine> {
+  return orderedMap(
+    items,
+    async (item) => {
+      if ('fault' in item) return errorLine({ id: item.id, line: item.line }, item.fault);
+      try {
+        return await answerQuery(item.query, run);
+      } catch (thrown) {
+        const { id, image, line } = item.query;
+        return errorLine({ id, line, ...(image !== undefined && { image }) }, itemFault(thrown));
+      }
+    },
+    run.stream,
+  );
+}
+
+async function answerQuery(query: Query, run: RefineRun): Promise<ResultLine> {
+  const ref = await locatePhoto(query, run);
+  const looked = ref && run.source!.photos.get(ref);
+  const photo = await looked?.photo;
+  const start = run.clock();
+  const request = requestOf(query, photo, run);
+  const refinement = await run.refine(request);
+  const refine = run.clock() - start;
+  run.progress.refined += 1;
+  run.progress.refineMs += refine;
+  const timing: QueryTiming = {
+    decode: looked?.fresh ? photo!.decodeMs : 0,
+    detect: looked?.fresh ? photo!.detectMs : 0,
+    refine,
+  };
+  const line = resultLine(query, request, refinement, run.timing ? timing : undefined);
+  if (ref) await run.draw?.(line, ref);
+  return line;
+}
+
+/** @throws VgrError QUERY_INVALID where a line needs a photo and there is none to be had */
+async function locatePhoto(query: Query, run: RefineRun): Promise<PhotoRef | undefined> {
+  if (query.image !== undefined && run.source) return run.source.locate(query.image);
+  if (query.tools.length > 0) return undefined;
+  throw new VgrError(
+    'QUERY_INVALID',
+    `line ${query.line}: expected boxes in \`tools\`, since no image folder is given; got none`,
+    { hint: 'name the folder: `vgr refine ./images --queries q.jsonl`' },
+  );
+}
+
+function requestOf(query: Query, photo: ExaminedPhoto | undefined, run: RefineRun): RefineRequest {
+  const candidates = candidatesOf(query, photo, run.source?.detectorName ?? '');
+  const toolName = toolNameOf(query, run);
+  const image = photo?.size ?? query.size ?? extentOf(candidates.map(({ boxXyxy }) => boxXyxy));
+  return {
+    query: query.query,
+    image,
+    candidates,
+    toolName,
+    tool: answerOf(toolName, query, candidates),
+    ...(photo && {
+      evidence: {
+        raster: photo.raster,
+        contentXyxy: photo.contentXyxy,
+        ...(photo.featureMap && { featureMap: photo.featureMap }),
+      },
+    }),
+  };
+}
+
+/** Tools of the line were asked the expression itself; the detector was not, so its boxes are matched with the words. */
+function answerOf(
+  toolName: string,
+  query: Query,
+  candidates: readonly Candidate[],
+): Candidate | null {
+  const own = candidates.filter(({ tool }) => tool === toolName);
+  const wasAsked = query.tools.some(({ name }) => name === toolName);
+  return wasAsked ? firstAnswer(own) : toolAnswer(query.query, own);
+}
+
+/** @throws VgrError QUERY_INVALID where the line does not bring the tool that was asked for */
+function toolNameOf(query: Query, { toolName, source }: RefineRun): string {
+  const names = [...query.tools.map(({ name }) => name), ...(source ? [source.detectorName] : [])];
+  if (toolName === undefined) return names[0]!;
+  if (names.includes(toolName)) return toolName;
+  throw new VgrError(
+    'QUERY_INVALID',
+    `line ${query.line}: expected boxes of tool \`${toolName}\`, got ${names.map((name) => `\`${name}\``).join(', ')}`,
+    { hint: '`--tool NAME` takes a name under `tools` of the lines, or the detector' },
+  );
+}
+
+function candidatesOf(
+  query: Query,
+  photo: ExaminedPhoto | undefined,
+  detectorName: string,
+): readonly Candidate[] {
+  const own = (photo?.detections ?? []).map(
+    ({ boxXyxy, score, label }, rank): Candidate => ({
+      boxXyxy,
+      tool: detectorName,
+      rank,
+      score,
+      label,
+    }),
+  );
+  const brought = query.tools.flatMap(({ name, boxes }) =>
+    boxes.map((box, rank): Candidate => ({ ...box, tool: name, rank })),
+  );
+  return [...brought, ...own];
+}

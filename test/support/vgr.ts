@@ -1,0 +1,79 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import sharp from 'sharp';
+
+const BIN = resolve('bin/run.js');
+
+/** What a run of the real program left behind. */
+export interface Outcome {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface RunOptions {
+  readonly cwd?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly stdin?: string;
+  /** Called with the running process, to send it signals. */
+  readonly onStart?: (child: ChildProcess) => void;
+}
+
+/** Runs the built `vgr` without a terminal. Settings of the caller's shell do not reach it. */
+export function vgr(args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
+  const inherited = Object.entries(process.env).filter(
+    ([name]) => !name.startsWith('VGR_') && name !== 'FORCE_COLOR' && name !== 'NODE_OPTIONS',
+  );
+  const child = spawn(process.execPath, [BIN, ...args], {
+    cwd: options.cwd ?? process.cwd(),
+    env: { ...Object.fromEntries(inherited), ...options.env },
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text;
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text;
+  });
+  child.stdin.on('error', () => undefined);
+  child.stdin.end(options.stdin ?? '');
+  options.onStart?.(child);
+  return new Promise((resolveOutcome, reject) => {
+    child.on('error', reject);
+    child.on('close', (code, signal) => resolveOutcome({ code, signal, stdout, stderr }));
+  });
+}
+
+/** A fresh folder. */
+export function freshFolder(): string {
+  return mkdtempSync(join(tmpdir(), 'vgr-test-'));
+}
+
+/** The lines of a JSONL text as values. */
+export function jsonLines(text: string): Record<string, unknown>[] {
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line));
+}
+
+/** Writes a small photo: a dark disc on a light ground, at a place that `seed` decides. */
+export async function drawPhoto(path: string, seed = 0): Promise<void> {
+  const x = 20 + ((seed * 37) % 60);
+  const svg = `<svg width="120" height="80"><rect width="120" height="80" fill="#ddd"/><circle cx="${x}" cy="40" r="18" fill="#433"/></svg>`;
+  await sharp(Buffer.from(svg)).jpeg().toFile(path);
+}
+
+/** A folder with photos `photo-00.jpg` and on. */
+export async function photoFolder(count: number): Promise<string> {
+  const folder = freshFolder();
+  for (let index = 0; index < count; index++) {
+    await drawPhoto(join(folder, `photo-${String(index).padStart(2, '0')}.jpg`), index);
+  }
+  return folder;
+}
