@@ -63,7 +63,7 @@ export function adamWStep(
     const second = moments.second.get(name);
     if (gradient?.length !== values.length || first === undefined || second === undefined) {
       throw new Error(
-        `\`${name}\`: expected a gradient of ${values.length}, got ${gradient?.length}`,
+        `\`${name}\`: expected a gradient of ${values.length}, got ${gradient?.length ?? 'none'}`,
       );
     }
     const kept = at.decays(name) ? 1 - at.learningRate * settings.weightDecay : 1;
