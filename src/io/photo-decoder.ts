@@ -75,7 +75,12 @@ export async function openPhoto(
   }
 }
 
-async function readPhotoFile(path: string, signal?: AbortSignal): Promise<Buffer> {
+/**
+ * The bytes of a file that by its first bytes is an image of a kind that is read. Every file goes through here before it meets
+ * the decoding library.
+ * @throws VgrError IMAGE_MISSING, IMAGE_UNSUPPORTED, IMAGE_TOO_LARGE, IMAGE_UNREADABLE
+ */
+export async function readPhotoFile(path: string, signal?: AbortSignal): Promise<Buffer> {
   try {
     const there = await stat(path);
     if (!there.isFile()) {

@@ -1,0 +1,224 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import sharp, { type OverlayOptions } from 'sharp';
+import type { Bbox2d, DetectionsLine, ResultLine } from '../formats/result-line.js';
+import type { ImageSize } from '../geometry/box.js';
+import { outputFault } from './output-fault.js';
+import { overlayName } from './overlay-name.js';
+import { drawText, type TextPicture } from './overlay-text.js';
+import { readPhotoFile } from './photo-decoder.js';
+
+/** Long side of the drawn photo, pixels; smaller photos stay as they are. */
+const LONG_SIDE = 1280;
+/** Narrower than this no caption can be read: a narrow photo stands at the left of its picture. */
+const MIN_WIDTH = 480;
+const PADDING = 10;
+const CAPTION_BACKGROUND = '#ffffff';
+const TOOL_COLOUR = '#1a4fff';
+const ANSWER_COLOUR = '#e0002a';
+const INK = '#1c1c1c';
+/** Boxes of one photo that carry their label; the rest are drawn without, for nobody could read them. */
+const LABELLED_BOXES = 60;
+
+interface Stroke {
+  readonly box: Bbox2d;
+  readonly colour: string;
+  /** Dashes tell the tool from the answer where colours do not. */
+  readonly dashed: boolean;
+}
+
+/** A folder of photos with boxes drawn over them: one JPEG a line, named by the query's id or the photo's name. */
+export class OverlayFolder {
+  readonly #folder: string;
+
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  /**
+   * The tool's box in dashed blue, the answer's in solid red, expression and decision below.
+   * @param photo path of the line's photo
+   * @throws VgrError DISK_FULL, OUTPUT_UNWRITABLE; IMAGE_UNREADABLE and its like for the photo
+   */
+  async drawAnswer(line: ResultLine, photo: string): Promise<void> {
+    const { tool, answer } = line;
+    const strokes: Stroke[] = [];
+    // The tool's box lies on top: its gaps let the answer's shine through where both are the same.
+    if (answer.bbox_2d) strokes.push({ box: answer.bbox_2d, colour: ANSWER_COLOUR, dashed: false });
+    if (tool.bbox_2d) strokes.push({ box: tool.bbox_2d, colour: TOOL_COLOUR, dashed: true });
+    const canvas = await Canvas.open(photo, line);
+    canvas.drawStrokes(strokes);
+    await canvas.writeBelow([
+      { text: `\u201c${line.query}\u201d`, colour: INK },
+      { text: `\u2014\u2014 ${answerCaption(answer)}`, colour: ANSWER_COLOUR },
+      { text: `- - ${toolCaption(tool)}`, colour: TOOL_COLOUR },
+      { text: answer.text, colour: INK },
+    ]);
+    await this.#write(line.id, canvas);
+  }
+
+  /** Every box with its label and score. @throws as {@link drawAnswer} */
+  async drawDetections(line: DetectionsLine, photo: string): Promise<void> {
+    const canvas = await Canvas.open(photo, line);
+    canvas.drawStrokes(
+      line.detections.map(({ bbox_2d, category_id }) => ({
+        box: bbox_2d,
+        colour: categoryColour(category_id),
+        dashed: false,
+      })),
+    );
+    // The best lies on top, and is drawn last.
+    for (const { bbox_2d, score, label, category_id } of line.detections
+      .slice(0, LABELLED_BOXES)
+      .reverse()) {
+      await canvas.drawLabel(`${label} ${score.toFixed(2)}`, bbox_2d, categoryColour(category_id));
+    }
+    const count = line.detections.length;
+    await canvas.writeBelow([
+      { text: `${line.image}: ${count} ${count === 1 ? 'object' : 'objects'}`, colour: INK },
+    ]);
+    await this.#write(line.image, canvas);
+  }
+
+  async #write(name: string, canvas: Canvas): Promise<void> {
+    const file = path.join(this.#folder, `${overlayName(name)}.jpg`);
+    const jpeg = await canvas.toJpeg();
+    try {
+      await mkdir(this.#folder, { recursive: true });
+      await writeFile(file, jpeg);
+    } catch (thrown) {
+      throw outputFault(file, thrown);
+    }
+  }
+}
+
+function answerCaption({ decision, score, label }: ResultLine['answer']): string {
+  return `answer: ${decision}${label === undefined ? '' : `, ${label}`} ${score.toFixed(2)}`;
+}
+
+function toolCaption({ name, bbox_2d, score, label }: ResultLine['tool']): string {
+  if (!bbox_2d) return `${name}: nothing`;
+  const words = [label, score?.toFixed(2)].filter((word) => word !== undefined);
+  return words.length > 0 ? `${name}: ${words.join(' ')}` : name;
+}
+
+/** Dark enough for white letters, far apart for ids that lie near each other: steps of the golden angle. */
+function categoryColour(id: number): string {
+  const hue = (id * 137.508) % 360;
+  const channel = (shift: number): string => {
+    const k = (shift + hue / 30) % 12;
+    const value = 0.36 - 0.32 * Math.max(-1, Math.min(k - 3, 9 - k, 1));
+    return Math.round(255 * value)
+      .toString(16)
+      .padStart(2, '0');
+  };
+  return `#${channel(0)}${channel(8)}${channel(4)}`;
+}
+
+interface CaptionLine {
+  readonly text: string;
+  readonly colour: string;
+}
+
+/** The photo at the size it is drawn in, and what goes over and below it. */
+class Canvas {
+  readonly #photo: Buffer;
+  readonly #size: ImageSize;
+  readonly #scale: number;
+  readonly #layers: OverlayOptions[] = [];
+  readonly #width: number;
+  #height: number;
+
+  private constructor(photo: Buffer, size: ImageSize, scale: number) {
+    this.#photo = photo;
+    this.#size = size;
+    this.#scale = scale;
+    this.#width = Math.max(MIN_WIDTH, size.width);
+    this.#height = size.height;
+  }
+
+  /** @param of size of the upright photo, which the boxes count in */
+  static async open(photo: string, of: ImageSize): Promise<Canvas> {
+    const bytes = await readPhotoFile(photo);
+    const { data, info } = await sharp(bytes, { failOn: 'error', limitInputPixels: false })
+      .autoOrient()
+      .resize(LONG_SIDE, LONG_SIDE, { fit: 'inside', withoutEnlargement: true })
+      .flatten({ background: '#ffffff' })
+      .toColourspace('srgb')
+      .png({ compressionLevel: 0 })
+      .toBuffer({ resolveWithObject: true });
+    return new Canvas(data, { width: info.width, height: info.height }, info.width / of.width);
+  }
+
+  drawStrokes(strokes: readonly Stroke[]): void {
+    const { width, height } = this.#size;
+    const line = Math.max(2, Math.round(Math.max(width, height) / 320));
+    const rects = strokes.flatMap(({ box, colour, dashed }) => {
+      const [x1, y1, x2, y2] = box.map((value) => value * this.#scale) as [
+        number,
+        number,
+        number,
+        number,
+      ];
+      // Half a line inside the border, so that a box along it shows.
+      const left = Math.min(Math.max(x1, line / 2), width - line);
+      const top = Math.min(Math.max(y1, line / 2), height - line);
+      const w = Math.max(1, Math.min(x2, width - line / 2) - left);
+      const h = Math.max(1, Math.min(y2, height - line / 2) - top);
+      const at = `x="${left.toFixed(1)}" y="${top.toFixed(1)}" width="${w.toFixed(1)}" height="${h.toFixed(1)}"`;
+      const halo = `<rect ${at} stroke="#ffffff" stroke-opacity="0.7" stroke-width="${line + 2}"/>`;
+      const dash = dashed ? ` stroke-dasharray="${line * 4} ${line * 3}"` : '';
+      const rect = `<rect ${at} stroke="${colour}" stroke-width="${line}"${dash}/>`;
+      return dashed ? [rect] : [halo, rect];
+    });
+    const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}"><g fill="none">${rects.join('')}</g></svg>`;
+    this.#layers.push({ input: Buffer.from(svg), left: 0, top: 0 });
+  }
+
+  /** A tag at the top left corner of a box, inside the picture. */
+  async drawLabel(text: string, [x1, y1]: Bbox2d, colour: string): Promise<void> {
+    const { width, height } = this.#size;
+    const size = Math.max(11, Math.round(Math.max(width, height) / 75));
+    const picture = await drawText(text, { size, colour: '#ffffff' }, 40);
+    const tag = { width: picture.width + 6, height: Math.max(size, picture.height) + 4 };
+    if (tag.width > width || tag.height > height) return;
+    const left = clamp(Math.round(x1 * this.#scale), width - tag.width);
+    const top = clamp(Math.round(y1 * this.#scale) - tag.height, height - tag.height);
+    this.#layers.push(
+      { input: { create: { ...tag, channels: 3, background: colour } }, left, top },
+      { input: picture.png, left: left + 3, top: top + tag.height - 2 - picture.height },
+    );
+  }
+
+  async writeBelow(lines: readonly CaptionLine[]): Promise<void> {
+    const size = Math.max(14, Math.round(this.#width / 56));
+    const width = this.#width - 2 * PADDING;
+    let top = this.#size.height + PADDING;
+    for (const { text, colour } of lines) {
+      if (text === '') continue;
+      const picture: TextPicture = await drawText(text, { size, colour, width });
+      this.#layers.push({ input: picture.png, left: PADDING, top });
+      top += picture.height + Math.round(size / 2);
+    }
+    this.#height = top + PADDING - Math.round(size / 2);
+  }
+
+  async toJpeg(): Promise<Buffer> {
+    return (
+      sharp(this.#photo)
+        .extend({
+          right: this.#width - this.#size.width,
+          bottom: this.#height - this.#size.height,
+          background: CAPTION_BACKGROUND,
+        })
+        .composite(this.#layers)
+        // Thin coloured lines need every pixel's colour.
+        .jpeg({ quality: 88, chromaSubsampling: '4:4:4' })
+        .toBuffer()
+    );
+  }
+}
+
+function clamp(value: number, most: number): number {
+  return Math.max(0, Math.min(value, most));
+}
