@@ -29,7 +29,10 @@ export abstract class VgrCommand<T extends typeof Command> extends Command {
     this.interruption = new Interruption();
     try {
       await this.#readInput();
-      process.exitCode = await this.work();
+      const code = await this.work();
+      await this.printer.flush();
+      if (this.interruption.stdoutFault) throw this.interruption.stdoutFault;
+      process.exitCode = code;
     } catch (thrown) {
       process.exitCode = this.#fail(thrown);
     } finally {

@@ -1,3 +1,5 @@
+import { VgrError } from '../formats/fault.js';
+
 /** Exit codes of a shell for a process that a signal ended: 128 + number. */
 const SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const;
 
@@ -10,6 +12,7 @@ export class Interruption {
   readonly #listeners: [NodeJS.Signals, () => void][] = [];
   #exitCode: number | undefined;
   #pipeClosed = false;
+  #stdoutFault: VgrError | undefined;
 
   constructor() {
     for (const [signal, code] of Object.entries(SIGNALS) as [keyof typeof SIGNALS, number][]) {
@@ -35,6 +38,11 @@ export class Interruption {
     return this.#pipeClosed;
   }
 
+  /** Set where stdout cannot be written to. */
+  get stdoutFault(): VgrError | undefined {
+    return this.#stdoutFault;
+  }
+
   close(): void {
     for (const [signal, listener] of this.#listeners) process.off(signal, listener);
   }
@@ -52,8 +60,14 @@ export class Interruption {
   }
 
   readonly #onStdoutError = (error: NodeJS.ErrnoException): void => {
-    if (error.code !== 'EPIPE') throw error;
-    this.#pipeClosed = true;
+    if (error.code === 'EPIPE') {
+      this.#pipeClosed = true;
+    } else {
+      const code = error.code === 'ENOSPC' ? 'DISK_FULL' : 'OUTPUT_UNWRITABLE';
+      this.#stdoutFault = new VgrError(code, `stdout cannot be written to: ${error.message}`, {
+        hint: 'give it another place; with `--output DIR` a rerun continues where this one ended',
+      });
+    }
     this.#controller.abort();
   };
 }

@@ -29,6 +29,14 @@ export class Printer {
     });
   }
 
+  /** Resolves when stdout has taken everything, or has failed. */
+  async flush(): Promise<void> {
+    if (process.stdout.writableLength === 0 || process.stdout.destroyed) return;
+    await new Promise<void>((resolve) => {
+      process.stdout.once('error', () => resolve()).write('', () => resolve());
+    });
+  }
+
   /** Something good to know; silent with `--quiet`. */
   note(text: string): void {
     if (!this.#quiet) this.#say(`${text}\n`);

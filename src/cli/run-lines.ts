@@ -72,6 +72,7 @@ async function writeLines(run: LineRun, tally: Tally): Promise<void> {
       }
       await folder?.append(line);
       await output.write(line);
+      if (interruption.stdoutFault) throw interruption.stdoutFault;
       if (interruption.pipeClosed) return;
     }
     await output.close();

@@ -1,11 +1,13 @@
 import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { printable } from '../formats/fault.js';
 import type { ImageSize } from '../geometry/box.js';
 
-const FONTS = new URL('../../assets/fonts/', import.meta.url);
-const FONT_FILE = fileURLToPath(new URL('DejaVuSans-latin-greek-cyrillic.ttf', FONTS));
+/** A font of our own, since many servers have none; scripts that it lacks come from the system, where that has them. */
+const FONT_FILE = createRequire(import.meta.url).resolve('dejavu-fonts-ttf/ttf/DejaVuSans.ttf');
+const FONT_CONFIGURATION = fileURLToPath(new URL('../../assets/fonts/fonts.conf', import.meta.url));
 
 export interface TextStyle {
   /** Height of the letters' line, pixels. */
@@ -28,8 +30,7 @@ export interface TextPicture extends ImageSize {
 function provideFontConfiguration(): void {
   const { env } = process;
   if (env.FONTCONFIG_FILE || env.FONTCONFIG_PATH || existsSync('/etc/fonts/fonts.conf')) return;
-  if (process.platform === 'linux')
-    env.FONTCONFIG_FILE = fileURLToPath(new URL('fonts.conf', FONTS));
+  if (process.platform === 'linux') env.FONTCONFIG_FILE = FONT_CONFIGURATION;
 }
 
 /** Draws foreign text: shown as it is written, never read as markup, cut after `limit` characters. */
