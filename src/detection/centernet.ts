@@ -60,17 +60,24 @@ export function findPeaks(
   columns: number,
   minScore: number,
 ): Peak[] {
-  const area = rows * columns;
   const peaks: Peak[] = [];
-  for (let place = 0; place < scores.length; place++) {
-    const score = scores[place]!;
-    if (score < minScore) continue;
-    const cell = place % area;
-    if (isPeak(scores, place, cell, rows, columns)) {
-      peaks.push({ cell, classIndex: (place - cell) / area, score });
-    }
+  for (const place of placesFrom(scores, minScore)) {
+    const cell = place % (rows * columns);
+    if (!isPeak(scores, place, cell, rows, columns)) continue;
+    const classIndex = (place - cell) / (rows * columns);
+    peaks.push({ cell, classIndex, score: scores[place]! });
   }
   return peaks;
+}
+
+/** Places of the values of at least `minScore`. Alone in its function, the scan of a million values stays a tight loop. */
+function placesFrom(scores: Float32Array, minScore: number): number[] {
+  const places: number[] = [];
+  const { length } = scores;
+  for (let place = 0; place < length; place++) {
+    if (scores[place]! >= minScore) places.push(place);
+  }
+  return places;
 }
 
 function isPeak(

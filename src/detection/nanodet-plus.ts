@@ -4,7 +4,7 @@ import type { DetectorFamily } from './family.js';
 import { cellCount, gridLevels } from './grid.js';
 import { headOfPhoto, headsFor, outputsFor } from './heads.js';
 import { packRasters } from './packing.js';
-import { finishProposals, type Proposal } from './proposal.js';
+import { finishProposals, type Proposal, proposeCell } from './proposal.js';
 
 /** Bins of a distance distribution: 0 to 7 strides. */
 const BINS = 8;
@@ -26,19 +26,16 @@ export const nanodetPlus: DetectorFamily = {
     const cells = cellCount(levels);
     const [head] = headsFor(outputs, card, 'predictions', images.length, [cells, length]);
     return images.map((image, index) => {
-      const rows = headOfPhoto(head!, index);
+      const values = headOfPhoto(head!, index);
       const proposals: Proposal[] = [];
-      for (const { stride, columns, rows: height, start } of levels) {
-        for (let cell = 0; cell < height * columns; cell++) {
+      for (const { stride, columns, rows, start } of levels) {
+        for (let cell = 0; cell < rows * columns; cell++) {
           const offset = (start + cell) * length;
-          for (let classIndex = 0; classIndex < classes; classIndex++) {
-            const score = rows[offset + classIndex]!;
-            if (score < options.minScore) continue;
+          proposeCell(proposals, { values, offset, classes }, options.minScore, () => {
             const cx = (cell % columns) * stride;
             const cy = Math.floor(cell / columns) * stride;
-            const boxXyxy = boxAround(cx, cy, rows, offset + classes, BINS, stride);
-            proposals.push({ boxXyxy, score, classIndex });
-          }
+            return boxAround(cx, cy, values, offset + classes, BINS, stride);
+          });
         }
       }
       return { detections: finishProposals(proposals, image, card, options) };

@@ -4,7 +4,7 @@ import type { DetectorFamily } from './family.js';
 import { gridLevels } from './grid.js';
 import { headOfPhoto, headsFor, outputsFor } from './heads.js';
 import { packRasters } from './packing.js';
-import { finishProposals, type Proposal } from './proposal.js';
+import { finishProposals, type Proposal, proposeCell } from './proposal.js';
 
 /** Bins of a distance distribution: 0 to 7 strides. */
 const BINS = 8;
@@ -36,17 +36,15 @@ export const picodet: DetectorFamily = {
             `${card.name}: expected ${rows * columns} cells at stride ${stride}`,
           );
         }
-        const scoreRows = headOfPhoto(scores, index);
-        const distanceRows = headOfPhoto(distances, index);
-        for (let place = 0; place < scoreRows.length; place++) {
-          const score = scoreRows[place]!;
-          if (score < options.minScore) continue;
-          const classIndex = place % classes;
-          const cell = (place - classIndex) / classes;
-          const cx = ((cell % columns) + 0.5) * stride;
-          const cy = (Math.floor(cell / columns) + 0.5) * stride;
-          const boxXyxy = boxAround(cx, cy, distanceRows, cell * 4 * BINS, BINS, stride);
-          proposals.push({ boxXyxy, score, classIndex });
+        const values = headOfPhoto(scores, index);
+        const logits = headOfPhoto(distances, index);
+        for (let cell = 0; cell < rows * columns; cell++) {
+          const offset = cell * classes;
+          proposeCell(proposals, { values, offset, classes }, options.minScore, () => {
+            const cx = ((cell % columns) + 0.5) * stride;
+            const cy = (Math.floor(cell / columns) + 0.5) * stride;
+            return boxAround(cx, cy, logits, cell * 4 * BINS, BINS, stride);
+          });
         }
       }
       return { detections: finishProposals(proposals, image, card, options) };

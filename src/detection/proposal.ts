@@ -14,6 +14,31 @@ export interface Proposal {
   readonly classIndex: number;
 }
 
+/** The class scores of one cell: `classes` values from `offset` on. */
+export interface CellScores {
+  readonly values: Float32Array;
+  readonly offset: number;
+  readonly classes: number;
+  /** What each value is multiplied by; 1 where absent. */
+  readonly factor?: number;
+}
+
+/** Adds the cell's box once for each class with a score of at least `minScore`. The box is made only if there is one. */
+export function proposeCell(
+  proposals: Proposal[],
+  { values, offset, classes, factor = 1 }: CellScores,
+  minScore: number,
+  boxOf: () => BoxXyxy,
+): void {
+  let boxXyxy: BoxXyxy | undefined;
+  for (let classIndex = 0; classIndex < classes; classIndex++) {
+    const score = values[offset + classIndex]! * factor;
+    if (score < minScore) continue;
+    boxXyxy ??= boxOf();
+    proposals.push({ boxXyxy, score, classIndex });
+  }
+}
+
 /** Most proposals that enter suppression, best first, as in the reference configurations of the one-stage detectors. */
 const SUPPRESSION_LIMIT = 1000;
 

@@ -4,7 +4,7 @@ import type { DetectorFamily } from './family.js';
 import { cellCount, gridLevels } from './grid.js';
 import { headOfPhoto, headsFor, outputsFor } from './heads.js';
 import { packRasters } from './packing.js';
-import { finishProposals, type Proposal } from './proposal.js';
+import { finishProposals, type Proposal, proposeCell } from './proposal.js';
 
 /** Values before the class scores: centre x and y, logarithms of width and height, probability of any object. */
 const BOX_VALUES = 5;
@@ -33,19 +33,22 @@ export const yolox: DetectorFamily = {
       for (const { stride, rows, columns, start } of levels) {
         for (let cell = 0; cell < rows * columns; cell++) {
           const offset = (start + cell) * length;
-          const objectness = values[offset + 4]!;
+          const scores = {
+            values,
+            offset: offset + BOX_VALUES,
+            classes,
+            factor: values[offset + 4]!,
+          };
           // No class score is above 1.
-          if (objectness < options.minScore) continue;
-          const boxXyxy = cxcywhToXyxy({
-            cx: (values[offset]! + (cell % columns)) * stride,
-            cy: (values[offset + 1]! + Math.floor(cell / columns)) * stride,
-            width: Math.exp(values[offset + 2]!) * stride,
-            height: Math.exp(values[offset + 3]!) * stride,
-          });
-          for (let classIndex = 0; classIndex < classes; classIndex++) {
-            const score = objectness * values[offset + BOX_VALUES + classIndex]!;
-            if (score >= options.minScore) proposals.push({ boxXyxy, score, classIndex });
-          }
+          if (scores.factor < options.minScore) continue;
+          proposeCell(proposals, scores, options.minScore, () =>
+            cxcywhToXyxy({
+              cx: (values[offset]! + (cell % columns)) * stride,
+              cy: (values[offset + 1]! + Math.floor(cell / columns)) * stride,
+              width: Math.exp(values[offset + 2]!) * stride,
+              height: Math.exp(values[offset + 3]!) * stride,
+            }),
+          );
         }
       }
       return { detections: finishProposals(proposals, image, card, options) };
