@@ -1,9 +1,17 @@
 import { z } from 'zod';
 import { type Category, COCO_CATEGORIES } from './coco-categories.js';
 
-/** Families whose input packing and output decoding are known. */
-export const DETECTOR_FAMILIES = ['centernet', 'nanodet-plus', 'picodet', 'yolox'] as const;
-export type DetectorFamilyName = (typeof DETECTOR_FAMILIES)[number];
+/** Families whose input packing and output decoding are known, with the outputs that decoding reads, by role. */
+const FAMILY_ROLES = {
+  centernet: ['scores', 'sides'],
+  'nanodet-plus': ['predictions'],
+  picodet: ['scores', 'distances'],
+  yolox: ['predictions'],
+} as const;
+
+export type DetectorFamilyName = keyof typeof FAMILY_ROLES;
+
+const FAMILY_NAMES = Object.keys(FAMILY_ROLES) as DetectorFamilyName[];
 
 const text = z.string().min(1);
 const positiveInteger = z.int().positive();
@@ -51,26 +59,41 @@ const labels = z.union([
   z.array(z.strictObject({ id: z.int().min(0), name: text })).min(1),
 ]);
 
-const detectorCard = z.strictObject({
-  schema: z.literal(1),
-  kind: z.literal('detector'),
-  /** The folder's name, and what `--detector` takes. */
-  name: z.string().regex(/^[a-z0-9][a-z0-9._-]*$/),
-  family: z.enum(DETECTOR_FAMILIES),
-  title: text,
-  /** File name of the weights, inside the card's folder. */
-  file: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/),
-  sha256: z.string().regex(/^[0-9a-f]{64}$/),
-  bytes: positiveInteger,
-  licence: text,
-  citation: text,
-  source,
-  input,
-  /** Names of the graph's outputs by what they hold; which roles there are is the family's matter. */
-  outputs: z.record(z.string(), z.array(text).min(1)),
-  decoding,
-  labels,
-});
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+
+const detectorCard = z
+  .strictObject({
+    schema: z.literal(1),
+    kind: z.literal('detector'),
+    /** The folder's name, and what `--detector` takes. */
+    name: z.string().regex(/^[a-z0-9][a-z0-9._-]*$/),
+    family: z.enum(FAMILY_NAMES),
+    title: text,
+    /** File name of the weights, inside the card's folder. */
+    file: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/),
+    sha256,
+    bytes: positiveInteger,
+    /** Other exports of the same weights with the same inputs and outputs, which are taken as well. */
+    alternates: z.array(z.strictObject({ sha256, publisher: text })).optional(),
+    licence: text,
+    citation: text,
+    source,
+    input,
+    /** Names of the graph's outputs by what they hold; which roles there are is the family's matter. */
+    outputs: z.record(z.string(), z.array(text).min(1)),
+    decoding,
+    labels,
+  })
+  .superRefine(({ family, outputs }, context) => {
+    for (const role of FAMILY_ROLES[family]) {
+      if (role in outputs) continue;
+      context.addIssue({
+        code: 'custom',
+        path: ['outputs', role],
+        message: `names of outputs, as family ${family} reads them`,
+      });
+    }
+  });
 
 const modelCard = z.discriminatedUnion('kind', [detectorCard]);
 
@@ -98,6 +121,13 @@ export function parseModelCard(json: unknown): CardResult {
   return { ok: false, faults: parsed.error.issues.flatMap((issue) => faultsOf(issue, json, [])) };
 }
 
+/** Whether a file with this checksum holds the card's weights. */
+export function holdsWeightsOf(card: ModelCard, checksum: string): boolean {
+  return (
+    card.sha256 === checksum || (card.alternates ?? []).some(({ sha256 }) => sha256 === checksum)
+  );
+}
+
 /** The label set of a detector: the category of class index 0, 1, ... */
 export function categoriesOf(card: DetectorCard): readonly Category[] {
   return card.labels === 'coco-80' ? COCO_CATEGORIES : card.labels;
@@ -105,31 +135,20 @@ export function categoriesOf(card: DetectorCard): readonly Category[] {
 
 type Path = readonly PropertyKey[];
 
-/** A union that no member fits is told by the member that comes nearest: the one that fails deepest, then the first. */
+/** A union that no member fits is told by the member that got furthest; where none accepts the type, by all of them. */
 function faultsOf(issue: z.core.$ZodIssue, json: unknown, above: Path): CardFault[] {
   const path = [...above, ...issue.path];
   if (issue.code === 'invalid_union' && issue.errors.length > 0) {
-    const depth = (issues: readonly z.core.$ZodIssue[]) =>
-      Math.min(...issues.map((inner) => (isWrongType(inner) ? inner.path.length : 9)));
-    const nearest = issue.errors.reduce((best, member) =>
-      depth(member) > depth(best) ? member : best,
-    );
-    const expected = issue.errors
-      .flat()
-      .filter((inner) => inner.path.length === 0 && isWrongType(inner));
-    if (expected.length !== issue.errors.length) {
-      return nearest.flatMap((inner) => faultsOf(inner, json, path));
-    }
-    return [fault(path, expected.map(expectation).join(' or '), json)];
+    const inside = issue.errors.filter((member) => member.every(({ path }) => path.length > 0));
+    const nearest = inside.toSorted((a, b) => a.length - b.length)[0];
+    if (nearest) return nearest.flatMap((inner) => faultsOf(inner, json, path));
+    const expected = issue.errors.flat().filter((inner) => inner.path.length === 0);
+    return [fault(path, [...new Set(expected.map(expectation))].join(' or '), json)];
   }
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => fault([...path, key], 'no such field', json));
   }
   return [fault(path, expectation(issue), json)];
-}
-
-function isWrongType(issue: z.core.$ZodIssue): boolean {
-  return issue.code === 'invalid_type' || issue.code === 'invalid_value';
 }
 
 function fault(path: Path, expected: string, json: unknown): CardFault {
@@ -174,6 +193,8 @@ function expectation(issue: z.core.$ZodIssue): string {
       return issue.format === 'url'
         ? 'an https address'
         : `text like ${issue.pattern ?? issue.format}`;
+    case 'custom':
+      return issue.message;
     default:
       return 'another value';
   }

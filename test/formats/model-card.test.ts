@@ -1,0 +1,151 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { COCO_CATEGORIES } from '../../src/formats/coco-categories.js';
+import {
+  type CardFault,
+  categoriesOf,
+  holdsWeightsOf,
+  parseModelCard,
+} from '../../src/formats/model-card.js';
+
+const MODELS = new URL('../../models/', import.meta.url);
+
+function cardJson(name: string): Record<string, unknown> {
+  return JSON.parse(readFileSync(new URL(`${name}/card.json`, MODELS), 'utf8'));
+}
+
+const detectorNames = readdirSync(MODELS)
+  .filter((name) => existsSync(new URL(`${name}/card.json`, MODELS)))
+  .filter((name) => cardJson(name).kind === 'detector');
+
+/** The faults of CenterNet's card with some fields replaced. */
+function faultsWith(changes: Record<string, unknown>): readonly CardFault[] {
+  const result = parseModelCard({ ...cardJson('centernet'), ...changes });
+  return result.ok ? [] : result.faults;
+}
+
+describe('the cards of the detectors', () => {
+  it.each(detectorNames)('%s is valid and named after its folder', (name) => {
+    const result = parseModelCard(cardJson(name));
+    expect(result).toMatchObject({ ok: true, card: { name } });
+  });
+
+  it('are five', () => {
+    expect(detectorNames).toEqual([
+      'centernet',
+      'nanodet-plus-m-416',
+      'picodet-s-320',
+      'picodet-s-416',
+      'yolox-nano',
+    ]);
+  });
+
+  it('know their weights by checksum, those of other publishers too', () => {
+    const result = parseModelCard(cardJson('yolox-nano'));
+    if (!result.ok) throw new Error('not a card');
+    const { card } = result;
+    expect(holdsWeightsOf(card, card.sha256)).toBe(true);
+    expect(holdsWeightsOf(card, card.alternates?.[0]?.sha256 ?? '')).toBe(true);
+    expect(holdsWeightsOf(card, '0'.repeat(64))).toBe(false);
+  });
+});
+
+describe('a card that is not valid', () => {
+  const input = cardJson('centernet').input as Record<string, unknown>;
+  const cases: readonly [string, Record<string, unknown>, CardFault][] = [
+    [
+      'a field that is missing',
+      { licence: undefined },
+      { path: 'licence', expected: 'a string', got: 'nothing' },
+    ],
+    [
+      'a field that does not exist',
+      { license: 'MIT' },
+      { path: 'license', expected: 'no such field', got: '"MIT"' },
+    ],
+    [
+      'a value outside its set',
+      { input: { ...input, fit: 'squash' } },
+      {
+        path: 'input.fit',
+        expected: '"stretch" or "letterbox" or "letterbox-centre"',
+        got: '"squash"',
+      },
+    ],
+    [
+      'a place in a list',
+      { input: { ...input, std: [1, 0, 1] } },
+      { path: 'input.std[1]', expected: 'a number above 0', got: '0' },
+    ],
+    [
+      'a fraction where a whole number belongs',
+      { bytes: 1.5 },
+      { path: 'bytes', expected: 'an integer', got: '1.5' },
+    ],
+    [
+      'an address without encryption',
+      { source: { url: 'http://example.org/m.onnx', revision: 'v1' } },
+      { path: 'source.url', expected: 'an https address', got: '"http://example.org/m.onnx"' },
+    ],
+    [
+      'labels of no known form',
+      { labels: 'coco-91' },
+      { path: 'labels', expected: '"coco-80" or an array', got: '"coco-91"' },
+    ],
+    [
+      'an output that the family reads',
+      { outputs: { scores: ['keypoints'] } },
+      {
+        path: 'outputs.sides',
+        expected: 'names of outputs, as family centernet reads them',
+        got: 'nothing',
+      },
+    ],
+    [
+      'a file outside the folder',
+      { file: '../model.onnx' },
+      {
+        path: 'file',
+        expected: 'text like /^[A-Za-z0-9][A-Za-z0-9._-]*$/',
+        got: '"../model.onnx"',
+      },
+    ],
+    [
+      'another kind of model',
+      { kind: 'segmenter' },
+      { path: 'kind', expected: '"detector"', got: '"segmenter"' },
+    ],
+  ];
+
+  it.each(cases)('says path, expected and got: %s', (_, changes, fault) => {
+    expect(faultsWith(changes)).toEqual([fault]);
+  });
+
+  it.each([[null], [[]], ['card'], [7]])('may be no object at all: %j', (json) => {
+    expect(parseModelCard(json)).toMatchObject({ ok: false, faults: [{ path: '' }] });
+  });
+
+  it('shows long values shortened', () => {
+    const [fault] = faultsWith({ bytes: 'x'.repeat(100) });
+    expect(fault?.got).toHaveLength(60);
+  });
+});
+
+describe('COCO categories', () => {
+  it('are 80, with ids of their own', () => {
+    expect(COCO_CATEGORIES).toHaveLength(80);
+    expect(new Set(COCO_CATEGORIES.map(({ id }) => id)).size).toBe(80);
+    expect(COCO_CATEGORIES[0]).toEqual({ id: 1, name: 'person' });
+    expect(COCO_CATEGORIES[11]).toEqual({ id: 13, name: 'stop sign' });
+    expect(COCO_CATEGORIES[60]).toEqual({ id: 67, name: 'dining table' });
+    expect(COCO_CATEGORIES.at(-1)).toEqual({ id: 90, name: 'toothbrush' });
+  });
+
+  it('stand for the labels of a card that names them', () => {
+    const result = parseModelCard(cardJson('centernet'));
+    if (!result.ok) throw new Error('not a card');
+    expect(categoriesOf(result.card)).toBe(COCO_CATEGORIES);
+    const own = [{ id: 0, name: 'lion' }];
+    expect(categoriesOf({ ...result.card, labels: own })).toEqual(own);
+  });
+});
