@@ -27,12 +27,12 @@ export async function detectCommand(command: LineCommand): Promise<number> {
     try {
       const progress = startedProgress();
       const overlays = flags.visualize ? new OverlayFolder(flags.visualize) : undefined;
-      const listed = ofShard(
-        listImages(images, { allowOutside: flags['allow-outside'] }),
-        ({ image }) => inShard(image, shard),
-      );
-      const wanted = take(listed, flags.limit ?? Number.POSITIVE_INFINITY);
-      const photos = withoutDone(untilAborted(wanted, interruption.signal), (item) =>
+      const wanted = (): AsyncIterable<PhotoItem> => {
+        const listed = listImages(images, { allowOutside: flags['allow-outside'] });
+        const mine = ofShard(listed, ({ image }) => inShard(image, shard));
+        return take(mine, flags.limit ?? Number.POSITIVE_INFINITY);
+      };
+      const photos = withoutDone(untilAborted(wanted(), interruption.signal), (item) =>
         Boolean(sinks.folder?.done.hasPhoto(item)),
       );
       return await runLines({
@@ -54,7 +54,7 @@ export async function detectCommand(command: LineCommand): Promise<number> {
           { title: 'decode', count: () => progress.decoded },
           { title: 'detect', count: () => progress.detected },
         ],
-        share: () => undefined,
+        countItems: () => countOf(wanted()),
         noun: 'photos',
         printer,
         interruption,
@@ -72,4 +72,10 @@ async function* ofShard(
   isMine: (photo: PhotoItem) => boolean,
 ): AsyncGenerator<PhotoItem> {
   for await (const photo of photos) if (isMine(photo)) yield photo;
+}
+
+async function countOf(items: AsyncIterable<unknown>): Promise<number> {
+  let count = 0;
+  for await (const _item of items) count += 1;
+  return count;
 }

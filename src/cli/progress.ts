@@ -68,7 +68,7 @@ function startLive(
   const logger = new ListrLogger({
     processOutput: new ProcessOutput(process.stderr, process.stderr),
   });
-  const list = new Listr(
+  const list = new Listr<unknown, 'default', 'default'>(
     stages.map((stage, index) => ({
       title: stage.title,
       task: async (_context, task): Promise<void> => {
@@ -87,6 +87,8 @@ function startLive(
       // Ctrl-C belongs to the run: listr2's own handler ends the process with 127.
       registerSignalListeners: false,
       renderer: 'default',
+      // Where stdout is no terminal the fallback is taken; it is stderr that counts, and that is one.
+      fallbackRenderer: 'default',
       rendererOptions: { logger },
       fallbackRendererOptions: { logger },
     },

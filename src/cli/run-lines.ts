@@ -25,7 +25,8 @@ export interface LineRun {
   readonly progress: RunProgress;
   readonly stages: readonly Stage[];
   readonly progressMode: ProgressMode;
-  readonly share: () => number | undefined;
+  /** Counts the items of the input, for the time left; called only where somebody sees it. */
+  readonly countItems?: () => Promise<number>;
   readonly printer: Printer;
   readonly interruption: Interruption;
   /** Items in one word, for the closing line: `photos`, `queries`. */
@@ -62,7 +63,14 @@ export async function runLines(run: LineRun): Promise<number> {
 
 async function writeLines(run: LineRun, tally: Tally): Promise<void> {
   const { folder, printer, interruption, output } = run;
-  const display = startProgress({ ...run, mode: run.progressMode });
+  let total: number | undefined;
+  if (run.progressMode !== 'off') {
+    void itemTotal(run).then((count) => {
+      total = count;
+    });
+  }
+  const share = (): number | undefined => (total ? tally.items / total : undefined);
+  const display = startProgress({ ...run, share, mode: run.progressMode });
   try {
     for await (const line of run.lines) {
       tally.items += 1;
@@ -81,6 +89,12 @@ async function writeLines(run: LineRun, tally: Tally): Promise<void> {
     printer.closeFaults();
     await folder?.flush();
   }
+}
+
+/** Items that are still to come; undefined where nobody can tell. */
+async function itemTotal({ countItems, folder }: LineRun): Promise<number | undefined> {
+  const count = await countItems?.().catch(() => undefined);
+  return count === undefined ? undefined : Math.max(1, count - (folder?.done.count ?? 0));
 }
 
 function summarise(
