@@ -1,0 +1,215 @@
+import { createHash } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
+import type { GraphModel } from '@tensorflow/tfjs';
+import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { convertCenternet } from '../../scripts/detector/centernet.js';
+import { float16ToNumber } from '../../scripts/detector/graph-model.js';
+import { lowerGraph } from '../../scripts/detector/lowering.js';
+import { type PackageSource, readPackagedModel } from '../../scripts/detector/source-package.js';
+import { centernet } from '../../src/detection/centernet.js';
+import type { Detection } from '../../src/detection/detection.js';
+import { COCO_CATEGORIES } from '../../src/formats/coco-categories.js';
+import { openPhoto } from '../../src/io/photo-decoder.js';
+import { shippedCard } from '../support/detector-card.js';
+import {
+  channelsFirst,
+  loadReference,
+  type ReferenceTensor,
+  runReference,
+} from './graph-model-reference.js';
+
+const CARD = shippedCard('centernet');
+const SOURCE = CARD.source as PackageSource;
+const LABEL = `${SOURCE.package}@${SOURCE.version}`;
+const SIZE = 512;
+const RASTER = { width: SIZE, height: SIZE };
+const NODES = [
+  'tower_0/wh',
+  'tower_0/keypoints',
+  'tower_0/CenternetHead/c3_upsample/add',
+  'tower_0/detections',
+];
+const PHOTOS = ['cats.jpg', 'people.jpg', 'train.jpg'];
+
+const files = readPackagedModel(SOURCE);
+
+async function pixelsOf(photo: string): Promise<Uint8Array> {
+  const path = fileURLToPath(new URL(`../../fixtures/images/${photo}`, import.meta.url));
+  return (await openPhoto(path, CARD.input)).raster.data;
+}
+
+/** Largest difference, relative to the larger of 1 and the reference. */
+function difference(got: Float32Array, reference: Float32Array): number {
+  let largest = got.length === reference.length ? 0 : Number.POSITIVE_INFINITY;
+  reference.forEach((value, place) => {
+    largest = Math.max(largest, Math.abs(got[place]! - value) / Math.max(1, Math.abs(value)));
+  });
+  return largest;
+}
+
+describe('the converted detector', () => {
+  let session: InferenceSession;
+  let reference: GraphModel;
+
+  beforeAll(async () => {
+    session = await InferenceSession.create(convertCenternet(files, LABEL));
+    reference = await loadReference(files);
+  }, 60_000);
+
+  afterAll(async () => {
+    await session?.release();
+  });
+
+  async function run(pixels: Uint8Array, batch = 1): Promise<Record<string, Tensor>> {
+    return session.run({ images: new Tensor('uint8', pixels, [batch, SIZE, SIZE, 3]) });
+  }
+
+  describe.each(PHOTOS)('on %s', (photo) => {
+    let pixels: Uint8Array;
+    let tensors: ReferenceTensor[];
+
+    beforeAll(async () => {
+      pixels = await pixelsOf(photo);
+      tensors = await runReference(reference, pixels, SIZE, NODES);
+    }, 60_000);
+
+    it('gives the heads of the original to a thousandth', async () => {
+      const outputs = await run(pixels);
+      for (const [place, name] of ['wh', 'keypoints', 'features'].entries()) {
+        const expected = channelsFirst(tensors[place]!);
+        expect(outputs[name]?.dims, name).toEqual(expected.dims);
+        expect(difference(outputs[name]!.data as Float32Array, expected.data), name).toBeLessThan(
+          1e-3,
+        );
+      }
+    });
+
+    it('finds the boxes of the original, with its own decoding', async () => {
+      const { wh, keypoints } = await run(pixels);
+      const found = decodeAll({ wh: wh!, keypoints: keypoints! });
+      const clear = referenceBoxes(tensors[3]!).filter(({ score }) => score > 0.05);
+      expect(clear.length).toBeGreaterThan(0);
+      for (const box of clear) {
+        expect(found.some((candidate) => isSame(candidate, box, 0.05))).toBe(true);
+      }
+    });
+
+    it('decodes the heads of the original into all boxes of the original', () => {
+      const [wh, keypoints] = tensors.map(channelsFirst);
+      const found = decodeAll({ wh: wh!, keypoints: keypoints! });
+      const expected = referenceBoxes(tensors[3]!);
+      expect(expected.length).toBeGreaterThan(90);
+      expect(found.length).toBe(expected.length);
+      // Both run by falling score; only equal scores may change places.
+      for (const [place, box] of expected.entries()) {
+        expect(found[place]?.score).toBe(box.score);
+        expect(found.some((candidate) => isSame(candidate, box, 1e-3))).toBe(true);
+      }
+    });
+  });
+
+  it('treats the photos of a batch as it does one', async () => {
+    const [first, second] = await Promise.all(PHOTOS.slice(0, 2).map(pixelsOf));
+    const both = await run(Uint8Array.from([...first!, ...second!]), 2);
+    for (const [place, pixels] of [first!, second!].entries()) {
+      const alone = await run(pixels);
+      for (const name of session.outputNames) {
+        const { data } = both[name]!;
+        const each = data.length / 2;
+        const part = (data as Float32Array).subarray(place * each, (place + 1) * each);
+        expect(difference(part, alone[name]!.data as Float32Array), name).toBeLessThan(1e-4);
+      }
+    }
+  });
+});
+
+/** All boxes down to the score of zero, without suppression, in pixels of the input. */
+function decodeAll(heads: Record<'wh' | 'keypoints', Pick<Tensor, 'dims' | 'data'>>): Detection[] {
+  const outputs = Object.fromEntries(
+    Object.entries(heads).map(([name, { dims, data }]) => [
+      name,
+      { type: 'float32' as const, dims, data: data as Float32Array },
+    ]),
+  );
+  const card = { ...CARD, decoding: { ...CARD.decoding, nmsIou: null } };
+  const options = { minScore: 0, maxDetections: 100 };
+  return [...centernet.decode(outputs, [RASTER], card, options)[0]!.detections];
+}
+
+interface ReferenceBox {
+  readonly corners: readonly number[];
+  readonly score: number;
+  readonly label: string;
+}
+
+/** Rows of x1, y1, x2, y2, score, class, with corners clipped to the input. */
+function referenceBoxes({ data, dims }: ReferenceTensor): ReferenceBox[] {
+  return Array.from({ length: dims[1]! }, (_, row) => {
+    const [x1, y1, x2, y2, score, classIndex] = data.subarray(row * 6, row * 6 + 6);
+    const corners = [x1, y1, x2, y2].map((side) => Math.min(SIZE, Math.max(0, side!)));
+    const label = COCO_CATEGORIES[classIndex!]!.name;
+    return { corners, score: score!, label };
+  });
+}
+
+function isSame(
+  { boxXyxy, score, label }: Detection,
+  box: ReferenceBox,
+  tolerance: number,
+): boolean {
+  const { x1, y1, x2, y2 } = boxXyxy;
+  return (
+    label === box.label &&
+    Math.abs(score - box.score) < 1e-3 &&
+    [x1, y1, x2, y2].every((side, place) => Math.abs(side - box.corners[place]!) < tolerance)
+  );
+}
+
+describe('the conversion', () => {
+  it('gives the same bytes each time, those that the card names', () => {
+    const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
+    const first = convertCenternet(files, LABEL);
+    expect(sha256(first)).toBe(sha256(convertCenternet(files, LABEL)));
+    expect({ sha256: sha256(first), bytes: first.length }).toEqual({
+      sha256: CARD.sha256,
+      bytes: CARD.bytes,
+    });
+  });
+
+  it('refuses weights that do not fit the manifest', () => {
+    expect(() => convertCenternet({ ...files, weights: files.weights.slice(4) }, LABEL)).toThrow();
+    const longer = Uint8Array.from([...files.weights, 0]);
+    expect(() => convertCenternet({ ...files, weights: longer }, LABEL)).toThrow(
+      'weights: the manifest lists 4030290 bytes, the file has 4030291',
+    );
+  });
+
+  it('refuses a package of another version', () => {
+    expect(() => readPackagedModel({ ...SOURCE, version: '0.0.1' })).toThrow(
+      `the card asks for 0.0.1, ${SOURCE.version} is installed`,
+    );
+  });
+
+  it('refuses an operation that it does not know', () => {
+    const nodes = [{ name: 'out', op: 'Softplus', inputs: ['in'], attributes: {} }];
+    expect(() => lowerGraph({ nodes, constants: new Map() }, 'in', { out: 'out' })).toThrow(
+      'out: operation Softplus is not understood',
+    );
+  });
+
+  it.each([
+    [0x0000, 0],
+    [0x8000, -0],
+    [0x3c00, 1],
+    [0xc000, -2],
+    [0x3555, 0.333251953125],
+    [0x0001, 2 ** -24],
+    [0x03ff, 1023 * 2 ** -24],
+    [0x7bff, 65504],
+    [0x7c00, Number.POSITIVE_INFINITY],
+    [0xfe00, Number.NaN],
+  ])('reads the half-precision number %i as %f', (bits, value) => {
+    expect(float16ToNumber(bits)).toBe(value);
+  });
+});
