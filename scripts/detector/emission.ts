@@ -5,7 +5,15 @@ import {
   onnxTensor,
   onnxValueInfo,
 } from '../../src/formats/onnx-graph.js';
-import type { ConvLayer, HardSwishLayer, Layer, MapSize, Network } from './layers.js';
+import { layOutConvolution } from './convolution.js';
+import {
+  type ConvLayer,
+  type HardSwishLayer,
+  inputsOf,
+  type Layer,
+  type MapSize,
+  type Network,
+} from './layers.js';
 
 /** What the finished graph is called and says of itself. */
 export interface Emission {
@@ -51,6 +59,9 @@ class Emitter {
   }
 
   emit(name: string, layer: Layer): void {
+    if (layer.kind !== 'conv' && inputsOf(layer).includes(this.#network.input)) {
+      throw new Error(`${name}: only a convolution reads interleaved pixels`);
+    }
     const output = this.#name(name);
     switch (layer.kind) {
       case 'conv':
@@ -115,45 +126,19 @@ class Emitter {
 
   #emitConv(name: string, layer: ConvLayer): void {
     const output = this.#name(name);
-    const { height, width, channels } = this.#size(layer.input);
-    const [kernelHeight = 1, kernelWidth = 1, reads = 1, makes = 1] = layer.weights.dims;
-    if (reads !== channels) throw new Error(`${name}: reads ${reads} channels, gets ${channels}`);
-    const down = padding(height, kernelHeight, layer);
-    const across = padding(width, kernelWidth, layer);
-    const interleaved = layer.input === this.#network.input;
-    const step = interleaved ? channels : 1;
-    const dims = layer.depthwise
-      ? [reads, 1, kernelHeight, kernelWidth]
-      : interleaved
-        ? [makes, 1, kernelHeight, kernelWidth * channels]
-        : [makes, reads, kernelHeight, kernelWidth];
-    const weights = layer.depthwise
-      ? depthwiseWeights(layer)
-      : interleaved
-        ? interleavedWeights(layer)
-        : denseWeights(layer);
-    const inputs = [this.#name(layer.input), `${output}/weights`];
-    this.#initializers.set(
-      `${output}/weights`,
-      onnxTensor(`${output}/weights`, 'float32', dims, weights),
+    const isInterleaved = layer.input === this.#network.input;
+    const { size, dims, weights, attributes } = layOutConvolution(
+      layer,
+      this.#size(layer.input),
+      isInterleaved,
     );
+    const inputs = [this.#name(layer.input), this.#parameter(`${output}/weights`, dims, weights)];
     if (layer.bias !== null) {
-      const bias = onnxTensor(`${output}/bias`, 'float32', [layer.bias.length], layer.bias);
-      this.#initializers.set(`${output}/bias`, bias);
-      inputs.push(`${output}/bias`);
+      inputs.push(this.#parameter(`${output}/bias`, [layer.bias.length], layer.bias));
     }
-    this.#node('Conv', inputs, layer.relu ? `${output}/linear` : output, {
-      group: layer.depthwise ? reads : 1,
-      kernel_shape: dims.slice(2),
-      pads: [down.before, across.before * step, down.after, across.after * step],
-      strides: [layer.stride, layer.stride * step],
-    });
+    this.#node('Conv', inputs, layer.relu ? `${output}/linear` : output, attributes);
     if (layer.relu) this.#node('Relu', [`${output}/linear`], output);
-    this.#sizes.set(name, {
-      height: down.size,
-      width: across.size,
-      channels: layer.depthwise ? reads : makes,
-    });
+    this.#sizes.set(name, size);
   }
 
   #emitHardSwish(name: string, { input, scale, slope }: HardSwishLayer): void {
@@ -200,13 +185,17 @@ class Emitter {
   #emitResize(name: string, { input, height, width }: Layer & { kind: 'resize' }): void {
     const size = this.#size(input);
     const scales = Float32Array.of(1, 1, height / size.height, width / size.width);
-    const scalesName = `scales-${scales.join('-')}`;
-    this.#initializers.set(scalesName, onnxTensor(scalesName, 'float32', [4], scales));
+    const scalesName = this.#parameter(`scales-${scales.join('-')}`, [4], scales);
     this.#node('Resize', [this.#name(input), '', scalesName], this.#name(name), {
       mode: 'linear',
       coordinate_transformation_mode: 'asymmetric',
     });
     this.#sizes.set(name, { ...size, height, width });
+  }
+
+  #parameter(name: string, dims: readonly number[], data: Float32Array): string {
+    this.#initializers.set(name, onnxTensor(name, 'float32', dims, data));
+    return name;
   }
 
   #node(
@@ -231,53 +220,4 @@ class Emitter {
   #expectUnitScale(name: string, scale: number): void {
     if (scale !== 1) throw new Error(`${name}: the factor ${scale} was not folded into weights`);
   }
-}
-
-/** TensorFlow's `SAME`: as little as gives `ceil(size / stride)` results, the odd pixel at the end. */
-function padding(size: number, kernel: number, { same, stride }: ConvLayer) {
-  const results = same ? Math.ceil(size / stride) : Math.floor((size - kernel) / stride) + 1;
-  const missing = same ? Math.max(0, (results - 1) * stride + kernel - size) : 0;
-  const before = Math.floor(missing / 2);
-  return { size: results, before, after: missing - before };
-}
-
-/** [height, width, in, out] to [out, in, height, width]. */
-function denseWeights({ weights: { dims, data } }: ConvLayer): Float32Array {
-  const [height = 1, width = 1, reads = 1, makes = 1] = dims;
-  const area = height * width;
-  const moved = new Float32Array(data.length);
-  for (let place = 0; place < area; place++) {
-    for (let read = 0; read < reads; read++) {
-      for (let made = 0; made < makes; made++) {
-        moved[(made * reads + read) * area + place] =
-          data[(place * reads + read) * makes + made] ?? 0;
-      }
-    }
-  }
-  return moved;
-}
-
-/** [height, width, in, out] to [out, 1, height, width * in]. */
-function interleavedWeights({ weights: { dims, data } }: ConvLayer): Float32Array {
-  const makes = dims[3] ?? 1;
-  const each = data.length / makes;
-  const moved = new Float32Array(data.length);
-  for (let made = 0; made < makes; made++) {
-    for (let place = 0; place < each; place++)
-      moved[made * each + place] = data[place * makes + made] ?? 0;
-  }
-  return moved;
-}
-
-/** [height, width, channels, 1] to [channels, 1, height, width]. */
-function depthwiseWeights({ weights: { dims, data } }: ConvLayer): Float32Array {
-  const channels = dims[2] ?? 1;
-  const area = data.length / channels;
-  const moved = new Float32Array(data.length);
-  for (let place = 0; place < area; place++) {
-    for (let channel = 0; channel < channels; channel++) {
-      moved[channel * area + place] = data[place * channels + channel] ?? 0;
-    }
-  }
-  return moved;
 }
