@@ -16,6 +16,13 @@ const DEFAULTS = { seed: 0, resamples: 1000, level: 0.95 } as const;
 /** Intervals by group are made for this many groups at most: beyond, the resampled metrics would fill the memory. */
 const MOST_GROUPS = 200;
 
+/**
+ * From this many queries on, each is drawn a Poisson number of times, independently of the others: every metric is a ratio of
+ * sums, so a resample that is a percent longer or shorter gives the same intervals, in a third of the time.
+ * @see N. Chamandy et al., "Estimating Uncertainty for Massive Data Streams", 2012
+ */
+const POISSON_ROWS = 20_000;
+
 /** Lowest and highest plausible value. */
 export type Interval = readonly [low: number, high: number];
 
@@ -93,7 +100,8 @@ function forEachResample(
   const random = new SeededRandom(seed);
   const counts = new Uint16Array(rows);
   for (let resample = 0; resample < resamples; resample++) {
-    random.drawRows(counts);
+    if (rows < POISSON_ROWS) random.drawRows(counts);
+    else random.drawPoissonWeights(counts);
     visit(counts);
   }
 }

@@ -1,6 +1,25 @@
 /** Words made at a time: the state stays in registers meanwhile. */
 const BLOCK = 1024;
 
+/** The Poisson distribution with mean 1 in steps of 2^-16: each weight stands as often as it is likely. */
+const POISSON = poissonTable();
+
+function poissonTable(): Uint8Array {
+  const table = new Uint8Array(2 ** 16);
+  let probability = Math.exp(-1);
+  let cumulative = probability;
+  let weight = 0;
+  for (let index = 0; index < table.length; index++) {
+    while ((index + 0.5) / table.length > cumulative) {
+      weight++;
+      probability /= weight;
+      cumulative += probability;
+    }
+    table[index] = weight;
+  }
+  return table;
+}
+
 /**
  * xoshiro128**, 32 bits a step, period 2^128 - 1. A seed is spread over the state by a mixing function, so that
  * neighbouring seeds give unrelated streams.
@@ -61,6 +80,27 @@ export class SeededRandom {
     }
   }
 
+  /**
+   * Gives each row a weight from the Poisson distribution with mean 1: the weights of a resample of very many rows, whose
+   * sum then differs from the number of rows by its square root at most a few times over.
+   */
+  drawPoissonWeights(weights: Uint16Array): void {
+    for (let row = 0; row < weights.length; ) {
+      if (this.#next === BLOCK) this.#refill();
+      const words = this.#words;
+      const from = this.#next;
+      const to = Math.min(BLOCK, from + Math.ceil((weights.length - row) / 2));
+      for (let index = from; index < to; index++) {
+        const word = words[index]!;
+        weights[row] = POISSON[word & 0xffff]!;
+        // Writing beyond the end of an odd number of rows does nothing.
+        weights[row + 1] = POISSON[word >>> 16]!;
+        row += 2;
+      }
+      this.#next = to;
+    }
+  }
+
   #refill(): void {
     let [word0, word1, word2, word3] = this.#state as unknown as [number, number, number, number];
     const words = this.#words;
@@ -83,8 +123,8 @@ function rotatedLeft(word: number, bits: number): number {
   return (word << bits) | (word >>> (32 - bits));
 }
 
-/** The finaliser of MurmurHash3: a bijection of 32-bit words in which every input bit moves every output bit. */
-function mixed(word: number): number {
+/** The finaliser of MurmurHash3: a bijection of 32-bit words in which every input bit moves every output bit. Signed. */
+export function mixed(word: number): number {
   let hash = word ^ (word >>> 16);
   hash = Math.imul(hash, 0x85ebca6b);
   hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);

@@ -1,3 +1,4 @@
+import { hintFor } from './eval-lines.js';
 import { quoted, VgrError } from './fault.js';
 
 /** One element of an array that stands at the top of a JSON text, or one level below. */
@@ -223,14 +224,10 @@ class JsonSplitter {
     try {
       return JSON.parse(text);
     } catch (cause) {
-      const token = /(?<![\w"])-?(?:NaN|Infinity)(?![\w"])/.exec(text);
-      const hint = token
-        ? `${token[0]} is no number in JSON; write the file again without it`
-        : 'check the file with `jq . FILE`';
       throw new VgrError(
         'INPUT_INVALID',
         `${quoted(this.#source)}, ${this.#place()}: expected JSON, got ${quoted(text, 80)}`,
-        { hint, cause },
+        { hint: hintFor(text), cause },
       );
     }
   }

@@ -37,8 +37,13 @@ export class ForeignRecord {
     this.#fields = value as Fields;
   }
 
-  /** Undefined where the field is missing; null stays null. */
+  /** Undefined where the field is missing; null stays null. The name is one of ours, not one that every object has. */
   raw(key: string): unknown {
+    return this.#fields[key];
+  }
+
+  /** The same for a name that comes from outside: `constructor` is no field of a record that does not hold it. */
+  foreign(key: string): unknown {
     return Object.hasOwn(this.#fields, key) ? this.#fields[key] : undefined;
   }
 
@@ -57,26 +62,48 @@ export class ForeignRecord {
     return Number.isFinite(value) ? (value as number) : this.refuse(key, 'a finite number');
   }
 
+  /** A number in [0, 1]. */
+  share(key: string): number {
+    const value = this.raw(key);
+    return typeof value === 'number' && value >= 0 && value <= 1
+      ? value
+      : this.refuse(key, 'a number in 0..1');
+  }
+
   string(key: string): string {
     const value = this.raw(key);
     return typeof value === 'string' ? value : this.refuse(key, 'a string');
   }
 
+  /** An object in a field, at the same place. */
+  record(key: string): ForeignRecord {
+    const value = this.raw(key);
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
+      return new ForeignRecord(value, this.place);
+    }
+    return this.refuse(key, 'an object');
+  }
+
+  keys(): string[] {
+    return Object.keys(this.#fields);
+  }
+
   /** `[x, y, width, height]`, sizes not negative. */
   boxXywh(key: string): BoxXywh {
-    const [x, y, width, height] = this.#fourNumbers(key, '[x, y, width, height]');
+    const [x, y, width, height] = this.fourNumbers(key, '[x, y, width, height]');
     if (width >= 0 && height >= 0) return { x, y, width, height };
     return this.refuse(key, '[x, y, width, height] with width and height >= 0');
   }
 
   /** `[x1, y1, x2, y2]`, corners in order. */
   boxXyxy(key: string): BoxXyxy {
-    const [x1, y1, x2, y2] = this.#fourNumbers(key, '[x1, y1, x2, y2]');
+    const [x1, y1, x2, y2] = this.fourNumbers(key, '[x1, y1, x2, y2]');
     if (x2 >= x1 && y2 >= y1) return { x1, y1, x2, y2 };
     return this.refuse(key, '[x1, y1, x2, y2] with x2 >= x1 and y2 >= y1');
   }
 
-  #fourNumbers(key: string, layout: string): [number, number, number, number] {
+  /** @param layout what they mean, for the message */
+  fourNumbers(key: string, layout: string): [number, number, number, number] {
     const value = this.raw(key);
     if (Array.isArray(value) && value.length === 4 && value.every(Number.isFinite)) {
       return value as [number, number, number, number];
@@ -88,7 +115,7 @@ export class ForeignRecord {
   refuse(key: string, expected: string): never {
     throw recordFault(
       this.place,
-      `field ${quoted(key)}: expected ${expected}, got ${shown(this.raw(key))}`,
+      `field ${quoted(key)}: expected ${expected}, got ${shown(this.foreign(key))}`,
     );
   }
 }

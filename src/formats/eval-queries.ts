@@ -1,0 +1,106 @@
+import { type BoxXyxy, type ImageSize, xywhToXyxy } from '../geometry/box.js';
+import { type EvalLines, parsedLines } from './eval-lines.js';
+import { ForeignRecord } from './eval-place.js';
+
+/** A box that somebody gave for a query. */
+export interface EvalBox {
+  /** Absolute pixels. */
+  readonly boxXyxy: BoxXyxy;
+  /** 0..1 */
+  readonly score?: number;
+  readonly label?: string;
+}
+
+/** A query with its ground truth. */
+export interface EvalQuery {
+  readonly id: string;
+  /** Line number from 1, or place in a list. */
+  readonly line: number;
+  readonly query: string;
+  readonly image?: string;
+  readonly truthXyxy: BoxXyxy;
+  readonly size?: ImageSize;
+  readonly group?: string;
+  /** The first box of each tool that was asked for, in that order; null where the line has none of it. */
+  readonly boxes: readonly (EvalBox | null)[];
+  /** Every tool that the line has boxes of. */
+  readonly toolNames: readonly string[];
+  /** How many of `boxes` are null because their corners are in the wrong order. */
+  readonly reversed: number;
+}
+
+export interface EvalQueryOptions {
+  /** The field that says which group a query counts in. Default `kind`. */
+  readonly groupBy?: string;
+  /** The tools whose boxes are wanted. */
+  readonly tools?: readonly string[];
+}
+
+/**
+ * Reads a queries file with ground truth.
+ * @param source name of the file, for messages
+ * @throws VgrError INPUT_INVALID that names file, line and field
+ */
+export async function* evalQueries(
+  lines: EvalLines,
+  source: string,
+  options: EvalQueryOptions = {},
+): AsyncGenerator<EvalQuery> {
+  for await (const { number, value } of parsedLines(lines, source)) {
+    yield queryOf(new ForeignRecord(value, { source, line: number }), number, options);
+  }
+}
+
+function queryOf(
+  record: ForeignRecord,
+  line: number,
+  { groupBy = 'kind', tools = [] }: EvalQueryOptions,
+): EvalQuery {
+  const boxesByTool = record.has('tools') ? record.record('tools') : undefined;
+  const found = tools.map((name) => (boxesByTool ? firstBox(boxesByTool, name) : null));
+  const group = groupOf(record, groupBy);
+  return {
+    id: record.has('id') ? record.string('id') : String(line),
+    line,
+    query: record.string('query'),
+    truthXyxy: xywhToXyxy(record.boxXywh('bbox')),
+    boxes: found.map((box) => (box === 'reversed' ? null : box)),
+    toolNames: boxesByTool?.keys() ?? [],
+    reversed: found.filter((box) => box === 'reversed').length,
+    ...(record.has('image') && { image: record.string('image') }),
+    ...(group !== undefined && { group }),
+    ...(record.has('width') &&
+      record.has('height') && {
+        size: { width: record.number('width'), height: record.number('height') },
+      }),
+  };
+}
+
+/** A tool's best box. Models do answer with corners in the wrong order; such a box overlaps nothing. */
+function firstBox(tools: ForeignRecord, name: string): EvalBox | 'reversed' | null {
+  const boxes = tools.foreign(name);
+  if (boxes === undefined) return null;
+  if (!Array.isArray(boxes)) return tools.refuse(name, 'a list of boxes');
+  return boxes.length === 0 ? null : toolBox(new ForeignRecord(boxes[0], tools.place));
+}
+
+function toolBox(record: ForeignRecord): EvalBox | 'reversed' {
+  const [x1, y1, x2, y2] = record.fourNumbers('bbox_2d', '[x1, y1, x2, y2]');
+  if (x2 < x1 || y2 < y1) return 'reversed';
+  return { boxXyxy: { x1, y1, x2, y2 }, ...scoreAndLabel(record) };
+}
+
+/** The optional fields that every box may have. */
+export function scoreAndLabel(record: ForeignRecord): Omit<EvalBox, 'boxXyxy'> {
+  return {
+    ...(record.has('score') && { score: record.share('score') }),
+    ...(record.has('label') && { label: record.string('label') }),
+  };
+}
+
+function groupOf(record: ForeignRecord, field: string): string | undefined {
+  const value = record.foreign(field);
+  if (value === undefined || value === null || value === '') return undefined;
+  if (typeof value === 'object') return record.refuse(field, 'a word or a number to group by');
+  return String(value);
+}

@@ -1,0 +1,122 @@
+import { describe, expect, test } from 'vitest';
+import type { EvalLine } from '../../src/formats/eval-lines.js';
+import { type EvalQueryOptions, evalQueries } from '../../src/formats/eval-queries.js';
+import { VgrError } from '../../src/formats/fault.js';
+
+function numbered(texts: readonly string[]): EvalLine[] {
+  return texts.map((text, index) => ({ number: index + 1, text }));
+}
+
+async function queriesOf(values: readonly unknown[], options?: EvalQueryOptions) {
+  const lines = numbered(
+    values.map((value) => (typeof value === 'string' ? value : JSON.stringify(value))),
+  );
+  const queries = [];
+  for await (const query of evalQueries(lines, 'q.jsonl', options)) queries.push(query);
+  return queries;
+}
+
+const query = { id: 'a', image: 'a.jpg', query: 'the lion', bbox: [10, 20, 30, 40] };
+
+test('a query with its ground truth as corners', async () => {
+  expect(await queriesOf([{ ...query, kind: 'human', width: 9, height: 8, more: 1 }])).toEqual([
+    {
+      id: 'a',
+      line: 1,
+      query: 'the lion',
+      image: 'a.jpg',
+      truthXyxy: { x1: 10, y1: 20, x2: 40, y2: 60 },
+      size: { width: 9, height: 8 },
+      group: 'human',
+      boxes: [],
+      toolNames: [],
+      reversed: 0,
+    },
+  ]);
+});
+
+test('the line number stands in for an id; any field groups', async () => {
+  const { id: _, ...unnamed } = query;
+  const [first, second] = await queriesOf(
+    [
+      { ...unnamed, split: 7 },
+      { ...unnamed, split: null },
+    ],
+    { groupBy: 'split' },
+  );
+  expect(first).toMatchObject({ id: '1', group: '7' });
+  expect(second).toMatchObject({ id: '2' });
+  expect(second).not.toHaveProperty('group');
+});
+
+test('the first boxes of the tools that are asked for', async () => {
+  const tools = {
+    one: [{ bbox_2d: [1, 2, 3, 4], score: 0.5, label: 'lion' }, { bbox_2d: [0, 0, 1, 1] }],
+    two: [],
+    three: [{ bbox_2d: [5, 2, 3, 4] }],
+  };
+  const [got] = await queriesOf([{ ...query, tools }], { tools: ['one', 'two', 'three', 'four'] });
+  expect(got).toMatchObject({
+    boxes: [
+      { boxXyxy: { x1: 1, y1: 2, x2: 3, y2: 4 }, score: 0.5, label: 'lion' },
+      null,
+      null,
+      null,
+    ],
+    toolNames: ['one', 'two', 'three'],
+    reversed: 1,
+  });
+});
+
+test('a tool is no word that every object knows', async () => {
+  const [got] = await queriesOf([{ ...query, tools: {} }], { tools: ['constructor'] });
+  expect(got!.boxes).toEqual([null]);
+});
+
+describe('refused, with file, line and field', () => {
+  const tools = (...box: unknown[]) => ({ tools: { t: [{ bbox_2d: box }] } });
+  test.each([
+    [{ bbox: undefined }, /^`q.jsonl`, line 2: field `bbox`: expected .*, got nothing$/],
+    [{ bbox: [1, 2, -3, 4] }, /width and height >= 0, got `\[1,2,-3,4\]`/],
+    [{ bbox: ['1', '2', '3', '4'] }, /four finite numbers, got `\["1"/],
+    [{ query: 7 }, /field `query`: expected a string, got `7`/],
+    [{ id: 7 }, /field `id`: expected a string, got `7`/],
+    [{ kind: ['a'] }, /field `kind`: expected a word or a number/],
+    [{ tools: [] }, /field `tools`: expected an object, got `\[\]`/],
+    [{ tools: { t: 3 } }, /field `t`: expected a list of boxes, got `3`/],
+    [{ tools: { t: [3] } }, /expected an object, got `3`/],
+    [tools(1, 2, 3), /field `bbox_2d`: .*four finite numbers/],
+    [tools(1, 2, 3, 'x'), /field `bbox_2d`: .*four finite numbers/],
+    [{ tools: { t: [{ bbox_2d: [1, 2, 3, 4], score: 2 }] } }, /a number in 0..1, got `2`/],
+  ])('%j', async (change, message) => {
+    await expect(queriesOf([query, { ...query, ...change }], { tools: ['t'] })).rejects.toThrow(
+      message,
+    );
+  });
+
+  test('lines that are no JSON', async () => {
+    const infinite = '{"query": "a", "bbox": [1, 2, Infinity, 4]}';
+    await expect(queriesOf([query, infinite])).rejects.toMatchObject({
+      code: 'INPUT_INVALID',
+      message: expect.stringMatching(/^`q.jsonl`, line 2: expected a JSON object/),
+      hint: expect.stringMatching(/^Infinity is no number/),
+    });
+    await expect(queriesOf(['{"query": "a", "bb'])).rejects.toMatchObject({
+      hint: expect.stringContaining('ends in the middle'),
+    });
+    await expect(queriesOf(['[]'])).rejects.toThrow(/line 1: expected an object, got `\[\]`/);
+    await expect(queriesOf(['{"bbox": [1e999, 0, 1, 1], "query": "a"}'])).rejects.toThrow(
+      /"Infinity"/,
+    );
+  });
+
+  test('an empty file, and a line that the reader could not read', async () => {
+    await expect(queriesOf([])).rejects.toThrow('`q.jsonl`: the file has no lines');
+    const fault = new VgrError('LINE_NOT_UTF8', 'line 3: expected UTF-8');
+    const reading = evalQueries([{ number: 3, fault }], 'q.jsonl').next();
+    await expect(reading).rejects.toMatchObject({
+      code: 'INPUT_INVALID',
+      message: '`q.jsonl`, line 3: expected UTF-8',
+    });
+  });
+});

@@ -1,0 +1,54 @@
+import { describe, expect, test } from 'vitest';
+import { cocoEntries } from '../../src/formats/coco-records.js';
+import { refCocoQueries, refCocoRefs } from '../../src/formats/eval-refcoco.js';
+
+const instances = {
+  images: [{ id: 3, file_name: 'COCO_3.jpg' }],
+  annotations: [
+    { id: 8, image_id: 3, category_id: 1, bbox: [0, 0, 1, 1] },
+    { id: 9, image_id: 3, category_id: 1, bbox: [10, 20, 30, 40] },
+  ],
+  categories: [{ id: 1, name: 'lion' }],
+};
+const ref = {
+  ref_id: 1,
+  ann_id: 9,
+  image_id: 3,
+  split: 'testA',
+  file_name: 'COCO_3_9.jpg',
+  sentences: [
+    { sent_id: 11, sent: 'left lion', raw: 'Left lion!' },
+    { sent_id: 12, sent: 'lion by the tree' },
+  ],
+};
+
+async function queriesOf(...values: readonly unknown[]) {
+  const refs = [];
+  for await (const item of refCocoRefs([JSON.stringify(values)], 'refs.json')) refs.push(item);
+  return refCocoQueries(refs, cocoEntries([JSON.stringify(instances)], 'instances.json'));
+}
+
+test('one query an expression, with the box of its annotation and the photo of the data set', async () => {
+  expect(await queriesOf(ref)).toMatchObject([
+    {
+      id: '1-11',
+      query: 'left lion',
+      image: 'COCO_3.jpg',
+      truthXyxy: { x1: 10, y1: 20, x2: 40, y2: 60 },
+      group: 'testA',
+    },
+    { id: '1-12', query: 'lion by the tree' },
+  ]);
+});
+
+describe('refused, with file and element', () => {
+  test.each([
+    [{ ann_id: 77 }, /`refs.json`, element 1: annotation 77 of image 3 is not in the annotation/],
+    [{ image_id: 4 }, /annotation 9 of image 4 is not in the annotation/],
+    [{ ann_id: undefined }, /field `ann_id`: expected an integer, got nothing/],
+    [{ sentences: 'left lion' }, /field `sentences`: expected a list/],
+    [{ sentences: [{ raw: 'a' }] }, /field `sent`: expected a string, got nothing/],
+  ])('%j', async (change, message) => {
+    await expect(queriesOf(ref, { ...ref, ...change })).rejects.toThrow(message);
+  });
+});
