@@ -10,7 +10,7 @@ export interface TfNode {
 }
 
 /** Attributes as plain values; those of other types are left out. */
-export interface TfAttributes {
+interface TfAttributes {
   readonly padding?: string;
   readonly strides?: readonly number[];
   readonly dilations?: readonly number[];

@@ -31,38 +31,38 @@ export interface HardSwishLayer {
 }
 
 /** `scale * clip(x / 6 + 0.5, 0, 1)` */
-export interface HardSigmoidLayer {
+interface HardSigmoidLayer {
   readonly kind: 'hard-sigmoid';
   readonly input: string;
   readonly scale: number;
 }
 
 /** Element by element; `mean` is over the whole map and keeps height and width as 1. */
-export interface UnaryLayer {
+interface UnaryLayer {
   readonly kind: 'relu' | 'sigmoid' | 'mean';
   readonly input: string;
 }
 
-export interface ScaleLayer {
+interface ScaleLayer {
   readonly kind: 'scale';
   readonly input: string;
   readonly factor: number;
 }
 
 /** One operand may be a map of one pixel, which stands for all pixels. */
-export interface BinaryLayer {
+interface BinaryLayer {
   readonly kind: 'add' | 'multiply';
   readonly inputs: readonly [string, string];
 }
 
 /** Channels of all inputs, one after the other. */
-export interface ConcatLayer {
+interface ConcatLayer {
   readonly kind: 'concat';
   readonly inputs: readonly string[];
 }
 
 /** Bilinear: pixel i of the output lies at i / factor of the input. */
-export interface ResizeLayer {
+interface ResizeLayer {
   readonly kind: 'resize';
   readonly input: string;
   readonly height: number;

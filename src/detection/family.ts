@@ -13,7 +13,7 @@ export interface DecodeOptions {
 }
 
 /** What a detector says of one photo. */
-export interface DecodedPhoto {
+interface DecodedPhoto {
   /** By falling score; equal scores by rising class index, then in the heads' own order. */
   readonly detections: readonly Detection[];
   /** Present where the graph's feature output is among the decoded ones. Holds a buffer of its own. */

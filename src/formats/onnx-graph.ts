@@ -8,7 +8,7 @@ import {
 } from './onnx.js';
 
 /** A float attribute. Bare numbers are integers, as ONNX tells the two apart. */
-export interface OnnxFloats {
+interface OnnxFloats {
   readonly floats: number | readonly number[];
 }
 

@@ -56,7 +56,7 @@ export interface OnnxTensor {
 }
 
 /** StringStringEntryProto */
-export interface OnnxEntry {
+interface OnnxEntry {
   readonly key?: string;
   readonly value?: string;
 }
@@ -92,23 +92,23 @@ export interface OnnxNode {
 }
 
 /** TensorShapeProto.Dimension: a size, a name for a size known at run time, or neither. */
-export interface OnnxDimension {
+interface OnnxDimension {
   readonly dimValue?: number;
   readonly dimParam?: string;
 }
 
-export interface OnnxTensorShape {
+interface OnnxTensorShape {
   readonly dim?: readonly OnnxDimension[];
 }
 
-export interface OnnxTensorType {
+interface OnnxTensorType {
   /** One of {@link OnnxDataType}. */
   readonly elemType?: number;
   readonly shape?: OnnxTensorShape;
 }
 
 /** TypeProto, tensors only. */
-export interface OnnxType {
+interface OnnxType {
   readonly tensorType?: OnnxTensorType;
 }
 
@@ -131,7 +131,7 @@ export interface OnnxGraph {
 }
 
 /** OperatorSetIdProto: the empty domain is ONNX's own. */
-export interface OnnxOpset {
+interface OnnxOpset {
   readonly domain?: string;
   readonly version?: number;
 }
