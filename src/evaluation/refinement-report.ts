@@ -51,7 +51,8 @@ export interface MetricComparison {
   readonly interval: Interval | null;
 }
 
-export type RunComparison = Readonly<Partial<Record<MetricKey, MetricComparison>>>;
+/** By metric. */
+export type RunComparison = Readonly<Record<string, MetricComparison>>;
 
 export interface ComparisonReport {
   readonly metrics: RunComparison;

@@ -26,6 +26,18 @@ describe('intervals', () => {
     expect(Math.abs(high - (accuracy + margin))).toBeLessThan(margin * 0.15);
   });
 
+  test('agree with it too where rows are drawn by Poisson weights', () => {
+    const size = 20_001;
+    const scores = randomRun(size, 0.7);
+    const { accuracy } = scores.metrics();
+    const margin = 1.959964 * Math.sqrt((accuracy! * (1 - accuracy!)) / size);
+    const { overall, groups } = bootstrapIntervals(scores.columns());
+    expect((overall.accuracy![1] - overall.accuracy![0]) / (2 * margin)).toBeCloseTo(1, 0.9);
+    expect(overall.accuracy![0]).toBeCloseTo(accuracy! - margin, 3);
+    const [low, high] = groups.get('g2')!.accuracy!;
+    expect((high - low) / (4 * margin)).toBeCloseTo(1, 0.9);
+  });
+
   test('depend on the seed alone', () => {
     const scores = randomRun(200, 0.5);
     const of = (seed: number) => bootstrapIntervals(scores.columns(), { seed, resamples: 50 });

@@ -39,3 +39,15 @@ test('nextBelow stays below its bound', () => {
   const seen = new Set(Array.from({ length: 500 }, () => random.nextBelow(3)));
   expect([...seen].sort()).toEqual([0, 1, 2]);
 });
+
+test('Poisson weights have mean 1 and variance 1', () => {
+  const random = new SeededRandom(3);
+  const weights = new Uint16Array(1_000_001);
+  random.drawPoissonWeights(weights);
+  const mean = weights.reduce((sum, weight) => sum + weight, 0) / weights.length;
+  const variance = weights.reduce((sum, weight) => sum + (weight - mean) ** 2, 0) / weights.length;
+  expect(Math.abs(mean - 1)).toBeLessThan(0.004);
+  expect(Math.abs(variance - 1)).toBeLessThan(0.008);
+  const none = weights.filter((weight) => weight === 0).length / weights.length;
+  expect(Math.abs(none - Math.exp(-1))).toBeLessThan(0.002);
+});
