@@ -150,7 +150,10 @@ async function decode(
   if (info.channels !== 3 || data.length !== spec.width * spec.height * 3) {
     throw new Error(`decoder gave ${info.width} x ${info.height} x ${info.channels}`);
   }
-  return data.byteLength === data.buffer.byteLength ? data : data.slice();
+  // What comes is a Buffer, whose `slice` shares memory; a raster promises a plain array on a buffer of its own.
+  return data.byteLength === data.buffer.byteLength
+    ? new Uint8Array(data.buffer)
+    : Uint8Array.from(data);
 }
 
 function unsupported(path: string, got: string): VgrError {
