@@ -82,17 +82,18 @@ export function packPolicyBatch(
 }
 
 /**
- * One number per action of each example, [B, N + 2]: the candidates' first, then zeros up to N, then those of the last two
- * actions, keep and none.
+ * One number per choice of each example, [B, N + extra]: those of the candidates, zeros up to N, then those of the choices
+ * that name no candidate: keep and none of rethink, or the one none of think.
  */
 export function packActions(
   values: readonly ArrayLike<number>[],
   { batch, candidates }: PaddedSizes,
+  extra: number = EXTRA_ACTIONS,
 ): Tensor {
-  const width = candidates + EXTRA_ACTIONS;
+  const width = candidates + extra;
   const data = new Float32Array(batch * width);
   for (const [row, each] of values.entries()) {
-    const own = each.length - EXTRA_ACTIONS;
+    const own = each.length - extra;
     for (let action = 0; action < each.length; action++) {
       const column = action < own ? action : candidates + action - own;
       data[row * width + column] = each[action]!;

@@ -29,8 +29,11 @@ export interface PolicyOutputs {
   readonly score: Expression;
 }
 
-/** Where noise may enter while training, such as dropout: shape of x in, same shape out. */
-export type Regularizer = (site: string, x: Expression) => Expression;
+/** States that noise may enter while training: after the words are read, and after the tool is told of. */
+export type NoiseSite = 'read' | 'told';
+
+/** Adds noise such as dropout to a state [B, N, width]; same shape out. */
+export type Regularizer = (site: NoiseSite, x: Expression) => Expression;
 
 /**
  * The lite policy: candidates read the words of the expression, then each other, and think answers; then each candidate is

@@ -35,21 +35,35 @@ export function sampleActions(
 }
 
 /**
- * The group's advantages: (reward - mean) / standard deviation over the group, none where all rewards are equal. Equal
- * actions have equal rewards, so that shares and advantages by action say all of the group.
- * @see Shao et al. 2024, arXiv 2402.03300, section 4.1
+ * `normalized`: (reward - mean) / standard deviation over the group, as in Shao et al. 2024, arXiv 2402.03300, section 4.1.
+ * All answers of a group meet the same tool, right or wrong, so that the deviation takes out how much more a correction earns
+ * than a confirmation. `centred`: reward - mean, as in Liu et al. 2025, arXiv 2503.20783, keeps it.
  */
-export function evaluateGroup(actions: Int32Array, rewards: Float32Array): SampledGroup {
+export type AdvantageKind = 'normalized' | 'centred';
+
+/**
+ * The group's advantages, none where all rewards are equal. Equal actions have equal rewards, so that shares and advantages
+ * by action say all of the group.
+ */
+export function evaluateGroup(
+  kind: AdvantageKind,
+  actions: Int32Array,
+  rewards: Float32Array,
+): SampledGroup {
   const size = actions.length;
   const earned = Float64Array.from(actions, (action) => rewards[action]!);
   const meanReward = earned.reduce((sum, value) => sum + value, 0) / size;
-  const variance = earned.reduce((sum, value) => sum + (value - meanReward) ** 2, 0) / size;
+  const scale = kind === 'centred' ? 1 : deviation(earned, meanReward);
   const teaches = earned.some((value) => value !== earned[0]);
   const shares = new Float32Array(rewards.length);
   const advantages = new Float32Array(rewards.length);
   for (const action of actions) {
     shares[action]! += 1 / size;
-    if (teaches) advantages[action] = (rewards[action]! - meanReward) / Math.sqrt(variance);
+    if (teaches) advantages[action] = (rewards[action]! - meanReward) / scale;
   }
   return { shares, advantages, meanReward, teaches };
+}
+
+function deviation(values: Float64Array, mean: number): number {
+  return Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length);
 }

@@ -1,13 +1,15 @@
-import { policy, policyAnswers, type Regularizer } from '../refinement/policy.js';
+import { type NoiseSite, policy, policyAnswers, type Regularizer } from '../refinement/policy.js';
 import {
   type BatchSizes,
   OPEN_SIZES,
   type PolicySettings,
   policyInputs,
 } from '../refinement/policy-inputs.js';
-import { multiply } from '../tensor/elementwise.js';
+import { add, multiply } from '../tensor/elementwise.js';
 import { type Expression, input, type Parameter, parametersOf } from '../tensor/expression.js';
 import { writeOnnxGraph } from '../tensor/onnx-writer.js';
+import type { ParameterSet } from './adamw.js';
+import type { Calibration } from './calibration.js';
 import { gradientsOf } from './gradient.js';
 import { LOSS_PARTS, losses, lossInputs } from './losses.js';
 
@@ -20,6 +22,9 @@ export interface TrainingSizes extends BatchSizes {
 
 /** Inputs that switch channels of a state off: [B, 1, width], 0 or 1 / (share kept). */
 export const DROPOUT_PREFIX = 'dropout_';
+
+/** Where the policy lets noise in. */
+export const DROPOUT_SITES: readonly NoiseSite[] = ['read', 'told'];
 
 /** Output that holds the derivative of the total loss by the parameter of that name. */
 export const GRADIENT_PREFIX = 'gradient:';
@@ -58,12 +63,22 @@ export function writeActorGraph(settings: PolicySettings): Uint8Array {
   return writeOnnxGraph({ name: 'actor', outputs: { ...outputs }, parameters: 'inputs' });
 }
 
-/** The policy with its values written in, for any batch: probabilities out. */
-export function writePolicy(
-  settings: PolicySettings,
-  values: ReadonlyMap<string, Float32Array>,
-  metadata: Readonly<Record<string, string>> = {},
-): Uint8Array {
-  const outputs = policyAnswers(policy(settings, policyInputs(settings, OPEN_SIZES)));
-  return writeOnnxGraph({ name: 'policy', outputs: { ...outputs }, parameters: values, metadata });
+export interface PolicyFile {
+  readonly settings: PolicySettings;
+  readonly values: ParameterSet;
+  readonly calibration: Calibration;
+  /** Key and value pairs kept in the file. */
+  readonly metadata?: Readonly<Record<string, string>>;
+}
+
+/** The policy as an ONNX file for any batch: values written in, probabilities out, scores calibrated. */
+export function writePolicy({ settings, values, calibration, metadata }: PolicyFile): Uint8Array {
+  const outputs = policy(settings, policyInputs(settings, OPEN_SIZES));
+  const score = add(multiply(outputs.score, calibration.scale), calibration.offset);
+  return writeOnnxGraph({
+    name: 'policy',
+    outputs: { ...policyAnswers({ ...outputs, score }) },
+    parameters: values,
+    ...(metadata && { metadata }),
+  });
 }

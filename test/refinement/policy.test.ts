@@ -8,6 +8,7 @@ import {
   unpackActions,
 } from '../../src/refinement/policy-batch.js';
 import { parameterCount } from '../../src/tensor/expression.js';
+import { UNCALIBRATED } from '../../src/training/calibration.js';
 import { startValues } from '../../src/training/parameter-values.js';
 import { RandomStream } from '../../src/training/random.js';
 import { policyParameters, writePolicy } from '../../src/training/training-graph.js';
@@ -19,7 +20,11 @@ let session: GraphSession;
 beforeAll(async () => {
   const parameters = policyParameters(SMALL_POLICY);
   session = await openModel(
-    writePolicy(SMALL_POLICY, startValues(parameters, RandomStream.fromSeed(7))),
+    writePolicy({
+      settings: SMALL_POLICY,
+      values: startValues(parameters, RandomStream.fromSeed(7)),
+      calibration: UNCALIBRATED,
+    }),
   );
 });
 

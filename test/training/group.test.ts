@@ -33,7 +33,11 @@ describe('sampleActions', () => {
 describe('evaluateGroup', () => {
   test('a worked example', () => {
     // Rewards 1, 1, 0, 0.5 have the mean 0.625 and the deviation sqrt(0.171875).
-    const group = evaluateGroup(Int32Array.of(2, 2, 0, 1), Float32Array.of(0, 0.5, 1, 0.7));
+    const group = evaluateGroup(
+      'normalized',
+      Int32Array.of(2, 2, 0, 1),
+      Float32Array.of(0, 0.5, 1, 0.7),
+    );
     expect([...group.shares]).toEqual([0.25, 0.25, 0.5, 0]);
     expect(group.meanReward).toBeCloseTo(0.625, 6);
     expect(group.teaches).toBe(true);
@@ -42,8 +46,25 @@ describe('evaluateGroup', () => {
     expect(group.advantages[3]).toBe(0);
   });
 
+  test('centred advantages keep the size of the rewards', () => {
+    const group = evaluateGroup('centred', Int32Array.of(0, 1), Float32Array.of(0.1, 1));
+    expect(group.advantages[0]).toBeCloseTo(-0.45, 6);
+    expect(group.advantages[1]).toBeCloseTo(0.45, 6);
+  });
+
+  test('normalized advantages are blind to what a correction earns more than a confirmation', () => {
+    const actions = Int32Array.of(0, 1, 1);
+    const corrected = evaluateGroup('normalized', actions, Float32Array.of(0.1, 1));
+    const confirmed = evaluateGroup('normalized', actions, Float32Array.of(0.1, 0.55));
+    expect(corrected.advantages[1]).toBeCloseTo(confirmed.advantages[1]!, 5);
+  });
+
   test('equal rewards teach nothing', () => {
-    const group = evaluateGroup(Int32Array.of(0, 1, 1), Float32Array.of(0.55, 0.55, 1));
+    const group = evaluateGroup(
+      'normalized',
+      Int32Array.of(0, 1, 1),
+      Float32Array.of(0.55, 0.55, 1),
+    );
     expect(group.teaches).toBe(false);
     expect([...group.advantages]).toEqual([0, 0, 0]);
   });
@@ -53,7 +74,11 @@ describe('evaluateGroup', () => {
     const sampled = fc.array(fc.nat(5), { minLength: 2, maxLength: 16 });
     fc.assert(
       fc.property(fc.array(reward, { minLength: 6, maxLength: 6 }), sampled, (rewards, actions) => {
-        const group = evaluateGroup(Int32Array.from(actions), Float32Array.from(rewards));
+        const group = evaluateGroup(
+          'normalized',
+          Int32Array.from(actions),
+          Float32Array.from(rewards),
+        );
         const each = actions.map((action) => group.advantages[action]!);
         const mean = each.reduce((a, b) => a + b, 0) / each.length;
         const variance = each.reduce((sum, value) => sum + value * value, 0) / each.length;

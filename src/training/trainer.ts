@@ -1,0 +1,238 @@
+import type { PolicySettings } from '../refinement/policy-inputs.js';
+import type { Parameter } from '../tensor/expression.js';
+import type { ParameterSet } from './adamw.js';
+import { wordBucket } from './bucket.js';
+import { checkOverlaps, type TrainingExample, type TrainingQuery } from './example.js';
+import {
+  grpoEpoch,
+  type ReferenceReadings,
+  readReference,
+  type SamplingStatistics,
+} from './grpo.js';
+import { freshLearner, Learner, type LearnerState } from './learner.js';
+import { copyValues, startValues } from './parameter-values.js';
+import { type LossValues, PolicyGraphs } from './policy-graphs.js';
+import { RandomStream } from './random.js';
+import { learningRate, type Schedule } from './schedule.js';
+import type { TrainingRuntime } from './session.js';
+import type { PhaseSettings, TrainingSettings } from './settings.js';
+import { policyParameters } from './training-graph.js';
+import { type Choose, likeliest, type Validation, validate } from './validation.js';
+import { warmStartEpoch } from './warm-start.js';
+
+export type Phase = 'warm-start' | 'grpo';
+
+/** Everything that training needs to go on, at the end of an epoch. */
+export interface TrainingState {
+  readonly phase: Phase;
+  /** Epochs of the phase that are done. */
+  readonly epoch: number;
+  readonly learner: LearnerState;
+  /** Values that the phase started from; GRPO is held close to them. */
+  readonly reference: ParameterSet;
+  readonly best: BestValues;
+  /** Epochs of the phase since the best. */
+  readonly stale: number;
+}
+
+/** The values with the best validation so far. */
+export interface BestValues {
+  readonly values: ParameterSet;
+  /** Absent before the first validation. */
+  readonly score?: number;
+  readonly phase: Phase;
+  readonly epoch: number;
+}
+
+export interface TrainingSetup {
+  readonly policy: PolicySettings;
+  readonly settings: TrainingSettings;
+  readonly queries: readonly TrainingQuery[];
+  /** Queries of other photos, unmirrored. With none, the last values count as the best. */
+  readonly validation: readonly TrainingExample[];
+  readonly runtime: TrainingRuntime;
+  /** How an answer is picked in validation. */
+  readonly choose?: Choose;
+  /** What is best: more is better. */
+  readonly rate?: (validation: Validation) => number;
+}
+
+/** The end of one epoch. */
+export interface EpochReport {
+  readonly phase: Phase;
+  /** From 1, of the phase. */
+  readonly epoch: number;
+  /** Steps of the phase so far. */
+  readonly step: number;
+  readonly learningRate: number;
+  readonly losses: LossValues;
+  /** Only in GRPO. */
+  readonly sampling?: SamplingStatistics;
+  /** Absent without validation queries. */
+  readonly validation?: Validation;
+  /** Whether this epoch's values are the best so far. */
+  readonly improved: boolean;
+  readonly state: TrainingState;
+}
+
+/** Accuracy, and among equals the mean overlap. */
+export function accuracyFirst({ accuracy, meanOverlap }: Validation): number {
+  return accuracy + 1e-3 * meanOverlap;
+}
+
+/** The state before the first epoch: values drawn from the seed, or those of an earlier training. */
+export function startState(
+  parameters: readonly Parameter[],
+  seed: number,
+  initial?: ParameterSet,
+): TrainingState {
+  const random = RandomStream.fromSeed(seed);
+  const values = initial === undefined ? startValues(parameters, random) : copyValues(initial);
+  return {
+    phase: 'warm-start',
+    epoch: 0,
+    learner: freshLearner(values, random.state),
+    reference: values,
+    best: { values, phase: 'warm-start', epoch: 0 },
+    stale: 0,
+  };
+}
+
+/**
+ * Trains from a state to the end: first the warm start, then GRPO from its best values. Reports after each epoch with a
+ * state that training can go on from; the same setup and state give the same reports, however often it is interrupted.
+ * @throws {DivergenceError} when a loss is no number; the last report's state is the last good one
+ * @throws {RangeError} when an example does not fit the policy
+ */
+export async function* train(
+  setup: TrainingSetup,
+  from: TrainingState,
+): AsyncGenerator<EpochReport, TrainingState> {
+  const run = new TrainingRun(setup);
+  let state = from;
+  for (let phase = run.unfinished(state); phase !== undefined; phase = run.unfinished(state)) {
+    if (phase !== state.phase) state = enterGrpo(state);
+    const report = await run.epoch(state);
+    state = report.state;
+    yield report;
+  }
+  return state;
+}
+
+function enterGrpo({ best, learner }: TrainingState): TrainingState {
+  return {
+    phase: 'grpo',
+    epoch: 0,
+    learner: freshLearner(best.values, learner.random),
+    reference: best.values,
+    best,
+    stale: 0,
+  };
+}
+
+class TrainingRun {
+  readonly #setup: TrainingSetup;
+  readonly #graphs: PolicyGraphs;
+  #reference: ReferenceReadings | undefined;
+
+  constructor(setup: TrainingSetup) {
+    const examples = [...setup.queries.flatMap(({ views }) => views), ...setup.validation];
+    for (const example of examples) checkOverlaps(example);
+    this.#setup = setup;
+    this.#graphs = new PolicyGraphs(setup.runtime, {
+      settings: setup.policy,
+      parameters: policyParameters(setup.policy),
+      clipRange: setup.settings.clipRange,
+      microBatch: setup.settings.microBatch,
+      words: wordBucket(examples),
+    });
+  }
+
+  /** The phase of the next epoch; undefined at the end. */
+  unfinished(state: TrainingState): Phase | undefined {
+    const { settings } = this.#setup;
+    const patient = settings.patience === 0 || state.stale < settings.patience;
+    const left = (phase: PhaseSettings) => state.epoch < phase.epochs && patient;
+    if (state.phase === 'grpo') return left(settings.grpo) ? 'grpo' : undefined;
+    if (left(settings.warmStart)) return 'warm-start';
+    return settings.grpo.epochs > 0 ? 'grpo' : undefined;
+  }
+
+  async epoch(before: TrainingState): Promise<EpochReport> {
+    const { policy, queries, settings } = this.#setup;
+    const learner = new Learner(before.learner, settings);
+    const schedule = this.#schedule(before.phase);
+    const { losses, statistics } =
+      before.phase === 'grpo'
+        ? await this.#grpo(before, learner, schedule)
+        : {
+            losses: await warmStartEpoch(
+              this.#graphs,
+              learner,
+              queries,
+              policy.width,
+              settings,
+              schedule,
+            ),
+            statistics: undefined,
+          };
+    return this.#report(before, learner, schedule, losses, statistics);
+  }
+
+  async #grpo(before: TrainingState, learner: Learner, schedule: Schedule) {
+    const { queries, settings } = this.#setup;
+    this.#reference ??= await readReference(this.#graphs, before.reference, queries);
+    return grpoEpoch(this.#graphs, learner, queries, this.#reference, settings, schedule);
+  }
+
+  #schedule(phase: Phase): Schedule {
+    const { queries, settings } = this.#setup;
+    const {
+      epochs,
+      learningRate: rate,
+      schedule,
+    } = phase === 'grpo' ? settings.grpo : settings.warmStart;
+    const inner = phase === 'grpo' ? settings.innerSteps : 1;
+    const steps = Math.ceil(queries.length / settings.batch) * inner;
+    return { kind: schedule, rate, rampSteps: steps, totalSteps: steps * epochs };
+  }
+
+  async #report(
+    before: TrainingState,
+    learner: Learner,
+    schedule: Schedule,
+    losses: LossValues,
+    sampling: SamplingStatistics | undefined,
+  ): Promise<EpochReport> {
+    const { validation: examples, choose = likeliest, rate = accuracyFirst } = this.#setup;
+    const { phase } = before;
+    const epoch = before.epoch + 1;
+    const after = learner.state;
+    const validation =
+      examples.length === 0
+        ? undefined
+        : await validate(this.#graphs, after.values, examples, choose);
+    const score = validation === undefined ? undefined : rate(validation);
+    const improved = score === undefined || score > (before.best.score ?? -Infinity);
+    return {
+      phase,
+      epoch,
+      step: after.step,
+      learningRate: learningRate(schedule, after.step),
+      losses,
+      ...(sampling && { sampling }),
+      ...(validation && { validation }),
+      improved,
+      state: {
+        phase,
+        epoch,
+        learner: after,
+        reference: before.reference,
+        best: improved
+          ? { values: after.values, ...(score !== undefined && { score }), phase, epoch }
+          : before.best,
+        stale: improved ? 0 : before.stale + 1,
+      },
+    };
+  }
+}

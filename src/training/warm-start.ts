@@ -1,0 +1,93 @@
+import {
+  rethinkTarget,
+  scoreTarget,
+  scoreWeight,
+  type TrainingQuery,
+  thinkTarget,
+  withoutWords,
+} from './example.js';
+import type { Learner } from './learner.js';
+import { type Lesson, type LossValues, lossValues, type PolicyGraphs } from './policy-graphs.js';
+import type { RandomStream } from './random.js';
+import type { Schedule } from './schedule.js';
+import type { TrainingSettings } from './settings.js';
+import { DROPOUT_SITES } from './training-graph.js';
+
+/** One epoch of supervised learning: think and rethink are shown the right choices. Gives the mean loss of each part. */
+export async function warmStartEpoch(
+  graphs: PolicyGraphs,
+  learner: Learner,
+  queries: readonly TrainingQuery[],
+  width: number,
+  settings: TrainingSettings,
+  schedule: Schedule,
+): Promise<LossValues> {
+  const weights = lossValues((part) => {
+    if (part === 'rethink') return 1;
+    if (part === 'think') return settings.thinkWeight;
+    return part === 'score' ? settings.scoreWeight : 0;
+  });
+  const passes: LossValues[] = [];
+  for (const batch of drawnBatches(queries, settings.batch, learner.random)) {
+    const lessons = batch.map((query) =>
+      supervisedLesson(query, batch.length, width, settings, learner.random),
+    );
+    const pass = await graphs.gradient(learner.values, lessons, weights);
+    learner.learn(pass, schedule);
+    passes.push(pass.parts);
+  }
+  return meanLosses(passes);
+}
+
+/** The queries in a random order, cut into batches; the last may be shorter. */
+export function drawnBatches<T>(
+  items: readonly T[],
+  batch: number,
+  random: RandomStream,
+): readonly (readonly T[])[] {
+  const order = random.shuffled(items);
+  return Array.from({ length: Math.ceil(order.length / batch) }, (_, i) =>
+    order.slice(i * batch, (i + 1) * batch),
+  );
+}
+
+/** Mean over steps of each part of the loss. */
+export function meanLosses(steps: readonly LossValues[]): LossValues {
+  return lossValues(
+    (part) => steps.reduce((sum, step) => sum + step[part], 0) / Math.max(1, steps.length),
+  );
+}
+
+function supervisedLesson(
+  { views }: TrainingQuery,
+  batch: number,
+  width: number,
+  settings: TrainingSettings,
+  random: RandomStream,
+): Lesson {
+  const example = withoutWords(views[random.below(views.length)]!, settings.wordDropout, random);
+  const target = rethinkTarget(example, settings.targetSoftness);
+  const share = (values: Float32Array) => values.map((value) => value / batch);
+  const none = new Float32Array(example.overlaps.length);
+  return {
+    example,
+    targets: {
+      think: share(thinkTarget(example, settings.targetSoftness)),
+      rethink: share(target),
+      scoreTarget: scoreTarget(example),
+      scoreWeight: share(scoreWeight(example, target)),
+      sampled: none,
+      advantage: none,
+      old: none,
+      reference: none,
+    },
+    dropout: DROPOUT_SITES.map(() => keptChannels(width, settings.dropout, random)),
+  };
+}
+
+/** 0 for a channel that is off, else what keeps the mean: 1 / (1 - share). */
+function keptChannels(width: number, share: number, random: RandomStream): Float32Array {
+  return Float32Array.from({ length: width }, () =>
+    random.uniform() < share ? 0 : 1 / (1 - share),
+  );
+}
