@@ -20,7 +20,8 @@ export class Interruption {
       process.on(signal, listener);
       this.#listeners.push([signal, listener]);
     }
-    process.stdout.on('error', this.#onStdoutError);
+    // oclif's own listener swallows a closed pipe, so that work would go on, and throws all else out of reach.
+    process.stdout.removeAllListeners('error').on('error', this.#onStdoutError);
   }
 
   /** Fires once the run shall come to its end. */

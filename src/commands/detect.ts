@@ -14,7 +14,11 @@ export default class Detect extends VgrCommand<typeof Detect> {
   ];
   static override strict = false;
   static override args = {
-    images: Args.string({ description: 'folders, globs or photos', required: true }),
+    images: Args.string({
+      ignoreStdin: true,
+      description: 'folders, globs or photos',
+      required: true,
+    }),
   };
   static override flags = { ...inferenceFlags, ...inputFlags, ...outputFlags };
 

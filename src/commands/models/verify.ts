@@ -9,7 +9,9 @@ export default class ModelsVerify extends VgrCommand<typeof ModelsVerify> {
     '<%= config.bin %> models verify centernet',
   ];
   static override strict = false;
-  static override args = { names: Args.string({ description: 'models; all at hand by default' }) };
+  static override args = {
+    names: Args.string({ ignoreStdin: true, description: 'models; all at hand by default' }),
+  };
 
   protected override work(): Promise<number> {
     return verifyModelsCommand(this.positional, this.printer);

@@ -1,0 +1,118 @@
+import { ImageRoots } from '../io/image-path.js';
+import { imageRoots } from '../io/image-source.js';
+import { countLines, readLines } from '../io/line-reader.js';
+import { OverlayFolder } from '../io/overlay.js';
+import { withoutDone } from '../pipeline/journal.js';
+import { take, untilAborted } from '../pipeline/ordered-map.js';
+import { type ExamineParts, examinePhoto, PhotoStore } from '../pipeline/photo-store.js';
+import { startedProgress } from '../pipeline/ports.js';
+import { intakeQueries } from '../pipeline/query-intake.js';
+import { type PhotoSource, refineQueries } from '../pipeline/refine-run.js';
+import { parseShard } from '../pipeline/shard.js';
+import { type Engine, openEngine, photoOpener } from './engine.js';
+import {
+  type LineCommand,
+  type LineFlags,
+  lineSettings,
+  openSinks,
+  streamOptions,
+} from './line-command.js';
+import { openRefiner } from './open-refiner.js';
+import { runLines } from './run-lines.js';
+
+export interface RefineFlags extends LineFlags {
+  readonly queries: string;
+  readonly refiner: string;
+  readonly tool?: string | undefined;
+}
+
+/** Queries of one photo lie near each other: this many are in work for each photo that is. */
+const QUERIES_PER_PHOTO = 4;
+
+/** `vgr refine`: queries to answers. @returns the exit code */
+export async function refineCommand(command: LineCommand<RefineFlags>): Promise<number> {
+  const { flags, printer, interruption } = command;
+  const hasImages = command.images.length > 0;
+  const shard = parseShard(flags.shard);
+  const engine = await openEngine(hasImages ? flags : { ...flags, detector: 'none' }, printer);
+  try {
+    const refiner = await openRefiner(flags.refiner);
+    const settings = {
+      ...engine.settings,
+      ...lineSettings(flags),
+      refiner: refiner.name,
+      tool: flags.tool ?? null,
+      queries: flags.queries,
+      images: JSON.stringify(command.images),
+    };
+    const sinks = await openSinks(command, settings, engine.detector?.categories ?? []);
+    try {
+      const progress = startedProgress();
+      const clock = (): number => performance.now();
+      const overlays = flags.visualize ? new OverlayFolder(flags.visualize) : undefined;
+      const source = await photoSource(command, engine, { progress, clock });
+      const items = take(
+        intakeQueries(untilAborted(readLines(flags.queries), interruption.signal), shard),
+        flags.limit ?? Number.POSITIVE_INFINITY,
+      );
+      return await runLines({
+        ...sinks,
+        command: 'refine',
+        settings,
+        engine,
+        lines: refineQueries(
+          withoutDone(items, (item) => Boolean(sinks.folder?.done.hasQuery(item))),
+          {
+            ...(source && { source }),
+            refine: async (request) => (await refiner.refine([request]))[0]!,
+            ...(flags.tool !== undefined && { toolName: flags.tool }),
+            clock,
+            progress,
+            stream: streamOptions(flags, engine, QUERIES_PER_PHOTO),
+            timing: !flags['no-timing'],
+            ...(overlays && { draw: (line, { path }) => overlays.drawAnswer(line, path) }),
+          },
+        ),
+        progress,
+        stages: [
+          ...(source
+            ? [
+                { title: 'decode', count: () => progress.decoded },
+                { title: 'detect', count: () => progress.detected },
+              ]
+            : []),
+          { title: 'refine', count: () => progress.refined },
+        ],
+        ...(flags.queries !== '-' && {
+          countItems: async () =>
+            Math.min((await countLines(flags.queries)) / shard.count, flags.limit ?? Infinity),
+        }),
+        noun: 'queries',
+        printer,
+        interruption,
+      });
+    } finally {
+      await sinks.folder?.close();
+    }
+  } finally {
+    await engine.close();
+  }
+}
+
+/** Photos of the folders on the command line, each decoded and detected once for the queries near each other. */
+async function photoSource(
+  { images, flags }: LineCommand<RefineFlags>,
+  { detector, inFlight }: Engine,
+  { clock, progress }: Pick<ExamineParts, 'clock' | 'progress'>,
+): Promise<PhotoSource | undefined> {
+  if (!detector) return undefined;
+  const roots = await ImageRoots.open(await imageRoots(images), {
+    allowOutside: flags['allow-outside'],
+  });
+  const parts = { open: photoOpener(flags), detector, clock, progress };
+  return {
+    locate: async (image) => ({ image, path: await roots.resolve(image) }),
+    photos: new PhotoStore(2 * inFlight, (ref) => examinePhoto(ref, parts, false)),
+    detectorName: detector.name,
+  };
+}

@@ -1,0 +1,283 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { lockOutput } from '../../src/io/output-lock.js';
+import { freshFolder, jsonLines, photoFolder, vgr } from '../support/vgr.js';
+
+const CPU = ['--device', 'cpu'];
+const FIXTURES = ['refine', 'fixtures/images', '--queries', 'fixtures/queries.jsonl', ...CPU];
+
+function linesOf(path: string): Record<string, unknown>[] {
+  return jsonLines(readFileSync(path, 'utf8'));
+}
+
+/** A queries file with `count` lines over the photos of a folder, several a photo. */
+function queriesOver(folder: string, count: number): string {
+  const images = readdirSync(folder).filter((name) => name.endsWith('.jpg'));
+  const path = join(freshFolder(), 'q.jsonl');
+  const lines = Array.from({ length: count }, (_, index) => {
+    const image = images[Math.floor((index * images.length) / count)];
+    return JSON.stringify({ id: `q${index}`, image, query: index % 2 ? 'the left ball' : 'it' });
+  });
+  writeFileSync(path, `${lines.join('\n')}\n`);
+  return path;
+}
+
+/** Whether this machine lets a test make a small disk of its own. */
+function canMount(): boolean {
+  if (process.platform !== 'linux' || process.getuid?.() !== 0) return false;
+  const folder = freshFolder();
+  const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=16k', 'tmpfs', folder]);
+  return mounted.status === 0 && spawnSync('umount', [folder]).status === 0;
+}
+
+describe('vgr refine', () => {
+  it('answers the fixture queries, one line each, in order', async () => {
+    const queries = linesOf('fixtures/queries.jsonl');
+    const { code, stdout, stderr } = await vgr([...FIXTURES, '--no-timing']);
+    expect(code).toBe(0);
+    const lines = jsonLines(stdout);
+    expect(lines.map(({ id }) => id)).toEqual(queries.map(({ id }) => id));
+    for (const line of lines) {
+      expect(line).toMatchObject({ type: 'result', tool: { name: 'centernet' } });
+      expect(line).toHaveProperty('answer.decision');
+      expect(line).not.toHaveProperty('timing_ms');
+    }
+    expect(stderr).toContain(`${queries.length} queries, `);
+  });
+
+  it('shows people one line a query, without boxes in brackets torn by names', async () => {
+    const { stdout } = await vgr([...FIXTURES, '--format', 'human', '--limit', '3']);
+    expect(stdout.trim().split('\n')).toHaveLength(3);
+    expect(stdout).toMatch(/": (confirm|correct|adjust|none|fallback) /);
+  });
+
+  it('writes a JSON array with --format json', async () => {
+    const { stdout } = await vgr([...FIXTURES, '--format', 'json', '--limit', '2']);
+    expect(JSON.parse(stdout)).toHaveLength(2);
+  });
+
+  it('reads queries from standard input', async () => {
+    const folder = await photoFolder(1);
+    const stdin = '{"id":"a","image":"photo-00.jpg","query":"the ball"}';
+    const { code, stdout } = await vgr(['refine', folder, '--queries', '-', ...CPU], { stdin });
+    expect(code).toBe(0);
+    expect(jsonLines(stdout)).toMatchObject([{ type: 'result', id: 'a' }]);
+  });
+
+  it('arbitrates between the tools of the lines without any image', async () => {
+    const line = {
+      id: 't1',
+      query: 'the left cat',
+      width: 100,
+      height: 50,
+      tools: {
+        first: [{ bbox_2d: [60, 5, 90, 40], score: 0.9, label: 'cat' }],
+        second: [{ bbox_2d: [5, 5, 40, 40], score: 0.8, label: 'cat' }],
+      },
+    };
+    const stdin = `${JSON.stringify(line)}\n`;
+    const { code, stdout } = await vgr(['refine', '--queries', '-', ...CPU], { stdin });
+    expect(code).toBe(0);
+    expect(jsonLines(stdout)[0]).toMatchObject({
+      tool: { name: 'first', bbox_2d: [60, 5, 90, 40] },
+      answer: { bbox_2d: [5, 5, 40, 40], decision: 'correct' },
+      candidates: 2,
+    });
+  });
+
+  it('gives every bad line its error record and goes on', async () => {
+    const folder = await photoFolder(1);
+    const stdin = [
+      '{"id":"a","image":"photo-00.jpg","query":"the ball"}',
+      '{"id":"b","image":',
+      '{"id":"c","image":"photo-00.jpg"}',
+      '{"id":"a","image":"photo-00.jpg","query":"the ball"}',
+      '{"id":"e","image":"../../etc/passwd","query":"x"}',
+      '{"id":"f","image":"/etc/passwd","query":"x"}',
+      '{"id":"g","image":"photo-01.jpg","query":"x"}',
+      '{"id":"h","image":"photo-00.jpg","query":"\\u001b[2J the ball"}',
+    ].join('\r\n');
+    const { code, stdout, stderr } = await vgr(['refine', folder, '--queries', '-', ...CPU], {
+      stdin,
+    });
+    expect(code).toBe(1);
+    const lines = jsonLines(stdout);
+    expect(lines.map(({ type, code: fault, line }) => [type, fault, line])).toEqual([
+      ['result', undefined, undefined],
+      ['error', 'QUERY_INVALID', 2],
+      ['error', 'QUERY_INVALID', 3],
+      ['error', 'ID_DUPLICATE', 4],
+      ['error', 'IMAGE_OUTSIDE', 5],
+      ['error', 'IMAGE_OUTSIDE', 6],
+      ['error', 'IMAGE_MISSING', 7],
+      ['result', undefined, undefined],
+    ]);
+    expect(stderr).toContain('8 queries, 6 failed');
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: that none arrives is what is tested
+    expect(stderr + stdout).not.toMatch(/\x1b/);
+    expect(stderr).not.toMatch(/\n\s+at /);
+  });
+
+  it('passes by every broken fixture', async () => {
+    const text = readFileSync('fixtures/broken-queries.jsonl', 'utf8');
+    const count = text.split('\n').filter((line) => line.trim() !== '').length;
+    const args = [
+      'refine',
+      'fixtures/images',
+      '--queries',
+      'fixtures/broken-queries.jsonl',
+      ...CPU,
+    ];
+    const { code, stdout } = await vgr(args);
+    expect(code).toBe(1);
+    const lines = jsonLines(stdout);
+    expect(lines.length).toBe(count);
+    expect(lines.filter(({ type }) => type === 'error').length).toBeGreaterThan(5);
+  });
+
+  it('needs a queries file that is there', async () => {
+    const folder = await photoFolder(1);
+    const none = await vgr(['refine', folder]);
+    expect(none.code).toBe(2);
+    expect(none.stderr).toContain('queries');
+    const missing = await vgr(['refine', folder, '--queries', 'nowhere.jsonl', ...CPU]);
+    expect(missing.code).toBe(2);
+    expect(missing.stderr).toContain('nowhere.jsonl');
+  });
+});
+
+describe('an output folder', () => {
+  it('gets journal, COCO files, run.json and pictures', async () => {
+    const output = freshFolder();
+    const pictures = join(output, 'pictures');
+    const run = await vgr([...FIXTURES, '--output', output, '--visualize', pictures]);
+    expect(run.code).toBe(0);
+    expect(run.stdout).toBe('');
+    const results = linesOf(join(output, 'results.jsonl'));
+    const dataset = JSON.parse(readFileSync(join(output, 'annotations.json'), 'utf8'));
+    const predictions = JSON.parse(readFileSync(join(output, 'predictions.json'), 'utf8'));
+    const answered = results.filter((line) => (line.answer as { bbox_2d: unknown }).bbox_2d);
+    expect(dataset.annotations).toHaveLength(answered.length);
+    expect(predictions).toHaveLength(answered.length);
+    expect(dataset.annotations[0]).toMatchObject({ id: 1, query_id: results[0]!.id });
+    const summary = JSON.parse(readFileSync(join(output, 'run.json'), 'utf8'));
+    expect(summary).toMatchObject({
+      complete: true,
+      counts: { items: results.length, errors: 0 },
+      models: [{ name: 'centernet' }],
+    });
+    expect(readdirSync(pictures)).toHaveLength(results.length);
+  });
+
+  it('is continued by a rerun, and a finished one is left as it is', async () => {
+    const folder = await photoFolder(3);
+    const queries = queriesOver(folder, 9);
+    const output = freshFolder();
+    const args = [
+      'refine',
+      folder,
+      '--queries',
+      queries,
+      '--output',
+      output,
+      ...CPU,
+      '--no-timing',
+    ];
+    expect((await vgr(args)).code).toBe(0);
+    const names = ['results.jsonl', 'annotations.json', 'predictions.json'];
+    const bytes = (): string[] => names.map((name) => readFileSync(join(output, name), 'utf8'));
+    const whole = bytes();
+
+    const again = await vgr(args);
+    expect(again.code).toBe(0);
+    expect(again.stderr).toContain('9 queries are done already');
+    expect(bytes()).toEqual(whole);
+
+    // As a kill leaves it: some whole lines, one torn, no COCO files.
+    writeFileSync(join(output, 'results.jsonl'), whole[0]!.slice(0, whole[0]!.length * 0.6));
+    rmSync(join(output, 'annotations.json'));
+    expect((await vgr(args)).code).toBe(0);
+    expect(bytes()).toEqual(whole);
+  });
+
+  it('refuses other settings, with the difference', async () => {
+    const folder = await photoFolder(1);
+    const queries = queriesOver(folder, 2);
+    const output = freshFolder();
+    const args = ['refine', folder, '--queries', queries, '--output', output, ...CPU];
+    expect((await vgr(args)).code).toBe(0);
+    const other = await vgr([...args, '--min-score', '0.4']);
+    expect(other.code).toBe(2);
+    expect(other.stderr).toContain('min_score: 0.05, now 0.4');
+    expect(linesOf(join(output, 'results.jsonl'))).toHaveLength(2);
+  });
+
+  it('belongs to one run at a time', async () => {
+    const folder = await photoFolder(1);
+    const output = freshFolder();
+    const lock = await lockOutput(output);
+    try {
+      const args = ['refine', folder, '--queries', '-', '--output', output, ...CPU];
+      const { code, stderr } = await vgr(args);
+      expect(code).toBe(3);
+      expect(stderr).toContain(`${process.pid}`);
+    } finally {
+      await lock.release();
+    }
+  });
+
+  it.runIf(existsSync('/dev/full'))('ends with 3 and a hint when stdout is full', async () => {
+    const folder = await photoFolder(2);
+    const script = `exec "$0" bin/run.js detect "$1" --device cpu > /dev/full`;
+    const run = spawnSync('sh', ['-c', script, process.execPath, folder], { encoding: 'utf8' });
+    expect(run.status).toBe(3);
+    expect(run.stderr).toMatch(/^error: .*stdout/m);
+    expect(run.stderr).not.toMatch(/\n\s+at /);
+  });
+
+  it.runIf(canMount())('keeps what was done when the disk is full', async () => {
+    const folder = await photoFolder(30);
+    const output = freshFolder();
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', output]);
+    try {
+      const args = ['refine', folder, '--queries', queriesOver(folder, 600), '--output', output];
+      const { code, stderr } = await vgr([...args, ...CPU]);
+      expect(code).toBe(3);
+      expect(stderr).toMatch(/error: .*no space/);
+      expect(readFileSync(join(output, 'results.jsonl'), 'utf8').length).toBeGreaterThan(1000);
+    } finally {
+      execFileSync('umount', [output]);
+    }
+  });
+
+  it('is left resumable by Ctrl-C, and the rest is done by the same command', async () => {
+    const folder = await photoFolder(30);
+    const queries = queriesOver(folder, 60);
+    const args = (output: string): string[] => [
+      ...['refine', folder, '--queries', queries, '--output', output],
+      ...[...CPU, '--no-timing', '--sessions', '1', '--format', 'jsonl'],
+    ];
+    const whole = freshFolder();
+    expect((await vgr(args(whole))).code).toBe(0);
+
+    const output = freshFolder();
+    const interrupted = await vgr(args(output), {
+      onStart: (child) => child.stdout!.once('data', () => child.kill('SIGINT')),
+    });
+    expect(interrupted.code).toBe(130);
+    expect(existsSync(join(output, 'annotations.json'))).toBe(false);
+    expect(JSON.parse(readFileSync(join(output, 'run.json'), 'utf8')).complete).toBe(false);
+    const done = linesOf(join(output, 'results.jsonl')).length;
+    expect(done).toBeGreaterThan(0);
+    expect(done).toBeLessThan(60);
+
+    expect((await vgr(args(output))).code).toBe(0);
+    for (const name of ['results.jsonl', 'annotations.json', 'predictions.json']) {
+      expect(readFileSync(join(output, name), 'utf8')).toBe(
+        readFileSync(join(whole, name), 'utf8'),
+      );
+    }
+  });
+});
