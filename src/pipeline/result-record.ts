@@ -8,6 +8,8 @@ import {
 } from '../formats/result-line.js';
 import type { BoxXyxy } from '../geometry/box.js';
 import { iouXyxy } from '../geometry/overlap.js';
+import { denotationsOf } from '../language/denotation.js';
+import { parseExpression } from '../language/expression.js';
 import type { Candidate, Refinement, RefineRequest } from '../refinement/refiner.js';
 
 /** Milliseconds that one query cost. */
@@ -17,8 +19,10 @@ export interface QueryTiming {
   readonly refine: number;
 }
 
-/** The answer's box is that of a candidate, or one rebuilt from candidates: the label is of the one it overlaps most. */
+/** The answer's box is that of a candidate, or rebuilt from candidates that overlap it this much (IoU). */
 const SAME_OBJECT_IOU = 0.5;
+/** A detector may give one box under several labels; overlaps closer than this are the same box. */
+const SAME_BOX_IOU = 0.02;
 
 /** The result line of an answered query. */
 export function resultLine(
@@ -27,7 +31,7 @@ export function resultLine(
   { think, answer }: Refinement,
   timing: QueryTiming | undefined,
 ): ResultLine {
-  const label = answer.boxXyxy && labelOf(answer.boxXyxy, request.candidates);
+  const label = answer.boxXyxy && labelOf(query.query, answer.boxXyxy, request.candidates);
   return {
     type: 'result',
     schema: RESULT_SCHEMA,
@@ -70,16 +74,19 @@ function box(boxXyxy: BoxXyxy | null): ReturnType<typeof bbox2d> | null {
   return boxXyxy && bbox2d(boxXyxy);
 }
 
-function labelOf(boxXyxy: BoxXyxy, candidates: readonly Candidate[]): string | undefined {
-  let label: string | undefined;
-  let best = SAME_OBJECT_IOU;
-  for (const candidate of candidates) {
-    if (candidate.label === undefined) continue;
-    const overlap = iouXyxy(boxXyxy, candidate.boxXyxy);
-    if (overlap > best) {
-      best = overlap;
-      label = candidate.label;
-    }
-  }
-  return label;
+/** The label of the candidate that the answer is: of labels on the same box the one that the words name. */
+function labelOf(
+  query: string,
+  boxXyxy: BoxXyxy,
+  candidates: readonly Candidate[],
+): string | undefined {
+  const overlaps = candidates
+    .filter(({ label }) => label !== undefined)
+    .map((candidate) => ({ label: candidate.label!, iou: iouXyxy(boxXyxy, candidate.boxXyxy) }));
+  const best = overlaps.reduce((most, { iou }) => Math.max(most, iou), SAME_OBJECT_IOU);
+  const labels = overlaps.filter(({ iou }) => iou > best - SAME_BOX_IOU).map(({ label }) => label);
+  if (labels.length < 2) return labels[0];
+  const denoted = denotationsOf(parseExpression(query), new Set(labels));
+  const weight = (label: string): number => denoted.get(label)?.weight ?? 0;
+  return labels.reduce((named, label) => (weight(label) > weight(named) ? label : named));
 }
