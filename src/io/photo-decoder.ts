@@ -146,14 +146,18 @@ async function decode(
       background: { r: spec.fill, g: spec.fill, b: spec.fill },
     });
   }
-  const { data, info } = await image.toColourspace('srgb').raw().toUint8Array();
+  const { data, info } = await image
+    .toColourspace('srgb')
+    .raw()
+    .toBuffer({ resolveWithObject: true });
   if (info.channels !== 3 || data.length !== spec.width * spec.height * 3) {
     throw new Error(`decoder gave ${info.width} x ${info.height} x ${info.channels}`);
   }
-  // What comes is a Buffer, whose `slice` shares memory; a raster promises a plain array on a buffer of its own.
-  return data.byteLength === data.buffer.byteLength
-    ? new Uint8Array(data.buffer)
-    : Uint8Array.from(data);
+  // The pixels are copied into a buffer that can be moved: sharp's own cannot, and what `toUint8Array` of sharp 0.35.5
+  // gives in its place is never freed.
+  const pixels = new Uint8Array(data.length);
+  pixels.set(data);
+  return pixels;
 }
 
 function unsupported(path: string, got: string): VgrError {

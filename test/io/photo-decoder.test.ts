@@ -199,6 +199,16 @@ describe('openPhoto', () => {
     expect(sha256).toBe(createHash('sha256').update(bytes).digest('hex'));
   });
 
+  it('gives its memory back', async () => {
+    const large = { ...STRETCH, width: 512, height: 512 };
+    const open = () => openPhoto(`${FORMATS}/baseline.jpg`, large);
+    for (let i = 0; i < 20; i++) await open();
+    const before = process.memoryUsage.rss();
+    for (let i = 0; i < 200; i++) await open();
+    // 200 rasters are 157 MB; garbage that waits to be collected is less.
+    expect(process.memoryUsage.rss() - before).toBeLessThan(110e6);
+  });
+
   it('decodes slivers', async () => {
     const file = path.join(await temporaryFolder(), 'sliver.png');
     await sharp({ create: { width: 3000, height: 1, channels: 3, background: '#00ff00' } })
