@@ -53,6 +53,14 @@ function rather(wordnet: Wordnet, part: PartOfSpeech, names: ReadonlyMap<string,
   );
 }
 
+/** Nouns that look like persons ("skater") and are none: "water", "counter". */
+function falseAgents(wordnet: Wordnet, names: ReadonlyMap<string, unknown>): string {
+  return [...wordnet.senses.keys()]
+    .filter((word) => /^[a-z]{3,}(?:er|or|ist)$/.test(word) && !names.has(word))
+    .sort()
+    .join('|');
+}
+
 const wordnet = readWordnet();
 const labels = Object.keys(cocoSenses);
 const names = withColloquial(closeOver(wordnet, cocoSenses, wornSenses));
@@ -62,6 +70,7 @@ const lexicon = {
   groups: grouped(names, labels),
   adjectives: rather(wordnet, 'a', names),
   verbs: rather(wordnet, 'v', names),
+  falseAgents: falseAgents(wordnet, names),
 };
 // One string: JSON.parse reads it faster than the engine reads a literal, and the type checker skips it.
 const text = JSON.stringify(JSON.stringify(lexicon));

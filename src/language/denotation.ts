@@ -1,5 +1,5 @@
 import type { Expression, HeadNoun } from './expression.js';
-import { isPerson, type Pointer, type PointerKind, pointersOf } from './lexicon.js';
+import { looksLikePerson, type Pointer, type PointerKind, pointersOf } from './lexicon.js';
 import { singularOf } from './morphology.js';
 
 /** How well a label of a detector names what an expression is about. */
@@ -18,7 +18,6 @@ const NARROWER_LABEL = 0.8;
 const LAST_WORD = 0.9;
 /** "dog petter", "drummer": persons by the look of the word. */
 const AGENT_WEIGHT = 0.4;
-const AGENT_ENDING = /(?:[^aeiou](?:er|or)|ist|man|woman|men|women|boy|girl|lady|guy)$/;
 
 /** "Traffic_Light" and "traffic lights" are `traffic light`. */
 function plainName(name: string): string {
@@ -37,14 +36,22 @@ function pointersByEnd(noun: string): readonly Pointer[] {
     const pointers = pointersOf(words.slice(from).join(' '));
     if (pointers.length > 0) return pointers;
   }
-  const agent = AGENT_ENDING.test(noun) || isPerson(singularOf(noun));
-  return agent ? [{ label: 'person', kind: 'hyponym', weight: AGENT_WEIGHT }] : [];
+  return looksLikePerson(words.at(-1) ?? '')
+    ? [{ label: 'person', kind: 'hyponym', weight: AGENT_WEIGHT }]
+    : [];
 }
 
 /** What a detector's label stands for in COCO's words: "sofa" is `couch` itself, "taxi" a kind of `car`. */
 function labelPointer(label: string): Pointer | null {
-  const best = pointersOf(label)[0];
-  return best !== undefined && best.weight >= 0.7 && best.kind !== 'worn' ? best : null;
+  const clear = (pointers: readonly Pointer[]) =>
+    pointers.find(({ weight, kind }) => weight >= 0.7 && kind !== 'worn');
+  const words = label.split(' ');
+  const whole = clear(pointersByEnd(label));
+  if (whole !== undefined) return whole;
+  // Tools that read expressions label boxes with pieces of them: "person bottom".
+  return (
+    words.map((word) => clear(pointersOf(word))).find((pointer) => pointer !== undefined) ?? null
+  );
 }
 
 function throughLexicon(pointers: readonly Pointer[], label: string): Denotation | null {

@@ -195,7 +195,7 @@ function foldGarment(draft: Draft, garment: Draft, negated: boolean): void {
 }
 
 /** "pair of skis", "side of a bus": the thing after "of" takes the place of the part. */
-export function liftPartitive(draft: Draft): void {
+function liftPartitive(draft: Draft): void {
   const at = draft.relations.findIndex((relation) => relation.kind === 'of');
   const relation = draft.relations[at];
   const whole = relation?.landmarks[0];
@@ -214,6 +214,7 @@ export function liftPartitive(draft: Draft): void {
 }
 
 export function finish(draft: Draft): Expression {
+  liftPartitive(draft);
   foldGarments(draft);
   const words = draft.tokens.map((token) => token.word).filter((word) => word !== ',');
   const relations: Relation[] = draft.relations.map((relation) => ({

@@ -22,12 +22,14 @@ interface LexiconFile {
   >;
   readonly adjectives: string;
   readonly verbs: string;
+  readonly falseAgents: string;
 }
 
 interface Lexicon {
   readonly names: ReadonlyMap<string, readonly Pointer[]>;
   readonly adjectives: ReadonlySet<string>;
   readonly verbs: ReadonlySet<string>;
+  readonly falseAgents: ReadonlySet<string>;
 }
 
 let loaded: Lexicon | undefined;
@@ -49,6 +51,7 @@ function lexicon(): Lexicon {
     names,
     adjectives: new Set(file.adjectives.split('|')),
     verbs: new Set(file.verbs.split('|')),
+    falseAgents: new Set(file.falseAgents.split('|')),
   };
   return loaded;
 }
@@ -77,6 +80,13 @@ export function isAdjective(word: string): boolean {
 /** True where the word in its base form is a verb at least as often as a noun. */
 export function isVerb(word: string): boolean {
   return lexicon().verbs.has(word);
+}
+
+const AGENT_ENDING = /(?:[^aeiou](?:er|or)|ist)$/;
+
+/** True for words no dictionary lists that look like who does something: "petter". "water" is listed, and no person. */
+export function looksLikePerson(word: string): boolean {
+  return AGENT_ENDING.test(word) && word.length > 4 && !lexicon().falseAgents.has(word);
 }
 
 /** True for "man", "skier", "crowd". */

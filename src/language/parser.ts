@@ -7,7 +7,6 @@ import {
   draftOf,
   fill,
   finish,
-  liftPartitive,
   mainChunk,
   newDraft,
 } from './draft.js';
@@ -26,7 +25,8 @@ function ownerOf(chain: readonly Draft[], segment: Segment, previous: RelationKi
   if (chain.length === 1 || relator === null) return top;
   if (relator.kind === 'of') return last;
   if (segment.joined) return top;
-  const looksBack = relator.verbal || (relator.kind === 'with' && isAnimate(top.head?.lemma ?? ''));
+  const bearer = [top, last].some((draft) => isAnimate(draft.head?.lemma ?? ''));
+  const looksBack = relator.verbal || (relator.kind === 'with' && bearer);
   const dressing = relator.kind === 'wearing';
   if (looksBack || dressing) {
     return chain.findLast((draft) => isAnimate(draft.head?.lemma ?? '')) ?? top;
@@ -146,6 +146,5 @@ export function parseExpression(text: string): Expression {
   }
   if (top.head === null && tokens[0]?.word === 'who')
     top.head = { ...headNoun('person'), phrase: 'who' };
-  liftPartitive(top);
   return finish(top);
 }

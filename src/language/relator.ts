@@ -73,6 +73,10 @@ const PASTS = new Set(
     ' ',
   ),
 );
+/** Seen from what is carried: "umbrella held by a man". */
+const CARRIED_BY = new Set(
+  'held worn carried ridden used pushed pulled driven swung touched'.split(' '),
+);
 /** "parked by" tells a place, "held by" a deed. */
 const PLACED = new Set(
   'parked seated positioned located placed situated laid stationed'.split(' '),
@@ -156,13 +160,15 @@ function isVerbHere(word: string, next: string | undefined, around: Surroundings
 }
 
 function matchVerb(words: readonly string[], around: Surroundings): RelatorMatch | null {
-  const [word, next] = words;
+  const [word, following] = words;
+  const prepositionNext = matchPreposition(words.slice(1).join(' ')) !== null;
+  const next = prepositionNext ? ',' : following;
   if (word === undefined || !isVerbHere(word, next, around)) return null;
   const particle = matchPreposition(words.slice(1).join(' '));
   if (particle === null || !FOLLOWS_VERB.has(particle.kind))
     return relator(word, 'other', true, false);
   const done = particle.words === 'by' && !/ing$/.test(word) && !PLACED.has(word);
-  const kind = done ? 'other' : particle.kind;
+  const kind = !done ? particle.kind : CARRIED_BY.has(word) ? 'with' : 'other';
   return relator(`${word} ${particle.words}`, kind, true, particle.negated);
 }
 

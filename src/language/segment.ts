@@ -49,6 +49,13 @@ function isNounLike({ word }: Token): boolean {
   return !describing;
 }
 
+/** "the boy and not" is `boy`. */
+function withoutLooseEnds(tokens: readonly Token[]): Token[] {
+  const holds = ({ word }: Token) => !FUNCTION_WORDS.has(word) && !DETERMINERS.has(word);
+  const first = tokens.findIndex(holds);
+  return first < 0 ? [] : tokens.slice(first, tokens.findLastIndex(holds) + 1);
+}
+
 const CONJUNCTIONS = new Set(['and', 'but', ',']);
 /** Words that end the reach of a "not". */
 const NEGATION_ENDS = new Set(['and', 'but', 'who', 'that', 'which']);
@@ -71,7 +78,10 @@ class Segmenter {
 
   run(): Segment[] {
     for (let at = 0; at < this.tokens.length; ) at += this.#take(at);
-    return [...this.#done, this.#segment];
+    return [...this.#done, this.#segment].map((s) => ({
+      ...s,
+      tokens: withoutLooseEnds(s.tokens),
+    }));
   }
 
   /** Takes what starts at word `at`; returns the number of words. */
