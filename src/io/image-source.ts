@@ -14,7 +14,7 @@ import { type ImageGlob, matchGlob, readGlob } from './image-glob.js';
 import { isInside, nearestName } from './image-path.js';
 
 /** What is taken from folders and globs; a file that is given by its name is taken whatever it is called. */
-export const IMAGE_EXTENSIONS = [
+const IMAGE_EXTENSIONS = [
   '.jpg',
   '.jpeg',
   '.png',

@@ -7,7 +7,7 @@ export interface ImageType {
 }
 
 /** Bytes from the start of a file that {@link imageTypeOf} looks at. */
-export const MAGIC_BYTES = 512;
+const MAGIC_BYTES = 512;
 
 interface Magic extends ImageType {
   readonly offset?: number;

@@ -17,7 +17,7 @@ export interface LineReaderOptions {
   readonly onBytes?: (total: number) => void;
 }
 
-export const DEFAULT_MAX_LINE_BYTES = 16 * 1024 * 1024;
+const DEFAULT_MAX_LINE_BYTES = 16 * 1024 * 1024;
 
 const CHUNK_BYTES = 256 * 1024;
 const LINE_FEED = 0x0a;

@@ -17,14 +17,16 @@ const CAPTION_BACKGROUND = '#ffffff';
 const TOOL_COLOUR = '#1a4fff';
 const ANSWER_COLOUR = '#e0002a';
 const INK = '#1c1c1c';
-/** Boxes of one photo that carry their label; the rest are drawn without, for nobody could read them. */
-const LABELLED_BOXES = 60;
+/** Boxes below this score are drawn faintly and without a label where there are many: nobody could read the picture. */
+const FAINT_SCORE = 0.3;
+const MANY_BOXES = 12;
 
 interface Stroke {
   readonly box: Bbox2d;
   readonly colour: string;
   /** Dashes tell the tool from the answer where colours do not. */
   readonly dashed: boolean;
+  readonly faint?: boolean;
 }
 
 /** A folder of photos with boxes drawn over them: one JPEG a line, named by the query's id or the photo's name. */
@@ -57,25 +59,34 @@ export class OverlayFolder {
     await this.#write(line.id, canvas);
   }
 
-  /** Every box with its label and score. @throws as {@link drawAnswer} */
+  /**
+   * Every box; its label and score where it has a good score or there are few boxes. The best lie on top.
+   * @throws VgrError as {@link drawAnswer}
+   */
   async drawDetections(line: DetectionsLine, photo: string): Promise<void> {
     const canvas = await Canvas.open(photo, line);
-    canvas.drawStrokes(
-      line.detections.map(({ bbox_2d, category_id }) => ({
-        box: bbox_2d,
-        colour: categoryColour(category_id),
+    const many = line.detections.length > MANY_BOXES;
+    const drawn = line.detections
+      .toReversed()
+      .map((detection) => ({
+        ...detection,
+        box: detection.bbox_2d,
+        colour: categoryColour(detection.category_id),
         dashed: false,
-      })),
-    );
-    // The best lies on top, and is drawn last.
-    for (const { bbox_2d, score, label, category_id } of line.detections
-      .slice(0, LABELLED_BOXES)
-      .reverse()) {
-      await canvas.drawLabel(`${label} ${score.toFixed(2)}`, bbox_2d, categoryColour(category_id));
+        faint: many && detection.score < FAINT_SCORE,
+      }))
+      .sort((a, b) => Number(b.faint) - Number(a.faint));
+    canvas.drawStrokes(drawn);
+    for (const { label, score, box, colour, faint } of drawn) {
+      if (!faint) await canvas.drawLabel(`${label} ${score.toFixed(2)}`, box, colour);
     }
-    const count = line.detections.length;
+    const count = drawn.length;
+    const clear = drawn.filter(({ faint }) => !faint).length;
     await canvas.writeBelow([
-      { text: `${line.image}: ${count} ${count === 1 ? 'object' : 'objects'}`, colour: INK },
+      {
+        text: `${line.image}: ${count} ${count === 1 ? 'object' : 'objects'}${many ? `, ${clear} of score ${FAINT_SCORE} and more` : ''}`,
+        colour: INK,
+      },
     ]);
     await this.#write(line.image, canvas);
   }
@@ -153,7 +164,7 @@ class Canvas {
   drawStrokes(strokes: readonly Stroke[]): void {
     const { width, height } = this.#size;
     const line = Math.max(2, Math.round(Math.max(width, height) / 320));
-    const rects = strokes.flatMap(({ box, colour, dashed }) => {
+    const rects = strokes.flatMap(({ box, colour, dashed, faint = false }) => {
       const [x1, y1, x2, y2] = box.map((value) => value * this.#scale) as [
         number,
         number,
@@ -166,10 +177,15 @@ class Canvas {
       const w = Math.max(1, Math.min(x2, width - line / 2) - left);
       const h = Math.max(1, Math.min(y2, height - line / 2) - top);
       const at = `x="${left.toFixed(1)}" y="${top.toFixed(1)}" width="${w.toFixed(1)}" height="${h.toFixed(1)}"`;
-      const halo = `<rect ${at} stroke="#ffffff" stroke-opacity="0.7" stroke-width="${line + 2}"/>`;
+      if (faint) return [`<rect ${at} stroke="${colour}" stroke-width="1" stroke-opacity="0.6"/>`];
       const dash = dashed ? ` stroke-dasharray="${line * 4} ${line * 3}"` : '';
       const rect = `<rect ${at} stroke="${colour}" stroke-width="${line}"${dash}/>`;
-      return dashed ? [rect] : [halo, rect];
+      // Between the dashes the other box must shine through, so only whole lines get a halo.
+      if (dashed) return [rect];
+      return [
+        `<rect ${at} stroke="#ffffff" stroke-opacity="0.7" stroke-width="${line + 2}"/>`,
+        rect,
+      ];
     });
     const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}"><g fill="none">${rects.join('')}</g></svg>`;
     this.#layers.push({ input: Buffer.from(svg), left: 0, top: 0 });
