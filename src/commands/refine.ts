@@ -1,0 +1,58 @@
+import { Args, Flags } from '@oclif/core';
+import { VgrCommand } from '../cli/base-command.js';
+import { inferenceFlags, inputFlags, outputFlags } from '../cli/flags.js';
+import { refineCommand } from '../cli/refine-command.js';
+
+export default class Refine extends VgrCommand<typeof Refine> {
+  static override summary = 'Finds the one box that each expression means.';
+  static override description =
+    `The detector proposes boxes; the refiner thinks on its own, sees the detector's answer, rethinks, and confirms or corrects it.
+Queries are JSONL, one object a line: {"id": "q1", "image": "zoo/3.jpg", "query": "the left lion"}. Every line has one line of output, in the order of the file; a line that cannot be answered becomes an error record.`;
+  static override examples = [
+    '<%= config.bin %> refine ./images --queries q.jsonl',
+    '<%= config.bin %> refine ./images --queries q.jsonl | jq .answer.bbox_2d',
+    '<%= config.bin %> refine ./images --queries q.jsonl --output out --visualize out/pictures',
+    'grep lion q.jsonl | <%= config.bin %> refine ./images --queries -',
+    '<%= config.bin %> refine --queries with-tools.jsonl --tool grounding-dino',
+  ];
+  static override strict = false;
+  static override args = {
+    images: Args.string({
+      ignoreStdin: true,
+      description:
+        'folders that `image` on the lines is relative to; may be left out when every line brings `tools`',
+    }),
+  };
+  static override flags = {
+    queries: Flags.string({
+      summary: 'JSONL file of expressions; - reads standard input',
+      env: 'VGR_QUERIES',
+      required: true,
+      helpGroup: 'INPUT',
+    }),
+    refiner: Flags.string({
+      summary: 'v0 (transparent scorer) or none (the detector alone)',
+      env: 'VGR_REFINER',
+      default: 'v0',
+      helpGroup: 'MODELS',
+    }),
+    tool: Flags.string({
+      summary:
+        "whose answer counts as the tool's [default: the first of a line's `tools`, else the detector]",
+      env: 'VGR_TOOL',
+      helpGroup: 'MODELS',
+    }),
+    ...inferenceFlags,
+    ...inputFlags,
+    ...outputFlags,
+  };
+
+  protected override work(): Promise<number> {
+    return refineCommand({
+      images: this.positional,
+      flags: this.flags,
+      printer: this.printer,
+      interruption: this.interruption,
+    });
+  }
+}
