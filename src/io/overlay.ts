@@ -214,7 +214,8 @@ class Canvas {
       if (text === '') continue;
       const picture: TextPicture = await drawText(text, { size, colour, width });
       this.#layers.push({ input: picture.png, left: PADDING, top });
-      top += picture.height + Math.round(size / 2);
+      // A picture of letters without descenders is lower: lines keep their distance all the same.
+      top += Math.max(picture.height, size) + Math.round(size / 2);
     }
     this.#height = top + PADDING - Math.round(size / 2);
   }
