@@ -34,7 +34,7 @@ export function candidateCount(example: PolicyExample): number {
 }
 
 /** The smallest sizes that hold these examples; at least 1 each. */
-export function tightSizes(examples: readonly PolicyExample[]): PaddedSizes {
+function tightSizes(examples: readonly PolicyExample[]): PaddedSizes {
   return {
     batch: Math.max(1, examples.length),
     candidates: Math.max(1, ...examples.map(candidateCount)),

@@ -104,11 +104,6 @@ export function minimum(a: Operand, b: Operand): Expression {
   return where(less(a, b), a, b);
 }
 
-/** The larger of two, element by element. WebGPU has no `Max`. */
-export function maximum(a: Operand, b: Operand): Expression {
-  return where(less(a, b), b, a);
-}
-
 /** log(1 + exp(x)) without overflow. WebGPU has no `Softplus`. */
 export function softplus(x: Expression): Expression {
   return add(relu(x), logarithm(add(1, exponential(negate(absolute(x))))));

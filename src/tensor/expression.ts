@@ -52,9 +52,9 @@ export const COMPUTED_OPERATORS = [
 export type ComputedOperator = (typeof COMPUTED_OPERATORS)[number];
 
 /** `Input`: fed at each run. `Parameter`: learned. `Constant`: written into the graph. */
-export type LeafOperator = 'Input' | 'Parameter' | 'Constant';
+type LeafOperator = 'Input' | 'Parameter' | 'Constant';
 
-export type Operator = ComputedOperator | LeafOperator;
+type Operator = ComputedOperator | LeafOperator;
 
 /** What an operator needs beside its inputs; axes count from the front. */
 export interface Attributes {

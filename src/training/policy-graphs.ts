@@ -194,7 +194,7 @@ export class PolicyGraphs {
         (each) => each[`${GRADIENT_PREFIX}${name}`]!.data as Float32Array,
       );
       const sum = first!.slice();
-      for (const other of others) for (let i = 0; i < sum.length; i++) sum[i]! += other[i]!;
+      for (const other of others) addInto(sum, other);
       return [name, sum] as const;
     });
     return {
@@ -214,6 +214,10 @@ export function lossValues(of: (part: LossPart) => number): LossValues {
     policy: of('policy'),
     kl: of('kl'),
   };
+}
+
+function addInto(sum: Float32Array, other: Float32Array): void {
+  for (let i = 0; i < sum.length; i++) sum[i]! += other[i]!;
 }
 
 function scalarTensor(value: number): Tensor {

@@ -76,7 +76,7 @@ export interface EpochReport {
 }
 
 /** Accuracy, and among equals the mean overlap. */
-export function accuracyFirst({ accuracy, meanOverlap }: Validation): number {
+function accuracyFirst({ accuracy, meanOverlap }: Validation): number {
   return accuracy + 1e-3 * meanOverlap;
 }
 

@@ -7,7 +7,7 @@ import { RIGHT_IOU } from './reward.js';
 export type Choose = (example: TrainingExample, reading: PolicyReading) => number;
 
 /** Rates over the validation queries, 0..1; null where they are over nothing. */
-export interface ValidationMetrics {
+interface ValidationMetrics {
   readonly accuracy: number;
   readonly toolAccuracy: number;
   readonly thinkAccuracy: number;

@@ -10,7 +10,6 @@ import {
   greater,
   less,
   logarithm,
-  maximum,
   minimum,
   multiply,
   negate,
@@ -166,12 +165,6 @@ const CHECKS: readonly Check[] = [
     label: 'minimum',
     inputs: [[[2, 3]], [[3]]],
     build: (a, b) => minimum(a!, b!),
-  },
-  {
-    operator: 'Where',
-    label: 'maximum',
-    inputs: [[[2, 3]], [[3]]],
-    build: (a, b) => maximum(a!, b!),
   },
 ];
 

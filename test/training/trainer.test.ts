@@ -10,7 +10,11 @@ import {
   train,
 } from '../../src/training/trainer.js';
 import { policyParameters } from '../../src/training/training-graph.js';
-import { decodeTrainingState, encodeTrainingState } from '../../src/training/training-state.js';
+import {
+  decodeTrainingState,
+  encodeTrainingState,
+  TrainingStateError,
+} from '../../src/training/training-state.js';
 import { LocalRuntime } from './graph-session.js';
 import { TOY_POLICY, toyQueries } from './toy-scene.js';
 
@@ -195,5 +199,6 @@ describe('training state', () => {
     expect(decode(bytes.subarray(0, 60))).toThrow('the header is damaged');
     const wider = policyParameters({ ...POLICY, width: 16 });
     expect(decode(bytes, wider)).toThrow('belongs to a network of other sizes');
+    expect(decode(new Uint8Array(0))).toThrow(TrainingStateError);
   });
 });
