@@ -4,7 +4,7 @@ import { quoted, VgrError } from '../formats/fault.js';
 import { isInside } from './image-path.js';
 
 /** One photo to look at. */
-export interface ListedImage {
+interface ListedImage {
   /** Relative to its root, with `/` between folders; names the photo in every output. */
   readonly image: string;
   /** Where it is opened, absolute. */
