@@ -124,10 +124,14 @@ function questionExpression(tokens: readonly Token[]): Expression {
   return finish(draft);
 }
 
+/** Nobody refers to a thing at greater length; what comes after is left over. Keeps nesting shallow. */
+const MOST_WORDS = 256;
+
 /** Takes a referring expression apart. Any text is accepted; what is not understood is in `leftovers`. */
 export function parseExpression(text: string): Expression {
-  const tokens = tokensOf(text);
-  if (QUESTION_WORDS.has(tokens[0]?.word ?? '')) return questionExpression(tokens);
+  const all = tokensOf(text);
+  const tokens = all.slice(0, MOST_WORDS);
+  if (QUESTION_WORDS.has(tokens[0]?.word ?? '')) return questionExpression(all);
   const top = newDraft(tokens);
   let chain: Draft[] = [top];
   let previous: RelationKind | null = null;
@@ -144,7 +148,13 @@ export function parseExpression(text: string): Expression {
     chain = [top];
     previous = null;
   }
-  if (top.head === null && tokens[0]?.word === 'who')
+  if (top.head === null && tokens[0]?.word === 'who') {
     top.head = { ...headNoun('person'), phrase: 'who' };
+  }
+  top.tokens = all;
+  const beyond = all.slice(MOST_WORDS).map((token) => token.word);
+  top.leftovers = top.leftovers.concat(
+    beyond.filter((word) => word !== ',' && !FUNCTION_WORDS.has(word)),
+  );
   return finish(top);
 }

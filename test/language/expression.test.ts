@@ -155,6 +155,12 @@ describe('any text', () => {
     );
   });
 
+  it('may be of any length', () => {
+    const long = parseExpression(`dog ${'on the dog '.repeat(20_000)}`);
+    expect(long.head?.lemma).toBe('dog');
+    expect(long.leftovers.length).toBeGreaterThan(19_000);
+  });
+
   it('loses no content word', () => {
     const content =
       'man woman dog car red blue shirt hat left right second largest holding wearing fluffy zorp umbrella table'.split(
