@@ -111,6 +111,21 @@ export const outputFlags = {
     dependsOn: ['output'],
     helpGroup: 'OUTPUT',
   }),
+  'no-resume': Flags.boolean({
+    summary: 'start anew: where the folder is in use already, in one beside it (`out-2`)',
+    env: 'VGR_NO_RESUME',
+    default: false,
+    dependsOn: ['output'],
+    exclusive: ['retry-failed'],
+    helpGroup: 'OUTPUT',
+  }),
+  'retry-failed': Flags.boolean({
+    summary: 'continue, and do items that became errors once more',
+    env: 'VGR_RETRY_FAILED',
+    default: false,
+    dependsOn: ['output'],
+    helpGroup: 'OUTPUT',
+  }),
   'no-timing': Flags.boolean({
     summary: 'leave timings out of results, so that two runs are equal byte for byte',
     env: 'VGR_NO_TIMING',

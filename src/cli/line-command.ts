@@ -1,5 +1,6 @@
 import type { Category } from '../formats/coco-categories.js';
 import { CategoryIds, type ImageNumbering } from '../formats/coco-dataset.js';
+import { printable } from '../formats/fault.js';
 import { countingImages, imagesOfCocoFile } from '../formats/image-numbering.js';
 import type { RunSettings } from '../formats/run-summary.js';
 import { readJson } from '../io/text-file.js';
@@ -8,7 +9,7 @@ import type { Engine } from './engine.js';
 import type { InferenceFlags } from './inference-settings.js';
 import type { Interruption } from './interruption.js';
 import { defaultFormat, type LineFormat, type LineOutput, lineOutput } from './line-output.js';
-import { OutputFolder } from './output-folder.js';
+import { OutputFolder, unusedFolder } from './output-folder.js';
 import type { Printer } from './printer.js';
 import { type ProgressMode, progressMode } from './progress.js';
 
@@ -23,6 +24,8 @@ export interface LineFlags extends InferenceFlags {
   readonly format?: string | undefined;
   readonly 'image-ids'?: string | undefined;
   readonly 'no-timing': boolean;
+  readonly 'no-resume': boolean;
+  readonly 'retry-failed': boolean;
   readonly unordered: boolean;
   readonly quiet: boolean;
   readonly 'no-progress': boolean;
@@ -66,8 +69,7 @@ export async function openSinks(
   const images = ids === undefined ? countingImages() : imagesOfCocoFile(await readJson(ids), ids);
   const format = (flags.format ??
     defaultFormat({ toFolder: flags.output !== undefined, quiet: flags.quiet })) as LineFormat;
-  const folder =
-    flags.output === undefined ? undefined : await OutputFolder.open(flags.output, settings);
+  const folder = await openFolder(flags, settings, printer);
   return {
     output: lineOutput(format, printer),
     ...(folder && { folder }),
@@ -79,6 +81,17 @@ export async function openSinks(
       linesOnTerminal: Boolean(process.stdout.isTTY) && format !== 'none',
     }),
   };
+}
+
+async function openFolder(
+  flags: LineFlags,
+  settings: RunSettings,
+  printer: Printer,
+): Promise<OutputFolder | undefined> {
+  if (flags.output === undefined) return undefined;
+  const path = flags['no-resume'] ? unusedFolder(flags.output) : flags.output;
+  if (path !== flags.output) printer.note(`writing to ${printable(path)}`);
+  return OutputFolder.open(path, settings, { retryFailed: flags['retry-failed'] });
 }
 
 /** How many items are in work; read-ahead as deep again hides a slow one from the rest. */

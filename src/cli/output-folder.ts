@@ -17,22 +17,33 @@ import { type AppendFile, openAppendFile } from '../io/append-file.js';
 import { writeFileAtomic } from '../io/atomic-file.js';
 import { readLines } from '../io/line-reader.js';
 import { lockOutput, type OutputLock } from '../io/output-lock.js';
-import { readTextIfThere } from '../io/text-file.js';
-import { DoneItems } from '../pipeline/journal.js';
+import { fileExists, readTextIfThere } from '../io/text-file.js';
+import {
+  DoneItems,
+  type JournalLine,
+  type JournalTally,
+  tallyJournal,
+  withReplacements,
+} from '../pipeline/journal.js';
+
+export interface OutputFolderOptions {
+  /** Do items that became errors once more. */
+  readonly retryFailed: boolean;
+}
 
 /**
  * The folder of `--output`. `results.jsonl` is the journal: lines are appended as they come, and a rerun goes on behind
  * the last whole one. The COCO files are made from it at the end and renamed into place.
  */
 export class OutputFolder {
-  readonly #folder: string;
+  readonly path: string;
   readonly #lock: OutputLock;
   readonly #journal: AppendFile;
   /** What earlier runs left in the journal. */
   readonly done: DoneItems;
 
-  private constructor(folder: string, lock: OutputLock, journal: AppendFile, done: DoneItems) {
-    this.#folder = folder;
+  private constructor(path: string, lock: OutputLock, journal: AppendFile, done: DoneItems) {
+    this.path = path;
     this.#lock = lock;
     this.#journal = journal;
     this.done = done;
@@ -42,15 +53,25 @@ export class OutputFolder {
    * @throws VgrError OUTPUT_BUSY where another run works there, OUTPUT_MISMATCH where an earlier one had other settings,
    *   OUTPUT_UNWRITABLE, DISK_FULL
    */
-  static async open(folder: string, settings: RunSettings): Promise<OutputFolder> {
-    const lock = await lockOutput(folder);
+  static async open(
+    path: string,
+    settings: RunSettings,
+    { retryFailed }: OutputFolderOptions,
+  ): Promise<OutputFolder> {
+    const lock = await lockOutput(path);
     try {
-      await refuseOtherSettings(folder, settings);
-      const path = join(folder, 'results.jsonl');
-      const journal = await openAppendFile(path);
-      const done = new DoneItems();
-      for await (const line of readJournal(path)) done.add(line);
-      return new OutputFolder(folder, lock, journal, done);
+      await refuseOtherSettings(path, settings);
+      const file = join(path, 'results.jsonl');
+      let journal = await openAppendFile(file);
+      if (retryFailed) {
+        // A run that retried and was killed has left replacements: they go to their places first.
+        await journal.close();
+        await replaceRetried(file);
+        journal = await openAppendFile(file);
+      }
+      const done = new DoneItems(retryFailed);
+      for await (const { line } of readJournal(file)) done.add(line);
+      return new OutputFolder(path, lock, journal, done);
     } catch (thrown) {
       await lock.release();
       throw thrown;
@@ -68,14 +89,26 @@ export class OutputFolder {
   }
 
   async writeSummary(summary: RunSummary): Promise<void> {
-    await this.#write('run.json', [`${JSON.stringify(summary, null, 2)}\n`]);
+    await writeFileAtomic(join(this.path, 'run.json'), [`${JSON.stringify(summary, null, 2)}\n`]);
   }
 
-  /** Makes predictions.json and annotations.json from the whole journal. */
-  async writeCoco(images: ImageNumbering, categories: CategoryIds): Promise<void> {
-    const read = (): AsyncIterable<OutputLine> => readJournal(join(this.#folder, 'results.jsonl'));
-    await this.#write('predictions.json', cocoPredictions(read, images, categories));
-    await this.#write('annotations.json', cocoDataset(read, images, categories));
+  /** Counts the lines of the whole journal. */
+  tally(): Promise<JournalTally> {
+    return tallyJournal(readJournal(this.#file));
+  }
+
+  /** Puts retried lines in their places and makes predictions.json and annotations.json from the whole journal. */
+  async finish(images: ImageNumbering, categories: CategoryIds): Promise<void> {
+    await replaceRetried(this.#file);
+    const read = (): AsyncIterable<OutputLine> => linesOf(readJournal(this.#file));
+    await writeFileAtomic(
+      join(this.path, 'predictions.json'),
+      cocoPredictions(read, images, categories),
+    );
+    await writeFileAtomic(
+      join(this.path, 'annotations.json'),
+      cocoDataset(read, images, categories),
+    );
   }
 
   async close(): Promise<void> {
@@ -86,8 +119,19 @@ export class OutputFolder {
     }
   }
 
-  async #write(name: string, chunks: AsyncIterable<string> | Iterable<string>): Promise<void> {
-    await writeFileAtomic(join(this.#folder, name), chunks);
+  get #file(): string {
+    return join(this.path, 'results.jsonl');
+  }
+}
+
+/** The folder itself where nothing was written there yet, else the first of `out-2`, `out-3`, ... that is free. */
+export function unusedFolder(path: string): string {
+  const isFree = (folder: string): boolean => !fileExists(join(folder, 'results.jsonl'));
+  if (isFree(path)) return path;
+  const bare = path.replace(/\/+$/, '');
+  for (let number = 2; ; number++) {
+    const beside = `${bare}-${number}`;
+    if (isFree(beside)) return beside;
   }
 }
 
@@ -101,8 +145,19 @@ async function refuseOtherSettings(folder: string, settings: RunSettings): Promi
   throw new VgrError(
     'OUTPUT_MISMATCH',
     `${quoted(folder)} holds a run with other settings: ${difference.join('; ')}`,
-    { hint: 'give the old settings to continue it, or another `--output` folder to start anew' },
+    {
+      hint: 'give the old settings to continue it; `--no-resume` starts anew beside it, in a folder of its own',
+    },
   );
+}
+
+async function replaceRetried(file: string): Promise<void> {
+  const { replacements } = await tallyJournal(readJournal(file));
+  if (replacements > 0)
+    await writeFileAtomic(
+      file,
+      withReplacements(() => readJournal(file)),
+    );
 }
 
 function parseOrNull(text: string): unknown {
@@ -114,9 +169,16 @@ function parseOrNull(text: string): unknown {
 }
 
 /** @throws VgrError INPUT_INVALID for a line that no run writes */
-async function* readJournal(path: string): AsyncGenerator<OutputLine> {
+async function* readJournal(path: string): AsyncGenerator<JournalLine> {
   for await (const item of readLines(path)) {
     if ('fault' in item) throw item.fault;
-    yield parseOutputLine(item.text, `${path}:${item.number}`);
+    yield {
+      line: parseOutputLine(item.text, `${path}:${item.number}`),
+      text: `${item.text}\n`,
+    };
   }
+}
+
+async function* linesOf(entries: AsyncIterable<JournalLine>): AsyncGenerator<OutputLine> {
+  for await (const { line } of entries) yield line;
 }

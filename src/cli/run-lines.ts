@@ -47,18 +47,19 @@ export async function runLines(run: LineRun): Promise<number> {
   const { folder, printer, interruption } = run;
   const start = performance.now();
   const tally: Tally = { items: 0, errors: 0 };
-  const summary = (complete: boolean): RunSummary =>
-    summarise(run, tally, { complete, wallMs: performance.now() - start });
-  await folder?.writeSummary(summary(false));
+  const summary = (complete: boolean, total: Tally): RunSummary =>
+    summarise(run, total, { complete, wallMs: performance.now() - start });
+  await folder?.writeSummary(summary(false, { items: folder.done.count, errors: 0 }));
   if (folder && folder.done.count > 0) {
     printer.note(`${folder.done.count} ${run.noun} are done already`);
   }
   await writeLines(run, tally);
   const complete = !interruption.signal.aborted;
-  if (complete) await folder?.writeCoco(run.images, run.categories);
-  await folder?.writeSummary(summary(complete));
+  if (complete) await folder?.finish(run.images, run.categories);
+  const total = (await folder?.tally()) ?? tally;
+  await folder?.writeSummary(summary(complete, total));
   if (!interruption.pipeClosed) printer.note(closingNote(run, tally, performance.now() - start));
-  return interruption.pipeClosed || tally.errors + (folder?.done.failed ?? 0) === 0 ? 0 : 1;
+  return interruption.pipeClosed || total.errors === 0 ? 0 : 1;
 }
 
 async function writeLines(run: LineRun, tally: Tally): Promise<void> {
@@ -99,11 +100,10 @@ async function itemTotal({ countItems, folder }: LineRun): Promise<number | unde
 
 function summarise(
   run: LineRun,
-  tally: Tally,
+  total: Tally,
   { complete, wallMs }: { readonly complete: boolean; readonly wallMs: number },
 ): RunSummary {
   const { engine, progress } = run;
-  const done = run.folder?.done;
   return {
     schema: 1,
     command: run.command,
@@ -116,9 +116,9 @@ function summarise(
     sessions: engine.sessions,
     threads: engine.threads,
     counts: {
-      items: tally.items + (done?.count ?? 0),
-      errors: tally.errors + (done?.failed ?? 0),
-      resumed: done?.count ?? 0,
+      items: total.items,
+      errors: total.errors,
+      resumed: run.folder?.done.count ?? 0,
       images_left_out: run.images.leftOut,
     },
     timings: {

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { asVgrError, quoted, VgrError } from '../formats/fault.js';
 
@@ -28,4 +29,8 @@ export async function readJson(path: string): Promise<unknown> {
       },
     );
   }
+}
+
+export function fileExists(path: string): boolean {
+  return existsSync(path);
 }

@@ -202,6 +202,45 @@ describe('an output folder', () => {
     expect(bytes()).toEqual(whole);
   });
 
+  it('has its failed items done again with --retry-failed, in their places', async () => {
+    const folder = await photoFolder(3);
+    const queries = queriesOver(folder, 9);
+    const args = (output: string): string[] => [
+      ...['refine', folder, '--queries', queries, '--output', output, ...CPU, '--no-timing'],
+    ];
+    const whole = freshFolder();
+    expect((await vgr(args(whole))).code).toBe(0);
+    const output = freshFolder();
+    const photo = readFileSync(join(folder, 'photo-01.jpg'));
+    writeFileSync(join(folder, 'photo-01.jpg'), photo.subarray(0, 300));
+    expect((await vgr(args(output))).code).toBe(1);
+    // Without the flag errors stay what they are, and still show in the exit code.
+    expect((await vgr(args(output))).code).toBe(1);
+    writeFileSync(join(folder, 'photo-01.jpg'), photo);
+    const retried = await vgr([...args(output), '--retry-failed']);
+    expect(retried.stderr).toContain('3 queries, ');
+    expect(retried.code).toBe(0);
+    for (const name of ['results.jsonl', 'annotations.json', 'predictions.json']) {
+      expect(readFileSync(join(output, name), 'utf8')).toBe(
+        readFileSync(join(whole, name), 'utf8'),
+      );
+    }
+  });
+
+  it('with --no-resume stays as it is, and a new one is made beside it', async () => {
+    const folder = await photoFolder(1);
+    const queries = queriesOver(folder, 2);
+    const output = join(freshFolder(), 'out');
+    const args = ['refine', folder, '--queries', queries, '--output', output, ...CPU];
+    expect((await vgr(args)).code).toBe(0);
+    const before = readFileSync(join(output, 'results.jsonl'), 'utf8');
+    const anew = await vgr([...args, '--no-resume', '--min-score', '0.4']);
+    expect(anew.code).toBe(0);
+    expect(anew.stderr).toContain(`writing to ${output}-2`);
+    expect(linesOf(join(`${output}-2`, 'results.jsonl'))).toHaveLength(2);
+    expect(readFileSync(join(output, 'results.jsonl'), 'utf8')).toBe(before);
+  });
+
   it('refuses other settings, with the difference', async () => {
     const folder = await photoFolder(1);
     const queries = queriesOver(folder, 2);
