@@ -7,21 +7,23 @@ export interface Token {
 }
 
 /** Spellings that stand for other words, as people type them in a hurry. */
-const SPELLINGS: Readonly<Record<string, string>> = {
-  w: 'with',
-  wo: 'without',
-  '&': 'and',
-  rt: 'right',
-  rgt: 'right',
-  rigth: 'right',
-  lft: 'left',
-  l: 'left',
-  ctr: 'center',
-  centre: 'center',
-  wearig: 'wearing',
-  grey: 'gray',
-  pic: 'picture',
-};
+const SPELLINGS: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    w: 'with',
+    wo: 'without',
+    '&': 'and',
+    rt: 'right',
+    rgt: 'right',
+    rigth: 'right',
+    lft: 'left',
+    l: 'left',
+    ctr: 'center',
+    centre: 'center',
+    wearig: 'wearing',
+    grey: 'gray',
+    pic: 'picture',
+  }),
+);
 
 /** Two words that are one. */
 const JOINED: ReadonlyArray<readonly [RegExp, string]> = [
@@ -60,7 +62,7 @@ function withoutOuterPauses(tokens: readonly Token[]): Token[] {
 function toToken(piece: string): Token {
   const possessive = /(?:'s|s')$/.test(piece) && piece.length > 3;
   const bare = possessive ? piece.replace(/s?'s$|'$/, '') : piece;
-  const word = SPELLINGS[bare] ?? bare.replaceAll("'", '');
+  const word = SPELLINGS.get(bare) ?? bare.replaceAll("'", '');
   return { word, possessive };
 }
 

@@ -47,19 +47,21 @@ function placeWords({ axis, end, rank }: Selector): string {
 function counted(noun: string, count: number): string {
   if (count === 1) return `1 ${noun}`;
   const plural = /(?:s|x|ch|sh)$/.test(noun) ? `${noun}es` : `${noun}s`;
-  return `${count} ${IRREGULAR[noun] ?? plural}`;
+  return `${count} ${IRREGULAR.get(noun) ?? plural}`;
 }
 
-const IRREGULAR: Readonly<Record<string, string>> = {
-  person: 'persons',
-  man: 'men',
-  woman: 'women',
-  child: 'children',
-  sheep: 'sheep',
-  skis: 'skis',
-  scissors: 'scissors',
-  mouse: 'mice',
-};
+const IRREGULAR: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    person: 'persons',
+    man: 'men',
+    woman: 'women',
+    child: 'children',
+    sheep: 'sheep',
+    skis: 'skis',
+    scissors: 'scissors',
+    mouse: 'mice',
+  }),
+);
 
 function kindNoun(expression: Expression, naming: Scores['naming']): string {
   return naming === 'named' && expression.head !== null ? expression.head.lemma : 'object';

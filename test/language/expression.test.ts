@@ -39,6 +39,8 @@ describe('head noun', () => {
     ['a vintage white car', '<car> white@whole vintage@whole'],
     ['the baby zebra', '<zebra> baby@whole'],
     ['an orange', '<orange>'],
+    ['the constructor on the left', '<constructor> x.min'],
+    ['__proto__ toString', '<tostring> proto@whole'],
     ['an orange umbrella', '<umbrella> orange@whole'],
     ['slice of pizza', '<pizza> slice@whole'],
     ['a glass of juice', '<glass> of(<juice>)'],
