@@ -1,9 +1,9 @@
-import type { Expression, HeadNoun } from './expression.js';
+import type { Expression } from './expression.js';
 import { looksLikePerson, type Pointer, type PointerKind, pointersOf } from './lexicon.js';
 import { singularOf } from './morphology.js';
 
 /** How well a label of a detector names what an expression is about. */
-export interface Denotation {
+interface Denotation {
   /** 0..1; 1 where the noun is the label itself. */
   readonly weight: number;
   readonly kind: PointerKind;
@@ -79,10 +79,10 @@ function denote(noun: string, pointers: readonly Pointer[], label: string): Deno
 
 /**
  * How well each label of a detector names the head noun. Any set of labels will do: equal names first, plural or not, then
- * the lexicon, then the noun's last word. Empty where the noun is null or names nothing the detector knows; the caller says
- * so. `denotations({lemma: 'jeep', ...}, ['car', 'dog'])` is `car` with weight 1, a hyponym.
+ * the lexicon, then the noun's last word. Empty where there is no noun or it names nothing the detector knows; the caller
+ * says so. For "the left jeep" and the labels `car`, `dog` it is `car` with weight 1, a hyponym.
  */
-export function denotations(head: HeadNoun | null, labels: Iterable<string>): Denotations {
+export function denotationsOf({ head }: Expression, labels: Iterable<string>): Denotations {
   const found = new Map<string, Denotation>();
   if (head === null) return found;
   const noun = plainName(head.lemma);
@@ -92,9 +92,4 @@ export function denotations(head: HeadNoun | null, labels: Iterable<string>): De
     if (denotation !== null) found.set(label, denotation);
   }
   return found;
-}
-
-/** The denotations of an expression's head; see `denotations`. */
-export function denotationsOf(expression: Expression, labels: Iterable<string>): Denotations {
-  return denotations(expression.head, labels);
 }

@@ -16,7 +16,7 @@ const SOFTNESS: Readonly<Record<SelectorAxis, number>> = {
 
 /** Place of a box on an axis, growing from the `min` end to the `max` end. x, y: centre, 0..1. size, height: natural log of
  * the share of the photo. depth: grows away from the viewer, who sees near things large and low. */
-export function placeOn(axis: SelectorAxis, box: BoxXyxy, image: ImageSize): number {
+function placeOn(axis: SelectorAxis, box: BoxXyxy, image: ImageSize): number {
   const width = (box.x2 - box.x1) / image.width;
   const height = (box.y2 - box.y1) / image.height;
   if (axis === 'x') return (box.x1 + box.x2) / 2 / image.width;

@@ -17,7 +17,7 @@ export interface ScorerWeights {
 }
 
 /** Chosen on the training photos; those for tools that read expressions are set by hand. */
-export const SCORER_WEIGHTS: ScorerWeights = {
+const SCORER_WEIGHTS: ScorerWeights = {
   place: 1,
   placeAmongAnswers: 0.15,
   lean: 0.5,
