@@ -1,11 +1,11 @@
 import { VgrError } from '../formats/fault.js';
 import { listImages } from '../io/image-source.js';
 import { OverlayFolder } from '../io/overlay.js';
-import { detectPhotos, type PhotoItem } from '../pipeline/detect-run.js';
+import { detectPhotos, intakePhotos, type PhotoItem } from '../pipeline/detect-run.js';
 import { withoutDone } from '../pipeline/journal.js';
 import { take, untilAborted } from '../pipeline/ordered-map.js';
-import { startedProgress } from '../pipeline/ports.js';
-import { inShard, parseShard } from '../pipeline/shard.js';
+import { type RunProgress, startedProgress } from '../pipeline/ports.js';
+import { shardOf } from '../pipeline/shard.js';
 import { openEngine, photoOpener } from './engine.js';
 import { type LineCommand, lineSettings, openSinks, streamOptions } from './line-command.js';
 import { runLines } from './run-lines.js';
@@ -13,26 +13,25 @@ import { runLines } from './run-lines.js';
 /** `vgr detect`: photos to detections. @returns the exit code */
 export async function detectCommand(command: LineCommand): Promise<number> {
   const { images, flags, printer, interruption } = command;
-  const shard = parseShard(flags.shard);
+  const shard = shardOf(flags.shard, process.env);
   const engine = await openEngine(flags, printer);
   try {
     const { detector } = engine;
     if (!detector) throw new VgrError('USAGE', '--detector: `detect` needs one, got `none`');
     const settings = {
       ...engine.settings,
-      ...lineSettings(flags),
+      ...lineSettings(flags, shard),
       images: JSON.stringify(images),
     };
-    const sinks = await openSinks(command, settings, detector.categories);
+    const sinks = await openSinks(command, shard, settings, detector.categories);
     try {
       const progress = startedProgress();
       const overlays = flags.visualize ? new OverlayFolder(flags.visualize) : undefined;
-      const wanted = (): AsyncIterable<PhotoItem> => {
+      const wanted = (counters: Pick<RunProgress, 'listed'>): AsyncIterable<PhotoItem> => {
         const listed = listImages(images, { allowOutside: flags['allow-outside'] });
-        const mine = ofShard(listed, ({ image }) => inShard(image, shard));
-        return take(mine, flags.limit ?? Number.POSITIVE_INFINITY);
+        return take(intakePhotos(listed, shard, counters), flags.limit ?? Number.POSITIVE_INFINITY);
       };
-      const photos = withoutDone(untilAborted(wanted(), interruption.signal), (item) =>
+      const photos = withoutDone(untilAborted(wanted(progress), interruption.signal), (item) =>
         Boolean(sinks.folder?.done.hasPhoto(item)),
       );
       return await runLines({
@@ -54,7 +53,7 @@ export async function detectCommand(command: LineCommand): Promise<number> {
           { title: 'decode', count: () => progress.decoded },
           { title: 'detect', count: () => progress.detected },
         ],
-        countItems: () => countOf(wanted()),
+        countItems: () => countOf(wanted({ listed: 0 })),
         noun: 'photos',
         printer,
         interruption,
@@ -65,13 +64,6 @@ export async function detectCommand(command: LineCommand): Promise<number> {
   } finally {
     await engine.close();
   }
-}
-
-async function* ofShard(
-  photos: AsyncIterable<PhotoItem>,
-  isMine: (photo: PhotoItem) => boolean,
-): AsyncGenerator<PhotoItem> {
-  for await (const photo of photos) if (isMine(photo)) yield photo;
 }
 
 async function countOf(items: AsyncIterable<unknown>): Promise<number> {

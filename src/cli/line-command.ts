@@ -5,6 +5,7 @@ import { countingImages, imagesOfCocoFile } from '../formats/image-numbering.js'
 import type { RunSettings } from '../formats/run-summary.js';
 import { readJson } from '../io/text-file.js';
 import type { OrderedMapOptions } from '../pipeline/ordered-map.js';
+import type { Shard } from '../pipeline/shard.js';
 import type { Engine } from './engine.js';
 import type { InferenceFlags } from './inference-settings.js';
 import type { Interruption } from './interruption.js';
@@ -49,9 +50,9 @@ export interface LineSinks {
 }
 
 /** Settings that decide the lines of either command. Where and how fast they are made is not among them. */
-export function lineSettings(flags: LineFlags): RunSettings {
+export function lineSettings(flags: LineFlags, shard: Shard): RunSettings {
   return {
-    shard: flags.shard,
+    shard: `${shard.index}/${shard.count}`,
     max_pixels: flags['max-pixels'],
     allow_outside: flags['allow-outside'],
     timing: !flags['no-timing'],
@@ -61,15 +62,17 @@ export function lineSettings(flags: LineFlags): RunSettings {
 
 /** Opens everything that lines are written to. @throws VgrError of the output folder, or of `--image-ids` */
 export async function openSinks(
-  { flags, printer }: LineCommand,
+  command: LineCommand,
+  shard: Shard,
   settings: RunSettings,
   categories: readonly Category[],
 ): Promise<LineSinks> {
+  const { flags, printer } = command;
   const ids = flags['image-ids'];
   const images = ids === undefined ? countingImages() : imagesOfCocoFile(await readJson(ids), ids);
   const format = (flags.format ??
     defaultFormat({ toFolder: flags.output !== undefined, quiet: flags.quiet })) as LineFormat;
-  const folder = await openFolder(flags, settings, printer);
+  const folder = await openFolder(command, shard, settings);
   return {
     output: lineOutput(format, printer),
     ...(folder && { folder }),
@@ -84,14 +87,17 @@ export async function openSinks(
 }
 
 async function openFolder(
-  flags: LineFlags,
+  { flags, printer }: LineCommand,
+  shard: Shard,
   settings: RunSettings,
-  printer: Printer,
 ): Promise<OutputFolder | undefined> {
   if (flags.output === undefined) return undefined;
   const path = flags['no-resume'] ? unusedFolder(flags.output) : flags.output;
   if (path !== flags.output) printer.note(`writing to ${printable(path)}`);
-  return OutputFolder.open(path, settings, { retryFailed: flags['retry-failed'] });
+  return OutputFolder.open(path, settings, {
+    retryFailed: flags['retry-failed'],
+    sharded: shard.count > 1,
+  });
 }
 
 /** How many items are in work; read-ahead as deep again hides a slow one from the rest. */

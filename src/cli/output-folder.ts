@@ -6,7 +6,12 @@ import {
   type ImageNumbering,
 } from '../formats/coco-dataset.js';
 import { quoted, VgrError } from '../formats/fault.js';
-import { type OutputLine, parseOutputLine, serialiseLine } from '../formats/result-line.js';
+import {
+  type OutputLine,
+  parseOutputLine,
+  placedText,
+  serialiseLine,
+} from '../formats/result-line.js';
 import {
   type RunSettings,
   type RunSummary,
@@ -27,6 +32,8 @@ import {
 } from '../pipeline/journal.js';
 
 export interface OutputFolderOptions {
+  /** Whether lines carry the place of their item in the whole input, for `vgr merge`. */
+  readonly sharded: boolean;
   /** Do items that became errors once more. */
   readonly retryFailed: boolean;
 }
@@ -39,14 +46,20 @@ export class OutputFolder {
   readonly path: string;
   readonly #lock: OutputLock;
   readonly #journal: AppendFile;
+  readonly #sharded: boolean;
   /** What earlier runs left in the journal. */
   readonly done: DoneItems;
 
-  private constructor(path: string, lock: OutputLock, journal: AppendFile, done: DoneItems) {
+  private constructor(
+    path: string,
+    parts: { readonly lock: OutputLock; readonly journal: AppendFile; readonly done: DoneItems },
+    sharded: boolean,
+  ) {
     this.path = path;
-    this.#lock = lock;
-    this.#journal = journal;
-    this.done = done;
+    this.#lock = parts.lock;
+    this.#journal = parts.journal;
+    this.done = parts.done;
+    this.#sharded = sharded;
   }
 
   /**
@@ -56,7 +69,7 @@ export class OutputFolder {
   static async open(
     path: string,
     settings: RunSettings,
-    { retryFailed }: OutputFolderOptions,
+    { retryFailed, sharded }: OutputFolderOptions,
   ): Promise<OutputFolder> {
     const lock = await lockOutput(path);
     try {
@@ -71,7 +84,7 @@ export class OutputFolder {
       }
       const done = new DoneItems(retryFailed);
       for await (const { line } of readJournal(file)) done.add(line);
-      return new OutputFolder(path, lock, journal, done);
+      return new OutputFolder(path, { lock, journal, done }, sharded);
     } catch (thrown) {
       await lock.release();
       throw thrown;
@@ -79,13 +92,18 @@ export class OutputFolder {
   }
 
   /** Appends one line. Resolves when there is room for the next one. */
-  append(line: OutputLine): Promise<void> {
-    return this.#journal.append(serialiseLine(line));
+  append(line: OutputLine, place: number): Promise<void> {
+    return this.#journal.append(this.#sharded ? placedText(line, place) : serialiseLine(line));
   }
 
   /** Everything appended so far is on the disk when this resolves. */
   flush(): Promise<void> {
     return this.#journal.flush();
+  }
+
+  /** Puts other lines in the place of the whole journal. */
+  async replaceJournal(lines: AsyncIterable<string>): Promise<void> {
+    await writeFileAtomic(this.#file, lines);
   }
 
   async writeSummary(summary: RunSummary): Promise<void> {

@@ -8,7 +8,7 @@ import { type ExamineParts, examinePhoto, PhotoStore } from '../pipeline/photo-s
 import { startedProgress } from '../pipeline/ports.js';
 import { intakeQueries } from '../pipeline/query-intake.js';
 import { type PhotoSource, refineQueries } from '../pipeline/refine-run.js';
-import { parseShard } from '../pipeline/shard.js';
+import { shardOf } from '../pipeline/shard.js';
 import { type Engine, openEngine, photoOpener } from './engine.js';
 import {
   type LineCommand,
@@ -33,26 +33,26 @@ const QUERIES_PER_PHOTO = 4;
 export async function refineCommand(command: LineCommand<RefineFlags>): Promise<number> {
   const { flags, printer, interruption } = command;
   const hasImages = command.images.length > 0;
-  const shard = parseShard(flags.shard);
+  const shard = shardOf(flags.shard, process.env);
   const engine = await openEngine(hasImages ? flags : { ...flags, detector: 'none' }, printer);
   try {
     const refiner = await openRefiner(flags.refiner);
     const settings = {
       ...engine.settings,
-      ...lineSettings(flags),
+      ...lineSettings(flags, shard),
       refiner: refiner.name,
       tool: flags.tool ?? null,
       queries: flags.queries,
       images: JSON.stringify(command.images),
     };
-    const sinks = await openSinks(command, settings, engine.detector?.categories ?? []);
+    const sinks = await openSinks(command, shard, settings, engine.detector?.categories ?? []);
     try {
       const progress = startedProgress();
       const clock = (): number => performance.now();
       const overlays = flags.visualize ? new OverlayFolder(flags.visualize) : undefined;
       const source = await photoSource(command, engine, { progress, clock });
       const items = take(
-        intakeQueries(untilAborted(readLines(flags.queries), interruption.signal), shard),
+        intakeQueries(untilAborted(readLines(flags.queries), interruption.signal), shard, progress),
         flags.limit ?? Number.POSITIVE_INFINITY,
       );
       return await runLines({

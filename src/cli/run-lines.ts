@@ -1,9 +1,8 @@
 import type { CategoryIds, ImageNumbering } from '../formats/coco-dataset.js';
-import type { OutputLine } from '../formats/result-line.js';
 import type { RunSettings, RunSummary } from '../formats/run-summary.js';
 import { canonicalSettings } from '../formats/run-summary.js';
 import { deviceText } from '../inference/device.js';
-import type { RunProgress } from '../pipeline/ports.js';
+import type { PlacedLine, RunProgress } from '../pipeline/ports.js';
 import type { Engine } from './engine.js';
 import type { Interruption } from './interruption.js';
 import type { LineOutput } from './line-output.js';
@@ -17,7 +16,7 @@ export interface LineRun {
   readonly command: string;
   readonly settings: RunSettings;
   readonly engine: Engine;
-  readonly lines: AsyncIterable<OutputLine>;
+  readonly lines: AsyncIterable<PlacedLine>;
   readonly output: LineOutput;
   readonly folder?: OutputFolder;
   readonly images: ImageNumbering;
@@ -73,13 +72,13 @@ async function writeLines(run: LineRun, tally: Tally): Promise<void> {
   const share = (): number | undefined => (total ? tally.items / total : undefined);
   const display = startProgress({ ...run, share, mode: run.progressMode });
   try {
-    for await (const line of run.lines) {
+    for await (const { line, place } of run.lines) {
       tally.items += 1;
       if (line.type === 'error') {
         tally.errors += 1;
         printer.itemFault(line.id ?? line.image ?? `line ${line.line}`, line);
       }
-      await folder?.append(line);
+      await folder?.append(line, place);
       await output.write(line);
       if (interruption.stdoutFault) throw interruption.stdoutFault;
       if (interruption.pipeClosed) return;
@@ -112,10 +111,12 @@ function summarise(
     settings_hash: sha256Of(canonicalSettings(run.settings)),
     versions: versions(),
     models: engine.models,
+    categories: run.categories.categories,
     device: engine.pool.device ? deviceText(engine.pool.device) : 'none',
     sessions: engine.sessions,
     threads: engine.threads,
     counts: {
+      listed: progress.listed,
       items: total.items,
       errors: total.errors,
       resumed: run.folder?.done.count ?? 0,

@@ -23,6 +23,9 @@ interface CocoBox {
   readonly about: Readonly<Record<string, unknown>>;
 }
 
+/** The category of boxes that have no label of the detector's. */
+const OBJECT = 'object';
+
 /** Ids of a run's categories by label. */
 export class CategoryIds {
   readonly categories: readonly Category[];
@@ -31,8 +34,9 @@ export class CategoryIds {
 
   /** Boxes without a label of the detector belong to `object`, whose id follows the detector's highest. */
   constructor(categories: readonly Category[]) {
-    this.#fallback = Math.max(0, ...categories.map(({ id }) => id)) + 1;
-    this.categories = [...categories, { id: this.#fallback, name: 'object' }];
+    const object = categories.find(({ name }) => name === OBJECT);
+    this.#fallback = object?.id ?? Math.max(0, ...categories.map(({ id }) => id)) + 1;
+    this.categories = object ? categories : [...categories, { id: this.#fallback, name: OBJECT }];
     this.#byLabel = new Map(this.categories.map(({ id, name }) => [name, id]));
   }
 

@@ -121,6 +121,19 @@ export function serialiseLine(line: OutputLine): string {
   return `${JSON.stringify(line)}\n`;
 }
 
+/** The line with the place of its item in the whole input as last field; the form of a shard's results.jsonl. */
+export function placedText(line: OutputLine, place: number): string {
+  return `${JSON.stringify({ ...line, place })}\n`;
+}
+
+/** Takes {@link placedText} apart; undefined where the text has no place. */
+export function unplacedText(
+  text: string,
+): { readonly place: number; readonly text: string } | undefined {
+  const match = /,"place":(\d+)\}\s*$/.exec(text);
+  return match ? { place: Number(match[1]), text: `${text.slice(0, match.index)}}\n` } : undefined;
+}
+
 const TYPES: ReadonlySet<unknown> = new Set<OutputLine['type']>(['result', 'detections', 'error']);
 
 /**

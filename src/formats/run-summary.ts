@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { Category } from './coco-categories.js';
 
 /** Everything that decides what a run answers; a rerun with other settings is another run. */
 export type RunSettings = Readonly<Record<string, string | number | boolean | null>>;
@@ -14,10 +15,14 @@ export interface RunSummary {
   readonly settings_hash: string;
   readonly versions: Readonly<Record<string, string>>;
   readonly models: readonly { readonly name: string; readonly sha256: string }[];
+  /** Of the COCO files. */
+  readonly categories: readonly Category[];
   readonly device: string;
   readonly sessions: number;
   readonly threads: number;
   readonly counts: {
+    /** Items of the whole input, those of other shards among them. */
+    readonly listed: number;
     /** Lines in results.jsonl. */
     readonly items: number;
     readonly errors: number;
@@ -38,9 +43,45 @@ export interface RunSummary {
   readonly peak_memory_bytes: number;
 }
 
-const earlierRun = z.looseObject({
-  settings: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])),
+const settings = z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()]));
+const earlierRun = z.looseObject({ settings });
+
+const shardRun = z.looseObject({
+  schema: z.literal(1),
+  command: z.string(),
+  complete: z.boolean(),
+  settings,
+  versions: z.record(z.string(), z.string()),
+  models: z.array(z.object({ name: z.string(), sha256: z.string() })),
+  categories: z.array(z.object({ id: z.int(), name: z.string() })),
+  device: z.string(),
+  sessions: z.int(),
+  threads: z.int(),
+  counts: z.object({
+    listed: z.int(),
+    items: z.int(),
+    errors: z.int(),
+    resumed: z.int(),
+    images_left_out: z.int(),
+  }),
+  timings: z.object({
+    wall_s: z.number(),
+    decode_s: z.number(),
+    detect_s: z.number(),
+    refine_s: z.number(),
+    session_utilisation: z.number(),
+  }),
+  peak_memory_bytes: z.number(),
 });
+
+/** What `vgr merge` reads of a shard's run.json. */
+export type ShardRun = Readonly<z.output<typeof shardRun>>;
+
+/** Undefined where the value is no run summary. */
+export function parseShardRun(json: unknown): ShardRun | undefined {
+  const parsed = shardRun.safeParse(json);
+  return parsed.success ? parsed.data : undefined;
+}
 
 /** The settings of an earlier run; undefined where the value is no run summary. */
 export function settingsOfRun(json: unknown): RunSettings | undefined {

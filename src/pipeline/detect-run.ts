@@ -11,10 +11,28 @@ import {
 import { itemFault } from './item-fault.js';
 import { type OrderedMapOptions, orderedMap } from './ordered-map.js';
 import { type ExaminedPhoto, type ExamineParts, examinePhoto } from './photo-store.js';
-import type { PhotoRef } from './ports.js';
+import type { PhotoRef, PlacedLine, RunProgress } from './ports.js';
+import { inShard, type Shard } from './shard.js';
 
 /** A photo to look at, or the reason why a name that was given leads to none. */
-export type PhotoItem = PhotoRef | { readonly image: string; readonly fault: VgrError };
+export type ListedPhoto = PhotoRef | { readonly image: string; readonly fault: VgrError };
+
+/** The same with its place in the listing, from 1. */
+export type PhotoItem = ListedPhoto & { readonly place: number };
+
+/** The photos of a shard, numbered over all shards. */
+export async function* intakePhotos(
+  listed: AsyncIterable<ListedPhoto>,
+  shard: Shard,
+  progress: Pick<RunProgress, 'listed'>,
+): AsyncGenerator<PhotoItem> {
+  let place = 0;
+  for await (const photo of listed) {
+    place += 1;
+    progress.listed += 1;
+    if (inShard(photo.image, shard)) yield { ...photo, place };
+  }
+}
 
 export interface DetectRun extends ExamineParts {
   readonly stream: OrderedMapOptions;
@@ -27,21 +45,23 @@ export interface DetectRun extends ExamineParts {
 export function detectPhotos(
   photos: AsyncIterable<PhotoItem>,
   run: DetectRun,
-): AsyncIterable<DetectionsLine | ErrorLine> {
+): AsyncIterable<PlacedLine<DetectionsLine | ErrorLine>> {
   return orderedMap(
     photos,
-    async (item) => {
-      try {
-        if ('fault' in item) throw item.fault;
-        const line = detectionsLine(item, await examinePhoto(item, run, false), run.timing);
-        await run.draw?.(line, item);
-        return line;
-      } catch (thrown) {
-        return errorLine({ image: item.image }, itemFault(thrown));
-      }
-    },
+    async (item) => ({ place: item.place, line: await detectPhoto(item, run) }),
     run.stream,
   );
+}
+
+async function detectPhoto(item: PhotoItem, run: DetectRun): Promise<DetectionsLine | ErrorLine> {
+  try {
+    if ('fault' in item) throw item.fault;
+    const line = detectionsLine(item, await examinePhoto(item, run, false), run.timing);
+    await run.draw?.(line, item);
+    return line;
+  } catch (thrown) {
+    return errorLine({ image: item.image }, itemFault(thrown));
+  }
 }
 
 function detectionsLine(ref: PhotoRef, photo: ExaminedPhoto, timing: boolean): DetectionsLine {

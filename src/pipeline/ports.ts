@@ -1,4 +1,5 @@
 import type { DetectedRaster } from '../detection/detection.js';
+import type { OutputLine } from '../formats/result-line.js';
 import type { BoxXyxy, ImageSize } from '../geometry/box.js';
 import type { RasterSpec, RgbRaster } from '../geometry/raster.js';
 
@@ -37,11 +38,19 @@ export interface Detector {
   detect(photo: OpenedPhoto, options: { readonly features: boolean }): Promise<DetectedRaster>;
 }
 
+/** A line with the place of its item in the input, counted over all shards: lines of a queries file, photos of a listing. */
+export interface PlacedLine<Line extends OutputLine = OutputLine> {
+  readonly place: number;
+  readonly line: Line;
+}
+
 /** Milliseconds from any fixed moment, never falling. */
 export type Clock = () => number;
 
 /** Counters of a run, read by the progress display and the summary. Times are sums over all items; stages overlap. */
 export interface RunProgress {
+  /** Items of the whole input that were taken in, those of other shards among them. */
+  listed: number;
   decoded: number;
   detected: number;
   refined: number;
@@ -52,5 +61,5 @@ export interface RunProgress {
 
 /** Counters at the start. */
 export function startedProgress(): RunProgress {
-  return { decoded: 0, detected: 0, refined: 0, decodeMs: 0, detectMs: 0, refineMs: 0 };
+  return { listed: 0, decoded: 0, detected: 0, refined: 0, decodeMs: 0, detectMs: 0, refineMs: 0 };
 }

@@ -1,6 +1,7 @@
 import { asVgrError, quoted, VgrError } from '../formats/fault.js';
 import { parseQueryLine, type Query, statedId } from '../formats/query-line.js';
 import { IdSet } from './id-set.js';
+import type { RunProgress } from './ports.js';
 import { inShard, type Shard } from './shard.js';
 
 /** A line of the queries file as the reader gives it: its text, or why it has none. */
@@ -20,9 +21,11 @@ export type IntakeItem =
 export async function* intakeQueries(
   lines: AsyncIterable<QueryLineItem>,
   shard: Shard,
+  progress: Pick<RunProgress, 'listed'>,
 ): AsyncGenerator<IntakeItem> {
   const ids = new IdSet();
   for await (const line of lines) {
+    progress.listed += 1;
     const item = readLine(line);
     const key = 'query' in item ? (item.query.image ?? item.query.id) : item.id;
     const id = 'query' in item ? item.query.id : item.id;

@@ -6,7 +6,7 @@ import { firstAnswer, toolAnswer } from '../refinement/tool-answer.js';
 import { itemFault } from './item-fault.js';
 import { type OrderedMapOptions, orderedMap } from './ordered-map.js';
 import type { ExaminedPhoto, PhotoStore } from './photo-store.js';
-import type { Clock, PhotoRef, RunProgress } from './ports.js';
+import type { Clock, PhotoRef, PlacedLine, RunProgress } from './ports.js';
 import type { IntakeItem } from './query-intake.js';
 import { type QueryTiming, resultLine } from './result-record.js';
 
@@ -36,20 +36,25 @@ export interface RefineRun {
 export function refineQueries(
   items: AsyncIterable<IntakeItem>,
   run: RefineRun,
-): AsyncIterable<ResultLine | ErrorLine> {
+): AsyncIterable<PlacedLine<ResultLine | ErrorLine>> {
   return orderedMap(
     items,
-    async (item) => {
-      if ('fault' in item) return errorLine({ id: item.id, line: item.line }, item.fault);
-      try {
-        return await answerQuery(item.query, run);
-      } catch (thrown) {
-        const { id, image, line } = item.query;
-        return errorLine({ id, line, ...(image !== undefined && { image }) }, itemFault(thrown));
-      }
-    },
+    async (item) => ({
+      place: 'fault' in item ? item.line : item.query.line,
+      line: await lineOf(item, run),
+    }),
     run.stream,
   );
+}
+
+async function lineOf(item: IntakeItem, run: RefineRun): Promise<ResultLine | ErrorLine> {
+  if ('fault' in item) return errorLine({ id: item.id, line: item.line }, item.fault);
+  try {
+    return await answerQuery(item.query, run);
+  } catch (thrown) {
+    const { id, image, line } = item.query;
+    return errorLine({ id, line, ...(image !== undefined && { image }) }, itemFault(thrown));
+  }
 }
 
 async function answerQuery(query: Query, run: RefineRun): Promise<ResultLine> {

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { VgrError } from '../../src/formats/fault.js';
 import type { OutputLine } from '../../src/formats/result-line.js';
-import { detectPhotos, type PhotoItem } from '../../src/pipeline/detect-run.js';
+import { detectPhotos, intakePhotos, type ListedPhoto } from '../../src/pipeline/detect-run.js';
 import { DoneItems, withoutDone } from '../../src/pipeline/journal.js';
 import { type ExamineParts, examinePhoto, PhotoStore } from '../../src/pipeline/photo-store.js';
-import { type PhotoRef, startedProgress } from '../../src/pipeline/ports.js';
+import { type PhotoRef, type PlacedLine, startedProgress } from '../../src/pipeline/ports.js';
 import { intakeQueries, type QueryLineItem } from '../../src/pipeline/query-intake.js';
 import { refineQueries } from '../../src/pipeline/refine-run.js';
 import type { RefineRequest } from '../../src/refinement/refiner.js';
@@ -20,6 +20,10 @@ async function collect<Item>(items: AsyncIterable<Item>): Promise<Item[]> {
   const all: Item[] = [];
   for await (const item of items) all.push(item);
   return all;
+}
+
+async function linesOf(placed: AsyncIterable<PlacedLine>): Promise<OutputLine[]> {
+  return (await collect(placed)).map(({ line }) => line);
 }
 
 /** A camera and a detector of the test's own: photos whose name says what happens to them. */
@@ -89,13 +93,15 @@ describe('detect', () => {
   const run = { ...parts(), stream: STREAM, timing: false };
 
   it('gives one line a photo, in order, errors among them', async () => {
-    const items: PhotoItem[] = [
+    const items: ListedPhoto[] = [
       ref('a'),
       ref('missing'),
       { image: 'link', fault: new VgrError('IMAGE_OUTSIDE', 'leads out') },
       ref('crash'),
     ];
-    const lines = await collect(detectPhotos(stream(items), run));
+    const lines = await linesOf(
+      detectPhotos(intakePhotos(stream(items), WHOLE, { listed: 0 }), run),
+    );
     expect(lines.map((line) => [line.type, line.image])).toEqual([
       ['detections', 'a'],
       ['error', 'missing'],
@@ -115,7 +121,8 @@ describe('detect', () => {
   it('ends when the device is gone, after the lines before it', async () => {
     const lines: OutputLine[] = [];
     const all = (async () => {
-      for await (const line of detectPhotos(stream([ref('a'), ref('gone'), ref('b')]), run)) {
+      const photos = intakePhotos(stream([ref('a'), ref('gone'), ref('b')]), WHOLE, { listed: 0 });
+      for await (const { line } of detectPhotos(photos, run)) {
         lines.push(line);
       }
     })();
@@ -133,8 +140,8 @@ describe('refine', () => {
   function runOf(lines: readonly QueryLineItem[], log: string[] = [], toolName?: string) {
     const examine = parts(log);
     const requests: RefineRequest[] = [];
-    const results = collect(
-      refineQueries(intakeQueries(stream(lines), WHOLE), {
+    const results = linesOf(
+      refineQueries(intakeQueries(stream(lines), WHOLE, examine.progress), {
         source: {
           locate: async (image) => ref(image),
           photos: new PhotoStore(4, (wanted) => examinePhoto(wanted, examine, false)),
@@ -171,7 +178,9 @@ describe('refine', () => {
       log,
     );
     const lines = await results;
-    expect(lines.map((each) => [each.type, each.id, 'code' in each && each.code])).toEqual([
+    expect(
+      lines.map((each) => [each.type, 'id' in each && each.id, 'code' in each && each.code]),
+    ).toEqual([
       ['result', 'a', false],
       ['error', '2', 'QUERY_INVALID'],
       ['error', 'a', 'ID_DUPLICATE'],
@@ -249,6 +258,7 @@ describe('a journal', () => {
         line(4, { id: 'b', image: 'x', query: 'cat' }),
       ]),
       WHOLE,
+      { listed: 0 },
     );
     const left = await collect(withoutDone(items, (item) => done.hasQuery(item)));
     expect(left.map((item) => 'query' in item && item.query.line)).toEqual([1, 4]);

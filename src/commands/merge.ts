@@ -1,0 +1,39 @@
+import { Args, Flags } from '@oclif/core';
+import { VgrCommand } from '../cli/base-command.js';
+import { mergeCommand } from '../cli/merge-command.js';
+
+export default class Merge extends VgrCommand<typeof Merge> {
+  static override summary = 'Joins the outputs of shards into that of one run.';
+  static override description =
+    'Refuses when a shard is missing, double or not at its end, or when the shards are of different runs. The files are those that one run over the whole input would have written.';
+  static override examples = ['<%= config.bin %> merge out/shard-* --output out/whole'];
+  static override strict = false;
+  static override args = {
+    folders: Args.string({
+      ignoreStdin: true,
+      description: 'output folders of all shards',
+      required: true,
+    }),
+  };
+  static override flags = {
+    output: Flags.string({
+      char: 'o',
+      summary: 'folder for the joined files',
+      env: 'VGR_OUTPUT',
+      required: true,
+    }),
+    'image-ids': Flags.string({
+      summary: 'COCO file whose image ids are taken, by file name',
+      env: 'VGR_IMAGE_IDS',
+    }),
+  };
+
+  protected override work(): Promise<number> {
+    return mergeCommand({
+      folders: this.positional,
+      output: this.flags.output,
+      imageIds: this.flags['image-ids'],
+      printer: this.printer,
+    });
+  }
+}

@@ -1,0 +1,169 @@
+import { quoted, VgrError } from '../formats/fault.js';
+import { type RunSummary, type ShardRun, settingsDifference } from '../formats/run-summary.js';
+import { shardOf } from './shard.js';
+
+/** A shard's folder and what its run.json says. */
+export interface ShardFolder {
+  readonly folder: string;
+  readonly run: ShardRun;
+}
+
+/**
+ * The summary of the whole run: counts and times are sums over the shards, which may have run side by side; the wall time
+ * and the memory are those of the largest shard.
+ */
+export function wholeSummary(shards: readonly ShardFolder[]): Omit<RunSummary, 'settings_hash'> {
+  const runs = shards.map(({ run }) => run);
+  const first = runs[0]!;
+  const sum = (of: (run: ShardRun) => number): number =>
+    runs.reduce((total, run) => total + of(run), 0);
+  const most = (of: (run: ShardRun) => number): number => Math.max(...runs.map(of));
+  const seconds = (of: (run: ShardRun) => number): number => Number(sum(of).toFixed(3));
+  return {
+    schema: 1,
+    command: first.command,
+    complete: true,
+    settings: { ...first.settings, shard: '1/1' },
+    versions: first.versions,
+    models: first.models,
+    categories: first.categories,
+    device: first.device,
+    sessions: first.sessions,
+    threads: first.threads,
+    counts: {
+      listed: first.counts.listed,
+      items: sum((run) => run.counts.items),
+      errors: sum((run) => run.counts.errors),
+      resumed: sum((run) => run.counts.resumed),
+      images_left_out: sum((run) => run.counts.images_left_out),
+    },
+    timings: {
+      wall_s: most((run) => run.timings.wall_s),
+      decode_s: seconds((run) => run.timings.decode_s),
+      detect_s: seconds((run) => run.timings.detect_s),
+      refine_s: seconds((run) => run.timings.refine_s),
+      session_utilisation: Number(
+        (sum((run) => run.timings.session_utilisation) / runs.length).toFixed(3),
+      ),
+    },
+    peak_memory_bytes: most((run) => run.peak_memory_bytes),
+  };
+}
+
+/**
+ * Checks that the folders are all the shards of one run, each once and each complete, and that together they hold every
+ * item of the input.
+ * @returns the folders in the order of their shards
+ * @throws VgrError SHARD_MISSING, OUTPUT_MISMATCH
+ */
+export function wholeOf(folders: readonly ShardFolder[]): readonly ShardFolder[] {
+  const first = folders[0]!;
+  for (const other of folders.slice(1)) refuseOtherRun(first, other);
+  const count = shardOf(String(first.run.settings.shard), {}).count;
+  const byIndex = new Map<number, ShardFolder>();
+  for (const each of folders) {
+    const { index } = shardOf(String(each.run.settings.shard), {});
+    const double = byIndex.get(index);
+    if (double) {
+      throw new VgrError(
+        'OUTPUT_MISMATCH',
+        `${quoted(double.folder)} and ${quoted(each.folder)} are both shard ${index}/${count}`,
+        { hint: 'give each shard once' },
+      );
+    }
+    byIndex.set(index, each);
+  }
+  const missing = Array.from({ length: count }, (_, at) => at + 1).filter((at) => !byIndex.has(at));
+  const incomplete = folders.filter(({ run }) => !run.complete);
+  if (missing.length > 0 || incomplete.length > 0) {
+    throw shardsMissing(count, missing, incomplete);
+  }
+  const items = folders.reduce((sum, { run }) => sum + run.counts.items, 0);
+  if (items !== first.run.counts.listed) {
+    throw new VgrError(
+      'SHARD_MISSING',
+      `expected ${first.run.counts.listed} items in all shards, got ${items}`,
+      { hint: 'the input changed between the shards: run them again on one input' },
+    );
+  }
+  return [...byIndex.entries()].sort(([a], [b]) => a - b).map(([, each]) => each);
+}
+
+function refuseOtherRun(first: ShardFolder, other: ShardFolder): void {
+  const difference = settingsDifference(
+    { ...first.run.settings, shard: countOf(first), command: first.run.command },
+    { ...other.run.settings, shard: countOf(other), command: other.run.command },
+  );
+  const listed = first.run.counts.listed === other.run.counts.listed || !other.run.complete;
+  if (difference.length === 0 && listed) return;
+  const why =
+    difference.length > 0
+      ? difference.join('; ')
+      : `input items: ${first.run.counts.listed}, now ${other.run.counts.listed}`;
+  throw new VgrError(
+    'OUTPUT_MISMATCH',
+    `${quoted(first.folder)} and ${quoted(other.folder)} are of different runs: ${why}`,
+    { hint: 'merge the shards of one run, made with the same flags on the same input' },
+  );
+}
+
+function countOf({ run }: ShardFolder): string {
+  return `of ${shardOf(String(run.settings.shard), {}).count}`;
+}
+
+function shardsMissing(
+  count: number,
+  missing: readonly number[],
+  incomplete: readonly ShardFolder[],
+): VgrError {
+  const parts = [
+    ...(missing.length > 0 ? [`missing: ${missing.map((at) => `${at}/${count}`).join(', ')}`] : []),
+    ...(incomplete.length > 0
+      ? [`not at their end: ${incomplete.map(({ folder }) => quoted(folder)).join(', ')}`]
+      : []),
+  ];
+  return new VgrError('SHARD_MISSING', `expected all ${count} shards; ${parts.join('; ')}`, {
+    hint: 'run the command of these shards again: each continues where it ended',
+  });
+}
+
+/** A line of a shard's journal with its place in the whole input. */
+export interface ShardLine {
+  readonly place: number;
+  readonly text: string;
+}
+
+/**
+ * The lines of all shards in the order of the input. Each shard holds its own in that order, so one line a shard is in
+ * memory. Places that fall (an unordered run) are taken as they come.
+ * @throws VgrError OUTPUT_MISMATCH where two shards hold the same place
+ */
+export async function* mergedLines(
+  shards: readonly AsyncIterable<ShardLine>[],
+): AsyncGenerator<string> {
+  const heads = await Promise.all(
+    shards.map(async (shard) => {
+      const lines = shard[Symbol.asyncIterator]();
+      return { lines, next: await lines.next() };
+    }),
+  );
+  for (;;) {
+    const open = heads.filter(({ next }) => !next.done);
+    if (open.length === 0) return;
+    const first = open.reduce((least, head) =>
+      head.next.value.place < least.next.value.place ? head : least,
+    );
+    const double = open.find(
+      (head) => head !== first && head.next.value.place === first.next.value.place,
+    );
+    if (double) {
+      throw new VgrError(
+        'OUTPUT_MISMATCH',
+        `two shards hold input item ${first.next.value.place}`,
+        { hint: 'run all shards with the same `--shard` count on the same input' },
+      );
+    }
+    yield first.next.value.text;
+    first.next = await first.lines.next();
+  }
+}
