@@ -115,15 +115,12 @@ export const outputFlags = {
     summary: 'start anew: where the folder is in use already, in one beside it (`out-2`)',
     env: 'VGR_NO_RESUME',
     default: false,
-    dependsOn: ['output'],
-    exclusive: ['retry-failed'],
     helpGroup: 'OUTPUT',
   }),
   'retry-failed': Flags.boolean({
     summary: 'continue, and do items that became errors once more',
     env: 'VGR_RETRY_FAILED',
     default: false,
-    dependsOn: ['output'],
     helpGroup: 'OUTPUT',
   }),
   'no-timing': Flags.boolean({

@@ -1,6 +1,6 @@
 import type { Category } from '../formats/coco-categories.js';
 import { CategoryIds, type ImageNumbering } from '../formats/coco-dataset.js';
-import { printable } from '../formats/fault.js';
+import { printable, VgrError } from '../formats/fault.js';
 import { countingImages, imagesOfCocoFile } from '../formats/image-numbering.js';
 import type { RunSettings } from '../formats/run-summary.js';
 import { readJson } from '../io/text-file.js';
@@ -91,11 +91,19 @@ async function openFolder(
   shard: Shard,
   settings: RunSettings,
 ): Promise<OutputFolder | undefined> {
-  if (flags.output === undefined) return undefined;
-  const path = flags['no-resume'] ? unusedFolder(flags.output) : flags.output;
+  const { 'no-resume': anew, 'retry-failed': retryFailed } = flags;
+  if (anew && retryFailed)
+    throw new VgrError('USAGE', '--no-resume and --retry-failed exclude each other');
+  if (flags.output === undefined) {
+    if (anew || retryFailed) {
+      throw new VgrError('USAGE', '--no-resume and --retry-failed belong to an `--output` folder');
+    }
+    return undefined;
+  }
+  const path = anew ? unusedFolder(flags.output) : flags.output;
   if (path !== flags.output) printer.note(`writing to ${printable(path)}`);
   return OutputFolder.open(path, settings, {
-    retryFailed: flags['retry-failed'],
+    retryFailed,
     sharded: shard.count > 1,
   });
 }
