@@ -1,6 +1,5 @@
 import { isUtf8 } from 'node:buffer';
 import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
 import { pipeline, Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { printable, quoted, VgrError } from '../formats/fault.js';
@@ -13,8 +12,6 @@ export type LineItem =
 export interface LineReaderOptions {
   /** Longest line, bytes without its end. Default {@link DEFAULT_MAX_LINE_BYTES}. */
   readonly maxLineBytes?: number;
-  /** Told the bytes taken from the source so far, after each chunk. */
-  readonly onBytes?: (total: number) => void;
 }
 
 const DEFAULT_MAX_LINE_BYTES = 16 * 1024 * 1024;
@@ -36,15 +33,8 @@ export async function* readLines(
 ): AsyncGenerator<LineItem> {
   const source =
     path === '-' ? process.stdin : createReadStream(path, { highWaterMark: CHUNK_BYTES });
-  let total = 0;
-  const counted = async function* (): AsyncGenerator<Buffer> {
-    for await (const chunk of source as AsyncIterable<Buffer>) {
-      total += chunk.length;
-      options.onBytes?.(total);
-      yield chunk;
-    }
-  };
-  const bytes = path.endsWith('.gz') ? unpacked(counted()) : counted();
+  const chunks = source as AsyncIterable<Buffer>;
+  const bytes = path.endsWith('.gz') ? unpacked(chunks) : chunks;
   try {
     yield* splitLines(bytes, options.maxLineBytes);
   } catch (thrown) {
@@ -52,25 +42,6 @@ export async function* readLines(
   } finally {
     source.destroy();
   }
-}
-
-/** Reads lines and tells how much of the file is behind; undefined for standard input. */
-export function countingReader(
-  path: string,
-  options: Omit<LineReaderOptions, 'onBytes'> = {},
-): { readonly lines: AsyncIterable<LineItem>; readonly share: () => number | undefined } {
-  let size: number | undefined;
-  let read = 0;
-  async function* lines(): AsyncGenerator<LineItem> {
-    if (path !== '-') size = await sizeOf(path);
-    yield* readLines(path, {
-      ...options,
-      onBytes: (total) => {
-        read = total;
-      },
-    });
-  }
-  return { lines: lines(), share: () => (size ? Math.min(1, read / size) : undefined) };
 }
 
 /** Lines in a file, counted by their ends: a last line without its end does not count. */
@@ -216,11 +187,6 @@ function unpacked(bytes: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
   // A failure of either stream is raised by the iteration of the last one.
   pipeline(Readable.from(bytes, { objectMode: false }), gunzip, () => undefined);
   return gunzip;
-}
-
-async function sizeOf(path: string): Promise<number | undefined> {
-  // What is wrong with a file is said by whoever reads it.
-  return (await stat(path).catch(() => undefined))?.size;
 }
 
 function unreadable(path: string, thrown: unknown): VgrError {
