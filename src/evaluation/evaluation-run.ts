@@ -5,10 +5,9 @@ import { quoted, VgrError } from '../formats/fault.js';
 import { AnswerJoin } from './answer-join.js';
 import { type Calibration, CalibrationTally } from './calibration.js';
 import { type GalleryEntry, GallerySelection } from './gallery-selection.js';
-import { OBJECT_SIZES, type ObjectSize, objectSize } from './object-size.js';
+import { type ObjectSize, objectSize } from './object-size.js';
 import { QueryTruths } from './query-truths.js';
 import { CORRECT_IOU } from './refinement-cells.js';
-import type { RefinementMetrics } from './refinement-metrics.js';
 import { createRefinementMetrics, type RefinementScores } from './refinement-scores.js';
 import { type AnswerParts, type AnswerScore, answerScore, scoredAnswer } from './scored-answer.js';
 
@@ -24,8 +23,8 @@ export interface Evaluation {
   /** Of the queries, in their order; the rows of `scores`. */
   readonly ids: readonly string[];
   readonly scores: RefinementScores;
-  /** By size of the object; empty where no boxes are known. */
-  readonly sizes: ReadonlyMap<ObjectSize, RefinementMetrics>;
+  /** The same queries with the size of the object as the group; none where no boxes are known. */
+  readonly sizeScores: RefinementScores;
   readonly calibration: Calibration;
   readonly gallery: readonly GalleryEntry[];
   /** What a reader of the numbers should know, a sentence each. */
@@ -177,15 +176,9 @@ class AnswerDetails {
     this.#sizes.add({ toolIou, finalIou, group });
   }
 
-  collected(): Pick<Evaluation, 'sizes' | 'calibration' | 'gallery'> {
-    const metrics = this.#sizes.groupMetrics();
+  collected(): Pick<Evaluation, 'sizeScores' | 'calibration' | 'gallery'> {
     return {
-      sizes: new Map(
-        OBJECT_SIZES.flatMap((size) => {
-          const found = metrics.get(size);
-          return found ? [[size, found] as const] : [];
-        }),
-      ),
+      sizeScores: this.#sizes,
       calibration: this.#calibration.calibration(),
       gallery: this.#gallery.entries(),
     };

@@ -99,7 +99,7 @@ describe('a results file', () => {
   });
 
   test('calibration is over the answers with a box, sizes over all', async () => {
-    const { calibration, sizes } = await evaluated(rows.map(queryLine), rows.map(resultLine));
+    const { calibration, sizeScores } = await evaluated(rows.map(queryLine), rows.map(resultLine));
     expect(calibration.count).toBe(3);
     expect(calibration.bins[8]).toEqual({
       from: 0.8,
@@ -111,8 +111,8 @@ describe('a results file', () => {
     // |0.9 - 1|, |0.8 - 1| and |0.7 - 0|, each of one answer.
     expect(calibration.ece).toBeCloseTo((0.1 + 0.2 + 0.7) / 3, 12);
     expect(calibration.brier).toBeCloseTo((0.01 + 0.04 + 0.49) / 3, 12);
-    expect([...sizes.keys()]).toEqual(['large']);
-    expect(sizes.get('large')).toMatchObject({ total: 4 });
+    expect([...sizeScores.groupMetrics().keys()]).toEqual(['large']);
+    expect(sizeScores.total).toBe(4);
   });
 
   test('the gallery holds each outcome with its texts, and no more than it may', async () => {
@@ -173,10 +173,10 @@ test('a dump of the paper', async () => {
     { image_id: 1, ann_id: 1, iou: 0.9, tool_iou: 0.2 },
     { image_id: 1, ann_id: 2, iou: 0.1, tool_iou: null },
   ]);
-  const { scores, ids, sizes } = await evaluateDump(dumpRows([rowsText], 'output_0.json'));
+  const { scores, ids, sizeScores } = await evaluateDump(dumpRows([rowsText], 'output_0.json'));
   expect(scores.metrics()).toMatchObject({ total: 2, accuracy: 0.5, ccr: 0.5 });
   expect(ids).toEqual(['1_1', '1_2']);
-  expect(sizes.size).toBe(0);
+  expect(sizeScores.total).toBe(0);
 });
 
 test('runs over other queries are not compared', async () => {

@@ -1,0 +1,120 @@
+import type { BoxXyxy, ImageSize } from '../geometry/box.js';
+import type { GalleryEntry } from './gallery-selection.js';
+import { type Html, html } from './html.js';
+import { objectSize } from './object-size.js';
+import { OUTCOMES, type Outcome } from './scored-answer.js';
+
+/** A small copy of a photo. */
+export interface ReportPhoto {
+  /** `data:image/jpeg;base64,..`; png, webp and avif too. */
+  readonly dataUrl: string;
+  /** Of the whole photo, pixels: the frame that the boxes are given in. */
+  readonly size: ImageSize;
+}
+
+/** What each outcome means, in the words of the report. */
+export const OUTCOME_WORDS: Readonly<Record<Outcome, string>> = {
+  correction: 'tool wrong, answer right',
+  confirmation: 'tool right, answer right',
+  loss: 'tool right, answer wrong',
+  error: 'tool wrong, answer wrong',
+};
+
+const DATA_URL = /^data:image\/(?:jpeg|png|webp|avif);base64,[A-Za-z0-9+/]+={0,2}$/;
+
+/** The answers of the gallery with the controls that filter and sort them. `photos` are by row of the query. */
+export function gallerySection(
+  entries: readonly GalleryEntry[],
+  photos: ReadonlyMap<number, ReportPhoto>,
+): Html {
+  const groups = [...new Set(entries.flatMap(({ group }) => group ?? []))].sort();
+  return html`<section aria-labelledby="gallery"><h2 id="gallery">Answers</h2>
+<ul class="key">${key('truth', 'ground truth: solid green')}${key('tool', 'tool: dashed blue')}${key('answer', 'answer: dotted red')}</ul>
+<form id="filter" hidden aria-label="Filter and sort the answers">
+${choice('outcome', 'Outcome', [
+  ['', 'all'],
+  ...OUTCOMES.map((outcome) => [outcome, `${outcome}: ${OUTCOME_WORDS[outcome]}`] as const),
+])}
+${groups.length > 0 && choice('group', 'Group', [['', 'all'], ...groups.map((group) => [group, group] as const)])}
+${choice('size', 'Object', [
+  ['', 'all sizes'],
+  ['small', 'small'],
+  ['medium', 'medium'],
+  ['large', 'large'],
+])}
+${choice('order', 'Order', [
+  ['chosen', 'by outcome'],
+  ['gain', 'largest gain first'],
+  ['loss', 'largest loss first'],
+  ['score', 'highest score first'],
+  ['doubt', 'lowest score first'],
+  ['file', 'as in the queries'],
+])}
+<label>Words <input type="search" name="text" autocomplete="off"></label>
+<input type="reset" value="Show all">
+</form>
+<p id="shown" class="soft" role="status">${entries.length} answers</p>
+<ul id="cards" class="cards">${entries.map((entry, place) => card(entry, place, photos.get(entry.row)))}</ul></section>`;
+}
+
+function key(kind: string, words: string): Html {
+  return html`<li><svg viewBox="0 0 32 18" aria-hidden="true"><rect x="3" y="3" width="26" height="12" fill="none" stroke-width="3" class="${kind}"/></svg>${words}</li>`;
+}
+
+function choice(
+  name: string,
+  label: string,
+  options: readonly (readonly [value: string, words: string])[],
+): Html {
+  return html`<label>${label} <select name="${name}">${options.map(([value, words]) => html`<option value="${value}">${words}</option>`)}</select></label>`;
+}
+
+function card(entry: GalleryEntry, place: number, photo: ReportPhoto | undefined): Html {
+  const { outcome, group, confidence, think, answer, decision } = entry;
+  const [toolIou, finalIou] = [entry.toolIou ?? 0, entry.finalIou ?? 0];
+  return html`<li class="card" data-place="${place}" data-row="${entry.row}" data-outcome="${outcome}" data-group="${group ?? ''}" data-size="${objectSize(entry.truthXyxy)}" data-gain="${(finalIou - toolIou).toFixed(4)}" data-score="${(confidence ?? 0).toFixed(4)}">
+${picture(entry, photo)}
+<div class="body"><h3>${entry.query}</h3>
+<p><span class="outcome ${outcome}">${outcome}</span> <span class="soft">${OUTCOME_WORDS[outcome]}${decision !== undefined && `; decision: ${decision}`}</span></p>
+<p>IoU: ${entry.toolName ?? 'tool'} <b>${iouWords(entry.toolIou)}</b>, answer <b>${iouWords(entry.finalIou)}</b>${confidence !== null && html`, score ${confidence.toFixed(2)}`}</p>
+${think?.text && html`<p><b>Think:</b> ${think.text}</p>`}
+${answer?.text && html`<p><b>Rethink:</b> ${answer.text}</p>`}
+<p class="soft">${[entry.id, entry.image, group].filter((word) => word !== undefined).join(', ')}</p>
+</div></li>`;
+}
+
+function picture(entry: GalleryEntry, photo: ReportPhoto | undefined): Html {
+  const { width, height } = photo?.size ?? entry.size ?? extent(entry);
+  const words = `${entry.image ?? 'No photo'}, ${entry.query}: ${OUTCOME_WORDS[entry.outcome]}; IoU of the tool ${iouWords(entry.toolIou)}, of the answer ${iouWords(entry.finalIou)}`;
+  const isShown = photo !== undefined && DATA_URL.test(photo.dataUrl);
+  const label = isShown
+    ? html`aria-hidden="true"`
+    : html`role="img" aria-label="${words}, boxes alone"`;
+  return html`<div class="photo">${isShown && html`<img src="${photo.dataUrl}" width="${Math.round(width)}" height="${Math.round(height)}" alt="${words}" loading="lazy" decoding="async">`}<svg viewBox="0 0 ${width} ${height}" ${label}>
+${[
+  box(entry.truthXyxy, 'truth'),
+  box(entry.tool?.boxXyxy, 'tool'),
+  box(entry.answer?.boxXyxy, 'answer'),
+]}</svg></div>`;
+}
+
+/** A dark line under the coloured one keeps it visible on any photo. */
+function box(boxXyxy: BoxXyxy | null | undefined, kind: string): Html | null {
+  if (!boxXyxy) return null;
+  const { x1, y1, x2, y2 } = boxXyxy;
+  const place = html`x="${x1.toFixed(1)}" y="${y1.toFixed(1)}" width="${(x2 - x1).toFixed(1)}" height="${(y2 - y1).toFixed(1)}"`;
+  return html`<rect class="halo" ${place}/><rect class="${kind}" ${place}/>`;
+}
+
+/** The frame for an answer whose photo nobody gave. */
+function extent({ truthXyxy, tool, answer }: GalleryEntry): ImageSize {
+  const boxes = [truthXyxy, tool?.boxXyxy, answer?.boxXyxy].filter((found) => found != null);
+  return {
+    width: Math.max(1, ...boxes.map(({ x2 }) => x2 * 1.05)),
+    height: Math.max(1, ...boxes.map(({ y2 }) => y2 * 1.05)),
+  };
+}
+
+function iouWords(iou: number | null): string {
+  return iou === null ? 'no box' : iou.toFixed(2);
+}
