@@ -50,7 +50,7 @@ ${choice('order', 'Order', [
   ['doubt', 'lowest score first'],
   ['file', 'as in the queries'],
 ])}
-<label>Words <input type="search" name="text" autocomplete="off"></label>
+<div><label for="filter-text">Words</label><input type="search" id="filter-text" name="text" autocomplete="off"></div>
 <input type="reset" value="Show all">
 </form>
 <p id="shown" class="soft" role="status">${entries.length} answers</p>
@@ -66,7 +66,7 @@ function choice(
   label: string,
   options: readonly (readonly [value: string, words: string])[],
 ): Html {
-  return html`<label>${label} <select name="${name}">${options.map(([value, words]) => html`<option value="${value}">${words}</option>`)}</select></label>`;
+  return html`<div><label for="filter-${name}">${label}</label><select id="filter-${name}" name="${name}">${options.map(([value, words]) => html`<option value="${value}">${words}</option>`)}</select></div>`;
 }
 
 function card(entry: GalleryEntry, place: number, photo: ReportPhoto | undefined): Html {

@@ -32,7 +32,7 @@ details { margin: .5rem 0; } summary { cursor: pointer; }
 .key { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; margin: .25rem 0; padding: 0; list-style: none; font-size: .9rem; }
 .key svg { width: 1.6rem; height: .9rem; vertical-align: -.1rem; margin-right: .35rem; }
 form { display: flex; flex-wrap: wrap; gap: .75rem 1rem; align-items: end; margin: .75rem 0; }
-form label { display: grid; font-size: .85rem; color: var(--soft); }
+form[hidden] { display: none; } form label { display: block; font-size: .85rem; color: var(--soft); }
 select, input { font: inherit; color: var(--text); background: var(--card); border: 1px solid var(--line);
   border-radius: .35rem; padding: .35rem .5rem; max-width: 100%; min-height: 2.5rem; }
 .cards { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fill, minmax(min(100%, 19rem), 1fr));
