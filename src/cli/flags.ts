@@ -41,6 +41,17 @@ export const inferenceFlags = {
     max: 256,
     helpGroup: 'MODELS',
   }),
+  classes: Flags.string({
+    summary: 'labels that count, with commas between them: `--classes person,dog` [default: all]',
+    env: 'VGR_CLASSES',
+    helpGroup: 'MODELS',
+  }),
+  nms: Flags.string({
+    summary:
+      "IoU from which the weaker of two boxes of one label goes, 0 to 1; 1 keeps all [default: the model card's]",
+    env: 'VGR_NMS',
+    helpGroup: 'MODELS',
+  }),
   'min-score': Flags.string({
     summary: "lowest detector score that counts, 0 to 1 [default: the model card's]",
     env: 'VGR_MIN_SCORE',

@@ -10,19 +10,28 @@ export interface DecodeOptions {
   readonly minScore: number;
   /** Most boxes for one photo, at least 1. */
   readonly maxDetections: number;
+  /** In place of the card's `nmsIou`, 0..1. */
+  readonly nmsIou?: number;
+  /** Names of the labels that are wanted; all where absent. */
+  readonly classes?: readonly string[];
 }
 
 /** What a detector says of one photo. */
-interface DecodedPhoto {
+export interface DecodedPhoto {
   /** By falling score; equal scores by rising class index, then in the heads' own order. */
   readonly detections: readonly Detection[];
   /** Present where the graph's feature output is among the decoded ones. Holds a buffer of its own. */
   readonly featureMap?: FeatureMap;
 }
 
+/** A raster or an output of a graph that is not what the model's card says. */
+export class CardMismatch extends RangeError {
+  override readonly name = 'CardMismatch';
+}
+
 /**
  * How detectors of one architecture are fed and read. Pure; rasters, photos and results correspond by index.
- * Errors thrown: RangeError where rasters or tensors are not of the card's sizes.
+ * Errors thrown: {@link CardMismatch} where rasters or tensors are not what the card says.
  */
 export interface DetectorFamily {
   /** The graph's inputs for a batch of rasters of the card's input size. Rasters may be shared with the tensors. */

@@ -1,4 +1,4 @@
-import { categoriesOf } from '../formats/model-card.js';
+import { classesOf } from '../formats/model-card.js';
 import { boxAround } from './distance-distribution.js';
 import type { DetectorFamily } from './family.js';
 import { cellCount, gridLevels } from './grid.js';
@@ -20,7 +20,7 @@ export const nanodetPlus: DetectorFamily = {
   outputNames: (card) => [...outputsFor(card, 'predictions')],
 
   decode(outputs, images, card, options) {
-    const classes = categoriesOf(card).length;
+    const classes = classesOf(card).length;
     const length = classes + 4 * BINS;
     const levels = gridLevels(card.input, card.decoding.strides);
     const cells = cellCount(levels);

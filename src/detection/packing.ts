@@ -1,15 +1,17 @@
-import type { DetectorCard } from '../formats/model-card.js';
+import type { DetectorCard, ExtraInput } from '../formats/model-card.js';
+import type { ImageSize } from '../geometry/box.js';
 import type { RgbRaster } from '../geometry/raster.js';
+import { CardMismatch } from './family.js';
 import type { NamedTensors, Tensor } from './tensor.js';
 
 /**
- * The rasters as the one input that the card describes. A single raster of a `uint8` graph is handed over without a copy.
- * @throws {RangeError} when a raster is not of the card's size, there is none, or more than the graph takes at once
+ * The rasters as the input that the card describes, with the further inputs that it names. A single raster of a `uint8` graph is handed over without a copy.
+ * @throws {CardMismatch} when a raster is not of the card's size, there is none, or more than the graph takes at once
  */
 export function packRasters(rasters: readonly RgbRaster[], card: DetectorCard): NamedTensors {
   const { name, type, batch } = card.input;
   if (rasters.length === 0 || (batch === 1 && rasters.length > 1)) {
-    throw new RangeError(
+    throw new CardMismatch(
       `${card.name}: expected ${batch === 1 ? 'one raster' : 'rasters'}, got ${rasters.length}`,
     );
   }
@@ -19,18 +21,24 @@ export function packRasters(rasters: readonly RgbRaster[], card: DetectorCard): 
       height !== card.input.height ||
       data.length !== width * height * 3
     ) {
-      throw new RangeError(
+      throw new CardMismatch(
         `${card.name}: expected rasters of ${card.input.width} x ${card.input.height}, got ${width} x ${height} with ${data.length} bytes`,
       );
     }
   }
-  return { [name]: type === 'uint8' ? packBytes(rasters, card) : packFloats(rasters, card) };
+  const inputs: Record<string, Tensor> = {
+    [name]: type === 'uint8' ? packBytes(rasters, card) : packFloats(rasters, card),
+  };
+  for (const extra of card.input.extra ?? []) {
+    inputs[extra.name] = packExtra(extra, rasters.length, card.input);
+  }
+  return inputs;
 }
 
 function packBytes(rasters: readonly RgbRaster[], { name, input }: DetectorCard): Tensor {
   const { width, height, layout, channels } = input;
   if (layout !== 'nhwc' || channels !== 'rgb') {
-    throw new RangeError(
+    throw new CardMismatch(
       `${name}: expected nhwc and rgb for a uint8 input, got ${layout} and ${channels}`,
     );
   }
@@ -64,4 +72,22 @@ function packFloats(rasters: readonly RgbRaster[], { input }: DetectorCard): Ten
   const dims =
     layout === 'nchw' ? [rasters.length, 3, height, width] : [rasters.length, height, width, 3];
   return { type: 'float32', data, dims };
+}
+
+function packExtra(
+  { type, holds, dims }: ExtraInput,
+  batch: number,
+  { width, height }: ImageSize,
+): Tensor {
+  const each = dims.reduce((product, size) => product * size, 1);
+  const pair = holds === 'width-height' ? [width, height] : [height, width];
+  const values = Array.from({ length: batch * each }, (_, place) =>
+    holds === 'ones' ? 1 : pair[place % 2]!,
+  );
+  return { type, data: numbersOf(type, values), dims: [batch, ...dims] };
+}
+
+function numbersOf(type: ExtraInput['type'], values: readonly number[]): Tensor['data'] {
+  if (type === 'int64') return BigInt64Array.from(values, BigInt);
+  return type === 'int32' ? Int32Array.from(values) : Float32Array.from(values);
 }

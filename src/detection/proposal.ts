@@ -1,4 +1,4 @@
-import { categoriesOf, type DetectorCard } from '../formats/model-card.js';
+import { classesOf, type DetectorCard } from '../formats/model-card.js';
 import { areaXyxy, type BoxXyxy, clipXyxy, type ImageSize } from '../geometry/box.js';
 import { rasterToPhotoXyxy } from '../geometry/letterbox.js';
 import { suppressOverlaps } from '../geometry/nms.js';
@@ -44,25 +44,34 @@ const SUPPRESSION_LIMIT = 1000;
 
 /**
  * The proposals of one photo as detections: best first, overlaps suppressed where the card says so, in photo pixels,
- * clipped. Boxes without area inside the photo are dropped. Equal scores go by rising class index, then by their order.
+ * clipped. Boxes of labels that are not wanted, and those without area inside the photo, are dropped. Equal scores go by rising class index, then by their order.
  */
 export function finishProposals(
   proposals: readonly Proposal[],
   image: ImageSize,
   card: DetectorCard,
-  { maxDetections }: Pick<DecodeOptions, 'maxDetections'>,
+  {
+    maxDetections,
+    nmsIou = card.decoding.nmsIou ?? undefined,
+    classes,
+  }: Pick<DecodeOptions, 'maxDetections' | 'nmsIou' | 'classes'>,
 ): Detection[] {
-  const { nmsIou } = card.decoding;
-  const sorted = proposals.toSorted((a, b) => b.score - a.score || a.classIndex - b.classIndex);
+  const categories = classesOf(card);
+  const isWanted = ({ classIndex }: Proposal): boolean => {
+    const category = categories[classIndex];
+    return category !== undefined && (classes === undefined || classes.includes(category.name));
+  };
+  const sorted = proposals
+    .filter(isWanted)
+    .sort((a, b) => b.score - a.score || a.classIndex - b.classIndex);
   const kept =
-    nmsIou === null ? sorted : suppressOverlaps(sorted.slice(0, SUPPRESSION_LIMIT), nmsIou);
-  const categories = categoriesOf(card);
+    nmsIou === undefined ? sorted : suppressOverlaps(sorted.slice(0, SUPPRESSION_LIMIT), nmsIou);
   const detections: Detection[] = [];
   for (const { boxXyxy, score, classIndex } of kept) {
     if (detections.length === maxDetections) break;
     const inPhoto = clipXyxy(rasterToPhotoXyxy(boxXyxy, image, card.input), image);
-    const category = categories[classIndex];
-    if (category === undefined || !(areaXyxy(inPhoto) > 0)) continue;
+    if (!(areaXyxy(inPhoto) > 0)) continue;
+    const category = categories[classIndex]!;
     detections.push({ boxXyxy: inPhoto, score, label: category.name, categoryId: category.id });
   }
   return detections;

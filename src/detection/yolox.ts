@@ -1,5 +1,5 @@
-import { categoriesOf } from '../formats/model-card.js';
-import { cxcywhToXyxy } from '../geometry/box.js';
+import { classesOf } from '../formats/model-card.js';
+import { type BoxCxcywh, cxcywhToXyxy } from '../geometry/box.js';
 import type { DetectorFamily } from './family.js';
 import { cellCount, gridLevels } from './grid.js';
 import { headOfPhoto, headsFor, outputsFor } from './heads.js';
@@ -10,8 +10,9 @@ import { finishProposals, type Proposal, proposeCell } from './proposal.js';
 const BOX_VALUES = 5;
 
 /**
- * YOLOX without decoding in the graph: one output `predictions` [batch, cells, 5 + classes]; centres are offsets in strides
- * from the cell's top left corner, sizes are logarithms of strides, the score is object times class.
+ * YOLOX: one output `predictions` [batch, cells, 5 + classes]; centres are offsets in strides from the cell's top left corner,
+ * sizes are logarithms of strides, the score is object times class. Where the card says `cxcywh-pixels`, the graph has made
+ * pixels of them itself (`--decode_in_inference`).
  * @see Ge et al., YOLOX, arXiv 2107.08430
  */
 export const yolox: DetectorFamily = {
@@ -20,8 +21,9 @@ export const yolox: DetectorFamily = {
   outputNames: (card) => [...outputsFor(card, 'predictions')],
 
   decode(outputs, images, card, options) {
-    const classes = categoriesOf(card).length;
+    const classes = classesOf(card).length;
     const length = BOX_VALUES + classes;
+    const inPixels = card.decoding.boxes === 'cxcywh-pixels';
     const levels = gridLevels(card.input, card.decoding.strides);
     const [head] = headsFor(outputs, card, 'predictions', images.length, [
       cellCount(levels),
@@ -42,12 +44,11 @@ export const yolox: DetectorFamily = {
           // No class score is above 1.
           if (scores.factor < options.minScore) continue;
           proposeCell(proposals, scores, options.minScore, () =>
-            cxcywhToXyxy({
-              cx: (values[offset]! + (cell % columns)) * stride,
-              cy: (values[offset + 1]! + Math.floor(cell / columns)) * stride,
-              width: Math.exp(values[offset + 2]!) * stride,
-              height: Math.exp(values[offset + 3]!) * stride,
-            }),
+            cxcywhToXyxy(
+              inPixels
+                ? pixelBox(values, offset)
+                : cellBox(values, offset, stride, cell % columns, Math.floor(cell / columns)),
+            ),
           );
         }
       }
@@ -55,3 +56,22 @@ export const yolox: DetectorFamily = {
     });
   },
 };
+
+function pixelBox(values: Float32Array, at: number): BoxCxcywh {
+  return { cx: values[at]!, cy: values[at + 1]!, width: values[at + 2]!, height: values[at + 3]! };
+}
+
+function cellBox(
+  values: Float32Array,
+  at: number,
+  stride: number,
+  column: number,
+  row: number,
+): BoxCxcywh {
+  return {
+    cx: (values[at]! + column) * stride,
+    cy: (values[at + 1]! + row) * stride,
+    width: Math.exp(values[at + 2]!) * stride,
+    height: Math.exp(values[at + 3]!) * stride,
+  };
+}

@@ -1,28 +1,54 @@
 import { z } from 'zod';
-import { type Category, COCO_CATEGORIES } from './coco-categories.js';
+import { type CardFault, cardFaults } from './card-fault.js';
+import { type Category, COCO_BY_ID, COCO_CATEGORIES } from './coco-categories.js';
 
-/** Families whose input packing and output decoding are known, with the outputs that decoding reads, by role. */
-const FAMILY_ROLES = {
-  centernet: ['scores', 'sides'],
-  'nanodet-plus': ['predictions'],
-  picodet: ['scores', 'distances'],
-  yolox: ['predictions'],
-} as const;
+export type { CardFault } from './card-fault.js';
+export type { DetectorFamilyName } from './detector-outputs.js';
 
-export type DetectorFamilyName = keyof typeof FAMILY_ROLES;
-
-const FAMILY_NAMES = Object.keys(FAMILY_ROLES) as DetectorFamilyName[];
+import { FAMILY_NAMES, FAMILY_OUTPUTS, rolesText } from './detector-outputs.js';
 
 const text = z.string().min(1);
 const positiveInteger = z.int().positive();
 const fraction = z.number().min(0).max(1);
 const triple = z.tuple([z.number(), z.number(), z.number()]);
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+/** A file in the card's folder. */
+const fileName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/);
 
-/** Where the weights come from: a file of an npm package, from which the build makes them, or an address to load them from. */
+/** Hosts of this machine: what goes to them does not cross a network, so it needs no encryption. */
+const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/;
+
+/** Whether weights may be loaded from there: over https, or from this very machine. */
+export function isSafeAddress(address: string): boolean {
+  if (!URL.canParse(address)) return false;
+  const { protocol, hostname } = new URL(address);
+  return protocol === 'https:' || (protocol === 'http:' && LOOPBACK.test(hostname));
+}
+
+/**
+ * Where the weights come from: a file of an npm package, from which the build makes them; an address; a file of a repository
+ * of the Hugging Face hub at a commit; or a file of the user's own.
+ */
 const source = z.union([
   z.strictObject({ package: text, version: text, path: text }),
-  z.strictObject({ url: z.url({ protocol: /^https$/ }), revision: text }),
+  z.strictObject({ url: z.string().refine(isSafeAddress, 'an https address'), revision: text }),
+  z.strictObject({
+    hub: z.string().regex(/^[A-Za-z0-9][\w.-]*\/[A-Za-z0-9][\w.-]*$/),
+    revision: z.string().regex(/^[\w][\w.-]*$/),
+    path: z.string().regex(/^[\w-][\w.-]*(?:\/[\w-][\w.-]*)*$/),
+  }),
+  z.strictObject({ added: text }),
 ]);
+
+/** A further input of a graph, the same for every photo. */
+const extraInput = z.strictObject({
+  name: text,
+  type: z.enum(['float32', 'int32', 'int64']),
+  /** The raster's width and height, its height and width, or ones throughout. */
+  holds: z.enum(['width-height', 'height-width', 'ones']),
+  /** Dimensions after the batch; [2] for sizes. */
+  dims: z.array(positiveInteger),
+});
 
 /**
  * What the graph takes. A value that goes in is `(pixel * scale - mean[c]) / std[c]`, with channel c in the order of
@@ -42,6 +68,7 @@ const input = z.strictObject({
   scale: z.number().positive(),
   mean: triple,
   std: z.tuple([z.number().positive(), z.number().positive(), z.number().positive()]),
+  extra: z.array(extraInput).optional(),
 });
 
 const decoding = z.strictObject({
@@ -50,16 +77,23 @@ const decoding = z.strictObject({
   maxDetections: positiveInteger,
   /** IoU from which the weaker of two boxes of one label is dropped; null where the family needs no suppression. */
   nmsIou: fraction.nullable(),
-  /** Input pixels per cell of each head, in the order of the outputs. */
-  strides: z.array(positiveInteger).min(1),
+  /** Input pixels per cell of each head, in the order of the outputs; empty where the family has no cells. */
+  strides: z.array(positiveInteger),
+  /** How boxes lie in the outputs, where the family knows more than one way: see docs/models. */
+  boxes: z
+    .enum(['cxcywh-cells', 'cxcywh-pixels', 'xyxy-pixels', 'xyxy-unit', 'yxyx-unit'])
+    .optional(),
+  /** What makes scores of logits; `softmax` has one more class, the last, for no object. */
+  activation: z.enum(['sigmoid', 'softmax']).optional(),
+  /** Number of the first label where the graph names classes by number; 0 where absent. */
+  firstClass: z.int().min(0).optional(),
 });
 
 const labels = z.union([
   z.literal('coco-80'),
+  z.literal('coco-91'),
   z.array(z.strictObject({ id: z.int().min(0), name: text })).min(1),
 ]);
-
-const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 
 const detectorCard = z
   .strictObject({
@@ -70,11 +104,16 @@ const detectorCard = z
     family: z.enum(FAMILY_NAMES),
     title: text,
     /** File name of the weights, inside the card's folder. */
-    file: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/),
-    sha256,
-    bytes: positiveInteger,
+    file: fileName,
+    /** Absent until the first download pins it; so is `bytes`. */
+    sha256: sha256.optional(),
+    bytes: positiveInteger.optional(),
     /** Other exports of the same weights with the same inputs and outputs, which are taken as well. */
     alternates: z.array(z.strictObject({ sha256, publisher: text })).optional(),
+    /** Files beside `file` to which the graph moved its weights. */
+    external: z
+      .array(z.strictObject({ file: fileName, sha256, bytes: positiveInteger }))
+      .optional(),
     licence: text,
     citation: text,
     source,
@@ -84,31 +123,38 @@ const detectorCard = z
     decoding,
     labels,
   })
-  .superRefine(({ family, outputs }, context) => {
-    for (const role of FAMILY_ROLES[family]) {
-      if (role in outputs) continue;
-      context.addIssue({
-        code: 'custom',
-        path: ['outputs', role],
-        message: `names of outputs, as family ${family} reads them`,
-      });
+  .superRefine((card, context) => {
+    const need = (path: string[], message: string): void =>
+      context.addIssue({ code: 'custom', path, message });
+    const { roles, grid, activation } = FAMILY_OUTPUTS[card.family];
+    if (!roles.some((set) => set.every((role) => role in card.outputs))) {
+      const missing = roles[0]?.find((role) => !(role in card.outputs)) ?? '';
+      need(
+        ['outputs', missing],
+        `names of outputs, as family ${card.family} reads ${rolesText(card.family)}`,
+      );
+    }
+    if (grid && card.decoding.strides.length === 0)
+      need(['decoding', 'strides'], 'strides of the heads');
+    if (activation && card.decoding.activation === undefined) {
+      need(['decoding', 'activation'], '"sigmoid" or "softmax"');
+    }
+    if (card.sha256 === undefined && !isRemote(card.source)) {
+      need(['sha256'], 'the sha256 of the weights, hexadecimal');
     }
   });
+
+function isRemote(place: z.output<typeof source>): boolean {
+  return 'url' in place || 'hub' in place;
+}
 
 const modelCard = z.discriminatedUnion('kind', [detectorCard]);
 
 /** A detector's `card.json`. */
 export type DetectorCard = Readonly<z.output<typeof detectorCard>>;
 export type ModelCard = Readonly<z.output<typeof modelCard>>;
-
-/** One thing that is wrong with a card. */
-export interface CardFault {
-  /** Where, such as `input.mean[2]`; empty for the card as a whole. */
-  readonly path: string;
-  readonly expected: string;
-  /** The value there, as JSON of at most 60 characters, or `nothing`. */
-  readonly got: string;
-}
+export type ModelSource = ModelCard['source'];
+export type ExtraInput = z.output<typeof extraInput>;
 
 export type CardResult =
   | { readonly ok: true; readonly card: ModelCard }
@@ -118,7 +164,7 @@ export type CardResult =
 export function parseModelCard(json: unknown): CardResult {
   const parsed = modelCard.safeParse(json, { reportInput: true });
   if (parsed.success) return { ok: true, card: parsed.data };
-  return { ok: false, faults: parsed.error.issues.flatMap((issue) => faultsOf(issue, json, [])) };
+  return { ok: false, faults: cardFaults(parsed.error, json) };
 }
 
 /** Whether a file with this checksum holds the card's weights. */
@@ -128,84 +174,17 @@ export function holdsWeightsOf(card: ModelCard, checksum: string): boolean {
   );
 }
 
-/** The label set of a detector: the category of class index 0, 1, ... */
+/**
+ * The category of class index 0, 1, ...; undefined for an index that stands for nothing. `coco-91` numbers classes by COCO's
+ * own ids, which have gaps.
+ */
+export function classesOf(card: DetectorCard): readonly (Category | undefined)[] {
+  if (card.labels === 'coco-80') return COCO_CATEGORIES;
+  return card.labels === 'coco-91' ? COCO_BY_ID : card.labels;
+}
+
+/** Everything that a detector can find. */
 export function categoriesOf(card: DetectorCard): readonly Category[] {
-  return card.labels === 'coco-80' ? COCO_CATEGORIES : card.labels;
-}
-
-type Path = readonly PropertyKey[];
-
-/** A union that no member fits is told by the member that got furthest; where none accepts the type, by all of them. */
-function faultsOf(issue: z.core.$ZodIssue, json: unknown, above: Path): CardFault[] {
-  const path = [...above, ...issue.path];
-  if (issue.code === 'invalid_union' && issue.errors.length > 0) {
-    const inside = issue.errors.filter((member) => member.every(({ path }) => path.length > 0));
-    const nearest = inside.toSorted((a, b) => a.length - b.length)[0];
-    if (nearest) return nearest.flatMap((inner) => faultsOf(inner, json, path));
-    const expected = issue.errors.flat().filter((inner) => inner.path.length === 0);
-    return [fault(path, [...new Set(expected.map(expectation))].join(' or '), json)];
-  }
-  if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => fault([...path, key], 'no such field', json));
-  }
-  return [fault(path, expectation(issue), json)];
-}
-
-function fault(path: Path, expected: string, json: unknown): CardFault {
-  return { path: pathText(path), expected, got: valueText(valueAt(json, path)) };
-}
-
-function pathText(path: Path): string {
-  return path.reduce<string>((whole, part) => {
-    if (typeof part === 'number') return `${whole}[${part}]`;
-    return whole === '' ? String(part) : `${whole}.${String(part)}`;
-  }, '');
-}
-
-function valueAt(json: unknown, path: Path): unknown {
-  return path.reduce<unknown>(
-    (value, part) => (value as Record<PropertyKey, unknown> | null | undefined)?.[part],
-    json,
-  );
-}
-
-function valueText(value: unknown): string {
-  if (value === undefined) return 'nothing';
-  const whole = JSON.stringify(value) ?? typeof value;
-  return whole.length <= 60 ? whole : `${whole.slice(0, 57)}...`;
-}
-
-function expectation(issue: z.core.$ZodIssue): string {
-  switch (issue.code) {
-    case 'invalid_type':
-      return issue.expected === 'int'
-        ? 'an integer'
-        : `${article(issue.expected)}${issue.expected}`;
-    case 'invalid_value':
-      return issue.values.map((value) => JSON.stringify(value)).join(' or ');
-    case 'invalid_union':
-      return issue.discriminator === 'kind' ? '"detector"' : 'another form';
-    case 'too_small':
-      return `${bounded(issue.origin)} ${issue.inclusive ? 'of at least' : 'above'} ${issue.minimum}`;
-    case 'too_big':
-      return `${bounded(issue.origin)} of at most ${issue.maximum}`;
-    case 'invalid_format':
-      return issue.format === 'url'
-        ? 'an https address'
-        : `text like ${issue.pattern ?? issue.format}`;
-    case 'custom':
-      return issue.message;
-    default:
-      return 'another value';
-  }
-}
-
-function article(noun: string): string {
-  return /^[aeiou]/.test(noun) ? 'an ' : 'a ';
-}
-
-function bounded(origin: string): string {
-  if (origin === 'string') return 'text of a length';
-  if (origin === 'array') return 'a list of a length';
-  return 'a number';
+  if (typeof card.labels === 'string') return COCO_CATEGORIES;
+  return card.labels;
 }

@@ -247,6 +247,16 @@ const MODEL: MessageTable<OnnxModel> = {
   metadataProps: { number: 14, kind: 'message', repeated: true, table: () => ENTRY },
 };
 
+/** One initialiser as it lies in a graph. @throws {ProtobufError} */
+export function decodeOnnxTensor(bytes: Uint8Array): OnnxTensor {
+  return decodeMessage(bytes, TENSOR);
+}
+
+/** The bytes of one initialiser. */
+export function encodeOnnxTensor(tensor: OnnxTensor): Uint8Array {
+  return encodeMessage(tensor, TENSOR);
+}
+
 /** The model as the bytes of an `.onnx` file; the same model always gives the same bytes. */
 export function encodeOnnxModel(model: OnnxModel): Uint8Array {
   return encodeMessage(model, MODEL);

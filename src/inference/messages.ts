@@ -1,4 +1,5 @@
 import type { Detection, FeatureMap } from '../detection/detection.js';
+import type { GraphSignature } from '../detection/signature.js';
 import type { NamedTensors } from '../detection/tensor.js';
 import type { DetectorCard } from '../formats/model-card.js';
 import type { ImageSize } from '../geometry/box.js';
@@ -10,6 +11,10 @@ export interface DetectOptions {
   /** Lowest score that counts, 0..1. */
   readonly minScore: number;
   readonly maxDetections: number;
+  /** In place of the card's, 0..1. */
+  readonly nmsIou?: number;
+  /** Names of the labels that are wanted; all where absent. */
+  readonly classes?: readonly string[];
   /** Whether the feature map comes along. */
   readonly features: boolean;
 }
@@ -51,6 +56,7 @@ export type WorkerRequest = LoadRequest | DetectRequest | RunRequest;
 export interface LoadReply {
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
+  readonly signature: GraphSignature;
 }
 
 export interface DetectReply {
@@ -70,4 +76,10 @@ export type WorkerReply = LoadReply | DetectReply | RunReply;
 /** One answer of a worker. `busyMs` is the time it worked for the request. */
 export type WorkerMessage =
   | { readonly ok: true; readonly reply: WorkerReply; readonly busyMs: number }
-  | { readonly ok: false; readonly message: string; readonly busyMs: number };
+  | {
+      readonly ok: false;
+      readonly message: string;
+      /** Whether the graph turned out not to be what its card says. */
+      readonly mismatch: boolean;
+      readonly busyMs: number;
+    };

@@ -1,5 +1,5 @@
 import type { NamedTensors } from '../detection/tensor.js';
-import { printable, VgrError } from '../formats/fault.js';
+import { VgrError } from '../formats/fault.js';
 import { type Device, type DevicePlan, deviceText } from './device.js';
 import {
   type DetectAsking,
@@ -20,7 +20,7 @@ import type {
   WorkerRequest,
 } from './messages.js';
 import { PooledWorker, WorkerRefusal } from './pooled-worker.js';
-import { firstLine, refusedModel } from './refusal.js';
+import { firstLine, refusedModel, refusedRun } from './refusal.js';
 
 export interface PoolOptions {
   readonly plan: DevicePlan;
@@ -134,10 +134,7 @@ export class SessionPool {
       else await this.#detect(worker, jobs as readonly DetectJob[]);
       this.#crashes = 0;
     } catch (error) {
-      const fault =
-        error instanceof WorkerRefusal
-          ? new VgrError('DETECTION_FAILED', `the model does not run: ${printable(error.message)}`)
-          : error;
+      const fault = error instanceof WorkerRefusal ? refusedRun(error) : error;
       for (const job of jobs) job.reject(fault);
     }
     if (this.#workers.has(worker)) this.#idle.push(worker);

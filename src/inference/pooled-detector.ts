@@ -8,6 +8,10 @@ export interface PooledDetectorOptions {
   /** 0..1 */
   readonly minScore: number;
   readonly maxDetections: number;
+  /** In place of the card's, 0..1. */
+  readonly nmsIou?: number;
+  /** Names of the labels that are wanted; all where absent. */
+  readonly classes?: readonly string[];
   /** Photos that one run may take together; a graph with a fixed batch dimension takes one. */
   readonly batchSize: number;
 }
@@ -16,12 +20,12 @@ export interface PooledDetectorOptions {
 export function pooledDetector(
   pool: SessionPool,
   card: DetectorCard,
-  { minScore, maxDetections, batchSize }: PooledDetectorOptions,
+  { batchSize, ...wanted }: PooledDetectorOptions,
 ): Detector {
   const asking = (features: boolean): DetectAsking => ({
     model: card.name,
     card,
-    options: { minScore, maxDetections, features },
+    options: { ...wanted, features },
     batchLimit: card.input.batch === 'any' ? batchSize : 1,
   });
   // Jobs share a batch when they share the asking, by identity.

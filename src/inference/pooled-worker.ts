@@ -53,7 +53,7 @@ export class PooledWorker {
       this.#waiter = { resolve, reject };
       this.#worker.postMessage(request, transfer);
     });
-    if (!message.ok) throw new WorkerRefusal(message.message);
+    if (!message.ok) throw new WorkerRefusal(message.message, message.mismatch);
     return { reply: message.reply as Reply, busyMs: message.busyMs };
   }
 
@@ -84,4 +84,12 @@ export class PooledWorker {
 }
 
 /** The runtime refused a request; the thread is well. The message is the runtime's own. */
-export class WorkerRefusal extends Error {}
+export class WorkerRefusal extends Error {
+  /** @param mismatch whether the graph is not what its card says */
+  constructor(
+    message: string,
+    readonly mismatch = false,
+  ) {
+    super(message);
+  }
+}

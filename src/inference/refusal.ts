@@ -26,6 +26,15 @@ export function refusedModel(name: string, device: Device, error: WorkerRefusal)
   );
 }
 
+/** Why a run fails: the card, which is wrong for every photo, or this photo. */
+export function refusedRun(error: WorkerRefusal): VgrError {
+  const reason = printable(error.message);
+  if (!error.mismatch) return new VgrError('DETECTION_FAILED', `the model does not run: ${reason}`);
+  return new VgrError('CARD_INVALID', `the card is not true of its graph: ${reason}`, {
+    hint: 'correct the card, or let `vgr models add FILE` write one',
+  });
+}
+
 /** The first line of the runtime's own words, safe to print. */
 export function firstLine(text: string): string {
   return printable(text.split('\n', 1)[0]!.slice(0, 300));

@@ -5,7 +5,9 @@
 import { parentPort } from 'node:worker_threads';
 import * as ort from 'onnxruntime-node';
 import { detectorFamily } from '../detection/families.js';
+import { CardMismatch } from '../detection/family.js';
 import type { NamedTensors, Tensor } from '../detection/tensor.js';
+import type { TensorPort } from '../formats/onnx-outline.js';
 import type {
   DetectReply,
   DetectRequest,
@@ -51,7 +53,19 @@ async function load({ model, bytes, device, threads }: LoadRequest): Promise<Loa
     extra: { session: { intra_op: { allow_spinning: '0' }, inter_op: { allow_spinning: '0' } } },
   });
   sessions.set(model, session);
-  return { inputs: session.inputNames, outputs: session.outputNames };
+  return {
+    inputs: session.inputNames,
+    outputs: session.outputNames,
+    signature: {
+      inputs: session.inputMetadata.map(portOf),
+      outputs: session.outputMetadata.map(portOf),
+    },
+  };
+}
+
+function portOf(value: ort.InferenceSession.ValueMetadata): TensorPort {
+  if (!value.isTensor) return { name: value.name, type: 'other', dims: [] };
+  return { name: value.name, type: value.type, dims: value.shape };
 }
 
 async function runSession(
@@ -117,6 +131,7 @@ port.on('message', async (request: WorkerRequest) => {
     port.postMessage({ ok: true, reply, busyMs: elapsed() } satisfies WorkerMessage, transfer);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    port.postMessage({ ok: false, message, busyMs: elapsed() } satisfies WorkerMessage);
+    const mismatch = error instanceof CardMismatch;
+    port.postMessage({ ok: false, message, mismatch, busyMs: elapsed() } satisfies WorkerMessage);
   }
 });

@@ -34,7 +34,14 @@ describe('the session pool', () => {
   it('answers more requests than it has sessions, each with its own result', async () => {
     const pool = openPool();
     const reply = await pool.load({ name: 'adding', bytes: shared(addingGraph(5)) });
-    expect(reply).toEqual({ inputs: ['x'], outputs: ['y'] });
+    expect(reply).toEqual({
+      inputs: ['x'],
+      outputs: ['y'],
+      signature: {
+        inputs: [{ name: 'x', type: 'float32', dims: ['n'] }],
+        outputs: [{ name: 'y', type: 'float32', dims: ['n'] }],
+      },
+    });
     expect(pool.device).toEqual({ name: 'cpu' });
     const answers = await Promise.all(
       Array.from({ length: 20 }, (_, index) => pool.run('adding', x(index, index * 2))),
