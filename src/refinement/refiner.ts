@@ -24,6 +24,31 @@ export interface PhotoEvidence {
   readonly featureMap?: FeatureMap;
 }
 
+/** The photo as a picture for a server. */
+export interface EncodedPhoto {
+  /** `data:image/jpeg;base64,...` or `data:image/png;base64,...` */
+  readonly url: string;
+  /** Size of the upright photo, pixels. */
+  readonly photo: ImageSize;
+  /** Size of the picture, pixels. */
+  readonly picture: ImageSize;
+}
+
+/**
+ * Makes a picture of the request's photo.
+ * @param fit the picture's size for a photo's, pixels
+ * @throws VgrError with a code of kind item, as when the photo is decoded
+ */
+export type EncodePhoto = (fit: (photo: ImageSize) => ImageSize) => Promise<EncodedPhoto>;
+
+/** The place of a request in the order of the input, for decisions that depend on what came before. */
+export interface Turn {
+  /** Resolves when every earlier request has taken its turn or has ended. */
+  readonly come: Promise<void>;
+  /** Lets the next one have its turn. May be called again. */
+  take(): void;
+}
+
 /** One query with everything that may be known when it is answered. */
 export interface RefineRequest {
   /** The expression as the user wrote it. */
@@ -36,6 +61,10 @@ export interface RefineRequest {
   /** The tool's answer, one of `candidates`; null where the tool found nothing. */
   readonly tool: Candidate | null;
   readonly evidence?: PhotoEvidence;
+  /** For refiners that look at the photo itself; absent where the line has none. */
+  readonly encodePhoto?: EncodePhoto;
+  /** Absent outside a run, where requests are decided as they come. */
+  readonly turn?: Turn;
 }
 
 /** The refiner's own answer, formed without sight of the tool's. */
@@ -60,6 +89,12 @@ export interface Answer {
   readonly score: number;
   readonly decision: Decision;
   readonly text: string;
+  /** Format term of the reward: whether the reply had all its parts; absent where no text was written. */
+  readonly format?: 0 | 1;
+  /** All boxes of an answer that lists several, best first; the first one is `boxXyxy`. */
+  readonly boxesXyxy?: readonly BoxXyxy[];
+  /** Of a cascade: how sure the small refiner was, 0..1, and whether the large one was asked. */
+  readonly cascade?: { readonly confidence: number; readonly asked: boolean };
 }
 
 export interface Refinement {

@@ -1,0 +1,127 @@
+import type { Chat, ChatMessage, ChatReply } from './chat.js';
+import { GO_ON } from './prompt.js';
+import { FUNCTION_CALL } from './tool-block.js';
+
+/** continue: the server goes on with an assistant's message. multi-turn: the tool's result is the user's next turn. */
+export type VlmMode = 'continue' | 'multi-turn';
+
+/** What is asked, and of whom. */
+export interface Conversation {
+  readonly chat: Chat;
+  readonly mode: VlmMode;
+  /** Most tokens of each reply. */
+  readonly maxTokens: number;
+  readonly signal?: AbortSignal;
+}
+
+/** How a conversation went. */
+export interface Exchange {
+  /** The turns before the last reply, to go on from. */
+  readonly messages: readonly ChatMessage[];
+  /** What the model wrote before it saw the tools' boxes; empty in one turn. */
+  readonly blind: string;
+  /** What it wrote last. */
+  readonly last: string;
+  /** Whether it asked for the tools' boxes by itself. */
+  readonly called: boolean;
+  readonly confidence?: number;
+}
+
+const STAGE_STOPS = ['</function>', '<tool>'];
+/** The first stage ends here, whatever the server makes of stop strings. */
+const STAGE_END = /<\s*(?:\/\s*function|tool|rethink|answer)\s*>/i;
+/** What a repair turn is shown of a long reply, characters from its end. */
+const SHOWN_TAIL = 2000;
+
+/**
+ * Think, the tools' boxes, rethink. The first reply is stopped at the function call; where the model does not call, the call
+ * is made for it, so that it always sees the boxes.
+ * @param opening the first turn, with the image
+ * @param tools the `<tool>` block
+ */
+export async function twoStages(
+  conversation: Conversation,
+  opening: ChatMessage,
+  tools: string,
+): Promise<Exchange> {
+  const { mode } = conversation;
+  const first = await ask(conversation, [opening], STAGE_STOPS);
+  const { blind, called, stage } = firstStage(first.text);
+  const messages: ChatMessage[] =
+    mode === 'continue'
+      ? [opening, { role: 'assistant', content: `${stage}\n${tools}` }]
+      : [
+          opening,
+          { role: 'assistant', content: stage },
+          { role: 'user', content: `${tools}\n${GO_ON}` },
+        ];
+  const second = await ask(conversation, messages, [], mode === 'continue');
+  return {
+    messages,
+    blind,
+    last: second.text,
+    called,
+    ...(second.confidence !== undefined && { confidence: second.confidence }),
+  };
+}
+
+/** One turn; the tools' boxes are in the prompt. */
+export async function oneTurn(conversation: Conversation, opening: ChatMessage): Promise<Exchange> {
+  const { text, confidence } = await ask(conversation, [opening]);
+  return {
+    messages: [opening],
+    blind: '',
+    last: text,
+    called: true,
+    ...(confidence !== undefined && { confidence }),
+  };
+}
+
+/** Asks once more for an answer that can be read. */
+export function repairTurn(
+  conversation: Conversation,
+  { messages, last }: Exchange,
+  prompt: string,
+): Promise<ChatReply> {
+  const end = messages.at(-1)!;
+  const tail = last.slice(-SHOWN_TAIL);
+  // A message that was gone on with and its continuation are one turn.
+  const turns: ChatMessage[] =
+    end.role === 'assistant'
+      ? [...messages.slice(0, -1), { role: 'assistant', content: `${end.content}\n${tail}` }]
+      : [...messages, { role: 'assistant', content: tail }];
+  return ask(conversation, [...turns, { role: 'user', content: prompt }]);
+}
+
+function ask(
+  { chat, maxTokens, signal }: Conversation,
+  messages: readonly ChatMessage[],
+  stop: readonly string[] = [],
+  continues = false,
+): Promise<ChatReply> {
+  return chat({ messages, stop, maxTokens, continues }, signal);
+}
+
+/** The first reply, cut where the stage ends, and made whole: a thought that is closed, a call that is closed. */
+function firstStage(text: string): {
+  readonly blind: string;
+  readonly called: boolean;
+  readonly stage: string;
+} {
+  const end = text.search(STAGE_END);
+  const kept = (end < 0 ? text : text.slice(0, end)).trim();
+  const callAt = kept.search(/<\s*function\s*>/i);
+  const thought = closed((callAt < 0 ? kept : kept.slice(0, callAt)).trimEnd());
+  const call = callAt < 0 ? FUNCTION_CALL : `${kept.slice(callAt).trimEnd()}</function>`;
+  return {
+    // What stands behind the end of the stage is not seen by the next one, but the model's own answer may be there.
+    blind: text,
+    called: callAt >= 0,
+    stage: thought === '' ? call : `${thought}\n${call}`,
+  };
+}
+
+function closed(thought: string): string {
+  const opens = /<\s*think\s*>/i.test(thought);
+  return opens && !/<\s*\/\s*think\s*>/i.test(thought) ? `${thought}</think>` : thought;
+}

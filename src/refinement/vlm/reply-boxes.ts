@@ -1,0 +1,163 @@
+import type { BoxXyxy, ImageSize } from '../../geometry/box.js';
+import { type LooseValue, looseValues } from './loose-json.js';
+
+/** What had to be put right in an answer. */
+export type ReplyNote = 'swapped' | 'clamped' | 'unit' | 'point';
+
+/** What an answer says, in the model's coordinates. */
+export type ReplyAnswer =
+  | {
+      readonly kind: 'boxes';
+      /** Best first, at least one; inside the picture, with an area. */
+      readonly boxesXyxy: readonly BoxXyxy[];
+      readonly notes: readonly ReplyNote[];
+    }
+  | { readonly kind: 'point'; readonly x: number; readonly y: number }
+  | { readonly kind: 'none' }
+  /** `reason` is a clause for the repair turn: "it holds three numbers". */
+  | { readonly kind: 'unreadable'; readonly reason: string };
+
+type Shape =
+  | { readonly kind: 'box'; readonly numbers: readonly [number, number, number, number] }
+  | { readonly kind: 'point'; readonly x: number; readonly y: number }
+  | { readonly kind: 'nothing' };
+
+const BOX_KEYS = ['bbox_2d', 'bbox', 'box_2d', 'box', 'bounding_box'];
+const POINT_KEYS = ['point_2d', 'point'];
+const NOTHING_SAID =
+  /^\W*(none|null|nothing|n\/a|no (?:such |matching |fitting )?(?:box|object|match|one|thing))\b/i;
+
+/**
+ * Reads the text of an answer. What is clear is taken: a list or an object, in loose JSON; corners in any order; coordinates
+ * in 0..1; boxes that reach over the border, which are cut. A box without area, or fewer than four numbers, is not clear.
+ * @param extent width and height in the model's coordinates
+ */
+export function readAnswer(text: string, extent: ImageSize): ReplyAnswer {
+  const values = looseValues(text);
+  const shapes = pairedCorners(values.flatMap((value) => shapesOf(value)));
+  const boxes = shapes.filter((shape) => shape.kind === 'box');
+  if (boxes.length > 0) {
+    return placed(
+      boxes.map(({ numbers }) => numbers),
+      extent,
+    );
+  }
+  const point = shapes.find((shape) => shape.kind === 'point');
+  if (point) return { kind: 'point', x: point.x, y: point.y };
+  return withoutShapes(text, extent, { nothing: shapes.some(({ kind }) => kind === 'nothing') });
+}
+
+/** Answers without brackets: four numbers in a row, or words that there is nothing. */
+function withoutShapes(
+  text: string,
+  extent: ImageSize,
+  { nothing }: { readonly nothing: boolean },
+): ReplyAnswer {
+  if (nothing || NOTHING_SAID.test(text)) return { kind: 'none' };
+  const numbers = (text.match(/-?\d+(?:\.\d+)?/g) ?? []).map(Number);
+  if (numbers.length === 4) return placed([numbers as unknown as FourNumbers], extent);
+  const reason = numbers.length === 0 ? 'it holds no box' : `it holds ${numbers.length} numbers`;
+  return { kind: 'unreadable', reason };
+}
+
+type FourNumbers = readonly [number, number, number, number];
+
+function shapesOf(value: LooseValue): Shape[] {
+  if (typeof value === 'string') return looseValues(value).flatMap((inner) => shapesOf(inner));
+  if (typeof value !== 'object') return [];
+  if (value === null) return [{ kind: 'nothing' }];
+  return Array.isArray(value)
+    ? shapesOfList(value as readonly LooseValue[])
+    : shapesOfObject(value as Readonly<Record<string, LooseValue>>);
+}
+
+function shapesOfList(list: readonly LooseValue[]): Shape[] {
+  if (list.length === 0) return [{ kind: 'nothing' }];
+  const numbers = list.map(numberOf);
+  if (numbers.every((number) => number !== undefined)) {
+    if (numbers.length === 4) return [{ kind: 'box', numbers: numbers as unknown as FourNumbers }];
+    if (numbers.length === 2) return [{ kind: 'point', x: numbers[0]!, y: numbers[1]! }];
+    return [];
+  }
+  return pairedCorners(list.flatMap((item) => shapesOf(item)));
+}
+
+/** Two points alone are opposite corners: `[[1, 2], [3, 4]]`, `(1, 2), (3, 4)`. */
+function pairedCorners(shapes: Shape[]): Shape[] {
+  const [first, second] = shapes;
+  if (shapes.length !== 2 || first?.kind !== 'point' || second?.kind !== 'point') return shapes;
+  return [{ kind: 'box', numbers: [first.x, first.y, second.x, second.y] }];
+}
+
+function shapesOfObject(object: Readonly<Record<string, LooseValue>>): Shape[] {
+  for (const key of BOX_KEYS) {
+    if (!(key in object)) continue;
+    const inner = object[key]!;
+    return inner === null ? [{ kind: 'nothing' }] : shapesOf(inner);
+  }
+  const named = namedCorners(object);
+  if (named) return [{ kind: 'box', numbers: named }];
+  for (const key of POINT_KEYS) if (key in object) return shapesOf(object[key]!);
+  const values = Object.values(object);
+  if (values.length === 0) return [{ kind: 'nothing' }];
+  return values.flatMap((value) => (value === null ? [] : shapesOf(value)));
+}
+
+/** `{x1, y1, x2, y2}`, `{xmin, ymin, xmax, ymax}` or `{x, y, width, height}`. */
+function namedCorners(object: Readonly<Record<string, LooseValue>>): FourNumbers | undefined {
+  const pick = (...keys: string[]): FourNumbers | undefined => {
+    const numbers = keys.map((key) => numberOf(object[key] ?? null));
+    return numbers.every((number) => number !== undefined)
+      ? (numbers as unknown as FourNumbers)
+      : undefined;
+  };
+  const corners = pick('x1', 'y1', 'x2', 'y2') ?? pick('xmin', 'ymin', 'xmax', 'ymax');
+  if (corners) return corners;
+  const sized = pick('x', 'y', 'width', 'height') ?? pick('x', 'y', 'w', 'h');
+  return sized && [sized[0], sized[1], sized[0] + sized[2], sized[1] + sized[3]];
+}
+
+function numberOf(value: LooseValue): number | undefined {
+  const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
+  return typeof number === 'number' && Number.isFinite(number) ? number : undefined;
+}
+
+/** Corners put in order and cut at the border. */
+function placed(raw: readonly FourNumbers[], extent: ImageSize): ReplyAnswer {
+  const notes = new Set<ReplyNote>();
+  const boxes = raw.flatMap((numbers) => {
+    const box = placedBox(numbers, extent, notes);
+    return box ? [box] : [];
+  });
+  if (boxes.length > 0) return { kind: 'boxes', boxesXyxy: boxes, notes: [...notes] };
+  const [x1, y1, x2, y2] = raw[0]!;
+  const place = `[${x1}, ${y1}, ${x2}, ${y2}]`;
+  return { kind: 'unreadable', reason: `${place} has no area inside the image` };
+}
+
+function placedBox(
+  numbers: FourNumbers,
+  { width, height }: ImageSize,
+  notes: Set<ReplyNote>,
+): BoxXyxy | undefined {
+  // Whole numbers of 0 and 1 may be pixels; a fraction below 1 is a share of the side in any model's language.
+  const isShare =
+    numbers.every((value) => value >= 0 && value <= 1) && !numbers.every(Number.isInteger);
+  const [ax, ay, bx, by] = isShare
+    ? [numbers[0] * width, numbers[1] * height, numbers[2] * width, numbers[3] * height]
+    : numbers;
+  if (isShare) notes.add('unit');
+  if (ax > bx || ay > by) notes.add('swapped');
+  const cut = (value: number, most: number): number => {
+    const inside = Math.min(Math.max(value, 0), most);
+    if (inside !== value) notes.add('clamped');
+    return inside;
+  };
+  const box = {
+    x1: cut(Math.min(ax, bx), width),
+    y1: cut(Math.min(ay, by), height),
+    x2: cut(Math.max(ax, bx), width),
+    y2: cut(Math.max(ay, by), height),
+  };
+  return box.x2 > box.x1 && box.y2 > box.y1 ? box : undefined;
+}
