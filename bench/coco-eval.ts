@@ -17,6 +17,7 @@ import { evaluateCoco } from '../src/evaluation/coco-evaluation.js';
 import { CocoDetections, CocoGroundTruth } from '../src/evaluation/coco-tables.js';
 import { SeededRandom } from '../src/evaluation/seeded-random.js';
 import { cocoDetections, cocoEntries } from '../src/formats/coco-records.js';
+import { print, rounded } from './vgr.js';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -142,25 +143,19 @@ try {
   const read = performance.now();
   const { coco } = evaluateCoco(truth, detections);
   const done = performance.now();
-  console.log(
-    JSON.stringify({
-      bench: 'coco-eval',
-      images,
-      annotations: truth.boxes.length,
-      detections: detections.boxes.length,
-      categories,
-      read_s: seconds(read - started),
-      evaluate_s: seconds(done - read),
-      total_s: seconds(done - started),
-      peak_mb: Math.round(process.resourceUsage().maxRSS / 1024),
-      AP: coco.AP,
-      AR100: coco.AR100,
-    }),
-  );
+  print({
+    bench: 'coco-eval',
+    images,
+    annotations: truth.boxes.length,
+    detections: detections.boxes.length,
+    categories,
+    read_s: rounded((read - started) / 1000),
+    evaluate_s: rounded((done - read) / 1000),
+    total_s: rounded((done - started) / 1000),
+    peak_mib: rounded(process.resourceUsage().maxRSS / 1024, 1),
+    AP: coco.AP,
+    AR100: coco.AR100,
+  });
 } finally {
   if (values.keep === undefined) await rm(folder, { recursive: true });
-}
-
-function seconds(ms: number): number {
-  return Math.round(ms) / 1000;
 }

@@ -1,6 +1,6 @@
-import { type CellPlan, SUMS_PER_CELL, signedRelativeIou } from './refinement-cells.js';
 import type { MetricKey, RefinementMetrics } from './refinement-metrics.js';
 import type { ScoreColumns } from './refinement-scores.js';
+import { Resampler } from './resampling.js';
 import { SeededRandom } from './seeded-random.js';
 
 export interface BootstrapOptions {
@@ -12,16 +12,6 @@ export interface BootstrapOptions {
 }
 
 const DEFAULTS = { seed: 0, resamples: 1000, level: 0.95 } as const;
-
-/** Intervals by group are made for this many groups at most: beyond, the resampled metrics would fill the memory. */
-const MOST_GROUPS = 200;
-
-/**
- * From this many queries on, each is drawn a Poisson number of times, independently of the others: every metric is a ratio of
- * sums, so a resample that is a percent longer or shorter gives the same intervals, in a third of the time.
- * @see N. Chamandy et al., "Estimating Uncertainty for Massive Data Streams", 2012
- */
-const POISSON_ROWS = 20_000;
 
 /** Lowest and highest plausible value. */
 export type Interval = readonly [low: number, high: number];
@@ -42,15 +32,7 @@ export interface Intervals {
  * @see B. Efron, R. Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13
  */
 export function bootstrapIntervals(columns: ScoreColumns, options?: BootstrapOptions): Intervals {
-  const resampling = { ...DEFAULTS, ...options };
-  const table = new ResampledSums(columns);
-  const draws = table.groups.map(() => new MetricDraws());
-  forEachResample(columns.toolIou.length, resampling, (counts) => {
-    table.weigh(counts).forEach((metrics, index) => {
-      draws[index]!.push(metrics);
-    });
-  });
-  return table.byGroup((index) => draws[index]!.intervals(resampling.level));
+  return resampledIntervals([columns], options, ([metrics]) => metrics!);
 }
 
 /**
@@ -62,20 +44,9 @@ export function bootstrapDifferences(
   second: ScoreColumns,
   options?: BootstrapOptions,
 ): Intervals {
-  const resampling = { ...DEFAULTS, ...options };
-  const tables = [
-    new ResampledSums(first),
-    new ResampledSums({ ...second, groups: first.groups, groupIndex: first.groupIndex }),
-  ] as const;
-  const draws = tables[0].groups.map(() => new MetricDraws());
-  forEachResample(first.toolIou.length, resampling, (counts) => {
-    const before = tables[0].weigh(counts);
-    const after = tables[1].weigh(counts);
-    draws.forEach((draw, index) => {
-      draw.push(metricDifferences(before[index]!, after[index]!));
-    });
-  });
-  return tables[0].byGroup((index) => draws[index]!.intervals(resampling.level));
+  return resampledIntervals([first, second], options, ([before, after]) =>
+    before!.map((metrics, group) => metricDifferences(metrics, after![group]!)),
+  );
 }
 
 /** `second - first`, metric by metric; null where one of them is null. */
@@ -91,94 +62,29 @@ export function metricDifferences(
   return Object.fromEntries(entries) as RefinementMetrics;
 }
 
-function forEachResample(
-  rows: number,
-  { seed, resamples }: Required<BootstrapOptions>,
-  visit: (counts: Uint16Array) => void,
-): void {
-  if (rows === 0) return;
+/** @param measured what is of interest of a sample: metrics by group, from metrics by run and group */
+function resampledIntervals(
+  runs: readonly [ScoreColumns, ...ScoreColumns[]],
+  options: BootstrapOptions | undefined,
+  measured: (byRun: RefinementMetrics[][]) => RefinementMetrics[],
+): Intervals {
+  const { seed, resamples, level } = { ...DEFAULTS, ...options };
+  const resampler = new Resampler(runs);
   const random = new SeededRandom(seed);
-  const counts = new Uint16Array(rows);
-  for (let resample = 0; resample < resamples; resample++) {
-    if (rows < POISSON_ROWS) random.drawRows(counts);
-    else random.drawPoissonWeights(counts);
-    visit(counts);
-  }
-}
-
-/** Sums of the cells of each group under given row weights. Group 0 is the whole. */
-class ResampledSums {
-  /** `undefined` stands for the whole. */
-  readonly groups: readonly (string | undefined)[];
-  readonly #plan: CellPlan;
-  readonly #sums: Float64Array;
-  /** The rows so ordered that those of one slot, a cell of a group, follow each other: its sums then stay in registers. */
-  readonly #order: Uint32Array;
-  /** Where the rows of a slot end in `#order`. */
-  readonly #slotEnds: Uint32Array;
-  readonly #toolIou: Float64Array;
-  readonly #finalIou: Float64Array;
-  readonly #relative: Float64Array;
-
-  constructor({ plan, toolIou, finalIou, groupIndex, groups }: ScoreColumns) {
-    const grouped = groups.length <= MOST_GROUPS;
-    this.groups = [undefined, ...(grouped ? groups : [])];
-    this.#plan = plan;
-    const slots = this.groups.length * plan.cellCount;
-    this.#sums = new Float64Array(slots * SUMS_PER_CELL);
-    const slotOf = Uint32Array.from(toolIou, (tool, row) => {
-      const group = grouped ? groupIndex[row]! + 1 : 0;
-      return group * plan.cellCount + plan.cellOf(tool, finalIou[row]!);
+  const draws = resampler.groups.map(() => new MetricDraws());
+  const samples = runs[0].toolIou.length === 0 ? 0 : resamples;
+  for (let sample = 0; sample < samples; sample++) {
+    measured(resampler.draw(random)).forEach((metrics, group) => {
+      draws[group]!.push(metrics);
     });
-    this.#order = Uint32Array.from(slotOf, (_, row) => row).sort((a, b) => slotOf[a]! - slotOf[b]!);
-    this.#slotEnds = new Uint32Array(slots);
-    for (const slot of slotOf) this.#slotEnds[slot]!++;
-    for (let slot = 1; slot < slots; slot++) this.#slotEnds[slot]! += this.#slotEnds[slot - 1]!;
-    this.#toolIou = Float64Array.from(this.#order, (row) => toolIou[row]!);
-    this.#finalIou = Float64Array.from(this.#order, (row) => finalIou[row]!);
-    this.#relative = this.#toolIou.map((tool, at) => signedRelativeIou(tool, this.#finalIou[at]!));
   }
-
-  /** The metrics of every group, in the order of `groups`. */
-  weigh(counts: Uint16Array): RefinementMetrics[] {
-    this.#sumSlots(counts);
-    const sums = this.#sums;
-    const stride = this.#plan.cellCount * SUMS_PER_CELL;
-    for (let index = stride; index < sums.length; index++) sums[index % stride]! += sums[index]!;
-    return this.groups.map((_, group) => this.#plan.metricsOf(sums, group * stride));
-  }
-
-  #sumSlots(counts: Uint16Array): void {
-    const [order, toolIou, finalIou] = [this.#order, this.#toolIou, this.#finalIou];
-    const relative = this.#relative;
-    let at = 0;
-    for (let slot = 0; slot < this.#slotEnds.length; slot++) {
-      const end = this.#slotEnds[slot]!;
-      let count = 0;
-      let tool = 0;
-      let final = 0;
-      let gain = 0;
-      for (; at < end; at++) {
-        const weight = counts[order[at]!]!;
-        count += weight;
-        tool += weight * toolIou[at]!;
-        final += weight * finalIou[at]!;
-        gain += weight * relative[at]!;
-      }
-      this.#sums.set([count, tool, final, gain], slot * SUMS_PER_CELL);
-    }
-  }
-
-  byGroup(intervalsOf: (group: number) => MetricIntervals): Intervals {
-    const named = this.groups
-      .map((group, index) => [group, index] as const)
-      .filter((entry): entry is readonly [string, number] => entry[0] !== undefined)
-      .sort(([a], [b]) => (a < b ? -1 : 1));
-    return {
-      overall: intervalsOf(0),
-      groups: new Map(named.map(([group, index]) => [group, intervalsOf(index)])),
-    };
-  }
+  const named = resampler.groups
+    .flatMap((group, index) => (group === undefined ? [] : [[group, draws[index]!] as const]))
+    .sort(([a], [b]) => (a < b ? -1 : 1));
+  return {
+    overall: draws[0]!.intervals(level),
+    groups: new Map(named.map(([group, draw]) => [group, draw.intervals(level)])),
+  };
 }
 
 /** The values that each metric takes over the resamples. */

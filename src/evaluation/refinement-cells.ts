@@ -10,7 +10,7 @@ import {
 export const CORRECT_IOU = 0.5;
 
 /** Two IoUs that differ by no more than this are equal. */
-export const IOU_TIE = 1e-9;
+const IOU_TIE = 1e-9;
 
 /** Which way the final IoU moved away from the tool's. */
 const DOWN = 0;

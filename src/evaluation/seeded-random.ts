@@ -80,25 +80,18 @@ export class SeededRandom {
     }
   }
 
+  /** From the Poisson distribution with mean 1: how often a row of very many is drawn. */
+  nextPoisson(): number {
+    return POISSON[this.nextUint32() >>> 16]!;
+  }
+
   /**
-   * Gives each row a weight from the Poisson distribution with mean 1: the weights of a resample of very many rows, whose
-   * sum then differs from the number of rows by its square root at most a few times over.
+   * From the normal distribution with mean 0 and variance 1.
+   * @see G. Box, M. Muller, "A Note on the Generation of Random Normal Deviates", 1958
    */
-  drawPoissonWeights(weights: Uint16Array): void {
-    for (let row = 0; row < weights.length; ) {
-      if (this.#next === BLOCK) this.#refill();
-      const words = this.#words;
-      const from = this.#next;
-      const to = Math.min(BLOCK, from + Math.ceil((weights.length - row) / 2));
-      for (let index = from; index < to; index++) {
-        const word = words[index]!;
-        weights[row] = POISSON[word & 0xffff]!;
-        // Writing beyond the end of an odd number of rows does nothing.
-        weights[row + 1] = POISSON[word >>> 16]!;
-        row += 2;
-      }
-      this.#next = to;
-    }
+  nextNormal(): number {
+    const radius = Math.sqrt(-2 * Math.log((this.nextUint32() + 0.5) * 2 ** -32));
+    return radius * Math.cos(2 * Math.PI * this.next());
   }
 
   #refill(): void {

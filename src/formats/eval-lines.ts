@@ -8,23 +8,22 @@ export type EvalLine =
 
 export type EvalLines = AsyncIterable<EvalLine> | Iterable<EvalLine>;
 
-export interface ParsedLine {
-  readonly number: number;
-  readonly value: unknown;
-}
-
 /**
- * The JSON values of a file of lines. An evaluation stops at the first line that is not one: a number over the rest would
- * be wrong.
+ * Reads a file of JSON lines. An evaluation stops at the first line that is not one: a number over the rest would be wrong.
  * @param source name of the file, for messages
+ * @param read makes what is wanted of the value of a line
  * @throws VgrError INPUT_INVALID that names file and line, also for a file without lines
  */
-export async function* parsedLines(lines: EvalLines, source: string): AsyncGenerator<ParsedLine> {
+export async function* readJsonLines<T>(
+  lines: EvalLines,
+  source: string,
+  read: (value: unknown, line: number) => T,
+): AsyncGenerator<T> {
   let isEmpty = true;
   for await (const line of lines) {
     if ('fault' in line) throw rethrown(line.fault, source);
     isEmpty = false;
-    yield { number: line.number, value: parsed(line.text, line.number, source) };
+    yield read(parsed(line.text, line.number, source), line.number);
   }
   if (isEmpty) throw recordFault({ source }, 'the file has no lines');
 }

@@ -121,7 +121,7 @@ export class ForeignRecord {
 }
 
 /** A foreign value in a message. JSON turns numbers beyond the range of doubles into Infinity, and cannot show them. */
-export function shown(value: unknown): string {
+function shown(value: unknown): string {
   if (value === undefined) return 'nothing';
   if (typeof value === 'number') return quoted(String(value));
   return quoted(JSON.stringify(value, infinite) ?? typeof value, 80);

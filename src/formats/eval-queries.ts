@@ -1,5 +1,5 @@
 import { type BoxXyxy, type ImageSize, xywhToXyxy } from '../geometry/box.js';
-import { type EvalLines, parsedLines } from './eval-lines.js';
+import { type EvalLines, readJsonLines } from './eval-lines.js';
 import { ForeignRecord } from './eval-place.js';
 
 /** A box that somebody gave for a query. */
@@ -41,14 +41,14 @@ export interface EvalQueryOptions {
  * @param source name of the file, for messages
  * @throws VgrError INPUT_INVALID that names file, line and field
  */
-export async function* evalQueries(
+export function evalQueries(
   lines: EvalLines,
   source: string,
   options: EvalQueryOptions = {},
 ): AsyncGenerator<EvalQuery> {
-  for await (const { number, value } of parsedLines(lines, source)) {
-    yield queryOf(new ForeignRecord(value, { source, line: number }), number, options);
-  }
+  return readJsonLines(lines, source, (value, line) =>
+    queryOf(new ForeignRecord(value, { source, line }), line, options),
+  );
 }
 
 function queryOf(

@@ -1,5 +1,5 @@
 import type { BoxXyxy, ImageSize } from '../geometry/box.js';
-import { type EvalLines, parsedLines } from './eval-lines.js';
+import { type EvalLines, readJsonLines } from './eval-lines.js';
 import { ForeignRecord, recordFault } from './eval-place.js';
 import { type EvalBox, scoreAndLabel } from './eval-queries.js';
 import { RESULT_SCHEMA } from './result-line.js';
@@ -33,13 +33,13 @@ export interface EvalResult {
  * @param source name of the file, for messages
  * @throws VgrError INPUT_INVALID that names file, line and field, also for lines of another kind or schema
  */
-export async function* evalResults(lines: EvalLines, source: string): AsyncGenerator<EvalResult> {
-  for await (const { number, value } of parsedLines(lines, source)) {
-    const record = new ForeignRecord(value, { source, line: number });
+export function evalResults(lines: EvalLines, source: string): AsyncGenerator<EvalResult> {
+  return readJsonLines(lines, source, (value, line) => {
+    const record = new ForeignRecord(value, { source, line });
     checkKind(record);
-    if (record.raw('type') === 'result') yield resultOf(record, number);
-    else yield { id: idOf(record), line: number, tool: null, answer: null };
-  }
+    if (record.raw('type') === 'result') return resultOf(record, line);
+    return { id: idOf(record), line, tool: null, answer: null };
+  });
 }
 
 function checkKind(record: ForeignRecord): void {

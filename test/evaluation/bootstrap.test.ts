@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { bootstrapIntervals } from '../../src/evaluation/bootstrap.js';
+import { bootstrapIntervals, type Interval } from '../../src/evaluation/bootstrap.js';
+import { signedRelativeIou } from '../../src/evaluation/refinement-cells.js';
 import { comparisonReport, refinementReport } from '../../src/evaluation/refinement-report.js';
 import { createRefinementMetrics } from '../../src/evaluation/refinement-scores.js';
 import { SeededRandom } from '../../src/evaluation/seeded-random.js';
@@ -26,16 +27,39 @@ describe('intervals', () => {
     expect(Math.abs(high - (accuracy + margin))).toBeLessThan(margin * 0.15);
   });
 
-  test('agree with it too where rows are drawn by Poisson weights', () => {
-    const size = 20_001;
-    const scores = randomRun(size, 0.7);
-    const { accuracy } = scores.metrics();
-    const margin = 1.959964 * Math.sqrt((accuracy! * (1 - accuracy!)) / size);
+  test('agree with their standard errors too where there are many queries', () => {
+    const size = 40_000;
+    const random = new SeededRandom(8);
+    const scores = createRefinementMetrics();
+    const gains: number[] = [];
+    const deltas: number[] = [];
+    for (let index = 0; index < size; index++) {
+      const toolIou = random.next();
+      const finalIou = random.next() < 0.3 ? toolIou : random.next();
+      scores.add({ toolIou, finalIou, group: index % 400 === 0 ? 'rare' : 'common' });
+      gains.push(signedRelativeIou(toolIou, finalIou));
+      deltas.push(finalIou - toolIou);
+    }
+    const deviation = (values: number[]) => {
+      const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+      return Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length);
+    };
+    const share = (rate: number, of: number) => Math.sqrt((rate * (1 - rate)) / of);
     const { overall, groups } = bootstrapIntervals(scores.columns());
-    expect((overall.accuracy![1] - overall.accuracy![0]) / (2 * margin)).toBeCloseTo(1, 0.9);
-    expect(overall.accuracy![0]).toBeCloseTo(accuracy! - margin, 3);
-    const [low, high] = groups.get('g2')!.accuracy!;
-    expect((high - low) / (4 * margin)).toBeCloseTo(1, 0.9);
+    const metrics = scores.metrics();
+    const toolWrong = size * (1 - metrics.tool_accuracy!);
+    const rare = scores.groupMetrics().get('rare')!;
+    const expectHalfWidth = (interval: Interval | null | undefined, error: number) => {
+      expect((interval![1] - interval![0]) / 2 / (1.96 * error)).toBeGreaterThan(0.9);
+      expect((interval![1] - interval![0]) / 2 / (1.96 * error)).toBeLessThan(1.1);
+    };
+    expectHalfWidth(overall.accuracy, share(metrics.accuracy!, size));
+    expectHalfWidth(overall.ccr, share(metrics.ccr!, toolWrong));
+    expectHalfWidth(overall.nsri, deviation(gains) / Math.sqrt(size));
+    expectHalfWidth(overall.mean_iou_delta, deviation(deltas) / Math.sqrt(size));
+    expectHalfWidth(groups.get('rare')!.accuracy, share(rare.accuracy!, rare.total));
+    const [low, high] = overall.nsri!;
+    expect(Math.abs((low + high) / 2 - metrics.nsri!)).toBeLessThan((high - low) / 10);
   });
 
   test('depend on the seed alone', () => {
@@ -107,6 +131,24 @@ describe('comparison of two runs', () => {
     const [low, high] = bootstrapIntervals(first.columns()).overall.mean_iou!;
     expect(paired.difference).toBeCloseTo(0.02, 2);
     expect(paired.interval![1] - paired.interval![0]).toBeLessThan((high - low) / 10);
+  });
+
+  test('pairs many queries as it does few', () => {
+    const run = (gain: number) => {
+      const random = new SeededRandom(5);
+      const scores = createRefinementMetrics();
+      for (let index = 0; index < 25_000; index++) {
+        const iou = random.next() * 0.9;
+        const noise = random.next() * 0.02;
+        scores.add({ toolIou: 0.2, finalIou: iou + gain * noise });
+      }
+      return scores;
+    };
+    const { mean_iou: paired } = comparisonReport(run(0), run(1)).metrics;
+    // The gain is uniform over 0 .. 0.02.
+    const error = 0.02 / Math.sqrt(12) / Math.sqrt(25_000);
+    expect(paired!.difference).toBeCloseTo(0.01, 3);
+    expect((paired!.interval![1] - paired!.interval![0]) / (2 * 1.96 * error)).toBeCloseTo(1, 0.7);
   });
 
   test('two runs of different length are refused', () => {

@@ -40,14 +40,28 @@ test('nextBelow stays below its bound', () => {
   expect([...seen].sort()).toEqual([0, 1, 2]);
 });
 
-test('Poisson weights have mean 1 and variance 1', () => {
+test('Poisson numbers have mean 1 and variance 1', () => {
   const random = new SeededRandom(3);
-  const weights = new Uint16Array(1_000_001);
-  random.drawPoissonWeights(weights);
-  const mean = weights.reduce((sum, weight) => sum + weight, 0) / weights.length;
-  const variance = weights.reduce((sum, weight) => sum + (weight - mean) ** 2, 0) / weights.length;
+  const drawn = Float64Array.from({ length: 1_000_000 }, () => random.nextPoisson());
+  const { mean, variance } = moments(drawn);
   expect(Math.abs(mean - 1)).toBeLessThan(0.004);
   expect(Math.abs(variance - 1)).toBeLessThan(0.008);
-  const none = weights.filter((weight) => weight === 0).length / weights.length;
+  const none = drawn.filter((count) => count === 0).length / drawn.length;
   expect(Math.abs(none - Math.exp(-1))).toBeLessThan(0.002);
 });
+
+test('normal numbers have mean 0, variance 1 and the tails they should', () => {
+  const random = new SeededRandom(4);
+  const drawn = Float64Array.from({ length: 1_000_000 }, () => random.nextNormal());
+  const { mean, variance } = moments(drawn);
+  expect(Math.abs(mean)).toBeLessThan(0.004);
+  expect(Math.abs(variance - 1)).toBeLessThan(0.006);
+  const beyond = drawn.filter((value) => Math.abs(value) > 1.959964).length / drawn.length;
+  expect(Math.abs(beyond - 0.05)).toBeLessThan(0.001);
+});
+
+function moments(values: Float64Array): { mean: number; variance: number } {
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+  return { mean, variance: squares / values.length };
+}
