@@ -15,7 +15,7 @@ export const ADAMW_DEFAULTS: AdamWSettings = {
   beta1: 0.9,
   beta2: 0.98,
   epsilon: 1e-8,
-  weightDecay: 0.01,
+  weightDecay: 0.05,
 };
 
 /** Running means of one optimiser, by name of the parameter. */

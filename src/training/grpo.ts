@@ -1,3 +1,4 @@
+import type { ParameterSet } from './adamw.js';
 import {
   rethinkTarget,
   scoreTarget,
@@ -19,7 +20,7 @@ import {
 import { RIGHT_IOU, reward } from './reward.js';
 import type { Schedule } from './schedule.js';
 import type { TrainingSettings } from './settings.js';
-import { drawnBatches, meanLosses } from './warm-start.js';
+import { drawnBatches, drawnExample, meanLosses } from './warm-start.js';
 
 /** What the samples of one epoch came to; shares are of all samples. */
 export interface SamplingStatistics {
@@ -34,34 +35,20 @@ export interface SamplingStatistics {
 
 export interface GrpoEpoch {
   readonly losses: LossValues;
-  readonly statistics: SamplingStatistics;
-}
-
-/** Log-probabilities of rethink's actions under the frozen start, of every view of every query. */
-export type ReferenceReadings = ReadonlyMap<TrainingExample, Float32Array>;
-
-/** Reads the frozen start once: it never changes during the phase. */
-export async function readReference(
-  graphs: PolicyGraphs,
-  values: Learner['values'],
-  queries: readonly TrainingQuery[],
-): Promise<ReferenceReadings> {
-  const examples = queries.flatMap(({ views }) => views);
-  const readings = await graphs.read(values, examples);
-  return new Map(examples.map((example, i) => [example, readings[i]!.rethink]));
+  readonly sampling: SamplingStatistics;
 }
 
 /**
  * One epoch of group relative policy optimisation: for each query a group of answers is sampled from the current policy, and
- * what is better than the mean of its group becomes likelier. Without noise in the network, so that probabilities are what
- * was sampled from.
+ * what is better than the mean of its group becomes likelier. The network itself is without noise, so that probabilities are
+ * what was sampled from.
  * @see Shao et al. 2024, arXiv 2402.03300; VG-Refiner, arXiv 2512.06373
  */
 export async function grpoEpoch(
   graphs: PolicyGraphs,
   learner: Learner,
   queries: readonly TrainingQuery[],
-  reference: ReferenceReadings,
+  reference: ParameterSet,
   settings: TrainingSettings,
   schedule: Schedule,
 ): Promise<GrpoEpoch> {
@@ -75,10 +62,13 @@ export async function grpoEpoch(
   const passes: LossValues[] = [];
   const tally = { reward: 0, corrections: 0, confirmations: 0, teaching: 0 };
   for (const batch of drawnBatches(queries, settings.batch, learner.random)) {
-    const examples = batch.map(({ views }) => views[learner.random.below(views.length)]!);
-    const readings = await graphs.read(learner.values, examples);
+    const examples = batch.map((query) => drawnExample(query, settings, learner.random));
+    const [readings, frozen] = await Promise.all([
+      graphs.read(learner.values, examples),
+      graphs.read(reference, examples),
+    ]);
     const lessons = examples.map((example, i) =>
-      sampledLesson(example, readings[i]!, reference.get(example)!, {
+      sampledLesson(example, readings[i]!, frozen[i]!.rethink, {
         batch: batch.length,
         settings,
         learner,
@@ -93,7 +83,7 @@ export async function grpoEpoch(
   }
   return {
     losses: meanLosses(passes),
-    statistics: {
+    sampling: {
       meanReward: tally.reward / queries.length,
       corrections: tally.corrections / queries.length,
       confirmations: tally.confirmations / queries.length,

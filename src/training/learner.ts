@@ -21,6 +21,8 @@ export class DivergenceError extends Error {
 /** What a learner holds, in arrays of its own. */
 export interface LearnerState {
   readonly values: ParameterSet;
+  /** Running mean of the values over the steps. */
+  readonly average: ParameterSet;
   readonly moments: AdamWMoments;
   /** Steps of the phase so far. */
   readonly step: number;
@@ -29,13 +31,14 @@ export interface LearnerState {
 
 /** A learner's state before its first step. */
 export function freshLearner(values: ParameterSet, random: RandomState): LearnerState {
-  return { values, moments: startMoments(values), step: 0, random };
+  return { values, average: values, moments: startMoments(values), step: 0, random };
 }
 
 /** Values on their way: the only thing in training that changes in place. */
 export class Learner {
   readonly values: ParameterSet;
   readonly random: RandomStream;
+  readonly #average: ParameterSet;
   readonly #moments: AdamWMoments;
   readonly #settings: TrainingSettings;
   #step: number;
@@ -44,6 +47,7 @@ export class Learner {
     const own = copyState(state);
     this.values = own.values;
     this.random = RandomStream.fromState(own.random);
+    this.#average = own.average;
     this.#moments = own.moments;
     this.#settings = settings;
     this.#step = own.step;
@@ -52,6 +56,7 @@ export class Learner {
   get state(): LearnerState {
     return copyState({
       values: this.values,
+      average: this.#average,
       moments: this.#moments,
       step: this.#step,
       random: this.random.state,
@@ -74,6 +79,7 @@ export class Learner {
       gradientScale: clipScale(norm, this.#settings.gradientLimit),
       decays: isWeight,
     });
+    blend(this.#average, this.values, this.#settings.averaging);
     this.#step = step;
   }
 }
@@ -83,9 +89,21 @@ function isWeight(name: string): boolean {
   return name.endsWith('.weight');
 }
 
-function copyState({ values, moments, step, random }: LearnerState): LearnerState {
+/**
+ * Moves a running mean of values on by one step, in place.
+ * @see Polyak, Juditsky 1992, "Acceleration of stochastic approximation by averaging"
+ */
+function blend(average: ParameterSet, values: ParameterSet, kept: number): void {
+  for (const [name, means] of average) {
+    const now = values.get(name)!;
+    for (let i = 0; i < means.length; i++) means[i] = kept * means[i]! + (1 - kept) * now[i]!;
+  }
+}
+
+function copyState({ values, average, moments, step, random }: LearnerState): LearnerState {
   return {
     values: copyValues(values),
+    average: copyValues(average),
     moments: { first: copyValues(moments.first), second: copyValues(moments.second) },
     step,
     random,

@@ -32,9 +32,11 @@ export interface TrainingSettings {
   /** Largest norm of a gradient. */
   readonly gradientLimit: number;
   readonly adamw: AdamWSettings;
+  /** Share of the running mean of the values that stays at each step; the mean is what is validated and kept. 0: none. */
+  readonly averaging: number;
   /** Share of state channels switched off in the warm start. */
   readonly dropout: number;
-  /** Share of words made unknown in the warm start. */
+  /** Share of words made unknown, in both phases. */
   readonly wordDropout: number;
   /** Difference in overlap that makes one right box e times as good a target as another. */
   readonly targetSoftness: number;
@@ -50,8 +52,8 @@ export interface TrainingSettings {
 /** Group size, divergence factor and gradient limit as in VG-Refiner, arXiv 2512.06373. */
 export const TRAINING_DEFAULTS: TrainingSettings = {
   seed: 1,
-  warmStart: { epochs: 20, learningRate: 2e-3, schedule: 'cosine' },
-  grpo: { epochs: 10, learningRate: 3e-4, schedule: 'cosine' },
+  warmStart: { epochs: 10, learningRate: 1e-3, schedule: 'cosine' },
+  grpo: { epochs: 6, learningRate: 3e-4, schedule: 'cosine' },
   batch: 64,
   microBatch: 16,
   groupSize: 8,
@@ -62,8 +64,9 @@ export const TRAINING_DEFAULTS: TrainingSettings = {
   advantage: 'normalized',
   gradientLimit: 1,
   adamw: ADAMW_DEFAULTS,
-  dropout: 0.1,
-  wordDropout: 0.1,
+  averaging: 0.98,
+  dropout: 0.4,
+  wordDropout: 0.4,
   targetSoftness: 0.1,
   thinkWeight: 0.5,
   scoreWeight: 0.2,

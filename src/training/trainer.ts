@@ -3,12 +3,7 @@ import type { Parameter } from '../tensor/expression.js';
 import type { ParameterSet } from './adamw.js';
 import { wordBucket } from './bucket.js';
 import { checkOverlaps, type TrainingExample, type TrainingQuery } from './example.js';
-import {
-  grpoEpoch,
-  type ReferenceReadings,
-  readReference,
-  type SamplingStatistics,
-} from './grpo.js';
+import { grpoEpoch, type SamplingStatistics } from './grpo.js';
 import { freshLearner, Learner, type LearnerState } from './learner.js';
 import { copyValues, startValues } from './parameter-values.js';
 import { type LossValues, PolicyGraphs } from './policy-graphs.js';
@@ -130,10 +125,14 @@ function enterGrpo({ best, learner }: TrainingState): TrainingState {
   };
 }
 
+interface EpochOutcome {
+  readonly losses: LossValues;
+  readonly sampling?: SamplingStatistics;
+}
+
 class TrainingRun {
   readonly #setup: TrainingSetup;
   readonly #graphs: PolicyGraphs;
-  #reference: ReferenceReadings | undefined;
 
   constructor(setup: TrainingSetup) {
     const examples = [...setup.queries.flatMap(({ views }) => views), ...setup.validation];
@@ -162,27 +161,11 @@ class TrainingRun {
     const { policy, queries, settings } = this.#setup;
     const learner = new Learner(before.learner, settings);
     const schedule = this.#schedule(before.phase);
-    const { losses, statistics } =
+    const outcome: EpochOutcome =
       before.phase === 'grpo'
-        ? await this.#grpo(before, learner, schedule)
-        : {
-            losses: await warmStartEpoch(
-              this.#graphs,
-              learner,
-              queries,
-              policy.width,
-              settings,
-              schedule,
-            ),
-            statistics: undefined,
-          };
-    return this.#report(before, learner, schedule, losses, statistics);
-  }
-
-  async #grpo(before: TrainingState, learner: Learner, schedule: Schedule) {
-    const { queries, settings } = this.#setup;
-    this.#reference ??= await readReference(this.#graphs, before.reference, queries);
-    return grpoEpoch(this.#graphs, learner, queries, this.#reference, settings, schedule);
+        ? await grpoEpoch(this.#graphs, learner, queries, before.reference, settings, schedule)
+        : await warmStartEpoch(this.#graphs, learner, queries, policy.width, settings, schedule);
+    return this.#report(before, learner, schedule, outcome);
   }
 
   #schedule(phase: Phase): Schedule {
@@ -201,8 +184,7 @@ class TrainingRun {
     before: TrainingState,
     learner: Learner,
     schedule: Schedule,
-    losses: LossValues,
-    sampling: SamplingStatistics | undefined,
+    outcome: EpochOutcome,
   ): Promise<EpochReport> {
     const { validation: examples, choose = likeliest, rate = accuracyFirst } = this.#setup;
     const { phase } = before;
@@ -211,7 +193,7 @@ class TrainingRun {
     const validation =
       examples.length === 0
         ? undefined
-        : await validate(this.#graphs, after.values, examples, choose);
+        : await validate(this.#graphs, after.average, examples, choose);
     const score = validation === undefined ? undefined : rate(validation);
     const improved = score === undefined || score > (before.best.score ?? -Infinity);
     return {
@@ -219,8 +201,7 @@ class TrainingRun {
       epoch,
       step: after.step,
       learningRate: learningRate(schedule, after.step),
-      losses,
-      ...(sampling && { sampling }),
+      ...outcome,
       ...(validation && { validation }),
       improved,
       state: {
@@ -229,7 +210,7 @@ class TrainingRun {
         learner: after,
         reference: before.reference,
         best: improved
-          ? { values: after.values, ...(score !== undefined && { score }), phase, epoch }
+          ? { values: after.average, ...(score !== undefined && { score }), phase, epoch }
           : before.best,
         stale: improved ? 0 : before.stale + 1,
       },

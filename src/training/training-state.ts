@@ -13,7 +13,7 @@ export class TrainingStateError extends Error {
 const MAGIC = 'vgr-training-state-1\n';
 
 /** Parameter sets of a state, in the order in which their values follow the header. */
-const SETS = ['values', 'first', 'second', 'reference', 'best'] as const;
+const SETS = ['values', 'average', 'first', 'second', 'reference', 'best'] as const;
 type SetName = (typeof SETS)[number];
 
 /** What a state holds beside parameter sets. */
@@ -100,6 +100,7 @@ export function decodeTrainingState(
     epoch: header.epoch,
     learner: {
       values: read('values'),
+      average: read('average'),
       moments: { first: read('first'), second: read('second') },
       step: header.step,
       random: header.random,
@@ -111,8 +112,9 @@ export function decodeTrainingState(
 }
 
 function setsOf({ learner, reference, best }: TrainingState): Record<SetName, ParameterSet> {
-  const { values, moments } = learner;
-  return { values, first: moments.first, second: moments.second, reference, best: best.values };
+  const { values, average, moments } = learner;
+  const { first, second } = moments;
+  return { values, average, first, second, reference, best: best.values };
 }
 
 function readHeader(bytes: Uint8Array): { header: Header; start: number } {

@@ -2,6 +2,7 @@ import {
   rethinkTarget,
   scoreTarget,
   scoreWeight,
+  type TrainingExample,
   type TrainingQuery,
   thinkTarget,
   withoutWords,
@@ -21,7 +22,7 @@ export async function warmStartEpoch(
   width: number,
   settings: TrainingSettings,
   schedule: Schedule,
-): Promise<LossValues> {
+): Promise<{ readonly losses: LossValues }> {
   const weights = lossValues((part) => {
     if (part === 'rethink') return 1;
     if (part === 'think') return settings.thinkWeight;
@@ -36,7 +37,7 @@ export async function warmStartEpoch(
     learner.learn(pass, schedule);
     passes.push(pass.parts);
   }
-  return meanLosses(passes);
+  return { losses: meanLosses(passes) };
 }
 
 /** The queries in a random order, cut into batches; the last may be shorter. */
@@ -51,6 +52,16 @@ export function drawnBatches<T>(
   );
 }
 
+/** One view of a query with some words made unknown. */
+export function drawnExample(
+  { views }: TrainingQuery,
+  settings: TrainingSettings,
+  random: RandomStream,
+): TrainingExample {
+  const view = views[random.below(views.length)]!;
+  return withoutWords(view, settings.wordDropout, random);
+}
+
 /** Mean over steps of each part of the loss. */
 export function meanLosses(steps: readonly LossValues[]): LossValues {
   return lossValues(
@@ -59,13 +70,13 @@ export function meanLosses(steps: readonly LossValues[]): LossValues {
 }
 
 function supervisedLesson(
-  { views }: TrainingQuery,
+  query: TrainingQuery,
   batch: number,
   width: number,
   settings: TrainingSettings,
   random: RandomStream,
 ): Lesson {
-  const example = withoutWords(views[random.below(views.length)]!, settings.wordDropout, random);
+  const example = drawnExample(query, settings, random);
   const target = rethinkTarget(example, settings.targetSoftness);
   const share = (values: Float32Array) => values.map((value) => value / batch);
   const none = new Float32Array(example.overlaps.length);

@@ -87,7 +87,7 @@ function weightedTotal(parts: Readonly<LossValues>): number {
   return LOSS_PARTS.reduce((sum, part) => sum + parts[part] * WEIGHTS[part], 0);
 }
 
-describe('PolicyGraphs.gradient', () => {
+describe('PolicyGraphs.gradient', { timeout: 60_000 }, () => {
   test('agrees with central differences through the whole network', async () => {
     const batch = lessons(6);
     const values = deafToThink(lively(3));

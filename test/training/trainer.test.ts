@@ -66,7 +66,7 @@ async function reports(
 
 const bytesOf = (report: EpochReport | undefined) => encodeTrainingState(report!.state);
 
-describe('train', () => {
+describe('train', { timeout: 60_000 }, () => {
   test('warms up, then samples; steps, rates and statistics are reported', async () => {
     const all = await reports(setup());
     expect(all.map(({ phase, epoch, step }) => [phase, epoch, step])).toEqual([
@@ -129,8 +129,17 @@ describe('train', () => {
     const all = await reports(setup({ rate: () => scores[at++]! }));
     expect(all.map(({ improved }) => improved)).toEqual([true, true, false, false]);
     expect(all.at(-1)!.state.best).toMatchObject({ phase: 'warm-start', epoch: 2, score: 0.5 });
-    expect(all.at(-1)!.state.best.values).toEqual(all[1]!.state.learner.values);
-    expect(all[2]!.state.reference).toEqual(all[1]!.state.learner.values);
+    expect(all.at(-1)!.state.best.values).toEqual(all[1]!.state.learner.average);
+    expect(all[2]!.state.reference).toEqual(all[1]!.state.learner.average);
+  });
+
+  test('validated values are the running mean of the steps', async () => {
+    const plain = await reports(setup({ settings: { ...SETTINGS, averaging: 0 } }), undefined, 2);
+    const held = await reports(setup({ settings: { ...SETTINGS, averaging: 1 } }), undefined, 2);
+    const start = startState(PARAMETERS, 1).learner.values;
+    expect(plain[1]!.state.learner.average).toEqual(plain[1]!.state.learner.values);
+    expect(held[1]!.state.learner.average).toEqual(start);
+    expect(held[1]!.state.learner.values).toEqual(plain[1]!.state.learner.values);
   });
 
   test('patience ends a phase', async () => {
@@ -154,7 +163,7 @@ describe('train', () => {
     const all = await reports(setup({ validation: [] }));
     const { state, validation } = all.at(-1)!;
     expect(validation).toBeUndefined();
-    expect(state.best.values).toEqual(state.learner.values);
+    expect(state.best.values).toEqual(state.learner.average);
     expect(state.best.score).toBeUndefined();
   });
 
