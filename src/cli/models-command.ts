@@ -1,4 +1,7 @@
-import { asVgrError } from '../formats/fault.js';
+import { asVgrError, quoted, VgrError } from '../formats/fault.js';
+import { CARD_NAME } from '../formats/model-card.js';
+import { removeModel } from '../io/model-install.js';
+import { modelsFolder } from '../io/model-place.js';
 import { findModel, listModels, type StoredModel } from '../io/model-store.js';
 import { readVerified } from '../io/model-weights.js';
 import type { Printer } from './printer.js';
@@ -37,4 +40,27 @@ async function verdict(model: StoredModel, printer: Printer): Promise<boolean> {
     printer.fatal(asVgrError(thrown));
     return false;
   }
+}
+
+/**
+ * `vgr models remove`: deletes the folders of models from the user's folder. Cards that come with the program stay.
+ * @throws VgrError MODEL_UNKNOWN, OUTPUT_UNWRITABLE
+ * @returns the exit code
+ */
+export async function removeModelsCommand(
+  names: readonly string[],
+  printer: Printer,
+): Promise<number> {
+  const folder = modelsFolder();
+  for (const name of names) {
+    // Anything else is no model's name, and might lead out of the folder.
+    const removed = CARD_NAME.test(name) && (await removeModel(name, folder));
+    if (!removed) {
+      throw new VgrError('MODEL_UNKNOWN', `no model ${quoted(name)} in ${quoted(folder)}`, {
+        hint: '`vgr models list` shows where each lies; those of the program itself stay',
+      });
+    }
+    await printer.data(`${name}: removed\n`);
+  }
+  return 0;
 }

@@ -40,13 +40,14 @@ export const detr: DetectorFamily = {
         if (softmax) bestOfSoftmax(of, scores);
         else sigmoidOf(of, scores);
         proposeCell(proposals, { values: scores, offset: 0, classes }, options.minScore, () => {
-          const [cx, cy, w, h] = sides.subarray(query * 4) as unknown as [
-            number,
-            number,
-            number,
-            number,
-          ];
-          return scaleXyxy(cxcywhToXyxy({ cx, cy, width: w, height: h }), width, height);
+          const at = query * 4;
+          const box = {
+            cx: sides[at]!,
+            cy: sides[at + 1]!,
+            width: sides[at + 2]!,
+            height: sides[at + 3]!,
+          };
+          return scaleXyxy(cxcywhToXyxy(box), width, height);
         });
       }
       return { detections: finishProposals(proposals, image, card, options) };

@@ -1,5 +1,5 @@
 import { classesOf, type DetectorCard } from '../formats/model-card.js';
-import { cxcywhToXyxy } from '../geometry/box.js';
+import { type BoxCxcywh, cxcywhToXyxy, type ImageSize, scaleXyxy } from '../geometry/box.js';
 import type { DetectorFamily } from './family.js';
 import { cellCount, gridLevels } from './grid.js';
 import { headOfPhoto, headsFor, mismatch, outputsFor } from './heads.js';
@@ -19,7 +19,9 @@ type YoloForm =
   /** [batch, cells, 5 + classes] with an object score: v5, v7. */
   | 'rows'
   /** [batch, boxes, 6], suppressed within the graph: v10, 26, and exports with `nms=True`. */
-  | 'final';
+  | 'final'
+  /** [batch, queries, 4 + classes], boxes in units of the input: RT-DETR. */
+  | 'queries';
 
 /**
  * YOLO as Ultralytics exports it: one output `predictions` with boxes in input pixels and scores in 0..1. Which of its forms
@@ -38,11 +40,16 @@ export const yolo: DetectorFamily = {
     if (form === undefined) {
       const classes = classesOf(card).length;
       const name = outputsFor(card, 'predictions')[0]!;
-      const expected = `[batch,${4 + classes},any], [batch,any,${5 + classes}] or [batch,any,6] for ${classes} labels`;
+      const expected = `[batch,${4 + classes},any], [batch,any,${5 + classes}], [batch,any,6] or [batch,any,${4 + classes}] for ${classes} labels`;
       throw mismatch(card, name, expected, outputs[name]);
     }
     return images.map((image, index) => {
-      const proposals = READERS[form](headOfPhoto(head!, index), [first, second], options.minScore);
+      const proposals = READERS[form](
+        headOfPhoto(head!, index),
+        [first, second],
+        options.minScore,
+        card.input,
+      );
       return { detections: finishProposals(proposals, image, card, options) };
     });
   },
@@ -58,6 +65,7 @@ export function yoloForm(
   if (second === 5 + classes && first === ANCHORS_PER_CELL * cells) return 'rows';
   if (first === 4 + classes) return 'columns';
   if (second === FINAL_VALUES) return 'final';
+  if (second === 4 + classes) return 'queries';
   return second === 5 + classes ? 'rows' : undefined;
 }
 
@@ -65,12 +73,14 @@ type Reader = (
   values: Float32Array,
   dims: readonly [number, number],
   minScore: number,
+  input: ImageSize,
 ) => Proposal[];
 
 const READERS: Readonly<Record<YoloForm, Reader>> = {
   columns: readColumns,
   rows: readRows,
   final: readFinal,
+  queries: readQueries,
 };
 
 /** Class by class, so that memory is read in order. */
@@ -109,14 +119,7 @@ function readRows(
     // No class score is above 1.
     if (!(factor >= minScore)) continue;
     const scores = { values, offset: at + 5, classes: length - 5, factor };
-    proposeCell(proposals, scores, minScore, () =>
-      cxcywhToXyxy({
-        cx: values[at]!,
-        cy: values[at + 1]!,
-        width: values[at + 2]!,
-        height: values[at + 3]!,
-      }),
-    );
+    proposeCell(proposals, scores, minScore, () => cxcywhToXyxy(cxcywhAt(values, at)));
   }
   return proposals;
 }
@@ -129,16 +132,36 @@ function readFinal(
 ): Proposal[] {
   const proposals: Proposal[] = [];
   for (let row = 0; row < rows; row++) {
-    const [x1, y1, x2, y2, score, label] = values.subarray(row * length) as unknown as [
-      number,
-      number,
-      number,
-      number,
-      number,
-      number,
-    ];
+    const at = row * length;
+    const score = values[at + 4]!;
     if (!(score >= minScore)) continue;
-    proposals.push({ boxXyxy: { x1, y1, x2, y2 }, score, classIndex: Math.round(label) });
+    const boxXyxy = {
+      x1: values[at]!,
+      y1: values[at + 1]!,
+      x2: values[at + 2]!,
+      y2: values[at + 3]!,
+    };
+    proposals.push({ boxXyxy, score, classIndex: Math.round(values[at + 5]!) });
   }
   return proposals;
+}
+
+function readQueries(
+  values: Float32Array,
+  [queries, length]: readonly [number, number],
+  minScore: number,
+  { width, height }: ImageSize,
+): Proposal[] {
+  const proposals: Proposal[] = [];
+  for (let query = 0; query < queries; query++) {
+    const at = query * length;
+    proposeCell(proposals, { values, offset: at + 4, classes: length - 4 }, minScore, () =>
+      scaleXyxy(cxcywhToXyxy(cxcywhAt(values, at)), width, height),
+    );
+  }
+  return proposals;
+}
+
+function cxcywhAt(values: Float32Array, at: number): BoxCxcywh {
+  return { cx: values[at]!, cy: values[at + 1]!, width: values[at + 2]!, height: values[at + 3]! };
 }

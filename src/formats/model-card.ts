@@ -15,6 +15,9 @@ const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 /** A file in the card's folder. */
 const fileName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/);
 
+/** A model's name: a folder's, and what `--detector` takes. */
+export const CARD_NAME = /^[a-z0-9][a-z0-9._-]*$/;
+
 /** Hosts of this machine: what goes to them does not cross a network, so it needs no encryption. */
 const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/;
 
@@ -99,8 +102,7 @@ const detectorCard = z
   .strictObject({
     schema: z.literal(1),
     kind: z.literal('detector'),
-    /** The folder's name, and what `--detector` takes. */
-    name: z.string().regex(/^[a-z0-9][a-z0-9._-]*$/),
+    name: z.string().regex(CARD_NAME),
     family: z.enum(FAMILY_NAMES),
     title: text,
     /** File name of the weights, inside the card's folder. */

@@ -49,7 +49,7 @@ export function readOutline(bytes: Uint8Array, path: string): OnnxOutline {
   } catch (cause) {
     throw new VgrError(
       'MODEL_CORRUPT',
-      `${quoted(path)}: expected an ONNX file of ${bytes.length} bytes, got one that is cut off or is none: ${printable((cause as Error).message)}`,
+      `${quoted(path)}: expected a whole ONNX file, got ${bytes.length} bytes that are cut off or something else: ${printable((cause as Error).message)}`,
       {
         hint: 'export it or bring it again; PyTorch files (.pt, .pth) must be exported to ONNX',
         cause,

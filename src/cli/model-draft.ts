@@ -1,0 +1,208 @@
+import { basename } from 'node:path';
+import { draftDecoding, draftInput, habitualSize } from '../detection/card-draft.js';
+import { packRasters } from '../detection/packing.js';
+import type { PixelEncodingName } from '../detection/pixel-encoding.js';
+import {
+  FAMILY_SHAPES,
+  type ObservedOutput,
+  type Recognition,
+  recogniseDetector,
+} from '../detection/recognition.js';
+import { portText } from '../detection/signature.js';
+import { printable, quoted, VgrError } from '../formats/fault.js';
+import { type LabelNames, labelsField, numberedNames } from '../formats/label-list.js';
+import {
+  type DetectorCard,
+  type DetectorFamilyName,
+  parseModelCard,
+} from '../formats/model-card.js';
+import type { ImageSize } from '../geometry/box.js';
+import type { SessionPool } from '../inference/pool.js';
+import type { ModelFacts } from './model-facts.js';
+import type { Printer } from './printer.js';
+
+/** What a user says of a model file. */
+export interface ModelClaims {
+  readonly family?: DetectorFamilyName | undefined;
+  readonly size?: string | undefined;
+  readonly pixels?: PixelEncodingName | undefined;
+  readonly channels?: 'rgb' | 'bgr' | undefined;
+  readonly licence?: string | undefined;
+  readonly citation?: string | undefined;
+}
+
+/**
+ * The card of a graph that stands in the pool under `name`: runs it once and tells its family by what comes out.
+ * @throws VgrError MODEL_INVALID with what was expected and what was found; USAGE, INPUT_INVALID
+ */
+export async function draftCard(
+  name: string,
+  facts: ModelFacts,
+  claims: ModelClaims,
+  names: LabelNames | undefined,
+  pool: SessionPool,
+  printer: Printer,
+): Promise<DetectorCard> {
+  const size = rasterSize(claims, facts);
+  const outputs = await observe(pool, name, facts, size);
+  const recognised = recognise(facts, outputs, size, claims, names?.length);
+  const labels = labelsOf(names, recognised, printer);
+  return cardOf({ name, facts, claims, size, recognised, labels });
+}
+
+/** The raster's size: as asked for, as the graph fixes it, as the files say, or as is usual. */
+function rasterSize(
+  { size, family }: ModelClaims,
+  { inputs, hub, size: written }: ModelFacts,
+): ImageSize {
+  const { width, height } = inputs.image;
+  const asked = size === undefined ? undefined : parseSize(size);
+  const side = habitualSize(family ?? 'yolo');
+  return {
+    width: width ?? asked?.width ?? written?.width ?? hub?.width ?? side,
+    height: height ?? asked?.height ?? written?.height ?? hub?.height ?? side,
+  };
+}
+
+function parseSize(text: string): ImageSize {
+  const match = /^(\d{2,4})(?:x(\d{2,4}))?$/.exec(text);
+  if (match) return { width: Number(match[1]), height: Number(match[2] ?? match[1]) };
+  throw new VgrError(
+    'USAGE',
+    `--size: expected a side or WIDTHxHEIGHT in pixels, got ${quoted(text)}`,
+  );
+}
+
+/** Runs the graph once, on a grey photo: shapes say more than the file does. */
+async function observe(
+  pool: SessionPool,
+  name: string,
+  { inputs, hub }: ModelFacts,
+  size: ImageSize,
+): Promise<ObservedOutput[]> {
+  const input = draftInput(
+    { inputs, size, hub },
+    { family: 'detr', classes: undefined, outputs: {} },
+  );
+  const data = new Uint8Array(size.width * size.height * 3).fill(114);
+  const feeds = packRasters([{ ...size, data }], { name, input } as DetectorCard);
+  try {
+    return Object.entries(await pool.run(name, feeds)).map(([output, tensor]) => ({
+      name: output,
+      tensor,
+    }));
+  } catch (cause) {
+    throw new VgrError(
+      'MODEL_INVALID',
+      `the graph does not run on a photo of ${size.width} x ${size.height}: ${printable((cause as Error).message)}`,
+      { hint: 'give the size that it was exported for with `--size`', cause },
+    );
+  }
+}
+
+function recognise(
+  { outline, inputs, path }: ModelFacts,
+  outputs: readonly ObservedOutput[],
+  input: ImageSize,
+  { family }: ModelClaims,
+  labels: number | undefined,
+): Recognition {
+  const found = recogniseDetector({
+    outputs,
+    input,
+    takesSize: inputs.extra.some(({ holds, dims }) => holds !== 'ones' || dims?.length === 1),
+    operators: outline.operators,
+    ...(labels !== undefined && { labels }),
+  });
+  const match = family === undefined ? found[0] : found.find((one) => one.family === family);
+  if (match) return match;
+  const got = outputs
+    .map(({ name, tensor: { type, dims } }) => portText({ name, type, dims }))
+    .join('; ');
+  const wanted =
+    family === undefined ? Object.entries(FAMILY_SHAPES) : [[family, FAMILY_SHAPES[family]]];
+  const shapes = wanted.map(([name, shape]) => `${name}: ${shape}`).join('; ');
+  const other = found[0] && ` (these are the outputs of ${found[0].family})`;
+  throw new VgrError(
+    'MODEL_INVALID',
+    `${quoted(path)}: expected outputs of a family that is known: ${shapes}. Found for a photo of ${input.width} x ${input.height}: ${got}${other ?? ''}`,
+    {
+      hint: other
+        ? `\`--family ${found[0]?.family}\`, or leave it out`
+        : 'docs/models tells how each family is exported',
+    },
+  );
+}
+
+/** The card's labels; a graph that names none is taken for one of COCO's where the number fits. */
+function labelsOf(
+  names: LabelNames | undefined,
+  { classes, family, outputs }: Recognition,
+  printer: Printer,
+): DetectorCard['labels'] {
+  if (names !== undefined) {
+    if (classes === undefined || classes === names.length) return labelsField(names);
+    throw new VgrError(
+      'INPUT_INVALID',
+      `expected ${classes} labels, as the outputs ${Object.values(outputs).flat().join(', ')} have, got ${names.length}`,
+      { hint: 'give the right ones with `--labels FILE`, one name a line' },
+    );
+  }
+  const count = classes ?? (family === 'ssd' ? 91 : 80);
+  if (count !== 80 && count !== 91) {
+    printer.note(
+      `note: nothing names the ${count} labels; they are numbered. --labels FILE names them`,
+    );
+    return labelsField(numberedNames(count));
+  }
+  printer.note(
+    `note: nothing names the labels; they are taken for COCO's ${count}. --labels FILE names others`,
+  );
+  return count === 80 ? 'coco-80' : 'coco-91';
+}
+
+interface CardParts {
+  readonly name: string;
+  readonly facts: ModelFacts;
+  readonly claims: ModelClaims;
+  readonly size: ImageSize;
+  readonly recognised: Recognition;
+  readonly labels: DetectorCard['labels'];
+}
+
+function cardOf({ name, facts, claims, size, recognised, labels }: CardParts): DetectorCard {
+  const { sha256, bytes, external, hub, inputs } = facts;
+  const file = basename(facts.path);
+  const draft = {
+    schema: 1,
+    kind: 'detector',
+    name,
+    family: recognised.family,
+    title: facts.description ?? file,
+    file: /^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(file) ? file : 'model.onnx',
+    sha256,
+    bytes,
+    ...(external.length > 0 && { external }),
+    licence: claims.licence ?? facts.licence ?? 'not stated',
+    citation: claims.citation ?? facts.description ?? 'not stated',
+    source: { added: file },
+    input: draftInput(
+      { inputs, size, hub, pixels: claims.pixels, channels: claims.channels },
+      recognised,
+    ),
+    outputs: recognised.outputs,
+    decoding: draftDecoding(recognised),
+    labels,
+  };
+  const parsed = parseModelCard(draft);
+  if (parsed.ok && parsed.card.kind === 'detector') return parsed.card;
+  const { path, expected, got } = parsed.ok
+    ? { path: 'kind', expected: '', got: '' }
+    : parsed.faults[0]!;
+  throw new VgrError('USAGE', `${quoted(path)}: expected ${expected}, got ${got}`, {
+    hint:
+      path === 'name'
+        ? 'give a name of small letters, digits, dots and dashes with `--name`'
+        : '`vgr models add --help` lists the flags',
+  });
+}

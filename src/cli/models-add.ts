@@ -1,0 +1,186 @@
+import { type PixelEncodingName, pixelEncodings } from '../detection/pixel-encoding.js';
+import { printable, quoted, VgrError } from '../formats/fault.js';
+import { type LabelNames, parseLabelFile } from '../formats/label-list.js';
+import { categoriesOf, type DetectorCard, holdsWeightsOf } from '../formats/model-card.js';
+import { planDevices } from '../inference/device.js';
+import { SessionPool } from '../inference/pool.js';
+import { installModel } from '../io/model-install.js';
+import { modelsFolder } from '../io/model-place.js';
+import { listModels, type StoredModel } from '../io/model-store.js';
+import { readTextIfThere } from '../io/text-file.js';
+import type { PhotoRef } from '../pipeline/ports.js';
+import { photoOpener } from './engine.js';
+import { inferenceSettings } from './inference-settings.js';
+import { draftCard, type ModelClaims } from './model-draft.js';
+import { type ModelFacts, nameOfFile, readModelFacts } from './model-facts.js';
+import { agreementWithEmbedded, type TrialPhoto, trialPhotos, tryDetector } from './model-trial.js';
+import type { Printer } from './printer.js';
+
+/** The flags of `vgr models add`, as the parser gives them. */
+export interface AddFlags extends ModelClaims {
+  readonly name?: string | undefined;
+  readonly labels?: string | undefined;
+  readonly photo?: readonly string[] | undefined;
+  readonly device: string;
+  readonly 'dry-run': boolean;
+}
+
+/** Below this the embedded detector sees other things in other places, which speaks of wrong labels or pixels. */
+const POOR_AGREEMENT = 0.35;
+
+/** By as much must other pixels agree better to be taken: less is chance over a handful of photos. */
+const CLEAR_GAIN = 0.2;
+
+/** Best detections of a photo that are shown. */
+const SHOWN = 6;
+
+const PHOTO_LIMIT = { 'max-pixels': 100_000_000 };
+
+/** `vgr models add FILE`: looks into a graph, writes its card, runs it once and shows the result. @returns the exit code */
+export async function addModelCommand(
+  path: string,
+  flags: AddFlags,
+  printer: Printer,
+): Promise<number> {
+  const facts = await readModelFacts(path);
+  const { models } = await listModels();
+  const known = flags.name === undefined ? knownModel(facts, models) : undefined;
+  const name = known?.card.name ?? flags.name ?? nameOfFile(path);
+  if (known?.weights !== undefined) {
+    await printer.data(`${name} is this file already: ${known.weights}\n`);
+    return 0;
+  }
+  if (!known) refuseTaken(name, models);
+  const names = flags.labels === undefined ? facts.names : await readLabels(flags.labels);
+  const photos = await trialPhotos(flags.photo);
+  const { device, threads } = inferenceSettings({
+    device: flags.device,
+    detector: name,
+    sessions: 1,
+  });
+  const pool = new SessionPool({
+    plan: planDevices(device),
+    sessions: 1,
+    threads,
+    notice: (text) => printer.note(text),
+  });
+  try {
+    await pool.load({ name, bytes: facts.ready });
+    if (known) printer.note(`note: the card of ${name} describes this file`);
+    const draft = known?.card ?? (await draftCard(name, facts, flags, names, pool, printer));
+    const mayChange = !known && !flags.pixels && !flags.channels && !facts.hub;
+    const card = await tried(draft, mayChange, photos, pool, printer);
+    if (flags['dry-run']) {
+      await printer.data(`${JSON.stringify(card, null, 2)}\n`);
+      return 0;
+    }
+    await printer.data(`${await installModel(card, path, modelsFolder())}\n`);
+    return 0;
+  } finally {
+    await pool.close();
+  }
+}
+
+/** The model whose card describes the file. Other exports of its weights are for `VGR_MODELS_DIR`, under its file name. */
+function knownModel(
+  { sha256 }: ModelFacts,
+  models: readonly StoredModel[],
+): (StoredModel & { readonly card: DetectorCard }) | undefined {
+  return models.find(({ card }) => holdsWeightsOf(card, sha256));
+}
+
+function refuseTaken(name: string, models: readonly StoredModel[]): void {
+  if (!models.some(({ card }) => card.name === name)) return;
+  throw new VgrError('USAGE', `there is a model ${quoted(name)} already`, {
+    hint: 'give another name with `--name`',
+  });
+}
+
+async function readLabels(path: string): Promise<LabelNames> {
+  const text = await readTextIfThere(path);
+  if (text === undefined) throw new VgrError('INPUT_MISSING', `--labels: no file ${quoted(path)}`);
+  const names = parseLabelFile(text);
+  if (names) return names;
+  throw new VgrError('INPUT_INVALID', `${quoted(path)}: expected names of labels, got none`, {
+    hint: 'one name a line, or JSON: a list of names, or {"id2label": {"0": "cat"}}',
+  });
+}
+
+/**
+ * Runs the draft over photos and shows what it finds. Where it hardly agrees with the embedded detector and nothing says how
+ * pixels go in, the other ways are tried.
+ * @returns the card, with the pixels that do best
+ */
+async function tried(
+  draft: DetectorCard,
+  mayChange: boolean,
+  photos: readonly PhotoRef[],
+  pool: SessionPool,
+  printer: Printer,
+): Promise<DetectorCard> {
+  const open = photoOpener(PHOTO_LIMIT);
+  // COCO's ids are common ground with the embedded detector; other label sets cannot be compared.
+  const comparable = photos.length > 0 && typeof draft.labels === 'string';
+  const compare = comparable ? await agreementWithEmbedded(pool, photos, open) : undefined;
+  const trialOf = async (card: DetectorCard): Promise<Trial> => {
+    const shown = await tryDetector(pool, card, photos, open);
+    return { card, shown, agreed: compare?.(shown) };
+  };
+  let best = await trialOf(draft);
+  if (best.agreed !== undefined && best.agreed < POOR_AGREEMENT && mayChange) {
+    best = await otherPixels(best, trialOf, printer);
+  }
+  await show(best, printer);
+  if (best.agreed !== undefined && best.agreed < POOR_AGREEMENT) {
+    printer.note(
+      'warning: it hardly agrees with the embedded detector: the labels (--labels), the pixels (--pixels, --channels) or the size (--size) may be others',
+    );
+  }
+  return best.card;
+}
+
+interface Trial {
+  readonly card: DetectorCard;
+  readonly shown: readonly TrialPhoto[];
+  readonly agreed: number | undefined;
+}
+
+async function otherPixels(
+  usual: Trial,
+  trialOf: (card: DetectorCard) => Promise<Trial>,
+  printer: Printer,
+): Promise<Trial> {
+  if (usual.card.input.type === 'uint8') return usual;
+  let best = usual;
+  let pixels: readonly [PixelEncodingName, string] | undefined;
+  for (const [name, encoding] of pixelEncodings()) {
+    const { input } = usual.card;
+    const other = await trialOf({ ...usual.card, input: { ...input, ...encoding } });
+    if ((other.agreed ?? 0) <= (best.agreed ?? 0)) continue;
+    best = other;
+    pixels = [name, encoding.channels];
+  }
+  if (!pixels || (best.agreed ?? 0) < (usual.agreed ?? 0) + CLEAR_GAIN) return usual;
+  printer.note(
+    `note: taken with --pixels ${pixels[0]} --channels ${pixels[1]}, since it then agrees far better with the embedded detector`,
+  );
+  return best;
+}
+
+async function show({ card, shown, agreed }: Trial, printer: Printer): Promise<void> {
+  const { input, family, name } = card;
+  const labels = categoriesOf(card).length;
+  await printer.data(
+    `${name}: ${family}, ${input.width} x ${input.height}, ${input.channels}, ${labels} labels\n`,
+  );
+  for (const { image, detections } of shown) {
+    const best = detections
+      .slice(0, SHOWN)
+      .map(({ label, score }) => `${label} ${score.toFixed(2)}`);
+    await printer.data(`  ${printable(image)}: ${best.join(', ') || 'nothing'}\n`);
+  }
+  if (agreed === undefined) return;
+  await printer.data(
+    `agrees with the embedded detector: AP50 ${agreed.toFixed(2)} over ${shown.length} photos\n`,
+  );
+}

@@ -1,0 +1,65 @@
+import { Args, Flags } from '@oclif/core';
+import { VgrCommand } from '../../cli/base-command.js';
+import { inferenceFlags } from '../../cli/flags.js';
+import { addModelCommand } from '../../cli/models-add.js';
+import { PIXEL_ENCODING_NAMES, type PixelEncodingName } from '../../detection/pixel-encoding.js';
+import { FAMILY_NAMES } from '../../formats/detector-outputs.js';
+import type { DetectorFamilyName } from '../../formats/model-card.js';
+
+export default class ModelsAdd extends VgrCommand<typeof ModelsAdd> {
+  static override summary = 'Adds a detector of your own.';
+  static override description =
+    `Looks into an ONNX file, finds out which family it is of, writes its card, runs it over photos and shows what it finds.
+Labels and pixels are read from the graph's metadata and from config.json and preprocessor_config.json beside it; flags win.`;
+  static override examples = [
+    '<%= config.bin %> models add yolo11n.onnx',
+    '<%= config.bin %> models add helmets.onnx --labels helmets.txt --licence CC-BY-4.0',
+    '<%= config.bin %> models add model.onnx --family detr --size 384 --pixels imagenet --dry-run',
+  ];
+  static override args = {
+    file: Args.string({ ignoreStdin: true, description: 'ONNX file', required: true }),
+  };
+  static override flags = {
+    family: Flags.option({
+      summary: 'family of the detector [default: what its outputs look like]',
+      options: FAMILY_NAMES,
+    })(),
+    name: Flags.string({ summary: "name of the model [default: made of the file's]" }),
+    labels: Flags.string({
+      summary: 'file of label names: one a line, or JSON such as config.json or a COCO file',
+    }),
+    size: Flags.string({
+      summary:
+        'side of the photos that the graph takes, or WIDTHxHEIGHT, where the graph leaves it open',
+    }),
+    pixels: Flags.option({
+      summary:
+        'what goes in: 0..1, 0..255, less ImageNet mean over deviation, or -1..1 [default: the usual of the family]',
+      options: PIXEL_ENCODING_NAMES,
+    })(),
+    channels: Flags.option({
+      summary: 'order of the channels [default: the usual of the family]',
+      options: ['rgb', 'bgr'] as const,
+    })(),
+    licence: Flags.string({ summary: 'licence of the weights, for the card' }),
+    citation: Flags.string({ summary: 'whom to cite, for the card' }),
+    photo: Flags.string({
+      summary: 'photo or folder for the trial [default: photos of the program]',
+      multiple: true,
+    }),
+    'dry-run': Flags.boolean({ summary: 'print the card, add nothing', default: false }),
+    device: inferenceFlags.device,
+  };
+
+  protected override work(): Promise<number> {
+    return addModelCommand(
+      this.args.file as string,
+      {
+        ...this.flags,
+        family: this.flags.family as DetectorFamilyName | undefined,
+        pixels: this.flags.pixels as PixelEncodingName | undefined,
+      },
+      this.printer,
+    );
+  }
+}

@@ -1,0 +1,18 @@
+import { Args } from '@oclif/core';
+import { VgrCommand } from '../../cli/base-command.js';
+import { removeModelsCommand } from '../../cli/models-command.js';
+
+export default class ModelsRemove extends VgrCommand<typeof ModelsRemove> {
+  static override summary = 'Removes models from your folder of models.';
+  static override description =
+    'Deletes the folders of models that were added or pulled. Cards that come with the program stay.';
+  static override examples = ['<%= config.bin %> models remove helmets'];
+  static override strict = false;
+  static override args = {
+    names: Args.string({ ignoreStdin: true, description: 'models', required: true }),
+  };
+
+  protected override work(): Promise<number> {
+    return removeModelsCommand(this.positional, this.printer);
+  }
+}

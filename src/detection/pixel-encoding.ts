@@ -1,0 +1,43 @@
+import type { DetectorCard } from '../formats/model-card.js';
+
+type Encoding = Pick<DetectorCard['input'], 'channels' | 'scale' | 'mean' | 'std'>;
+
+/** ImageNet's mean and deviation of red, green and blue, of pixels in 0..1. */
+const IMAGENET = {
+  mean: [0.485, 0.456, 0.406],
+  std: [0.229, 0.224, 0.225],
+} as const;
+
+/** Ways in which detectors take pixels, by a name that `vgr models add --pixels` takes. */
+export const PIXEL_ENCODINGS = {
+  /** 0..1 */
+  unit: { scale: 1 / 255, mean: [0, 0, 0], std: [1, 1, 1] },
+  /** 0..255 */
+  byte: { scale: 1, mean: [0, 0, 0], std: [1, 1, 1] },
+  /** 0..1 less ImageNet's mean, over its deviation. */
+  imagenet: { scale: 1 / 255, mean: [...IMAGENET.mean], std: [...IMAGENET.std] },
+  /** -1..1 */
+  signed: { scale: 1 / 127.5, mean: [1, 1, 1], std: [1, 1, 1] },
+} as const satisfies Record<string, Omit<Encoding, 'channels'>>;
+
+export type PixelEncodingName = keyof typeof PIXEL_ENCODINGS;
+
+export const PIXEL_ENCODING_NAMES = Object.keys(PIXEL_ENCODINGS) as PixelEncodingName[];
+
+/** The encoding for channels in this order. */
+export function pixelEncoding(name: PixelEncodingName, channels: 'rgb' | 'bgr'): Encoding {
+  const { scale, mean, std } = PIXEL_ENCODINGS[name];
+  const inOrder = ([r, g, b]: readonly [number, number, number]): [number, number, number] =>
+    channels === 'rgb' ? [r, g, b] : [b, g, r];
+  return { channels, scale, mean: inOrder(mean), std: inOrder(std) };
+}
+
+/** All encodings in both orders of channels. */
+export function pixelEncodings(): [PixelEncodingName, Encoding][] {
+  return PIXEL_ENCODING_NAMES.flatMap((name) =>
+    (['rgb', 'bgr'] as const).map((channels): [PixelEncodingName, Encoding] => [
+      name,
+      pixelEncoding(name, channels),
+    ]),
+  );
+}
