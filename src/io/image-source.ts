@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { isDynamicPattern } from 'globby';
 import { quoted, VgrError } from '../formats/fault.js';
+import { IdSet } from '../pipeline/id-set.js';
 import {
   extensionOf,
   type Listed,
@@ -41,7 +42,8 @@ type Input =
  * Photos of folders (with the folders in them), globs and single files, in the order of the inputs, each input in the
  * order of its paths, each photo once. Names are relative to the folder; to the deepest folder without a wildcard for a
  * glob; to the deepest common folder for files given by name, so that a glob that the shell expands gives the same
- * names. Folders hold the names of one folder at a time in memory; a glob holds its own matches, for their order.
+ * names. Where several inputs have a name in common, the later photo is named from further up: `b/cat.jpg` beside `cat.jpg`
+ * of folder `a`. Folders hold the names of one folder at a time in memory; a glob holds its own matches, for their order.
  * @throws VgrError INPUT_MISSING where an input is not there; NO_IMAGES, at the end, where there was nothing to take
  */
 export async function* listImages(
@@ -52,15 +54,13 @@ export async function* listImages(
   const tally = new OtherFiles();
   const walkOptions = { extensions, allowOutside: options.allowOutside ?? false, tally };
   const seen = new SeenInputs(extensions);
+  const names = new DistinctNames();
   let count = 0;
   for (const input of await readInputs(inputs)) {
     for await (const item of listInput(input, walkOptions)) {
-      if ('path' in item) {
-        if (seen.has(item.path)) continue;
-        if (input.kind !== 'folder') seen.addFile(item.path);
-      }
+      if ('path' in item && !seen.isNew(item.path, input.kind)) continue;
       count += 1;
-      yield item;
+      yield inputs.length === 1 ? item : { ...item, image: names.nameOf(item.image, input.root) };
     }
     if (input.kind === 'folder') seen.addFolder(input.root);
   }
@@ -148,14 +148,12 @@ class SeenInputs {
     this.#folders.push(folder);
   }
 
-  addFile(file: string): void {
-    this.#files.add(file);
-  }
-
-  has(absolute: string): boolean {
-    return (
-      this.#files.has(absolute) || this.#folders.some((folder) => this.#lists(folder, absolute))
-    );
+  /** A folder lists each of its photos once, so those need not be remembered one by one. */
+  isNew(absolute: string, from: Input['kind']): boolean {
+    if (this.#files.has(absolute)) return false;
+    if (this.#folders.some((folder) => this.#lists(folder, absolute))) return false;
+    if (from !== 'folder') this.#files.add(absolute);
+    return true;
   }
 
   /** A folder lists neither hidden names nor other extensions; a file given by its name may have both. */
@@ -165,6 +163,22 @@ class SeenInputs {
       this.#extensions.has(extensionOf(absolute)) &&
       !/(^|[/\\])\./.test(path.relative(folder, absolute))
     );
+  }
+}
+
+/** Names under which photos are known in every output: no two have the same. */
+class DistinctNames {
+  readonly #taken = new IdSet();
+
+  nameOf(image: string, root: string): string {
+    const absolute = path.join(root, image);
+    let from = root;
+    let name = image;
+    while (!this.#taken.add(name) && from !== path.dirname(from)) {
+      from = path.dirname(from);
+      name = posix(path.relative(from, absolute));
+    }
+    return name;
   }
 }
 

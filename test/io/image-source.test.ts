@@ -44,6 +44,16 @@ describe('listImages', () => {
     );
   });
 
+  it('gives photos of several folders names that are all different', async () => {
+    const one = await folderOf('x/a.jpg', 'y/a.jpg', 'y/x/a.jpg', 'y/b.jpg');
+    const [x, y] = [path.join(one, 'x'), path.join(one, 'y')];
+    expect(namesOf(await list([x, y]))).toEqual(['a.jpg', 'y/a.jpg', 'b.jpg', 'x/a.jpg']);
+    expect(namesOf(await list([x, path.join(y, 'x')]))).toEqual(['a.jpg', 'x/a.jpg']);
+    const far = [x, path.join(y, 'x'), path.join(one, 'y/*.jpg')];
+    expect(namesOf(await list(far))).toEqual(['a.jpg', 'x/a.jpg', 'y/a.jpg', 'b.jpg']);
+    expect(namesOf(await list([y]))).toEqual(['a.jpg', 'b.jpg', 'x/a.jpg']);
+  });
+
   it('passes by hidden names, and takes only the extensions that are asked for', async () => {
     const root = await folderOf('.x.jpg', '._a.jpg', '.cache/1.jpg', 'a.jpg', 'b.bmp', 'c.BMP');
     expect(namesOf(await list([root]))).toEqual(['a.jpg']);
