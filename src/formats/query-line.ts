@@ -33,8 +33,10 @@ export interface Query {
   readonly extra: Readonly<Record<string, unknown>>;
 }
 
-const coordinate = z.number();
-const positive = z.number().positive();
+/** Far beyond every photo. Sums, areas and hundredths of such numbers are exact enough, and never infinite. */
+const MAX_PIXELS = 1e9;
+const coordinate = z.number().min(-MAX_PIXELS).max(MAX_PIXELS);
+const positive = z.number().positive().max(MAX_PIXELS);
 const xyxy = z
   .tuple([coordinate, coordinate, coordinate, coordinate])
   .refine(([x1, y1, x2, y2]) => x2 >= x1 && y2 >= y1, {
@@ -120,7 +122,26 @@ export function statedId(text: string): string | undefined {
   }
 }
 
+/** Deeper values are nobody's data, and whatever walks them by recursion runs out of stack. */
+const MAX_DEPTH = 100;
+
+function isDeeperThan(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  if (levels === 0) return true;
+  return Object.values(value).some((each) => isDeeperThan(each, levels - 1));
+}
+
 function parseJson(text: string, number: number): unknown {
+  const value = jsonOf(text, number);
+  if (!isDeeperThan(value, MAX_DEPTH)) return value;
+  throw new VgrError(
+    'QUERY_INVALID',
+    `line ${number}: expected at most ${MAX_DEPTH} levels of lists and objects, got more`,
+    { hint: 'leave out what is not needed: other fields are only echoed' },
+  );
+}
+
+function jsonOf(text: string, number: number): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
