@@ -3,14 +3,23 @@ import { VgrError } from '../formats/fault.js';
 /** Exit codes of a shell for a process that a signal ended: 128 + number. */
 const SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const;
 
+/** Time for the items in flight after the first signal; what takes longer is left to the rerun. Milliseconds. */
+const GRACE_MS = 3000;
+/** Time after the first signal at which the process ends, whatever it does. Milliseconds. */
+const END_MS = 4000;
+/** Time for a signal to end the process that sends it to itself. Milliseconds. */
+const DELIVERY_MS = 100;
+
 /**
  * The ways in which a run is told to stop. The first SIGINT or SIGTERM, or a closed stdout, lets the items in flight
- * finish; a second signal ends the process at once.
+ * finish; after a signal those that are slow are given up, so that the process ends within five seconds. A second signal
+ * ends it at once.
  */
 export class Interruption {
   readonly #controller = new AbortController();
+  readonly #overdue = new AbortController();
   readonly #listeners: [NodeJS.Signals, () => void][] = [];
-  #exitCode: number | undefined;
+  #ending: { readonly signal: NodeJS.Signals; readonly code: number } | undefined;
   #pipeClosed = false;
   #stdoutFault: VgrError | undefined;
 
@@ -29,9 +38,14 @@ export class Interruption {
     return this.#controller.signal;
   }
 
+  /** Fires where the items in flight take too long after a signal: what is done is kept, they are not waited for. */
+  get overdue(): AbortSignal {
+    return this.#overdue.signal;
+  }
+
   /** 130 or 143 after a signal, else undefined. */
   get exitCode(): number | undefined {
-    return this.#exitCode;
+    return this.#ending?.code;
   }
 
   /** Whether the reader of stdout went away: nobody waits for more, which is no error. */
@@ -48,16 +62,30 @@ export class Interruption {
     for (const [signal, listener] of this.#listeners) process.off(signal, listener);
   }
 
+  /**
+   * Ends the process by the signal that came, with whatever is under way. process.exit() would wait for photos under
+   * decoding, and would end threads inside native code, which aborts.
+   */
+  end(): void {
+    const { signal, code } = this.#ending ?? { signal: 'SIGTERM', code: SIGNALS.SIGTERM };
+    this.close();
+    process.kill(process.pid, signal);
+    // Process 1 of a container is not ended by signals of its own.
+    setTimeout(() => process.exit(code), DELIVERY_MS);
+  }
+
   #onSignal(signal: NodeJS.Signals, code: number): void {
-    if (this.#exitCode !== undefined) {
-      // The signal's own way of ending: process.exit() would end threads inside native code, which aborts.
-      this.close();
-      process.kill(process.pid, signal);
+    if (this.#ending) {
+      this.#ending = { signal, code };
+      this.end();
       return;
     }
-    this.#exitCode = code;
+    this.#ending = { signal, code };
     process.stderr.write(`\n${signal}: finishing the items in flight; again to stop at once\n`);
     this.#controller.abort();
+    // Neither timer holds a process that is done.
+    setTimeout(() => this.#overdue.abort(), GRACE_MS).unref();
+    setTimeout(() => this.end(), END_MS).unref();
   }
 
   readonly #onStdoutError = (error: NodeJS.ErrnoException): void => {

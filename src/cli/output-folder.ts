@@ -19,7 +19,7 @@ import {
   settingsOfRun,
 } from '../formats/run-summary.js';
 import { type AppendFile, openAppendFile } from '../io/append-file.js';
-import { writeFileAtomic } from '../io/atomic-file.js';
+import { writeFileAtomic, writeFileAtomicNow } from '../io/atomic-file.js';
 import { readLines } from '../io/line-reader.js';
 import { lockOutput, type OutputLock } from '../io/output-lock.js';
 import { fileExists, readTextIfThere } from '../io/text-file.js';
@@ -27,7 +27,6 @@ import {
   DoneItems,
   type JournalLine,
   type JournalTally,
-  tallyJournal,
   withReplacements,
 } from '../pipeline/journal.js';
 
@@ -76,14 +75,14 @@ export class OutputFolder {
       await refuseOtherSettings(path, settings);
       const file = join(path, 'results.jsonl');
       let journal = await openAppendFile(file);
-      if (retryFailed) {
-        // A run that retried and was killed has left replacements: they go to their places first.
+      let done = await readDone(file, retryFailed);
+      if (done.tally.replacements > 0) {
+        // A run that retried and was killed has left them: they go to their places first.
         await journal.close();
         await replaceRetried(file);
         journal = await openAppendFile(file);
+        done = await readDone(file, retryFailed);
       }
-      const done = new DoneItems(retryFailed);
-      for await (const { line } of readJournal(file)) done.add(line);
       return new OutputFolder(path, { lock, journal, done }, sharded);
     } catch (thrown) {
       await lock.release();
@@ -93,6 +92,7 @@ export class OutputFolder {
 
   /** Appends one line. Resolves when there is room for the next one. */
   append(line: OutputLine, place: number): Promise<void> {
+    this.done.wrote(line);
     return this.#journal.append(this.#sharded ? placedText(line, place) : serialiseLine(line));
   }
 
@@ -107,17 +107,17 @@ export class OutputFolder {
   }
 
   async writeSummary(summary: RunSummary): Promise<void> {
-    await writeFileAtomic(join(this.path, 'run.json'), [`${JSON.stringify(summary, null, 2)}\n`]);
+    await writeFileAtomic(join(this.path, 'run.json'), [summaryText(summary)]);
   }
 
-  /** Counts the lines of the whole journal. */
-  tally(): Promise<JournalTally> {
-    return tallyJournal(readJournal(this.#file));
+  /** Counts of the whole journal. */
+  get tally(): Readonly<JournalTally> {
+    return this.done.tally;
   }
 
   /** Puts retried lines in their places and makes predictions.json and annotations.json from the whole journal. */
   async finish(images: ImageNumbering, categories: CategoryIds): Promise<void> {
-    await replaceRetried(this.#file);
+    if (this.tally.replacements > 0) await replaceRetried(this.#file);
     const read = (): AsyncIterable<OutputLine> => linesOf(readJournal(this.#file));
     await writeFileAtomic(
       join(this.path, 'predictions.json'),
@@ -127,6 +127,15 @@ export class OutputFolder {
       join(this.path, 'annotations.json'),
       cocoDataset(read, images, categories),
     );
+  }
+
+  /**
+   * Leaves the folder to the next run without waiting for anything, for a process that ends at once: lines that were not
+   * written yet are done again.
+   */
+  abandon(summary: RunSummary): void {
+    writeFileAtomicNow(join(this.path, 'run.json'), summaryText(summary));
+    this.#lock.releaseNow();
   }
 
   async close(): Promise<void> {
@@ -169,13 +178,21 @@ async function refuseOtherSettings(folder: string, settings: RunSettings): Promi
   );
 }
 
+async function readDone(file: string, retryFailed: boolean): Promise<DoneItems> {
+  const done = new DoneItems(retryFailed);
+  for await (const { line } of readJournal(file)) done.add(line);
+  return done;
+}
+
 async function replaceRetried(file: string): Promise<void> {
-  const { replacements } = await tallyJournal(readJournal(file));
-  if (replacements > 0)
-    await writeFileAtomic(
-      file,
-      withReplacements(() => readJournal(file)),
-    );
+  await writeFileAtomic(
+    file,
+    withReplacements(() => readJournal(file)),
+  );
+}
+
+function summaryText(summary: RunSummary): string {
+  return `${JSON.stringify(summary, null, 2)}\n`;
 }
 
 function parseOrNull(text: string): unknown {

@@ -52,7 +52,14 @@ export async function refineCommand(command: LineCommand<RefineFlags>): Promise<
       const overlays = flags.visualize ? new OverlayFolder(flags.visualize) : undefined;
       const source = await photoSource(command, engine, { progress, clock });
       const items = take(
-        intakeQueries(untilAborted(readLines(flags.queries), interruption.signal), shard, progress),
+        intakeQueries(
+          untilAborted(
+            readLines(flags.queries, { signal: interruption.signal }),
+            interruption.signal,
+          ),
+          shard,
+          progress,
+        ),
         flags.limit ?? Number.POSITIVE_INFINITY,
       );
       return await runLines({
@@ -83,10 +90,10 @@ export async function refineCommand(command: LineCommand<RefineFlags>): Promise<
             : []),
           { title: 'refine', count: () => progress.refined },
         ],
-        ...(flags.queries !== '-' && {
-          countItems: async () =>
-            Math.min((await countLines(flags.queries)) / shard.count, flags.limit ?? Infinity),
-        }),
+        countItems: async () => {
+          const lines = await countLines(flags.queries);
+          return lines && Math.min(lines / shard.count, flags.limit ?? Infinity);
+        },
         noun: 'queries',
         printer,
         interruption,

@@ -2,6 +2,7 @@ import type { CategoryIds, ImageNumbering } from '../formats/coco-dataset.js';
 import type { RunSettings, RunSummary } from '../formats/run-summary.js';
 import { canonicalSettings } from '../formats/run-summary.js';
 import { deviceText } from '../inference/device.js';
+import { untilAborted } from '../pipeline/ordered-map.js';
 import type { PlacedLine, RunProgress } from '../pipeline/ports.js';
 import type { Engine } from './engine.js';
 import type { Interruption } from './interruption.js';
@@ -24,8 +25,8 @@ export interface LineRun {
   readonly progress: RunProgress;
   readonly stages: readonly Stage[];
   readonly progressMode: ProgressMode;
-  /** Counts the items of the input, for the time left; called only where somebody sees it. */
-  readonly countItems?: () => Promise<number>;
+  /** Counts the items of the input, for the time left; undefined where that cannot be known. Called only where somebody sees it. */
+  readonly countItems?: () => Promise<number | undefined>;
   readonly printer: Printer;
   readonly interruption: Interruption;
   /** Items in one word, for the closing line: `photos`, `queries`. */
@@ -48,14 +49,19 @@ export async function runLines(run: LineRun): Promise<number> {
   const tally: Tally = { items: 0, errors: 0 };
   const summary = (complete: boolean, total: Tally): RunSummary =>
     summarise(run, total, { complete, wallMs: performance.now() - start });
-  await folder?.writeSummary(summary(false, { items: folder.done.count, errors: 0 }));
+  await folder?.writeSummary(summary(false, folder.tally));
   if (folder && folder.done.count > 0) {
     printer.note(`${folder.done.count} ${run.noun} are done already`);
   }
   await writeLines(run, tally);
+  if (interruption.overdue.aborted) {
+    folder?.abandon(summary(false, folder.tally));
+    printer.note(closingNote(run, tally, performance.now() - start));
+    interruption.end();
+  }
   const complete = !interruption.signal.aborted;
   if (complete) await folder?.finish(run.images, run.categories);
-  const total = (await folder?.tally()) ?? tally;
+  const total = folder?.tally ?? tally;
   await folder?.writeSummary(summary(complete, total));
   if (!interruption.pipeClosed) printer.note(closingNote(run, tally, performance.now() - start));
   return interruption.pipeClosed || total.errors === 0 ? 0 : 1;
@@ -72,7 +78,7 @@ async function writeLines(run: LineRun, tally: Tally): Promise<void> {
   const share = (): number | undefined => (total ? tally.items / total : undefined);
   const display = startProgress({ ...run, share, mode: run.progressMode });
   try {
-    for await (const { line, place } of run.lines) {
+    for await (const { line, place } of untilAborted(run.lines, interruption.overdue)) {
       tally.items += 1;
       if (line.type === 'error') {
         tally.errors += 1;
@@ -87,7 +93,8 @@ async function writeLines(run: LineRun, tally: Tally): Promise<void> {
   } finally {
     await display.stop();
     printer.closeFaults();
-    await folder?.flush();
+    // Writes wait behind the photos that are not waited for.
+    if (!interruption.overdue.aborted) await folder?.flush();
   }
 }
 

@@ -1,3 +1,4 @@
+import { closeSync, fsyncSync, openSync, renameSync, writeSync } from 'node:fs';
 import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { outputFault } from './output-fault.js';
@@ -32,6 +33,26 @@ export async function writeFileAtomic(target: string, chunks: Chunks): Promise<v
     throw thrown;
   }
   await syncFolder(folder);
+}
+
+/**
+ * The same for a short text, while the caller waits: for a process that must end and whose other threads are not free.
+ * @throws VgrError DISK_FULL, OUTPUT_UNWRITABLE
+ */
+export function writeFileAtomicNow(target: string, text: string): void {
+  const partial = `${target}.partial-${process.pid}`;
+  try {
+    const file = openSync(partial, 'w');
+    try {
+      writeSync(file, text);
+      fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
+    renameSync(partial, target);
+  } catch (thrown) {
+    throw outputFault(target, thrown);
+  }
 }
 
 async function writeChunks(file: FileHandle, target: string, chunks: Chunks): Promise<void> {

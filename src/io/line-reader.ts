@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { pipeline, Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { printable, quoted, VgrError } from '../formats/fault.js';
@@ -12,6 +13,8 @@ export type LineItem =
 export interface LineReaderOptions {
   /** Longest line, bytes without its end. Default {@link DEFAULT_MAX_LINE_BYTES}. */
   readonly maxLineBytes?: number;
+  /** Lets go of a source that may never give another line, so that it holds no process. */
+  readonly signal?: AbortSignal;
 }
 
 const DEFAULT_MAX_LINE_BYTES = 16 * 1024 * 1024;
@@ -29,25 +32,34 @@ const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
  */
 export async function* readLines(
   path: string,
-  options: LineReaderOptions = {},
+  { maxLineBytes, signal }: LineReaderOptions = {},
 ): AsyncGenerator<LineItem> {
   const source =
     path === '-' ? process.stdin : createReadStream(path, { highWaterMark: CHUNK_BYTES });
   const chunks = source as AsyncIterable<Buffer>;
   const bytes = path.endsWith('.gz') ? unpacked(chunks) : chunks;
+  const letGo = (): unknown => source.destroy();
+  signal?.addEventListener('abort', letGo, { once: true });
   try {
-    yield* splitLines(bytes, options.maxLineBytes);
+    yield* splitLines(bytes, maxLineBytes);
   } catch (thrown) {
+    if (signal?.aborted) return;
     throw unreadable(path, thrown);
   } finally {
+    signal?.removeEventListener('abort', letGo);
     source.destroy();
   }
 }
 
-/** Lines in a file, counted by their ends: a last line without its end does not count. */
-export async function countLines(path: string): Promise<number> {
+/**
+ * Lines in a file, counted by their ends: a last line without its end does not count. Undefined for a packed file, and for
+ * what can be read once only, such as a pipe: counting would take the lines from whoever reads them.
+ */
+export async function countLines(path: string): Promise<number | undefined> {
+  if (path === '-' || path.endsWith('.gz')) return undefined;
   let count = 0;
   try {
+    if (!(await stat(path)).isFile()) return undefined;
     const source = createReadStream(path, { highWaterMark: CHUNK_BYTES });
     for await (const chunk of source as AsyncIterable<Buffer>) {
       for (let at = chunk.indexOf(LINE_FEED); at >= 0; at = chunk.indexOf(LINE_FEED, at + 1)) {

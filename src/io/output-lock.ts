@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import { mkdir, open, readFile, rmdir, stat, unlink } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
@@ -24,6 +25,8 @@ interface Owner {
 export interface OutputLock {
   /** Gives the folder free. May be called again. */
   release(): Promise<void>;
+  /** The same for a process that ends at once. */
+  releaseNow(): void;
 }
 
 /** Folders that this process has taken; the pid in a lock cannot tell them from those of an earlier process. */
@@ -57,6 +60,9 @@ export async function lockOutput(folder: string): Promise<OutputLock> {
       if (!held.has(file)) return;
       if (isSame(await readOwner(file), owner)) await unlink(file).catch(() => undefined);
       held.delete(file);
+    },
+    releaseNow: () => {
+      if (held.delete(file)) rmSync(file, { force: true });
     },
   };
 }

@@ -11,24 +11,44 @@ function keysOf(line: OutputLine): string[] {
   if (line.type === 'result') return [`id ${line.id}`];
   if (line.type === 'detections' || line.line === undefined) return [`image ${line.image}`];
   const number = `line ${line.line}`;
-  return line.code === 'ID_DUPLICATE' ? [number] : [number, `id ${line.id}`];
+  const isOwnId = line.id !== undefined && line.code !== 'ID_DUPLICATE';
+  return isOwnId ? [number, `id ${line.id}`] : [number];
 }
 
-/** What a journal already holds. */
+/** What the lines of a journal add up to. */
+export interface JournalTally {
+  items: number;
+  errors: number;
+  /** Lines that replace an earlier error. */
+  replacements: number;
+}
+
+/** What a journal already holds, and what is added to it. */
 export class DoneItems {
-  readonly #keys = new IdSet();
-  readonly #retryFailed: boolean;
+  readonly #known = new IdSet();
+  /** The same set, unless errors are to be done once more. */
+  readonly #done: IdSet;
+  readonly #tally: JournalTally = { items: 0, errors: 0, replacements: 0 };
   #count = 0;
 
   /** @param retryFailed whether items that became errors shall be done once more */
   constructor(retryFailed = false) {
-    this.#retryFailed = retryFailed;
+    this.#done = retryFailed ? new IdSet() : this.#known;
   }
 
+  /** Takes a line that earlier runs left. */
   add(line: OutputLine): void {
-    if (line.type === 'error' && this.#retryFailed) return;
+    const keys = keysOf(line);
+    this.#record(line, keys.filter((key) => this.#known.add(key)).length < keys.length);
+    if (line.type === 'error' && this.#done !== this.#known) return;
     this.#count += 1;
-    for (const key of keysOf(line)) this.#keys.add(key);
+    if (this.#done !== this.#known) for (const key of keys) this.#done.add(key);
+  }
+
+  /** Counts a line of this run. Nothing of it is kept, so memory does not grow with the work. */
+  wrote(line: OutputLine): void {
+    const mayReplace = this.#done !== this.#known && this.#tally.errors > 0;
+    this.#record(line, mayReplace && keysOf(line).some((key) => this.#known.has(key)));
   }
 
   /** Items that are not done again. */
@@ -36,13 +56,24 @@ export class DoneItems {
     return this.#count;
   }
 
+  get tally(): Readonly<JournalTally> {
+    return this.#tally;
+  }
+
   hasQuery(item: IntakeItem): boolean {
     if (this.#count === 0) return false;
-    return this.#keys.has('fault' in item ? `line ${item.line}` : `id ${item.query.id}`);
+    return this.#done.has('fault' in item ? `line ${item.line}` : `id ${item.query.id}`);
   }
 
   hasPhoto({ image }: PhotoItem): boolean {
-    return this.#count > 0 && this.#keys.has(`image ${image}`);
+    return this.#count > 0 && this.#done.has(`image ${image}`);
+  }
+
+  #record(line: OutputLine, replaces: boolean): void {
+    if (replaces) this.#tally.replacements += 1;
+    else this.#tally.items += 1;
+    // Only an error is ever replaced.
+    this.#tally.errors += Number(line.type === 'error') - Number(replaces);
   }
 }
 
@@ -106,26 +137,4 @@ async function* split(
     const isLater = fresh < keysOf(entry.line).length;
     if (isLater === later) yield entry;
   }
-}
-
-/** What a whole journal says. */
-export interface JournalTally {
-  items: number;
-  errors: number;
-  /** Lines that replace an earlier error. */
-  replacements: number;
-}
-
-export async function tallyJournal(lines: AsyncIterable<JournalLine>): Promise<JournalTally> {
-  const keys = new IdSet();
-  const tally: JournalTally = { items: 0, errors: 0, replacements: 0 };
-  for await (const { line } of lines) {
-    const all = keysOf(line);
-    const replaces = all.filter((key) => keys.add(key)).length < all.length;
-    if (replaces) tally.replacements += 1;
-    else tally.items += 1;
-    // Only an error is ever replaced.
-    tally.errors += Number(line.type === 'error') - Number(replaces);
-  }
-  return tally;
 }

@@ -9,10 +9,13 @@ export type QueryLineItem =
   | { readonly number: number; readonly text: string }
   | { readonly number: number; readonly fault: VgrError };
 
-/** A query to answer, or a line that holds none. */
+/** A query to answer, or a line that holds none; such a line has no id where the one that it states is another line's. */
 export type IntakeItem =
   | { readonly query: Query }
-  | { readonly id: string; readonly line: number; readonly fault: VgrError };
+  | { readonly id?: string; readonly line: number; readonly fault: VgrError };
+
+/** A line as it reads alone. */
+type ReadLine = IntakeItem & ({ readonly query: Query } | { readonly id: string });
 
 /**
  * Reads the lines one after another: a bad line and an id that comes twice become faults, no line is lost. A shard takes
@@ -31,12 +34,13 @@ export async function* intakeQueries(
     const id = 'query' in item ? item.query.id : item.id;
     const first = ids.add(id);
     if (!inShard(key, shard)) continue;
-    if (first || 'fault' in item) yield item;
+    if (first) yield item;
+    else if ('fault' in item) yield { line: item.line, fault: item.fault };
     else yield { id, line: line.number, fault: duplicateId(id, line.number) };
   }
 }
 
-function readLine(line: QueryLineItem): IntakeItem {
+function readLine(line: QueryLineItem): ReadLine {
   const { number } = line;
   if ('fault' in line) return { id: String(number), line: number, fault: line.fault };
   try {

@@ -48,7 +48,7 @@ export function refineQueries(
 }
 
 async function lineOf(item: IntakeItem, run: RefineRun): Promise<ResultLine | ErrorLine> {
-  if ('fault' in item) return errorLine({ id: item.id, line: item.line }, item.fault);
+  if ('fault' in item) return errorLine(item, item.fault);
   try {
     return await answerQuery(item.query, run);
   } catch (thrown) {

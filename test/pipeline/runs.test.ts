@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { VgrError } from '../../src/formats/fault.js';
-import type { OutputLine } from '../../src/formats/result-line.js';
+import { errorLine, type OutputLine } from '../../src/formats/result-line.js';
 import { detectPhotos, intakePhotos, type ListedPhoto } from '../../src/pipeline/detect-run.js';
 import { DoneItems, withoutDone } from '../../src/pipeline/journal.js';
 import { type ExamineParts, examinePhoto, PhotoStore } from '../../src/pipeline/photo-store.js';
@@ -264,5 +264,27 @@ describe('a journal', () => {
     expect(left.map((item) => 'query' in item && item.query.line)).toEqual([1, 4]);
     expect(new DoneItems(true).count).toBe(0);
     expect(done.count).toBe(2);
+  });
+
+  it('knows a broken line that states the id of another one by its number alone', async () => {
+    const items = await collect(
+      intakeQueries(
+        stream<QueryLineItem>([
+          line(1, { id: 'a', image: 'x', query: 'cat' }),
+          line(2, { id: 'a', image: 'x' }),
+          line(3, { id: 'c', image: 'x' }),
+        ]),
+        WHOLE,
+        { listed: 0 },
+      ),
+    );
+    const done = new DoneItems();
+    for (const item of items.slice(1)) {
+      if ('fault' in item) done.add(errorLine(item, item.fault));
+    }
+    expect(items.map((item) => done.hasQuery(item))).toEqual([false, true, true]);
+    expect(items.slice(1)).toMatchObject([{ line: 2 }, { line: 3, id: 'c' }]);
+    expect(items[1]).not.toHaveProperty('id');
+    expect(done.tally).toEqual({ items: 2, errors: 2, replacements: 0 });
   });
 });
