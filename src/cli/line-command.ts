@@ -111,7 +111,7 @@ async function openFolder(
 /** How many items are in work; read-ahead as deep again hides a slow one from the rest. */
 export function streamOptions(
   flags: LineFlags,
-  { inFlight }: Engine,
+  { inFlight }: Pick<Engine, 'inFlight'>,
   perPhoto = 1,
 ): OrderedMapOptions {
   const concurrency = inFlight * perPhoto;

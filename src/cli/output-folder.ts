@@ -90,6 +90,11 @@ export class OutputFolder {
     }
   }
 
+  /** What earlier runs left in the journal, in its order. */
+  async *lines(): AsyncGenerator<OutputLine> {
+    for await (const { line } of readJournal(this.#file)) yield line;
+  }
+
   /** Appends one line. Resolves when there is room for the next one. */
   append(line: OutputLine, place: number): Promise<void> {
     this.done.wrote(line);

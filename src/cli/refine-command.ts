@@ -4,7 +4,12 @@ import { countLines, readLines } from '../io/line-reader.js';
 import { OverlayFolder } from '../io/overlay.js';
 import { withoutDone } from '../pipeline/journal.js';
 import { take, untilAborted } from '../pipeline/ordered-map.js';
-import { type ExamineParts, examinePhoto, PhotoStore } from '../pipeline/photo-store.js';
+import {
+  type ExamineParts,
+  examinePhoto,
+  openUnexamined,
+  PhotoStore,
+} from '../pipeline/photo-store.js';
 import { startedProgress } from '../pipeline/ports.js';
 import { intakeQueries } from '../pipeline/query-intake.js';
 import { type PhotoSource, refineQueries } from '../pipeline/refine-run.js';
@@ -17,10 +22,11 @@ import {
   openSinks,
   streamOptions,
 } from './line-command.js';
-import { openRefiner } from './open-refiner.js';
 import { runLines } from './run-lines.js';
+import { type OpenedRefiner, openAnyRefiner } from './vlm-open.js';
+import type { VlmFlags } from './vlm-settings.js';
 
-export interface RefineFlags extends LineFlags {
+export interface RefineFlags extends LineFlags, VlmFlags {
   readonly queries: string;
   readonly refiner: string;
   readonly tool?: string | undefined;
@@ -30,27 +36,35 @@ export interface RefineFlags extends LineFlags {
 const QUERIES_PER_PHOTO = 4;
 
 /** `vgr refine`: queries to answers. @returns the exit code */
-export async function refineCommand(command: LineCommand<RefineFlags>): Promise<number> {
+export async function refineCommand(
+  command: LineCommand<RefineFlags>,
+  cacheFolder: string,
+): Promise<number> {
   const { flags, printer, interruption } = command;
   const hasImages = command.images.length > 0;
   const shard = shardOf(flags.shard, process.env);
   const engine = await openEngine(hasImages ? flags : { ...flags, detector: 'none' }, printer);
   try {
-    const refiner = await openRefiner(flags.refiner);
+    const opened = await openAnyRefiner(flags, { cacheFolder, signal: interruption.signal });
+    const { refiner } = opened;
     const settings = {
       ...engine.settings,
       ...lineSettings(flags, shard),
       refiner: refiner.name,
+      ...opened.settings,
       tool: flags.tool ?? null,
       queries: flags.queries,
       images: JSON.stringify(command.images),
     };
     const sinks = await openSinks(command, shard, settings, engine.detector?.categories ?? []);
     try {
+      if (opened.recall && sinks.folder) {
+        for await (const line of sinks.folder.lines()) opened.recall(line);
+      }
       const progress = startedProgress();
       const clock = (): number => performance.now();
       const overlays = flags.visualize ? new OverlayFolder(flags.visualize) : undefined;
-      const source = await photoSource(command, engine, { progress, clock });
+      const source = await photoSource(command, engine, { progress, clock, opened });
       const items = take(
         intakeQueries(
           untilAborted(
@@ -75,7 +89,11 @@ export async function refineCommand(command: LineCommand<RefineFlags>): Promise<
             ...(flags.tool !== undefined && { toolName: flags.tool }),
             clock,
             progress,
-            stream: streamOptions(flags, engine, QUERIES_PER_PHOTO),
+            stream: streamOptions(
+              flags,
+              { inFlight: engine.inFlight + Math.ceil(opened.inFlight / QUERIES_PER_PHOTO) },
+              QUERIES_PER_PHOTO,
+            ),
             timing: !flags['no-timing'],
             ...(overlays && { draw: (line, { path }) => overlays.drawAnswer(line, path) }),
           },
@@ -94,11 +112,13 @@ export async function refineCommand(command: LineCommand<RefineFlags>): Promise<
           const lines = await countLines(flags.queries);
           return lines && Math.min(lines / shard.count, flags.limit ?? Infinity);
         },
+        ...(opened.report && { refinerReport: opened.report }),
         noun: 'queries',
         printer,
         interruption,
       });
     } finally {
+      await opened.close();
       await sinks.folder?.close();
     }
   } finally {
@@ -110,16 +130,24 @@ export async function refineCommand(command: LineCommand<RefineFlags>): Promise<
 async function photoSource(
   { images, flags }: LineCommand<RefineFlags>,
   { detector, inFlight }: Engine,
-  { clock, progress }: Pick<ExamineParts, 'clock' | 'progress'>,
+  {
+    clock,
+    progress,
+    opened: { picture },
+  }: Pick<ExamineParts, 'clock' | 'progress'> & { readonly opened: OpenedRefiner },
 ): Promise<PhotoSource | undefined> {
-  if (!detector) return undefined;
+  // Without a detector photos matter only to a refiner that looks at them itself.
+  if (images.length === 0 || (!detector && !picture)) return undefined;
   const roots = await ImageRoots.open(await imageRoots(images), {
     allowOutside: flags['allow-outside'],
   });
-  const parts = { open: photoOpener(flags), detector, clock, progress };
+  const parts = { open: photoOpener(flags), clock, progress };
   return {
     locate: async (image) => ({ image, path: await roots.resolve(image) }),
-    photos: new PhotoStore(2 * inFlight, (ref) => examinePhoto(ref, parts, false)),
-    detectorName: detector.name,
+    photos: new PhotoStore(2 * inFlight, (ref) =>
+      detector ? examinePhoto(ref, { ...parts, detector }, false) : openUnexamined(ref, parts),
+    ),
+    ...(detector && { detectorName: detector.name }),
+    ...(picture && { picture }),
   };
 }

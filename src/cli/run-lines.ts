@@ -29,6 +29,8 @@ export interface LineRun {
   readonly countItems?: () => Promise<number | undefined>;
   readonly printer: Printer;
   readonly interruption: Interruption;
+  /** What the refiner tells of the run. */
+  readonly refinerReport?: () => Readonly<Record<string, unknown>>;
   /** Items in one word, for the closing line: `photos`, `queries`. */
   readonly noun: string;
 }
@@ -53,7 +55,13 @@ export async function runLines(run: LineRun): Promise<number> {
   if (folder && folder.done.count > 0) {
     printer.note(`${folder.done.count} ${run.noun} are done already`);
   }
-  await writeLines(run, tally);
+  try {
+    await writeLines(run, tally);
+  } catch (thrown) {
+    // What the run took up to here is told, too; of two failures the first counts.
+    await folder?.writeSummary(summary(false, folder.tally)).catch(() => undefined);
+    throw thrown;
+  }
   if (interruption.overdue.aborted) {
     folder?.abandon(summary(false, folder.tally));
     printer.note(closingNote(run, tally, performance.now() - start));
@@ -137,6 +145,7 @@ function summarise(
       session_utilisation: Number((engine.pool.busyMs / (wallMs * engine.sessions)).toFixed(3)),
     },
     peak_memory_bytes: process.resourceUsage().maxRSS * 1024,
+    ...(run.refinerReport && { refiner: run.refinerReport() }),
   };
 }
 

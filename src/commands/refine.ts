@@ -1,7 +1,9 @@
+import { join } from 'node:path';
 import { Args, Flags } from '@oclif/core';
 import { VgrCommand } from '../cli/base-command.js';
 import { inferenceFlags, inputFlags, outputFlags } from '../cli/flags.js';
 import { refineCommand } from '../cli/refine-command.js';
+import { vlmFlags } from '../cli/vlm-flags.js';
 
 export default class Refine extends VgrCommand<typeof Refine> {
   static override summary = 'Finds the one box that each expression means.';
@@ -31,7 +33,8 @@ Queries are JSONL, one object a line: {"id": "q1", "image": "zoo/3.jpg", "query"
       helpGroup: 'INPUT',
     }),
     refiner: Flags.string({
-      summary: 'v0 (transparent scorer) or none (the detector alone)',
+      summary:
+        'v0 (transparent scorer), vlm (a model behind a server), cascade (v0, and the server where it is unsure) or none (the detector alone)',
       env: 'VGR_REFINER',
       default: 'v0',
       helpGroup: 'MODELS',
@@ -45,14 +48,18 @@ Queries are JSONL, one object a line: {"id": "q1", "image": "zoo/3.jpg", "query"
     ...inferenceFlags,
     ...inputFlags,
     ...outputFlags,
+    ...vlmFlags,
   };
 
   protected override work(): Promise<number> {
-    return refineCommand({
-      images: this.positional,
-      flags: this.flags,
-      printer: this.printer,
-      interruption: this.interruption,
-    });
+    return refineCommand(
+      {
+        images: this.positional,
+        flags: this.flags,
+        printer: this.printer,
+        interruption: this.interruption,
+      },
+      join(this.config.cacheDir, 'chat'),
+    );
   }
 }

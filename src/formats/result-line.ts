@@ -41,6 +41,12 @@ export interface ResultLine {
     readonly score: number;
     readonly decision: 'confirm' | 'correct' | 'adjust' | 'fallback' | 'none';
     readonly text: string;
+    /** Format term of the reward, of refiners that write: 1 where the reply had think, rethink and answer. */
+    readonly format?: 0 | 1;
+    /** All boxes of an answer that lists several, best first; `bbox_2d` is the first. */
+    readonly boxes?: readonly Bbox2d[];
+    /** Of a cascade: how sure the small refiner was, 0..1, and whether the large one was asked. */
+    readonly cascade?: { readonly confidence: number; readonly asked: boolean };
     /** Label of the candidate that the answer is; absent where the answer's box has none. */
     readonly label?: string;
   };

@@ -41,6 +41,8 @@ export interface RunSummary {
     readonly session_utilisation: number;
   };
   readonly peak_memory_bytes: number;
+  /** What the refiner has to tell of the run: a server's requests, tokens and warnings. */
+  readonly refiner?: Readonly<Record<string, unknown>>;
 }
 
 const settings = z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()]));

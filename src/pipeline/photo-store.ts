@@ -1,5 +1,6 @@
 import type { DetectedRaster } from '../detection/detection.js';
 import { asVgrError, VgrError } from '../formats/fault.js';
+import type { RasterSpec } from '../geometry/raster.js';
 import type { Clock, Detector, OpenedPhoto, OpenPhoto, PhotoRef, RunProgress } from './ports.js';
 
 /** A photo with what the detector found in it. */
@@ -43,6 +44,22 @@ export async function examinePhoto(
       },
     );
   }
+}
+
+/** What a photo is opened as where only its size and its colours are wanted. */
+const PLAIN: RasterSpec = { width: 512, height: 512, fit: 'stretch', fill: 0 };
+
+/** Decodes a photo that no detector looks at. @throws VgrError of the decoder */
+export async function openUnexamined(
+  ref: PhotoRef,
+  { open, clock, progress }: Omit<ExamineParts, 'detector'>,
+): Promise<ExaminedPhoto> {
+  const start = clock();
+  const photo = await open(ref, PLAIN);
+  const decodeMs = clock() - start;
+  progress.decoded += 1;
+  progress.decodeMs += decodeMs;
+  return { ...photo, detections: [], decodeMs, detectMs: 0 };
 }
 
 async function examineOnce(

@@ -1,7 +1,8 @@
 import { VgrError } from '../formats/fault.js';
 import { extentOf, type Query } from '../formats/query-line.js';
 import { type ErrorLine, errorLine, type ResultLine } from '../formats/result-line.js';
-import type { Candidate, Refinement, RefineRequest } from '../refinement/refiner.js';
+import type { ImageSize } from '../geometry/box.js';
+import type { Candidate, Refinement, RefineRequest, Turn } from '../refinement/refiner.js';
 import { firstAnswer, toolAnswer } from '../refinement/tool-answer.js';
 import { itemFault } from './item-fault.js';
 import { type OrderedMapOptions, orderedMap } from './ordered-map.js';
@@ -9,14 +10,17 @@ import type { ExaminedPhoto, PhotoStore } from './photo-store.js';
 import type { Clock, PhotoRef, PlacedLine, RunProgress } from './ports.js';
 import type { IntakeItem } from './query-intake.js';
 import { type QueryTiming, resultLine } from './result-record.js';
+import { Turnstile } from './turnstile.js';
 
 /** Where photos come from; absent when no images are given, and lines answer with their own boxes. */
 export interface PhotoSource {
   /** Finds the photo that a line names. @throws VgrError IMAGE_MISSING, IMAGE_OUTSIDE */
   readonly locate: (image: string) => Promise<PhotoRef>;
   readonly photos: PhotoStore;
-  /** Name of the detector, whose boxes are candidates. */
-  readonly detectorName: string;
+  /** Name of the detector, whose boxes are candidates; absent where none looks at the photos. */
+  readonly detectorName?: string;
+  /** Makes a picture of that size as a data URL, for refiners that look at the photo. @throws VgrError of the photo */
+  readonly picture?: (ref: PhotoRef, size: ImageSize) => Promise<string>;
 }
 
 export interface RefineRun {
@@ -32,37 +36,61 @@ export interface RefineRun {
   readonly draw?: (line: ResultLine, ref: PhotoRef) => Promise<void>;
 }
 
+/** Stands for the tool where neither the line nor a detector gives one. */
+const NO_TOOL = 'none';
+
 /** One line a query, in the order of the file: look at the photo, think, rethink, answer. */
 export function refineQueries(
   items: AsyncIterable<IntakeItem>,
   run: RefineRun,
 ): AsyncIterable<PlacedLine<ResultLine | ErrorLine>> {
+  const turnstile = new Turnstile();
   return orderedMap(
     items,
     async (item) => ({
       place: 'fault' in item ? item.line : item.query.line,
-      line: await lineOf(item, run),
+      line: await lineOf(item, run, turnstile.enter()),
     }),
     run.stream,
   );
 }
 
-async function lineOf(item: IntakeItem, run: RefineRun): Promise<ResultLine | ErrorLine> {
-  if ('fault' in item) return errorLine(item, item.fault);
+async function lineOf(
+  item: IntakeItem,
+  run: RefineRun,
+  turn: Turn,
+): Promise<ResultLine | ErrorLine> {
   try {
-    return await answerQuery(item.query, run);
+    if ('fault' in item) return errorLine(item, item.fault);
+    return await answerOrError(item.query, run, turn);
+  } finally {
+    turn.take();
+  }
+}
+
+async function answerOrError(
+  query: Query,
+  run: RefineRun,
+  turn: Turn,
+): Promise<ResultLine | ErrorLine> {
+  try {
+    return await answerQuery(query, run, turn);
   } catch (thrown) {
-    const { id, image, line } = item.query;
+    const { id, image, line } = query;
     return errorLine({ id, line, ...(image !== undefined && { image }) }, itemFault(thrown));
   }
 }
 
-async function answerQuery(query: Query, run: RefineRun): Promise<ResultLine> {
+async function answerQuery(query: Query, run: RefineRun, turn: Turn): Promise<ResultLine> {
   const ref = await locatePhoto(query, run);
   const looked = ref && run.source!.photos.get(ref);
   const photo = await looked?.photo;
   const start = run.clock();
-  const request = requestOf(query, photo, run);
+  const request = {
+    ...requestOf(query, photo, run),
+    turn,
+    ...(photo && pictureOf(photo.size, ref!, run)),
+  };
   const refinement = await run.refine(request);
   const refine = run.clock() - start;
   run.progress.refined += 1;
@@ -86,6 +114,21 @@ async function locatePhoto(query: Query, run: RefineRun): Promise<PhotoRef | und
     `line ${query.line}: expected boxes in \`tools\`, since no image folder is given; got none`,
     { hint: 'name the folder: `vgr refine ./images --queries q.jsonl`' },
   );
+}
+
+function pictureOf(
+  photo: ImageSize,
+  ref: PhotoRef,
+  { source }: RefineRun,
+): Pick<RefineRequest, 'encodePhoto'> {
+  const picture = source?.picture;
+  if (!picture) return {};
+  return {
+    encodePhoto: async (sizeFor) => {
+      const size = sizeFor(photo);
+      return { url: await picture(ref, size), photo, picture: size };
+    },
+  };
 }
 
 function requestOf(query: Query, photo: ExaminedPhoto | undefined, run: RefineRun): RefineRequest {
@@ -121,8 +164,9 @@ function answerOf(
 
 /** @throws VgrError QUERY_INVALID where the line does not bring the tool that was asked for */
 function toolNameOf(query: Query, { toolName, source }: RefineRun): string {
-  const names = [...query.tools.map(({ name }) => name), ...(source ? [source.detectorName] : [])];
-  if (toolName === undefined) return names[0]!;
+  const detectors = source?.detectorName === undefined ? [] : [source.detectorName];
+  const names = [...query.tools.map(({ name }) => name), ...detectors];
+  if (toolName === undefined) return names[0] ?? NO_TOOL;
   if (names.includes(toolName)) return toolName;
   throw new VgrError(
     'QUERY_INVALID',

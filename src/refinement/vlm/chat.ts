@@ -18,6 +18,8 @@ export interface ChatRequest {
   readonly maxTokens: number;
   /** The last message is the assistant's own and is gone on with, in place of a new turn. */
   readonly continues: boolean;
+  /** For servers that know this field; the model's own default where it is absent. */
+  readonly repetitionPenalty?: number;
 }
 
 /** What it answers. */
@@ -34,4 +36,4 @@ export interface ChatReply {
  * @throws VgrError REFINEMENT_FAILED where the server refuses this request or fails on it again and again;
  *   SERVER_UNAVAILABLE, SERVER_REFUSED, BUDGET_SPENT where there is no use in asking more
  */
-export type Chat = (request: ChatRequest, signal?: AbortSignal) => Promise<ChatReply>;
+export type Chat = (request: ChatRequest) => Promise<ChatReply>;

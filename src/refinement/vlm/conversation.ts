@@ -11,7 +11,7 @@ export interface Conversation {
   readonly mode: VlmMode;
   /** Most tokens of each reply. */
   readonly maxTokens: number;
-  readonly signal?: AbortSignal;
+  readonly repetitionPenalty?: number;
 }
 
 /** How a conversation went. */
@@ -94,12 +94,13 @@ export function repairTurn(
 }
 
 function ask(
-  { chat, maxTokens, signal }: Conversation,
+  { chat, maxTokens, repetitionPenalty }: Conversation,
   messages: readonly ChatMessage[],
   stop: readonly string[] = [],
   continues = false,
 ): Promise<ChatReply> {
-  return chat({ messages, stop, maxTokens, continues }, signal);
+  const penalty = repetitionPenalty === undefined ? {} : { repetitionPenalty };
+  return chat({ messages, stop, maxTokens, continues, ...penalty });
 }
 
 /** The first reply, cut where the stage ends, and made whole: a thought that is closed, a call that is closed. */

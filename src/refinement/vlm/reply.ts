@@ -56,3 +56,29 @@ function lastMatch(text: string, pattern: RegExp): RegExpExecArray | undefined {
   for (const match of text.matchAll(pattern)) last = match;
   return last;
 }
+
+/** A piece of a reply with the natural log of the probability that the model gave it. */
+export interface TokenChance {
+  readonly text: string;
+  readonly logProbability: number;
+}
+
+/**
+ * Mean probability of the tokens of the last answer part, as exp(mean log-probability), 0..1; of all tokens where there is
+ * no such part. Undefined without tokens.
+ */
+export function answerConfidence(tokens: readonly TokenChance[]): number | undefined {
+  if (tokens.length === 0) return undefined;
+  const whole = tokens.map(({ text }) => text).join('');
+  const answerAt = lastMatch(whole, /<\s*answer\s*>/gi)?.index ?? 0;
+  let at = 0;
+  let sum = 0;
+  let count = 0;
+  for (const { text, logProbability } of tokens) {
+    at += text.length;
+    if (at <= answerAt) continue;
+    sum += logProbability;
+    count += 1;
+  }
+  return Math.min(1, Math.exp(sum / Math.max(count, 1)));
+}

@@ -12,19 +12,16 @@ const BEGUN = '1 2 3 4';
  * refuses.
  * @throws VgrError where the server cannot be asked at all
  */
-export async function detectMode(chat: Chat, signal?: AbortSignal): Promise<VlmMode> {
+export async function detectMode(chat: Chat): Promise<VlmMode> {
   try {
-    const { text } = await chat(
-      {
-        messages: [
-          { role: 'user', content: COUNT },
-          { role: 'assistant', content: BEGUN },
-        ],
-        maxTokens: 16,
-        continues: true,
-      },
-      signal,
-    );
+    const { text } = await chat({
+      messages: [
+        { role: 'user', content: COUNT },
+        { role: 'assistant', content: BEGUN },
+      ],
+      maxTokens: 16,
+      continues: true,
+    });
     return /^\D*5/.test(text) ? 'continue' : 'multi-turn';
   } catch (thrown) {
     if (asVgrError(thrown).code !== 'REFINEMENT_FAILED') throw thrown;

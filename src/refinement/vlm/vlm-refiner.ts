@@ -40,6 +40,8 @@ export interface VlmSettings {
   readonly boxesPerTool: number;
   /** Most tokens of each reply. */
   readonly maxTokens: number;
+  /** By default 1.05, and only where the server goes on with messages: others may not know the field. */
+  readonly repetitionPenalty?: number;
   /** Counted up as conversations go. */
   readonly tally: VlmTally;
 }
@@ -49,6 +51,8 @@ const SAME_OBJECT_IOU = 0.5;
 /** Of a model that tells no probabilities. */
 const STATED = 1;
 const MAX_TEXT = 4000;
+/** @see VG-Refiner, arXiv 2512.06373, decoding */
+const REPETITION_PENALTY = 1.05;
 
 /**
  * The large refiner: a vision-language model behind a server. It thinks, is handed the tools' boxes, and answers with a box in
@@ -79,6 +83,7 @@ async function converse(
   settings: VlmSettings,
   signal: AbortSignal | undefined,
 ): Promise<Refinement> {
+  signal?.throwIfAborted();
   const { chat, maxTokens, grid, protocol } = settings;
   if (!request.encodePhoto) {
     throw new VgrError(
@@ -91,10 +96,16 @@ async function converse(
   const view: ModelView = { photo, picture, grid };
   const tools = shownTools(request, view, settings.boxesPerTool);
   const mode = protocol === 'piter' ? 'multi-turn' : await settings.mode();
+  const penalty = settings.repetitionPenalty ?? (mode === 'continue' ? REPETITION_PENALTY : null);
   const talk: Talk = {
     request,
     settings,
-    conversation: { chat, mode, maxTokens, ...(signal && { signal }) },
+    conversation: {
+      chat,
+      mode,
+      maxTokens,
+      ...(penalty !== null && { repetitionPenalty: penalty }),
+    },
     view,
     facts: {
       query: normalisedQuery(request.query),

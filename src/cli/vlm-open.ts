@@ -1,0 +1,151 @@
+import { quoted, VgrError } from '../formats/fault.js';
+import type { OutputLine } from '../formats/result-line.js';
+import type { RunSettings } from '../formats/run-summary.js';
+import type { ImageSize } from '../geometry/box.js';
+import { ChatClient } from '../io/chat-client.js';
+import { PictureMaker } from '../io/chat-photo.js';
+import { readTextIfThere } from '../io/text-file.js';
+import type { PhotoRef } from '../pipeline/ports.js';
+import type { Refiner } from '../refinement/refiner.js';
+import { CallQuota } from '../refinement/vlm/call-quota.js';
+import { createCascade } from '../refinement/vlm/cascade.js';
+import type { VlmMode } from '../refinement/vlm/conversation.js';
+import { type PromptWriter, piterPrompt, twoStagePrompt } from '../refinement/vlm/prompt.js';
+import { templatePrompt } from '../refinement/vlm/prompt-template.js';
+import { detectMode } from '../refinement/vlm/vlm-mode.js';
+import { createVlmRefiner, type VlmProtocol } from '../refinement/vlm/vlm-refiner.js';
+import { emptyTally } from '../refinement/vlm/vlm-tally.js';
+import { openRefiner } from './open-refiner.js';
+import { sha256Of } from './versions.js';
+import {
+  chatSettings,
+  pixelGrid,
+  quotaSettings,
+  repetitionPenalty,
+  type VlmFlags,
+  vlmRunSettings,
+} from './vlm-settings.js';
+
+/** A refiner with what a run must know of it. */
+export interface OpenedRefiner {
+  readonly refiner: Refiner;
+  /** Settings that decide its answers. */
+  readonly settings: RunSettings;
+  /** Present where it looks at the photos themselves. */
+  readonly picture?: (ref: PhotoRef, size: ImageSize) => Promise<string>;
+  /** Queries to keep in work so that nobody waits for them. */
+  readonly inFlight: number;
+  /** Takes in a line that an earlier run wrote. */
+  readonly recall?: (line: OutputLine) => void;
+  /** For run.json. */
+  readonly report?: () => Readonly<Record<string, unknown>>;
+  close(): Promise<void>;
+}
+
+export interface OpenRefinerFlags extends VlmFlags {
+  readonly refiner: string;
+  readonly 'max-pixels': number;
+}
+
+export interface OpenRefinerOptions {
+  /** Where replies are kept between runs. */
+  readonly cacheFolder: string;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * The refiner that `--refiner` means: a large one behind a server, a cascade of both, or one of the small ones.
+ * @throws VgrError USAGE, CONFIG_INVALID, MODEL_UNKNOWN, INPUT_MISSING
+ */
+export async function openAnyRefiner(
+  flags: OpenRefinerFlags,
+  options: OpenRefinerOptions,
+): Promise<OpenedRefiner> {
+  if (flags.refiner === 'vlm') return openLarge(flags, options);
+  if (flags.refiner === 'cascade') return openCascade(flags, options);
+  const refiner = await openRefiner(flags.refiner);
+  return { refiner, settings: {}, inFlight: 0, close: async () => undefined };
+}
+
+async function openLarge(
+  flags: OpenRefinerFlags,
+  options: OpenRefinerOptions,
+): Promise<OpenedRefiner> {
+  const client = new ChatClient(chatSettings(flags, options));
+  const { prompt, sha256 } = await promptOf(flags);
+  const penalty = repetitionPenalty(flags);
+  const tally = emptyTally();
+  let mode: VlmMode | undefined;
+  let detected: Promise<VlmMode> | undefined;
+  const pictures = new PictureMaker({
+    format: flags['vlm-image'] === 'png' ? 'png' : 'jpeg',
+    maxPixels: flags['max-pixels'],
+  });
+  return {
+    refiner: createVlmRefiner({
+      chat: client.chat,
+      model: flags['vlm-model']!,
+      protocol: flags.protocol as VlmProtocol,
+      mode: async () => {
+        if (flags['vlm-mode'] !== 'auto') return flags['vlm-mode'] as VlmMode;
+        detected ??= detectMode(client.chat);
+        mode = await detected;
+        return mode;
+      },
+      prompt,
+      grid: pixelGrid(flags),
+      boxesPerTool: flags['vlm-tool-boxes'],
+      maxTokens: flags['vlm-reply-tokens'],
+      ...(penalty !== undefined && { repetitionPenalty: penalty }),
+      tally,
+    }),
+    settings: vlmRunSettings(flags, sha256),
+    picture: ({ path }, size) => pictures.url(path, size),
+    // One query for each request, and as many whose photos are made ready.
+    inFlight: 2 * flags['vlm-concurrency'],
+    report: () => ({ ...client.report(), ...(mode && { mode }), answers: { ...tally } }),
+    close: () => client.close(),
+  };
+}
+
+async function openCascade(
+  flags: OpenRefinerFlags,
+  options: OpenRefinerOptions,
+): Promise<OpenedRefiner> {
+  const quotaOf = quotaSettings(flags);
+  const small = await openRefiner(flags['cascade-small']);
+  const large = await openLarge(flags, options);
+  const quota = new CallQuota(quotaOf);
+  const tally = { asked: 0, failed: 0 };
+  return {
+    ...large,
+    refiner: createCascade({ small, large: large.refiner, quota, tally }),
+    settings: {
+      ...large.settings,
+      vlm_share: quotaOf.share,
+      vlm_threshold: Number.isFinite(quotaOf.threshold) ? quotaOf.threshold : null,
+    },
+    recall: (line) => {
+      const cascade = line.type === 'result' ? line.answer.cascade : undefined;
+      if (cascade) quota.recall(cascade.confidence, cascade.asked);
+    },
+    // Most queries do not go to the server: more must be in work to find those that do.
+    inFlight: Math.min(Math.ceil(large.inFlight / Math.max(quotaOf.share, 0.1)), 1024),
+    report: () => ({ ...large.report?.(), cascade: { ...tally, seen: quota.seen } }),
+  };
+}
+
+/** The prompt, and the sha256 of the template's file where it is from one. */
+async function promptOf(
+  flags: OpenRefinerFlags,
+): Promise<{ readonly prompt: PromptWriter; readonly sha256?: string }> {
+  const file = flags['prompt-template'];
+  if (file === undefined) {
+    return { prompt: flags.protocol === 'piter' ? piterPrompt : twoStagePrompt };
+  }
+  const text = await readTextIfThere(file);
+  if (text === undefined) {
+    throw new VgrError('INPUT_MISSING', `--prompt-template: no file ${quoted(file)}`);
+  }
+  return { prompt: templatePrompt(text, file), sha256: sha256Of(text) };
+}

@@ -1,0 +1,62 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { z } from 'zod';
+import type { ChatReply } from '../refinement/vlm/chat.js';
+import { outputFault } from './output-fault.js';
+
+const entry = z.object({
+  schema: z.literal(1),
+  text: z.string(),
+  finish: z.enum(['stop', 'length']),
+  confidence: z.number().min(0).max(1).optional(),
+});
+
+/**
+ * Replies on disk by the content of the request: model, messages with their pictures, and all that decides the reply. Where
+ * the server stands is not part of it. A file is written beside its place and renamed; one that cannot be read counts as
+ * missing.
+ */
+export class ChatCache {
+  readonly #folder: string;
+
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  async get(key: string): Promise<ChatReply | undefined> {
+    try {
+      const {
+        schema: _schema,
+        confidence,
+        ...reply
+      } = entry.parse(JSON.parse(await readFile(this.#place(key), 'utf8')));
+      return confidence === undefined ? reply : { ...reply, confidence };
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** @throws VgrError DISK_FULL, OUTPUT_UNWRITABLE */
+  async put(key: string, reply: ChatReply): Promise<void> {
+    const place = this.#place(key);
+    const partial = `${place}.partial-${randomUUID()}`;
+    try {
+      await mkdir(dirname(place), { recursive: true });
+      await writeFile(partial, JSON.stringify({ schema: 1, ...reply }));
+      await rename(partial, place);
+    } catch (thrown) {
+      await rm(partial, { force: true }).catch(() => undefined);
+      throw outputFault(place, thrown);
+    }
+  }
+
+  #place(key: string): string {
+    return join(this.#folder, key.slice(0, 2), `${key.slice(2)}.json`);
+  }
+}
+
+/** The key of a request: sha256 of its body, hexadecimal. */
+export function cacheKey(body: Readonly<Record<string, unknown>>): string {
+  return createHash('sha256').update(JSON.stringify(body)).digest('hex');
+}

@@ -1,0 +1,266 @@
+import { setMaxListeners } from 'node:events';
+import { VgrError } from '../formats/fault.js';
+import type { Chat, ChatReply, ChatRequest } from '../refinement/vlm/chat.js';
+import { type ChatCache, cacheKey } from './chat-cache.js';
+import { ChatFault } from './chat-fault.js';
+import { Pace, Slots, wait } from './chat-pace.js';
+import type { ReadReply } from './chat-reply.js';
+import { type ChatBody, type ChatServer, ChatTransport } from './chat-transport.js';
+import { type ChatBudget, ChatLedger, type ChatReport, type TokenUse } from './chat-usage.js';
+
+export interface ChatSettings extends ChatServer, ChatBudget {
+  readonly model: string;
+  /** Requests under way at a time. */
+  readonly concurrency: number;
+  readonly requestsPerMinute: number;
+  readonly tokensPerMinute: number;
+  /** Attempts at a request, the first among them. */
+  readonly attempts: number;
+  /** Wait before the second attempt, milliseconds; it doubles from one to the next. */
+  readonly backoffMs: number;
+  /** Whether probabilities of the tokens are asked for. */
+  readonly logProbabilities: boolean;
+  /** Fields that are added to each body; null takes one away. */
+  readonly extra: Readonly<Record<string, unknown>>;
+  readonly cache?: ChatCache;
+  /** Ends waiting; what is under way goes on to its end. */
+  readonly signal?: AbortSignal;
+}
+
+const LONGEST_BACKOFF = 30_000;
+/** Requests that fail one after another, with no success between: the server is there, but of no use. */
+const FAILURES_IN_A_ROW = 3;
+/** Requests that a server refuses from the start on: it refuses them all. */
+const REFUSALS_AT_FIRST = 8;
+const CHARACTERS_PER_TOKEN = 4;
+const TOKENS_PER_PICTURE = 1300;
+
+/**
+ * Asks a server and bears with it: bounded concurrency and pace, repeats after what may pass, a breaker for when the server is
+ * gone, a budget, and a cache. The same request made twice at a time goes out once.
+ */
+export class ChatClient {
+  readonly #settings: ChatSettings;
+  readonly #transport: ChatTransport;
+  readonly #ledger: ChatLedger;
+  readonly #slots: Slots;
+  readonly #requestPace: Pace;
+  readonly #tokenPace: Pace;
+  readonly #underWay = new Map<string, Promise<ChatReply>>();
+  /** Ends waiting. */
+  readonly #stop = new AbortController();
+  /** Ends what is under way, too. */
+  readonly #cut = new AbortController();
+  #successes = 0;
+  #refusals = 0;
+  #failuresInARow = 0;
+  /** Once it is set nothing goes out any more. */
+  #broken: VgrError | undefined;
+
+  constructor(settings: ChatSettings) {
+    this.#settings = settings;
+    this.#transport = new ChatTransport(settings);
+    this.#ledger = new ChatLedger(settings);
+    this.#slots = new Slots(settings.concurrency);
+    this.#requestPace = new Pace(settings.requestsPerMinute);
+    this.#tokenPace = new Pace(settings.tokensPerMinute);
+    // One listener for each request under way.
+    setMaxListeners(0, this.#stop.signal, this.#cut.signal);
+    if (settings.signal?.aborted) this.#stop.abort();
+    settings.signal?.addEventListener('abort', () => this.#stop.abort(), { once: true });
+  }
+
+  report(): ChatReport {
+    return this.#ledger.report();
+  }
+
+  /** Ends all waiting, and resolves when what is under way has come back, so that nothing that is paid for is lost. */
+  async close(): Promise<void> {
+    this.#broken ??= stopped();
+    this.#stop.abort();
+    await Promise.allSettled(this.#underWay.values());
+  }
+
+  readonly chat: Chat = (request) => {
+    const body = this.#bodyOf(request);
+    const key = cacheKey(body);
+    const known = this.#underWay.get(key);
+    if (known) return known;
+    const reply = this.#answer(key, body, request).finally(() => this.#underWay.delete(key));
+    this.#underWay.set(key, reply);
+    return reply;
+  };
+
+  async #answer(key: string, body: ChatBody, request: ChatRequest): Promise<ChatReply> {
+    const { cache } = this.#settings;
+    const cached = await cache?.get(key);
+    if (cached) {
+      this.#ledger.countCached();
+      return cached;
+    }
+    const reply = await this.#slots.run(() => this.#persist(body, request));
+    await cache?.put(key, reply);
+    return reply;
+  }
+
+  /** Attempts until one succeeds or there is no use in more. */
+  async #persist(body: ChatBody, request: ChatRequest): Promise<ChatReply> {
+    const { attempts } = this.#settings;
+    const before = this.#successes;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const { reply } = await this.#attempt(body, request);
+        return reply;
+      } catch (thrown) {
+        if (!(thrown instanceof ChatFault)) throw thrown;
+        if (thrown.kind === 'refused') throw this.#breakWith(refused(this.#settings, thrown));
+        if (thrown.kind === 'item') throw this.#itemFault(thrown, request);
+        if (attempt >= attempts) throw await this.#exhausted(thrown, before);
+        await this.#pause(attempt, thrown);
+        this.#ledger.countRetry();
+      }
+    }
+  }
+
+  async #attempt(body: ChatBody, request: ChatRequest): Promise<ReadReply> {
+    const guess = promptTokens(request) + request.maxTokens / 4;
+    if (this.#broken) throw this.#broken;
+    const reserve = this.#ledger.open(guess);
+    let use: TokenUse | undefined;
+    let estimated = false;
+    try {
+      await this.#takeTurn(reserve);
+      const read = await this.#transport.send(body, this.#cut.signal);
+      estimated = read.use === undefined;
+      use = read.use ?? estimate(request, read.reply);
+      this.#successes += 1;
+      this.#failuresInARow = 0;
+      return read;
+    } finally {
+      this.#ledger.close(reserve, use, estimated);
+      if (use) this.#tokenPace.settle(use.prompt + use.completion - reserve);
+    }
+  }
+
+  async #takeTurn(tokens: number): Promise<void> {
+    await this.#waiting(async (signal) => {
+      await this.#tokenPace.take(tokens, signal);
+      await this.#requestPace.take(1, signal);
+    });
+  }
+
+  /** Half of the wait is jitter, so that requests that failed together do not come back together. */
+  async #pause(attempt: number, { retryAfterMs }: ChatFault): Promise<void> {
+    const backoff = Math.min(this.#settings.backoffMs * 2 ** (attempt - 1), LONGEST_BACKOFF);
+    const jittered = backoff * (0.5 + Math.random() / 2);
+    // Who is told to wait speaks for all: the others would only be told the same.
+    if (retryAfterMs !== undefined) this.#requestPace.hold(retryAfterMs);
+    await this.#waiting((signal) => wait(Math.max(jittered, retryAfterMs ?? 0), signal));
+  }
+
+  async #waiting(work: (signal: AbortSignal) => Promise<void>): Promise<void> {
+    try {
+      await work(this.#stop.signal);
+    } catch (thrown) {
+      throw this.#stop.signal.aborted ? (this.#broken ?? stopped()) : thrown;
+    }
+    if (this.#broken) throw this.#broken;
+  }
+
+  /** The last attempt failed too: is it this request, or the server? @param before successes when it began */
+  async #exhausted(fault: ChatFault, before: number): Promise<VgrError> {
+    const { attempts, url } = this.#settings;
+    if (this.#broken) return this.#broken;
+    if (this.#successes === before) {
+      this.#failuresInARow += 1;
+      const gone = this.#failuresInARow >= FAILURES_IN_A_ROW || !(await this.#transport.isAlive());
+      if (gone) {
+        return this.#breakWith(
+          new VgrError(
+            'SERVER_UNAVAILABLE',
+            `${url}: no answer in ${attempts} attempts: ${fault.message}`,
+            {
+              hint: 'check that the server runs and is reachable; a rerun goes on from here',
+              cause: fault,
+            },
+          ),
+        );
+      }
+    }
+    return new VgrError(
+      'REFINEMENT_FAILED',
+      `the server failed on this query ${attempts} times: ${fault.message}`,
+      { cause: fault },
+    );
+  }
+
+  #itemFault(fault: ChatFault, { messages }: ChatRequest): VgrError {
+    // A request without a picture asks what the server can do; its refusal is an answer.
+    if (messages.some(({ content }) => typeof content !== 'string')) this.#refusals += 1;
+    if (this.#refusals >= REFUSALS_AT_FIRST && this.#successes === 0) {
+      return this.#breakWith(refused(this.#settings, fault));
+    }
+    return new VgrError('REFINEMENT_FAILED', `the server refuses this query: ${fault.message}`, {
+      cause: fault,
+    });
+  }
+
+  #breakWith(fault: VgrError): VgrError {
+    this.#broken ??= fault;
+    this.#stop.abort();
+    this.#cut.abort();
+    return this.#broken;
+  }
+
+  /** Field by field in one order, so that equal requests are equal bytes. */
+  #bodyOf({ messages, stop, maxTokens, continues, repetitionPenalty }: ChatRequest): ChatBody {
+    const { model, logProbabilities, extra } = this.#settings;
+    const body: Record<string, unknown> = {
+      model,
+      messages,
+      max_tokens: maxTokens,
+      temperature: 0,
+      ...(stop && stop.length > 0 && { stop }),
+      ...(continues && { continue_final_message: true, add_generation_prompt: false }),
+      ...(repetitionPenalty !== undefined && { repetition_penalty: repetitionPenalty }),
+      ...(logProbabilities && { logprobs: true }),
+      ...extra,
+    };
+    return Object.fromEntries(Object.entries(body).filter(([, value]) => value !== null));
+  }
+}
+
+function refused({ url }: ChatSettings, fault: ChatFault): VgrError {
+  return new VgrError('SERVER_REFUSED', `${url} refuses requests: ${fault.message}`, {
+    hint: 'check `--vlm-url`, `--vlm-model` and the key in VGR_VLM_API_KEY',
+    cause: fault,
+  });
+}
+
+function stopped(): VgrError {
+  return new VgrError('SERVER_UNAVAILABLE', 'the run was stopped while it waited for the server', {
+    hint: 'a rerun goes on from here',
+  });
+}
+
+function estimate(request: ChatRequest, { text }: ChatReply): TokenUse {
+  return {
+    prompt: promptTokens(request),
+    completion: Math.ceil(text.length / CHARACTERS_PER_TOKEN),
+  };
+}
+
+function promptTokens({ messages }: ChatRequest): number {
+  let tokens = 0;
+  for (const { content } of messages) {
+    const parts =
+      typeof content === 'string' ? [{ type: 'text', text: content } as const] : content;
+    for (const part of parts) {
+      tokens +=
+        part.type === 'text'
+          ? Math.ceil(part.text.length / CHARACTERS_PER_TOKEN)
+          : TOKENS_PER_PICTURE;
+    }
+  }
+  return tokens;
+}

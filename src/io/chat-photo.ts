@@ -1,0 +1,63 @@
+import sharp from 'sharp';
+import type { ImageSize } from '../geometry/box.js';
+import type { RgbRaster } from '../geometry/raster.js';
+import { openPhoto } from './photo-decoder.js';
+
+export type PictureFormat = 'jpeg' | 'png';
+
+export interface PictureOptions {
+  readonly format: PictureFormat;
+  /** Most pixels that a file may declare. */
+  readonly maxPixels: number;
+}
+
+/** Pictures kept at hand: queries of one photo lie near each other. */
+const CAPACITY = 32;
+/** Artefacts of the encoder are well below what the photo's own already hold. */
+const JPEG = { quality: 95, chromaSubsampling: '4:4:4' } as const;
+
+/**
+ * Makes pictures of photos as data URLs. The last 32 are kept, so that a photo is encoded once for its queries; failed ones
+ * are not.
+ */
+export class PictureMaker {
+  readonly #options: PictureOptions;
+  readonly #urls = new Map<string, Promise<string>>();
+
+  constructor(options: PictureOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * @param picture size of the picture, pixels; the photo is stretched to it
+   * @throws VgrError as `openPhoto`
+   */
+  url(path: string, picture: ImageSize): Promise<string> {
+    const key = `${picture.width} ${picture.height} ${path}`;
+    const known = this.#urls.get(key);
+    if (known) {
+      // Moves it to the young end: a Map keeps the order of insertion.
+      this.#urls.delete(key);
+      this.#urls.set(key, known);
+      return known;
+    }
+    const url = this.#make(path, picture);
+    url.catch(() => this.#urls.delete(key));
+    this.#urls.set(key, url);
+    if (this.#urls.size > CAPACITY) this.#urls.delete(this.#urls.keys().next().value!);
+    return url;
+  }
+
+  async #make(path: string, { width, height }: ImageSize): Promise<string> {
+    const { format, maxPixels } = this.#options;
+    const spec = { width, height, fit: 'stretch', fill: 0 } as const;
+    const { raster } = await openPhoto(path, spec, { maxPixels });
+    const bytes = await encode(raster, format);
+    return `data:image/${format};base64,${bytes.toString('base64')}`;
+  }
+}
+
+async function encode({ data, width, height }: RgbRaster, format: PictureFormat): Promise<Buffer> {
+  const image = sharp(data, { raw: { width, height, channels: 3 } });
+  return (format === 'png' ? image.png() : image.jpeg(JPEG)).toBuffer();
+}

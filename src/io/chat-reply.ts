@@ -1,0 +1,133 @@
+import type { ChatCompletion, ChatCompletionChunk } from 'openai/resources/chat/completions';
+import type { ChatReply } from '../refinement/vlm/chat.js';
+import { answerConfidence, type TokenChance } from '../refinement/vlm/reply.js';
+import { ChatFault } from './chat-fault.js';
+import type { TokenUse } from './chat-usage.js';
+import type { ChatWatch } from './chat-watch.js';
+
+export interface ReadReply {
+  readonly reply: ChatReply;
+  /** Undefined where the server does not count. */
+  readonly use?: TokenUse;
+}
+
+/** What bounds a reply. */
+export interface ReplyLimits {
+  readonly maxTokens: number;
+  readonly stops: readonly string[];
+}
+
+const CHARACTERS_PER_TOKEN = 16;
+/** Events beyond one a token: roles, counts, signs of life. */
+const EVENTS_AROUND = 64;
+
+/** The reply is longer than any honest one: it counts as cut off, with nothing in it. */
+export const OVERFLOWN: ReadReply = { reply: { text: '', finish: 'length' } };
+
+/**
+ * Reads a reply that comes in pieces. It is cut off where it outgrows its limit or a stop string, whatever the server does.
+ * @throws ChatFault where it ends early or stalls
+ */
+export async function readStream(
+  events: AsyncIterable<ChatCompletionChunk>,
+  { maxTokens: most, stops }: ReplyLimits,
+  watch: ChatWatch,
+): Promise<ReadReply> {
+  const tokens: TokenChance[] = [];
+  let thought = '';
+  let text = '';
+  let finish: string | undefined;
+  let use: TokenUse | undefined;
+  let count = 0;
+  for await (const { choices, usage } of events) {
+    watch.alive();
+    if (usage) use = { prompt: usage.prompt_tokens, completion: usage.completion_tokens };
+    const choice = choices?.[0];
+    if (!choice) continue;
+    thought += reasoningOf(choice.delta);
+    const piece = choice.delta?.content ?? '';
+    text += piece;
+    tokens.push(...chancesOf(choice.logprobs?.content));
+    finish = choice.finish_reason ?? finish;
+    count += 1;
+    const endless =
+      count > most + EVENTS_AROUND || text.length + thought.length > most * CHARACTERS_PER_TOKEN;
+    // Servers that honour neither limits nor stop strings are cut off here.
+    if (endless) finish = 'length';
+    if (finish === undefined && stopAt(text, piece, stops) >= 0) finish = 'stop';
+    if (endless || (finish === 'stop' && choice.finish_reason == null)) break;
+  }
+  if (watch.reason) throw new ChatFault('again', watch.reason);
+  if (finish === undefined) throw new ChatFault('again', 'the connection ended before the reply');
+  return result({ text, thought, finish, tokens, stops }, use);
+}
+
+/** Reads a reply that comes at once. @throws ChatFault where it is none */
+export function readWhole(value: ChatCompletion): ReadReply {
+  const choice = value?.choices?.[0];
+  const content = choice?.message?.content;
+  if (!choice || (typeof content !== 'string' && content !== null)) {
+    throw new ChatFault('again', 'expected a chat completion with one choice, got other JSON');
+  }
+  const { usage } = value;
+  return result(
+    {
+      text: content ?? '',
+      thought: reasoningOf(choice.message),
+      finish: choice.finish_reason ?? 'stop',
+      tokens: chancesOf(choice.logprobs?.content),
+      stops: [],
+    },
+    usage && { prompt: usage.prompt_tokens, completion: usage.completion_tokens },
+  );
+}
+
+function result(
+  parts: {
+    readonly text: string;
+    readonly thought: string;
+    readonly finish: string;
+    readonly tokens: readonly TokenChance[];
+    readonly stops: readonly string[];
+  },
+  use: TokenUse | undefined,
+): ReadReply {
+  const { thought, tokens, stops } = parts;
+  const end = Math.min(...stops.map((stop) => indexOr(parts.text, stop)), parts.text.length);
+  const text = parts.text.slice(0, end);
+  const confidence = answerConfidence(tokens);
+  return {
+    reply: {
+      text: thought === '' ? text : `<think>${thought}</think>\n${text}`,
+      finish: parts.finish === 'length' ? 'length' : 'stop',
+      ...(confidence !== undefined && { confidence }),
+    },
+    ...(use && { use }),
+  };
+}
+
+/** Where a server takes the thought out of the text, it comes in a field of its own, by either of two names. */
+function reasoningOf(part: unknown): string {
+  const { reasoning_content: long, reasoning: short } = (part ?? {}) as Record<string, unknown>;
+  if (typeof long === 'string') return long;
+  return typeof short === 'string' ? short : '';
+}
+
+function chancesOf(
+  content: readonly { readonly token: string; readonly logprob: number }[] | null | undefined,
+): TokenChance[] {
+  return (content ?? []).map(({ token, logprob }) => ({ text: token, logProbability: logprob }));
+}
+
+/** Where one of the stop strings stands in the text's end, which has just grown by a piece; -1 where none does. */
+function stopAt(text: string, piece: string, stops: readonly string[]): number {
+  if (stops.length === 0) return -1;
+  const longest = Math.max(...stops.map(({ length }) => length));
+  const tail = text.slice(-(piece.length + longest));
+  return stops.some((stop) => tail.includes(stop)) ? text.length - tail.length : -1;
+}
+
+function indexOr(text: string, part: string): number {
+  const at = text.indexOf(part);
+  return at < 0 ? text.length : at;
+}

@@ -1,0 +1,109 @@
+import { VgrError } from '../formats/fault.js';
+
+/** Tokens of one request. */
+export interface TokenUse {
+  readonly prompt: number;
+  readonly completion: number;
+}
+
+export interface ChatBudget {
+  /** Most requests that go out, repeats among them; Infinity for no limit. */
+  readonly maxRequests: number;
+  /** Most tokens, in and out; Infinity for no limit. */
+  readonly maxTokens: number;
+  /** Money for a million tokens. */
+  readonly pricePrompt?: number;
+  readonly priceCompletion?: number;
+}
+
+/** What talking to the server took. */
+export interface ChatReport {
+  /** Requests that went out, repeats among them. */
+  readonly requests: number;
+  /** Requests that the cache answered. */
+  readonly cached: number;
+  /** Attempts after a first one. */
+  readonly retries: number;
+  readonly prompt_tokens: number;
+  readonly completion_tokens: number;
+  /** Requests whose tokens the server did not count, so that they are estimated. */
+  readonly estimated: number;
+  /** In the money of the prices; absent without prices. */
+  readonly cost?: number;
+}
+
+/** Keeps the books: requests, tokens, money, and what of the budget is left. */
+export class ChatLedger {
+  readonly #budget: ChatBudget;
+  #requests = 0;
+  #cached = 0;
+  #retries = 0;
+  #prompt = 0;
+  #completion = 0;
+  #estimated = 0;
+  #counted = 0;
+  /** Tokens that requests under way are expected to take. */
+  #reserved = 0;
+
+  constructor(budget: ChatBudget) {
+    this.#budget = budget;
+  }
+
+  /**
+   * Enters a request that is about to go out.
+   * @param guess its tokens, where none has come back yet to know better
+   * @returns the tokens that are set aside for it
+   * @throws VgrError BUDGET_SPENT where the budget does not hold it
+   */
+  open(guess: number): number {
+    const { maxRequests, maxTokens } = this.#budget;
+    const reserve = this.#counted > 0 ? (this.#prompt + this.#completion) / this.#counted : guess;
+    if (this.#requests + 1 > maxRequests) throw spent('--max-requests', maxRequests, 'requests');
+    if (this.#prompt + this.#completion + this.#reserved + reserve > maxTokens) {
+      throw spent('--max-tokens', maxTokens, 'tokens');
+    }
+    this.#requests += 1;
+    this.#reserved += reserve;
+    return reserve;
+  }
+
+  /** Closes a request: what it took, or undefined where it failed. */
+  close(reserve: number, use: TokenUse | undefined, estimated: boolean): void {
+    this.#reserved -= reserve;
+    if (!use) return;
+    this.#counted += 1;
+    this.#prompt += use.prompt;
+    this.#completion += use.completion;
+    if (estimated) this.#estimated += 1;
+  }
+
+  countCached(): void {
+    this.#cached += 1;
+  }
+
+  countRetry(): void {
+    this.#retries += 1;
+  }
+
+  report(): ChatReport {
+    const { pricePrompt, priceCompletion } = this.#budget;
+    const priced = pricePrompt !== undefined || priceCompletion !== undefined;
+    const cost =
+      (this.#prompt * (pricePrompt ?? 0) + this.#completion * (priceCompletion ?? 0)) / 1e6;
+    return {
+      requests: this.#requests,
+      cached: this.#cached,
+      retries: this.#retries,
+      prompt_tokens: this.#prompt,
+      completion_tokens: this.#completion,
+      estimated: this.#estimated,
+      ...(priced && { cost: Math.round(cost * 1e6) / 1e6 }),
+    };
+  }
+}
+
+function spent(flag: string, limit: number, what: string): VgrError {
+  return new VgrError('BUDGET_SPENT', `the budget of ${limit} ${what} (\`${flag}\`) is spent`, {
+    hint: 'a rerun with a higher limit goes on from here; what was answered is not asked again',
+  });
+}
