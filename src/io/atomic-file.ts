@@ -1,9 +1,11 @@
 import { closeSync, fsyncSync, openSync, renameSync, writeSync } from 'node:fs';
-import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { outputFault } from './output-fault.js';
 
 export type Chunks = AsyncIterable<string | Uint8Array> | Iterable<string | Uint8Array>;
+
+const PARTIAL = /\.(partial|draft)-\d+$/;
 
 /** Small pieces are joined to writes of about this many characters. */
 const BATCH_CHARACTERS = 256 * 1024;
@@ -52,6 +54,13 @@ export function writeFileAtomicNow(target: string, text: string): void {
     renameSync(partial, target);
   } catch (thrown) {
     throw outputFault(target, thrown);
+  }
+}
+
+/** Removes what killed processes have left of files that they did not finish. Nobody else may be writing to the folder. */
+export async function removePartialFiles(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    if (PARTIAL.test(name)) await rm(path.join(folder, name), { force: true });
   }
 }
 

@@ -1,5 +1,5 @@
 import { rmSync } from 'node:fs';
-import { mkdir, open, readFile, rmdir, stat, unlink } from 'node:fs/promises';
+import { link, mkdir, readFile, rmdir, stat, unlink, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -10,8 +10,10 @@ const LOCK_NAME = '.vgr.lock';
 
 /** A lock that cannot be read is being written for microseconds; after this it was left by a crash. Milliseconds. */
 const UNREADABLE_LEFT_MS = 10_000;
-/** Time for another process to take over a dead lock, milliseconds. */
-const TAKEOVER_MS = 2_000;
+/** Taking over a dead lock is a matter of milliseconds; after this whoever was at it has crashed. */
+const TAKEOVER_LEFT_MS = 3_000;
+/** Time to wait for another process that takes over a dead lock, milliseconds. */
+const TAKEOVER_MS = 2 * TAKEOVER_LEFT_MS;
 
 interface Owner {
   readonly pid: number;
@@ -67,15 +69,33 @@ export async function lockOutput(folder: string): Promise<OutputLock> {
   };
 }
 
-/** False where there is a lock already. */
+/**
+ * False where there is a lock already. The lock appears whole, by a link to a draft, so that neither a kill nor a full disk
+ * leaves one that nobody can read.
+ */
 async function create(file: string, owner: Owner): Promise<boolean> {
+  const draft = `${file}.draft-${process.pid}`;
   try {
-    const handle = await open(file, 'wx');
-    try {
-      await handle.writeFile(JSON.stringify(owner));
-    } finally {
-      await handle.close();
-    }
+    await writeFile(draft, JSON.stringify(owner));
+    await link(draft, file);
+    return true;
+  } catch (thrown) {
+    const { code, syscall } = thrown as NodeJS.ErrnoException;
+    // Whoever holds the lock removes the drafts of the dead, and may take this one for such.
+    if (syscall === 'link' && (code === 'EEXIST' || code === 'ENOENT')) return false;
+    if (code !== undefined && WITHOUT_LINKS.has(code)) return createInPlace(file, owner);
+    throw thrown;
+  } finally {
+    await unlink(draft).catch(() => undefined);
+  }
+}
+
+/** What file systems answer that know no links. */
+const WITHOUT_LINKS = new Set(['EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP']);
+
+async function createInPlace(file: string, owner: Owner): Promise<boolean> {
+  try {
+    await writeFile(file, JSON.stringify(owner), { flag: 'wx' });
     return true;
   } catch (thrown) {
     if ((thrown as NodeJS.ErrnoException).code === 'EEXIST') return false;
@@ -98,7 +118,7 @@ async function takeOver(file: string, owner: Owner, folder: string): Promise<voi
     } catch (thrown) {
       if ((thrown as NodeJS.ErrnoException).code !== 'EEXIST') throw thrown;
     }
-    if (((await ageOf(guard)) ?? 0) > UNREADABLE_LEFT_MS) await rmdir(guard).catch(() => undefined);
+    if (((await ageOf(guard)) ?? 0) > TAKEOVER_LEFT_MS) await rmdir(guard).catch(() => undefined);
     else if (Date.now() > deadline) throw busy(folder, file, undefined);
     await sleep(25);
   }
