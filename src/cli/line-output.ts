@@ -1,4 +1,4 @@
-import { type OutputLine, serialiseLine } from '../formats/result-line.js';
+import { lineJson, type OutputLine, serialiseLine } from '../formats/result-line.js';
 import { humanLine, paintFor } from './human-lines.js';
 import type { Printer } from './printer.js';
 
@@ -37,7 +37,7 @@ function jsonArray(printer: Printer): LineOutput {
   let separator = '[\n';
   return {
     async write(line) {
-      await printer.data(separator + JSON.stringify(line));
+      await printer.data(separator + lineJson(line));
       separator = ',\n';
     },
     close: () => printer.data(separator === '[\n' ? '[]\n' : '\n]\n'),

@@ -28,7 +28,7 @@ export interface MergeCommand {
 export async function mergeCommand(command: MergeCommand): Promise<number> {
   const { folders, output, imageIds, printer } = command;
   const shards = wholeOf(await Promise.all(folders.map(readShard)));
-  const summary = wholeSummary(shards);
+  const summary = wholeSummary(shards, imageIds ?? null);
   const images =
     imageIds === undefined
       ? countingImages()

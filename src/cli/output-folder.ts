@@ -19,7 +19,7 @@ import {
   settingsOfRun,
 } from '../formats/run-summary.js';
 import { type AppendFile, openAppendFile } from '../io/append-file.js';
-import { writeFileAtomic, writeFileAtomicNow } from '../io/atomic-file.js';
+import { removePartialFiles, writeFileAtomic, writeFileAtomicNow } from '../io/atomic-file.js';
 import { readLines } from '../io/line-reader.js';
 import { lockOutput, type OutputLock } from '../io/output-lock.js';
 import { fileExists, readTextIfThere } from '../io/text-file.js';
@@ -29,6 +29,8 @@ import {
   type JournalTally,
   withReplacements,
 } from '../pipeline/journal.js';
+
+const COCO_FILES = ['predictions.json', 'annotations.json'] as const;
 
 export interface OutputFolderOptions {
   /** Whether lines carry the place of their item in the whole input, for `vgr merge`. */
@@ -46,18 +48,26 @@ export class OutputFolder {
   readonly #lock: OutputLock;
   readonly #journal: AppendFile;
   readonly #sharded: boolean;
+  /** run.json as an earlier run left it. */
+  readonly #before: unknown;
   /** What earlier runs left in the journal. */
   readonly done: DoneItems;
 
   private constructor(
     path: string,
-    parts: { readonly lock: OutputLock; readonly journal: AppendFile; readonly done: DoneItems },
+    parts: {
+      readonly lock: OutputLock;
+      readonly journal: AppendFile;
+      readonly done: DoneItems;
+      readonly before: unknown;
+    },
     sharded: boolean,
   ) {
     this.path = path;
     this.#lock = parts.lock;
     this.#journal = parts.journal;
     this.done = parts.done;
+    this.#before = parts.before;
     this.#sharded = sharded;
   }
 
@@ -72,7 +82,9 @@ export class OutputFolder {
   ): Promise<OutputFolder> {
     const lock = await lockOutput(path);
     try {
-      await refuseOtherSettings(path, settings);
+      const before = await summaryOf(path);
+      refuseOtherSettings(path, before, settings);
+      await removePartialFiles(path);
       const file = join(path, 'results.jsonl');
       let journal = await openAppendFile(file);
       let done = await readDone(file, retryFailed);
@@ -83,7 +95,7 @@ export class OutputFolder {
         journal = await openAppendFile(file);
         done = await readDone(file, retryFailed);
       }
-      return new OutputFolder(path, { lock, journal, done }, sharded);
+      return new OutputFolder(path, { lock, journal, done, before }, sharded);
     } catch (thrown) {
       await lock.release();
       throw thrown;
@@ -115,6 +127,19 @@ export class OutputFolder {
     await writeFileAtomic(join(this.path, 'run.json'), [summaryText(summary)]);
   }
 
+  /** Whether an earlier run came to its end here, and this one has nothing to add to any file. */
+  isFinished(images: ImageNumbering): boolean {
+    const { complete, image_ids } = (this.#before ?? {}) as Partial<RunSummary>;
+    return (
+      complete === true &&
+      // A file of ids may have changed since.
+      images.file === null &&
+      image_ids === null &&
+      this.tally.items === this.done.count &&
+      COCO_FILES.every((name) => fileExists(join(this.path, name)))
+    );
+  }
+
   /** Counts of the whole journal. */
   get tally(): Readonly<JournalTally> {
     return this.done.tally;
@@ -125,13 +150,10 @@ export class OutputFolder {
     if (this.tally.replacements > 0) await replaceRetried(this.#file);
     const read = (): AsyncIterable<OutputLine> => linesOf(readJournal(this.#file));
     await writeFileAtomic(
-      join(this.path, 'predictions.json'),
+      join(this.path, COCO_FILES[0]),
       cocoPredictions(read, images, categories),
     );
-    await writeFileAtomic(
-      join(this.path, 'annotations.json'),
-      cocoDataset(read, images, categories),
-    );
+    await writeFileAtomic(join(this.path, COCO_FILES[1]), cocoDataset(read, images, categories));
   }
 
   /**
@@ -167,12 +189,15 @@ export function unusedFolder(path: string): string {
   }
 }
 
-async function refuseOtherSettings(folder: string, settings: RunSettings): Promise<void> {
-  const text = await readTextIfThere(join(folder, 'run.json'));
-  if (text === undefined) return;
-  const before = settingsOfRun(parseOrNull(text));
-  if (before === undefined) return;
-  const difference = settingsDifference(before, settings);
+/** What run.json holds; null where there is none, or no JSON. */
+async function summaryOf(folder: string): Promise<unknown> {
+  return parseOrNull((await readTextIfThere(join(folder, 'run.json'))) ?? 'null');
+}
+
+function refuseOtherSettings(folder: string, before: unknown, settings: RunSettings): void {
+  const earlier = settingsOfRun(before);
+  if (earlier === undefined) return;
+  const difference = settingsDifference(earlier, settings);
   if (difference.length === 0) return;
   throw new VgrError(
     'OUTPUT_MISMATCH',

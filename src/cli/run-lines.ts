@@ -51,12 +51,11 @@ export async function runLines(run: LineRun): Promise<number> {
   const tally: Tally = { items: 0, errors: 0 };
   const summary = (complete: boolean, total: Tally): RunSummary =>
     summarise(run, total, { complete, wallMs: performance.now() - start });
-  await folder?.writeSummary(summary(false, folder.tally));
   if (folder && folder.done.count > 0) {
     printer.note(`${folder.done.count} ${run.noun} are done already`);
   }
   try {
-    await writeLines(run, tally);
+    await writeLines(run, tally, async () => folder?.writeSummary(summary(false, folder.tally)));
   } catch (thrown) {
     // What the run took up to here is told, too; of two failures the first counts.
     await folder?.writeSummary(summary(false, folder.tally)).catch(() => undefined);
@@ -68,6 +67,10 @@ export async function runLines(run: LineRun): Promise<number> {
     interruption.end();
   }
   const complete = !interruption.signal.aborted;
+  if (complete && folder?.isFinished(run.images)) {
+    printer.note('nothing left to do: the files stay as they are');
+    return folder.tally.errors === 0 ? 0 : 1;
+  }
   if (complete) await folder?.finish(run.images, run.categories);
   const total = folder?.tally ?? tally;
   await folder?.writeSummary(summary(complete, total));
@@ -75,7 +78,8 @@ export async function runLines(run: LineRun): Promise<number> {
   return interruption.pipeClosed || total.errors === 0 ? 0 : 1;
 }
 
-async function writeLines(run: LineRun, tally: Tally): Promise<void> {
+/** @param onFirst called before the first line is written: no file is touched where there is none */
+async function writeLines(run: LineRun, tally: Tally, onFirst: () => Promise<void>): Promise<void> {
   const { folder, printer, interruption, output } = run;
   let total: number | undefined;
   if (run.progressMode !== 'off') {
@@ -87,6 +91,7 @@ async function writeLines(run: LineRun, tally: Tally): Promise<void> {
   const display = startProgress({ ...run, share, mode: run.progressMode });
   try {
     for await (const { line, place } of untilAborted(run.lines, interruption.overdue)) {
+      if (tally.items === 0) await onFirst();
       tally.items += 1;
       if (line.type === 'error') {
         tally.errors += 1;
@@ -126,6 +131,7 @@ function summarise(
     settings_hash: sha256Of(canonicalSettings(run.settings)),
     versions: versions(),
     models: engine.models,
+    image_ids: run.images.file,
     categories: run.categories.categories,
     device: engine.pool.device ? deviceText(engine.pool.device) : 'none',
     sessions: engine.sessions,

@@ -8,6 +8,8 @@ export type ReadLines = () => AsyncIterable<OutputLine>;
 
 /** Gives images their COCO ids. */
 export interface ImageNumbering {
+  /** The COCO file that the ids are taken from; null where they are counted. */
+  readonly file: string | null;
   /** Undefined for a photo that has no place in the files. */
   idOf(image: string): number | undefined;
   /** Photos asked for that have none. */

@@ -6,6 +6,7 @@ import { quoted, VgrError } from './fault.js';
 export function countingImages(): ImageNumbering {
   const ids = new Map<string, number>();
   return {
+    file: null,
     leftOut: 0,
     idOf(image) {
       const known = ids.get(image);
@@ -44,6 +45,7 @@ export function imagesOfCocoFile(json: unknown, name: string): ImageNumbering {
   }
   const unlisted = new Set<string>();
   return {
+    file: name,
     get leftOut() {
       return unlisted.size;
     },

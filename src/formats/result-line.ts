@@ -122,14 +122,33 @@ export function errorLine(
   };
 }
 
-/** One line with its line feed. Keys stand in the order in which the record was built, so equal records are equal bytes. */
+/**
+ * The record as JSON that is safe on a terminal: control and format characters of names and queries are escaped, those too that
+ * JSON lets stand. Keys stand in the order in which the record was built, so equal records are equal bytes.
+ */
+export function lineJson(line: OutputLine & { readonly place?: number }): string {
+  const text = JSON.stringify(line);
+  return PLAIN.test(text) ? text : text.replace(INVISIBLE, escaped);
+}
+
+const PLAIN = /^[\x20-\x7e]*$/;
+const INVISIBLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+
+function escaped(character: string): string {
+  return Array.from(
+    { length: character.length },
+    (_, at) => `\\u${character.charCodeAt(at).toString(16).padStart(4, '0')}`,
+  ).join('');
+}
+
+/** One line with its line feed. */
 export function serialiseLine(line: OutputLine): string {
-  return `${JSON.stringify(line)}\n`;
+  return `${lineJson(line)}\n`;
 }
 
 /** The line with the place of its item in the whole input as last field; the form of a shard's results.jsonl. */
 export function placedText(line: OutputLine, place: number): string {
-  return `${JSON.stringify({ ...line, place })}\n`;
+  return `${lineJson({ ...line, place })}\n`;
 }
 
 /** Takes {@link placedText} apart; undefined where the text has no place. */

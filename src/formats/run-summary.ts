@@ -15,6 +15,8 @@ export interface RunSummary {
   readonly settings_hash: string;
   readonly versions: Readonly<Record<string, string>>;
   readonly models: readonly { readonly name: string; readonly sha256: string }[];
+  /** The file of `--image-ids`. */
+  readonly image_ids: string | null;
   /** Of the COCO files. */
   readonly categories: readonly Category[];
   readonly device: string;

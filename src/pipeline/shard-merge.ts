@@ -12,7 +12,10 @@ export interface ShardFolder {
  * The summary of the whole run: counts and times are sums over the shards, which may have run side by side; the wall time
  * and the memory are those of the largest shard.
  */
-export function wholeSummary(shards: readonly ShardFolder[]): Omit<RunSummary, 'settings_hash'> {
+export function wholeSummary(
+  shards: readonly ShardFolder[],
+  imageIds: string | null,
+): Omit<RunSummary, 'settings_hash'> {
   const runs = shards.map(({ run }) => run);
   const first = runs[0]!;
   const sum = (of: (run: ShardRun) => number): number =>
@@ -26,6 +29,7 @@ export function wholeSummary(shards: readonly ShardFolder[]): Omit<RunSummary, '
     settings: { ...first.settings, shard: '1/1' },
     versions: first.versions,
     models: first.models,
+    image_ids: imageIds,
     categories: first.categories,
     device: first.device,
     sessions: first.sessions,
