@@ -2,6 +2,8 @@
 import { step, TSX } from './steps.mjs';
 
 const wanted = process.argv.slice(2);
-for (const name of wanted.length > 0 ? wanted : ['throughput', 'memory', 'startup']) {
+for (const name of wanted.length > 0
+  ? wanted
+  : ['throughput', 'memory', 'startup', 'coco-eval', 'refinement-eval']) {
   step(TSX, `bench/${name}.ts`);
 }

@@ -42,6 +42,11 @@ export class Printer {
     if (!this.#quiet) this.#say(`${text}\n`);
   }
 
+  /** Something that decides the exit code; printed even with `--quiet`. */
+  important(text: string): void {
+    this.#say(`${text}\n`);
+  }
+
   /** The failure of one item: the first few are told, the number of the rest is. */
   itemFault(name: string, fault: { readonly message: string; readonly hint?: string }): void {
     this.#faults += 1;

@@ -8,7 +8,7 @@ import type { RasterSpec, RgbRaster } from '../geometry/raster.js';
 import { imageTypeOf } from './image-type.js';
 
 /** 100 megapixels: above every camera in common use, below what fills the memory of a small machine. */
-const DEFAULT_MAX_PIXELS = 100_000_000;
+export const DEFAULT_MAX_PIXELS = 100_000_000;
 
 /** A file of this size is no photo; it would be read whole. */
 const MAX_FILE_BYTES = 1024 ** 3;

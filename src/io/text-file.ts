@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { createReadStream, existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { asVgrError, quoted, VgrError } from '../formats/fault.js';
 
@@ -33,4 +33,18 @@ export async function readJson(path: string): Promise<unknown> {
 
 export function fileExists(path: string): boolean {
   return existsSync(path);
+}
+
+/** A file's text in pieces, cut anywhere between characters. @throws VgrError INPUT_MISSING, INPUT_UNREADABLE */
+export async function* readTextChunks(path: string): AsyncGenerator<string> {
+  try {
+    yield* createReadStream(path, { encoding: 'utf8', highWaterMark: 256 * 1024 });
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') {
+      throw new VgrError('INPUT_MISSING', `no file ${quoted(path)}`, { cause: thrown });
+    }
+    throw new VgrError('INPUT_UNREADABLE', `${quoted(path)}: ${asVgrError(thrown).message}`, {
+      cause: thrown,
+    });
+  }
 }
