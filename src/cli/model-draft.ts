@@ -43,21 +43,28 @@ export async function draftCard(
   pool: SessionPool,
   printer: Printer,
 ): Promise<DetectorCard> {
-  const size = rasterSize(claims, facts);
-  const outputs = await observe(pool, name, facts, size);
-  const recognised = recognise(facts, outputs, size, claims, names?.length);
+  const look = async (side: number): Promise<{ size: ImageSize; recognised: Recognition }> => {
+    const size = rasterSize(claims, facts, side);
+    const outputs = await observe(pool, name, facts, size);
+    return { size, recognised: recognise(facts, outputs, size, claims, names?.length) };
+  };
+  const first = await look(habitualSize(claims.family ?? 'yolo'));
+  // Where nothing tells the size, it is the family's usual one, which is known by now.
+  const usual = habitualSize(first.recognised.family);
+  const isTold = rasterSize(claims, facts, usual).width === first.size.width;
+  const { size, recognised } = isTold ? first : await look(usual);
   const labels = labelsOf(names, recognised, printer);
   return cardOf({ name, facts, claims, size, recognised, labels });
 }
 
-/** The raster's size: as asked for, as the graph fixes it, as the files say, or as is usual. */
+/** The raster's size: as asked for, as the graph fixes it, as the files say, or `side`. */
 function rasterSize(
-  { size, family }: ModelClaims,
+  { size }: ModelClaims,
   { inputs, hub, size: written }: ModelFacts,
+  side: number,
 ): ImageSize {
   const { width, height } = inputs.image;
   const asked = size === undefined ? undefined : parseSize(size);
-  const side = habitualSize(family ?? 'yolo');
   return {
     width: width ?? asked?.width ?? written?.width ?? hub?.width ?? side,
     height: height ?? asked?.height ?? written?.height ?? hub?.height ?? side,
