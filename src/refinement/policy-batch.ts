@@ -28,6 +28,15 @@ export interface PaddedSizes {
   readonly words: number;
 }
 
+/** Numbers of candidates that graphs are made for; beyond them, multiples of the last. */
+const LADDER = [8, 16, 24, 32, 48, 64, 96, 128] as const;
+
+/** The smallest size of the ladder that holds `count` candidates. */
+export function candidateBucket(count: number): number {
+  const largest = LADDER[LADDER.length - 1]!;
+  return LADDER.find((size) => size >= count) ?? Math.ceil(count / largest) * largest;
+}
+
 /** Candidates of an example. */
 export function candidateCount(example: PolicyExample): number {
   return example.thinkMask.length;

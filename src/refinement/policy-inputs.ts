@@ -21,6 +21,11 @@ export interface PolicySettings {
   /** Rounds of attention between candidates before think answers, and again before rethink does. */
   readonly thinkLayers: number;
   readonly rethinkLayers: number;
+  /**
+   * Whether candidates come with log-odds that speak for them before anything is learned: the first of a candidate's
+   * features for think, the second of its tool features for rethink. They are added to what the network says, scaled.
+   */
+  readonly priors?: boolean | undefined;
 }
 
 /** Sizes of one batch; names stand for sizes known at run time. */

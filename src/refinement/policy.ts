@@ -19,6 +19,8 @@ import type { PolicyInputs, PolicySettings } from './policy-inputs.js';
 
 /** A masked choice: its log-probability is this low, so that its probability is 0. */
 const MASKED = -1e4;
+/** Log-odds of `none` before anything is learned, where candidates have priors. */
+const NONE_PRIOR = -4;
 
 export interface PolicyOutputs {
   /** [B, N + 1], log-probabilities: each candidate, then none. Never depends on `tool` or `actionMask`. */
@@ -158,9 +160,34 @@ function pooled(state: Expression, mask: Expression): Expression {
 }
 
 /** [B, N, D] to [B, N]. */
-function perCandidate(name: string, state: Expression): Expression {
+function perCandidate(name: string, state: Expression, gain = 1): Expression {
   const [batch, rows] = state.shape as readonly [Dimension, Dimension];
-  return reshape(linear(name, state, 1), [batch, rows]);
+  return reshape(linear(name, state, 1, gain), [batch, rows]);
+}
+
+/** With priors the network starts silent, so that the priors alone decide at first. */
+function firstGain({ priors }: PolicySettings): number {
+  return priors ? 0 : 1;
+}
+
+/** Log-odds of `none`, [B, 1], from a summary of all candidates. */
+function noneLogit(name: string, settings: PolicySettings, summary: Expression): Expression {
+  const own = perceptron(name, summary, settings.width, 1, firstGain(settings));
+  return settings.priors ? add(own, NONE_PRIOR) : own;
+}
+
+/** Logits [B, N] with the log-odds that stand in one column of the features, times a learned scale. */
+function withPrior(
+  name: string,
+  { priors }: PolicySettings,
+  logits: Expression,
+  features: Expression,
+  column: number,
+): Expression {
+  if (!priors) return logits;
+  const scale = parameter(`${name}.prior`, [1], { fill: 1 });
+  const prior = reshape(slice(features, 2, column, column + 1), logits.shape);
+  return add(logits, multiply(prior, scale));
 }
 
 /** Log-probabilities over choices, and the probability of each choice that is a candidate, [B, N]. */
@@ -171,8 +198,9 @@ interface Belief {
 
 function thinkHead(settings: PolicySettings, inputs: PolicyInputs, state: Expression): Belief {
   const mask = inputs.thinkMask;
-  const none = perceptron('think.none', pooled(state, mask), settings.width, 1);
-  const choices = masked(mask, perCandidate('think.choice', state));
+  const none = noneLogit('think.none', settings, pooled(state, mask));
+  const own = perCandidate('think.choice', state, firstGain(settings));
+  const choices = masked(mask, withPrior('think', settings, own, inputs.candidates, 0));
   const all = concat([choices, none], 1);
   const total = logSumExp(all);
   return {
@@ -206,13 +234,20 @@ function rethinkHead(
   const indicator = reshape(slice(inputs.tool, 2, 0, 1), [batch, 1, rows]);
   const ofTool = (perRow: Expression) => matMul(indicator, perRow);
   const toolState = reshape(ofTool(state), [batch, width]);
-  const choices = perCandidate('rethink.choice', state);
+  const own = perCandidate('rethink.choice', state, firstGain(settings));
+  const choices = withPrior('rethink', settings, own, inputs.tool, 1);
   const rights = perCandidate('score.choice', state);
   const atTool = (values: Expression) =>
     reshape(ofTool(reshape(values, [batch, rows, 1])), [batch, 1]);
-  const trust = perceptron('rethink.keep', concat([toolState, everyone], 1), width, 1);
+  const trust = perceptron(
+    'rethink.keep',
+    concat([toolState, everyone], 1),
+    width,
+    1,
+    firstGain(settings),
+  );
   const logits = concat(
-    [choices, add(atTool(choices), trust), perceptron('rethink.none', everyone, width, 1)],
+    [choices, add(atTool(choices), trust), noneLogit('rethink.none', settings, everyone)],
     1,
   );
   const open = masked(inputs.actionMask, logits);

@@ -1,20 +1,12 @@
 import {
+  candidateBucket,
   candidateCount,
   type PaddedSizes,
   type PolicyExample,
 } from '../refinement/policy-batch.js';
 
-/** Numbers of candidates that graphs are made for; beyond them, multiples of the last. */
-const LADDER = [8, 16, 24, 32, 48, 64, 96, 128] as const;
-
 /** Words are padded to a multiple of this. */
 const WORD_STEP = 4;
-
-/** The smallest size of the ladder that holds `count` candidates. */
-export function candidateBucket(count: number): number {
-  const largest = LADDER[LADDER.length - 1]!;
-  return LADDER.find((size) => size >= count) ?? Math.ceil(count / largest) * largest;
-}
 
 /** Words that every example fits into. */
 export function wordBucket(examples: Iterable<PolicyExample>): number {

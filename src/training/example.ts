@@ -38,29 +38,48 @@ export function withoutWords<Example extends PolicyExample>(
 /**
  * What think should answer, [n + 1]: the right candidates that it sees, the better the overlap the more; `none` where it
  * sees no right one. Adds up to 1. `softness` is the difference in overlap that makes one candidate e times as good.
+ * With `held`, the log-probabilities that the policy gives now, shares among right answers follow the policy: only the
+ * odds of right against wrong are taught then, as by the likelihood of any right answer.
  */
-export function thinkTarget(example: TrainingExample, softness: number): Float32Array {
+export function thinkTarget(
+  example: TrainingExample,
+  softness: number,
+  held?: Float32Array,
+): Float32Array {
   const n = candidateCount(example);
   const seen = example.overlaps.slice(0, n).map((overlap, i) => overlap * example.thinkMask[i]!);
   const target = new Float32Array(n + 1);
-  target.set(softTarget(seen, softness));
+  target.set(softTarget(seen, softness, held));
   if (target.every((share) => share === 0)) target[n] = 1;
   return target;
 }
 
 /** What rethink should do, [n + 2]: the same over the open actions; all 0 where none of them is right. */
-export function rethinkTarget(example: TrainingExample, softness: number): Float32Array {
+export function rethinkTarget(
+  example: TrainingExample,
+  softness: number,
+  held?: Float32Array,
+): Float32Array {
   return softTarget(
     example.overlaps.map((overlap, action) => overlap * example.actionMask[action]!),
     softness,
+    held,
   );
 }
 
-function softTarget(overlaps: Float32Array, softness: number): Float32Array {
-  const best = overlaps.reduce((top, overlap) => Math.max(top, overlap), 0);
-  const weights = overlaps.map((overlap) =>
-    overlap < RIGHT_IOU ? 0 : Math.exp((overlap - best) / softness),
+/** A right answer is never held for less likely than this, as a natural log: it could not be learned any more. */
+const FAINTEST = -20;
+
+function softTarget(overlaps: Float32Array, softness: number, held?: Float32Array): Float32Array {
+  const right = (overlap: number) => overlap >= RIGHT_IOU;
+  const logs = overlaps.map(
+    (overlap, i) => overlap / softness + (held === undefined ? 0 : Math.max(held[i]!, FAINTEST)),
   );
+  const top = logs.reduce(
+    (most, log, i) => (right(overlaps[i]!) ? Math.max(most, log) : most),
+    -Infinity,
+  );
+  const weights = logs.map((log, i) => (right(overlaps[i]!) ? Math.exp(log - top) : 0));
   const total = weights.reduce((sum, weight) => sum + weight, 0);
   return total === 0 ? weights : weights.map((weight) => weight / total);
 }

@@ -116,13 +116,14 @@ function sampledLesson(
   tally.reward += group.meanReward;
   tally[tool < RIGHT_IOU ? 'corrections' : 'confirmations'] += right;
   tally.teaching += group.teaches ? 1 : 0;
+  const held = settings.targetSharing === 'held' ? reading : undefined;
   const share = (values: Float32Array) => values.map((value) => value / batch);
   const none = new Float32Array(example.overlaps.length);
   return {
     example,
     targets: {
-      think: share(thinkTarget(example, settings.targetSoftness)),
-      rethink: share(rethinkTarget(example, settings.targetSoftness)),
+      think: share(thinkTarget(example, settings.targetSoftness, held?.think)),
+      rethink: share(rethinkTarget(example, settings.targetSoftness, held?.rethink)),
       scoreTarget: scoreTarget(example),
       scoreWeight: share(scoreWeight(example, reading.rethink.map(Math.exp))),
       sampled: group.teaches ? share(group.shares) : none,

@@ -40,6 +40,8 @@ export interface TrainingSettings {
   readonly wordDropout: number;
   /** Difference in overlap that makes one right box e times as good a target as another. */
   readonly targetSoftness: number;
+  /** Whether right boxes share the target by overlap alone, or also by how likely the policy holds each: see `rethinkTarget`. */
+  readonly targetSharing: 'overlap' | 'held';
   /** Factors of think's cross entropy and of the score's beside what the phase is about. */
   readonly thinkWeight: number;
   readonly scoreWeight: number;
@@ -68,6 +70,7 @@ export const TRAINING_DEFAULTS: TrainingSettings = {
   dropout: 0.4,
   wordDropout: 0.4,
   targetSoftness: 0.1,
+  targetSharing: 'overlap',
   thinkWeight: 0.5,
   scoreWeight: 0.2,
   supervisedWeight: 0,

@@ -8,7 +8,13 @@ import {
   withoutWords,
 } from './example.js';
 import type { Learner } from './learner.js';
-import { type Lesson, type LossValues, lossValues, type PolicyGraphs } from './policy-graphs.js';
+import {
+  type Lesson,
+  type LossValues,
+  lossValues,
+  type PolicyGraphs,
+  type PolicyReading,
+} from './policy-graphs.js';
 import type { RandomStream } from './random.js';
 import type { Schedule } from './schedule.js';
 import type { TrainingSettings } from './settings.js';
@@ -30,8 +36,10 @@ export async function warmStartEpoch(
   });
   const passes: LossValues[] = [];
   for (const batch of drawnBatches(queries, settings.batch, learner.random)) {
-    const lessons = batch.map((query) =>
-      supervisedLesson(query, batch.length, width, settings, learner.random),
+    const examples = batch.map((query) => drawnExample(query, settings, learner.random));
+    const readings = await graphs.read(learner.values, examples);
+    const lessons = examples.map((example, i) =>
+      supervisedLesson(example, readings[i]!, batch.length, width, settings, learner.random),
     );
     const pass = await graphs.gradient(learner.values, lessons, weights);
     learner.learn(pass, schedule);
@@ -70,20 +78,21 @@ export function meanLosses(steps: readonly LossValues[]): LossValues {
 }
 
 function supervisedLesson(
-  query: TrainingQuery,
+  example: TrainingExample,
+  reading: PolicyReading,
   batch: number,
   width: number,
   settings: TrainingSettings,
   random: RandomStream,
 ): Lesson {
-  const example = drawnExample(query, settings, random);
-  const target = rethinkTarget(example, settings.targetSoftness);
+  const held = settings.targetSharing === 'held' ? reading : undefined;
+  const target = rethinkTarget(example, settings.targetSoftness, held?.rethink);
   const share = (values: Float32Array) => values.map((value) => value / batch);
   const none = new Float32Array(example.overlaps.length);
   return {
     example,
     targets: {
-      think: share(thinkTarget(example, settings.targetSoftness)),
+      think: share(thinkTarget(example, settings.targetSoftness, held?.think)),
       rethink: share(target),
       scoreTarget: scoreTarget(example),
       scoreWeight: share(scoreWeight(example, target)),

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { candidateCount } from '../../src/refinement/policy-batch.js';
-import { candidateBucket, microBatches, wordBucket } from '../../src/training/bucket.js';
+import { candidateBucket, candidateCount } from '../../src/refinement/policy-batch.js';
+import { microBatches, wordBucket } from '../../src/training/bucket.js';
 import { randomExample } from '../support/policy-example.js';
 
 describe('candidateBucket', () => {
