@@ -1,0 +1,116 @@
+import type { BoxXyxy, ImageSize } from '../geometry/box.js';
+import { parseExpression } from '../language/expression.js';
+import { mirrorExpression } from '../language/mirror.js';
+import {
+  CANDIDATE_FEATURES,
+  MIRRORED,
+  proposalRows,
+  TOOL_FEATURES,
+  toolRows,
+} from './lite-features.js';
+import { type LiteProposal, liteProposals } from './lite-proposal.js';
+import { QUERY_FEATURES, queryFeatures } from './lite-query.js';
+import { type LiteScene, liteScene } from './lite-scene.js';
+import { liteWords, type Vocabulary, WORD_FEATURE_NAMES } from './lite-words.js';
+import type { PolicyExample } from './policy-batch.js';
+import { EXTRA_ACTIONS, type PolicySettings } from './policy-inputs.js';
+import type { RefineRequest } from './refiner.js';
+
+/** Sizes of the network that are free to choose; the others follow from the features. */
+export interface LiteSizes {
+  readonly wordWidth: number;
+  readonly width: number;
+  readonly heads: number;
+  readonly hidden: number;
+  readonly thinkLayers: number;
+  readonly rethinkLayers: number;
+}
+
+export function litePolicySettings(sizes: LiteSizes, vocabulary: Vocabulary): PolicySettings {
+  return {
+    candidateFeatures: CANDIDATE_FEATURES,
+    toolFeatures: TOOL_FEATURES,
+    queryFeatures: QUERY_FEATURES,
+    wordFeatures: WORD_FEATURE_NAMES.length,
+    vocabulary: vocabulary.size,
+    priors: true,
+    ...sizes,
+  };
+}
+
+/** An example without the rows of its words, which depend on the vocabulary. */
+export type WordlessExample = Omit<PolicyExample, 'words' | 'wordFeatures'>;
+
+/** One request as the policy takes it, with what its actions mean. */
+export interface LiteDraft {
+  readonly example: WordlessExample;
+  readonly proposals: readonly LiteProposal[];
+  readonly scene: LiteScene;
+}
+
+/** The numbers of a request. `tools`: those that the refiner was trained with, by slot. */
+export function liteDraft(request: RefineRequest, tools: readonly string[]): LiteDraft {
+  const scene = liteScene(request, tools);
+  const { candidates, tool, image } = request;
+  const proposals = liteProposals(candidates, tool, scene.blind, scene.grounders);
+  return {
+    scene,
+    proposals,
+    example: {
+      candidates: proposalRows(scene, proposals),
+      boxes: Float32Array.from(proposals.flatMap(({ boxXyxy }) => unitBox(boxXyxy, image))),
+      thinkMask: Uint8Array.from(proposals, ({ fromTool }) => (fromTool ? 0 : 1)),
+      tool: toolRows(scene, proposals, tool),
+      actionMask: actionMask(proposals.length, tool !== null),
+      query: queryFeatures(scene.expression, scene, scene.blind),
+    },
+  };
+}
+
+/** The same with the rows of its words. */
+export function withWordRows(
+  example: WordlessExample,
+  query: string,
+  vocabulary: Vocabulary,
+): PolicyExample {
+  return { ...example, ...liteWords(parseExpression(query), vocabulary) };
+}
+
+/** Takes and keeps are open where there is something to take or keep; none is open always. */
+function actionMask(count: number, hasTool: boolean): Uint8Array {
+  const mask = new Uint8Array(count + EXTRA_ACTIONS).fill(1);
+  if (!hasTool) mask[count] = 0;
+  return mask;
+}
+
+function unitBox(box: BoxXyxy, { width, height }: ImageSize): number[] {
+  return [
+    (box.x1 + box.x2) / 2 / width,
+    (box.y1 + box.y2) / 2 / height,
+    (box.x2 - box.x1) / width,
+    (box.y2 - box.y1) / height,
+  ];
+}
+
+/**
+ * The example of the mirrored photo, for the words of {@link mirrorExpression}: centres and neighbours change sides, all
+ * else is as it was. `query` features tell sides and must be those of the mirrored words.
+ */
+export function mirroredExample(example: WordlessExample, query: Float32Array): WordlessExample {
+  const candidates = example.candidates.slice();
+  for (let row = 0; row < candidates.length; row += CANDIDATE_FEATURES) {
+    const { cx, left, right } = MIRRORED;
+    candidates[row + cx] = 1 - candidates[row + cx]!;
+    const before = candidates[row + left]!;
+    candidates[row + left] = candidates[row + right]!;
+    candidates[row + right] = before;
+  }
+  const boxes = example.boxes.map((value, at) => (at % 4 === 0 ? 1 - value : value));
+  return { ...example, candidates, boxes, query };
+}
+
+/** Features of the mirrored words in the same scene. */
+export function mirroredQuery({ scene }: LiteDraft): { text: string; features: Float32Array } {
+  const text = mirrorExpression(scene.expression.text);
+  return { text, features: queryFeatures(parseExpression(text), scene, scene.blind) };
+}
