@@ -86,7 +86,10 @@ function knownModel(
   { sha256 }: ModelFacts,
   models: readonly StoredModel[],
 ): (StoredModel & { readonly card: DetectorCard }) | undefined {
-  return models.find(({ card }) => holdsWeightsOf(card, sha256));
+  return models.find(
+    (model): model is StoredModel & { readonly card: DetectorCard } =>
+      model.card.kind === 'detector' && holdsWeightsOf(model.card, sha256),
+  );
 }
 
 function refuseTaken(name: string, models: readonly StoredModel[]): void {

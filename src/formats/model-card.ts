@@ -4,8 +4,10 @@ import { type Category, COCO_BY_ID, COCO_CATEGORIES } from './coco-categories.js
 
 export type { CardFault } from './card-fault.js';
 export type { DetectorFamilyName } from './detector-outputs.js';
+export type { RefinerCard } from './refiner-card.js';
 
 import { FAMILY_NAMES, FAMILY_OUTPUTS, rolesText } from './detector-outputs.js';
+import { refinerCard } from './refiner-card.js';
 
 const text = z.string().min(1);
 const positiveInteger = z.int().positive();
@@ -150,12 +152,12 @@ function isRemote(place: z.output<typeof source>): boolean {
   return 'url' in place || 'hub' in place;
 }
 
-const modelCard = z.discriminatedUnion('kind', [detectorCard]);
+const modelCard = z.discriminatedUnion('kind', [detectorCard, refinerCard]);
 
 /** A detector's `card.json`. */
 export type DetectorCard = Readonly<z.output<typeof detectorCard>>;
 export type ModelCard = Readonly<z.output<typeof modelCard>>;
-export type ModelSource = ModelCard['source'];
+export type ModelSource = DetectorCard['source'];
 export type ExtraInput = z.output<typeof extraInput>;
 
 export type CardResult =
