@@ -1,7 +1,7 @@
 /** Confidences closer than this are the same one. */
 const BINS = 1024;
 /** Calls above or below the share are made up for within about this many queries. */
-const CATCH_UP = 100;
+const CATCH_UP = 250;
 /** Calls that may be made ahead of the share. */
 const AHEAD = 8;
 
@@ -63,8 +63,8 @@ export class CallQuota {
   #isWorth(confidence: number): boolean {
     const budget = this.#share * this.#seen;
     if (budget <= 0 || this.#calls + 1 > budget + AHEAD) return false;
-    const behind = Math.min(Math.max((budget - this.#calls) / CATCH_UP, -1), 1);
-    const wanted = Math.min(this.#share + behind * this.#share, 1) * this.#seen;
+    const behind = (budget - this.#calls) / CATCH_UP;
+    const wanted = Math.min(this.#share + behind, 1) * this.#seen;
     const bin = binOf(confidence);
     let lower = 0;
     for (let index = 0; index < bin; index++) lower += this.#counts[index]!;

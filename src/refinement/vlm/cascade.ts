@@ -60,7 +60,7 @@ async function descend(
   return { think: second.think, answer: { ...answer, cascade } };
 }
 
-/** Undefined where the large refiner fails on this query alone. */
+/** Undefined where the large refiner fails on this query alone, or may be asked no more. */
 async function attempt(
   large: Refiner,
   request: RefineRequest,
@@ -69,7 +69,8 @@ async function attempt(
   try {
     return await refineOne(large, request, signal);
   } catch (thrown) {
-    if (asVgrError(thrown).exit !== 1) throw thrown;
+    const { exit, code } = asVgrError(thrown);
+    if (exit !== 1 && code !== 'BUDGET_SPENT') throw thrown;
     return undefined;
   }
 }
