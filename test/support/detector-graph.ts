@@ -135,3 +135,29 @@ export function scaledInput(bytes: Uint8Array, factor: number): Uint8Array {
     },
   });
 }
+
+/** The model with its largest weights moved to another file. */
+export function withExternalWeights(
+  bytes: Uint8Array,
+  location: string,
+): { readonly model: Uint8Array; readonly weights: Uint8Array } {
+  const { graph = {}, ...model } = decodeOnnxModel(bytes);
+  const parts: Uint8Array[] = [];
+  let offset = 0;
+  const initializer = (graph.initializer ?? []).map(({ rawData, ...tensor }) => {
+    if (rawData === undefined || rawData.length < 1000)
+      return { ...tensor, ...(rawData && { rawData }) };
+    const entries = { location, offset: String(offset), length: String(rawData.length) };
+    parts.push(rawData);
+    offset += rawData.length;
+    return {
+      ...tensor,
+      dataLocation: 1,
+      externalData: Object.entries(entries).map(([key, value]) => ({ key, value })),
+    };
+  });
+  return {
+    model: encodeOnnxModel({ ...model, graph: { ...graph, initializer } }),
+    weights: Buffer.concat(parts),
+  };
+}
