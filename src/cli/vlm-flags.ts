@@ -98,11 +98,10 @@ export const vlmFlags = {
     env: 'VGR_VLM_BODY',
     helpGroup,
   }),
-  'vlm-stream': Flags.boolean({
-    summary: 'take replies in pieces, so that stalls and endless ones are seen early',
-    env: 'VGR_VLM_STREAM',
-    default: true,
-    allowNo: true,
+  'no-vlm-stream': Flags.boolean({
+    summary: 'ask for whole replies; in pieces, stalls and endless ones are seen sooner',
+    env: 'VGR_NO_VLM_STREAM',
+    default: false,
     helpGroup,
   }),
   'vlm-concurrency': Flags.integer({

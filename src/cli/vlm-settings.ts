@@ -23,7 +23,7 @@ export interface VlmFlags {
   readonly 'vlm-repetition-penalty'?: string | undefined;
   readonly 'vlm-logprobs': boolean;
   readonly 'vlm-body'?: string | undefined;
-  readonly 'vlm-stream': boolean;
+  readonly 'no-vlm-stream': boolean;
   readonly 'vlm-concurrency': number;
   readonly 'vlm-rpm'?: number | undefined;
   readonly 'vlm-tpm'?: number | undefined;
@@ -59,7 +59,7 @@ export function chatSettings(
     model: required('vlm-model', flags['vlm-model']),
     timeoutMs,
     idleMs: Math.min(timeoutMs, IDLE_MS),
-    stream: flags['vlm-stream'],
+    stream: !flags['no-vlm-stream'],
     concurrency: flags['vlm-concurrency'],
     requestsPerMinute: flags['vlm-rpm'] ?? Number.POSITIVE_INFINITY,
     tokensPerMinute: flags['vlm-tpm'] ?? Number.POSITIVE_INFINITY,

@@ -106,8 +106,8 @@ export class ChatClient {
   /** Attempts until one succeeds or there is no use in more. */
   async #persist(body: ChatBody, request: ChatRequest): Promise<ChatReply> {
     const { attempts } = this.#settings;
-    const before = this.#successes;
     for (let attempt = 1; ; attempt++) {
+      const before = this.#successes;
       try {
         const { reply } = await this.#attempt(body, request);
         return reply;
@@ -167,7 +167,7 @@ export class ChatClient {
     if (this.#broken) throw this.#broken;
   }
 
-  /** The last attempt failed too: is it this request, or the server? @param before successes when it began */
+  /** The last attempt failed too: is it this request, or the server? @param before successes when that attempt began */
   async #exhausted(fault: ChatFault, before: number): Promise<VgrError> {
     const { attempts, url } = this.#settings;
     if (this.#broken) return this.#broken;

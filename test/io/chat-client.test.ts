@@ -229,6 +229,18 @@ describe('giving up', () => {
     await expect(asked.chat(request('d'))).resolves.toMatchObject({ finish: 'stop' });
   });
 
+  it('is for good when the server goes in the middle, even where others have just been answered', async () => {
+    const server = await serve((body, index) => {
+      if (index < 0) return { kind: 'cut' };
+      return JSON.stringify(body).includes('quick') ? TEXT : { kind: 'cut' };
+    });
+    const asked = client(server.url, { attempts: 2, backoffMs: 100 });
+    const slow = asked.chat(request('slow'));
+    const expectation = expect(slow).rejects.toMatchObject({ code: 'SERVER_UNAVAILABLE' });
+    await asked.chat(request('quick'));
+    await expectation;
+  });
+
   it('is for one query where the server still stands, twice in a row and no more', async () => {
     const server = await serve((_body, index) => (index < 0 ? TEXT : DOWN));
     const asked = client(server.url, { attempts: 1, concurrency: 1 });
