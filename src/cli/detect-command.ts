@@ -14,55 +14,51 @@ import { runLines } from './run-lines.js';
 export async function detectCommand(command: LineCommand): Promise<number> {
   const { images, flags, printer, interruption } = command;
   const shard = shardOf(flags.shard, process.env);
-  const engine = await openEngine(flags, printer);
+  const engine = await openEngine(flags, command.pool, printer);
+  const { detector } = engine;
+  if (!detector) throw new VgrError('USAGE', '--detector: `detect` needs one, got `none`');
+  const settings = {
+    ...engine.settings,
+    ...lineSettings(flags, shard),
+    images: JSON.stringify(images),
+  };
+  const sinks = await openSinks(command, shard, settings, detector.categories);
   try {
-    const { detector } = engine;
-    if (!detector) throw new VgrError('USAGE', '--detector: `detect` needs one, got `none`');
-    const settings = {
-      ...engine.settings,
-      ...lineSettings(flags, shard),
-      images: JSON.stringify(images),
+    const progress = startedProgress();
+    const overlays = flags.visualize ? new OverlayFolder(flags.visualize) : undefined;
+    const wanted = (counters: Pick<RunProgress, 'listed'>): AsyncIterable<PhotoItem> => {
+      const listed = listImages(images, { allowOutside: flags['allow-outside'] });
+      return take(intakePhotos(listed, shard, counters), flags.limit ?? Number.POSITIVE_INFINITY);
     };
-    const sinks = await openSinks(command, shard, settings, detector.categories);
-    try {
-      const progress = startedProgress();
-      const overlays = flags.visualize ? new OverlayFolder(flags.visualize) : undefined;
-      const wanted = (counters: Pick<RunProgress, 'listed'>): AsyncIterable<PhotoItem> => {
-        const listed = listImages(images, { allowOutside: flags['allow-outside'] });
-        return take(intakePhotos(listed, shard, counters), flags.limit ?? Number.POSITIVE_INFINITY);
-      };
-      const photos = withoutDone(untilAborted(wanted(progress), interruption.signal), (item) =>
-        Boolean(sinks.folder?.done.hasPhoto(item)),
-      );
-      return await runLines({
-        ...sinks,
-        command: 'detect',
-        settings,
-        engine,
-        lines: detectPhotos(photos, {
-          open: photoOpener(flags),
-          detector,
-          clock: () => performance.now(),
-          progress,
-          stream: streamOptions(flags, engine),
-          timing: !flags['no-timing'],
-          ...(overlays && { draw: (line, { path }) => overlays.drawDetections(line, path) }),
-        }),
+    const photos = withoutDone(untilAborted(wanted(progress), interruption.signal), (item) =>
+      Boolean(sinks.folder?.done.hasPhoto(item)),
+    );
+    return await runLines({
+      ...sinks,
+      command: 'detect',
+      settings,
+      engine,
+      lines: detectPhotos(photos, {
+        open: photoOpener(flags),
+        detector,
+        clock: () => performance.now(),
         progress,
-        stages: [
-          { title: 'decode', count: () => progress.decoded },
-          { title: 'detect', count: () => progress.detected },
-        ],
-        countItems: () => countOf(wanted({ listed: 0 })),
-        noun: 'photos',
-        printer,
-        interruption,
-      });
-    } finally {
-      await sinks.folder?.close();
-    }
+        stream: streamOptions(flags, engine),
+        timing: !flags['no-timing'],
+        ...(overlays && { draw: (line, { path }) => overlays.drawDetections(line, path) }),
+      }),
+      progress,
+      stages: [
+        { title: 'decode', count: () => progress.decoded },
+        { title: 'detect', count: () => progress.detected },
+      ],
+      countItems: () => countOf(wanted({ listed: 0 })),
+      noun: 'photos',
+      printer,
+      interruption,
+    });
   } finally {
-    await engine.close();
+    await sinks.folder?.close();
   }
 }
 

@@ -10,6 +10,7 @@ import type { Engine } from './engine.js';
 import type { InferenceFlags } from './inference-settings.js';
 import type { Interruption } from './interruption.js';
 import { defaultFormat, type LineFormat, type LineOutput, lineOutput } from './line-output.js';
+import type { OpenedPool } from './open-pool.js';
 import { OutputFolder, unusedFolder } from './output-folder.js';
 import type { Printer } from './printer.js';
 import { type ProgressMode, progressMode } from './progress.js';
@@ -36,6 +37,7 @@ export interface LineFlags extends InferenceFlags {
 export interface LineCommand<Flags extends LineFlags = LineFlags> {
   readonly images: readonly string[];
   readonly flags: Flags;
+  readonly pool: OpenedPool;
   readonly printer: Printer;
   readonly interruption: Interruption;
 }

@@ -43,86 +43,90 @@ export async function refineCommand(
   const { flags, printer, interruption } = command;
   const hasImages = command.images.length > 0;
   const shard = shardOf(flags.shard, process.env);
-  const engine = await openEngine(hasImages ? flags : { ...flags, detector: 'none' }, printer);
+  const engine = await openEngine(
+    hasImages ? flags : { ...flags, detector: 'none' },
+    command.pool,
+    printer,
+  );
+  const opened = await openAnyRefiner(flags, {
+    cacheFolder,
+    signal: interruption.signal,
+    pool: engine.pool,
+  });
+  const { refiner } = opened;
+  const settings = {
+    ...engine.settings,
+    ...lineSettings(flags, shard),
+    refiner: refiner.name,
+    ...opened.settings,
+    tool: flags.tool ?? null,
+    queries: flags.queries,
+    images: JSON.stringify(command.images),
+  };
+  const sinks = await openSinks(command, shard, settings, engine.detector?.categories ?? []);
   try {
-    const opened = await openAnyRefiner(flags, { cacheFolder, signal: interruption.signal });
-    const { refiner } = opened;
-    const settings = {
-      ...engine.settings,
-      ...lineSettings(flags, shard),
-      refiner: refiner.name,
-      ...opened.settings,
-      tool: flags.tool ?? null,
-      queries: flags.queries,
-      images: JSON.stringify(command.images),
-    };
-    const sinks = await openSinks(command, shard, settings, engine.detector?.categories ?? []);
-    try {
-      if (opened.recall && sinks.folder) {
-        for await (const line of sinks.folder.lines()) opened.recall(line);
-      }
-      const progress = startedProgress();
-      const clock = (): number => performance.now();
-      const overlays = flags.visualize ? new OverlayFolder(flags.visualize) : undefined;
-      const source = await photoSource(command, engine, { progress, clock, opened });
-      const items = take(
-        intakeQueries(
-          untilAborted(
-            readLines(flags.queries, { signal: interruption.signal }),
-            interruption.signal,
-          ),
-          shard,
-          progress,
-        ),
-        flags.limit ?? Number.POSITIVE_INFINITY,
-      );
-      return await runLines({
-        ...sinks,
-        command: 'refine',
-        settings,
-        engine,
-        lines: refineQueries(
-          withoutDone(items, (item) => Boolean(sinks.folder?.done.hasQuery(item))),
-          {
-            ...(source && { source }),
-            refine: async (request) => (await refiner.refine([request]))[0]!,
-            ...(flags.tool !== undefined && { toolName: flags.tool }),
-            clock,
-            progress,
-            stream: streamOptions(
-              flags,
-              { inFlight: engine.inFlight + Math.ceil(opened.inFlight / QUERIES_PER_PHOTO) },
-              QUERIES_PER_PHOTO,
-            ),
-            timing: !flags['no-timing'],
-            ...(overlays && { draw: (line, { path }) => overlays.drawAnswer(line, path) }),
-          },
-        ),
-        progress,
-        stages: [
-          ...(source
-            ? [
-                { title: 'decode', count: () => progress.decoded },
-                { title: 'detect', count: () => progress.detected },
-              ]
-            : []),
-          { title: 'refine', count: () => progress.refined },
-        ],
-        countItems: async () => {
-          const lines = await countLines(flags.queries);
-          return lines && Math.min(lines / shard.count, flags.limit ?? Infinity);
-        },
-        ...(opened.report && { refinerReport: opened.report }),
-        noun: 'queries',
-        printer,
-        interruption,
-      });
-    } finally {
-      await opened.close();
-      await sinks.folder?.close();
+    if (opened.recall && sinks.folder) {
+      for await (const line of sinks.folder.lines()) opened.recall(line);
     }
+    const progress = startedProgress();
+    const clock = (): number => performance.now();
+    const overlays = flags.visualize ? new OverlayFolder(flags.visualize) : undefined;
+    const source = await photoSource(command, engine, { progress, clock, opened });
+    const items = take(
+      intakeQueries(
+        untilAborted(
+          readLines(flags.queries, { signal: interruption.signal }),
+          interruption.signal,
+        ),
+        shard,
+        progress,
+      ),
+      flags.limit ?? Number.POSITIVE_INFINITY,
+    );
+    return await runLines({
+      ...sinks,
+      command: 'refine',
+      settings,
+      engine,
+      lines: refineQueries(
+        withoutDone(items, (item) => Boolean(sinks.folder?.done.hasQuery(item))),
+        {
+          ...(source && { source }),
+          refine: async (request) => (await refiner.refine([request]))[0]!,
+          ...(flags.tool !== undefined && { toolName: flags.tool }),
+          clock,
+          progress,
+          stream: streamOptions(
+            flags,
+            { inFlight: engine.inFlight + Math.ceil(opened.inFlight / QUERIES_PER_PHOTO) },
+            QUERIES_PER_PHOTO,
+          ),
+          timing: !flags['no-timing'],
+          ...(overlays && { draw: (line, { path }) => overlays.drawAnswer(line, path) }),
+        },
+      ),
+      progress,
+      stages: [
+        ...(source
+          ? [
+              { title: 'decode', count: () => progress.decoded },
+              { title: 'detect', count: () => progress.detected },
+            ]
+          : []),
+        { title: 'refine', count: () => progress.refined },
+      ],
+      countItems: async () => {
+        const lines = await countLines(flags.queries);
+        return lines && Math.min(lines / shard.count, flags.limit ?? Infinity);
+      },
+      ...(opened.report && { refinerReport: opened.report }),
+      noun: 'queries',
+      printer,
+      interruption,
+    });
   } finally {
-    await engine.close();
+    await opened.close();
+    await sinks.folder?.close();
   }
 }
 
@@ -133,7 +137,7 @@ async function photoSource(
   {
     clock,
     progress,
-    opened: { picture },
+    opened: { picture, features = false },
   }: Pick<ExamineParts, 'clock' | 'progress'> & { readonly opened: OpenedRefiner },
 ): Promise<PhotoSource | undefined> {
   // Without a detector photos matter only to a refiner that looks at them itself.
@@ -145,7 +149,7 @@ async function photoSource(
   return {
     locate: async (image) => ({ image, path: await roots.resolve(image) }),
     photos: new PhotoStore(2 * inFlight, (ref) =>
-      detector ? examinePhoto(ref, { ...parts, detector }, false) : openUnexamined(ref, parts),
+      detector ? examinePhoto(ref, { ...parts, detector }, features) : openUnexamined(ref, parts),
     ),
     ...(detector && { detectorName: detector.name }),
     ...(picture && { picture }),

@@ -1,7 +1,7 @@
 import { Args } from '@oclif/core';
 import { VgrCommand } from '../cli/base-command.js';
-import { detectCommand } from '../cli/detect-command.js';
 import { inferenceFlags, inputFlags, outputFlags } from '../cli/flags.js';
+import { openPool } from '../cli/open-pool.js';
 
 export default class Detect extends VgrCommand<typeof Detect> {
   static override summary = 'Boxes everything that the detector knows in folders of photos.';
@@ -22,12 +22,14 @@ export default class Detect extends VgrCommand<typeof Detect> {
   };
   static override flags = { ...inferenceFlags, ...inputFlags, ...outputFlags };
 
-  protected override work(): Promise<number> {
-    return detectCommand({
-      images: this.positional,
-      flags: this.flags,
-      printer: this.printer,
-      interruption: this.interruption,
-    });
+  protected override async work(): Promise<number> {
+    const { flags, printer, interruption } = this;
+    const pool = openPool(flags, printer);
+    try {
+      const { detectCommand } = await import('../cli/detect-command.js');
+      return await detectCommand({ images: this.positional, flags, pool, printer, interruption });
+    } finally {
+      await pool.close();
+    }
   }
 }

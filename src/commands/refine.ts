@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { Args, Flags } from '@oclif/core';
 import { VgrCommand } from '../cli/base-command.js';
 import { inferenceFlags, inputFlags, outputFlags } from '../cli/flags.js';
-import { refineCommand } from '../cli/refine-command.js';
+import { openPool } from '../cli/open-pool.js';
 import { vlmFlags } from '../cli/vlm-flags.js';
 
 export default class Refine extends VgrCommand<typeof Refine> {
@@ -51,15 +51,17 @@ Queries are JSONL, one object a line: {"id": "q1", "image": "zoo/3.jpg", "query"
     ...vlmFlags,
   };
 
-  protected override work(): Promise<number> {
-    return refineCommand(
-      {
-        images: this.positional,
-        flags: this.flags,
-        printer: this.printer,
-        interruption: this.interruption,
-      },
-      join(this.config.cacheDir, 'chat'),
-    );
+  protected override async work(): Promise<number> {
+    const { flags, printer, interruption } = this;
+    const pool = openPool(flags, printer);
+    try {
+      const { refineCommand } = await import('../cli/refine-command.js');
+      return await refineCommand(
+        { images: this.positional, flags, pool, printer, interruption },
+        join(this.config.cacheDir, 'chat'),
+      );
+    } finally {
+      await pool.close();
+    }
   }
 }

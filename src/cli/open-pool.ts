@@ -1,0 +1,33 @@
+import { type DevicePlan, planDevices } from '../inference/device.js';
+import { SessionPool } from '../inference/pool.js';
+import {
+  type InferenceFlags,
+  type InferenceSettings,
+  inferenceSettings,
+} from './inference-settings.js';
+import type { Printer } from './printer.js';
+
+/** The session pool of a command with the settings it was made by. */
+export interface OpenedPool extends InferenceSettings {
+  readonly pool: SessionPool;
+  readonly plan: DevicePlan;
+  /** Ends the threads. May be called again. */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts the worker threads. Commands do this before they import the rest of the program: the threads load the runtime
+ * while the main thread reads modules, which hides most of the start-up.
+ * @throws VgrError USAGE
+ */
+export function openPool(flags: InferenceFlags, printer: Printer): OpenedPool {
+  const settings = inferenceSettings(flags);
+  const plan = planDevices(settings.device);
+  const pool = new SessionPool({
+    plan,
+    sessions: settings.sessions,
+    threads: settings.threads,
+    notice: (text) => printer.note(text),
+  });
+  return { ...settings, plan, pool, close: () => pool.close() };
+}
