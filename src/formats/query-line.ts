@@ -37,12 +37,15 @@ export interface Query {
 const MAX_PIXELS = 1e9;
 const coordinate = z.number().min(-MAX_PIXELS).max(MAX_PIXELS);
 const positive = z.number().positive().max(MAX_PIXELS);
-const xyxy = z
-  .tuple([coordinate, coordinate, coordinate, coordinate])
-  .refine(([x1, y1, x2, y2]) => x2 >= x1 && y2 >= y1, {
-    error: 'expected [x1, y1, x2, y2] with x2 >= x1 and y2 >= y1',
-  })
-  .transform(([x1, y1, x2, y2]): BoxXyxy => ({ x1, y1, x2, y2 }));
+/** Models answer with swapped corners now and then; which box is meant is clear. */
+const xyxy = z.tuple([coordinate, coordinate, coordinate, coordinate]).transform(
+  ([x1, y1, x2, y2]): BoxXyxy => ({
+    x1: Math.min(x1, x2),
+    y1: Math.min(y1, y2),
+    x2: Math.max(x1, x2),
+    y2: Math.max(y1, y2),
+  }),
+);
 const xywh = z
   .tuple([coordinate, coordinate, coordinate, coordinate])
   .refine(([, , width, height]) => width >= 0 && height >= 0, {
