@@ -1,14 +1,26 @@
-import { quoted, VgrError } from '../formats/fault.js';
+import type { SessionPool } from '../inference/pool.js';
 import type { RefineRequest, Refiner } from '../refinement/refiner.js';
 import { createScorerRefiner } from '../refinement/scorer-refiner.js';
+import { openLite } from './lite-open.js';
 
-/** The refiner that `--refiner` means. @throws VgrError MODEL_UNKNOWN */
-export async function openRefiner(wanted: string): Promise<Refiner> {
-  if (wanted === 'v0') return createScorerRefiner();
-  if (wanted === 'none') return noRefiner;
-  throw new VgrError('MODEL_UNKNOWN', `no refiner ${quoted(wanted)}`, {
-    hint: '`--refiner v0` and `--refiner none` are there',
-  });
+/** One of the refiners that need no server. */
+export interface SmallRefiner {
+  readonly refiner: Refiner;
+  /** Whether it reads the detector's feature maps. */
+  readonly features: boolean;
+  /** Weights that it answers with; absent for `v0` and `none`. */
+  readonly model?: { readonly name: string; readonly sha256: string };
+}
+
+/**
+ * The refiner that `--refiner` means: `v0`, `none`, `lite` for the embedded one, or a trained one by name or folder.
+ * @throws VgrError MODEL_UNKNOWN, MODEL_MISSING, MODEL_CORRUPT, CARD_INVALID, DEVICE_UNAVAILABLE
+ */
+export async function openRefiner(wanted: string, pool: SessionPool): Promise<SmallRefiner> {
+  if (wanted === 'v0') return { refiner: createScorerRefiner(), features: false };
+  if (wanted === 'none') return { refiner: noRefiner, features: false };
+  const { refiner, card } = await openLite(wanted, pool);
+  return { refiner, features: true, model: { name: card.name, sha256: card.sha256 } };
 }
 
 /** The detector alone, for comparison: the tool's box stands. */

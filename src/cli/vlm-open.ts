@@ -2,6 +2,7 @@ import { quoted, VgrError } from '../formats/fault.js';
 import type { OutputLine } from '../formats/result-line.js';
 import type { RunSettings } from '../formats/run-summary.js';
 import type { ImageSize } from '../geometry/box.js';
+import type { SessionPool } from '../inference/pool.js';
 import { ChatClient } from '../io/chat-client.js';
 import { PictureMaker } from '../io/chat-photo.js';
 import { readTextIfThere } from '../io/text-file.js';
@@ -33,6 +34,8 @@ export interface OpenedRefiner {
   readonly settings: RunSettings;
   /** Present where it looks at the photos themselves. */
   readonly picture?: (ref: PhotoRef, size: ImageSize) => Promise<string>;
+  /** Whether it reads the detector's feature maps. */
+  readonly features?: boolean;
   /** Queries to keep in work so that nobody waits for them. */
   readonly inFlight: number;
   /** Takes in a line that an earlier run wrote. */
@@ -51,6 +54,8 @@ export interface OpenRefinerOptions {
   /** Where replies are kept between runs. */
   readonly cacheFolder: string;
   readonly signal: AbortSignal;
+  /** Where trained refiners run. */
+  readonly pool: SessionPool;
 }
 
 /**
@@ -63,8 +68,14 @@ export async function openAnyRefiner(
 ): Promise<OpenedRefiner> {
   if (flags.refiner === 'vlm') return openLarge(flags, options);
   if (flags.refiner === 'cascade') return openCascade(flags, options);
-  const refiner = await openRefiner(flags.refiner);
-  return { refiner, settings: {}, inFlight: 0, close: async () => undefined };
+  const { refiner, features, model } = await openRefiner(flags.refiner, options.pool);
+  return {
+    refiner,
+    settings: model ? { refiner_sha256: model.sha256 } : {},
+    features,
+    inFlight: 0,
+    close: async () => undefined,
+  };
 }
 
 async function openLarge(
@@ -113,15 +124,17 @@ async function openCascade(
   options: OpenRefinerOptions,
 ): Promise<OpenedRefiner> {
   const quotaOf = quotaSettings(flags);
-  const small = await openRefiner(flags['cascade-small']);
+  const small = await openRefiner(flags['cascade-small'], options.pool);
   const large = await openLarge(flags, options);
   const quota = new CallQuota(quotaOf);
   const tally = { asked: 0, failed: 0 };
   return {
     ...large,
-    refiner: createCascade({ small, large: large.refiner, quota, tally }),
+    refiner: createCascade({ small: small.refiner, large: large.refiner, quota, tally }),
+    features: small.features,
     settings: {
       ...large.settings,
+      ...(small.model && { refiner_sha256: small.model.sha256 }),
       vlm_share: quotaOf.share,
       vlm_threshold: Number.isFinite(quotaOf.threshold) ? quotaOf.threshold : null,
     },

@@ -36,6 +36,7 @@ const EXIT_BY_CODE = {
   OUTPUT_BUSY: 3,
   OUTPUT_UNWRITABLE: 3,
   DISK_FULL: 3,
+  TRAINING_DIVERGED: 3,
   INTERNAL: 3,
 } as const satisfies Record<string, FaultExit>;
 

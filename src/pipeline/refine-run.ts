@@ -36,6 +36,12 @@ export interface RefineRun {
   readonly draw?: (line: ResultLine, ref: PhotoRef) => Promise<void>;
 }
 
+/** What of a run decides a request. */
+export interface RequestSource {
+  readonly source?: Pick<PhotoSource, 'detectorName'> | undefined;
+  readonly toolName?: string | undefined;
+}
+
 /** Stands for the tool where neither the line nor a detector gives one. */
 const NO_TOOL = 'none';
 
@@ -131,7 +137,12 @@ function pictureOf(
   };
 }
 
-function requestOf(query: Query, photo: ExaminedPhoto | undefined, run: RefineRun): RefineRequest {
+/** A query with all boxes that are there for it. @throws VgrError QUERY_INVALID where the line does not bring the tool */
+export function requestOf(
+  query: Query,
+  photo: ExaminedPhoto | undefined,
+  run: RequestSource,
+): RefineRequest {
   const candidates = candidatesOf(query, photo, run.source?.detectorName ?? '');
   const toolName = toolNameOf(query, run);
   const image = photo?.size ?? query.size ?? extentOf(candidates.map(({ boxXyxy }) => boxXyxy));
@@ -163,7 +174,7 @@ function answerOf(
 }
 
 /** @throws VgrError QUERY_INVALID where the line does not bring the tool that was asked for */
-function toolNameOf(query: Query, { toolName, source }: RefineRun): string {
+function toolNameOf(query: Query, { toolName, source }: RequestSource): string {
   const detectors = source?.detectorName === undefined ? [] : [source.detectorName];
   const names = [...query.tools.map(({ name }) => name), ...detectors];
   if (toolName === undefined) return names[0] ?? NO_TOOL;

@@ -1,0 +1,206 @@
+import { asVgrError, quoted, VgrError } from '../formats/fault.js';
+import type { Query } from '../formats/query-line.js';
+import { extentOf } from '../formats/query-line.js';
+import { xywhToXyxy } from '../geometry/box.js';
+import { contentKey, type ExampleCache } from '../io/example-cache.js';
+import type { ImageRoots } from '../io/image-path.js';
+import { readLines } from '../io/line-reader.js';
+import { sha256OfFile } from '../io/model-weights.js';
+import { orderedMap } from '../pipeline/ordered-map.js';
+import { type ExaminedPhoto, type ExamineParts, examinePhoto } from '../pipeline/photo-store.js';
+import { intakeQueries } from '../pipeline/query-intake.js';
+import { requestOf } from '../pipeline/refine-run.js';
+import { heldOut, type QueryGroup, queryGroups, truthInside } from '../pipeline/training-intake.js';
+import { FEATURE_VERSION, TOOL_SLOTS } from '../refinement/lite-features.js';
+import { decodeExamples, encodeExamples, type KnownQuery } from '../training/example-file.js';
+import { knownQuery } from '../training/known-query.js';
+import type { Engine } from './engine.js';
+import type { Printer } from './printer.js';
+
+/** Queries with ground truth, split by what they are for. */
+export interface SplitQueries {
+  readonly train: readonly Query[];
+  readonly validation: readonly Query[];
+}
+
+/** Fewer queries teach nothing. */
+const LEAST_USABLE = 10;
+
+/**
+ * Reads the files of queries. Lines that cannot be read, and those without ground truth, are told and passed by. Without
+ * files for validation it is cut from those for training.
+ * @throws VgrError INPUT_INVALID where nothing can be learned from the lines
+ */
+export async function readSplit(
+  files: readonly string[],
+  validation: readonly string[],
+  share: number,
+  printer: Printer,
+): Promise<SplitQueries> {
+  const train: Query[] = [];
+  const held: Query[] = [];
+  for (const file of files) {
+    const queries = await readKnown(file, printer);
+    const out = validation.length > 0 ? new Set<Query>() : heldOut(queries, share);
+    train.push(...queries.filter((query) => !out.has(query)));
+    held.push(...queries.filter((query) => out.has(query)));
+  }
+  for (const file of validation) held.push(...(await readKnown(file, printer)));
+  if (train.length === 0) {
+    throw new VgrError(
+      'INPUT_INVALID',
+      `${files.map((file) => quoted(file)).join(', ')}: expected ground truth in \`bbox\`, got it on no line`,
+      {
+        hint: 'a line reads {"image": "zoo/3.jpg", "query": "the left lion", "bbox": [x, y, w, h]}',
+      },
+    );
+  }
+  if (train.length < LEAST_USABLE) throw tooFew(train.length);
+  const photos = new Set(train.flatMap(({ image }) => image ?? []));
+  const shared = new Set(held.flatMap(({ image }) => (image && photos.has(image) ? [image] : [])));
+  if (shared.size > 0) {
+    printer.note(
+      `warning: ${shared.size} photos are both in training and in validation: its numbers will be too good`,
+    );
+  }
+  return { train, validation: held };
+}
+
+function tooFew(count: number): VgrError {
+  return new VgrError(
+    'INPUT_INVALID',
+    `expected at least ${LEAST_USABLE} usable lines to train on, got ${count}`,
+    { hint: 'a usable line has a `query`, a `bbox`, and an image or `tools`' },
+  );
+}
+
+async function readKnown(file: string, printer: Printer): Promise<readonly Query[]> {
+  const known: Query[] = [];
+  let without = 0;
+  const all = { index: 1, count: 1 };
+  for await (const item of intakeQueries(readLines(file), all, { listed: 0 })) {
+    if ('fault' in item) printer.itemFault(`${file}:${item.line}`, item.fault);
+    else if (item.query.truthXywh === undefined) without += 1;
+    else known.push(item.query);
+  }
+  if (without > 0) printer.note(`${file}: ${without} lines without \`bbox\` are left out`);
+  return known;
+}
+
+/** Names that get a slot of their own: tools of the lines and the detector, the most frequent first. */
+export function toolSlots(queries: readonly Query[], detector: string | undefined): string[] {
+  const counts = new Map<string, number>();
+  const count = (name: string): void => void counts.set(name, (counts.get(name) ?? 0) + 1);
+  for (const { tools, image } of queries) {
+    for (const { name } of tools) count(name);
+    if (detector !== undefined && image !== undefined) count(detector);
+  }
+  return [...counts]
+    .sort(([a, many], [b, few]) => few - many || (a < b ? -1 : 1))
+    .slice(0, TOOL_SLOTS)
+    .map(([name]) => name)
+    .sort();
+}
+
+export interface ExampleMaker {
+  readonly engine: Engine;
+  readonly parts: ExamineParts | undefined;
+  readonly roots: ImageRoots | undefined;
+  readonly cache: ExampleCache;
+  readonly tools: readonly string[];
+  readonly toolName: string | undefined;
+  readonly printer: Printer;
+  readonly signal: AbortSignal;
+  /** Counts queries as they come. */
+  readonly counted: (count: number, cached: boolean) => void;
+}
+
+/** The numbers of all queries, in the order of the groups. Queries that fail are told and passed by. */
+export async function makeExamples(
+  queries: readonly Query[],
+  maker: ExampleMaker,
+): Promise<readonly KnownQuery[]> {
+  const groups = queryGroups(queries, maker.roots !== undefined);
+  const inWork = maker.engine.inFlight;
+  const made: KnownQuery[] = [];
+  async function* source(): AsyncGenerator<QueryGroup> {
+    for (const group of groups) {
+      if (maker.signal.aborted) return;
+      yield group;
+    }
+  }
+  const results = orderedMap(source(), (group) => examplesOf(group, maker), {
+    concurrency: inWork,
+    backpressure: 2 * inWork,
+    unordered: false,
+  });
+  for await (const examples of results) made.push(...examples);
+  return made;
+}
+
+async function examplesOf(group: QueryGroup, maker: ExampleMaker): Promise<readonly KnownQuery[]> {
+  const { cache, engine, tools, toolName, roots, counted, printer } = maker;
+  try {
+    const path = group.image === undefined ? undefined : await roots!.resolve(group.image);
+    const key = contentKey({
+      version: FEATURE_VERSION,
+      photo: path === undefined ? null : await sha256OfFile(path),
+      detector: path === undefined ? null : engine.settings,
+      tools,
+      tool: toolName ?? null,
+      queries: group.queries.map(({ query, truthXywh, tools: own, size }) => ({
+        query,
+        truthXywh,
+        own,
+        size,
+      })),
+    });
+    const bytes = await cache.get(key);
+    const cached = bytes && decodeExamples(bytes);
+    if (cached) {
+      counted(group.queries.length, true);
+      return cached;
+    }
+    const photo =
+      path === undefined
+        ? undefined
+        : await examinePhoto({ image: group.image!, path }, maker.parts!, true);
+    const made = group.queries.flatMap((query) => exampleOf(query, photo, maker));
+    // Where a query failed, the next run tells of it again.
+    if (made.length === group.queries.length) await cache.put(key, encodeExamples(made));
+    counted(group.queries.length, false);
+    return made;
+  } catch (thrown) {
+    const fault = asVgrError(thrown);
+    if (fault.exit !== 1) throw fault;
+    printer.itemFault(group.image ?? `line ${group.queries[0]!.line}`, fault);
+    return [];
+  }
+}
+
+function exampleOf(
+  query: Query,
+  photo: ExaminedPhoto | undefined,
+  { engine, tools, toolName, printer }: ExampleMaker,
+): readonly KnownQuery[] {
+  try {
+    const detectorName = photo && engine.detector?.name;
+    const request = requestOf(query, photo, {
+      toolName,
+      ...(detectorName !== undefined && { source: { detectorName } }),
+    });
+    const image = photo?.size ?? query.size;
+    const truth = truthInside(query, image ?? extentOf([xywhToXyxy(query.truthXywh!)]));
+    return [knownQuery(request, truth, tools)];
+  } catch (thrown) {
+    const fault = asVgrError(thrown);
+    if (fault.exit !== 1) throw fault;
+    printer.itemFault(query.id, fault);
+    return [];
+  }
+}
+
+/** Ends a training that has too little left. @throws VgrError INPUT_INVALID */
+export function checkUsable(made: readonly KnownQuery[]): void {
+  if (made.length < LEAST_USABLE) throw tooFew(made.length);
+}

@@ -1,0 +1,105 @@
+import { Flags } from '@oclif/core';
+import { TRAINING_DEFAULTS } from '../training/settings.js';
+import { LITE_DEFAULTS } from './train-settings.js';
+
+/** A number above or equal to `least` as a flag's value. */
+function number(least: number, most = Number.POSITIVE_INFINITY) {
+  return async (text: string): Promise<number> => {
+    const value = Number(text);
+    if (text.trim() !== '' && value >= least && value <= most) return value;
+    const range =
+      most === Number.POSITIVE_INFINITY ? `of at least ${least}` : `from ${least} to ${most}`;
+    throw new Error(`expected a number ${range}, got ${JSON.stringify(text)}`);
+  };
+}
+
+const group = 'TRAINING';
+
+/** What decides how a refiner is trained. */
+export const trainingFlags = {
+  epochs: Flags.integer({
+    summary: 'epochs of GRPO; 0 leaves it at the warm start',
+    env: 'VGR_EPOCHS',
+    default: LITE_DEFAULTS.epochs,
+    min: 0,
+    helpGroup: group,
+  }),
+  'warm-start-epochs': Flags.integer({
+    summary: 'epochs of supervised learning before GRPO',
+    env: 'VGR_WARM_START_EPOCHS',
+    default: LITE_DEFAULTS.warmStartEpochs,
+    min: 0,
+    helpGroup: group,
+  }),
+  'group-size': Flags.integer({
+    summary: 'answers sampled for each query',
+    env: 'VGR_GROUP_SIZE',
+    default: LITE_DEFAULTS.groupSize,
+    min: 2,
+    max: 1024,
+    helpGroup: group,
+  }),
+  lr: Flags.custom<number>({
+    summary: 'learning rate of GRPO',
+    env: 'VGR_LR',
+    default: LITE_DEFAULTS.lr,
+    parse: number(0),
+    helpGroup: group,
+  })(),
+  'warm-start-lr': Flags.custom<number>({
+    summary: 'learning rate of the warm start',
+    env: 'VGR_WARM_START_LR',
+    default: LITE_DEFAULTS.warmStartLr,
+    parse: number(0),
+    helpGroup: group,
+  })(),
+  kl: Flags.custom<number>({
+    summary: 'factor of the divergence from the frozen start',
+    env: 'VGR_KL',
+    default: TRAINING_DEFAULTS.kl,
+    parse: number(0),
+    helpGroup: group,
+  })(),
+  reward: Flags.string({
+    summary: 'refinement: a correction earns most; iou: the overlap alone, for comparison',
+    env: 'VGR_REWARD',
+    options: ['refinement', 'iou'],
+    default: 'refinement',
+    helpGroup: group,
+  }),
+  members: Flags.integer({
+    summary: 'networks whose answers are averaged in one file',
+    env: 'VGR_MEMBERS',
+    default: LITE_DEFAULTS.members,
+    min: 1,
+    max: 16,
+    helpGroup: group,
+  }),
+  width: Flags.integer({
+    summary: "size of a candidate's state, a multiple of 4",
+    env: 'VGR_WIDTH',
+    default: LITE_DEFAULTS.width,
+    min: 4,
+    max: 256,
+    helpGroup: group,
+  }),
+  seed: Flags.integer({
+    summary: 'seed of all that is random',
+    env: 'VGR_SEED',
+    default: 1,
+    min: 0,
+    helpGroup: group,
+  }),
+  patience: Flags.integer({
+    summary: 'epochs without a better validation after which a phase ends; 0: never',
+    env: 'VGR_PATIENCE',
+    default: 0,
+    min: 0,
+    helpGroup: group,
+  }),
+  init: Flags.string({
+    summary: 'folder of a refiner to continue from',
+    env: 'VGR_INIT',
+    helpGroup: group,
+  }),
+};

@@ -1,0 +1,82 @@
+import { VgrError } from '../formats/fault.js';
+import type { LiteSizes } from '../refinement/lite-example.js';
+import type { RewardKind } from '../training/reward.js';
+import { TRAINING_DEFAULTS, type TrainingSettings } from '../training/settings.js';
+import type { InferenceFlags } from './inference-settings.js';
+
+/** Chosen on the validation photos; see docs/train-lite.md. */
+export const LITE_DEFAULTS = {
+  epochs: 16,
+  warmStartEpochs: 4,
+  groupSize: 16,
+  lr: 1e-3,
+  warmStartLr: 5e-4,
+  members: 2,
+  width: 48,
+} as const;
+
+/** The flags of `vgr train-lite` as the parser gives them. */
+export interface TrainFlags extends InferenceFlags {
+  readonly queries: readonly string[];
+  readonly val?: readonly string[] | undefined;
+  readonly 'val-share': number;
+  readonly output: string;
+  readonly tool?: string | undefined;
+  readonly cache?: string | undefined;
+  readonly name: string;
+  readonly epochs: number;
+  readonly 'warm-start-epochs': number;
+  readonly 'group-size': number;
+  readonly lr: number;
+  readonly 'warm-start-lr': number;
+  readonly kl: number;
+  readonly reward: string;
+  readonly members: number;
+  readonly width: number;
+  readonly seed: number;
+  readonly patience: number;
+  readonly init?: string | undefined;
+  readonly json: boolean;
+  readonly 'no-resume': boolean;
+  readonly 'max-pixels': number;
+  readonly 'allow-outside': boolean;
+  readonly quiet: boolean;
+  readonly 'no-progress': boolean;
+}
+
+const HEADS = 4;
+
+/** @throws VgrError USAGE */
+export function liteSizes({ width }: Pick<TrainFlags, 'width'>): LiteSizes {
+  if (width % HEADS !== 0) {
+    throw new VgrError('USAGE', `--width: expected a multiple of ${HEADS}, got ${width}`);
+  }
+  return {
+    wordWidth: 16,
+    width,
+    heads: HEADS,
+    hidden: Math.round(width * 1.5),
+    thinkLayers: 1,
+    rethinkLayers: 1,
+  };
+}
+
+/** How one member of the ensemble is trained. */
+export function memberSettings(flags: TrainFlags, member: number): TrainingSettings {
+  return {
+    ...TRAINING_DEFAULTS,
+    // Members differ in nothing but the seed; primes keep neighbouring seeds' members apart.
+    seed: flags.seed + 7919 * member,
+    warmStart: {
+      ...TRAINING_DEFAULTS.warmStart,
+      epochs: flags['warm-start-epochs'],
+      learningRate: flags['warm-start-lr'],
+    },
+    grpo: { ...TRAINING_DEFAULTS.grpo, epochs: flags.epochs, learningRate: flags.lr },
+    groupSize: flags['group-size'],
+    kl: flags.kl,
+    reward: flags.reward as RewardKind,
+    patience: flags.patience,
+    targetSharing: 'held',
+  };
+}
