@@ -6,6 +6,8 @@ const DEFAULT_FILE = 'vgr.config.json';
 
 /** What is asked of a flag here. */
 interface FlagFacts {
+  readonly multiple?: boolean;
+  readonly multipleNonGreedy?: boolean;
   readonly type: 'boolean' | 'option';
   readonly char?: string | undefined;
   readonly env?: string | undefined;
@@ -56,8 +58,10 @@ async function givenFlags(
 function bare(flags: FlagTable): Interfaces.FlagInput {
   return Object.fromEntries(
     Object.entries(flags).map(([name, flag]) => {
-      const { char, type } = flag;
-      return [name, { name, type, ...(char && { char }), parse: async (value: unknown) => value }];
+      const { char, type, multiple, multipleNonGreedy } = flag;
+      const several = multiple && { multiple, multipleNonGreedy };
+      const parse = async (value: unknown) => value;
+      return [name, { name, type, ...(char && { char }), ...several, parse }];
     }),
   ) as never;
 }
@@ -89,6 +93,9 @@ function flagTokens(name: string, value: unknown, flag: FlagFacts, file: string)
     throw wrongValue(name, 'true or false', value, file);
   }
   if (typeof value === 'string' || typeof value === 'number') return [`--${name}=${value}`];
+  if (flag.multiple && Array.isArray(value) && value.every((each) => typeof each === 'string')) {
+    return value.map((each) => `--${name}=${each}`);
+  }
   throw wrongValue(name, 'a string or a number', value, file);
 }
 

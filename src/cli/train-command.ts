@@ -47,6 +47,7 @@ export async function trainCommand(command: TrainCommand): Promise<number> {
   const sizes = liteSizes(flags);
   const queries = await readSplit(flags.queries, flags.val ?? [], flags['val-share'], printer);
   checkPhotos(queries, images);
+  checkTool(queries, flags);
   const engine = await openEngine(
     images.length > 0 ? flags : { ...flags, detector: 'none' },
     openPool(flags, printer),
@@ -125,6 +126,19 @@ function checkPhotos({ train, validation }: SplitQueries, images: readonly strin
     'USAGE',
     `line ${first.line}: expected boxes in \`tools\`, since no image folder is given; got an image ${quoted(first.image ?? '')}`,
     { hint: 'name the folder: `vgr train-lite ./images --queries train.jsonl --output DIR`' },
+  );
+}
+
+/** @throws VgrError USAGE where no line has boxes of the tool that is asked for */
+function checkTool({ train }: SplitQueries, { tool, photos }: TrainFlags): void {
+  const names = new Set(train.flatMap(({ tools }) => tools.map(({ name }) => name)));
+  if (tool === undefined || names.has(tool) || photos) return;
+  throw new VgrError(
+    'USAGE',
+    `--tool: expected a name under \`tools\` of the lines, got ${quoted(tool)}`,
+    {
+      hint: `the lines have ${[...names].map((name) => quoted(name)).join(', ')}`,
+    },
   );
 }
 

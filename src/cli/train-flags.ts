@@ -67,6 +67,20 @@ export const trainingFlags = {
     default: 'refinement',
     helpGroup: group,
   }),
+  targets: Flags.string({
+    summary:
+      'which of several right boxes is taught: overlap: the tightest; held: the one that is held likeliest already [default: held with photos, else overlap]',
+    env: 'VGR_TARGETS',
+    options: ['overlap', 'held'],
+    helpGroup: group,
+  }),
+  'supervised-weight': Flags.custom<number>({
+    summary:
+      'factor of the supervised loss beside GRPO; 0 in the paper [default: 0 with photos, else 0.3]',
+    env: 'VGR_SUPERVISED_WEIGHT',
+    parse: number(0),
+    helpGroup: group,
+  })(),
   members: Flags.integer({
     summary: 'networks whose answers are averaged in one file',
     env: 'VGR_MEMBERS',

@@ -31,11 +31,15 @@ export interface TrainFlags extends InferenceFlags {
   readonly 'warm-start-lr': number;
   readonly kl: number;
   readonly reward: string;
+  readonly targets?: string | undefined;
+  readonly 'supervised-weight'?: number | undefined;
   readonly members: number;
   readonly width: number;
   readonly seed: number;
   readonly patience: number;
   readonly init?: string | undefined;
+  /** Whether an image folder is given. */
+  readonly photos: boolean;
   readonly json: boolean;
   readonly 'no-resume': boolean;
   readonly 'max-pixels': number;
@@ -61,6 +65,18 @@ export function liteSizes({ width }: Pick<TrainFlags, 'width'>): LiteSizes {
   };
 }
 
+/**
+ * A detector lists many boxes and few of them are right: which of those is tightest is noise to learn. Tools that were asked
+ * the expression give a handful, and most are right: then it is the tightest that is worth learning.
+ */
+function sharing(flags: TrainFlags): Pick<TrainingSettings, 'targetSharing' | 'supervisedWeight'> {
+  const targets = flags.targets ?? (flags.photos ? 'held' : 'overlap');
+  return {
+    targetSharing: targets === 'held' ? 'held' : 'overlap',
+    supervisedWeight: flags['supervised-weight'] ?? (flags.photos ? 0 : 0.3),
+  };
+}
+
 /** How one member of the ensemble is trained. */
 export function memberSettings(flags: TrainFlags, member: number): TrainingSettings {
   return {
@@ -77,6 +93,6 @@ export function memberSettings(flags: TrainFlags, member: number): TrainingSetti
     kl: flags.kl,
     reward: flags.reward as RewardKind,
     patience: flags.patience,
-    targetSharing: 'held',
+    ...sharing(flags),
   };
 }

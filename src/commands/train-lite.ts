@@ -95,11 +95,23 @@ Detections and features are computed once and kept on disk.`;
   protected override work(): Promise<number> {
     return trainCommand({
       images: this.positional,
-      flags: this.flags,
+      flags: { ...this.flags, photos: this.positional.length > 0 },
       printer: this.printer,
       interruption: this.interruption,
       cacheFolder: join(this.config.cacheDir, 'training'),
-      commandLine: ['vgr', 'train-lite', ...this.argv].join(' '),
+      commandLine: commandLine(this.argv),
     });
   }
+}
+
+/** Flags that decide nothing that is learned; their values differ from one machine to the next. */
+const PLACES = /^--(?:output|cache)(?:=|$)|^-o$/;
+
+/** The command as a card tells it, with `DIR` for places. */
+function commandLine(argv: readonly string[]): string {
+  const words = argv.map((word, at) => {
+    if (PLACES.test(argv[at - 1] ?? '') && !argv[at - 1]!.includes('=')) return 'DIR';
+    return PLACES.test(word) ? word.replace(/=.*$/, '=DIR') : word;
+  });
+  return ['vgr', 'train-lite', ...words].join(' ');
 }

@@ -137,7 +137,7 @@ function pictureOf(
   };
 }
 
-/** A query with all boxes that are there for it. @throws VgrError QUERY_INVALID where the line does not bring the tool */
+/** A query with all boxes that are there for it. */
 export function requestOf(
   query: Query,
   photo: ExaminedPhoto | undefined,
@@ -173,17 +173,9 @@ function answerOf(
   return wasAsked ? firstAnswer(own) : toolAnswer(query.query, own);
 }
 
-/** @throws VgrError QUERY_INVALID where the line does not bring the tool that was asked for */
+/** A tool that is asked for by name and has no boxes on the line gave no answer: there is something to correct then. */
 function toolNameOf(query: Query, { toolName, source }: RequestSource): string {
-  const detectors = source?.detectorName === undefined ? [] : [source.detectorName];
-  const names = [...query.tools.map(({ name }) => name), ...detectors];
-  if (toolName === undefined) return names[0] ?? NO_TOOL;
-  if (names.includes(toolName)) return toolName;
-  throw new VgrError(
-    'QUERY_INVALID',
-    `line ${query.line}: expected boxes of tool \`${toolName}\`, got ${names.map((name) => `\`${name}\``).join(', ')}`,
-    { hint: '`--tool NAME` takes a name under `tools` of the lines, or the detector' },
-  );
+  return toolName ?? query.tools[0]?.name ?? source?.detectorName ?? NO_TOOL;
 }
 
 function candidatesOf(
