@@ -1,0 +1,222 @@
+import { type FileHandle, mkdir, open, rename, rm, stat, statfs } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { printable, quoted, VgrError } from '../formats/fault.js';
+import { type HttpAnswer, httpGet, shownAddress } from './http-get.js';
+import { sha256OfFile } from './model-weights.js';
+import { outputFault } from './output-fault.js';
+
+/** A file to bring. */
+export interface Download {
+  readonly address: URL;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Where the whole file comes to lie. What is under way lies beside it, as `NAME.partial`. */
+  readonly target: string;
+  /** What the file must be; where it is not pinned yet, a partial file of an earlier run is not continued. */
+  readonly pinned:
+    | {
+        readonly isRight: (sha256: string) => boolean;
+        readonly bytes: number | undefined;
+        readonly sha256: string;
+      }
+    | undefined;
+  /** Longest time without a byte, milliseconds. */
+  readonly stallMs: number;
+  readonly signal: AbortSignal;
+  /** Told with the bytes that are here and those of the whole file, where the server says. */
+  readonly onProgress: (here: number, whole: number | undefined) => void;
+}
+
+/** A file that was brought whole. */
+export interface Brought {
+  readonly sha256: string;
+  readonly bytes: number;
+}
+
+/** Tries in a row that bring not one byte, after which the download ends. */
+const IDLE_TRIES = 4;
+const FIRST_PAUSE_MS = 500;
+
+/** An answer after which the same question may fare better. */
+class PassingFailure extends Error {}
+
+/**
+ * Downloads a file. A connection that is cut or stalls is taken up where it ended, in this run and in the next one. The
+ * target appears whole and as pinned, or not at all.
+ * @throws VgrError DOWNLOAD_FAILED, MODEL_CORRUPT where the file is not the pinned one, DISK_FULL, OUTPUT_UNWRITABLE
+ */
+export async function download(plan: Download): Promise<Brought> {
+  const partial = `${plan.target}.partial`;
+  await writing(partial, () => mkdir(dirname(partial), { recursive: true }));
+  if (!plan.pinned) await rm(partial, { force: true });
+  for (let idle = 0; ; ) {
+    const before = await sizeOf(partial);
+    try {
+      await transfer(plan, partial, before);
+      break;
+    } catch (thrown) {
+      if (thrown instanceof VgrError || plan.signal.aborted) throw thrown;
+      const here = await sizeOf(partial);
+      idle = here > before ? 0 : idle + 1;
+      if (idle === IDLE_TRIES || isDistrust(thrown)) throw failed(plan, here, thrown as Error);
+      await sleep(FIRST_PAUSE_MS * 2 ** idle, undefined, { signal: plan.signal });
+    }
+  }
+  const sha256 = await sha256OfFile(partial);
+  const bytes = await sizeOf(partial);
+  if (plan.pinned && !plan.pinned.isRight(sha256)) {
+    await rm(partial, { force: true });
+    throw new VgrError(
+      'MODEL_CORRUPT',
+      `${shownAddress(plan.address)}: expected sha256 ${plan.pinned.sha256}, got ${sha256} of ${bytes} bytes; the file was thrown away`,
+      { hint: 'somebody changed the file on its way or at its source; nothing of it was used' },
+    );
+  }
+  await writing(plan.target, () => rename(partial, plan.target));
+  return { sha256, bytes };
+}
+
+async function transfer(plan: Download, partial: string, here: number): Promise<void> {
+  const range: Record<string, string> = here > 0 ? { range: `bytes=${here}-` } : {};
+  const answer = await httpGet(plan.address, { ...plan, headers: { ...plan.headers, ...range } });
+  try {
+    const start = startOf(answer, plan, here);
+    if (start === 'whole') return;
+    const whole = wholeSize(answer, start);
+    refuseOtherSize(plan, whole);
+    if (whole !== undefined) await refuseFullDisk(partial, whole - start);
+    await receive(answer, plan, partial, start, whole);
+  } catch (thrown) {
+    answer.body.destroy();
+    if (thrown instanceof StartAnew) {
+      await rm(partial, { force: true });
+      throw new PassingFailure(thrown.message);
+    }
+    throw thrown;
+  }
+}
+
+/** The server has another idea of the part that is here. */
+class StartAnew extends Error {}
+
+/** The place from which bytes come; `whole` where all of them are here. */
+function startOf({ status, headers }: HttpAnswer, plan: Download, here: number): number | 'whole' {
+  if (status === 200) return 0;
+  if (status === 206) {
+    const start = /^bytes (\d+)-/.exec(headers['content-range'] ?? '')?.[1];
+    if (Number(start) === here) return here;
+    throw new StartAnew(`the server went on at byte ${start} instead of ${here}`);
+  }
+  if (status === 416) {
+    if (here === plan.pinned?.bytes) return 'whole';
+    throw new StartAnew('the server has fewer bytes than are here');
+  }
+  if (status === 408 || status === 429 || status >= 500) {
+    throw new PassingFailure(`the server answers with status ${status}`);
+  }
+  throw refused(plan, status);
+}
+
+function refused({ address }: Download, status: number): VgrError {
+  let hint = 'the card may be out of date: `vgr models list` shows where each model comes from';
+  if (status === 401 || status === 403) {
+    hint = 'the model may be gated: accept its terms on its page, and give a token as HF_TOKEN';
+  }
+  return new VgrError(
+    'DOWNLOAD_FAILED',
+    `${shownAddress(address)}: expected a file, got status ${status}`,
+    { hint },
+  );
+}
+
+function wholeSize({ headers }: HttpAnswer, start: number): number | undefined {
+  const length = headers['content-length'];
+  return length === undefined ? undefined : start + Number(length);
+}
+
+function refuseOtherSize({ address, pinned }: Download, whole: number | undefined): void {
+  if (whole === undefined || pinned?.bytes === undefined || whole === pinned.bytes) return;
+  throw new VgrError(
+    'MODEL_CORRUPT',
+    `${shownAddress(address)}: expected ${pinned.bytes} bytes, the server has ${whole}`,
+    { hint: 'the address leads to another file now' },
+  );
+}
+
+async function refuseFullDisk(partial: string, needed: number): Promise<void> {
+  const disk = await statfs(dirname(partial)).catch(() => undefined);
+  if (!disk || disk.bavail * disk.bsize >= needed) return;
+  throw new VgrError(
+    'DISK_FULL',
+    `${quoted(partial)}: ${needed} bytes are to come, ${disk.bavail * disk.bsize} are free`,
+    { hint: 'free some space, or put models elsewhere with VGR_MODELS_DIR' },
+  );
+}
+
+async function receive(
+  { body }: HttpAnswer,
+  plan: Download,
+  partial: string,
+  start: number,
+  whole: number | undefined,
+): Promise<void> {
+  const limit = plan.pinned?.bytes ?? whole ?? Number.POSITIVE_INFINITY;
+  const file = await writing(partial, () => open(partial, start > 0 ? 'r+' : 'w'));
+  try {
+    let here = start;
+    plan.onProgress(here, whole);
+    for await (const chunk of body as AsyncIterable<Buffer>) {
+      if (here + chunk.length > limit) {
+        throw new StartAnew(`the server sends more than the ${limit} bytes that it should`);
+      }
+      await writing(partial, () => writeAt(file, chunk, here));
+      here += chunk.length;
+      plan.onProgress(here, whole);
+    }
+    if (whole !== undefined && here < whole) {
+      throw new PassingFailure(`the connection ended at byte ${here} of ${whole}`);
+    }
+    await writing(partial, () => file.sync());
+  } finally {
+    await file.close();
+  }
+}
+
+async function writeAt(file: FileHandle, chunk: Uint8Array, place: number): Promise<void> {
+  for (let at = 0; at < chunk.length; ) {
+    const { bytesWritten } = await file.write(chunk, at, chunk.length - at, place + at);
+    at += bytesWritten;
+  }
+}
+
+async function sizeOf(path: string): Promise<number> {
+  return (await stat(path).catch(() => undefined))?.size ?? 0;
+}
+
+/** The errors of the disk are told apart from those of the network. */
+async function writing<T>(path: string, action: () => Promise<T>): Promise<T> {
+  try {
+    return await action();
+  } catch (thrown) {
+    throw outputFault(path, thrown);
+  }
+}
+
+/** Whether the server could not show who it is; asking again would change nothing. */
+function isDistrust(thrown: unknown): boolean {
+  const { code = '' } = thrown as NodeJS.ErrnoException;
+  return /CERT|SELF_SIGNED|UNABLE_TO_(?:GET|VERIFY)|ALTNAME/.test(code);
+}
+
+function failed({ address }: Download, here: number, cause: Error): VgrError {
+  const code = (cause as NodeJS.ErrnoException).code;
+  const kept = here > 0 ? `; ${here} bytes are kept, and the same command goes on behind them` : '';
+  const hint = isDistrust(cause)
+    ? 'where a proxy of your own signs what comes, NODE_EXTRA_CA_CERTS names its certificate'
+    : 'check the network; HTTPS_PROXY names a proxy, HF_ENDPOINT a mirror of the Hugging Face hub';
+  return new VgrError(
+    'DOWNLOAD_FAILED',
+    `${shownAddress(address)}: ${printable(cause.message || code || 'the network failed')}${kept}`,
+    { hint, cause },
+  );
+}
