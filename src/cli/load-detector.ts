@@ -1,9 +1,12 @@
+import { resolve } from 'node:path';
 import leven from 'leven';
 import { disagreements } from '../detection/signature.js';
 import { quoted, VgrError } from '../formats/fault.js';
 import { categoriesOf, type DetectorCard } from '../formats/model-card.js';
+import { deviceText } from '../inference/device.js';
 import type { SessionPool } from '../inference/pool.js';
 import type { PooledDetectorOptions } from '../inference/pooled-detector.js';
+import { rememberModel } from '../io/model-record.js';
 import { findModel } from '../io/model-store.js';
 import { readVerified } from '../io/model-weights.js';
 import { type InferenceFlags, parseFraction } from './inference-settings.js';
@@ -20,7 +23,8 @@ export interface LoadedDetector {
  * @throws VgrError MODEL_UNKNOWN, MODEL_MISSING, MODEL_CORRUPT, CARD_INVALID, DEVICE_UNAVAILABLE
  */
 export async function loadDetector(wanted: string, pool: SessionPool): Promise<LoadedDetector> {
-  const { card, bytes, sha256 } = await readVerified(await findModel(wanted));
+  const model = await findModel(wanted);
+  const { card, bytes, sha256 } = await readVerified(model);
   if (card.kind !== 'detector') {
     throw new VgrError(
       'CARD_INVALID',
@@ -36,6 +40,9 @@ export async function loadDetector(wanted: string, pool: SessionPool): Promise<L
     throw new VgrError('CARD_INVALID', `model ${quoted(card.name)}: ${text}`, {
       hint: 'correct the card, or let `vgr models add FILE` write one',
     });
+  }
+  if (model.weights && pool.device) {
+    await rememberModel(card.name, resolve(model.weights), sha256, deviceText(pool.device));
   }
   return { card, sha256 };
 }

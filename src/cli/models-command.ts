@@ -1,21 +1,90 @@
+import { resolve } from 'node:path';
 import { asVgrError, quoted, VgrError } from '../formats/fault.js';
-import { CARD_NAME } from '../formats/model-card.js';
+import { CARD_NAME, holdsWeightsOf, type ModelCard } from '../formats/model-card.js';
 import { removeModel } from '../io/model-install.js';
 import { modelsFolder } from '../io/model-place.js';
+import { recallModel } from '../io/model-record.js';
 import { findModel, listModels, type StoredModel } from '../io/model-store.js';
 import { readVerified } from '../io/model-weights.js';
 import type { Printer } from './printer.js';
 
+/** A model as `vgr models list --json` tells it, one line each. */
+interface ListedModel {
+  readonly name: string;
+  readonly kind: string;
+  readonly family: string | null;
+  readonly bytes: number | null;
+  readonly licence: string;
+  readonly source: string;
+  /** Where the weights lie; null while they are not here. */
+  readonly weights: string | null;
+  /** Whether these very weights were held against the card when they were last loaded. */
+  readonly verified: boolean;
+  /** Where they last ran. */
+  readonly device: string | null;
+}
+
+const HEADINGS = ['name', 'family', 'size', 'licence', 'verified', 'device', 'weights'];
+
 /** `vgr models list`: every card at hand, and where its weights lie. @returns the exit code */
-export async function listModelsCommand(printer: Printer): Promise<number> {
+export async function listModelsCommand(
+  printer: Printer,
+  { json }: { readonly json: boolean },
+): Promise<number> {
   const { models, broken } = await listModels();
-  for (const { card, weights } of models) {
-    const size = card.bytes === undefined ? '?' : `${(card.bytes / 2 ** 20).toFixed(1)} MiB`;
-    const columns = [card.name.padEnd(22), card.kind.padEnd(9), size.padStart(9), card.licence];
-    await printer.data(`${columns.join('  ')}  ${weights ?? '(weights not here)'}\n`);
-  }
+  const listed = await Promise.all(models.map(listedModel));
+  if (json) for (const model of listed) await printer.data(`${JSON.stringify(model)}\n`);
+  else await printer.data(tableText([HEADINGS, ...listed.map(cellsOf)]));
   for (const { fault } of broken) printer.fatal(fault);
   return broken.length === 0 ? 0 : 2;
+}
+
+async function listedModel({ card, weights }: StoredModel): Promise<ListedModel> {
+  const record = weights === undefined ? undefined : await recallModel(card.name, resolve(weights));
+  return {
+    name: card.name,
+    kind: card.kind,
+    family: card.kind === 'detector' ? card.family : null,
+    bytes: card.bytes ?? null,
+    licence: card.licence,
+    source: sourceText(card.source),
+    weights: weights ?? null,
+    verified: record !== undefined && holdsWeightsOf(card, record.sha256),
+    device: record?.device ?? null,
+  };
+}
+
+function cellsOf(model: ListedModel): string[] {
+  const { name, kind, family, bytes, licence, verified, device, weights } = model;
+  return [
+    name,
+    family ?? kind,
+    bytes === null ? '?' : `${(bytes / 2 ** 20).toFixed(1)} MiB`,
+    licence,
+    verified ? 'yes' : '-',
+    device ?? '-',
+    weights ?? '(not here: vgr models pull)',
+  ];
+}
+
+function sourceText(source: ModelCard['source']): string {
+  if ('url' in source) return source.url;
+  if ('hub' in source) return `${source.hub}@${source.revision}/${source.path}`;
+  return 'package' in source ? `npm ${source.package}@${source.version}` : source.added;
+}
+
+/** Columns as wide as their widest cell, two blanks between them. */
+function tableText(rows: readonly (readonly string[])[]): string {
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  return rows
+    .map(
+      (row) =>
+        `${row
+          .map((cell, column) => cell.padEnd(widths[column]!))
+          .join('  ')
+          .trimEnd()}\n`,
+    )
+    .join('');
 }
 
 /** `vgr models verify`: reads weights and compares them with their cards. @returns 0, or 3 where one does not fit */

@@ -56,7 +56,7 @@ export const yolo: DetectorFamily = {
 };
 
 /** The form of an output [batch, ...dims]; undefined where it is none of a detector with the card's labels. */
-export function yoloForm(
+function yoloForm(
   [first, second]: readonly [number, number],
   card: DetectorCard,
 ): YoloForm | undefined {

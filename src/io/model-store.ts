@@ -94,7 +94,7 @@ async function cardFolders(root: string): Promise<string[]> {
 }
 
 /** @throws VgrError CARD_INVALID, and those of reading */
-export async function readCard(path: string): Promise<ModelCard> {
+async function readCard(path: string): Promise<ModelCard> {
   const result = parseModelCard(await readCardJson(path));
   if (result.ok) return result.card;
   const { path: field, expected, got } = result.faults[0]!;

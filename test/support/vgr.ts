@@ -6,6 +6,9 @@ import sharp from 'sharp';
 
 const BIN = resolve('bin/run.js');
 
+/** What the program would keep in the user's home. */
+const OWN_FOLDER = join(tmpdir(), `vgr-test-home-${process.pid}`);
+
 /** What a run of the real program left behind. */
 export interface Outcome {
   readonly code: number | null;
@@ -29,7 +32,13 @@ export function vgr(args: readonly string[], options: RunOptions = {}): Promise<
   );
   const child = spawn(process.execPath, [BIN, ...args], {
     cwd: options.cwd ?? process.cwd(),
-    env: { ...Object.fromEntries(inherited), ...options.env },
+    env: {
+      ...Object.fromEntries(inherited),
+      // Models and records of whoever runs the tests stay out of it.
+      XDG_DATA_HOME: join(OWN_FOLDER, 'data'),
+      XDG_STATE_HOME: join(OWN_FOLDER, 'state'),
+      ...options.env,
+    },
     stdio: ['pipe', 'pipe', 'pipe'],
   });
   let stdout = '';

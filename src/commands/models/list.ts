@@ -1,13 +1,20 @@
+import { Flags } from '@oclif/core';
 import { VgrCommand } from '../../cli/base-command.js';
 import { listModelsCommand } from '../../cli/models-command.js';
 
 export default class ModelsList extends VgrCommand<typeof ModelsList> {
   static override summary = 'Lists the models at hand.';
   static override description =
-    'Cards come with the program and from the folder that VGR_MODELS_DIR names; weights lie beside them.';
-  static override examples = ['<%= config.bin %> models list'];
+    'Cards come with the program and from the folder that VGR_MODELS_DIR names, by default ~/.local/share/vgr/models; weights lie beside them. Verified are weights that were held against their card when they last ran.';
+  static override examples = [
+    '<%= config.bin %> models list',
+    '<%= config.bin %> models list --json | jq -r .name',
+  ];
+  static override flags = {
+    json: Flags.boolean({ summary: 'one JSON object a line', default: false }),
+  };
 
   protected override work(): Promise<number> {
-    return listModelsCommand(this.printer);
+    return listModelsCommand(this.printer, { json: this.flags.json as boolean });
   }
 }

@@ -1,0 +1,26 @@
+import { Args, Flags } from '@oclif/core';
+import { VgrCommand } from '../../cli/base-command.js';
+import { inferenceFlags } from '../../cli/flags.js';
+import { benchModelCommand } from '../../cli/models-bench.js';
+
+export default class ModelsBench extends VgrCommand<typeof ModelsBench> {
+  static override summary = 'Measures how fast a detector is on each device at hand.';
+  static override description =
+    'Latency is the time of one photo alone, throughput that of many with all sessions at work; both from pixels to boxes, without the decoding of the photo.';
+  static override examples = [
+    '<%= config.bin %> models bench centernet',
+    '<%= config.bin %> models bench yolox-nano --device cpu --runs 100 --json',
+  ];
+  static override args = {
+    name: Args.string({ ignoreStdin: true, description: 'model', required: true }),
+  };
+  static override flags = {
+    device: inferenceFlags.device,
+    runs: Flags.integer({ summary: 'photos that are timed', default: 30, min: 3, max: 100_000 }),
+    json: Flags.boolean({ summary: 'one JSON object a device', default: false }),
+  };
+
+  protected override work(): Promise<number> {
+    return benchModelCommand(this.args.name as string, this.flags, this.printer);
+  }
+}

@@ -1,0 +1,72 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { freshFolder, jsonLines, photoFolder, vgr } from '../support/vgr.js';
+
+describe('vgr models list', () => {
+  it('tells of every card where its weights lie, and where they last ran', async () => {
+    const env = { XDG_STATE_HOME: freshFolder(), VGR_MODELS_DIR: freshFolder() };
+    const listed = async (name: string) => {
+      const { code, stdout } = await vgr(['models', 'list', '--json'], { env });
+      expect(code).toBe(0);
+      return jsonLines(stdout).find((line) => line.name === name);
+    };
+    const card = JSON.parse(readFileSync('models/centernet/card.json', 'utf8'));
+    expect(await listed('centernet')).toEqual({
+      name: 'centernet',
+      kind: 'detector',
+      family: 'centernet',
+      bytes: card.bytes,
+      licence: 'MIT',
+      source: 'npm @vladmandic/human@3.3.6',
+      weights: expect.stringMatching(/model\.onnx$/),
+      verified: false,
+      device: null,
+    });
+    expect(await listed('rfdetr-nano')).toMatchObject({ weights: null, verified: false });
+    await vgr(['detect', await photoFolder(1), '--device', 'cpu'], { env });
+    expect(await listed('centernet')).toMatchObject({ verified: true, device: 'cpu' });
+    const table = await vgr(['models', 'list'], { env });
+    expect(table.stdout).toMatch(/^centernet +centernet +[\d.]+ MiB +MIT +yes +cpu +\//m);
+    expect(table.stdout).toMatch(
+      /^dfine-s +detr +39\.6 MiB +Apache-2\.0 +- +- +\(not here: vgr models pull\)$/m,
+    );
+  });
+
+  it('looks where the system keeps data of programs', async () => {
+    const data = freshFolder();
+    const env = { XDG_DATA_HOME: data };
+    const removed = await vgr(['models', 'remove', 'helmets'], { env });
+    expect(removed.code).toBe(2);
+    expect(removed.stderr).toContain(`no model \`helmets\` in \`${join(data, 'vgr', 'models')}\``);
+    const outside = await vgr(['models', 'remove', '../models'], { env });
+    expect(outside.code).toBe(2);
+  });
+});
+
+describe('vgr models bench', () => {
+  it('measures latency and throughput on the device that was asked for', async () => {
+    const args = ['models', 'bench', 'centernet', '--device', 'cpu', '--runs', '3', '--json'];
+    const { code, stdout } = await vgr(args);
+    expect(code).toBe(0);
+    const [line] = jsonLines(stdout);
+    expect(line).toMatchObject({ name: 'centernet', device: 'cpu', batch: 1 });
+    const { latency_ms, throughput } = line as unknown as {
+      latency_ms: { median: number; p95: number };
+      throughput: number;
+    };
+    expect(latency_ms.median).toBeGreaterThan(0.1);
+    expect(latency_ms.p95).toBeGreaterThanOrEqual(latency_ms.median);
+    expect(throughput).toBeGreaterThan(0.1);
+    const unknown = await vgr(['models', 'bench', 'centernett']);
+    expect(unknown.code).toBe(2);
+  });
+});
+
+it('every command of models shows examples', async () => {
+  for (const name of ['add', 'bench', 'list', 'pull', 'remove', 'verify']) {
+    const { code, stdout } = await vgr(['models', name, '--help']);
+    expect(code).toBe(0);
+    expect(stdout).toContain('EXAMPLES');
+  }
+});
