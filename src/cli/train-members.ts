@@ -5,12 +5,13 @@ import type { PolicySettings } from '../refinement/policy-inputs.js';
 import type { ParameterSet } from '../training/adamw.js';
 import { wordBucket } from '../training/bucket.js';
 import { type CurvePoint, curvePoint } from '../training/curve.js';
-import { refinerChoice } from '../training/ensemble-choice.js';
+import { MOST_LOST, refinerChoice } from '../training/ensemble-choice.js';
 import type { TrainingExample, TrainingQuery } from '../training/example.js';
 import { DivergenceError } from '../training/learner.js';
 import { PolicyGraphs, type PolicyReading } from '../training/policy-graphs.js';
 import { startState, type TrainingState, train } from '../training/trainer.js';
 import { policyParameters } from '../training/training-graph.js';
+import type { Validation } from '../training/validation.js';
 import type { Printer } from './printer.js';
 import type { TrainFolder } from './train-folder.js';
 import { relativeIou } from './train-result.js';
@@ -69,6 +70,11 @@ export async function trainMembers(
   return { members, readings, dataKey };
 }
 
+/** Accuracy, among equals the mean overlap; what the tool loses beyond what is allowed counts against it. */
+function rate({ accuracy, meanOverlap, lost }: Validation): number {
+  return accuracy + 1e-3 * meanOverlap - Math.max(0, (lost ?? 0) - MOST_LOST);
+}
+
 interface Place {
   readonly member: number;
   readonly dataKey: string;
@@ -94,7 +100,7 @@ async function trainMember(
     const choose = refinerChoice(MARGIN);
     try {
       for await (const report of train(
-        { policy, settings, queries, validation, runtime, choose },
+        { policy, settings, queries, validation, runtime, choose, rate },
         state,
       )) {
         state = report.state;

@@ -6,12 +6,11 @@ import type { InferenceFlags } from './inference-settings.js';
 
 /** Chosen on the validation photos; see docs/train-lite.md. */
 export const LITE_DEFAULTS = {
-  epochs: 16,
+  epochs: 10,
   warmStartEpochs: 4,
   groupSize: 16,
   lr: 1e-3,
-  warmStartLr: 5e-4,
-  members: 2,
+  members: 3,
   width: 48,
 } as const;
 
@@ -28,7 +27,7 @@ export interface TrainFlags extends InferenceFlags {
   readonly 'warm-start-epochs': number;
   readonly 'group-size': number;
   readonly lr: number;
-  readonly 'warm-start-lr': number;
+  readonly 'warm-start-lr'?: number | undefined;
   readonly kl: number;
   readonly reward: string;
   readonly targets?: string | undefined;
@@ -86,7 +85,7 @@ export function memberSettings(flags: TrainFlags, member: number): TrainingSetti
     warmStart: {
       ...TRAINING_DEFAULTS.warmStart,
       epochs: flags['warm-start-epochs'],
-      learningRate: flags['warm-start-lr'],
+      learningRate: flags['warm-start-lr'] ?? (flags.photos ? 5e-4 : 2e-3),
     },
     grpo: { ...TRAINING_DEFAULTS.grpo, epochs: flags.epochs, learningRate: flags.lr },
     groupSize: flags['group-size'],

@@ -14,6 +14,7 @@ import {
 import type { PolicySettings } from './policy-inputs.js';
 import { describeChoice } from './rationale.js';
 import type { Answer, Decision, Refinement, RefineRequest, Refiner, Thought } from './refiner.js';
+import { createScorerRefiner } from './scorer-refiner.js';
 import type { Scores } from './transparent-scorer.js';
 
 /** What a trained refiner knows beside its weights. */
@@ -58,7 +59,8 @@ interface Reply {
 }
 
 /**
- * The learned refiner. Requests that come while the policy works are answered together in its next run. A request whose
+ * The learned refiner. A request without a box of any tool that it was trained with goes to the transparent scorer: what was
+ * learned of other tools says nothing there. Requests that come while the policy works are answered together in its next run. A request whose
  * signal is aborted rejects with the signal's reason.
  */
 export function createLiteRefiner(
@@ -74,12 +76,18 @@ export function createLiteRefiner(
     while (waiting.length > 0) await answerTogether(waiting.splice(0), knowledge, runPolicy);
     working = false;
   };
-  const ask = (request: RefineRequest): Promise<Refinement> =>
-    new Promise((resolve, reject) => {
+  const scorer = createScorerRefiner();
+  const known = new Set(knowledge.tools);
+  const ask = async (request: RefineRequest): Promise<Refinement> => {
+    if (!request.candidates.some(({ tool }) => known.has(tool))) {
+      return (await scorer.refine([request]))[0]!;
+    }
+    return new Promise((resolve, reject) => {
       waiting.push({ request, resolve, reject });
       // A microtask later all requests of one call are there.
       queueMicrotask(() => void work());
     });
+  };
   return {
     name,
     async refine(requests, signal) {

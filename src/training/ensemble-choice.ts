@@ -42,7 +42,7 @@ export function meanReading(readings: readonly PolicyReading[]): PolicyReading {
 /** Margins that are tried, smallest first. */
 const MARGINS = [1, 1.05, 1.1, 1.25, 1.5, 2, 3, 5];
 /** Of the queries that the tool has right, at most this share may be answered wrong, if any margin keeps to it. */
-const MOST_LOST = 0.035;
+export const MOST_LOST = 0.035;
 
 export interface MarginChoice {
   readonly margin: number;
