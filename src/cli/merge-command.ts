@@ -13,7 +13,7 @@ import {
   wholeOf,
   wholeSummary,
 } from '../pipeline/shard-merge.js';
-import { OutputFolder } from './output-folder.js';
+import { MAX_JOURNAL_LINE_BYTES, OutputFolder } from './output-folder.js';
 import type { Printer } from './printer.js';
 import { sha256Of } from './versions.js';
 
@@ -70,7 +70,7 @@ async function readShard(folder: string): Promise<ShardFolder> {
 /** @throws VgrError INPUT_INVALID for a line without its place */
 async function* shardLines(folder: string): AsyncGenerator<ShardLine> {
   const path = join(folder, 'results.jsonl');
-  for await (const item of readLines(path)) {
+  for await (const item of readLines(path, { maxLineBytes: MAX_JOURNAL_LINE_BYTES })) {
     if ('fault' in item) throw item.fault;
     const line = unplacedText(item.text);
     if (!line) {

@@ -11,6 +11,7 @@ import {
   parseOutputLine,
   placedText,
   serialiseLine,
+  unplacedText,
 } from '../formats/result-line.js';
 import {
   type RunSettings,
@@ -29,6 +30,9 @@ import {
   type JournalTally,
   withReplacements,
 } from '../pipeline/journal.js';
+
+/** A result echoes its query line, in which every byte may become an escape of six. */
+export const MAX_JOURNAL_LINE_BYTES = 128 * 1024 * 1024;
 
 const COCO_FILES = ['predictions.json', 'annotations.json'] as const;
 
@@ -88,10 +92,10 @@ export class OutputFolder {
       const file = join(path, 'results.jsonl');
       let journal = await openAppendFile(file);
       let done = await readDone(file, retryFailed);
-      if (done.tally.replacements > 0) {
-        // A run that retried and was killed has left them: they go to their places first.
+      if (isUnsettled(done.tally, sharded)) {
+        // A run that retried and was killed has left it so: its lines go to their places first.
         await journal.close();
-        await replaceRetried(file);
+        await settleJournal(file, sharded);
         journal = await openAppendFile(file);
         done = await readDone(file, retryFailed);
       }
@@ -109,8 +113,10 @@ export class OutputFolder {
 
   /** Appends one line. Resolves when there is room for the next one. */
   append(line: OutputLine, place: number): Promise<void> {
-    this.done.wrote(line);
-    return this.#journal.append(this.#sharded ? placedText(line, place) : serialiseLine(line));
+    // A line that is done again may be found by its place alone, until it stands there.
+    const placed = this.#sharded || this.done.retryFailed;
+    this.done.wrote(placed ? { ...line, place } : line);
+    return this.#journal.append(placed ? placedText(line, place) : serialiseLine(line));
   }
 
   /** Everything appended so far is on the disk when this resolves. */
@@ -147,7 +153,7 @@ export class OutputFolder {
 
   /** Puts retried lines in their places and makes predictions.json and annotations.json from the whole journal. */
   async finish(images: ImageNumbering, categories: CategoryIds): Promise<void> {
-    if (this.tally.replacements > 0) await replaceRetried(this.#file);
+    if (isUnsettled(this.tally, this.#sharded)) await settleJournal(this.#file, this.#sharded);
     const read = (): AsyncIterable<OutputLine> => linesOf(readJournal(this.#file));
     await writeFileAtomic(
       join(this.path, COCO_FILES[0]),
@@ -214,11 +220,18 @@ async function readDone(file: string, retryFailed: boolean): Promise<DoneItems> 
   return done;
 }
 
-async function replaceRetried(file: string): Promise<void> {
-  await writeFileAtomic(
-    file,
-    withReplacements(() => readJournal(file)),
-  );
+/** Whether lines are not yet where, or not yet as, an undisturbed run would have written them. */
+function isUnsettled({ replacements, placed }: JournalTally, sharded: boolean): boolean {
+  return replacements > 0 || (placed > 0 && !sharded);
+}
+
+async function settleJournal(file: string, sharded: boolean): Promise<void> {
+  const lines = withReplacements(() => readJournal(file));
+  await writeFileAtomic(file, sharded ? lines : withoutPlaces(lines));
+}
+
+async function* withoutPlaces(lines: AsyncIterable<string>): AsyncGenerator<string> {
+  for await (const text of lines) yield unplacedText(text)?.text ?? text;
 }
 
 function summaryText(summary: RunSummary): string {
@@ -235,7 +248,7 @@ function parseOrNull(text: string): unknown {
 
 /** @throws VgrError INPUT_INVALID for a line that no run writes */
 async function* readJournal(path: string): AsyncGenerator<JournalLine> {
-  for await (const item of readLines(path)) {
+  for await (const item of readLines(path, { maxLineBytes: MAX_JOURNAL_LINE_BYTES })) {
     if ('fault' in item) throw item.fault;
     yield {
       line: parseOutputLine(item.text, `${path}:${item.number}`),

@@ -5,6 +5,7 @@ const FULL = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
 const HINTS: Readonly<Record<string, string>> = {
   EACCES: 'check who may write there: `ls -ld FOLDER`',
   EPERM: 'check who may write there: `ls -ld FOLDER`',
+  ENOENT: 'check that the folder above it is there and can be written to',
   EROFS: 'the file system is read-only: give another `--output`',
   ENOTDIR: 'a part of the path is a file: give another `--output`',
   EEXIST: 'a part of the path is a file: give another `--output`',

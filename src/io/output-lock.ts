@@ -52,7 +52,8 @@ export async function lockOutput(folder: string): Promise<OutputLock> {
   held.add(file);
   try {
     await mkdir(folder, { recursive: true });
-    if (!(await create(file, owner))) await takeOver(file, owner, folder);
+    if (await create(file, owner)) await removeGuard(file);
+    else await takeOver(file, owner, folder);
   } catch (thrown) {
     held.delete(file);
     throw outputFault(file, thrown);
@@ -108,7 +109,7 @@ async function createInPlace(file: string, owner: Owner): Promise<boolean> {
  * the dead one from replacing each other's.
  */
 async function takeOver(file: string, owner: Owner, folder: string): Promise<void> {
-  const guard = `${file}.takeover`;
+  const guard = guardOf(file);
   const deadline = Date.now() + TAKEOVER_MS;
   for (;;) {
     await refuseAlive(file, folder);
@@ -118,7 +119,7 @@ async function takeOver(file: string, owner: Owner, folder: string): Promise<voi
     } catch (thrown) {
       if ((thrown as NodeJS.ErrnoException).code !== 'EEXIST') throw thrown;
     }
-    if (((await ageOf(guard)) ?? 0) > TAKEOVER_LEFT_MS) await rmdir(guard).catch(() => undefined);
+    if (((await ageOf(guard)) ?? 0) > TAKEOVER_LEFT_MS) await removeGuard(file);
     else if (Date.now() > deadline) throw busy(folder, file, undefined);
     await sleep(25);
   }
@@ -127,8 +128,17 @@ async function takeOver(file: string, owner: Owner, folder: string): Promise<voi
     if ((await refuseAlive(file, folder)) === 'dead') await unlink(file);
     if (!(await create(file, owner))) throw busy(folder, file, await readOwner(file));
   } finally {
-    await rmdir(guard).catch(() => undefined);
+    await removeGuard(file);
   }
+}
+
+function guardOf(file: string): string {
+  return `${file}.takeover`;
+}
+
+/** Also safe for the owner of a living lock, whom nobody in the guard can replace. */
+async function removeGuard(file: string): Promise<void> {
+  await rmdir(guardOf(file)).catch(() => undefined);
 }
 
 async function refuseAlive(file: string, folder: string): Promise<'dead' | 'gone'> {

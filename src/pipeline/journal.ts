@@ -1,18 +1,44 @@
-import type { OutputLine } from '../formats/result-line.js';
+import type { DetectionsLine, ErrorLine, OutputLine } from '../formats/result-line.js';
 import type { PhotoItem } from './detect-run.js';
 import { IdSet } from './id-set.js';
 import type { IntakeItem } from './query-intake.js';
 
+/** A line as it stands in a journal. Those of shards, and those that a retry writes, carry the place of their item. */
+export type JournalRecord = OutputLine & { readonly place?: number };
+
 /**
- * The names under which a line is known. A query is known by its id; a line that became an error also by its number, and
- * by that alone where its id is another line's.
+ * The names under which the item of a line is known to be done. A query is known by its id; a line that became an error
+ * also by its number, and by that alone where its id is another line's.
  */
-function keysOf(line: OutputLine): string[] {
+function doneKeysOf(line: JournalRecord): string[] {
+  if (isOfPhoto(line)) return [`image ${line.image}`];
   if (line.type === 'result') return [`id ${line.id}`];
-  if (line.type === 'detections' || line.line === undefined) return [`image ${line.image}`];
-  const number = `line ${line.line}`;
-  const isOwnId = line.id !== undefined && line.code !== 'ID_DUPLICATE';
-  return isOwnId ? [number, `id ${line.id}`] : [number];
+  return hasOwnId(line) ? [`line ${line.line}`, `id ${line.id}`] : [`line ${line.line}`];
+}
+
+/**
+ * The names by which a later line finds the error that it replaces: the image, or the id. An error whose line shows no id
+ * of its own is found by the place of the line.
+ */
+function placeKeysOf(line: JournalRecord): string[] {
+  if (isOfPhoto(line)) return [`image ${line.image}`];
+  const isNamed = line.type === 'result' || (hasOwnId(line) && line.id !== String(line.line));
+  const place = line.place ?? (isNamed ? undefined : line.line);
+  return [
+    ...(isNamed ? [`id ${line.id}`] : []),
+    ...(place === undefined ? [] : [`place ${place}`]),
+  ];
+}
+
+/** Lines of `detect`. */
+function isOfPhoto(
+  line: JournalRecord,
+): line is JournalRecord & (DetectionsLine | (ErrorLine & { readonly line?: undefined })) {
+  return line.type === 'detections' || (line.type === 'error' && line.line === undefined);
+}
+
+function hasOwnId({ id, code }: ErrorLine): boolean {
+  return id !== undefined && code !== 'ID_DUPLICATE';
 }
 
 /** What the lines of a journal add up to. */
@@ -21,34 +47,34 @@ export interface JournalTally {
   errors: number;
   /** Lines that replace an earlier error. */
   replacements: number;
+  /** Lines that carry their place. */
+  placed: number;
 }
 
 /** What a journal already holds, and what is added to it. */
 export class DoneItems {
-  readonly #known = new IdSet();
-  /** The same set, unless errors are to be done once more. */
-  readonly #done: IdSet;
-  readonly #tally: JournalTally = { items: 0, errors: 0, replacements: 0 };
+  readonly #done = new IdSet();
+  readonly #known = new KnownPlaces();
+  readonly #tally: JournalTally = { items: 0, errors: 0, replacements: 0, placed: 0 };
+  /** Do items that became errors once more. */
+  readonly retryFailed: boolean;
   #count = 0;
 
-  /** @param retryFailed whether items that became errors shall be done once more */
   constructor(retryFailed = false) {
-    this.#done = retryFailed ? new IdSet() : this.#known;
+    this.retryFailed = retryFailed;
   }
 
   /** Takes a line that earlier runs left. */
-  add(line: OutputLine): void {
-    const keys = keysOf(line);
-    this.#record(line, keys.filter((key) => this.#known.add(key)).length < keys.length);
-    if (line.type === 'error' && this.#done !== this.#known) return;
+  add(line: JournalRecord): void {
+    this.#record(line, this.#known.add(line));
+    if (line.type === 'error' && this.retryFailed) return;
     this.#count += 1;
-    if (this.#done !== this.#known) for (const key of keys) this.#done.add(key);
+    for (const key of doneKeysOf(line)) this.#done.add(key);
   }
 
   /** Counts a line of this run. Nothing of it is kept, so memory does not grow with the work. */
-  wrote(line: OutputLine): void {
-    const mayReplace = this.#done !== this.#known && this.#tally.errors > 0;
-    this.#record(line, mayReplace && keysOf(line).some((key) => this.#known.has(key)));
+  wrote(line: JournalRecord): void {
+    this.#record(line, this.retryFailed && this.#known.has(line));
   }
 
   /** Items that are not done again. */
@@ -69,11 +95,27 @@ export class DoneItems {
     return this.#count > 0 && this.#done.has(`image ${image}`);
   }
 
-  #record(line: OutputLine, replaces: boolean): void {
+  #record(line: JournalRecord, replaces: boolean): void {
     if (replaces) this.#tally.replacements += 1;
     else this.#tally.items += 1;
+    if (line.place !== undefined) this.#tally.placed += 1;
     // Only an error is ever replaced.
     this.#tally.errors += Number(line.type === 'error') - Number(replaces);
+  }
+}
+
+/** The places that the lines up to here have taken. */
+class KnownPlaces {
+  readonly #keys = new IdSet();
+
+  has(line: JournalRecord): boolean {
+    return placeKeysOf(line).some((key) => this.#keys.has(key));
+  }
+
+  /** Whether the place of the line was taken before it. */
+  add(line: JournalRecord): boolean {
+    const keys = placeKeysOf(line);
+    return keys.filter((key) => this.#keys.add(key)).length < keys.length;
   }
 }
 
@@ -89,52 +131,46 @@ export async function* withoutDone<Item>(
 
 /** A line of a journal with its text as it stands there. */
 export interface JournalLine {
-  readonly line: OutputLine;
+  readonly line: JournalRecord;
   readonly text: string;
 }
 
 /**
  * The journal of a run that did failed items once more: each later line in the place of the error that it replaces, all
- * else as it was. Failed items are done again in their order, so the replacements come in the order of the errors.
+ * else as it was. Failed items are done again in their order, so the replacements come in the order of the errors; one
+ * that finds no error, since the input was changed in between, comes last and is not lost.
  * @param read opens the journal from its start; it is read twice side by side
  */
 export async function* withReplacements(
   read: () => AsyncIterable<JournalLine>,
 ): AsyncGenerator<string> {
-  const replacements = laterLines(read())[Symbol.asyncIterator]();
+  const replacements = split(read(), 'later')[Symbol.asyncIterator]();
   let next = await replacements.next();
   try {
-    for await (const { line, text } of firstLines(read())) {
-      const replaced =
-        line.type === 'error' &&
-        !next.done &&
-        keysOf(line).some((key) => keysOf(next.value.line).includes(key));
+    for await (const { line, text } of split(read(), 'first')) {
+      const replaced = line.type === 'error' && !next.done && isSamePlace(line, next.value.line);
       yield replaced ? next.value.text : text;
       if (replaced) next = await replacements.next();
     }
+    for (; !next.done; next = await replacements.next()) yield next.value.text;
   } finally {
     await replacements.return?.(undefined);
   }
 }
 
-/** Lines of items that no earlier line is of. */
-function firstLines(lines: AsyncIterable<JournalLine>): AsyncGenerator<JournalLine> {
-  return split(lines, false);
+function isSamePlace(a: JournalRecord, b: JournalRecord): boolean {
+  const keys = placeKeysOf(b);
+  return placeKeysOf(a).some((key) => keys.includes(key));
 }
 
-/** Lines of items that an earlier line is of already. */
-function laterLines(lines: AsyncIterable<JournalLine>): AsyncGenerator<JournalLine> {
-  return split(lines, true);
-}
-
+/** Lines whose place no earlier line has taken, or those whose place one has. */
 async function* split(
   lines: AsyncIterable<JournalLine>,
-  later: boolean,
+  part: 'first' | 'later',
 ): AsyncGenerator<JournalLine> {
-  const keys = new IdSet();
+  const known = new KnownPlaces();
   for await (const entry of lines) {
-    const fresh = keysOf(entry.line).filter((key) => keys.add(key)).length;
-    const isLater = fresh < keysOf(entry.line).length;
-    if (isLater === later) yield entry;
+    const isLater = known.add(entry.line);
+    if (isLater === (part === 'later')) yield entry;
   }
 }

@@ -285,6 +285,6 @@ describe('a journal', () => {
     expect(items.map((item) => done.hasQuery(item))).toEqual([false, true, true]);
     expect(items.slice(1)).toMatchObject([{ line: 2 }, { line: 3, id: 'c' }]);
     expect(items[1]).not.toHaveProperty('id');
-    expect(done.tally).toEqual({ items: 2, errors: 2, replacements: 0 });
+    expect(done.tally).toEqual({ items: 2, errors: 2, replacements: 0, placed: 0 });
   });
 });
