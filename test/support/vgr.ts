@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -17,20 +17,40 @@ export interface Outcome {
   readonly stderr: string;
 }
 
-export interface RunOptions {
+export interface StartOptions {
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** Program with its first arguments under which node runs, such as `unshare --fork`. */
+  readonly under?: readonly string[];
+}
+
+export interface RunOptions extends StartOptions {
   readonly stdin?: string;
   /** Called with the running process, to send it signals. */
   readonly onStart?: (child: ChildProcess) => void;
 }
 
+/** A `vgr` at work. */
+export interface RunningVgr {
+  readonly child: ChildProcessWithoutNullStreams;
+  readonly outcome: Promise<Outcome>;
+}
+
 /** Runs the built `vgr` without a terminal. Settings of the caller's shell do not reach it. */
 export function vgr(args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
+  const { child, outcome } = startVgr(args, options);
+  child.stdin.end(options.stdin ?? '');
+  options.onStart?.(child);
+  return outcome;
+}
+
+/** Starts it and leaves its standard input open. */
+export function startVgr(args: readonly string[], options: StartOptions = {}): RunningVgr {
   const inherited = Object.entries(process.env).filter(
     ([name]) => !name.startsWith('VGR_') && name !== 'FORCE_COLOR' && name !== 'NODE_OPTIONS',
   );
-  const child = spawn(process.execPath, [BIN, ...args], {
+  const command = [...(options.under ?? []), process.execPath, BIN, ...args];
+  const child = spawn(command[0]!, command.slice(1), {
     cwd: options.cwd ?? process.cwd(),
     env: {
       ...Object.fromEntries(inherited),
@@ -50,12 +70,11 @@ export function vgr(args: readonly string[], options: RunOptions = {}): Promise<
     stderr += text;
   });
   child.stdin.on('error', () => undefined);
-  child.stdin.end(options.stdin ?? '');
-  options.onStart?.(child);
-  return new Promise((resolveOutcome, reject) => {
+  const outcome = new Promise<Outcome>((resolveOutcome, reject) => {
     child.on('error', reject);
     child.on('close', (code, signal) => resolveOutcome({ code, signal, stdout, stderr }));
   });
+  return { child, outcome };
 }
 
 /** A fresh folder. */
