@@ -23,7 +23,7 @@ import {
   streamOptions,
 } from './line-command.js';
 import { runLines } from './run-lines.js';
-import { type OpenedRefiner, openAnyRefiner } from './vlm-open.js';
+import { type OpenedRefiner, openAnyRefiner, PLAIN_SIDE } from './vlm-open.js';
 import type { VlmFlags } from './vlm-settings.js';
 
 export interface RefineFlags extends LineFlags, VlmFlags {
@@ -137,7 +137,7 @@ async function photoSource(
   {
     clock,
     progress,
-    opened: { picture, features = false },
+    opened: { picture, features = false, rasterSide = PLAIN_SIDE },
   }: Pick<ExamineParts, 'clock' | 'progress'> & { readonly opened: OpenedRefiner },
 ): Promise<PhotoSource | undefined> {
   // Without a detector photos matter only to a refiner that looks at them itself.
@@ -149,7 +149,9 @@ async function photoSource(
   return {
     locate: async (image) => ({ image, path: await roots.resolve(image) }),
     photos: new PhotoStore(2 * inFlight, (ref) =>
-      detector ? examinePhoto(ref, { ...parts, detector }, features) : openUnexamined(ref, parts),
+      detector
+        ? examinePhoto(ref, { ...parts, detector }, features)
+        : openUnexamined(ref, parts, rasterSide),
     ),
     ...(detector && { detectorName: detector.name }),
     ...(picture && { picture }),

@@ -27,6 +27,9 @@ import {
   vlmRunSettings,
 } from './vlm-settings.js';
 
+/** Enough to tell colours by, pixels. */
+export const PLAIN_SIDE = 512;
+
 /** A refiner with what a run must know of it. */
 export interface OpenedRefiner {
   readonly refiner: Refiner;
@@ -36,6 +39,8 @@ export interface OpenedRefiner {
   readonly picture?: (ref: PhotoRef, size: ImageSize) => Promise<string>;
   /** Whether it reads the detector's feature maps. */
   readonly features?: boolean;
+  /** Side of the raster that it is shown where no detector looks at the photo, pixels. */
+  readonly rasterSide?: number;
   /** Queries to keep in work so that nobody waits for them. */
   readonly inFlight: number;
   /** Takes in a line that an earlier run wrote. */
@@ -112,6 +117,8 @@ async function openLarge(
     }),
     settings: vlmRunSettings(flags, sha256),
     picture: ({ path }, size) => pictures.url(path, size),
+    // It opens the photo itself: here only the size is wanted.
+    rasterSide: 16,
     // One query for each request, and as many whose photos are made ready.
     inFlight: 2 * flags['vlm-concurrency'],
     report: () => ({ ...client.report(), ...(mode && { mode }), answers: { ...tally } }),
@@ -132,6 +139,7 @@ async function openCascade(
     ...large,
     refiner: createCascade({ small: small.refiner, large: large.refiner, quota, tally }),
     features: small.features,
+    rasterSide: PLAIN_SIDE,
     settings: {
       ...large.settings,
       ...(small.model && { refiner_sha256: small.model.sha256 }),

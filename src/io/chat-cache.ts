@@ -56,7 +56,32 @@ export class ChatCache {
   }
 }
 
-/** The key of a request: sha256 of its body, hexadecimal. */
-export function cacheKey(body: Readonly<Record<string, unknown>>): string {
-  return createHash('sha256').update(JSON.stringify(body)).digest('hex');
+/** Pictures whose digests are remembered. */
+const DIGESTS = 64;
+
+/** Makes the keys of requests. Pictures come again in the next stage and in the next query: each is hashed once. */
+export class CacheKeys {
+  readonly #digests = new Map<string, string>();
+
+  /** sha256 of the body with its pictures' own digests in their place, hexadecimal. */
+  keyOf(body: Readonly<Record<string, unknown>>): string {
+    return digest(
+      JSON.stringify(body, (name, value) =>
+        name === 'url' && typeof value === 'string' ? this.#digestOf(value) : value,
+      ),
+    );
+  }
+
+  #digestOf(url: string): string {
+    const known = this.#digests.get(url);
+    if (known !== undefined) return known;
+    const made = digest(url);
+    this.#digests.set(url, made);
+    if (this.#digests.size > DIGESTS) this.#digests.delete(this.#digests.keys().next().value!);
+    return made;
+  }
+}
+
+function digest(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
 }

@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { VgrError } from '../formats/fault.js';
 import type { Chat, ChatReply, ChatRequest } from '../refinement/vlm/chat.js';
-import { type ChatCache, cacheKey } from './chat-cache.js';
+import { CacheKeys, type ChatCache } from './chat-cache.js';
 import { ChatFault } from './chat-fault.js';
 import { Pace, Slots, wait } from './chat-pace.js';
 import type { ReadReply } from './chat-reply.js';
@@ -46,6 +46,7 @@ export class ChatClient {
   readonly #slots: Slots;
   readonly #requestPace: Pace;
   readonly #tokenPace: Pace;
+  readonly #keys = new CacheKeys();
   readonly #underWay = new Map<string, Promise<ChatReply>>();
   /** Ends waiting. */
   readonly #stop = new AbortController();
@@ -83,7 +84,7 @@ export class ChatClient {
 
   readonly chat: Chat = (request) => {
     const body = this.#bodyOf(request);
-    const key = cacheKey(body);
+    const key = this.#keys.keyOf(body);
     const known = this.#underWay.get(key);
     if (known) return known;
     const reply = this.#answer(key, body, request).finally(() => this.#underWay.delete(key));

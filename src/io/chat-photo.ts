@@ -13,8 +13,8 @@ export interface PictureOptions {
 
 /** Pictures kept at hand: queries of one photo lie near each other. */
 const CAPACITY = 32;
-/** Artefacts of the encoder are well below what the photo's own already hold. */
-const JPEG = { quality: 95, chromaSubsampling: '4:4:4' } as const;
+/** Artefacts at this quality are of the size of a photo's own; a higher one sends half as many bytes again. */
+const JPEG = { quality: 90 } as const;
 
 /**
  * Makes pictures of photos as data URLs. The last 32 are kept, so that a photo is encoded once for its queries; failed ones

@@ -1,8 +1,10 @@
 import type OpenAI from 'openai';
 import type { ChatCompletion, ChatCompletionChunk } from 'openai/resources/chat/completions';
+import type { Stream } from 'openai/streaming';
 import { ChatFault, kindOfStatus, retryAfterOf, safeWords } from './chat-fault.js';
 import { OVERFLOWN, type ReadReply, readStream, readWhole } from './chat-reply.js';
 import { ChatWatch, type WatchLimits } from './chat-watch.js';
+import { Wire, WireOverflow } from './chat-wire.js';
 
 /** Where requests go and how long they may take. */
 export interface ChatServer extends WatchLimits {
@@ -27,10 +29,17 @@ const DEFAULT_TOKENS = 4096;
 /** Tells the fetch below how long a reply may be; it does not go out. */
 const LIMIT_HEADER = 'x-vgr-most-bytes';
 
+/** The official client library, open. */
+interface Library {
+  readonly client: OpenAI;
+  readonly Events: typeof Stream;
+}
+
 /** Sends one request and reads its reply, whatever it turns out to be, in bounded time and memory. */
 export class ChatTransport {
   readonly #server: ChatServer;
-  #client: Promise<OpenAI> | undefined;
+  readonly #wire = new Wire();
+  #library: Promise<Library> | undefined;
 
   constructor(server: ChatServer) {
     this.#server = server;
@@ -40,9 +49,9 @@ export class ChatTransport {
   async send(body: ChatBody, signal?: AbortSignal): Promise<ReadReply> {
     const watch = new ChatWatch(this.#server, signal);
     try {
-      const client = await this.#open();
+      const library = await this.#open();
       const { stream } = this.#server;
-      const response = await client.chat.completions
+      const response = await library.client.chat.completions
         .create(
           {
             ...body,
@@ -51,9 +60,9 @@ export class ChatTransport {
           { signal: watch.signal, headers: { [LIMIT_HEADER]: String(byteLimit(body)) } },
         )
         .asResponse();
-      return await this.#read(response, body, { client, watch });
+      return await this.#read(response, body, { ...library, watch });
     } catch (thrown) {
-      if (thrown instanceof Overflow) return OVERFLOWN;
+      if (thrown instanceof WireOverflow) return OVERFLOWN;
       throw this.#faultOf(thrown, watch);
     } finally {
       watch.stop();
@@ -67,7 +76,7 @@ export class ChatTransport {
       timeoutMs: Math.min(5000, this.#server.timeoutMs),
     });
     try {
-      const client = await this.#open();
+      const { client } = await this.#open();
       await client.models.list({ signal: watch.signal }).asResponse();
       return true;
     } catch (thrown) {
@@ -78,47 +87,60 @@ export class ChatTransport {
     }
   }
 
-  /** The library is large: it is loaded when it is needed. */
-  #open(): Promise<OpenAI> {
-    this.#client ??= import('openai').then(
-      ({ default: Client }) =>
-        new Client({
-          baseURL: this.#server.url,
-          // Nothing of the library's own environment variables may reach another server.
-          apiKey: this.#server.key ?? 'none',
-          adminAPIKey: null,
-          organization: null,
-          project: null,
-          webhookSecret: null,
-          maxRetries: 0,
-          timeout: this.#server.timeoutMs,
-          logLevel: 'off',
-          fetch: (url, init) => this.#fetch(url, init),
-        }),
-    );
-    return this.#client;
+  /** It is large, and loaded when it is needed. */
+  #open(): Promise<Library> {
+    this.#library ??= this.#load();
+    return this.#library;
   }
 
-  async #fetch(url: string | URL | Request, init: RequestInit | undefined): Promise<Response> {
+  async #load(): Promise<Library> {
+    const [{ default: Client }, { Stream: Events }] = await Promise.all([
+      import('openai'),
+      import('openai/streaming'),
+    ]);
+    const client = new Client({
+      baseURL: this.#server.url,
+      // Nothing of the library's own environment variables may reach another server.
+      apiKey: this.#server.key ?? 'none',
+      adminAPIKey: null,
+      organization: null,
+      project: null,
+      webhookSecret: null,
+      maxRetries: 0,
+      timeout: this.#server.timeoutMs,
+      logLevel: 'off',
+      fetch: (url, init) => this.#fetch(url, init),
+    });
+    return { client, Events };
+  }
+
+  /** Of what the library would send only this goes out: its own headers tell of the machine. */
+  #fetch(url: string | URL | Request, init: RequestInit | undefined): Promise<Response> {
     const given = new Headers(init?.headers);
-    const headers = new Headers({ accept: given.get('accept') ?? '*/*', 'user-agent': 'vgr' });
     const type = given.get('content-type');
-    if (type !== null) headers.set('content-type', type);
-    if (this.#server.key !== undefined) headers.set('authorization', `Bearer ${this.#server.key}`);
-    // A server that points elsewhere would be handed the photos, and maybe the key: that is for the user to decide.
-    const response = await fetch(url, { ...init, headers, redirect: 'manual' });
-    return limited(response, Number(given.get(LIMIT_HEADER) ?? BYTES_AROUND));
+    const { key } = this.#server;
+    return this.#wire.fetch(String(url), {
+      method: init?.method ?? 'GET',
+      headers: {
+        accept: given.get('accept') ?? '*/*',
+        'user-agent': 'vgr',
+        ...(type !== null && { 'content-type': type }),
+        ...(key !== undefined && { authorization: `Bearer ${key}` }),
+      },
+      ...(typeof init?.body === 'string' && { body: init.body }),
+      ...(init?.signal && { signal: init.signal }),
+      mostBytes: Number(given.get(LIMIT_HEADER) ?? BYTES_AROUND),
+    });
   }
 
   async #read(
     response: Response,
     body: ChatBody,
-    { client, watch }: { readonly client: OpenAI; readonly watch: ChatWatch },
+    { client, Events, watch }: Library & { readonly watch: ChatWatch },
   ): Promise<ReadReply> {
     const type = (response.headers.get('content-type') ?? '').split(';')[0]!.trim().toLowerCase();
     if (type === 'text/event-stream') {
-      const { Stream } = await import('openai/streaming');
-      const events = Stream.fromSSEResponse<ChatCompletionChunk>(
+      const events = Events.fromSSEResponse<ChatCompletionChunk>(
         response,
         watch.controller,
         client,
@@ -184,22 +206,4 @@ function tokensOf({ max_tokens }: ChatBody): number {
 
 function stopsOf({ stop }: ChatBody): readonly string[] {
   return Array.isArray(stop) ? stop.map(String) : [];
-}
-
-class Overflow extends Error {}
-
-/** The response with a body that fails once it is longer than any honest one. */
-function limited(response: Response, most: number): Response {
-  if (!response.body) return response;
-  let bytes = 0;
-  const body = response.body.pipeThrough(
-    new TransformStream<Uint8Array, Uint8Array>({
-      transform(chunk, controller) {
-        bytes += chunk.byteLength;
-        if (bytes > most) controller.error(new Overflow(`a reply of more than ${most} bytes`));
-        else controller.enqueue(chunk);
-      },
-    }),
-  );
-  return new Response(body, response);
 }

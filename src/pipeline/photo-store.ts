@@ -1,6 +1,5 @@
 import type { DetectedRaster } from '../detection/detection.js';
 import { asVgrError, VgrError } from '../formats/fault.js';
-import type { RasterSpec } from '../geometry/raster.js';
 import type { Clock, Detector, OpenedPhoto, OpenPhoto, PhotoRef, RunProgress } from './ports.js';
 
 /** A photo with what the detector found in it. */
@@ -46,16 +45,18 @@ export async function examinePhoto(
   }
 }
 
-/** What a photo is opened as where only its size and its colours are wanted. */
-const PLAIN: RasterSpec = { width: 512, height: 512, fit: 'stretch', fill: 0 };
-
-/** Decodes a photo that no detector looks at. @throws VgrError of the decoder */
+/**
+ * Decodes a photo that no detector looks at.
+ * @param side of the raster, pixels: a few where only the size of the photo is wanted
+ * @throws VgrError of the decoder
+ */
 export async function openUnexamined(
   ref: PhotoRef,
   { open, clock, progress }: Omit<ExamineParts, 'detector'>,
+  side: number,
 ): Promise<ExaminedPhoto> {
   const start = clock();
-  const photo = await open(ref, PLAIN);
+  const photo = await open(ref, { width: side, height: side, fit: 'stretch', fill: 0 });
   const decodeMs = clock() - start;
   progress.decoded += 1;
   progress.decodeMs += decodeMs;

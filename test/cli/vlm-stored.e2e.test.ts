@@ -3,11 +3,16 @@ import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Reaction, type SentBody, startChatServer, textOf } from '../support/chat-server.js';
+import {
+  isSecond,
+  type Reaction,
+  type SentBody,
+  startChatServer,
+  textOf,
+} from '../support/chat-server.js';
 import { freshFolder, vgr } from '../support/vgr.js';
 import {
   answered,
-  isSecond,
   type Line,
   lines,
   queriesFile,

@@ -4,6 +4,7 @@ import sharp from 'sharp';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import {
   type ChatServerOptions,
+  isSecond,
   type Reaction,
   type SentBody,
   startChatServer,
@@ -13,7 +14,6 @@ import {
 import { freshFolder, jsonLines } from '../support/vgr.js';
 import {
   answered,
-  isSecond,
   lines,
   queriesFile,
   type RefineOptions,

@@ -81,6 +81,9 @@ export function isProbe(body: SentBody): boolean {
   return body.messages.at(-1)?.content === COUNT_PROBE;
 }
 
+/** Whether the boxes of the tools are told. */
+export const isSecond = (body: SentBody): boolean => textOf(body).includes('reftool_1": "[');
+
 export async function startChatServer(
   react: (body: SentBody, index: number) => Reaction,
   { latencyMs = 0, continues = true, stops = true }: ChatServerOptions = {},

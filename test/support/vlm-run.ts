@@ -1,7 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Reaction, SentBody } from './chat-server.js';
-import { textOf } from './chat-server.js';
+import type { Reaction } from './chat-server.js';
 import { freshFolder, jsonLines, type Outcome, vgr } from './vgr.js';
 
 /** What the tests look at in a line of results. */
@@ -55,8 +54,6 @@ export const THINK: Reaction = {
   kind: 'text',
   text: '<think>hm</think>\n<function>get_extra_ref_result()</function>',
 };
-/** Whether the boxes of the tools are told. */
-export const isSecond = (body: SentBody): boolean => textOf(body).includes('reftool_1": "[');
 
 /** The second stage of a reply, with this box. */
 export function answered(box: readonly number[]): Reaction {
