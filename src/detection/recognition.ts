@@ -90,9 +90,10 @@ const RECOGNISERS: Readonly<Record<DetectorFamilyName, Recogniser>> = {
     };
   },
   yolo: recogniseYolo,
-  detr: recogniseDetr,
+  // Lists of finished boxes come first: TensorFlow's exports hold the raw ones beside them.
   deim: (graph) => (graph.takesSize ? recogniseListed(graph, 'labels') : undefined),
   ssd: (graph) => (graph.takesSize ? undefined : recogniseListed(graph, 'classes')),
+  detr: recogniseDetr,
   centernet: (graph) => {
     const maps = graph.outputs.filter(({ tensor }) => tensor.dims.length === 4);
     const sides = maps.find(({ tensor }) => tensor.dims[1] === 4);
@@ -147,12 +148,20 @@ function recogniseYolo(graph: ObservedGraph): Omit<Recognition, 'family'> | unde
     if (second === cells && first > 4) return { outputs, strides, classes: first - 4 };
     if (first === 3 * cells && second > 5) return { outputs, strides, classes: second - 5 };
   }
-  if (second === 6) return { outputs, strides: THREE, classes: undefined };
   // Ultralytics' RT-DETR: a row for each query, boxes in units of the input.
-  if (graph.labels !== undefined && second === 4 + graph.labels) {
-    return { outputs, strides: THREE, classes: graph.labels };
+  const isQueries = graph.labels !== undefined && second === 4 + graph.labels;
+  if (isQueries && (second !== FINAL_VALUES || isUnit(output.tensor, second))) {
+    return { outputs, strides: THREE, classes: graph.labels, boxes: 'cxcywh-unit' };
   }
-  return undefined;
+  return second === FINAL_VALUES ? { outputs, strides: THREE, classes: undefined } : undefined;
+}
+
+/** Values of a row that is a whole detection: corners, score, class. */
+const FINAL_VALUES = 6;
+
+/** Whether all boxes at the starts of rows are within the input, told in units of it. */
+function isUnit({ data }: Tensor, length: number): boolean {
+  return data.every((value: number | bigint, place: number) => place % length > 3 || value <= 1);
 }
 
 function recogniseDetr(graph: ObservedGraph): Omit<Recognition, 'family'> | undefined {

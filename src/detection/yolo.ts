@@ -20,7 +20,7 @@ type YoloForm =
   | 'rows'
   /** [batch, boxes, 6], suppressed within the graph: v10, 26, and exports with `nms=True`. */
   | 'final'
-  /** [batch, queries, 4 + classes], boxes in units of the input: RT-DETR. */
+  /** [batch, queries, 4 + classes], boxes in units of the input, where the card says `cxcywh-unit`: RT-DETR. */
   | 'queries';
 
 /**
@@ -40,7 +40,7 @@ export const yolo: DetectorFamily = {
     if (form === undefined) {
       const classes = classesOf(card).length;
       const name = outputsFor(card, 'predictions')[0]!;
-      const expected = `[batch,${4 + classes},any], [batch,any,${5 + classes}], [batch,any,6] or [batch,any,${4 + classes}] for ${classes} labels`;
+      const expected = `[batch,${4 + classes},any], [batch,any,${5 + classes}] or [batch,any,6] for ${classes} labels`;
       throw mismatch(card, name, expected, outputs[name]);
     }
     return images.map((image, index) => {
@@ -61,11 +61,11 @@ function yoloForm(
   card: DetectorCard,
 ): YoloForm | undefined {
   const classes = classesOf(card).length;
+  if (card.decoding.boxes === 'cxcywh-unit') return second === 4 + classes ? 'queries' : undefined;
   const cells = cellCount(gridLevels(card.input, card.decoding.strides));
   if (second === 5 + classes && first === ANCHORS_PER_CELL * cells) return 'rows';
   if (first === 4 + classes) return 'columns';
   if (second === FINAL_VALUES) return 'final';
-  if (second === 4 + classes) return 'queries';
   return second === 5 + classes ? 'rows' : undefined;
 }
 

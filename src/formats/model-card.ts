@@ -86,7 +86,7 @@ const decoding = z.strictObject({
   strides: z.array(positiveInteger),
   /** How boxes lie in the outputs, where the family knows more than one way: see docs/models. */
   boxes: z
-    .enum(['cxcywh-cells', 'cxcywh-pixels', 'xyxy-pixels', 'xyxy-unit', 'yxyx-unit'])
+    .enum(['cxcywh-pixels', 'cxcywh-unit', 'xyxy-pixels', 'xyxy-unit', 'yxyx-unit'])
     .optional(),
   /** What makes scores of logits; `softmax` has one more class, the last, for no object. */
   activation: z.enum(['sigmoid', 'softmax']).optional(),

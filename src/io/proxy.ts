@@ -14,7 +14,7 @@ export function proxyFor(
   environment: Readonly<NodeJS.ProcessEnv> = process.env,
 ): URL | undefined {
   const read = (name: string): string | undefined =>
-    environment[name.toLowerCase()] || environment[name];
+    environment[name.toLowerCase()] || environment[name] || undefined;
   // Plain http is for this very machine alone.
   if (address.protocol !== 'https:') return undefined;
   if (isExempt(address, read('NO_PROXY') ?? '')) return undefined;

@@ -1,0 +1,70 @@
+import { describe, expect, it } from 'vitest';
+import { remoteFile, sharedCachePath, stallLimit } from '../../src/io/hub.js';
+import { proxyFor } from '../../src/io/proxy.js';
+
+const proxyOf = (address: string, environment: Record<string, string>): string | undefined =>
+  proxyFor(new URL(address), environment)?.href;
+
+describe('the proxy', () => {
+  const PROXY = { HTTPS_PROXY: 'http://proxy:3128' };
+
+  it.each([
+    ['named in large letters', PROXY, 'http://proxy:3128/'],
+    ['in small ones, which win', { ...PROXY, https_proxy: 'http://other:1' }, 'http://other:1/'],
+    ['for everything', { ALL_PROXY: 'https://proxy:1' }, 'https://proxy:1/'],
+    ['none', {}, undefined],
+    ['empty', { HTTPS_PROXY: '' }, undefined],
+    ['not for http', { HTTP_PROXY: 'http://proxy:1' }, undefined],
+    ['exempt by name', { ...PROXY, NO_PROXY: 'a.b, hub.example' }, undefined],
+    ['exempt by domain', { ...PROXY, no_proxy: '.example' }, undefined],
+    ['exempt by star', { ...PROXY, NO_PROXY: '*' }, undefined],
+    ['exempt with its port', { ...PROXY, NO_PROXY: 'hub.example:443' }, undefined],
+    [
+      'not exempt at another port',
+      { ...PROXY, NO_PROXY: 'hub.example:8443' },
+      'http://proxy:3128/',
+    ],
+    ['not exempt by a part of a name', { ...PROXY, NO_PROXY: 'ub.example' }, 'http://proxy:3128/'],
+  ])('%s', (_, environment, expected) => {
+    expect(proxyOf('https://hub.example/file', environment as Record<string, string>)).toBe(
+      expected,
+    );
+  });
+
+  it('is not for plain http, and must be one', () => {
+    expect(proxyOf('http://127.0.0.1/file', PROXY)).toBeUndefined();
+    for (const text of ['proxy:3128', 'socks5://proxy:1']) {
+      expect(() => proxyOf('https://hub.example', { HTTPS_PROXY: text })).toThrow(
+        'expected an http or https',
+      );
+    }
+  });
+});
+
+describe('the hub', () => {
+  const source = { hub: 'a/b', revision: 'c0ffee', path: 'onnx/model.onnx' };
+
+  it('is asked for the file at its commit', () => {
+    expect(remoteFile(source, {})).toEqual({
+      address: new URL('https://huggingface.co/a/b/resolve/c0ffee/onnx/model.onnx'),
+      headers: {},
+    });
+    const environment = { HF_ENDPOINT: 'https://mirror.example/hf/', HF_TOKEN: 't' };
+    const { address, headers } = remoteFile(source, environment);
+    expect(address.href).toBe('https://mirror.example/hf/a/b/resolve/c0ffee/onnx/model.onnx');
+    expect(headers).toEqual({ authorization: 'Bearer t' });
+  });
+
+  it('shares its cache', () => {
+    const tail = 'models--a--b/snapshots/c0ffee/onnx/model.onnx';
+    expect(sharedCachePath(source, { HF_HUB_CACHE: '/c' })).toBe(`/c/${tail}`);
+    expect(sharedCachePath(source, { HF_HOME: '/h' })).toBe(`/h/hub/${tail}`);
+    expect(sharedCachePath(source, { XDG_CACHE_HOME: '/x' })).toBe(`/x/huggingface/hub/${tail}`);
+  });
+
+  it('has a limit for silence', () => {
+    expect(stallLimit({})).toBe(30_000);
+    expect(stallLimit({ HF_HUB_DOWNLOAD_TIMEOUT: '2.5' })).toBe(2500);
+    expect(stallLimit({ HF_HUB_DOWNLOAD_TIMEOUT: 'soon' })).toBe(30_000);
+  });
+});
