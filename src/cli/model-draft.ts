@@ -54,7 +54,10 @@ export async function draftCard(
   const isTold = rasterSize(claims, facts, usual).width === first.size.width;
   const { size, recognised } = isTold ? first : await look(usual);
   const labels = labelsOf(names, recognised, printer);
-  return cardOf({ name, facts, claims, size, recognised, labels });
+  // TensorFlow counts labels from 1, since 0 is the background; COCO's ids are counted so by themselves.
+  const fromOne = recognised.boxes === 'yxyx-unit' && labels !== 'coco-91';
+  const counted = fromOne ? { ...recognised, firstClass: 1 } : recognised;
+  return cardOf({ name, facts, claims, size, recognised: counted, labels });
 }
 
 /** The raster's size: as asked for, as the graph fixes it, as the files say, or `side`. */
