@@ -77,7 +77,7 @@ export function textOf(body: SentBody): string {
 }
 
 /** Whether this is the question that finds out what the server can do. */
-export function isProbe(body: SentBody): boolean {
+function isProbe(body: SentBody): boolean {
   return body.messages.at(-1)?.content === COUNT_PROBE;
 }
 

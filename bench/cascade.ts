@@ -1,0 +1,114 @@
+/**
+ * Accuracy against the share of calls: the small refiner over the tools of `../shared/data/tool-predictions` with the stored
+ * answers of Qwen2.5-VL-7B in the place of the server. Names the small refiner as its argument: `v0` by default.
+ */
+import { createReadStream, existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { createInterface } from 'node:readline';
+import { extentOf, parseQueryLine } from '../src/formats/query-line.js';
+import { type BoxXyxy, xywhToXyxy } from '../src/geometry/box.js';
+import { iouXyxy } from '../src/geometry/overlap.js';
+import type { Candidate, RefineRequest, Refiner } from '../src/refinement/refiner.js';
+import { firstAnswer } from '../src/refinement/tool-answer.js';
+import { CallQuota } from '../src/refinement/vlm/call-quota.js';
+import { createCascade } from '../src/refinement/vlm/cascade.js';
+import { decisionOn } from '../src/refinement/vlm/vlm-refiner.js';
+import { print, rounded } from './vgr.js';
+
+const FOLDER = '../shared/data/tool-predictions';
+const TOOL = 'grounding-dino-tiny';
+const MODEL = 'qwen2.5-vl-7b';
+const SHARES = [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1];
+/** With all other tools of the rows at hand, and with the one tool alone. */
+const EVIDENCE = ['all tools', TOOL] as const;
+
+interface Row {
+  readonly request: RefineRequest;
+  readonly truth: BoxXyxy;
+  readonly stored: BoxXyxy | undefined;
+}
+
+// The built program: worker threads start from its files.
+const built = (name: string) => import(resolve('dist/cli', name));
+const { openPool } = await built('open-pool.js');
+const { openRefiner } = await built('open-refiner.js');
+const { Printer } = await built('printer.js');
+const opened = openPool(
+  { detector: 'none', device: 'cpu', sessions: 1, threads: 1 },
+  new Printer({ quiet: true }),
+);
+try {
+  if (!existsSync(FOLDER)) throw new Error(`no ${FOLDER}: the stored answers of real models`);
+  const wanted = process.argv[2] ?? 'v0';
+  const { refiner: small } = await openRefiner(wanted, opened.pool);
+  for (const name of ['refcoco-testA', 'refcoco+-testA', 'refcocog-test']) {
+    for (const evidence of EVIDENCE) {
+      const rows = await storedRows(name, evidence);
+      const curve: Record<string, number> = {};
+      for (const share of SHARES)
+        curve[`at_${share}`] = rounded(await accuracy(rows, small, share), 4);
+      const gain = (curve['at_0.5']! - curve.at_0!) / (curve.at_1! - curve.at_0!);
+      print({
+        bench: 'cascade, accuracy by share of calls',
+        small: wanted,
+        set: name,
+        evidence,
+        rows: rows.length,
+        ...curve,
+        gain_at_half: rounded(gain),
+      });
+    }
+  }
+} finally {
+  await opened.close();
+}
+
+async function storedRows(name: string, evidence: (typeof EVIDENCE)[number]): Promise<Row[]> {
+  const rows: Row[] = [];
+  const input = createReadStream(`${FOLDER}/${name}.jsonl`);
+  for await (const text of createInterface({ input })) {
+    const { query, tools, truthXywh } = parseQueryLine(text, rows.length + 1);
+    const candidates = tools
+      .filter((tool) => tool.name !== MODEL && (evidence === 'all tools' || tool.name === TOOL))
+      .flatMap(({ name: tool, boxes }) =>
+        boxes.map((box, rank): Candidate => ({ ...box, tool, rank })),
+      );
+    rows.push({
+      request: {
+        query,
+        image: extentOf(tools.flatMap(({ boxes }) => boxes.map(({ boxXyxy }) => boxXyxy))),
+        candidates,
+        toolName: TOOL,
+        tool: firstAnswer(candidates.filter(({ tool }) => tool === TOOL)),
+      },
+      truth: xywhToXyxy(truthXywh!),
+      stored: tools.find((tool) => tool.name === MODEL)?.boxes[0]?.boxXyxy,
+    });
+  }
+  return rows;
+}
+
+/** In the order of the file, as a run decides. */
+async function accuracy(rows: readonly Row[], small: Refiner, share: number): Promise<number> {
+  const stored = new Map(rows.map((row) => [row.request, row.stored]));
+  const large: Refiner = {
+    name: `vlm:${MODEL}`,
+    refine: async (requests) =>
+      requests.map((request) => {
+        const boxXyxy = stored.get(request) ?? null;
+        const think = { boxXyxy: null, score: 0, text: '' };
+        const answer = { boxXyxy, score: boxXyxy ? 1 : 0, text: '' };
+        if (!boxXyxy) return { think, answer: { ...answer, decision: 'fallback' as const } };
+        return { think, answer: { ...answer, decision: decisionOn(boxXyxy, request.tool) } };
+      }),
+  };
+  const quota = new CallQuota({ share, threshold: Number.POSITIVE_INFINITY });
+  const cascade = createCascade({ small, large, quota, tally: { asked: 0, failed: 0 } });
+  let right = 0;
+  for (const { request, truth } of rows) {
+    const [refinement] = await cascade.refine([request]);
+    const box = refinement!.answer.boxXyxy;
+    if (box && iouXyxy(box, truth) > 0.5) right += 1;
+  }
+  return right / rows.length;
+}
