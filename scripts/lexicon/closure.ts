@@ -80,7 +80,7 @@ function senseShown(synset: Synset): number {
  * words have a prior too, times how often photos show things of that field. Nicknames for persons ("pig") give way to the
  * things they are taken from.
  */
-export function senseWeights(wordnet: Wordnet, name: string): Map<string, number> {
+function senseWeights(wordnet: Wordnet, name: string): Map<string, number> {
   const offsets = wordnet.senses.get(name) ?? [];
   const synsets = offsets.map((offset) => wordnet.synsets.get(offset) as Synset);
   const things = synsets.some((s) => SEEN_FIELDS.has(s.field) && s.field !== PERSON_FIELD);

@@ -66,7 +66,7 @@ export function toolPlace(rows: ArrayLike<number>, count: number): number {
 }
 
 /** Actions beyond the boxes, for readers of {@link chooseAction}: keep, then none. */
-export function actionKind(action: number, boxes: number): 'take' | 'keep' | 'none' {
+function actionKind(action: number, boxes: number): 'take' | 'keep' | 'none' {
   if (action < boxes) return 'take';
   return action === boxes + EXTRA_ACTIONS - 1 ? 'none' : 'keep';
 }
