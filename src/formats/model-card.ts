@@ -4,7 +4,6 @@ import { type Category, COCO_BY_ID, COCO_CATEGORIES } from './coco-categories.js
 
 export type { CardFault } from './card-fault.js';
 export type { DetectorFamilyName } from './detector-outputs.js';
-export type { RefinerCard } from './refiner-card.js';
 
 import { FAMILY_NAMES, FAMILY_OUTPUTS, rolesText } from './detector-outputs.js';
 import { refinerCard } from './refiner-card.js';
