@@ -34,9 +34,9 @@ Queries are JSONL, one object a line: {"id": "q1", "image": "zoo/3.jpg", "query"
     }),
     refiner: Flags.string({
       summary:
-        'v0 (transparent scorer), vlm (a model behind a server), cascade (v0, and the server where it is unsure) or none (the detector alone)',
+        'lite (learned), the name or folder of one of your own, v0 (transparent scorer), vlm (a model behind a server), cascade (a small one, and the server where it is unsure) or none (the detector alone)',
       env: 'VGR_REFINER',
-      default: 'v0',
+      default: 'lite',
       helpGroup: 'MODELS',
     }),
     tool: Flags.string({
