@@ -221,9 +221,10 @@ describe('refine', () => {
     expect((await runOf(lines, [], 'testdet').results)[0]).toMatchObject({
       tool: { name: 'testdet', bbox_2d: [1, 2, 3, 4] },
     });
+    // A tool that the line has no boxes of gave no answer.
     expect((await runOf(lines, [], 'other').results)[0]).toMatchObject({
-      type: 'error',
-      code: 'QUERY_INVALID',
+      type: 'result',
+      tool: { name: 'other', bbox_2d: null },
     });
   });
 
