@@ -18,6 +18,7 @@ import {
 } from '../formats/model-card.js';
 import type { ImageSize } from '../geometry/box.js';
 import type { SessionPool } from '../inference/pool.js';
+import type { OpenPhoto, PhotoRef } from '../pipeline/ports.js';
 import type { ModelFacts } from './model-facts.js';
 import type { Printer } from './printer.js';
 
@@ -31,21 +32,34 @@ export interface ModelClaims {
   readonly citation?: string | undefined;
 }
 
+/** A card, and what of it nothing told. */
+export interface DraftedCard {
+  readonly card: DetectorCard;
+  readonly guessed: { readonly labels: boolean; readonly pixels: boolean };
+}
+
+/** What a card is drafted from. */
+export interface DraftParts {
+  /** Under this name the graph stands in the pool. */
+  readonly name: string;
+  readonly facts: ModelFacts;
+  readonly claims: ModelClaims;
+  readonly names: LabelNames | undefined;
+  readonly pool: SessionPool;
+  /** What the graph is run on; a grey photo where there is none. */
+  readonly photo: { readonly ref: PhotoRef; readonly open: OpenPhoto } | undefined;
+  readonly printer: Printer;
+}
+
 /**
- * The card of a graph that stands in the pool under `name`: runs it once and tells its family by what comes out.
+ * The card of a graph: runs it once and tells its family by what comes out.
  * @throws VgrError MODEL_INVALID with what was expected and what was found; USAGE, INPUT_INVALID
  */
-export async function draftCard(
-  name: string,
-  facts: ModelFacts,
-  claims: ModelClaims,
-  names: LabelNames | undefined,
-  pool: SessionPool,
-  printer: Printer,
-): Promise<DetectorCard> {
+export async function draftCard(parts: DraftParts): Promise<DraftedCard> {
+  const { name, facts, claims, names, printer } = parts;
   const look = async (side: number): Promise<{ size: ImageSize; recognised: Recognition }> => {
     const size = rasterSize(claims, facts, side);
-    const outputs = await observe(pool, name, facts, size);
+    const outputs = await observe(parts, size);
     return { size, recognised: recognise(facts, outputs, size, claims, names?.length) };
   };
   const first = await look(habitualSize(claims.family ?? 'yolo'));
@@ -57,7 +71,13 @@ export async function draftCard(
   // TensorFlow counts labels from 1, since 0 is the background; COCO's ids are counted so by themselves.
   const fromOne = recognised.boxes === 'yxyx-unit' && labels !== 'coco-91';
   const counted = fromOne ? { ...recognised, firstClass: 1 } : recognised;
-  return cardOf({ name, facts, claims, size, recognised: counted, labels });
+  return {
+    card: cardOf({ name, facts, claims, size, recognised: counted, labels }),
+    guessed: {
+      labels: names === undefined && recognised.classes === undefined,
+      pixels: !claims.pixels && !claims.channels && !facts.hub,
+    },
+  };
 }
 
 /** The raster's size: as asked for, as the graph fixes it, as the files say, or `side`. */
@@ -83,19 +103,18 @@ function parseSize(text: string): ImageSize {
   );
 }
 
-/** Runs the graph once, on a grey photo: shapes say more than the file does. */
+/** Runs the graph once: shapes say more than the file does. */
 async function observe(
-  pool: SessionPool,
-  name: string,
-  { inputs, hub }: ModelFacts,
+  { pool, name, facts: { inputs, hub }, photo }: DraftParts,
   size: ImageSize,
 ): Promise<ObservedOutput[]> {
   const input = draftInput(
     { inputs, size, hub },
     { family: 'detr', classes: undefined, outputs: {} },
   );
-  const data = new Uint8Array(size.width * size.height * 3).fill(114);
-  const feeds = packRasters([{ ...size, data }], { name, input } as DetectorCard);
+  const grey = { ...size, data: new Uint8Array(size.width * size.height * 3).fill(114) };
+  const raster = photo ? (await photo.open(photo.ref, input)).raster : grey;
+  const feeds = packRasters([raster], { name, input } as DetectorCard);
   try {
     return Object.entries(await pool.run(name, feeds)).map(([output, tensor]) => ({
       name: output,

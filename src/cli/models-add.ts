@@ -1,4 +1,3 @@
-import { type PixelEncodingName, pixelEncodings } from '../detection/pixel-encoding.js';
 import { printable, quoted, VgrError } from '../formats/fault.js';
 import { type LabelNames, parseLabelFile } from '../formats/label-list.js';
 import { categoriesOf, type DetectorCard, holdsWeightsOf } from '../formats/model-card.js';
@@ -8,12 +7,12 @@ import { installModel } from '../io/model-install.js';
 import { modelsFolder } from '../io/model-place.js';
 import { listModels, type StoredModel } from '../io/model-store.js';
 import { readTextIfThere } from '../io/text-file.js';
-import type { PhotoRef } from '../pipeline/ports.js';
 import { photoOpener } from './engine.js';
 import { inferenceSettings } from './inference-settings.js';
+import { bestTrial, POOR_AGREEMENT, type Trial } from './model-choice.js';
 import { draftCard, type ModelClaims } from './model-draft.js';
 import { type ModelFacts, nameOfFile, readModelFacts } from './model-facts.js';
-import { agreementWithEmbedded, type TrialPhoto, trialPhotos, tryDetector } from './model-trial.js';
+import { trialPhotos } from './model-trial.js';
 import type { Printer } from './printer.js';
 
 /** The flags of `vgr models add`, as the parser gives them. */
@@ -24,12 +23,6 @@ export interface AddFlags extends ModelClaims {
   readonly device: string;
   readonly 'dry-run': boolean;
 }
-
-/** Below this the embedded detector sees other things in other places, which speaks of wrong labels or pixels. */
-const POOR_AGREEMENT = 0.35;
-
-/** By as much must other pixels agree better to be taken: less is chance over a handful of photos. */
-const CLEAR_GAIN = 0.2;
 
 /** Best detections of a photo that are shown. */
 const SHOWN = 6;
@@ -67,9 +60,14 @@ export async function addModelCommand(
   try {
     await pool.load({ name, bytes: facts.ready });
     if (known) printer.note(`note: the card of ${name} describes this file`);
-    const draft = known?.card ?? (await draftCard(name, facts, flags, names, pool, printer));
-    const mayChange = !known && !flags.pixels && !flags.channels && !facts.hub;
-    const card = await tried(draft, mayChange, photos, pool, printer);
+    const open = photoOpener(PHOTO_LIMIT);
+    const first = photos[0] && { ref: photos[0], open };
+    const draft = known
+      ? { card: known.card, guessed: { labels: false, pixels: false } }
+      : await draftCard({ name, facts, claims: flags, names, pool, photo: first, printer });
+    const trial = await bestTrial(draft, photos, open, pool, printer);
+    await show(trial, printer);
+    const { card } = trial;
     if (flags['dry-run']) {
       await printer.data(`${JSON.stringify(card, null, 2)}\n`);
       return 0;
@@ -109,67 +107,6 @@ async function readLabels(path: string): Promise<LabelNames> {
   });
 }
 
-/**
- * Runs the draft over photos and shows what it finds. Where it hardly agrees with the embedded detector and nothing says how
- * pixels go in, the other ways are tried.
- * @returns the card, with the pixels that do best
- */
-async function tried(
-  draft: DetectorCard,
-  mayChange: boolean,
-  photos: readonly PhotoRef[],
-  pool: SessionPool,
-  printer: Printer,
-): Promise<DetectorCard> {
-  const open = photoOpener(PHOTO_LIMIT);
-  // COCO's ids are common ground with the embedded detector; other label sets cannot be compared.
-  const comparable = photos.length > 0 && typeof draft.labels === 'string';
-  const compare = comparable ? await agreementWithEmbedded(pool, photos, open) : undefined;
-  const trialOf = async (card: DetectorCard): Promise<Trial> => {
-    const shown = await tryDetector(pool, card, photos, open);
-    return { card, shown, agreed: compare?.(shown) };
-  };
-  let best = await trialOf(draft);
-  if (best.agreed !== undefined && best.agreed < POOR_AGREEMENT && mayChange) {
-    best = await otherPixels(best, trialOf, printer);
-  }
-  await show(best, printer);
-  if (best.agreed !== undefined && best.agreed < POOR_AGREEMENT) {
-    printer.note(
-      'warning: it hardly agrees with the embedded detector: the labels (--labels), the pixels (--pixels, --channels) or the size (--size) may be others',
-    );
-  }
-  return best.card;
-}
-
-interface Trial {
-  readonly card: DetectorCard;
-  readonly shown: readonly TrialPhoto[];
-  readonly agreed: number | undefined;
-}
-
-async function otherPixels(
-  usual: Trial,
-  trialOf: (card: DetectorCard) => Promise<Trial>,
-  printer: Printer,
-): Promise<Trial> {
-  if (usual.card.input.type === 'uint8') return usual;
-  let best = usual;
-  let pixels: readonly [PixelEncodingName, string] | undefined;
-  for (const [name, encoding] of pixelEncodings()) {
-    const { input } = usual.card;
-    const other = await trialOf({ ...usual.card, input: { ...input, ...encoding } });
-    if ((other.agreed ?? 0) <= (best.agreed ?? 0)) continue;
-    best = other;
-    pixels = [name, encoding.channels];
-  }
-  if (!pixels || (best.agreed ?? 0) < (usual.agreed ?? 0) + CLEAR_GAIN) return usual;
-  printer.note(
-    `note: taken with --pixels ${pixels[0]} --channels ${pixels[1]}, since it then agrees far better with the embedded detector`,
-  );
-  return best;
-}
-
 async function show({ card, shown, agreed }: Trial, printer: Printer): Promise<void> {
   const { input, family, name } = card;
   const labels = categoriesOf(card).length;
@@ -185,5 +122,9 @@ async function show({ card, shown, agreed }: Trial, printer: Printer): Promise<v
   if (agreed === undefined) return;
   await printer.data(
     `agrees with the embedded detector: AP50 ${agreed.toFixed(2)} over ${shown.length} photos\n`,
+  );
+  if (agreed >= POOR_AGREEMENT) return;
+  printer.note(
+    'warning: it hardly agrees with the embedded detector: the labels (--labels), the pixels (--pixels, --channels) or the size (--size) may be others',
   );
 }

@@ -242,6 +242,8 @@ function isList({ dims }: Tensor, width?: number): boolean {
 /** TensorFlow's exports name their boxes so and put y first; others put x first, in pixels or units. */
 function listedBoxes({ name, tensor }: ObservedOutput): Pick<Recognition, 'boxes' | 'firstClass'> {
   if (/^detection_boxes/.test(name)) return { boxes: 'yxyx-unit' };
+  // Without boxes in the photo, a list without a batch is torchvision's, in pixels.
+  if (tensor.data.length === 0) return { boxes: 'xyxy-pixels' };
   const furthest = Array.from(tensor.data, Number).reduce((a, b) => Math.max(a, Math.abs(b)), 0);
   return { boxes: furthest > 2 ? 'xyxy-pixels' : 'xyxy-unit' };
 }

@@ -516,11 +516,58 @@ describe('the trial of a new model', () => {
       const env = { VGR_MODELS_DIR: freshFolder() };
       const run = await vgr(['models', 'add', file, '--device', 'cpu'], { env });
       expect(run.code).toBe(0);
-      expect(run.stderr).toContain('taken with --pixels unit --channels bgr');
+      expect(run.stderr).toContain(
+        'taken with --pixels unit --channels bgr, as it then agrees far better',
+      );
       expect(run.stdout).toMatch(/cats\.jpg: cat 0\.\d\d, cat 0\.\d\d/);
       expect(Number(/AP50 ([\d.]+)/.exec(run.stdout)?.[1])).toBeGreaterThan(0.5);
     },
   );
+
+  it('finds out how a graph of finished boxes numbers its labels', async () => {
+    const cats = 'fixtures/images/cats.jpg';
+    const seen = await vgr([
+      'detect',
+      cats,
+      '--device',
+      'cpu',
+      '--classes',
+      'cat',
+      '--min-score',
+      '0.4',
+    ]);
+    const [line] = jsonLines(seen.stdout) as {
+      width: number;
+      height: number;
+      detections: { bbox_2d: number[] }[];
+    }[];
+    const boxes = line!.detections.map(({ bbox_2d: [x1, y1, x2, y2] }) => [
+      x1! / line!.width,
+      y1! / line!.height,
+      x2! / line!.width,
+      y2! / line!.height,
+    ]);
+    expect(boxes.length).toBeGreaterThan(0);
+    const rows = boxes.length;
+    const each = (value: number) => Object.fromEntries(boxes.map((_, row) => [row, value]));
+    const plan: GraphPlan = {
+      image: nchw('image'),
+      outputs: [
+        { name: 'bboxes', dims: [rows, 4], values: table(4, { ...boxes }) },
+        // Cats are the 16th of COCO's 80 labels; by COCO's ids 16 is a bird.
+        { name: 'labels', type: 'int64', dims: [rows], values: each(16) },
+        { name: 'scores', dims: [rows], values: each(0.9) },
+      ],
+    };
+    const { card, stderr, stdout } = await add({ plan, flags: ['--photo', cats] });
+    expect(stderr).toContain("taken with COCO's 80 labels from 1 on");
+    expect(stdout).toContain('cats.jpg: cat 0.90');
+    expect(card).toMatchObject({
+      family: 'ssd',
+      labels: 'coco-80',
+      decoding: { firstClass: 1, boxes: 'xyxy-unit' },
+    });
+  });
 
   it.skipIf(!existsSync(shared))(
     'warns where the detector hardly agrees with the embedded one',
@@ -544,7 +591,7 @@ describe('the trial of a new model', () => {
       const removed = await vgr(['models', 'remove', 'yolox-nano'], { env });
       expect(removed.stdout).toBe('yolox-nano: removed\n');
       const listed = await vgr(['models', 'list'], { env });
-      expect(listed.stdout).toMatch(/^yolox-nano .*\(weights not here\)$/m);
+      expect(listed.stdout).toMatch(/^yolox-nano .*\(not here: vgr models pull\)$/m);
     },
   );
 });
