@@ -12,7 +12,7 @@ import type { Candidate, RefineRequest, Refiner } from '../src/refinement/refine
 import { firstAnswer } from '../src/refinement/tool-answer.js';
 import { CallQuota } from '../src/refinement/vlm/call-quota.js';
 import { createCascade } from '../src/refinement/vlm/cascade.js';
-import { decisionOn } from '../src/refinement/vlm/vlm-refiner.js';
+import { decisionOn } from '../src/refinement/vlm/vlm-answer.js';
 import { print, rounded } from './vgr.js';
 
 const FOLDER = '../shared/data/tool-predictions';

@@ -10,11 +10,11 @@ import type { PhotoRef } from '../pipeline/ports.js';
 import type { Refiner } from '../refinement/refiner.js';
 import { CallQuota } from '../refinement/vlm/call-quota.js';
 import { createCascade } from '../refinement/vlm/cascade.js';
-import type { VlmMode } from '../refinement/vlm/conversation.js';
+import type { VlmMode, VlmProtocol } from '../refinement/vlm/conversation.js';
 import { type PromptWriter, piterPrompt, twoStagePrompt } from '../refinement/vlm/prompt.js';
 import { templatePrompt } from '../refinement/vlm/prompt-template.js';
 import { detectMode } from '../refinement/vlm/vlm-mode.js';
-import { createVlmRefiner, type VlmProtocol } from '../refinement/vlm/vlm-refiner.js';
+import { createVlmRefiner } from '../refinement/vlm/vlm-refiner.js';
 import { emptyTally } from '../refinement/vlm/vlm-tally.js';
 import { openRefiner } from './open-refiner.js';
 import { sha256Of } from './versions.js';
@@ -157,8 +157,8 @@ async function openCascade(
 }
 
 /** The prompt, and the sha256 of the template's file where it is from one. */
-async function promptOf(
-  flags: OpenRefinerFlags,
+export async function promptOf(
+  flags: Pick<VlmFlags, 'prompt-template' | 'protocol'>,
 ): Promise<{ readonly prompt: PromptWriter; readonly sha256?: string }> {
   const file = flags['prompt-template'];
   if (file === undefined) {

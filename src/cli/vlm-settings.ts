@@ -76,7 +76,9 @@ export function chatSettings(
 }
 
 /** The grid of the preset, with what the flags change of it. @throws VgrError USAGE */
-export function pixelGrid(flags: VlmFlags): PixelGrid {
+export function pixelGrid(
+  flags: Pick<VlmFlags, 'vlm-preset' | 'vlm-grid' | 'vlm-min-pixels' | 'vlm-max-pixels'>,
+): PixelGrid {
   const preset: PixelGrid = GRIDS[flags['vlm-preset'] as GridName];
   const step = flags['vlm-grid'] ?? preset.step;
   const maxPixels = flags['vlm-max-pixels'] ?? preset.maxPixels;

@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { VgrError } from '../formats/fault.js';
 import type { Chat, ChatReply, ChatRequest } from '../refinement/vlm/chat.js';
 import { CacheKeys, type ChatCache } from './chat-cache.js';
+import { estimatedPrompt, estimatedUse } from './chat-estimate.js';
 import { ChatFault } from './chat-fault.js';
 import { Pace, Slots, wait } from './chat-pace.js';
 import type { ReadReply } from './chat-reply.js';
@@ -32,8 +33,6 @@ const LONGEST_BACKOFF = 30_000;
 const FAILURES_IN_A_ROW = 3;
 /** Requests that a server refuses from the start on: it refuses them all. */
 const REFUSALS_AT_FIRST = 8;
-const CHARACTERS_PER_TOKEN = 4;
-const TOKENS_PER_PICTURE = 1300;
 
 /**
  * Asks a server and bears with it: bounded concurrency and pace, repeats after what may pass, a breaker for when the server is
@@ -124,7 +123,7 @@ export class ChatClient {
   }
 
   async #attempt(body: ChatBody, request: ChatRequest): Promise<ReadReply> {
-    const guess = promptTokens(request) + request.maxTokens / 4;
+    const guess = estimatedPrompt(request) + request.maxTokens / 4;
     if (this.#broken) throw this.#broken;
     const reserve = this.#ledger.open(guess);
     let use: TokenUse | undefined;
@@ -133,7 +132,7 @@ export class ChatClient {
       await this.#takeTurn(reserve);
       const read = await this.#transport.send(body, this.#cut.signal);
       estimated = read.use === undefined;
-      use = read.use ?? estimate(request, read.reply);
+      use = read.use ?? estimatedUse(request, read.reply);
       this.#successes += 1;
       this.#failuresInARow = 0;
       return read;
@@ -242,26 +241,4 @@ function stopped(): VgrError {
   return new VgrError('SERVER_UNAVAILABLE', 'the run was stopped while it waited for the server', {
     hint: 'a rerun goes on from here',
   });
-}
-
-function estimate(request: ChatRequest, { text }: ChatReply): TokenUse {
-  return {
-    prompt: promptTokens(request),
-    completion: Math.ceil(text.length / CHARACTERS_PER_TOKEN),
-  };
-}
-
-function promptTokens({ messages }: ChatRequest): number {
-  let tokens = 0;
-  for (const { content } of messages) {
-    const parts =
-      typeof content === 'string' ? [{ type: 'text', text: content } as const] : content;
-    for (const part of parts) {
-      tokens +=
-        part.type === 'text'
-          ? Math.ceil(part.text.length / CHARACTERS_PER_TOKEN)
-          : TOKENS_PER_PICTURE;
-    }
-  }
-  return tokens;
 }

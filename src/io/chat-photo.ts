@@ -1,7 +1,9 @@
 import sharp from 'sharp';
 import type { ImageSize } from '../geometry/box.js';
 import type { RgbRaster } from '../geometry/raster.js';
+import { writeFileAtomic } from './atomic-file.js';
 import { openPhoto } from './photo-decoder.js';
+import { fileExists } from './text-file.js';
 
 export type PictureFormat = 'jpeg' | 'png';
 
@@ -48,13 +50,35 @@ export class PictureMaker {
     return url;
   }
 
-  async #make(path: string, { width, height }: ImageSize): Promise<string> {
-    const { format, maxPixels } = this.#options;
-    const spec = { width, height, fit: 'stretch', fill: 0 } as const;
-    const { raster } = await openPhoto(path, spec, { maxPixels });
-    const bytes = await encode(raster, format);
-    return `data:image/${format};base64,${bytes.toString('base64')}`;
+  async #make(path: string, picture: ImageSize): Promise<string> {
+    const bytes = await pictureOf(path, picture, this.#options);
+    return `data:image/${this.#options.format};base64,${bytes.toString('base64')}`;
   }
+}
+
+/**
+ * Writes a photo as a picture of that size, unless the file is there.
+ * @throws VgrError as `openPhoto`; DISK_FULL, OUTPUT_UNWRITABLE
+ */
+export async function savePicture(
+  path: string,
+  picture: ImageSize,
+  target: string,
+  options: PictureOptions,
+): Promise<void> {
+  if (fileExists(target)) return;
+  const bytes = await pictureOf(path, picture, options);
+  await writeFileAtomic(target, [bytes]);
+}
+
+async function pictureOf(
+  path: string,
+  { width, height }: ImageSize,
+  { format, maxPixels }: PictureOptions,
+): Promise<Buffer> {
+  const spec = { width, height, fit: 'stretch', fill: 0 } as const;
+  const { raster } = await openPhoto(path, spec, { maxPixels });
+  return encode(raster, format);
 }
 
 async function encode({ data, width, height }: RgbRaster, format: PictureFormat): Promise<Buffer> {

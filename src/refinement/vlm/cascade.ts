@@ -4,7 +4,7 @@ import { agreement } from '../agreement.js';
 import { grounders } from '../grounder.js';
 import type { Answer, Candidate, Refinement, RefineRequest, Refiner } from '../refiner.js';
 import type { CallQuota } from './call-quota.js';
-import { decisionOn } from './vlm-refiner.js';
+import { decisionOn } from './vlm-answer.js';
 
 /** Boxes overlap more than this (IoU) where they show the same object. */
 const SAME_OBJECT_IOU = 0.5;

@@ -2,6 +2,9 @@ import type { Chat, ChatMessage, ChatReply } from './chat.js';
 import { GO_ON } from './prompt.js';
 import { FUNCTION_CALL } from './tool-block.js';
 
+/** think-rethink: two stages. piter: one turn with the tools' boxes in the prompt. */
+export type VlmProtocol = 'think-rethink' | 'piter';
+
 /** continue: the server goes on with an assistant's message. multi-turn: the tool's result is the user's next turn. */
 export type VlmMode = 'continue' | 'multi-turn';
 

@@ -1,7 +1,5 @@
 import { VgrError } from '../../formats/fault.js';
-import type { BoxXyxy } from '../../geometry/box.js';
-import { iouXyxy } from '../../geometry/overlap.js';
-import type { Answer, Candidate, Refinement, RefineRequest, Refiner, Thought } from '../refiner.js';
+import type { Candidate, Refinement, RefineRequest, Refiner } from '../refiner.js';
 import type { Chat, ChatMessage } from './chat.js';
 import {
   type Conversation,
@@ -10,6 +8,7 @@ import {
   repairTurn,
   twoStages,
   type VlmMode,
+  type VlmProtocol,
 } from './conversation.js';
 import {
   fromModelXyxy,
@@ -19,13 +18,11 @@ import {
   type PixelGrid,
 } from './pixel-grid.js';
 import { normalisedQuery, type PromptFacts, type PromptWriter, repairPrompt } from './prompt.js';
-import { answerText, formatTerm, lastPart } from './reply.js';
+import { answerText } from './reply.js';
 import { type ReplyAnswer, readAnswer } from './reply-boxes.js';
-import { type ShownTool, shownTools, toolBlock, toolResults } from './tool-block.js';
+import { shownTools, toolBlock, toolResults } from './tool-block.js';
+import { answerOf, type Talk, thoughtOf } from './vlm-answer.js';
 import { countNotes, type VlmTally } from './vlm-tally.js';
-
-/** think-rethink: two stages. piter: one turn with the tools' boxes in the prompt. */
-export type VlmProtocol = 'think-rethink' | 'piter';
 
 export interface VlmSettings {
   readonly chat: Chat;
@@ -46,11 +43,6 @@ export interface VlmSettings {
   readonly tally: VlmTally;
 }
 
-/** Boxes overlap this much (IoU) where they show the same object. */
-const SAME_OBJECT_IOU = 0.5;
-/** Of a model that tells no probabilities. */
-const STATED = 1;
-const MAX_TEXT = 4000;
 /** @see VG-Refiner, arXiv 2512.06373, decoding */
 const REPETITION_PENALTY = 1.05;
 
@@ -67,14 +59,10 @@ export function createVlmRefiner(settings: VlmSettings): Refiner {
   };
 }
 
-/** One query's talk with the model, and what is needed to understand it. */
-interface Talk {
-  readonly request: RefineRequest;
-  readonly settings: VlmSettings;
+/** One query's talk with the model. */
+interface OpenTalk extends Talk {
   readonly conversation: Conversation;
-  readonly view: ModelView;
   readonly facts: PromptFacts;
-  readonly tools: readonly ShownTool[];
 }
 
 /** @throws VgrError QUERY_INVALID where there is no photo to look at; of the photo; of the chat */
@@ -97,9 +85,10 @@ async function converse(
   const tools = shownTools(request, view, settings.boxesPerTool);
   const mode = protocol === 'piter' ? 'multi-turn' : await settings.mode();
   const penalty = settings.repetitionPenalty ?? (mode === 'continue' ? REPETITION_PENALTY : null);
-  const talk: Talk = {
+  const talk: OpenTalk = {
     request,
-    settings,
+    protocol,
+    tally: settings.tally,
     conversation: {
       chat,
       mode,
@@ -132,8 +121,8 @@ async function converse(
 }
 
 /** The answer; where it cannot be read, that of one more turn. */
-async function readOrRepair(talk: Talk, exchange: Exchange): Promise<ReplyAnswer> {
-  const { tally } = talk.settings;
+async function readOrRepair(talk: OpenTalk, exchange: Exchange): Promise<ReplyAnswer> {
+  const { tally } = talk;
   const first = readIn(talk, exchange.last);
   if (first.kind !== 'unreadable') return first;
   tally.repairs += 1;
@@ -145,10 +134,10 @@ async function readOrRepair(talk: Talk, exchange: Exchange): Promise<ReplyAnswer
 }
 
 /** An answer in photo pixels. A point stands for the candidate around it. */
-function readIn({ request, view, settings }: Talk, text: string): ReplyAnswer {
+function readIn({ request, view, tally }: Talk, text: string): ReplyAnswer {
   const read = readAnswer(answerText(text), modelExtent(view));
   if (read.kind === 'boxes') {
-    countNotes(settings.tally, read.notes);
+    countNotes(tally, read.notes);
     return { ...read, boxesXyxy: read.boxesXyxy.map((box) => fromModelXyxy(box, view)) };
   }
   if (read.kind !== 'point') return read;
@@ -156,7 +145,7 @@ function readIn({ request, view, settings }: Talk, text: string): ReplyAnswer {
   const { x1, y1 } = fromModelXyxy({ x1: x, y1: y, x2: x, y2: y }, view);
   const around = candidateAround(request, x1, y1);
   if (!around) return { kind: 'unreadable', reason: 'it holds a point in place of a box' };
-  countNotes(settings.tally, ['point']);
+  countNotes(tally, ['point']);
   return { kind: 'boxes', boxesXyxy: [around.boxXyxy], notes: ['point'] };
 }
 
@@ -176,91 +165,4 @@ function candidateAround({ candidates }: RefineRequest, x: number, y: number): C
     }
   }
   return best;
-}
-
-function thoughtOf({ view, settings }: Talk, { blind, confidence }: Exchange): Thought {
-  if (settings.protocol === 'piter') {
-    return { boxXyxy: null, score: 0, text: 'asked in one turn, with the boxes of the tools' };
-  }
-  const text = lastPart(blind, 'think') ?? '';
-  const own = readAnswer(lastPart(blind, 'answer') ?? text, modelExtent(view));
-  const box = own.kind === 'boxes' ? fromModelXyxy(own.boxesXyxy.at(-1)!, view) : null;
-  return {
-    boxXyxy: box,
-    score: box ? (confidence ?? STATED) : 0,
-    text: text.slice(0, MAX_TEXT),
-  };
-}
-
-function answerOf(talk: Talk, exchange: Exchange, read: ReplyAnswer): Answer {
-  const { request, settings } = talk;
-  const { tally } = settings;
-  const twoStage = settings.protocol !== 'piter';
-  const format = formatTerm(`${exchange.blind}\n${exchange.last}`);
-  if (twoStage && format === 0) tally.unformatted += 1;
-  if (!exchange.called) tally.uncalled += 1;
-  const said = lastPart(exchange.last, 'rethink') ?? '';
-  const text = said.slice(0, MAX_TEXT);
-  const base = twoStage ? { format } : {};
-  const score = exchange.confidence ?? STATED;
-  if (read.kind === 'none') {
-    return {
-      ...base,
-      boxXyxy: null,
-      score,
-      decision: 'none',
-      text: text || 'the model finds nothing in the image that fits',
-    };
-  }
-  if (read.kind !== 'boxes') {
-    return {
-      ...base,
-      boxXyxy: request.tool?.boxXyxy ?? null,
-      score: request.tool?.score ?? 0,
-      decision: 'fallback',
-      text: "the model's answer cannot be read, the tool's box stands",
-    };
-  }
-  const boxes = read.boxesXyxy.map((box) => copiedBox(box, talk) ?? box);
-  const box = boxes[0]!;
-  const decision = decisionOn(box, request.tool);
-  return {
-    ...base,
-    boxXyxy: box,
-    score,
-    decision,
-    text: text || DEFAULT_TEXT[decision],
-    ...(boxes.length > 1 && { boxesXyxy: boxes }),
-  };
-}
-
-const DEFAULT_TEXT = {
-  confirm: "the model keeps the tool's box",
-  correct: "the model chooses another object than the tool's",
-  adjust: 'the model draws another box around the same object',
-} as const;
-
-/**
- * The tool's own box where the model wrote the very numbers that it was shown: what it kept must not move by rounding.
- */
-function copiedBox(box: BoxXyxy, { tools, view }: Talk): BoxXyxy | undefined {
-  for (const { candidate, writtenXyxy } of tools.flat()) {
-    const shown = fromModelXyxy(writtenXyxy, view);
-    const moved = Math.max(
-      Math.abs(box.x1 - shown.x1),
-      Math.abs(box.y1 - shown.y1),
-      Math.abs(box.x2 - shown.x2),
-      Math.abs(box.y2 - shown.y2),
-    );
-    if (moved < 1e-6) return candidate.boxXyxy;
-  }
-  return undefined;
-}
-
-/** What an answer makes of the tool's box. */
-export function decisionOn(box: BoxXyxy, tool: Candidate | null): 'confirm' | 'correct' | 'adjust' {
-  if (tool === null) return 'correct';
-  const { x1, y1, x2, y2 } = tool.boxXyxy;
-  if (box.x1 === x1 && box.y1 === y1 && box.x2 === x2 && box.y2 === y2) return 'confirm';
-  return iouXyxy(box, tool.boxXyxy) >= SAME_OBJECT_IOU ? 'adjust' : 'correct';
 }
