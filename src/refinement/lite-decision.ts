@@ -1,7 +1,6 @@
 import type { BoxXyxy } from '../geometry/box.js';
 import { cxcywhToXyxy } from '../geometry/box.js';
 import { iouXyxy } from '../geometry/overlap.js';
-import { EXTRA_ACTIONS } from './policy-inputs.js';
 
 /** Boxes that overlap more (IoU) show one object. */
 const SAME_OBJECT_IOU = 0.5;
@@ -63,10 +62,4 @@ export function toolPlace(rows: ArrayLike<number>, count: number): number {
   const width = count === 0 ? 0 : rows.length / count;
   for (let row = 0; row < count; row++) if (rows[row * width] === 1) return row;
   return -1;
-}
-
-/** Actions beyond the boxes, for readers of {@link chooseAction}: keep, then none. */
-function actionKind(action: number, boxes: number): 'take' | 'keep' | 'none' {
-  if (action < boxes) return 'take';
-  return action === boxes + EXTRA_ACTIONS - 1 ? 'none' : 'keep';
 }
