@@ -7,7 +7,7 @@ import { expect } from 'vitest';
 import { freshFolder, jsonLines, type Outcome } from './vgr.js';
 
 /** The files that are the same however often a run was cut off. run.json tells times. */
-const FINAL_FILES = ['annotations.json', 'predictions.json', 'results.jsonl'] as const;
+export const FINAL_FILES = ['annotations.json', 'predictions.json', 'results.jsonl'] as const;
 
 /** Everything in an output folder by name; of run.json only that it is there. */
 export function outputBytes(folder: string): Record<string, string> {
@@ -54,7 +54,7 @@ export function expectClean({ stdout, stderr }: Pick<Outcome, 'stdout' | 'stderr
 }
 
 /** Node's options that load a file of this folder into every thread of the program. */
-function preloading(name: string): { readonly NODE_OPTIONS: string } {
+export function preloading(name: string): { readonly NODE_OPTIONS: string } {
   return { NODE_OPTIONS: `--import ${pathToFileURL(join('test/support', name)).href}` };
 }
 
