@@ -18,6 +18,9 @@ restarts=${SLURM_RESTART_COUNT:-0}
 # have been on another node, where nobody can ask whether that process lives.
 if [ "$restarts" -gt 0 ]; then rm -f -- "$shard/.vgr.lock"; fi
 
+# The cores that Slurm gives to this task, not those of the node.
+export VGR_SESSIONS="${VGR_SESSIONS:-${SLURM_CPUS_PER_TASK:-1}}" VGR_THREADS="${VGR_THREADS:-1}"
+
 "${VGR:-vgr}" "$@" --shard auto --output "$shard" --quiet &
 child=$!
 stopped_by=

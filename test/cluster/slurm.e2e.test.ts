@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { comesTrue, FINAL_FILES, linesFile } from '../support/faults.js';
+import { comesTrue, FINAL_FILES, linesFile, summaryOf } from '../support/faults.js';
 import { SlurmCluster, whyNoSlurm } from '../support/slurm-cluster.js';
 import { freshFolder, jsonLines, photoFolder, vgr } from '../support/vgr.js';
 
@@ -52,30 +52,26 @@ describe.skipIf(missing !== undefined)('an array on a real Slurm', () => {
     expect([0, 1]).toContain(one.code);
 
     const output = freshFolder();
-    Object.assign(process.env, { VGR: program(), SBATCH_TIMELIMIT: '10' });
-    // One CPU a task: two run side by side, two wait, as on a cluster that is busy.
-    Object.assign(process.env, { SBATCH_CPUS_PER_TASK: '1' });
-    const submitted = cluster.run('sh', [
-      'deploy/slurm/submit.sh',
-      String(SHARDS),
-      output,
-      ...args,
-      '--sessions',
-      '1',
-    ]);
+    const submitted = cluster.run('deploy/slurm/submit.sh', [String(SHARDS), output, ...args], {
+      VGR: program(),
+      SBATCH_TIMELIMIT: '10',
+    });
     expect(submitted.stderr).toBe('');
     expect(submitted.stdout).toMatch(/^\d+ \d+\n$/);
 
     const victim = join(output, 'shard-2');
     const journal = join(victim, 'results.jsonl');
     const atWork = (): boolean => existsSync(journal) && readFileSync(journal, 'utf8') !== '';
-    expect(await comesTrue(atWork, 60_000)).toBe(true);
+    expect(await comesTrue(atWork, { withinMs: 60_000 })).toBe(true);
     const { pid } = JSON.parse(readFileSync(join(victim, '.vgr.lock'), 'utf8'));
     process.kill(pid, 'SIGKILL');
 
-    expect(await comesTrue(() => cluster.queue() === '', 150_000)).toBe(true);
+    const isDone = (): boolean => cluster.queue() === '';
+    expect(await comesTrue(isDone, { withinMs: 150_000, everyMs: 500 })).toBe(true);
     const log = (name: string): string => readFileSync(join(output, 'log', name), 'utf8');
     expect(log('shard-2.log')).toContain('the task is queued again');
+    expect(summaryOf(victim)).toMatchObject({ complete: true });
+    expect((summaryOf(victim).counts as { resumed: number }).resumed).toBeGreaterThan(0);
     expect(log('merge.log')).toMatch(new RegExp(`^\\d+ items of ${SHARDS} shards`));
     const read = (folder: string): string[] =>
       FINAL_FILES.map((name) => readFileSync(join(folder, name), 'utf8'));

@@ -35,11 +35,14 @@ export function linesFile(lines: readonly (object | string)[]): string {
 }
 
 /** Waits until something has come about; false where it has not in time. */
-export async function comesTrue(condition: () => boolean, withinMs = 20_000): Promise<boolean> {
+export async function comesTrue(
+  condition: () => boolean,
+  { withinMs = 20_000, everyMs = 5 } = {},
+): Promise<boolean> {
   const end = performance.now() + withinMs;
   while (!condition()) {
     if (performance.now() > end) return false;
-    await sleep(5);
+    await sleep(everyMs);
   }
   return true;
 }

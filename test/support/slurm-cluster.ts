@@ -35,11 +35,11 @@ function isThere(program: string): boolean {
 export class SlurmCluster {
   readonly #folder: string;
   readonly #pids: number[] = [];
-  readonly env: Readonly<Record<string, string>>;
+  readonly #env: { readonly SLURM_CONF: string };
 
   private constructor(folder: string) {
     this.#folder = folder;
-    this.env = { SLURM_CONF: join(folder, 'slurm.conf') };
+    this.#env = { SLURM_CONF: join(folder, 'slurm.conf') };
   }
 
   /** @throws Error with the logs where it does not come up */
@@ -74,7 +74,7 @@ export class SlurmCluster {
       ...files,
     ]);
     await this.#until('munge', () => spawnSync('munge', ['-n', '-S', socket]).status === 0);
-    writeFileSync(this.env.SLURM_CONF!, await configuration(folder, socket));
+    writeFileSync(this.#env.SLURM_CONF, await configuration(folder, socket));
     this.#daemon('slurmctld', ['-D']);
     await this.#until('slurmctld', () => /UP/.test(this.run('scontrol', ['ping']).stdout));
     this.#daemon('slurmd', ['-D', '-N', 'vgr']);
@@ -82,8 +82,13 @@ export class SlurmCluster {
   }
 
   /** Runs one of Slurm's own programs. */
-  run(program: string, args: readonly string[]): SpawnSyncReturns<string> {
-    return spawnSync(program, args, { encoding: 'utf8', env: { ...process.env, ...this.env } });
+  run(
+    program: string,
+    args: readonly string[],
+    env: Readonly<Record<string, string>> = {},
+  ): SpawnSyncReturns<string> {
+    const all = { ...process.env, ...this.#env, ...env };
+    return spawnSync(program, args, { encoding: 'utf8', env: all });
   }
 
   /** Jobs that are not at their end, with their states. */
@@ -93,10 +98,10 @@ export class SlurmCluster {
 
   async stop(): Promise<void> {
     this.run('scancel', ['--user=root']);
-    await comesTrue(() => this.queue() === '', 5000);
+    await comesTrue(() => this.queue() === '', { withinMs: 5000, everyMs: 200 });
     for (const pid of this.#pids.reverse()) {
       endProcess(pid, 'SIGTERM');
-      if (!(await comesTrue(() => !isAlive(pid), 5000))) endProcess(pid, 'SIGKILL');
+      if (!(await comesTrue(() => !isAlive(pid), { withinMs: 5000 }))) endProcess(pid, 'SIGKILL');
     }
   }
 
@@ -104,14 +109,14 @@ export class SlurmCluster {
     const log = openSync(join(this.#folder, `${program}.out`), 'w');
     const child = spawn(program, args, {
       stdio: ['ignore', log, log],
-      env: { ...process.env, ...this.env },
+      env: { ...process.env, ...this.#env },
     });
     closeSync(log);
     if (child.pid !== undefined) this.#pids.push(child.pid);
   }
 
   async #until(what: string, condition: () => boolean): Promise<void> {
-    if (!(await comesTrue(condition, 20_000))) throw new Error(`${what} gives no answer`);
+    if (!(await comesTrue(condition, { everyMs: 100 }))) throw new Error(`${what} gives no answer`);
   }
 
   #logs(): string {
@@ -131,7 +136,7 @@ SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
 # A task that is queued again waits until its old credential has run out.
-AuthInfo=socket=${socket},cred_expire=3
+AuthInfo=socket=${socket},cred_expire=5
 CredType=cred/munge
 StateSaveLocation=${folder}/state
 SlurmdSpoolDir=${folder}/spool

@@ -1,0 +1,155 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { delimiter, join, resolve } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { FINAL_FILES, linesFile } from '../support/faults.js';
+import { freshFolder, photoFolder, vgr } from '../support/vgr.js';
+
+// The parser that knip brings.
+const { parseAllDocuments } = createRequire(createRequire(import.meta.url).resolve('knip'))(
+  'yaml',
+) as { parseAllDocuments(text: string): { errors: unknown[]; toJS(): unknown }[] };
+
+interface Container {
+  readonly name: string;
+  readonly image: string;
+  readonly command: readonly string[];
+  readonly args: readonly string[];
+  readonly env: readonly { readonly name: string; readonly value: string }[];
+  readonly securityContext: object;
+  readonly volumeMounts: readonly { readonly name: string }[];
+}
+interface Job {
+  readonly kind: string;
+  readonly metadata: { readonly name: string };
+  readonly spec: {
+    readonly completionMode?: string;
+    readonly completions?: number;
+    readonly template: {
+      readonly spec: {
+        readonly restartPolicy: string;
+        readonly securityContext: object;
+        readonly initContainers?: readonly Container[];
+        readonly containers: readonly Container[];
+        readonly volumes: readonly { readonly name: string }[];
+      };
+    };
+  };
+}
+
+const documents = parseAllDocuments(readFileSync('deploy/kubernetes/refine.yaml', 'utf8'));
+const [shards, merge] = documents.map((document) => document.toJS() as Job) as [Job, Job];
+
+function containersOf({ spec }: Job): readonly Container[] {
+  return [...(spec.template.spec.initContainers ?? []), ...spec.template.spec.containers];
+}
+
+describe('the manifest', () => {
+  it('is YAML of two Jobs that agree on the number of shards', () => {
+    expect(documents.flatMap(({ errors }) => errors)).toEqual([]);
+    expect([shards, merge].map(({ kind }) => kind)).toEqual(['Job', 'Job']);
+    expect(shards.spec.completionMode).toBe('Indexed');
+    const counts = [shards, merge]
+      .flatMap(containersOf)
+      .map(({ env }) => env.find(({ name }) => name === 'VGR_SHARD_COUNT')?.value);
+    expect(counts).toEqual(Array(3).fill(String(shards.spec.completions)));
+  });
+
+  it('gives no pod more than it needs', () => {
+    for (const job of [shards, merge]) {
+      const pod = job.spec.template.spec;
+      expect(pod.securityContext).toMatchObject({ runAsNonRoot: true });
+      expect(pod.restartPolicy).toBe('Never');
+      const volumes = pod.volumes.map(({ name }) => name);
+      for (const { securityContext, volumeMounts } of containersOf(job)) {
+        expect(securityContext).toMatchObject({
+          allowPrivilegeEscalation: false,
+          readOnlyRootFilesystem: true,
+          capabilities: { drop: ['ALL'] },
+        });
+        expect(volumes).toEqual(expect.arrayContaining(volumeMounts.map(({ name }) => name)));
+      }
+    }
+  });
+});
+
+describe.skipIf(process.platform === 'win32')('the containers of the manifest, run here', () => {
+  let root: string;
+  let bin: string;
+
+  beforeAll(() => {
+    root = freshFolder();
+    bin = freshFolder();
+    const script = (name: string, lines: string): void =>
+      writeFileSync(join(bin, name), `#!/bin/sh\n${lines}\n`, { mode: 0o755 });
+    script('vgr', `exec "${process.execPath}" "${resolve('bin/run.js')}" "$@"`);
+    // Stands in for the init of the image: `tini -e 1 -- PROGRAM` takes exit code 1 for 0.
+    script('tini', 'shift 3\ncode=0\n"$@" || code=$?\n[ "$code" -eq 1 ] && code=0\nexit "$code"');
+  });
+
+  /** Runs a container's command, with its volumes in folders of the test. */
+  function run({ command, args, env }: Container, index: number): number | null {
+    const place = (text: string): string =>
+      text
+        .replaceAll('$(JOB_COMPLETION_INDEX)', String(index))
+        .replace(/(?<![\w.])\/(data|out)\b/g, `${root}/$1`);
+    const values = Object.fromEntries(env.map(({ name, value }) => [name, value]));
+    const [program, ...rest] = [...command, ...args].map(place);
+    return spawnSync(program!, rest, {
+      env: {
+        ...process.env,
+        ...values,
+        JOB_COMPLETION_INDEX: String(index),
+        PATH: `${bin}${delimiter}${process.env.PATH}`,
+      },
+      timeout: 60_000,
+      stdio: ['ignore', 'ignore', 'inherit'],
+    }).status;
+  }
+
+  it('make the bytes of one run', async () => {
+    const photos = await photoFolder(12);
+    spawnSync('mkdir', ['-p', `${root}/data`]);
+    spawnSync('cp', ['-r', photos, `${root}/data/images`]);
+    const lines = Array.from({ length: 24 }, (_, at) => ({
+      id: `q${at}`,
+      image: `photo-${String(at >> 1).padStart(2, '0')}.jpg`,
+      query: 'the left ball',
+    }));
+    spawnSync('cp', [linesFile([...lines, { id: 'bad' }]), `${root}/data/queries.jsonl`]);
+    const [shard] = containersOf(shards) as [Container];
+    const withoutTimes = { ...shard, args: [...shard.args, '--no-timing', '--device', 'cpu'] };
+    for (let index = 0; index < shards.spec.completions!; index++) {
+      expect(run(withoutTimes, index)).toBe(0);
+    }
+    const [wait, join_] = containersOf(merge) as [Container, Container];
+    expect(run(wait, 0)).toBe(0);
+    expect(run(join_, 0)).toBe(0);
+
+    const whole = freshFolder();
+    const { images, queries } = {
+      images: `${root}/data/images`,
+      queries: `${root}/data/queries.jsonl`,
+    };
+    const flags = ['--no-timing', '--device', 'cpu', '--output', whole];
+    expect((await vgr(['refine', images, '--queries', queries, ...flags])).code).toBe(1);
+    for (const name of FINAL_FILES) {
+      expect(readFileSync(`${root}/out/whole/${name}`, 'utf8')).toBe(
+        readFileSync(join(whole, name), 'utf8'),
+      );
+    }
+  }, 120_000);
+});
+
+it('the image takes from the build what the program needs to run', () => {
+  const text = readFileSync('deploy/Dockerfile', 'utf8');
+  const copied = [...text.matchAll(/COPY --from=build (.+) \S+$/gm)]
+    .flatMap((match) => match[1]!.split(' '))
+    .map((path) => path.replace(/^\/vgr\//, ''));
+  const { files } = JSON.parse(readFileSync('package.json', 'utf8')) as { files: string[] };
+  expect(copied).toEqual(expect.arrayContaining([...files, 'package.json', 'node_modules']));
+  for (const path of copied)
+    expect({ path, there: existsSync(path) }).toEqual({ path, there: true });
+  expect(text).toMatch(/^USER node$/m);
+});
