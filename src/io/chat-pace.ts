@@ -16,9 +16,8 @@ export class Pace {
     this.#msPerUnit = MINUTE / perMinute;
   }
 
-  /** Resolves when `units` may go out. @throws the signal's reason when it is aborted */
+  /** Resolves when `units` may go out, at once where they may. @throws the signal's reason when it ends a wait */
   async take(units: number, signal?: AbortSignal): Promise<void> {
-    signal?.throwIfAborted();
     const now = performance.now();
     const start = Math.max(now, this.#freeAt);
     this.#freeAt = start + units * this.#msPerUnit;

@@ -203,6 +203,12 @@ describe('waiting', () => {
     setTimeout(() => stop.abort(), 100);
     await expect(reply).rejects.toMatchObject({ code: 'SERVER_UNAVAILABLE', exit: 3 });
   });
+
+  it('does not end what needs no waiting: the items in flight come to their end', async () => {
+    const server = await serve(() => TEXT);
+    const asked = client(server.url, { signal: AbortSignal.abort() });
+    await expect(asked.chat(request())).resolves.toMatchObject({ finish: 'stop' });
+  });
 });
 
 describe('giving up', () => {
