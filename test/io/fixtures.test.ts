@@ -84,7 +84,7 @@ describe('fixtures', () => {
       ['bbox-infinite', 'QUERY_INVALID'],
       ['tools-is-list', 'QUERY_INVALID'],
       ['tools-short-box', 'QUERY_INVALID'],
-      ['tools-turned-box', 'QUERY_INVALID'],
+      ['tools-text-box', 'QUERY_INVALID'],
       ['tools-score', 'QUERY_INVALID'],
       ['width-negative', 'QUERY_INVALID'],
       ['good-last', 'good'],
