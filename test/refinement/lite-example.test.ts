@@ -207,7 +207,8 @@ describe('mirroredExample', () => {
           rows.map((row) => row.map((value) => expect.closeTo(value, 1)));
         expect(sortedRows(turned.boxes, 4)).toEqual(close(sortedRows(real.example.boxes, 4)));
         for (const [i, value] of turned.candidates.entries()) {
-          expect(value).toBeCloseTo(real.example.candidates[i]!, 2);
+          // Crops of the mirrored photo fall on other pixels, which moves a share by up to a hundredth.
+          expect(value).toBeCloseTo(real.example.candidates[i]!, 1);
         }
       }),
       { numRuns: 60 },
