@@ -173,7 +173,10 @@ export class ChatClient {
     if (this.#broken) return this.#broken;
     if (this.#successes === before) {
       this.#failuresInARow += 1;
-      const gone = this.#failuresInARow >= FAILURES_IN_A_ROW || !(await this.#transport.isAlive());
+      const gone =
+        this.#successes === 0 ||
+        this.#failuresInARow >= FAILURES_IN_A_ROW ||
+        !(await this.#transport.isAlive());
       if (gone) {
         return this.#breakWith(
           new VgrError(

@@ -177,6 +177,29 @@ describe('refine --refiner vlm', () => {
     expect(healed.bodies.length).toBeLessThanOrEqual(2 * (60 - done) + 1);
   });
 
+  it.each<[string, Reaction]>([
+    ['status 500', { kind: 'status', status: 500 }],
+    ['status 429', { kind: 'status', status: 429, headers: { 'retry-after': '1' } }],
+    ['a cut connection', { kind: 'cut', afterPiece: true }],
+    ['a stall', { kind: 'stall' }],
+    ['malformed JSON', { kind: 'raw', type: 'application/json', body: '{"choices": [' }],
+    ['another content type', { kind: 'raw', type: 'text/html', body: '<h1>Sign in</h1>' }],
+  ])('ends with 3 and loses nothing where all there is is %s', async (_name, fault) => {
+    const server = await serve(() => fault);
+    const output = freshFolder();
+    const start = performance.now();
+    const outcome = await refine(server, queriesFile(numbered(12)), {
+      flags: [
+        ...['--output', output, '--vlm-mode', 'continue'],
+        ...['--vlm-attempts', '2', '--vlm-timeout', '2'],
+      ],
+    });
+    expect(outcome.code).toBe(3);
+    expect(outcome.stderr).toContain('no answer in 2 attempts');
+    expect(readFileSync(join(output, 'results.jsonl'), 'utf8')).toBe('');
+    expect(performance.now() - start).toBeLessThan(20_000);
+  });
+
   it('makes an error record of a query that the server refuses, and goes on', async () => {
     const server = await serve((body) =>
       textOf(body).includes('thing 2')
