@@ -1,5 +1,6 @@
-import { type FileHandle, mkdir, open } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import path from 'node:path';
+import { makeFolder } from './folder.js';
 import { outputFault } from './output-fault.js';
 
 /** Bytes waiting to be written above which {@link AppendFile.append} makes its caller wait. */
@@ -14,7 +15,7 @@ const LINE_FEED = 0x0a;
  */
 export async function openAppendFile(file: string): Promise<AppendFile> {
   try {
-    await mkdir(path.dirname(file), { recursive: true });
+    await makeFolder(path.dirname(file));
     const handle = await open(file, 'a+');
     try {
       const { size } = await handle.stat();

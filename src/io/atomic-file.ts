@@ -1,6 +1,7 @@
 import { closeSync, fsyncSync, openSync, renameSync, writeSync } from 'node:fs';
-import { type FileHandle, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { type FileHandle, open, readdir, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
+import { makeFolder } from './folder.js';
 import { outputFault } from './output-fault.js';
 
 export type Chunks = AsyncIterable<string | Uint8Array> | Iterable<string | Uint8Array>;
@@ -19,7 +20,7 @@ export async function writeFileAtomic(target: string, chunks: Chunks): Promise<v
   const partial = `${target}.partial-${process.pid}`;
   const folder = path.dirname(target);
   const file = await onDisk(target, async () => {
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     return open(partial, 'w');
   });
   try {

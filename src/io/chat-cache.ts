@@ -1,8 +1,9 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import type { ChatReply } from '../refinement/vlm/chat.js';
+import { makeFolder } from './folder.js';
 import { outputFault } from './output-fault.js';
 
 const entry = z.object({
@@ -42,7 +43,7 @@ export class ChatCache {
     const place = this.#place(key);
     const partial = `${place}.partial-${randomUUID()}`;
     try {
-      await mkdir(dirname(place), { recursive: true });
+      await makeFolder(dirname(place));
       await writeFile(partial, JSON.stringify({ schema: 1, ...reply }));
       await rename(partial, place);
     } catch (thrown) {

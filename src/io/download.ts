@@ -1,7 +1,8 @@
-import { type FileHandle, mkdir, open, rename, rm, stat, statfs } from 'node:fs/promises';
+import { type FileHandle, open, rename, rm, stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { printable, quoted, VgrError } from '../formats/fault.js';
+import { makeFolder } from './folder.js';
 import { type HttpAnswer, httpGet, shownAddress } from './http-get.js';
 import { sha256OfFile } from './model-weights.js';
 import { outputFault } from './output-fault.js';
@@ -47,7 +48,7 @@ class PassingFailure extends Error {}
  */
 export async function download(plan: Download): Promise<Brought> {
   const partial = `${plan.target}.partial`;
-  await writing(partial, () => mkdir(dirname(partial), { recursive: true }));
+  await writing(partial, () => makeFolder(dirname(partial)));
   if (!plan.pinned) await rm(partial, { force: true });
   for (let idle = 0; ; ) {
     const before = await sizeOf(partial);

@@ -1,6 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { makeFolder } from './folder.js';
 import { outputFault } from './output-fault.js';
 
 /**
@@ -27,7 +28,7 @@ export class ExampleCache {
     const place = this.#place(key);
     const partial = `${place}.partial-${randomUUID()}`;
     try {
-      await mkdir(dirname(place), { recursive: true });
+      await makeFolder(dirname(place));
       await writeFile(partial, bytes);
       await rename(partial, place);
     } catch (thrown) {

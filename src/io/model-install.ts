@@ -1,9 +1,10 @@
 import { createReadStream } from 'node:fs';
-import { mkdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { quoted, VgrError } from '../formats/fault.js';
 import type { ModelCard } from '../formats/model-card.js';
 import { writeFileAtomic } from './atomic-file.js';
+import { makeFolder } from './folder.js';
 import { externalPath } from './model-weights.js';
 import { outputFault } from './output-fault.js';
 
@@ -43,7 +44,7 @@ export async function installModel(
 /** Writes the card of a model in the user's folder. @throws VgrError OUTPUT_UNWRITABLE, DISK_FULL */
 export async function writeCard(card: ModelCard, modelsFolder: string): Promise<void> {
   const folder = join(modelsFolder, card.name);
-  await mkdir(folder, { recursive: true }).catch((thrown: unknown) => {
+  await makeFolder(folder).catch((thrown: unknown) => {
     throw outputFault(folder, thrown);
   });
   await writeFileAtomic(join(folder, 'card.json'), [cardText(card)]);

@@ -1,8 +1,9 @@
-import { copyFile, mkdir, rename, rm } from 'node:fs/promises';
+import { copyFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { quoted, VgrError } from '../formats/fault.js';
 import { type DetectorCard, holdsWeightsOf } from '../formats/model-card.js';
 import { type Brought, download } from './download.js';
+import { makeFolder } from './folder.js';
 import { remoteFile, sharedCachePath, stallLimit } from './hub.js';
 import { writeCard } from './model-install.js';
 import type { StoredModel } from './model-store.js';
@@ -83,7 +84,7 @@ async function takeShared(card: DetectorCard, target: string): Promise<string | 
   if (sha256 === undefined || !holdsWeightsOf(card, sha256)) return undefined;
   const partial = `${target}.partial`;
   try {
-    await mkdir(join(target, '..'), { recursive: true });
+    await makeFolder(join(target, '..'));
     await copyFile(cached, partial);
     await rename(partial, target);
   } catch (thrown) {

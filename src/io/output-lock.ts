@@ -4,6 +4,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { quoted, VgrError } from '../formats/fault.js';
+import { makeFolder } from './folder.js';
 import { outputFault } from './output-fault.js';
 
 const LOCK_NAME = '.vgr.lock';
@@ -51,7 +52,7 @@ export async function lockOutput(folder: string): Promise<OutputLock> {
   if (held.has(file)) throw busy(folder, file, owner);
   held.add(file);
   try {
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     if (await create(file, owner)) await removeGuard(file);
     else await takeOver(file, owner, folder);
   } catch (thrown) {

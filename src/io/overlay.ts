@@ -1,8 +1,9 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import sharp, { type OverlayOptions } from 'sharp';
 import type { Bbox2d, DetectionsLine, ResultLine } from '../formats/result-line.js';
 import type { ImageSize } from '../geometry/box.js';
+import { makeFolder } from './folder.js';
 import { outputFault } from './output-fault.js';
 import { overlayName } from './overlay-name.js';
 import { drawText, type TextPicture } from './overlay-text.js';
@@ -95,7 +96,7 @@ export class OverlayFolder {
     const file = path.join(this.#folder, `${overlayName(name)}.jpg`);
     const jpeg = await canvas.toJpeg();
     try {
-      await mkdir(this.#folder, { recursive: true });
+      await makeFolder(this.#folder);
       await writeFile(file, jpeg);
     } catch (thrown) {
       throw outputFault(file, thrown);
