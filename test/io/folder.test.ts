@@ -17,7 +17,7 @@ it('makes all folders that are missing, side by side too, and leaves those that 
 it('refuses a place under a file', async () => {
   const root = await mkdtemp(join(tmpdir(), 'vgr-test-'));
   await writeFile(join(root, 'file'), '');
-  await expect(makeFolder(join(root, 'file', 'a'))).rejects.toMatchObject({ code: 'ENOTDIR' });
+  await expect(makeFolder(join(root, 'file', 'a'))).rejects.toMatchObject({ code: 'EEXIST' });
 });
 
 it.runIf(existsSync('/proc/self'))('comes to an end where no folder can be made', async () => {
