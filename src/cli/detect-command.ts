@@ -1,13 +1,18 @@
 import { VgrError } from '../formats/fault.js';
 import { listImages } from '../io/image-source.js';
-import { OverlayFolder } from '../io/overlay.js';
 import { detectPhotos, intakePhotos, type PhotoItem } from '../pipeline/detect-run.js';
 import { withoutDone } from '../pipeline/journal.js';
 import { take, untilAborted } from '../pipeline/ordered-map.js';
 import { type RunProgress, startedProgress } from '../pipeline/ports.js';
 import { shardOf } from '../pipeline/shard.js';
 import { openEngine, photoOpener } from './engine.js';
-import { type LineCommand, lineSettings, openSinks, streamOptions } from './line-command.js';
+import {
+  type LineCommand,
+  lineSettings,
+  openOverlays,
+  openSinks,
+  streamOptions,
+} from './line-command.js';
 import { runLines } from './run-lines.js';
 
 /** `vgr detect`: photos to detections. @returns the exit code */
@@ -25,7 +30,7 @@ export async function detectCommand(command: LineCommand): Promise<number> {
   const sinks = await openSinks(command, shard, settings, detector.categories);
   try {
     const progress = startedProgress();
-    const overlays = flags.visualize ? new OverlayFolder(flags.visualize) : undefined;
+    const overlays = await openOverlays(images, flags.visualize);
     const wanted = (counters: Pick<RunProgress, 'listed'>): AsyncIterable<PhotoItem> => {
       const listed = listImages(images, { allowOutside: flags['allow-outside'] });
       return take(intakePhotos(listed, shard, counters), flags.limit ?? Number.POSITIVE_INFINITY);

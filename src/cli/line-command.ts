@@ -3,6 +3,9 @@ import { CategoryIds, type ImageNumbering } from '../formats/coco-dataset.js';
 import { printable, VgrError } from '../formats/fault.js';
 import { countingImages, imagesOfCocoFile } from '../formats/image-numbering.js';
 import type { RunSettings } from '../formats/run-summary.js';
+import { refuseAmongPhotos } from '../io/image-path.js';
+import { imageRoots } from '../io/image-source.js';
+import { OverlayFolder } from '../io/overlay.js';
 import { readJson } from '../io/text-file.js';
 import type { OrderedMapOptions } from '../pipeline/ordered-map.js';
 import type { Shard } from '../pipeline/shard.js';
@@ -86,6 +89,16 @@ export async function openSinks(
       linesOnTerminal: Boolean(process.stdout.isTTY) && format !== 'none',
     }),
   };
+}
+
+/** The folder of `--visualize`, if that is given. @throws VgrError USAGE where it is one of photos */
+export async function openOverlays(
+  images: readonly string[],
+  folder: string | undefined,
+): Promise<OverlayFolder | undefined> {
+  if (folder === undefined) return undefined;
+  await refuseAmongPhotos(folder, await imageRoots(images));
+  return new OverlayFolder(folder);
 }
 
 async function openFolder(

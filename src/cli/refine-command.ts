@@ -1,7 +1,6 @@
 import { ImageRoots } from '../io/image-path.js';
 import { imageRoots } from '../io/image-source.js';
 import { countLines, readLines } from '../io/line-reader.js';
-import { OverlayFolder } from '../io/overlay.js';
 import { withoutDone } from '../pipeline/journal.js';
 import { take, untilAborted } from '../pipeline/ordered-map.js';
 import {
@@ -19,6 +18,7 @@ import {
   type LineCommand,
   type LineFlags,
   lineSettings,
+  openOverlays,
   openSinks,
   streamOptions,
 } from './line-command.js';
@@ -70,7 +70,7 @@ export async function refineCommand(
     }
     const progress = startedProgress();
     const clock = (): number => performance.now();
-    const overlays = flags.visualize ? new OverlayFolder(flags.visualize) : undefined;
+    const overlays = await openOverlays(command.images, flags.visualize);
     const source = await photoSource(command, engine, { progress, clock, opened });
     const items = take(
       intakeQueries(

@@ -1,16 +1,12 @@
-import { opendir, realpath } from 'node:fs/promises';
+import { realpath } from 'node:fs/promises';
 import path from 'node:path';
 import { quoted, VgrError } from '../formats/fault.js';
+import { NearestNames } from './nearest-name.js';
 
 export interface ImageRootsOptions {
   /** Take absolute paths, `..` and links that lead out of the folders. Off by default. */
   readonly allowOutside?: boolean;
 }
-
-/** How many missing photos are looked up among the names of their folder: a help for a person, not for a million lines. */
-const SUGGESTIONS_PER_RUN = 20;
-/** Names of one folder that are compared with a missing one. */
-const NAMES_COMPARED = 5000;
 
 /** True where `inner` is `outer` or lies below it. Both are absolute and free of links. */
 export function isInside(outer: string, inner: string): boolean {
@@ -25,7 +21,7 @@ export function isInside(outer: string, inner: string): boolean {
 export class ImageRoots {
   readonly #roots: readonly string[];
   readonly #allowOutside: boolean;
-  #suggestionsLeft = SUGGESTIONS_PER_RUN;
+  readonly #names = new NearestNames();
 
   private constructor(roots: readonly string[], allowOutside: boolean) {
     this.#roots = roots;
@@ -76,7 +72,7 @@ export class ImageRoots {
 
   async #missing(image: string): Promise<VgrError> {
     const where = this.#roots.map((root) => quoted(root)).join(', ');
-    const nearest = this.#suggestionsLeft-- > 0 ? await this.#nearest(image) : undefined;
+    const nearest = await this.#nearest(image);
     return new VgrError('IMAGE_MISSING', `no photo ${quoted(image)} in ${where}`, {
       hint:
         nearest === undefined
@@ -89,12 +85,30 @@ export class ImageRoots {
     const name = path.basename(image);
     for (const root of this.#roots) {
       const folder = path.dirname(path.resolve(root, image));
-      const found = await nearestName(folder, name);
+      const found = await this.#names.nearest(folder, name);
       if (found !== undefined) {
         return path.relative(root, path.join(folder, found)).split(path.sep).join('/');
       }
     }
     return undefined;
+  }
+}
+
+/**
+ * Pictures drawn over photos must not lie among those: an id may be the name of a photo, which the picture would replace.
+ * @throws VgrError USAGE
+ */
+export async function refuseAmongPhotos(folder: string, roots: readonly string[]): Promise<void> {
+  const real = async (name: string): Promise<string> =>
+    realpath(name).catch(() => path.resolve(name));
+  const wanted = await real(folder);
+  for (const root of roots) {
+    if ((await real(root)) !== wanted) continue;
+    throw new VgrError(
+      'USAGE',
+      `--visualize: expected another folder than that of the photos, got ${quoted(folder)}`,
+      { hint: 'pictures are named by the ids of queries, and could replace photos of that name' },
+    );
   }
 }
 
@@ -122,50 +136,4 @@ function leadsOut(image: string, root: string, real?: string): VgrError {
   return new VgrError('IMAGE_OUTSIDE', `${quoted(image)} leads out of ${quoted(root)}${target}`, {
     hint: 'copy the photo into the folder, or pass `--allow-outside` where the file of queries is trusted',
   });
-}
-
-/**
- * The name in a folder that differs only by case, by extension, or by at most two letters; undefined where there is none
- * or the folder cannot be read.
- */
-export async function nearestName(folder: string, name: string): Promise<string | undefined> {
-  const lower = name.toLowerCase();
-  const stem = path.parse(lower).name;
-  let best: string | undefined;
-  let bestDistance = 3;
-  let compared = 0;
-  try {
-    for await (const entry of await opendir(folder)) {
-      const other = entry.name.toLowerCase();
-      const distance =
-        other === lower ? 0 : path.parse(other).name === stem ? 1 : letterDistance(other, lower, 2);
-      if (distance < bestDistance) {
-        best = entry.name;
-        bestDistance = distance;
-      }
-      if (bestDistance === 0 || ++compared >= NAMES_COMPARED) break;
-    }
-  } catch {
-    return undefined;
-  }
-  return best;
-}
-
-/**
- * Letters to insert, drop or replace to come from `a` to `b`, or `limit + 1` where it takes more.
- * @see Levenshtein, "Binary codes capable of correcting deletions, insertions and reversals", 1966
- */
-function letterDistance(a: string, b: string, limit: number): number {
-  if (Math.abs(a.length - b.length) > limit) return limit + 1;
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const replaced = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(replaced, row[j]! + 1, next[j - 1]! + 1));
-    }
-    if (Math.min(...next) > limit) return limit + 1;
-    row = next;
-  }
-  return Math.min(row[b.length]!, limit + 1);
 }

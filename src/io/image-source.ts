@@ -12,7 +12,8 @@ import {
   walkFolder,
 } from './image-folder.js';
 import { type ImageGlob, matchGlob, readGlob } from './image-glob.js';
-import { isInside, nearestName } from './image-path.js';
+import { isInside } from './image-path.js';
+import { NearestNames } from './nearest-name.js';
 
 /** What is taken from folders and globs; a file that is given by its name is taken whatever it is called. */
 const IMAGE_EXTENSIONS = [
@@ -100,7 +101,8 @@ async function readInputs(inputs: readonly string[]): Promise<Input[]> {
 }
 
 async function missingInput(input: string, absolute: string): Promise<VgrError> {
-  const nearest = await nearestName(path.dirname(absolute), path.basename(absolute));
+  const names = new NearestNames();
+  const nearest = await names.nearest(path.dirname(absolute), path.basename(absolute));
   return new VgrError('INPUT_MISSING', `no file or folder ${quoted(input)}`, {
     ...(nearest !== undefined && {
       hint: `is ${quoted(path.join(path.dirname(input), nearest))} meant?`,
