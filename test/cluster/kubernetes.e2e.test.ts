@@ -3,7 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { delimiter, join, resolve } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { FINAL_FILES, linesFile } from '../support/faults.js';
+import { FINAL_FILES, linesFile, shell } from '../support/faults.js';
 import { freshFolder, photoFolder, vgr } from '../support/vgr.js';
 
 // The parser that knip brings.
@@ -110,14 +110,13 @@ describe.skipIf(process.platform === 'win32')('the containers of the manifest, r
 
   it('make the bytes of one run', async () => {
     const photos = await photoFolder(12);
-    spawnSync('mkdir', ['-p', `${root}/data`]);
-    spawnSync('cp', ['-r', photos, `${root}/data/images`]);
+    shell('mkdir -p "$2/data" && cp -r "$1" "$2/data/images"', photos, root);
     const lines = Array.from({ length: 24 }, (_, at) => ({
       id: `q${at}`,
       image: `photo-${String(at >> 1).padStart(2, '0')}.jpg`,
       query: 'the left ball',
     }));
-    spawnSync('cp', [linesFile([...lines, { id: 'bad' }]), `${root}/data/queries.jsonl`]);
+    shell('cp "$1" "$2/data/queries.jsonl"', linesFile([...lines, { id: 'bad' }]), root);
     const [shard] = containersOf(shards) as [Container];
     const withoutTimes = { ...shard, args: [...shard.args, '--no-timing', '--device', 'cpu'] };
     for (let index = 0; index < shards.spec.completions!; index++) {

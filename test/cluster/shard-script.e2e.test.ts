@@ -2,7 +2,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { delimiter, join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { comesTrue, summaryOf } from '../support/faults.js';
+import { comesTrue, shell, summaryOf } from '../support/faults.js';
 import { freshFolder } from '../support/vgr.js';
 
 const SHELLS = [['dash'], ['bash', '--posix']].filter(
@@ -10,7 +10,7 @@ const SHELLS = [['dash'], ['bash', '--posix']].filter(
 );
 
 /** A task of an array without its Slurm: `scontrol` writes down what it is told. */
-function task(shell: readonly string[], args: readonly string[]) {
+function task(interpreter: readonly string[], args: readonly string[]) {
   const folder = freshFolder();
   const bin = join(folder, 'bin');
   mkdirSync(bin);
@@ -19,30 +19,34 @@ function task(shell: readonly string[], args: readonly string[]) {
   script('vgr', `exec "${process.execPath}" "${resolve('bin/run.js')}" "$@"`);
   script('scontrol', `echo "$@" >> "${join(folder, 'told')}"`);
   const output = join(folder, 'out');
-  const child = spawn(shell[0]!, [...shell.slice(1), 'deploy/slurm/shard.sh', output, ...args], {
-    env: {
-      ...process.env,
-      PATH: `${bin}${delimiter}${process.env.PATH}`,
-      SLURM_ARRAY_JOB_ID: '7',
-      SLURM_ARRAY_TASK_ID: '2',
-      SLURM_ARRAY_TASK_COUNT: '3',
-      SLURM_ARRAY_TASK_MIN: '1',
+  const child = spawn(
+    interpreter[0]!,
+    [...interpreter.slice(1), 'deploy/slurm/shard.sh', output, ...args],
+    {
+      env: {
+        ...process.env,
+        PATH: `${bin}${delimiter}${process.env.PATH}`,
+        SLURM_ARRAY_JOB_ID: '7',
+        SLURM_ARRAY_TASK_ID: '2',
+        SLURM_ARRAY_TASK_COUNT: '3',
+        SLURM_ARRAY_TASK_MIN: '1',
+      },
+      stdio: 'ignore',
     },
-    stdio: 'ignore',
-  });
+  );
   const code = new Promise<number | null>((done) => child.on('close', done));
   const told = (): string =>
     existsSync(join(folder, 'told')) ? readFileSync(join(folder, 'told'), 'utf8') : '';
   return { child, code, told, shard: join(output, 'shard-2') };
 }
 
-describe.each(SHELLS)('a task of the array in %s', (...shell) => {
+describe.each(SHELLS)('a task of the array in %s', (...interpreter) => {
   /** Queries come from a pipe that nobody writes to: the task is at work until it is told to end. */
   function endless() {
     const fifo = join(freshFolder(), 'q');
-    spawnSync('mkfifo', [fifo]);
+    shell('mkfifo "$1"', fifo);
     const writer = spawn('sh', ['-c', 'exec sleep 60 > "$0"', fifo], { stdio: 'ignore' });
-    return { writer, ...task(shell, ['refine', '--queries', fifo]) };
+    return { writer, ...task(interpreter, ['refine', '--queries', fifo]) };
   }
 
   it.each([
@@ -62,22 +66,18 @@ describe.each(SHELLS)('a task of the array in %s', (...shell) => {
   it('passes by items that fail, and ends with usage errors as they are', async () => {
     const queries = join(freshFolder(), 'q.jsonl');
     writeFileSync(queries, Array.from({ length: 9 }, (_, at) => `{"id":"${at}"}\n`).join(''));
-    const failed = task(shell, ['refine', '--queries', queries]);
+    const failed = task(interpreter, ['refine', '--queries', queries]);
     expect(await failed.code).toBe(0);
     expect(summaryOf(failed.shard)).toMatchObject({ complete: true });
-    const wrong = task(shell, ['refine', '--queries', queries, '--nonsense']);
+    const wrong = task(interpreter, ['refine', '--queries', queries, '--nonsense']);
     expect(await wrong.code).toBe(2);
     expect(failed.told() + wrong.told()).toBe('');
   });
 });
 
 it('the scripts are free of what shellcheck warns of', (context) => {
-  const run = spawnSync(
-    'shellcheck',
-    ['submit', 'shard', 'merge'].map((name) => `deploy/slurm/${name}.sh`),
-    { encoding: 'utf8' },
-  );
-  if (run.error) context.skip('shellcheck is not installed');
+  const run = shell('shellcheck deploy/slurm/*.sh');
+  if (run.status === 127) context.skip('shellcheck is not installed');
   expect(run.stdout).toBe('');
   expect(run.status).toBe(0);
 });

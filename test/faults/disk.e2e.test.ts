@@ -2,7 +2,14 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { canMount, expectClean, linesFile, outputBytes, SmallDisk } from '../support/faults.js';
+import {
+  canMount,
+  expectClean,
+  linesFile,
+  outputBytes,
+  SmallDisk,
+  shell,
+} from '../support/faults.js';
 import { freshFolder, photoFolder, vgr } from '../support/vgr.js';
 
 const disks: SmallDisk[] = [];
@@ -58,7 +65,7 @@ describe.runIf(canMount())('a full disk', () => {
   it('with room for nothing at all leaves no lock behind', async () => {
     const disk = smallDisk(64);
     const filler = join(disk.folder, 'filler');
-    spawnSync('dd', ['if=/dev/zero', `of=${filler}`, 'bs=4k'], { stdio: 'ignore' });
+    shell('dd if=/dev/zero of="$1" bs=4k', filler);
     const args = ['refine', '--queries', linesFile([]), '--output', disk.folder];
     expect((await vgr(args)).code).toBe(3);
     expect(existsSync(join(disk.folder, '.vgr.lock'))).toBe(false);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { comesTrue, expectClean, journalOf, summaryOf } from '../support/faults.js';
+import { comesTrue, expectClean, journalOf, shell, summaryOf } from '../support/faults.js';
 import { freshFolder, jsonLines, type RunningVgr, startVgr, vgr } from '../support/vgr.js';
 
 const SIGNALS = [
@@ -117,7 +117,7 @@ it.runIf(process.platform !== 'win32')('loses no query of a pipe that has a name
   const lines = Array.from({ length: count }, (_, at) => QUERY.replace('"a"', `"q${at}"`)).join('');
   const folder = freshFolder();
   const fifo = join(folder, 'queries');
-  expect(spawnSync('mkfifo', [fifo]).status).toBe(0);
+  expect(shell('mkfifo "$1"', fifo).status).toBe(0);
   const { child, outcome } = startVgr(['refine', '--queries', fifo, '--no-timing']);
   child.stdin.end();
   createWriteStream(fifo).end(lines);

@@ -1,4 +1,4 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync, type SpawnSyncReturns, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -59,6 +59,11 @@ export function expectClean({ stdout, stderr }: Pick<Outcome, 'stdout' | 'stderr
 /** Node's options that load a file of this folder into every thread of the program. */
 export function preloading(name: string): { readonly NODE_OPTIONS: string } {
   return { NODE_OPTIONS: `--import ${pathToFileURL(join('test/support', name)).href}` };
+}
+
+/** Runs a line of shell; the words come as `$1` and on. */
+export function shell(line: string, ...words: readonly string[]): SpawnSyncReturns<string> {
+  return spawnSync('sh', ['-c', line, 'sh', ...words], { encoding: 'utf8' });
 }
 
 /** Whether this machine lets a test make small disks of its own. */

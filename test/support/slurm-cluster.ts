@@ -4,11 +4,10 @@ import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'nod
 import { createServer } from 'node:net';
 import os from 'node:os';
 import { join } from 'node:path';
-import { comesTrue } from './faults.js';
+import { comesTrue, shell } from './faults.js';
 import { freshFolder } from './vgr.js';
 
 const PROGRAMS = ['slurmctld', 'slurmd', 'sbatch', 'munged'];
-const INSTALL_MS = 180_000;
 
 /** Why no Slurm can be started here; undefined where one can. Installs Debian's packages in CI, where it may. */
 export function whyNoSlurm(): string | undefined {
@@ -16,19 +15,15 @@ export function whyNoSlurm(): string | undefined {
   if (process.getuid?.() !== 0) return 'slurmd needs root';
   if (PROGRAMS.every(isThere)) return undefined;
   if (process.env.CI !== 'true') return 'slurm-wlm and munge are not installed (CI=true does it)';
-  const options = { stdio: 'ignore', timeout: INSTALL_MS } as const;
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  spawnSync('apt-get', ['update', '-qq'], { ...options, env });
-  const packages = ['slurm-wlm', 'munge'];
-  spawnSync('apt-get', ['install', '-y', '--no-install-recommends', ...packages], {
-    ...options,
-    env,
-  });
+  const install = 'apt-get install -y -qq --no-install-recommends slurm-wlm munge';
+  shell(
+    `export DEBIAN_FRONTEND=noninteractive; timeout 180 sh -c "apt-get update -qq; ${install}"`,
+  );
   return PROGRAMS.every(isThere) ? undefined : 'slurm-wlm and munge cannot be installed here';
 }
 
 function isThere(program: string): boolean {
-  return spawnSync('sh', ['-c', 'command -v "$1"', 'sh', program]).status === 0;
+  return shell('command -v "$1"', program).status === 0;
 }
 
 /** A Slurm of this machine alone: one controller, one node of two CPUs. Everything it writes is in one folder. */
@@ -73,7 +68,7 @@ export class SlurmCluster {
       `--key-file=${key}`,
       ...files,
     ]);
-    await this.#until('munge', () => spawnSync('munge', ['-n', '-S', socket]).status === 0);
+    await this.#until('munge', () => shell('munge -n -S "$1"', socket).status === 0);
     writeFileSync(this.#env.SLURM_CONF, await configuration(folder, socket));
     this.#daemon('slurmctld', ['-D']);
     await this.#until('slurmctld', () => /UP/.test(this.run('scontrol', ['ping']).stdout));
@@ -120,9 +115,7 @@ export class SlurmCluster {
   }
 
   #logs(): string {
-    return spawnSync('sh', ['-c', 'tail -n 20 "$1"/*.out "$1"/*.log', 'sh', this.#folder], {
-      encoding: 'utf8',
-    }).stdout;
+    return shell('tail -n 20 "$1"/*.out "$1"/*.log', this.#folder).stdout;
   }
 }
 

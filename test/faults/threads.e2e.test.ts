@@ -1,0 +1,63 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { expectClean, outputBytes, preloading, shell, summaryOf } from '../support/faults.js';
+import { freshFolder, jsonLines, photoFolder, vgr } from '../support/vgr.js';
+
+const CPU = ['--device', 'cpu', '--no-timing'];
+
+/** The environment of a run whose worker threads end under the photo of that number, each anew. */
+const crashingAt = (photo: number): Record<string, string> => ({
+  ...preloading('crashing-thread.mjs'),
+  VGR_TEST_CRASH_AT: String(photo),
+});
+
+it('a worker that ends is replaced, and no photo is lost', async () => {
+  const folder = await photoFolder(12);
+  const args = ['detect', folder, ...CPU, '--sessions', '1'];
+  const calm = await vgr(args);
+  const crashing = await vgr(args, { env: crashingAt(3) });
+  expect(crashing).toMatchObject({ code: 0, stdout: calm.stdout });
+  expect(jsonLines(crashing.stdout)).toHaveLength(12);
+});
+
+it('workers that all end stop the run with a hint, and what was done is kept', async () => {
+  const folder = await photoFolder(12);
+  const output = freshFolder();
+  const args = ['detect', folder, ...CPU, '--sessions', '2', '--output', output];
+  const run = await vgr(args, { env: crashingAt(1) });
+  expect(run.code).toBe(3);
+  expect(run.stderr).toContain('worker threads ended in a row');
+  expect(run.stderr).toContain('vgr models verify');
+  expectClean(run);
+  expect(summaryOf(output)).toMatchObject({ complete: false });
+  const calm = freshFolder();
+  await vgr([...args.slice(0, -1), calm]);
+  expect((await vgr([...args, '--retry-failed'])).code).toBe(0);
+  expect(outputBytes(output)).toEqual(outputBytes(calm));
+});
+
+it('a wall clock that jumps changes nothing', async () => {
+  const folder = await photoFolder(6);
+  const [calm, jumping] = [freshFolder(), freshFolder()];
+  const args = ['detect', folder, ...CPU, '--output'];
+  await vgr([...args, calm]);
+  const env = preloading('jumping-clock.mjs');
+  const run = await vgr([...args, jumping], { env });
+  expect(run.code).toBe(0);
+  expect(run.stderr).toMatch(/^6 photos, \d{1,2}\.\d+ s\n$/);
+  expect(outputBytes(jumping)).toEqual(outputBytes(calm));
+  const { timings } = summaryOf(jumping) as { timings: Record<string, number> };
+  for (const value of Object.values(timings)) {
+    expect(value).toBeGreaterThanOrEqual(0);
+    expect(value).toBeLessThan(600);
+  }
+  expect((await vgr([...args, jumping], { env })).stderr).toContain('nothing left to do');
+});
+
+it('only locks and what servers ask for look at the wall clock', () => {
+  const found = shell('grep -rlE "Date\\.now|new Date\\(\\)" src').stdout.trim().split('\n');
+  const allowed = [join('src', 'io', 'output-lock.ts'), join('src', 'io', 'chat-transport.ts')];
+  expect(allowed).toEqual(expect.arrayContaining(found));
+  expect(readFileSync('src/cli/run-lines.ts', 'utf8')).toContain('performance.now()');
+});
