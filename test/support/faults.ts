@@ -1,7 +1,8 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync, type SpawnSyncReturns, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { pathToFileURL } from 'node:url';
 import { expect } from 'vitest';
 import { freshFolder, jsonLines, type Outcome } from './vgr.js';
 
@@ -53,6 +54,16 @@ export function expectClean({ stdout, stderr }: Pick<Outcome, 'stdout' | 'stderr
   expect(text).not.toMatch(/node:internal|UnhandledPromise|\(node:\d+\)/);
   // biome-ignore lint/suspicious/noControlCharactersInRegex: that none arrives is what is tested
   expect(text).not.toMatch(/[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]/);
+}
+
+/** Node's options that load a file of this folder into every thread of the program. */
+export function preloading(name: string): { readonly NODE_OPTIONS: string } {
+  return { NODE_OPTIONS: `--import ${pathToFileURL(join('test/support', name)).href}` };
+}
+
+/** Runs a line of shell; the words come as `$1` and on. */
+export function shell(line: string, ...words: readonly string[]): SpawnSyncReturns<string> {
+  return spawnSync('sh', ['-c', line, 'sh', ...words], { encoding: 'utf8' });
 }
 
 /** Whether this machine lets a test make small disks of its own. */
