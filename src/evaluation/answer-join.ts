@@ -21,6 +21,7 @@ export class AnswerJoin {
   readonly #unknownIds: string[] = [];
   #unknownCount = 0;
   #answered = 0;
+  #several = 0;
 
   /** @param source name of the results file, for messages */
   constructor(truths: QueryTruths, source: string) {
@@ -49,6 +50,7 @@ export class AnswerJoin {
     }
     this.#line[row] = result.line;
     this.#answered++;
+    if ((result.answer?.boxesXyxy?.length ?? 0) > 1) this.#several++;
     const score = answerScore(row, this.#truths.truthXyxy(row), result);
     this.#toolIou[row] = score.toolIou ?? MISSING;
     this.#finalIou[row] = score.finalIou ?? MISSING;
@@ -69,6 +71,11 @@ export class AnswerJoin {
   /** How many queries have no line at all. */
   get unanswered(): number {
     return this.#truths.length - this.#answered;
+  }
+
+  /** How many answers list several boxes. */
+  get several(): number {
+    return this.#several;
   }
 
   /** The queries without a line, as answers without boxes. */

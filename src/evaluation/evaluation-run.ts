@@ -33,7 +33,7 @@ export interface Evaluation {
 
 /**
  * Scores a results file against queries with ground truth. A query without a line in the results counts with IoU 0, and is
- * told of in the notices.
+ * told of in the notices; of an answer that lists several boxes the best one counts.
  * @param source name of the results file, for messages
  * @throws VgrError INPUT_INVALID for ids that come twice or that no query has
  */
@@ -55,13 +55,16 @@ export async function evaluateResults(
   for (const score of join.unansweredQueries()) details.add(score, truths, NO_ANSWER);
   const scores = createRefinementMetrics(options.iouThresholds);
   join.addTo(scores);
-  const notices =
-    join.unanswered === 0
-      ? []
-      : [
-          `${join.unanswered} of ${truths.length} queries have no line in the results; they count with IoU 0`,
-        ];
-  return { ids: truths.ids, scores, ...details.collected(), notices };
+  return { ids: truths.ids, scores, ...details.collected(), notices: noticesOf(join, truths) };
+}
+
+function noticesOf({ unanswered, several }: AnswerJoin, { length }: QueryTruths): string[] {
+  return [
+    ...(unanswered > 0
+      ? [`${unanswered} of ${length} queries have no line in the results; they count with IoU 0`]
+      : []),
+    ...(several > 0 ? [`${several} answers list several boxes; of each the best one counts`] : []),
+  ];
 }
 
 /**

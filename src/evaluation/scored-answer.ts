@@ -37,7 +37,7 @@ export interface AnswerParts {
   readonly size?: ImageSize;
 }
 
-/** A query with its answer and how good that is. */
+/** A query with its answer and how good that is. The answer's box is the one that counts. */
 export type ScoredAnswer = QueryTruth & AnswerScore & AnswerParts;
 
 /** Scores an answer. The fixed shape keeps a million of them cheap. */
@@ -49,7 +49,7 @@ export function answerScore(
   return {
     row,
     toolIou: iouWithTruth(tool?.boxXyxy, truth),
-    finalIou: iouWithTruth(answer?.boxXyxy, truth),
+    finalIou: iouWithTruth(answer && countedBox(answer, truth), truth),
     confidence: answer?.score ?? null,
   };
 }
@@ -64,12 +64,23 @@ export function scoredAnswer(
     ...truth,
     ...score,
     tool,
-    answer,
+    answer: answer && { ...answer, boxXyxy: countedBox(answer, truth.truthXyxy) },
     ...(toolName !== undefined && { toolName }),
     ...(think && { think }),
     ...(decision !== undefined && { decision }),
     ...(size && { size }),
   };
+}
+
+/**
+ * The box of an answer that counts: of several the one that overlaps the ground truth most, the first of equal ones.
+ * @see VG-Refiner, arXiv 2512.06373, PiTER
+ */
+export function countedBox({ boxXyxy, boxesXyxy = [] }: EvalStage, truth: BoxXyxy): BoxXyxy | null {
+  if (boxXyxy === null) return null;
+  return [boxXyxy, ...boxesXyxy].reduce((best, box) =>
+    iouXyxy(box, truth) > iouXyxy(best, truth) ? box : best,
+  );
 }
 
 function iouWithTruth(box: BoxXyxy | null | undefined, truth: BoxXyxy): number | null {

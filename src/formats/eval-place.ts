@@ -102,6 +102,16 @@ export class ForeignRecord {
     return this.refuse(key, '[x1, y1, x2, y2] with x2 >= x1 and y2 >= y1');
   }
 
+  /** A list of `[x1, y1, x2, y2]`, corners in order. */
+  boxesXyxy(key: string): BoxXyxy[] {
+    const value = this.raw(key);
+    if (!Array.isArray(value)) return this.refuse(key, 'a list of [x1, y1, x2, y2]');
+    return value.map((box, index) => {
+      const name = `${key}[${index}]`;
+      return new ForeignRecord({ [name]: box }, this.place).boxXyxy(name);
+    });
+  }
+
   /** @param layout what they mean, for the message */
   fourNumbers(key: string, layout: string): [number, number, number, number] {
     const value = this.raw(key);

@@ -7,6 +7,8 @@ import { RESULT_SCHEMA } from './result-line.js';
 /** One stage of an answer: what was said, and the box, null where there is none. */
 export interface EvalStage {
   readonly boxXyxy: BoxXyxy | null;
+  /** All boxes of an answer that lists several. */
+  readonly boxesXyxy?: readonly BoxXyxy[];
   /** 0..1 */
   readonly score?: number;
   readonly text?: string;
@@ -88,6 +90,7 @@ function stageOf(record: ForeignRecord): EvalStage {
   if (record.raw('bbox_2d') === undefined) record.refuse('bbox_2d', '[x1, y1, x2, y2] or null');
   return {
     boxXyxy: record.has('bbox_2d') ? record.boxXyxy('bbox_2d') : null,
+    ...(record.has('boxes') && { boxesXyxy: record.boxesXyxy('boxes') }),
     ...(record.has('score') && { score: record.share('score') }),
     ...(record.has('text') && { text: record.string('text') }),
   };

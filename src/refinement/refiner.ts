@@ -91,7 +91,7 @@ export interface Answer {
   readonly text: string;
   /** Format term of the reward: whether the reply had all its parts; absent where no text was written. */
   readonly format?: 0 | 1;
-  /** All boxes of an answer that lists several, best first; the first one is `boxXyxy`. */
+  /** All boxes of an answer that may list several, best first; the first one is `boxXyxy`. */
   readonly boxesXyxy?: readonly BoxXyxy[];
   /** Of a cascade: how sure the small refiner was, 0..1, and whether the large one was asked. */
   readonly cascade?: { readonly confidence: number; readonly asked: boolean };

@@ -11,7 +11,7 @@ import {
   type TestChatServer,
   textOf,
 } from '../support/chat-server.js';
-import { freshFolder, jsonLines } from '../support/vgr.js';
+import { freshFolder, jsonLines, vgr } from '../support/vgr.js';
 import {
   answered,
   lines,
@@ -119,6 +119,36 @@ describe('refine --refiner vlm', () => {
       tool: { name: 'none', bbox_2d: null },
       answer: { bbox_2d: [0, 0, 367.39, 650], decision: 'correct' },
     });
+  });
+
+  it('writes all boxes of an answer in one turn, of which the evaluation counts the best', async () => {
+    const server = await serve(() => ({
+      kind: 'text',
+      text: '[{"bbox_2d": [0, 0, 20, 100]}, {"bbox_2d": [0, 0, 80, 100]}]',
+    }));
+    const queries = queriesFile([
+      {
+        ...{ id: 'a', image: 'even.png', query: 'a thing', bbox: [0, 0, 100, 100] },
+        tools: { dino: [{ bbox_2d: [0, 0, 40, 100] }] },
+      },
+    ]);
+    const output = freshFolder();
+    await refine(server, queries, { flags: ['--protocol', 'piter', '--output', output] });
+    const results = join(output, 'results.jsonl');
+    expect(JSON.parse(readFileSync(results, 'utf8')).answer).toMatchObject({
+      bbox_2d: [0, 0, 20, 100],
+      boxes: [
+        [0, 0, 20, 100],
+        [0, 0, 80, 100],
+      ],
+    });
+    const outcome = await vgr(['eval', '--queries', queries, '--results', results, '--json']);
+    expect(outcome.stderr).toContain('1 answers list several boxes');
+    const { metrics } = JSON.parse(outcome.stdout);
+    expect(metrics).toMatchObject({ accuracy: 1, tool_accuracy: 0, ccr: 1 });
+    expect(metrics.mean_iou).toBeCloseTo(0.8, 6);
+    // Of the 0.6 above the tool's IoU, 0.4 were gained.
+    expect(metrics.nsri).toBeCloseTo(0.4 / 0.6, 6);
   });
 
   it('takes the words of a template', async () => {

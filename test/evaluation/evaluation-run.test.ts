@@ -82,6 +82,37 @@ describe('a results file', () => {
     expect(notices).toEqual([expect.stringMatching(/^3 of 4 queries have no line/)]);
   });
 
+  test('of several boxes the best one counts, in every metric', async () => {
+    const listed = (row: Row, widths: readonly number[]) => {
+      const line = resultLine(row);
+      return { ...line, answer: { ...line.answer, boxes: widths.map(box) } };
+    };
+    // IoU = width / 100, but for the 1e-6 of the union: a 20 -> 80, b 80 -> 90, c 80 -> 80, d nothing -> nothing.
+    const several = [
+      listed({ id: 'a', tool: 20, answer: 10, score: 0.9 }, [10, 80, 60]),
+      listed({ id: 'b', tool: 80, answer: 90, score: 0.8 }, [90, 40]),
+      listed({ id: 'c', tool: 80, answer: 20, score: 0.7 }, [20, 80]),
+      listed({ id: 'd', tool: null, answer: null }, [100]),
+    ];
+    const { scores, notices, calibration, gallery } = await evaluated(
+      rows.map(queryLine),
+      several,
+      { gallery: 9 },
+    );
+    const metrics = scores.metrics();
+    expect(metrics).toMatchObject({ total: 4, accuracy: 0.75, tool_accuracy: 0.5, ccr: 0.5 });
+    expect(metrics).toMatchObject({ refinement_rate: 0.5, follow_correct_rate: 0.5 });
+    expect(metrics).toMatchObject({ worsen_rate: 0, inherited_error_rate: 1 });
+    expect(metrics.mean_iou).toBeCloseTo((0.8 + 0.9 + 0.8) / 4, 8);
+    expect(metrics.mean_iou_delta).toBeCloseTo((0.6 + 0.1) / 4, 8);
+    expect(metrics.nsri).toBeCloseTo((0.6 / 0.8 + 0.1 / 0.2) / 4, 8);
+    expect(metrics.nsri_tool_wrong).toBeCloseTo(0.6 / 0.8 / 2, 8);
+    expect(notices).toEqual(['3 answers list several boxes; of each the best one counts']);
+    expect(calibration.brier).toBeCloseTo((0.01 + 0.04 + 0.09) / 3, 12);
+    const shown = gallery.find(({ id }) => id === 'a');
+    expect(shown).toMatchObject({ outcome: 'correction', answer: { boxXyxy: { x2: 80 } } });
+  });
+
   test('ids that no query has are refused, the first five named', async () => {
     const strays = ['s', 't', 'u', 'v', 'w', 'x'].map((id) => resultLine({ id, answer: 1 }));
     await expect(evaluated(rows.map(queryLine), [resultLine(rows[0]!), ...strays])).rejects.toThrow(

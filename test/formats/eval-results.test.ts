@@ -41,6 +41,18 @@ test('a result and an error record', async () => {
   ]);
 });
 
+test('an answer that lists several boxes', async () => {
+  const boxes = [
+    [1, 2, 3, 5],
+    [4, 4, 9, 9],
+  ];
+  const [several] = await resultsOf({ ...result, answer: { ...result.answer, boxes } });
+  expect(several!.answer!.boxesXyxy).toEqual([
+    { x1: 1, y1: 2, x2: 3, y2: 5 },
+    { x1: 4, y1: 4, x2: 9, y2: 9 },
+  ]);
+});
+
 test('an error record without an id goes by its line', async () => {
   const [error] = await resultsOf({ type: 'error', schema: 1, line: 12, code: 'QUERY_INVALID' });
   expect(error).toMatchObject({ id: '12' });
@@ -61,6 +73,17 @@ describe('refused, with file, line and field', () => {
     [answer({ bbox_2d: ['3', 2, 4, 4] }), /four finite numbers/],
     [answer({ score: 'high' }), /field `score`: expected a number in 0..1/],
     [answer({ score: 1.5 }), /field `score`: expected a number in 0..1, got `1.5`/],
+    [answer({ boxes: { 0: [1, 2, 3, 5] } }), /field `boxes`: expected a list of \[x1, y1/],
+    [
+      answer({
+        boxes: [
+          [1, 2, 3, 5],
+          [9, 4, 4, 9],
+        ],
+      }),
+      /field `boxes\[1\]`: .*x2 >= x1/,
+    ],
+    [answer({ boxes: [null] }), /field `boxes\[0\]`: .*four finite numbers, got `null`/],
     [{ tool: { name: 't', bbox_2d: [1, 2] } }, /field `bbox_2d`: .*four finite numbers/],
     [{ id: undefined }, /field `id`: expected a string, got nothing/],
     [{ id: 3 }, /field `id`: expected a string, got `3`/],

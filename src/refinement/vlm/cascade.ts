@@ -94,9 +94,11 @@ async function judged(
   );
   if (answer.boxXyxy === null) return { answer: proposed };
   const kept = answer.decision === 'confirm' || answer.decision === 'fallback';
+  // One box was judged: the others of a list are not part of the answer.
+  const { boxesXyxy: _, ...judgedAnswer } = kept ? proposed : answer;
   return {
     answer: {
-      ...(kept ? proposed : answer),
+      ...judgedAnswer,
       score: answer.score,
       decision: decisionOn(answer.boxXyxy, request.tool),
       ...(proposed.format !== undefined && { format: proposed.format }),

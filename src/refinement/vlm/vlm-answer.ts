@@ -78,7 +78,8 @@ export function answerOf(talk: Talk, exchange: Exchange, read: ReplyAnswer): Ans
     score,
     decision,
     text: text || DEFAULT_TEXT[decision],
-    ...(boxes.length > 1 && { boxesXyxy: boxes }),
+    // Two stages end in one box; the one turn may list several.
+    ...(!twoStage && boxes.length > 1 && { boxesXyxy: boxes }),
   };
 }
 

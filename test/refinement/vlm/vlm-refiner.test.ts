@@ -210,6 +210,16 @@ describe('PiTER', () => {
   });
 });
 
+it('two stages end in one box, the first of a list', async () => {
+  const { chat } = script(
+    THINK,
+    '<rethink>r</rethink><answer>[{"bbox_2d": [0, 0, 161, 119]}, {"bbox_2d": [1, 2, 30, 40]}]</answer>',
+  );
+  const { answer: given } = await refiner(chat).ask();
+  expect(given.boxXyxy).toEqual({ x1: 0, y1: 0, x2: 160, y2: 120 });
+  expect(given).not.toHaveProperty('boxesXyxy');
+});
+
 describe('an answer that cannot be read', () => {
   it('is asked for once more', async () => {
     const { chat, asked } = script(
