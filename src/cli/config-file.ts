@@ -1,3 +1,4 @@
+import { delimiter } from 'node:path';
 import { type Interfaces, Parser } from '@oclif/core';
 import { quoted, VgrError } from '../formats/fault.js';
 import { readTextIfThere } from '../io/text-file.js';
@@ -9,6 +10,8 @@ interface FlagFacts {
   readonly multiple?: boolean;
   readonly multipleNonGreedy?: boolean;
   readonly type: 'boolean' | 'option';
+  /** Whether `--no-NAME` says false. */
+  readonly allowNo?: boolean;
   readonly char?: string | undefined;
   readonly env?: string | undefined;
 }
@@ -16,28 +19,47 @@ interface FlagFacts {
 type FlagTable = Readonly<Record<string, FlagFacts>>;
 
 /**
- * The command line with the flags of the configuration file added: those that neither the command line nor the environment
- * sets. So flags win over environment, over file, over default, and every value goes through the flag's own checks.
+ * The command line with the flags of the environment and of the configuration file added that it does not set itself. So flags
+ * win over environment, over file, over default, and every value goes through the flag's own checks.
  * @throws VgrError CONFIG_INVALID, INPUT_MISSING
  */
 export async function withConfigFile(argv: readonly string[], flags: FlagTable): Promise<string[]> {
   const given = await givenFlags(argv, flags);
+  return [...listsOfEnvironment(given, flags), ...(await flagsOfFile(given, flags)), ...argv];
+}
+
+/**
+ * oclif takes the variable of a flag that may be given several times for one value. Here it is a list, as PATH is one. Other
+ * variables are left to oclif.
+ */
+function listsOfEnvironment(given: ReadonlyMap<string, string>, flags: FlagTable): string[] {
+  return Object.entries(flags).flatMap(([name, { multiple, env }]) => {
+    const value = (env !== undefined && process.env[env]) || '';
+    if (!multiple || given.has(name)) return [];
+    return value.split(delimiter).flatMap((each) => (each === '' ? [] : [`--${name}=${each}`]));
+  });
+}
+
+async function flagsOfFile(
+  given: ReadonlyMap<string, string>,
+  flags: FlagTable,
+): Promise<string[]> {
   const named = given.get('config') ?? process.env.VGR_CONFIG;
   const file = named ?? DEFAULT_FILE;
   const text = await readTextIfThere(file);
   if (text === undefined) {
-    if (named === undefined) return [...argv];
+    if (named === undefined) return [];
     throw new VgrError('INPUT_MISSING', `--config: no file ${quoted(file)}`);
   }
   const added: string[] = [];
   for (const [name, value] of Object.entries(parseConfig(text, file))) {
-    const flag = flags[name];
-    if (!flag) continue;
+    if (!Object.hasOwn(flags, name)) continue;
+    const flag = flags[name]!;
     const fromEnvironment = flag.env !== undefined && process.env[flag.env];
     if (given.has(name) || fromEnvironment) continue;
     added.push(...flagTokens(name, value, flag, file));
   }
-  return [...added, ...argv];
+  return added;
 }
 
 /** Flags on the command line, by name, with the last value of each. */
@@ -58,10 +80,13 @@ async function givenFlags(
 function bare(flags: FlagTable): Interfaces.FlagInput {
   return Object.fromEntries(
     Object.entries(flags).map(([name, flag]) => {
-      const { char, type, multiple, multipleNonGreedy } = flag;
+      const { char, type, allowNo, multiple, multipleNonGreedy } = flag;
       const several = multiple && { multiple, multipleNonGreedy };
       const parse = async (value: unknown) => value;
-      return [name, { name, type, ...(char && { char }), ...several, parse }];
+      return [
+        name,
+        { name, type, ...(char && { char }), ...(allowNo && { allowNo }), ...several, parse },
+      ];
     }),
   ) as never;
 }
@@ -89,14 +114,22 @@ function parseConfig(text: string, file: string): Record<string, unknown> {
 
 function flagTokens(name: string, value: unknown, flag: FlagFacts, file: string): string[] {
   if (flag.type === 'boolean') {
-    if (typeof value === 'boolean') return value ? [`--${name}`] : [];
+    if (typeof value === 'boolean') return value ? [`--${name}`] : falseTokens(name, flag);
     throw wrongValue(name, 'true or false', value, file);
   }
-  if (typeof value === 'string' || typeof value === 'number') return [`--${name}=${value}`];
-  if (flag.multiple && Array.isArray(value) && value.every((each) => typeof each === 'string')) {
-    return value.map((each) => `--${name}=${each}`);
-  }
-  throw wrongValue(name, 'a string or a number', value, file);
+  if (isWord(value)) return [`--${name}=${value}`];
+  if (!flag.multiple) throw wrongValue(name, 'a string or a number', value, file);
+  if (Array.isArray(value) && value.every(isWord)) return value.map((each) => `--${name}=${each}`);
+  throw wrongValue(name, 'a string, a number or a list of them', value, file);
+}
+
+function isWord(value: unknown): value is string | number {
+  return typeof value === 'string' || typeof value === 'number';
+}
+
+/** Without `allowNo` a flag is false by being left out. */
+function falseTokens(name: string, { allowNo }: FlagFacts): string[] {
+  return allowNo ? [`--no-${name}`] : [];
 }
 
 function wrongValue(name: string, expected: string, value: unknown, file: string): VgrError {

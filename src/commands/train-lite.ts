@@ -26,6 +26,7 @@ Detections and features are computed once and kept on disk.`;
   static override flags = {
     queries: Flags.string({
       summary: 'JSONL file of expressions with ground truth in `bbox`; may be given several times',
+      env: 'VGR_QUERIES',
       multiple: true,
       multipleNonGreedy: true,
       required: true,
@@ -34,6 +35,7 @@ Detections and features are computed once and kept on disk.`;
     val: Flags.string({
       summary:
         'the same of other photos, by which the best epoch is chosen; may be given several times',
+      env: 'VGR_VAL',
       multiple: true,
       multipleNonGreedy: true,
       helpGroup: 'INPUT',

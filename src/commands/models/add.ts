@@ -22,32 +22,47 @@ Labels and pixels are read from the graph's metadata and from config.json and pr
   static override flags = {
     family: Flags.option({
       summary: 'family of the detector [default: what its outputs look like]',
+      env: 'VGR_FAMILY',
       options: FAMILY_NAMES,
     })(),
-    name: Flags.string({ summary: "name of the model [default: made of the file's]" }),
+    name: Flags.string({
+      summary: "name of the model [default: made of the file's]",
+      env: 'VGR_NAME',
+    }),
     labels: Flags.string({
       summary: 'file of label names: one a line, or JSON such as config.json or a COCO file',
+      env: 'VGR_LABELS',
     }),
     size: Flags.string({
       summary:
         'side of the photos that the graph takes, or WIDTHxHEIGHT, where the graph leaves it open',
+      env: 'VGR_SIZE',
     }),
     pixels: Flags.option({
       summary:
         'what goes in: 0..1, 0..255, less ImageNet mean over deviation, or -1..1 [default: the usual of the family]',
+      env: 'VGR_PIXELS',
       options: PIXEL_ENCODING_NAMES,
     })(),
     channels: Flags.option({
       summary: 'order of the channels [default: the usual of the family]',
+      env: 'VGR_CHANNELS',
       options: ['rgb', 'bgr'] as const,
     })(),
-    licence: Flags.string({ summary: 'licence of the weights, for the card' }),
-    citation: Flags.string({ summary: 'whom to cite, for the card' }),
+    licence: Flags.string({ summary: 'licence of the weights, for the card', env: 'VGR_LICENCE' }),
+    citation: Flags.string({ summary: 'whom to cite, for the card', env: 'VGR_CITATION' }),
     photo: Flags.string({
-      summary: 'photo or folder for the trial [default: photos of the program]',
+      summary:
+        'photo or folder for the trial; may be given several times [default: photos of the program]',
+      env: 'VGR_PHOTO',
       multiple: true,
+      multipleNonGreedy: true,
     }),
-    'dry-run': Flags.boolean({ summary: 'print the card, add nothing', default: false }),
+    'dry-run': Flags.boolean({
+      summary: 'print the card, add nothing',
+      env: 'VGR_DRY_RUN',
+      default: false,
+    }),
     device: inferenceFlags.device,
   };
 

@@ -16,8 +16,14 @@ export default class ModelsBench extends VgrCommand<typeof ModelsBench> {
   };
   static override flags = {
     device: inferenceFlags.device,
-    runs: Flags.integer({ summary: 'photos that are timed', default: 30, min: 3, max: 100_000 }),
-    json: Flags.boolean({ summary: 'one JSON object a device', default: false }),
+    runs: Flags.integer({
+      summary: 'photos that are timed',
+      env: 'VGR_RUNS',
+      default: 30,
+      min: 3,
+      max: 100_000,
+    }),
+    json: Flags.boolean({ summary: 'one JSON object a device', env: 'VGR_JSON', default: false }),
   };
 
   protected override work(): Promise<number> {

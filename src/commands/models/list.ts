@@ -11,7 +11,7 @@ export default class ModelsList extends VgrCommand<typeof ModelsList> {
     '<%= config.bin %> models list --json | jq -r .name',
   ];
   static override flags = {
-    json: Flags.boolean({ summary: 'one JSON object a line', default: false }),
+    json: Flags.boolean({ summary: 'one JSON object a line', env: 'VGR_JSON', default: false }),
   };
 
   protected override work(): Promise<number> {

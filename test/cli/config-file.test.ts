@@ -1,0 +1,142 @@
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, join, resolve } from 'node:path';
+import { Flags, Parser } from '@oclif/core';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { VgrCommand } from '../../src/cli/base-command.js';
+import { withConfigFile } from '../../src/cli/config-file.js';
+
+type Table = Parameters<typeof withConfigFile>[1];
+
+let folder: string;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'vgr-test-'));
+});
+
+afterEach(() => {
+  vi.unstubAllEnvs();
+  rmSync(folder, { recursive: true });
+});
+
+/** The flags as the command gets them. */
+async function parsed(flags: object, file: object, argv: readonly string[] = []) {
+  const path = join(folder, 'vgr.config.json');
+  writeFileSync(path, JSON.stringify(file));
+  vi.stubEnv('VGR_CONFIG', path);
+  const tokens = await withConfigFile(argv, flags as Table);
+  return (await Parser.parse(tokens, { flags: named(flags), strict: true })).flags;
+}
+
+/** As oclif's own parser has them: each knows its name. */
+function named(flags: object): never {
+  return Object.fromEntries(
+    Object.entries(flags).map(([name, flag]) => [name, { ...(flag as object), name }]),
+  ) as never;
+}
+
+const FLAGS = {
+  stream: Flags.boolean({ allowNo: true, default: true, env: 'VGR_STREAM' }),
+  shy: Flags.boolean({ default: false, env: 'VGR_SHY' }),
+  file: Flags.string({ multiple: true, multipleNonGreedy: true, env: 'VGR_FILE' }),
+};
+
+describe('a flag that `--no-` turns off', () => {
+  test.each([
+    ['the default', {}, undefined, [], true],
+    ['the file', { stream: false }, undefined, [], false],
+    ['the file', { stream: true }, undefined, [], true],
+    ['the environment, over the file', { stream: true }, 'false', [], false],
+    ['the environment, over the file', { stream: false }, 'true', [], true],
+    ['the command line, over both', { stream: true }, 'true', ['--no-stream'], false],
+    ['the command line, over both', { stream: false }, 'false', ['--stream'], true],
+  ])('is set by %s: %j %s %j', async (_, file, env, argv, expected) => {
+    if (env !== undefined) vi.stubEnv('VGR_STREAM', env);
+    expect(await parsed(FLAGS, file, argv)).toMatchObject({ stream: expected });
+  });
+});
+
+test('a flag without `--no-` is false where the file says so', async () => {
+  expect(await parsed(FLAGS, { shy: false })).toMatchObject({ shy: false });
+  expect(await parsed(FLAGS, { shy: true })).toMatchObject({ shy: true });
+});
+
+test('a flag of several values takes one or a list, from the file or the environment', async () => {
+  expect(await parsed(FLAGS, { file: 'a' })).toMatchObject({ file: ['a'] });
+  expect(await parsed(FLAGS, { file: ['a', 2] })).toMatchObject({ file: ['a', '2'] });
+  vi.stubEnv('VGR_FILE', ['b', '', 'c d'].join(delimiter));
+  expect(await parsed(FLAGS, { file: 'a' })).toMatchObject({ file: ['b', 'c d'] });
+  expect(await parsed(FLAGS, {}, ['--file', 'e'])).toMatchObject({ file: ['e'] });
+});
+
+test('names that every object has are no flags', async () => {
+  expect(await parsed(FLAGS, { constructor: 1, toString: true })).toMatchObject({ stream: true });
+});
+
+test.each([
+  [{ stream: 'no' }, /`stream`: expected true or false, got `"no"`/],
+  [{ file: [true] }, /`file`: expected a string, a number or a list of them/],
+])('refused: %j', async (file, message) => {
+  await expect(parsed(FLAGS, file)).rejects.toThrow(message);
+});
+
+interface FlagFacts {
+  readonly type: 'boolean' | 'option';
+  readonly env?: string;
+  readonly multiple?: boolean;
+  readonly options?: readonly string[];
+  readonly allowNo?: boolean;
+  readonly default?: unknown;
+}
+
+const PLACE = 'src/commands';
+const COMMANDS: [string, object][] = [];
+for (const file of readdirSync(PLACE, { recursive: true, encoding: 'utf8' })) {
+  if (!file.endsWith('.ts')) continue;
+  const { default: Command } = await import(resolve(PLACE, file));
+  COMMANDS.push([file, { ...VgrCommand.baseFlags, ...Command.flags }]);
+}
+
+describe.each(COMMANDS)('%s', (_, flags) => {
+  const facts = Object.entries(flags) as [string, FlagFacts][];
+
+  test('has an environment variable of its own for each flag', () => {
+    const variables = facts.map(([, { env }]) => env);
+    for (const [index, variable] of variables.entries()) {
+      expect(variable, facts[index]![0]).toMatch(/^VGR_[A-Z_]+$/);
+    }
+    expect(new Set(variables).size).toBe(variables.length);
+  });
+
+  test.each(facts.filter(([name]) => name !== 'config'))(
+    'takes --%s from file and environment',
+    async (name, flag) => {
+      // Flags that are asked for, or that go together, are another matter.
+      const alone = { [name]: { ...flag, required: false, dependsOn: [], exclusive: [] } };
+      const value = sampleOf(flag, await acceptedNumber(alone, name));
+      const inFile = (await parsed(alone, { [name]: value }))[name];
+      vi.stubEnv(flag.env!, String(value));
+      const inEnvironment = (await parsed(alone, {}))[name];
+      expect(inEnvironment).toEqual(inFile);
+      expect(inFile).toEqual(flag.multiple ? [value] : value);
+    },
+  );
+});
+
+/** A value that is not the default. */
+function sampleOf(
+  { type, options, default: usual }: FlagFacts,
+  number: number | undefined,
+): unknown {
+  if (type === 'boolean') return usual !== true;
+  return options?.find((each) => each !== usual) ?? number ?? 'a/b.c';
+}
+
+/** A number, where the flag turns it into one. */
+async function acceptedNumber(flags: object, name: string): Promise<number | undefined> {
+  for (const number of [0.25, 3, 32]) {
+    const got = await parsed(flags, { [name]: number }).catch(() => ({}) as never);
+    if (got[name] === number) return number;
+  }
+  return undefined;
+}
