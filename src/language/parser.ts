@@ -13,6 +13,7 @@ import {
 import type { Expression, RelationKind } from './expression.js';
 import { isAnimate, isPerson, isWorn } from './lexicon.js';
 import { headNoun, headOf } from './phrase.js';
+import { Recent } from './recent.js';
 import { type Segment, segmentsOf } from './segment.js';
 import { FUNCTION_WORDS, QUESTION_WORDS } from './vocabulary.js';
 import { type Token, tokensOf } from './words.js';
@@ -127,8 +128,17 @@ function questionExpression(tokens: readonly Token[]): Expression {
 /** Nobody refers to a thing at greater length; what comes after is left over. Keeps nesting shallow. */
 const MOST_WORDS = 256;
 
+/** Several steps look at one query, and people say the same of many photos. */
+const known = new Recent<Expression>(2048);
+/** Longer texts come once. Characters. */
+const LONGEST_KNOWN = 400;
+
 /** Takes a referring expression apart. Any text is accepted; what is not understood is in `leftovers`. */
 export function parseExpression(text: string): Expression {
+  return text.length > LONGEST_KNOWN ? parsed(text) : known.of(text, parsed);
+}
+
+function parsed(text: string): Expression {
   const all = tokensOf(text);
   const tokens = all.slice(0, MOST_WORDS);
   if (QUESTION_WORDS.has(tokens[0]?.word ?? '')) return questionExpression(all);

@@ -31,17 +31,21 @@ export async function* untilAborted<Item>(
   signal: AbortSignal,
 ): AsyncGenerator<Item> {
   const iterator = source[Symbol.asyncIterator]();
-  const aborted = new Promise<'aborted'>((resolve) => {
-    if (signal.aborted) resolve('aborted');
-    else signal.addEventListener('abort', () => resolve('aborted'), { once: true });
-  });
+  // One listener for the whole run: a race against one promise would hold something of every item until the end.
+  let leave = (): void => undefined;
+  const onAbort = (): void => leave();
+  signal.addEventListener('abort', onAbort, { once: true });
   try {
     while (!signal.aborted) {
-      const next = await Promise.race([iterator.next(), aborted]);
-      if (next === 'aborted' || next.done) return;
+      const next = await new Promise<IteratorResult<Item> | undefined>((resolve, reject) => {
+        leave = () => resolve(undefined);
+        iterator.next().then(resolve, reject);
+      });
+      if (!next || next.done) return;
       yield next.value;
     }
   } finally {
+    signal.removeEventListener('abort', onAbort);
     // A stalled source never answers: it is told to end, but not waited for.
     void iterator.return?.().catch(() => undefined);
   }

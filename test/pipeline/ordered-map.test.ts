@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { orderedMap, take, untilAborted } from '../../src/pipeline/ordered-map.js';
 
@@ -51,6 +53,21 @@ describe('untilAborted', () => {
     }
     setTimeout(() => controller.abort(), 5);
     expect(await collect(untilAborted(stalled(), controller.signal))).toEqual([1]);
+  });
+
+  it('holds nothing of the items that went through', async () => {
+    setFlagsFromString('--expose-gc');
+    const collectGarbage = runInNewContext('gc') as () => void;
+    const heldBytes = (): number => {
+      collectGarbage();
+      return process.memoryUsage().heapUsed;
+    };
+    const items = untilAborted(numbers(100_000), new AbortController().signal);
+    await items.next();
+    const before = heldBytes();
+    for (let taken = 1; taken < 100_000; taken++) await items.next();
+    expect(heldBytes() - before).toBeLessThan(4e6);
+    await items.return(undefined);
   });
 });
 

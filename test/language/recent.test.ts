@@ -1,0 +1,16 @@
+import { expect, it } from 'vitest';
+import { Recent } from '../../src/language/recent.js';
+
+it('works out a text once while it is asked for, and lets go of others', () => {
+  const worked: string[] = [];
+  const lengths = new Recent<number>(2);
+  const lengthOf = (text: string): number =>
+    lengths.of(text, (each) => {
+      worked.push(each);
+      return each.length;
+    });
+  for (const text of ['a', 'bb', 'a', 'ccc', 'a', 'dddd', 'a', 'bb']) {
+    expect(lengthOf(text)).toBe(text.length);
+  }
+  expect(worked).toEqual(['a', 'bb', 'ccc', 'dddd', 'bb']);
+});
