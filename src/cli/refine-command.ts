@@ -10,6 +10,7 @@ import {
   PhotoStore,
 } from '../pipeline/photo-store.js';
 import { startedProgress } from '../pipeline/ports.js';
+import { PromptedPhotos } from '../pipeline/prompted-photos.js';
 import { intakeQueries } from '../pipeline/query-intake.js';
 import { type PhotoSource, refineQueries } from '../pipeline/refine-run.js';
 import { shardOf } from '../pipeline/shard.js';
@@ -146,13 +147,16 @@ async function photoSource(
     allowOutside: flags['allow-outside'],
   });
   const parts = { open: photoOpener(flags), clock, progress };
+  const capacity = 2 * inFlight;
   return {
     locate: async (image) => ({ image, path: await roots.resolve(image) }),
-    photos: new PhotoStore(2 * inFlight, (ref) =>
-      detector
-        ? examinePhoto(ref, { ...parts, detector }, features)
-        : openUnexamined(ref, parts, rasterSide),
-    ),
+    photos: detector?.prompted
+      ? new PromptedPhotos(capacity, { ...parts, detector }, detector.prompted)
+      : new PhotoStore(capacity, (ref) =>
+          detector
+            ? examinePhoto(ref, { ...parts, detector }, features)
+            : openUnexamined(ref, parts, rasterSide),
+        ),
     ...(detector && { detectorName: detector.name }),
     ...(picture && { picture }),
   };

@@ -8,6 +8,7 @@ import { readLines } from '../io/line-reader.js';
 import { sha256OfFile } from '../io/model-weights.js';
 import { orderedMap } from '../pipeline/ordered-map.js';
 import { type ExaminedPhoto, type ExamineParts, examinePhoto } from '../pipeline/photo-store.js';
+import { examinePrompts } from '../pipeline/prompted-photos.js';
 import { intakeQueries } from '../pipeline/query-intake.js';
 import { requestOf } from '../pipeline/refine-run.js';
 import { heldOut, type QueryGroup, queryGroups, truthInside } from '../pipeline/training-intake.js';
@@ -161,11 +162,8 @@ async function examplesOf(group: QueryGroup, maker: ExampleMaker): Promise<reado
       counted(group.queries.length, true);
       return cached;
     }
-    const photo =
-      path === undefined
-        ? undefined
-        : await examinePhoto({ image: group.image!, path }, maker.parts!, true);
-    const made = group.queries.flatMap((query) => exampleOf(query, photo, maker));
+    const photoOf = await groupPhotos(group, path, maker.parts);
+    const made = group.queries.flatMap((query) => exampleOf(query, photoOf(query), maker));
     // Where a query failed, the next run tells of it again.
     if (made.length === group.queries.length) await cache.put(key, encodeExamples(made));
     counted(group.queries.length, false);
@@ -176,6 +174,24 @@ async function examplesOf(group: QueryGroup, maker: ExampleMaker): Promise<reado
     printer.itemFault(group.image ?? `line ${group.queries[0]!.line}`, fault);
     return [];
   }
+}
+
+/** The photo of a group as each of its queries sees it. */
+async function groupPhotos(
+  { image, queries }: QueryGroup,
+  path: string | undefined,
+  parts: ExamineParts | undefined,
+): Promise<(query: Query) => ExaminedPhoto | undefined> {
+  if (path === undefined || !parts) return () => undefined;
+  const ref = { image: image!, path };
+  const port = parts.detector.prompted;
+  if (port) {
+    const expressions = queries.map(({ query }) => query);
+    const photos = await examinePrompts(ref, parts, port, expressions);
+    return ({ query }) => photos.get(query);
+  }
+  const photo = await examinePhoto(ref, parts, true);
+  return () => photo;
 }
 
 function exampleOf(

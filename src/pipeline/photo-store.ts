@@ -6,6 +6,17 @@ import type { Clock, Detector, OpenedPhoto, OpenPhoto, PhotoRef, RunProgress } f
 export interface ExaminedPhoto extends DetectedRaster, Omit<OpenedPhoto, 'raster'> {
   readonly decodeMs: number;
   readonly detectMs: number;
+  /** Whether the detector was asked the expression itself; its first box is its answer then. */
+  readonly asked?: boolean;
+}
+
+/** Photos as the queries of a run see them. */
+export interface PhotoShelf {
+  /** `fresh` tells whether this call caused the work. */
+  get(
+    ref: PhotoRef,
+    expression: string,
+  ): { readonly photo: Promise<ExaminedPhoto>; readonly fresh: boolean };
 }
 
 export interface ExamineParts {
@@ -25,13 +36,21 @@ export async function examinePhoto(
   parts: ExamineParts,
   features: boolean,
 ): Promise<ExaminedPhoto> {
+  return twiceOnCrash(() => examineOnce(ref, parts, features));
+}
+
+/**
+ * Does work of a photo once more when the worker ends under it.
+ * @throws VgrError of the work; DETECTION_FAILED where the worker ends twice
+ */
+export async function twiceOnCrash<T>(work: () => Promise<T>): Promise<T> {
   try {
-    return await examineOnce(ref, parts, features);
+    return await work();
   } catch (thrown) {
     if (asVgrError(thrown).code !== 'WORKER_CRASHED') throw thrown;
   }
   try {
-    return await examineOnce(ref, parts, features);
+    return await work();
   } catch (thrown) {
     const fault = asVgrError(thrown);
     if (fault.code !== 'WORKER_CRASHED') throw fault;
@@ -85,7 +104,7 @@ async function examineOnce(
  * The photos in use: queries that lie near each other share one decoding and one detection. Holds the last `capacity`
  * photos, failed ones too, so that a broken file is read once for all its queries.
  */
-export class PhotoStore {
+export class PhotoStore implements PhotoShelf {
   readonly #photos = new Map<string, Promise<ExaminedPhoto>>();
   readonly #capacity: number;
   readonly #examine: (ref: PhotoRef) => Promise<ExaminedPhoto>;
@@ -95,7 +114,6 @@ export class PhotoStore {
     this.#examine = examine;
   }
 
-  /** `fresh` tells whether this call caused the work. */
   get(ref: PhotoRef): { readonly photo: Promise<ExaminedPhoto>; readonly fresh: boolean } {
     const known = this.#photos.get(ref.path);
     if (known) {

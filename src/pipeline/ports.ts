@@ -1,4 +1,4 @@
-import type { DetectedRaster } from '../detection/detection.js';
+import type { DetectedRaster, Detection } from '../detection/detection.js';
 import type { OutputLine } from '../formats/result-line.js';
 import type { BoxXyxy, ImageSize } from '../geometry/box.js';
 import type { RasterSpec, RgbRaster } from '../geometry/raster.js';
@@ -36,6 +36,22 @@ export interface Detector {
    * @throws VgrError WORKER_CRASHED when the thread ends under it; the raster is lost then
    */
   detect(photo: OpenedPhoto, options: { readonly features: boolean }): Promise<DetectedRaster>;
+  /** Present on a detector that is asked the expressions themselves. Its `detect` is not called then. */
+  readonly prompted?: PromptPort;
+}
+
+/** A detector that finds what words say. */
+export interface PromptPort {
+  /** Most expressions that one run takes. */
+  readonly promptsARun: number;
+  /**
+   * What each expression finds in the photo, best first, in the order of the expressions. The raster stays where it is.
+   * @throws VgrError WORKER_CRASHED when the thread ends under it
+   */
+  ask(
+    photo: OpenedPhoto,
+    expressions: readonly string[],
+  ): Promise<readonly (readonly Detection[])[]>;
 }
 
 /** A line with the place of its item in the input, counted over all shards: lines of a queries file, photos of a listing. */

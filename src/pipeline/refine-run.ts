@@ -6,7 +6,7 @@ import type { Candidate, Refinement, RefineRequest, Turn } from '../refinement/r
 import { firstAnswer, toolAnswer } from '../refinement/tool-answer.js';
 import { itemFault } from './item-fault.js';
 import { type OrderedMapOptions, orderedMap } from './ordered-map.js';
-import type { ExaminedPhoto, PhotoStore } from './photo-store.js';
+import type { ExaminedPhoto, PhotoShelf } from './photo-store.js';
 import type { Clock, PhotoRef, PlacedLine, RunProgress } from './ports.js';
 import type { IntakeItem } from './query-intake.js';
 import { type QueryTiming, resultLine } from './result-record.js';
@@ -16,7 +16,7 @@ import { Turnstile } from './turnstile.js';
 export interface PhotoSource {
   /** Finds the photo that a line names. @throws VgrError IMAGE_MISSING, IMAGE_OUTSIDE */
   readonly locate: (image: string) => Promise<PhotoRef>;
-  readonly photos: PhotoStore;
+  readonly photos: PhotoShelf;
   /** Name of the detector, whose boxes are candidates; absent where none looks at the photos. */
   readonly detectorName?: string;
   /** Makes a picture of that size as a data URL, for refiners that look at the photo. @throws VgrError of the photo */
@@ -89,7 +89,7 @@ async function answerOrError(
 
 async function answerQuery(query: Query, run: RefineRun, turn: Turn): Promise<ResultLine> {
   const ref = await locatePhoto(query, run);
-  const looked = ref && run.source!.photos.get(ref);
+  const looked = ref && run.source!.photos.get(ref, query.query);
   const photo = await looked?.photo;
   const start = run.clock();
   const request = {
@@ -151,7 +151,7 @@ export function requestOf(
     image,
     candidates,
     toolName,
-    tool: answerOf(toolName, query, candidates),
+    tool: answerOf(toolName, query, candidates, photo?.asked ?? false),
     ...(photo && {
       evidence: {
         raster: photo.raster,
@@ -162,14 +162,18 @@ export function requestOf(
   };
 }
 
-/** Tools of the line were asked the expression itself; the detector was not, so its boxes are matched with the words. */
+/**
+ * Tools of the line were asked the expression itself, and so was a detector that takes words; the boxes of any other detector
+ * are matched with the words.
+ */
 function answerOf(
   toolName: string,
   query: Query,
   candidates: readonly Candidate[],
+  detectorWasAsked: boolean,
 ): Candidate | null {
   const own = candidates.filter(({ tool }) => tool === toolName);
-  const wasAsked = query.tools.some(({ name }) => name === toolName);
+  const wasAsked = detectorWasAsked || query.tools.some(({ name }) => name === toolName);
   return wasAsked ? firstAnswer(own) : toolAnswer(query.query, own);
 }
 

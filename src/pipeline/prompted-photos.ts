@@ -1,0 +1,161 @@
+import {
+  type ExaminedPhoto,
+  type ExamineParts,
+  type PhotoShelf,
+  twiceOnCrash,
+} from './photo-store.js';
+import type { OpenedPhoto, PhotoRef, PromptPort } from './ports.js';
+
+/** Answers that are kept of one photo. Neighbouring lines ask alike; a photo may have any number of lines. */
+const ANSWERS_KEPT = 64;
+
+/** A decoded photo with the time it took. */
+interface TimedPhoto extends OpenedPhoto {
+  readonly decodeMs: number;
+}
+
+/** An expression that waits for its photo. */
+interface Waiter {
+  readonly expression: string;
+  /** Whether the photo is decoded for its sake. */
+  readonly first: boolean;
+  resolve(photo: ExaminedPhoto): void;
+  reject(fault: unknown): void;
+}
+
+/** A photo with what it was asked. */
+interface AskedPhoto {
+  readonly opened: Promise<TimedPhoto>;
+  /** By expression; what was asked twice is answered once. */
+  readonly answers: Map<string, Promise<ExaminedPhoto>>;
+  readonly waiting: Waiter[];
+  /** Runs under way. */
+  running: number;
+}
+
+/**
+ * Photos for a detector that is asked the expressions themselves. Queries of one photo share its decoding, and those that
+ * wait at the same time share a run: while one is under way, a run that is not full yet waits for more. Holds the last
+ * `capacity` photos with their answers, failed ones too.
+ */
+export class PromptedPhotos implements PhotoShelf {
+  readonly #photos = new Map<string, AskedPhoto>();
+  readonly #capacity: number;
+  readonly #parts: ExamineParts;
+  readonly #port: PromptPort;
+
+  constructor(capacity: number, parts: ExamineParts, port: PromptPort) {
+    this.#capacity = capacity;
+    this.#parts = parts;
+    this.#port = port;
+  }
+
+  get(
+    ref: PhotoRef,
+    expression: string,
+  ): { readonly photo: Promise<ExaminedPhoto>; readonly fresh: boolean } {
+    const first = !this.#photos.has(ref.path);
+    const asked = this.#photo(ref);
+    const known = asked.answers.get(expression);
+    if (known) return { photo: known, fresh: false };
+    const photo = new Promise<ExaminedPhoto>((resolve, reject) => {
+      asked.waiting.push({ expression, first, resolve, reject });
+    });
+    // Who asks gets the error; the store itself must not make it an unhandled one.
+    photo.catch(() => undefined);
+    asked.answers.set(expression, photo);
+    if (asked.answers.size > ANSWERS_KEPT) {
+      asked.answers.delete(asked.answers.keys().next().value!);
+    }
+    asked.opened.then(
+      (opened) => this.#dispatch(asked, opened),
+      (fault: unknown) => {
+        for (const { reject } of asked.waiting.splice(0)) reject(fault);
+      },
+    );
+    return { photo, fresh: true };
+  }
+
+  #photo(ref: PhotoRef): AskedPhoto {
+    const known = this.#photos.get(ref.path);
+    const asked = known ?? {
+      opened: this.#open(ref),
+      answers: new Map(),
+      waiting: [],
+      running: 0,
+    };
+    // Moves it to the young end: a Map keeps the order of insertion.
+    this.#photos.delete(ref.path);
+    this.#photos.set(ref.path, asked);
+    if (this.#photos.size > this.#capacity) {
+      this.#photos.delete(this.#photos.keys().next().value!);
+    }
+    return asked;
+  }
+
+  async #open(ref: PhotoRef): Promise<TimedPhoto> {
+    const { open, detector, clock, progress } = this.#parts;
+    const start = clock();
+    const photo = await open(ref, detector.spec);
+    const decodeMs = clock() - start;
+    progress.decoded += 1;
+    progress.decodeMs += decodeMs;
+    return { ...photo, decodeMs };
+  }
+
+  #dispatch(asked: AskedPhoto, opened: TimedPhoto): void {
+    const { promptsARun } = this.#port;
+    const isDue = (): boolean => asked.waiting.length >= (asked.running === 0 ? 1 : promptsARun);
+    while (isDue()) {
+      const batch = asked.waiting.splice(0, promptsARun);
+      asked.running += 1;
+      void this.#run(batch, opened).then(() => {
+        asked.running -= 1;
+        this.#dispatch(asked, opened);
+      });
+    }
+  }
+
+  /** Never throws: each expression gets its answer or the fault. */
+  async #run(batch: readonly Waiter[], { decodeMs, ...photo }: TimedPhoto): Promise<void> {
+    const { clock, progress } = this.#parts;
+    const start = clock();
+    try {
+      const expressions = batch.map(({ expression }) => expression);
+      const answers = await twiceOnCrash(() => this.#port.ask(photo, expressions));
+      const ms = clock() - start;
+      progress.detected += batch.length;
+      progress.detectMs += ms;
+      for (const [index, { first, resolve }] of batch.entries()) {
+        resolve({
+          ...photo,
+          detections: answers[index]!,
+          decodeMs: first ? decodeMs : 0,
+          detectMs: ms / batch.length,
+          asked: true,
+        });
+      }
+    } catch (fault) {
+      for (const { reject } of batch) reject(fault);
+    }
+  }
+}
+
+/**
+ * Decodes a photo and asks a detector that takes words for each expression.
+ * @throws VgrError of the decoder or the detector; DETECTION_FAILED where the worker ends twice
+ */
+export async function examinePrompts(
+  ref: PhotoRef,
+  parts: ExamineParts,
+  port: PromptPort,
+  expressions: readonly string[],
+): Promise<ReadonlyMap<string, ExaminedPhoto>> {
+  const shelf = new PromptedPhotos(1, parts, port);
+  const photos = await Promise.all(
+    [...new Set(expressions)].map(
+      async (expression) => [expression, await shelf.get(ref, expression).photo] as const,
+    ),
+  );
+  return new Map(photos);
+}
