@@ -70,13 +70,32 @@ export function findPeaks(
   return peaks;
 }
 
-/** Places of the values of at least `minScore`. Alone in its function, the scan of a million values stays a tight loop. */
+/**
+ * Places of the values of at least `minScore`. Of a million values almost none are: eight are looked at in one branch, which takes
+ * half the time of one by one.
+ */
 function placesFrom(scores: Float32Array, minScore: number): number[] {
   const places: number[] = [];
   const { length } = scores;
-  for (let place = 0; place < length; place++) {
-    if (scores[place]! >= minScore) places.push(place);
+  const add = (from: number, to: number): void => {
+    for (let place = from; place < to; place++) if (scores[place]! >= minScore) places.push(place);
+  };
+  const whole = length - (length % 8);
+  for (let place = 0; place < whole; place += 8) {
+    if (
+      scores[place]! >= minScore ||
+      scores[place + 1]! >= minScore ||
+      scores[place + 2]! >= minScore ||
+      scores[place + 3]! >= minScore ||
+      scores[place + 4]! >= minScore ||
+      scores[place + 5]! >= minScore ||
+      scores[place + 6]! >= minScore ||
+      scores[place + 7]! >= minScore
+    ) {
+      add(place, place + 8);
+    }
   }
+  add(whole, length);
   return places;
 }
 
