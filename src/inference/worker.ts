@@ -49,6 +49,8 @@ async function load({ model, bytes, device, threads }: LoadRequest): Promise<Loa
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
     logSeverityLevel: 4,
+    // A block planned for the whole run costs thousands of page faults a photo until the allocator's arena has settled.
+    enableMemPattern: false,
     // Waiting threads that spin take the cores on which photos are decoded.
     extra: { session: { intra_op: { allow_spinning: '0' }, inter_op: { allow_spinning: '0' } } },
   });
