@@ -1,4 +1,6 @@
 #!/usr/bin/env -S node --import tsx
-import { execute } from '@oclif/core';
+const { dirname } = require('node:path');
 
-await execute({ development: true, dir: import.meta.url });
+import('@oclif/core').then(({ execute }) =>
+  execute({ development: true, dir: dirname(__dirname) }),
+);
