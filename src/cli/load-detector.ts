@@ -1,8 +1,9 @@
 import { resolve } from 'node:path';
 import leven from 'leven';
 import { disagreements } from '../detection/signature.js';
+import { categoriesOf } from '../formats/detector-labels.js';
 import { quoted, VgrError } from '../formats/fault.js';
-import { categoriesOf, type DetectorCard } from '../formats/model-card.js';
+import type { DetectorCard } from '../formats/model-card.js';
 import { deviceText } from '../inference/device.js';
 import type { SessionPool } from '../inference/pool.js';
 import type { PooledDetectorOptions } from '../inference/pooled-detector.js';

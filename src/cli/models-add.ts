@@ -1,6 +1,7 @@
+import { categoriesOf } from '../formats/detector-labels.js';
 import { printable, quoted, VgrError } from '../formats/fault.js';
 import { type LabelNames, parseLabelFile } from '../formats/label-list.js';
-import { categoriesOf, type DetectorCard, holdsWeightsOf } from '../formats/model-card.js';
+import { type DetectorCard, holdsWeightsOf } from '../formats/model-card.js';
 import { planDevices } from '../inference/device.js';
 import { SessionPool } from '../inference/pool.js';
 import { installModel } from '../io/model-install.js';

@@ -23,7 +23,7 @@ export async function pullModelsCommand(
     const model = await findModel(name);
     let here = 0;
     let whole = model.card.bytes;
-    const display = startProgress({
+    const display = await startProgress({
       stages: [{ title: `${model.card.name}, MiB`, count: () => Number((here / MIB).toFixed(1)) }],
       share: () => (whole ? here / whole : undefined),
       printer,

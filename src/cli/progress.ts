@@ -1,4 +1,3 @@
-import { Listr, ListrLogger, ProcessOutput } from 'listr2';
 import type { Printer } from './printer.js';
 
 /** One stage of the work as the display shows it. */
@@ -16,10 +15,21 @@ export interface ProgressOptions {
   readonly mode: ProgressMode;
 }
 
+/** What is shown, until it is stopped. */
+export interface Display {
+  stop(): Promise<void>;
+}
+
+/** What the display says at this moment. */
+export interface StageTexts {
+  readonly ofStage: (stage: Stage) => string;
+  /** Share that is done and time left, as far as they are known. */
+  readonly left: () => string;
+}
+
 /** `live`: one moving line a stage; `plain`: a line a minute; `off`. */
 export type ProgressMode = 'live' | 'plain' | 'off';
 
-const LIVE_MS = 200;
 const PLAIN_MS = 60_000;
 
 /** Live only where a person looks and no data goes to the same screen. */
@@ -34,74 +44,26 @@ export function progressMode(options: {
 }
 
 /** Shows the stages on stderr until `stop` is called. */
-export function startProgress(options: ProgressOptions): { stop(): Promise<void> } {
+export async function startProgress(options: ProgressOptions): Promise<Display> {
   if (options.mode === 'off') return { stop: async () => undefined };
   const start = performance.now();
-  const line = (stage: Stage): string =>
-    `${stage.title} ${stage.count()}${rateText(stage.count(), performance.now() - start)}`;
-  return options.mode === 'plain'
-    ? startPlain(options, line, start)
-    : startLive(options, line, start);
+  const texts: StageTexts = {
+    ofStage: (stage) =>
+      `${stage.title} ${stage.count()}${rateText(stage.count(), performance.now() - start)}`,
+    left: () => leftText(options.share(), performance.now() - start),
+  };
+  if (options.mode === 'plain') return startPlain(options, texts);
+  // Runs without a terminal need not wait for the library.
+  const { startLive } = await import('./live-progress.js');
+  return startLive(options, texts);
 }
 
-function startPlain(
-  { stages, share, printer }: ProgressOptions,
-  line: (stage: Stage) => string,
-  start: number,
-): { stop(): Promise<void> } {
+function startPlain({ stages, printer }: ProgressOptions, texts: StageTexts): Display {
   const timer = setInterval(() => {
-    printer.note(`${stages.map(line).join(' | ')}${leftText(share(), performance.now() - start)}`);
+    printer.note(`${stages.map(texts.ofStage).join(' | ')}${texts.left()}`);
   }, PLAIN_MS);
   timer.unref();
   return { stop: async () => clearInterval(timer) };
-}
-
-function startLive(
-  { stages, share, printer }: ProgressOptions,
-  line: (stage: Stage) => string,
-  start: number,
-): { stop(): Promise<void> } {
-  let finish = (): void => undefined;
-  const finished = new Promise<void>((resolve) => {
-    finish = resolve;
-  });
-  const logger = new ListrLogger({
-    processOutput: new ProcessOutput(process.stderr, process.stderr),
-  });
-  const list = new Listr<unknown, 'default', 'default'>(
-    stages.map((stage, index) => ({
-      title: stage.title,
-      task: async (_context, task): Promise<void> => {
-        const last = index === stages.length - 1;
-        const refresh = (): void => {
-          task.title = line(stage) + (last ? leftText(share(), performance.now() - start) : '');
-        };
-        const timer = setInterval(refresh, LIVE_MS);
-        await finished;
-        clearInterval(timer);
-        task.title = line(stage);
-      },
-    })),
-    {
-      concurrent: true,
-      // Ctrl-C belongs to the run: listr2's own handler ends the process with 127.
-      registerSignalListeners: false,
-      renderer: 'default',
-      // Where stdout is no terminal the fallback is taken; it is stderr that counts, and that is one.
-      fallbackRenderer: 'default',
-      rendererOptions: { logger },
-      fallbackRendererOptions: { logger },
-    },
-  );
-  printer.hold();
-  const shown = list.run();
-  return {
-    stop: async () => {
-      finish();
-      await shown;
-      printer.release();
-    },
-  };
 }
 
 function rateText(count: number, ms: number): string {

@@ -88,7 +88,7 @@ async function writeLines(run: LineRun, tally: Tally, onFirst: () => Promise<voi
     });
   }
   const share = (): number | undefined => (total ? tally.items / total : undefined);
-  const display = startProgress({ ...run, share, mode: run.progressMode });
+  const display = await startProgress({ ...run, share, mode: run.progressMode });
   try {
     for await (const { line, place } of untilAborted(run.lines, interruption.overdue)) {
       if (tally.items === 0) await onFirst();

@@ -166,7 +166,7 @@ async function examplesOf(
       : await ImageRoots.open(await imageRoots(images), { allowOutside: flags['allow-outside'] });
   const total = queries.train.length + queries.validation.length;
   const counts = { all: 0, cached: 0 };
-  const display = startProgress({
+  const display = await startProgress({
     stages: [{ title: 'features', count: () => counts.all }],
     share: () => counts.all / total,
     printer,

@@ -1,4 +1,4 @@
-import { classesOf } from '../formats/model-card.js';
+import { classesOf } from '../formats/detector-labels.js';
 import { cxcywhToXyxy, scaleXyxy } from '../geometry/box.js';
 import type { DetectorFamily } from './family.js';
 import { headOfPhoto, headsFor, mismatch, outputsFor } from './heads.js';

@@ -1,4 +1,5 @@
-import { classesOf, type DetectorCard } from '../formats/model-card.js';
+import { classesOf } from '../formats/detector-labels.js';
+import type { DetectorCard } from '../formats/model-card.js';
 import type { ImageSize } from '../geometry/box.js';
 import { boxAround } from './distance-distribution.js';
 import {

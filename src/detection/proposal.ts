@@ -1,4 +1,5 @@
-import { classesOf, type DetectorCard } from '../formats/model-card.js';
+import { classesOf } from '../formats/detector-labels.js';
+import type { DetectorCard } from '../formats/model-card.js';
 import { areaXyxy, type BoxXyxy, clipXyxy, type ImageSize } from '../geometry/box.js';
 import { rasterToPhotoXyxy } from '../geometry/letterbox.js';
 import { suppressOverlaps } from '../geometry/nms.js';

@@ -1,4 +1,5 @@
-import { classesOf, type DetectorCard } from '../formats/model-card.js';
+import { classesOf } from '../formats/detector-labels.js';
+import type { DetectorCard } from '../formats/model-card.js';
 import { type BoxCxcywh, cxcywhToXyxy, type ImageSize, scaleXyxy } from '../geometry/box.js';
 import type { DetectorFamily } from './family.js';
 import { cellCount, gridLevels } from './grid.js';

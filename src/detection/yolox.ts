@@ -1,4 +1,4 @@
-import { classesOf } from '../formats/model-card.js';
+import { classesOf } from '../formats/detector-labels.js';
 import { type BoxCxcywh, cxcywhToXyxy } from '../geometry/box.js';
 import type { DetectorFamily } from './family.js';
 import { cellCount, gridLevels } from './grid.js';

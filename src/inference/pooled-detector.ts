@@ -1,5 +1,5 @@
+import { categoriesOf } from '../formats/detector-labels.js';
 import type { DetectorCard } from '../formats/model-card.js';
-import { categoriesOf } from '../formats/model-card.js';
 import type { Detector } from '../pipeline/ports.js';
 import type { DetectAsking } from './job.js';
 import type { SessionPool } from './pool.js';

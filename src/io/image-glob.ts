@@ -1,6 +1,6 @@
 import { realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { globbyStream } from 'globby';
+import { globbyStream, isDynamicPattern } from 'globby';
 import { extensionOf, type Listed, linkOut, posix, type WalkOptions } from './image-folder.js';
 import { isInside } from './image-path.js';
 
@@ -22,6 +22,11 @@ const SETTINGS = {
 
 /** Any sign that means something in a pattern, escaped ones too: what comes before the first is a plain folder. */
 const WILDCARD = /[*?[\]{}()!|\\]/;
+
+/** Whether the name has wildcards. */
+export function isGlob(input: string): boolean {
+  return isDynamicPattern(input);
+}
 
 /** Splits `photos/2024-*` + `/*.jpg` after `photos`. */
 export function readGlob(input: string): ImageGlob {

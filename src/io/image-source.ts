@@ -1,6 +1,5 @@
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
-import { isDynamicPattern } from 'globby';
 import { quoted, VgrError } from '../formats/fault.js';
 import { IdSet } from '../pipeline/id-set.js';
 import {
@@ -11,7 +10,7 @@ import {
   type WalkOptions,
   walkFolder,
 } from './image-folder.js';
-import { type ImageGlob, matchGlob, readGlob } from './image-glob.js';
+import type { ImageGlob } from './image-glob.js';
 import { isInside } from './image-path.js';
 import { NearestNames } from './nearest-name.js';
 
@@ -75,8 +74,10 @@ export async function imageRoots(inputs: readonly string[]): Promise<string[]> {
 
 async function* listInput(input: Input, options: WalkOptions): AsyncGenerator<Listed> {
   if (input.kind === 'folder') yield* walkFolder(input.root, options);
-  else if (input.kind === 'glob') yield* matchGlob(input, options);
-  else {
+  else if (input.kind === 'glob') {
+    const { matchGlob } = await import('./image-glob.js');
+    yield* matchGlob(input, options);
+  } else {
     const { root, absolute } = input;
     yield { image: posix(path.relative(root, absolute)), path: absolute, root };
   }
@@ -91,7 +92,9 @@ async function readInputs(inputs: readonly string[]): Promise<Input[]> {
       const there = await stat(absolute).catch(() => undefined);
       if (there?.isDirectory()) return { kind: 'folder', root: absolute };
       if (there) return { kind: 'file', absolute };
-      if (isDynamicPattern(input)) return { kind: 'glob', ...readGlob(input) };
+      // Most runs name folders, and need not wait for the library.
+      const { isGlob, readGlob } = await import('./image-glob.js');
+      if (isGlob(input)) return { kind: 'glob', ...readGlob(input) };
       throw await missingInput(input, absolute);
     }),
   );

@@ -1,12 +1,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { COCO_CATEGORIES } from '../../src/formats/coco-categories.js';
-import {
-  type CardFault,
-  categoriesOf,
-  holdsWeightsOf,
-  parseModelCard,
-} from '../../src/formats/model-card.js';
+import { categoriesOf } from '../../src/formats/detector-labels.js';
+import { type CardFault, holdsWeightsOf, parseModelCard } from '../../src/formats/model-card.js';
 
 const MODELS = new URL('../../models/', import.meta.url);
 
