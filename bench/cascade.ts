@@ -1,6 +1,6 @@
 /**
  * Accuracy against the share of calls: the small refiner over the tools of `../shared/data/tool-predictions` with the stored
- * answers of Qwen2.5-VL-7B in the place of the server. Names the small refiner as its argument: `v0` by default.
+ * answers of Qwen2.5-VL-7B in the place of the server. Names the small refiner as its argument: `lite` by default.
  */
 import { createReadStream, existsSync } from 'node:fs';
 import { resolve } from 'node:path';
@@ -19,8 +19,18 @@ const FOLDER = '../shared/data/tool-predictions';
 const TOOL = 'grounding-dino-tiny';
 const MODEL = 'qwen2.5-vl-7b';
 const SHARES = [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1];
-/** With all other tools of the rows at hand, and with the one tool alone. */
-const EVIDENCE = ['all tools', TOOL] as const;
+/** With all other tools of the rows at hand, and with the one tool alone; the rows of RefCOCOg have no boxes of that one. */
+type Evidence = 'all tools' | typeof TOOL;
+const SETS: readonly (readonly [set: string, evidence: readonly Evidence[]])[] = [
+  ['refcoco-testA', ['all tools', TOOL]],
+  ['refcoco+-testA', ['all tools', TOOL]],
+  ['refcocog-test', ['all tools']],
+];
+
+interface Outcome {
+  readonly isRight: boolean;
+  readonly asked: boolean;
+}
 
 interface Row {
   readonly request: RefineRequest;
@@ -39,15 +49,17 @@ const opened = openPool(
 );
 try {
   if (!existsSync(FOLDER)) throw new Error(`no ${FOLDER}: the stored answers of real models`);
-  const wanted = process.argv[2] ?? 'v0';
+  const wanted = process.argv[2] ?? 'lite';
   const { refiner: small } = await openRefiner(wanted, opened.pool);
-  for (const name of ['refcoco-testA', 'refcoco+-testA', 'refcocog-test']) {
-    for (const evidence of EVIDENCE) {
+  for (const [name, evidences] of SETS) {
+    for (const evidence of evidences) {
       const rows = await storedRows(name, evidence);
       const curve: Record<string, number> = {};
-      for (const share of SHARES)
-        curve[`at_${share}`] = rounded(await accuracy(rows, small, share), 4);
-      const gain = (curve['at_0.5']! - curve.at_0!) / (curve.at_1! - curve.at_0!);
+      const runs = new Map<number, Outcome[]>();
+      for (const share of SHARES) {
+        runs.set(share, await outcomes(rows, small, share));
+        curve[`at_${share}`] = rounded(accuracy(runs.get(share)!), 4);
+      }
       print({
         bench: 'cascade, accuracy by share of calls',
         small: wanted,
@@ -55,7 +67,8 @@ try {
         evidence,
         rows: rows.length,
         ...curve,
-        gain_at_half: rounded(gain),
+        gain_at_half: rounded((curve['at_0.5']! - curve.at_0!) / (curve.at_1! - curve.at_0!)),
+        ...bounds(rows, runs),
       });
     }
   }
@@ -63,7 +76,7 @@ try {
   await opened.close();
 }
 
-async function storedRows(name: string, evidence: (typeof EVIDENCE)[number]): Promise<Row[]> {
+async function storedRows(name: string, evidence: Evidence): Promise<Row[]> {
   const rows: Row[] = [];
   const input = createReadStream(`${FOLDER}/${name}.jsonl`);
   for await (const text of createInterface({ input })) {
@@ -89,7 +102,7 @@ async function storedRows(name: string, evidence: (typeof EVIDENCE)[number]): Pr
 }
 
 /** In the order of the file, as a run decides. */
-async function accuracy(rows: readonly Row[], small: Refiner, share: number): Promise<number> {
+async function outcomes(rows: readonly Row[], small: Refiner, share: number): Promise<Outcome[]> {
   const stored = new Map(rows.map((row) => [row.request, row.stored]));
   const large: Refiner = {
     name: `vlm:${MODEL}`,
@@ -104,11 +117,40 @@ async function accuracy(rows: readonly Row[], small: Refiner, share: number): Pr
   };
   const quota = new CallQuota({ share, threshold: Number.POSITIVE_INFINITY });
   const cascade = createCascade({ small, large, quota, tally: { asked: 0, failed: 0 } });
-  let right = 0;
+  const found: Outcome[] = [];
   for (const { request, truth } of rows) {
     const [refinement] = await cascade.refine([request]);
-    const box = refinement!.answer.boxXyxy;
-    if (box && iouXyxy(box, truth) > 0.5) right += 1;
+    const { boxXyxy, cascade: decided } = refinement!.answer;
+    found.push({ isRight: isRight(boxXyxy, truth), asked: decided!.asked });
   }
-  return right / rows.length;
+  return found;
+}
+
+function accuracy(found: readonly Pick<Outcome, 'isRight'>[]): number {
+  return found.filter(({ isRight: right }) => right).length / found.length;
+}
+
+/**
+ * What holds the curve down: the judging, where the large one's answers taken as they are would do better; the choice of whom
+ * to ask, where half of the calls at the right queries would.
+ */
+function bounds(rows: readonly Row[], runs: ReadonlyMap<number, Outcome[]>) {
+  const [alone, half] = [runs.get(0)!, runs.get(0.5)!];
+  const unjudged = rows.map(({ stored, truth }, index) => ({
+    isRight: stored ? isRight(stored, truth) : alone[index]!.isRight,
+  }));
+  const taken = rows.map((_, index) => (half[index]!.asked ? unjudged[index]! : alone[index]!));
+  const wins = unjudged.filter((large, index) => large.isRight && !alone[index]!.isRight).length;
+  return {
+    unjudged_at_half: rounded(accuracy(taken), 4),
+    unjudged_at_1: rounded(accuracy(unjudged), 4),
+    best_choice_at_half: rounded(
+      accuracy(alone) + Math.min(wins, rows.length / 2) / rows.length,
+      4,
+    ),
+  };
+}
+
+function isRight(box: BoxXyxy | null, truth: BoxXyxy): boolean {
+  return box !== null && iouXyxy(box, truth) > 0.5;
 }

@@ -175,7 +175,7 @@ export const vlmFlags = {
   'cascade-small': Flags.string({
     summary: 'cascade: the refiner that answers first, and judges',
     env: 'VGR_CASCADE_SMALL',
-    default: 'v0',
+    default: 'lite',
     helpGroup,
   }),
 };

@@ -93,6 +93,11 @@ export interface Answer {
   readonly format?: 0 | 1;
   /** All boxes of an answer that may list several, best first; the first one is `boxXyxy`. */
   readonly boxesXyxy?: readonly BoxXyxy[];
+  /**
+   * What the answer's box says by itself, as natural log-odds; absent where the score has it in already. The score compares
+   * boxes, and one box alone has nothing to be compared with.
+   */
+  readonly plausibility?: number;
   /** Of a cascade: how sure the small refiner was, 0..1, and whether the large one was asked. */
   readonly cascade?: { readonly confidence: number; readonly asked: boolean };
 }

@@ -1,6 +1,7 @@
 import { iouXyxy } from '../geometry/overlap.js';
 import { type Expression, parseExpression } from '../language/expression.js';
 import { fusedBox } from './box-fusion.js';
+import { boxPlausibility } from './box-plausibility.js';
 import type { Scene } from './clue.js';
 import { grounders } from './grounder.js';
 import { describeChoice } from './rationale.js';
@@ -102,9 +103,13 @@ function refineOne(request: RefineRequest): Refinement {
   const blind = withVotes(byWords, scene, others);
   const best = blind.things[0];
   if (best === undefined) return nothingFound(expression);
+  const answer = rethink(request, expression, withVotes(byWords, scene, asked), scene);
+  const { boxXyxy } = answer;
   return {
     think: thought(expression, blind, best),
-    answer: rethink(request, expression, withVotes(byWords, scene, asked), scene),
+    answer: boxXyxy
+      ? { ...answer, plausibility: boxPlausibility(boxXyxy, expression, image) }
+      : answer,
   };
 }
 

@@ -8,6 +8,7 @@ import { decisionOn } from './vlm-answer.js';
 
 /** Boxes overlap more than this (IoU) where they show the same object. */
 const SAME_OBJECT_IOU = 0.5;
+const EDGE = 1e-3;
 
 export interface CascadeSettings {
   /** Answers every query, and judges the large one's answers. */
@@ -81,10 +82,12 @@ async function attempt(
  */
 async function judged(
   request: RefineRequest,
-  { answer: proposed }: Refinement,
+  second: Refinement,
   { small, large }: Pick<CascadeSettings, 'small' | 'large'>,
   signal: AbortSignal | undefined,
 ): Promise<{ readonly answer: Answer }> {
+  // One box is judged: the others of a list are not part of the answer.
+  const { boxesXyxy: _, ...proposed } = second.answer;
   if (proposed.boxXyxy === null) return { answer: proposed };
   const tool: Candidate = { boxXyxy: proposed.boxXyxy, tool: large.name, rank: 0 };
   const { answer } = await refineOne(
@@ -94,11 +97,9 @@ async function judged(
   );
   if (answer.boxXyxy === null) return { answer: proposed };
   const kept = answer.decision === 'confirm' || answer.decision === 'fallback';
-  // One box was judged: the others of a list are not part of the answer.
-  const { boxesXyxy: _, ...judgedAnswer } = kept ? proposed : answer;
   return {
     answer: {
-      ...judgedAnswer,
+      ...(kept ? proposed : answer),
       score: answer.score,
       decision: decisionOn(answer.boxXyxy, request.tool),
       ...(proposed.format !== undefined && { format: proposed.format }),
@@ -117,10 +118,10 @@ async function refineOne(
 /**
  * How sure the small refiner may be, 0..1, four decimals: the mean of its score, of the score that a tool which read the
  * expression gives the same object, and, where at least two tools read it, of each one's vote. Tools that err apart seldom
- * agree by chance.
+ * agree by chance. Where none vote, what the box says by itself moves the mean; beside votes it tells nothing more.
  */
 export function cascadeConfidence(answer: Answer, { query, candidates }: RefineRequest): number {
-  const { boxXyxy } = answer;
+  const { boxXyxy, plausibility = 0 } = answer;
   if (boxXyxy === null) return 0;
   const readers = grounders(query, candidates);
   const scores = candidates.flatMap(({ tool, score, boxXyxy: other }) =>
@@ -131,6 +132,13 @@ export function cascadeConfidence(answer: Answer, { query, candidates }: RefineR
   const told = scores.length > 0 ? [Math.max(...scores)] : [];
   const voters = readers.size < 2 ? 0 : readers.size;
   const votes = voters * (agreement(boxXyxy, candidates, readers) ?? 0);
-  const sum = answer.score + votes + (told[0] ?? 0);
-  return Math.round((sum / (1 + voters + told.length)) * 1e4) / 1e4;
+  const mean = (answer.score + votes + (told[0] ?? 0)) / (1 + voters + told.length);
+  return Math.round(moved(mean, voters > 0 ? 0 : plausibility) * 1e4) / 1e4;
+}
+
+/** A chance moved by natural log-odds; 0 and 1 are taken for nearly so. */
+function moved(chance: number, logOdds: number): number {
+  const bounded = Math.min(Math.max(chance, EDGE), 1 - EDGE);
+  const odds = (bounded / (1 - bounded)) * Math.exp(logOdds);
+  return logOdds === 0 ? chance : odds / (1 + odds);
 }

@@ -215,6 +215,17 @@ describe('the confidence that a cascade goes by', () => {
     expect(cascadeConfidence(answer, request())).toBe(0.525);
   });
 
+  it('is moved by what the box says by itself, where no tools vote', () => {
+    const doubted: Answer = { ...answer, plausibility: Math.log(1 / 3) };
+    // Odds of 0.55 / 0.45, a third of them.
+    const odds = 0.55 / 0.45 / 3;
+    const moved = Math.round((odds / (1 + odds)) * 1e4) / 1e4;
+    expect(cascadeConfidence(doubted, request({ candidates: [tool] }))).toBe(moved);
+    expect(cascadeConfidence(doubted, request())).toBe(0.525);
+    const sure: Answer = { ...doubted, score: 1 };
+    expect(cascadeConfidence(sure, request({ candidates: [] }))).toBe(0.997);
+  });
+
   it('is none without a box, and that of the small refiner where no tool read the expression', () => {
     expect(cascadeConfidence({ ...answer, boxXyxy: null }, request())).toBe(0);
     const detected: Candidate = { ...tool, label: 'zebra' };
