@@ -1,4 +1,5 @@
-import { lineJson, type OutputLine, serialiseLine } from '../formats/result-line.js';
+import { lineJson, serialiseLine } from '../formats/result-line.js';
+import type { PlacedLine } from '../pipeline/ports.js';
 import { humanLine, paintFor } from './human-lines.js';
 import type { Printer } from './printer.js';
 
@@ -15,18 +16,22 @@ export function defaultFormat(options: {
 
 /** Writes lines to stdout in one of the formats. */
 export interface LineOutput {
-  write(line: OutputLine): Promise<void>;
+  /** Gives a promise where its caller must wait until there is room for the next one. */
+  write(line: Pick<PlacedLine, 'line' | 'json'>): Promise<void> | undefined;
   close(): Promise<void>;
 }
 
 export function lineOutput(format: LineFormat, printer: Printer): LineOutput {
-  if (format === 'none') return { write: async () => undefined, close: async () => undefined };
+  if (format === 'none') return { write: () => undefined, close: async () => undefined };
   if (format === 'json') return jsonArray(printer);
   const paint = paintFor(process.stdout);
   return {
-    async write(line) {
-      const text = format === 'human' ? humanLine(line, paint) : serialiseLine(line);
-      if (text !== undefined) await printer.data(text);
+    write({ line, json }) {
+      if (format === 'jsonl') {
+        return printer.data(json === undefined ? serialiseLine(line) : `${json}\n`);
+      }
+      const text = humanLine(line, paint);
+      return text === undefined ? undefined : printer.data(text);
     },
     close: async () => undefined,
   };
@@ -36,9 +41,10 @@ export function lineOutput(format: LineFormat, printer: Printer): LineOutput {
 function jsonArray(printer: Printer): LineOutput {
   let separator = '[\n';
   return {
-    async write(line) {
-      await printer.data(separator + lineJson(line));
+    write({ line, json = lineJson(line) }) {
+      const text = separator + json;
       separator = ',\n';
+      return printer.data(text);
     },
     close: () => printer.data(separator === '[\n' ? '[]\n' : '\n]\n'),
   };

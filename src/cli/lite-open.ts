@@ -1,6 +1,7 @@
 import { quoted, VgrError } from '../formats/fault.js';
 import { decodeOnnxModel, type OnnxTensor } from '../formats/onnx.js';
 import type { RefinerCard } from '../formats/refiner-card.js';
+import type { RefinerOrder } from '../inference/messages.js';
 import type { SessionPool } from '../inference/pool.js';
 import { findModel } from '../io/model-store.js';
 import { readVerified } from '../io/model-weights.js';
@@ -30,22 +31,30 @@ export interface LiteModel {
 export async function openLite(
   wanted: string,
   pool: SessionPool,
-): Promise<{ readonly refiner: Refiner; readonly card: RefinerCard }> {
+): Promise<{
+  readonly refiner: Refiner;
+  readonly order: RefinerOrder;
+  readonly card: RefinerCard;
+}> {
   const { card, bytes } = await readLite(wanted);
   const vocabulary = new Vocabulary(card.vocabulary);
-  const id = `refiner/${card.sha256}`;
-  await pool.load({ name: id, bytes });
-  const refiner = createLiteRefiner(
-    wanted === 'lite' ? 'lite' : card.name,
-    {
-      policy: litePolicySettings(sizesOf(card), vocabulary),
-      vocabulary,
-      tools: card.tools,
-      margin: card.margin,
+  const model = `refiner/${card.sha256}`;
+  await pool.load({ name: model, bytes });
+  const name = wanted === 'lite' ? 'lite' : card.name;
+  const policy = litePolicySettings(sizesOf(card), vocabulary);
+  const knowledge = { policy, tools: card.tools, margin: card.margin };
+  return {
+    refiner: createLiteRefiner(name, { ...knowledge, vocabulary }, (feeds) =>
+      pool.run(model, feeds),
+    ),
+    order: {
+      kind: 'lite',
+      name,
+      model,
+      knowledge: { ...knowledge, vocabulary: vocabulary.words },
     },
-    (feeds) => pool.run(id, feeds),
-  );
-  return { refiner, card };
+    card,
+  };
 }
 
 /** A refiner with its values, to train on. @throws VgrError as {@link openLite} */

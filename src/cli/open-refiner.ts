@@ -1,3 +1,4 @@
+import type { RefinerOrder } from '../inference/messages.js';
 import type { SessionPool } from '../inference/pool.js';
 import type { RefineRequest, Refiner } from '../refinement/refiner.js';
 import { createScorerRefiner } from '../refinement/scorer-refiner.js';
@@ -8,6 +9,8 @@ export interface SmallRefiner {
   readonly refiner: Refiner;
   /** Whether it reads the detector's feature maps. */
   readonly features: boolean;
+  /** The same for the threads of the pool. */
+  readonly order?: RefinerOrder;
   /** Weights that it answers with; absent for `v0` and `none`. */
   readonly model?: { readonly name: string; readonly sha256: string };
 }
@@ -17,10 +20,12 @@ export interface SmallRefiner {
  * @throws VgrError MODEL_UNKNOWN, MODEL_MISSING, MODEL_CORRUPT, CARD_INVALID, DEVICE_UNAVAILABLE
  */
 export async function openRefiner(wanted: string, pool: SessionPool): Promise<SmallRefiner> {
-  if (wanted === 'v0') return { refiner: createScorerRefiner(), features: false };
+  if (wanted === 'v0') {
+    return { refiner: createScorerRefiner(), features: false, order: { kind: 'v0' } };
+  }
   if (wanted === 'none') return { refiner: noRefiner, features: false };
-  const { refiner, card } = await openLite(wanted, pool);
-  return { refiner, features: true, model: { name: card.name, sha256: card.sha256 } };
+  const { refiner, order, card } = await openLite(wanted, pool);
+  return { refiner, order, features: true, model: { name: card.name, sha256: card.sha256 } };
 }
 
 /** The detector alone, for comparison: the tool's box stands. */

@@ -30,6 +30,7 @@ import {
   type JournalTally,
   withReplacements,
 } from '../pipeline/journal.js';
+import type { PlacedLine } from '../pipeline/ports.js';
 
 /** A result echoes its query line, in which every byte may become an escape of six. */
 export const MAX_JOURNAL_LINE_BYTES = 128 * 1024 * 1024;
@@ -111,12 +112,13 @@ export class OutputFolder {
     for await (const { line } of readJournal(this.#file)) yield line;
   }
 
-  /** Appends one line. Resolves when there is room for the next one. */
-  append(line: OutputLine, place: number): Promise<void> {
+  /** Appends one line. Gives a promise where its caller must wait until there is room for the next one. */
+  append({ line, place, json }: PlacedLine): Promise<void> | undefined {
     // A line that is done again may be found by its place alone, until it stands there.
     const placed = this.#sharded || this.done.retryFailed;
     this.done.wrote(placed ? { ...line, place } : line);
-    return this.#journal.append(placed ? placedText(line, place) : serialiseLine(line));
+    if (placed) return this.#journal.append(placedText(line, place));
+    return this.#journal.append(json === undefined ? serialiseLine(line) : `${json}\n`);
   }
 
   /** Everything appended so far is on the disk when this resolves. */

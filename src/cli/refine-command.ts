@@ -1,8 +1,6 @@
 import { ImageRoots } from '../io/image-path.js';
 import { imageRoots } from '../io/image-source.js';
-import { countLines, readLines } from '../io/line-reader.js';
-import { withoutDone } from '../pipeline/journal.js';
-import { take, untilAborted } from '../pipeline/ordered-map.js';
+import { countLines } from '../io/line-reader.js';
 import {
   type ExamineParts,
   examinePhoto,
@@ -11,9 +9,9 @@ import {
 } from '../pipeline/photo-store.js';
 import { startedProgress } from '../pipeline/ports.js';
 import { PromptedPhotos } from '../pipeline/prompted-photos.js';
-import { intakeQueries } from '../pipeline/query-intake.js';
-import { type PhotoSource, refineQueries } from '../pipeline/refine-run.js';
+import type { PhotoSource } from '../pipeline/refine-run.js';
 import { shardOf } from '../pipeline/shard.js';
+import { answeredLines } from './answered-lines.js';
 import { type Engine, openEngine, photoOpener } from './engine.js';
 import {
   type LineCommand,
@@ -21,7 +19,6 @@ import {
   lineSettings,
   openOverlays,
   openSinks,
-  streamOptions,
 } from './line-command.js';
 import { runLines } from './run-lines.js';
 import { type OpenedRefiner, openAnyRefiner, PLAIN_SIDE } from './vlm-open.js';
@@ -32,9 +29,6 @@ export interface RefineFlags extends LineFlags, VlmFlags {
   readonly refiner: string;
   readonly tool?: string | undefined;
 }
-
-/** Queries of one photo lie near each other: this many are in work for each photo that is. */
-const QUERIES_PER_PHOTO = 4;
 
 /** `vgr refine`: queries to answers. @returns the exit code */
 export async function refineCommand(
@@ -73,39 +67,23 @@ export async function refineCommand(
     const clock = (): number => performance.now();
     const overlays = await openOverlays(command.images, flags.visualize);
     const source = await photoSource(command, engine, { progress, clock, opened });
-    const items = take(
-      intakeQueries(
-        untilAborted(
-          readLines(flags.queries, { signal: interruption.signal }),
-          interruption.signal,
-        ),
-        shard,
-        progress,
-      ),
-      flags.limit ?? Number.POSITIVE_INFINITY,
-    );
     return await runLines({
       ...sinks,
       command: 'refine',
       settings,
       engine,
-      lines: refineQueries(
-        withoutDone(items, (item) => Boolean(sinks.folder?.done.hasQuery(item))),
-        {
-          ...(source && { source }),
-          refine: async (request) => (await refiner.refine([request]))[0]!,
-          ...(flags.tool !== undefined && { toolName: flags.tool }),
-          clock,
-          progress,
-          stream: streamOptions(
-            flags,
-            { inFlight: engine.inFlight + Math.ceil(opened.inFlight / QUERIES_PER_PHOTO) },
-            QUERIES_PER_PHOTO,
-          ),
-          timing: !flags['no-timing'],
-          ...(overlays && { draw: (line, { path }) => overlays.drawAnswer(line, path) }),
-        },
-      ),
+      lines: answeredLines({
+        flags,
+        shard,
+        engine,
+        opened,
+        source,
+        overlays,
+        progress,
+        clock,
+        isDone: (item) => Boolean(sinks.folder?.done.hasQuery(item)),
+        signal: interruption.signal,
+      }),
       progress,
       stages: [
         ...(source

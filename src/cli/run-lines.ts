@@ -90,15 +90,17 @@ async function writeLines(run: LineRun, tally: Tally, onFirst: () => Promise<voi
   const share = (): number | undefined => (total ? tally.items / total : undefined);
   const display = await startProgress({ ...run, share, mode: run.progressMode });
   try {
-    for await (const { line, place } of untilAborted(run.lines, interruption.overdue)) {
+    for await (const placed of untilAborted(run.lines, interruption.overdue)) {
+      const { line } = placed;
       if (tally.items === 0) await onFirst();
       tally.items += 1;
       if (line.type === 'error') {
         tally.errors += 1;
         printer.itemFault(line.id ?? line.image ?? `line ${line.line}`, line);
       }
-      await folder?.append(line, place);
-      await output.write(line);
+      const [journal, stdout] = [folder?.append(placed), output.write(placed)];
+      if (journal) await journal;
+      if (stdout) await stdout;
       if (interruption.stdoutFault) throw interruption.stdoutFault;
       if (interruption.pipeClosed) return;
     }

@@ -2,6 +2,7 @@ import { quoted, VgrError } from '../formats/fault.js';
 import type { OutputLine } from '../formats/result-line.js';
 import type { RunSettings } from '../formats/run-summary.js';
 import type { ImageSize } from '../geometry/box.js';
+import type { RefinerOrder } from '../inference/messages.js';
 import type { SessionPool } from '../inference/pool.js';
 import { ChatClient } from '../io/chat-client.js';
 import { PictureMaker } from '../io/chat-photo.js';
@@ -33,6 +34,8 @@ export const PLAIN_SIDE = 512;
 /** A refiner with what a run must know of it. */
 export interface OpenedRefiner {
   readonly refiner: Refiner;
+  /** The same for the threads of the pool, where they can do without the main thread. */
+  readonly order?: RefinerOrder;
   /** Settings that decide its answers. */
   readonly settings: RunSettings;
   /** Present where it looks at the photos themselves. */
@@ -73,9 +76,10 @@ export async function openAnyRefiner(
 ): Promise<OpenedRefiner> {
   if (flags.refiner === 'vlm') return openLarge(flags, options);
   if (flags.refiner === 'cascade') return openCascade(flags, options);
-  const { refiner, features, model } = await openRefiner(flags.refiner, options.pool);
+  const { refiner, order, features, model } = await openRefiner(flags.refiner, options.pool);
   return {
     refiner,
+    ...(order && { order }),
     settings: model ? { refiner_sha256: model.sha256 } : {},
     features,
     inFlight: 0,

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { BoxXywh, BoxXyxy, ImageSize } from '../geometry/box.js';
 import { quoted, VgrError } from './fault.js';
+import { MAX_PIXELS, plainQuery } from './plain-query.js';
 
 /** One box that another tool found for the query. */
 export interface ToolBox {
@@ -33,8 +34,6 @@ export interface Query {
   readonly extra: Readonly<Record<string, unknown>>;
 }
 
-/** Far beyond every photo. Sums, areas and hundredths of such numbers are exact enough, and never infinite. */
-const MAX_PIXELS = 1e9;
 const coordinate = z.number().min(-MAX_PIXELS).max(MAX_PIXELS);
 const positive = z.number().positive().max(MAX_PIXELS);
 /** Models answer with swapped corners now and then; which box is meant is clear. */
@@ -93,7 +92,16 @@ export function extentOf(boxes: readonly BoxXyxy[]): ImageSize {
  * @throws VgrError QUERY_INVALID that names the line, the field, what is expected and what is there
  */
 export function parseQueryLine(text: string, number: number): Query {
-  const parsed = queryLine.safeParse(parseJson(text, number), { reportInput: true });
+  const value = jsonOf(text, number);
+  return (
+    plainQuery(value, number, (field) => !isDeeperThan(field, MAX_DEPTH - 1)) ??
+    checkedQuery(value, number)
+  );
+}
+
+/** The same, judged by the schema alone. */
+export function checkedQuery(value: unknown, number: number): Query {
+  const parsed = queryLine.safeParse(shallow(value, number), { reportInput: true });
   if (!parsed.success) throw invalidField(parsed.error, number);
   const { id, image, query, bbox, tools, width, height, ...extra } = parsed.data;
   return {
@@ -134,8 +142,7 @@ function isDeeperThan(value: unknown, levels: number): boolean {
   return Object.values(value).some((each) => isDeeperThan(each, levels - 1));
 }
 
-function parseJson(text: string, number: number): unknown {
-  const value = jsonOf(text, number);
+function shallow(value: unknown, number: number): unknown {
   if (!isDeeperThan(value, MAX_DEPTH)) return value;
   throw new VgrError(
     'QUERY_INVALID',

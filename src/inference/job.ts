@@ -1,6 +1,13 @@
 import type { NamedTensors } from '../detection/tensor.js';
 import type { DetectorCard } from '../formats/model-card.js';
-import type { DetectItem, DetectOptions, DetectReply, LoadReply } from './messages.js';
+import type {
+  DetectItem,
+  DetectOptions,
+  DetectReply,
+  LoadReply,
+  RefineReply,
+  RefineRequest,
+} from './messages.js';
 
 /** A model file that was verified against its card. */
 export interface ModelFile {
@@ -42,7 +49,12 @@ export interface LoadJob extends Settle<LoadReply> {
   readonly file: ModelFile;
 }
 
-export type Job = DetectJob | RunJob | LoadJob;
+export interface RefineJob extends Settle<RefineReply> {
+  readonly kind: 'refine';
+  readonly request: RefineRequest;
+}
+
+export type Job = DetectJob | RunJob | LoadJob | RefineJob;
 
 /** The next job, with as many of its kind behind it as one run takes. */
 export function takeBatch(queue: Job[]): Job[] {

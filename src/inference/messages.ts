@@ -4,6 +4,7 @@ import type { NamedTensors } from '../detection/tensor.js';
 import type { DetectorCard } from '../formats/model-card.js';
 import type { ImageSize } from '../geometry/box.js';
 import type { RgbRaster } from '../geometry/raster.js';
+import type { LiteKnowledge } from '../refinement/lite-refiner.js';
 import type { Device } from './device.js';
 
 /** What a detector may leave out or add. */
@@ -51,7 +52,32 @@ export interface RunRequest {
   readonly fetches?: readonly string[];
 }
 
-export type WorkerRequest = LoadRequest | DetectRequest | RunRequest;
+/** Queries that bring their own boxes, to be answered where the refiner's session lives. */
+export interface RefineRequest {
+  readonly kind: 'refine';
+  readonly refiner: RefinerOrder;
+  /** Lines of a queries file that were read without fault, as they stand there. */
+  readonly texts: readonly string[];
+  /** Their numbers in the file. */
+  readonly numbers: readonly number[];
+  readonly toolName?: string | undefined;
+  readonly timing: boolean;
+}
+
+/** A refiner that any thread can make for itself. */
+export type RefinerOrder =
+  | { readonly kind: 'v0' }
+  | {
+      readonly kind: 'lite';
+      readonly name: string;
+      /** Name of its graph in the pool. */
+      readonly model: string;
+      readonly knowledge: Omit<LiteKnowledge, 'vocabulary'> & {
+        readonly vocabulary: readonly string[];
+      };
+    };
+
+export type WorkerRequest = LoadRequest | DetectRequest | RunRequest | RefineRequest;
 
 export interface LoadReply {
   readonly inputs: readonly string[];
@@ -71,7 +97,12 @@ export interface RunReply {
   readonly outputs: NamedTensors;
 }
 
-export type WorkerReply = LoadReply | DetectReply | RunReply;
+export interface RefineReply {
+  /** The lines of the answers as JSON, parallel to the queries. */
+  readonly lines: readonly string[];
+}
+
+export type WorkerReply = LoadReply | DetectReply | RunReply | RefineReply;
 
 /** One answer of a worker. `busyMs` is the time it worked for the request. */
 export type WorkerMessage =

@@ -15,6 +15,8 @@ import type {
   DetectItem,
   DetectReply,
   LoadReply,
+  RefineReply,
+  RefineRequest,
   RunReply,
   WorkerReply,
   WorkerRequest,
@@ -94,6 +96,15 @@ export class SessionPool {
     }));
   }
 
+  /** Has a block of queries answered by one thread. */
+  refine(request: Omit<RefineRequest, 'kind'>): Promise<RefineReply> {
+    return this.#enqueue<RefineReply>((settle) => ({
+      kind: 'refine',
+      request: { kind: 'refine', ...request },
+      ...settle,
+    }));
+  }
+
   /** Ends all threads. Requests under way reject. */
   async close(): Promise<void> {
     this.#closed = true;
@@ -131,6 +142,7 @@ export class SessionPool {
       const first = jobs[0]!;
       if (first.kind === 'load') first.resolve(await this.#loadFirst(worker, first.file));
       else if (first.kind === 'run') first.resolve(await this.#run(worker, first));
+      else if (first.kind === 'refine') first.resolve(await this.#refine(worker, first.request));
       else await this.#detect(worker, jobs as readonly DetectJob[]);
       this.#crashes = 0;
     } catch (error) {
@@ -157,6 +169,11 @@ export class SessionPool {
     await this.#ensureLoaded(worker, model);
     const request = { kind: 'run' as const, model, feeds, ...(fetches && { fetches }) };
     return (await this.#ask<RunReply>(worker, request)).outputs;
+  }
+
+  async #refine(worker: PooledWorker, request: RefineRequest): Promise<RefineReply> {
+    if (request.refiner.kind === 'lite') await this.#ensureLoaded(worker, request.refiner.model);
+    return this.#ask<RefineReply>(worker, request);
   }
 
   async #ensureLoaded(worker: PooledWorker, model: string): Promise<void> {

@@ -13,6 +13,8 @@ import type {
   DetectRequest,
   LoadReply,
   LoadRequest,
+  RefineReply,
+  RefineRequest,
   RunReply,
   RunRequest,
   WorkerMessage,
@@ -119,8 +121,18 @@ async function run({ model, feeds, fetches }: RunRequest): Promise<Outcome> {
   return { reply: { outputs } satisfies RunReply, transfer: [] };
 }
 
+/** Loaded on first use: runs that only detect start without it. */
+async function refine(request: RefineRequest): Promise<Outcome> {
+  const { answerLines } = await import('./query-answers.js');
+  const lines = await answerLines(request, (model, feeds) =>
+    runSession(sessionOf(model), feeds, undefined),
+  );
+  return { reply: { lines } satisfies RefineReply, transfer: [] };
+}
+
 async function answer(request: WorkerRequest): Promise<Outcome> {
   if (request.kind === 'load') return { reply: await load(request), transfer: [] };
+  if (request.kind === 'refine') return refine(request);
   return request.kind === 'detect' ? detect(request) : run(request);
 }
 

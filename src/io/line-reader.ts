@@ -32,8 +32,16 @@ const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
  */
 export async function* readLines(
   path: string,
-  { maxLineBytes, signal }: LineReaderOptions = {},
+  options: LineReaderOptions = {},
 ): AsyncGenerator<LineItem> {
+  for await (const block of readLineBlocks(path, options)) yield* block;
+}
+
+/** The same, as many lines together as came in one piece: at most what a chunk holds, and none waits for another. */
+export async function* readLineBlocks(
+  path: string,
+  { maxLineBytes, signal }: LineReaderOptions = {},
+): AsyncGenerator<readonly LineItem[]> {
   const source =
     path === '-' ? process.stdin : createReadStream(path, { highWaterMark: CHUNK_BYTES });
   const chunks = source as AsyncIterable<Buffer>;
@@ -41,7 +49,7 @@ export async function* readLines(
   const letGo = (): unknown => source.destroy();
   signal?.addEventListener('abort', letGo, { once: true });
   try {
-    yield* splitLines(bytes, maxLineBytes);
+    yield* lineBlocks(bytes, maxLineBytes);
   } catch (thrown) {
     if (signal?.aborted) return;
     throw unreadable(path, thrown);
@@ -75,8 +83,16 @@ export async function countLines(path: string): Promise<number | undefined> {
 /** The lines of a stream of bytes that is cut anywhere. {@link readLines} tells what counts as a line. */
 export async function* splitLines(
   chunks: AsyncIterable<Uint8Array>,
-  maxLineBytes = DEFAULT_MAX_LINE_BYTES,
+  maxLineBytes?: number,
 ): AsyncGenerator<LineItem> {
+  for await (const block of lineBlocks(chunks, maxLineBytes)) yield* block;
+}
+
+/** The lines that end in each chunk. */
+async function* lineBlocks(
+  chunks: AsyncIterable<Uint8Array>,
+  maxLineBytes = DEFAULT_MAX_LINE_BYTES,
+): AsyncGenerator<readonly LineItem[]> {
   const line = new PendingLine(maxLineBytes);
   let number = 0;
   for await (const chunk of chunks) {
@@ -87,37 +103,40 @@ export async function* splitLines(
       continue;
     }
     line.add(bytes.subarray(0, first));
+    const block: LineItem[] = [];
     const head = line.take(++number);
-    if (head) yield head;
+    if (head) block.push(head);
     const last = bytes.lastIndexOf(LINE_FEED);
     if (last > first) {
-      number = yield* wholeLines(bytes.subarray(first + 1, last), number + 1, maxLineBytes);
+      number = addWholeLines(block, bytes.subarray(first + 1, last), number + 1, maxLineBytes);
     }
+    if (block.length > 0) yield block;
     line.add(bytes.subarray(last + 1));
   }
   const tail = line.take(++number);
-  if (tail) yield tail;
+  if (tail) yield [tail];
 }
 
 /**
  * Lines that lie in one chunk. Reads the text of all at once where it can, which is several times as fast as line by line.
  * Returns the number of the last line.
  */
-function* wholeLines(
+function addWholeLines(
+  block: LineItem[],
   bytes: Buffer,
   firstNumber: number,
   maxLineBytes: number,
-): Generator<LineItem, number> {
+): number {
   let number = firstNumber;
   if (bytes.length > maxLineBytes || !isUtf8(bytes)) {
     for (const part of parts(bytes)) {
       const item = lineItem(part, number++, maxLineBytes);
-      if (item) yield item;
+      if (item) block.push(item);
     }
   } else {
     for (const raw of bytes.toString('utf8').split('\n')) {
       const text = raw.endsWith('\r') ? raw.slice(0, -1) : raw;
-      if (!isBlank(text)) yield { number, text };
+      if (!isBlank(text)) block.push({ number, text });
       number += 1;
     }
   }

@@ -1,7 +1,7 @@
 import type { DetectionsLine, ErrorLine, OutputLine } from '../formats/result-line.js';
 import type { PhotoItem } from './detect-run.js';
 import { IdSet } from './id-set.js';
-import type { IntakeItem } from './query-intake.js';
+import type { IntakeItem, ReadQuery } from './query-intake.js';
 
 /** A line as it stands in a journal. Those of shards, and those that a retry writes, carry the place of their item. */
 export type JournalRecord = OutputLine & { readonly place?: number };
@@ -86,7 +86,7 @@ export class DoneItems {
     return this.#tally;
   }
 
-  hasQuery(item: IntakeItem): boolean {
+  hasQuery(item: Pick<ReadQuery, 'query'> | Exclude<IntakeItem, ReadQuery>): boolean {
     if (this.#count === 0) return false;
     return this.#done.has('fault' in item ? `line ${item.line}` : `id ${item.query.id}`);
   }

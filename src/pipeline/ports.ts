@@ -58,6 +58,8 @@ export interface PromptPort {
 export interface PlacedLine<Line extends OutputLine = OutputLine> {
   readonly place: number;
   readonly line: Line;
+  /** The line as JSON, where it was written down already. */
+  readonly json?: string;
 }
 
 /** Milliseconds from any fixed moment, never falling. */

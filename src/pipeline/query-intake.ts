@@ -11,32 +11,54 @@ export type QueryLineItem =
 
 /** A query to answer, or a line that holds none; such a line has no id where the one that it states is another line's. */
 export type IntakeItem =
-  | { readonly query: Query }
+  | ReadQuery
   | { readonly id?: string; readonly line: number; readonly fault: VgrError };
 
+/** A query with the text of its line. */
+export interface ReadQuery {
+  readonly query: Query;
+  readonly text: string;
+}
+
 /** A line as it reads alone. */
-type ReadLine = IntakeItem & ({ readonly query: Query } | { readonly id: string });
+type ReadLine = IntakeItem & (ReadQuery | { readonly id: string });
 
 /**
  * Reads the lines one after another: a bad line and an id that comes twice become faults, no line is lost. A shard takes
  * the queries of its images; lines that cannot be read belong by their id.
  */
+export class QueryIntake {
+  readonly #ids = new IdSet();
+
+  constructor(
+    private readonly shard: Shard,
+    private readonly progress: Pick<RunProgress, 'listed'>,
+  ) {}
+
+  /** Undefined where the line belongs to another shard. */
+  take(line: QueryLineItem): IntakeItem | undefined {
+    this.progress.listed += 1;
+    const item = readLine(line);
+    const key = 'query' in item ? (item.query.image ?? item.query.id) : item.id;
+    const id = 'query' in item ? item.query.id : item.id;
+    const first = this.#ids.add(id);
+    if (!inShard(key, this.shard)) return undefined;
+    if (first) return item;
+    if ('fault' in item) return { line: item.line, fault: item.fault };
+    return { id, line: line.number, fault: duplicateId(id, line.number) };
+  }
+}
+
+/** All lines as {@link QueryIntake} takes them. */
 export async function* intakeQueries(
   lines: AsyncIterable<QueryLineItem>,
   shard: Shard,
   progress: Pick<RunProgress, 'listed'>,
 ): AsyncGenerator<IntakeItem> {
-  const ids = new IdSet();
+  const intake = new QueryIntake(shard, progress);
   for await (const line of lines) {
-    progress.listed += 1;
-    const item = readLine(line);
-    const key = 'query' in item ? (item.query.image ?? item.query.id) : item.id;
-    const id = 'query' in item ? item.query.id : item.id;
-    const first = ids.add(id);
-    if (!inShard(key, shard)) continue;
-    if (first) yield item;
-    else if ('fault' in item) yield { line: item.line, fault: item.fault };
-    else yield { id, line: line.number, fault: duplicateId(id, line.number) };
+    const item = intake.take(line);
+    if (item) yield item;
   }
 }
 
@@ -44,7 +66,7 @@ function readLine(line: QueryLineItem): ReadLine {
   const { number } = line;
   if ('fault' in line) return { id: String(number), line: number, fault: line.fault };
   try {
-    return { query: parseQueryLine(line.text, number) };
+    return { query: parseQueryLine(line.text, number), text: line.text };
   } catch (thrown) {
     return { id: statedId(line.text) ?? String(number), line: number, fault: asVgrError(thrown) };
   }

@@ -23,17 +23,21 @@ export interface PhotoSource {
   readonly picture?: (ref: PhotoRef, size: ImageSize) => Promise<string>;
 }
 
-export interface RefineRun {
+/** How queries are answered. */
+export interface AnswerRun {
   readonly source?: PhotoSource;
   /** Answers one request; requests made together may be answered together. */
   readonly refine: (request: RefineRequest) => Promise<Refinement>;
   /** Whose answer counts as the tool's; by default the first tool of the line, else the detector. */
   readonly toolName?: string;
   readonly clock: Clock;
-  readonly progress: RunProgress;
-  readonly stream: OrderedMapOptions;
+  readonly progress: Pick<RunProgress, 'refined' | 'refineMs'>;
   readonly timing: boolean;
   readonly draw?: (line: ResultLine, ref: PhotoRef) => Promise<void>;
+}
+
+export interface RefineRun extends AnswerRun {
+  readonly stream: OrderedMapOptions;
 }
 
 /** What of a run decides a request. */
@@ -63,7 +67,7 @@ export function refineQueries(
 
 async function lineOf(
   item: IntakeItem,
-  run: RefineRun,
+  run: AnswerRun,
   turn: Turn,
 ): Promise<ResultLine | ErrorLine> {
   try {
@@ -74,27 +78,40 @@ async function lineOf(
   }
 }
 
-async function answerOrError(
+/**
+ * The line of one query.
+ * @param turn absent where no decision depends on what came before
+ * @throws VgrError what ends the run
+ */
+export async function answerOrError(
   query: Query,
-  run: RefineRun,
-  turn: Turn,
+  run: AnswerRun,
+  turn?: Turn,
 ): Promise<ResultLine | ErrorLine> {
   try {
     return await answerQuery(query, run, turn);
   } catch (thrown) {
-    const { id, image, line } = query;
-    return errorLine({ id, line, ...(image !== undefined && { image }) }, itemFault(thrown));
+    return failedQuery(query, thrown);
   }
 }
 
-async function answerQuery(query: Query, run: RefineRun, turn: Turn): Promise<ResultLine> {
+/** The error record of a query. @throws VgrError what ends the run */
+export function failedQuery({ id, image, line }: Query, thrown: unknown): ErrorLine {
+  return errorLine({ id, line, ...(image !== undefined && { image }) }, itemFault(thrown));
+}
+
+async function answerQuery(
+  query: Query,
+  run: AnswerRun,
+  turn: Turn | undefined,
+): Promise<ResultLine> {
   const ref = await locatePhoto(query, run);
   const looked = ref && run.source!.photos.get(ref, query.query);
   const photo = await looked?.photo;
   const start = run.clock();
   const request = {
     ...requestOf(query, photo, run),
-    turn,
+    ...(turn && { turn }),
     ...(photo && pictureOf(photo.size, ref!, run)),
   };
   const refinement = await run.refine(request);
@@ -112,7 +129,7 @@ async function answerQuery(query: Query, run: RefineRun, turn: Turn): Promise<Re
 }
 
 /** @throws VgrError QUERY_INVALID where a line needs a photo and there is none to be had */
-async function locatePhoto(query: Query, run: RefineRun): Promise<PhotoRef | undefined> {
+async function locatePhoto(query: Query, run: AnswerRun): Promise<PhotoRef | undefined> {
   if (query.image !== undefined && run.source) return run.source.locate(query.image);
   if (query.tools.length > 0) return undefined;
   throw new VgrError(
@@ -125,7 +142,7 @@ async function locatePhoto(query: Query, run: RefineRun): Promise<PhotoRef | und
 function pictureOf(
   photo: ImageSize,
   ref: PhotoRef,
-  { source }: RefineRun,
+  { source }: AnswerRun,
 ): Pick<RefineRequest, 'encodePhoto'> {
   const picture = source?.picture;
   if (!picture) return {};

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { expectClean, outputBytes, preloading, shell, summaryOf } from '../support/faults.js';
@@ -35,6 +35,24 @@ it('workers that all end stop the run with a hint, and what was done is kept', a
   await vgr([...args.slice(0, -1), calm]);
   expect((await vgr([...args, '--retry-failed'])).code).toBe(0);
   expect(outputBytes(output)).toEqual(outputBytes(calm));
+});
+
+it('a query under which threads end is an error of its own, and takes no other along', async () => {
+  const file = join(freshFolder(), 'q.jsonl');
+  const box = { bbox_2d: [1, 2, 30, 40], score: 0.5, label: 'dog' };
+  const queries = Array.from({ length: 300 }, (_, at) => ({
+    query: at === 7 ? 'the poisoned dog' : `dog ${at}`,
+    tools: { centernet: [box] },
+  }));
+  writeFileSync(file, queries.map((query) => `${JSON.stringify(query)}\n`).join(''));
+  const args = ['refine', '--queries', file, ...CPU, '--sessions', '1'];
+  const calm = jsonLines((await vgr(args)).stdout);
+  const env = { ...preloading('crashing-thread.mjs'), VGR_TEST_CRASH_QUERY: 'poisoned' };
+  const crashing = await vgr(args, { env });
+  const lines = jsonLines(crashing.stdout);
+  expect(crashing.code).toBe(1);
+  expect(lines[7]).toMatchObject({ type: 'error', id: '8', line: 8, code: 'REFINEMENT_FAILED' });
+  expect(lines.toSpliced(7, 1)).toEqual(calm.toSpliced(7, 1));
 });
 
 it('a wall clock that jumps changes nothing', async () => {

@@ -1,0 +1,100 @@
+import type { ErrorLine, ResultLine } from '../formats/result-line.js';
+import type { RefinerOrder } from '../inference/messages.js';
+import { readLineBlocks, readLines } from '../io/line-reader.js';
+import type { OverlayFolder } from '../io/overlay.js';
+import { withoutDone } from '../pipeline/journal.js';
+import { take, untilAborted } from '../pipeline/ordered-map.js';
+import type { Clock, PlacedLine, RunProgress } from '../pipeline/ports.js';
+import { intakeBlocks, refineBlocks } from '../pipeline/query-blocks.js';
+import { type IntakeItem, intakeQueries, QueryIntake } from '../pipeline/query-intake.js';
+import { type PhotoSource, refineQueries } from '../pipeline/refine-run.js';
+import type { Shard } from '../pipeline/shard.js';
+import type { Engine } from './engine.js';
+import { streamOptions } from './line-command.js';
+import type { RefineFlags } from './refine-command.js';
+import type { OpenedRefiner } from './vlm-open.js';
+
+/** Queries of one photo lie near each other: this many are in work for each photo that is. */
+const QUERIES_PER_PHOTO = 4;
+
+export interface AnswerParts {
+  readonly flags: RefineFlags;
+  readonly shard: Shard;
+  readonly engine: Engine;
+  readonly opened: OpenedRefiner;
+  readonly source: PhotoSource | undefined;
+  readonly overlays: OverlayFolder | undefined;
+  readonly progress: RunProgress;
+  readonly clock: Clock;
+  /** Whether an earlier run has answered it. */
+  readonly isDone: (item: IntakeItem) => boolean;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * The lines of a run. Where no photo is looked at, the queries are answered by the threads of the pool, a block at a time;
+ * else on the main thread, where the photos are.
+ */
+export function answeredLines(parts: AnswerParts): AsyncIterable<PlacedLine> {
+  const { order } = parts.opened;
+  return order && !parts.source ? answeredInThreads(parts, order) : answeredHere(parts);
+}
+
+function answeredInThreads(
+  { flags, shard, engine, progress, isDone, signal }: AnswerParts,
+  refiner: RefinerOrder,
+): AsyncIterable<PlacedLine<ResultLine | ErrorLine>> {
+  const blocks = intakeBlocks(untilAborted(readLineBlocks(flags.queries, { signal }), signal), {
+    intake: new QueryIntake(shard, progress),
+    isDone,
+    limit: flags.limit ?? Infinity,
+  });
+  // One block more than there are threads lies ready for the first that is free.
+  const concurrency = engine.sessions + 1;
+  return refineBlocks(
+    blocks,
+    async (queries) => {
+      const { lines } = await engine.pool.refine({
+        refiner,
+        texts: queries.map(({ text }) => text),
+        numbers: queries.map(({ query }) => query.line),
+        toolName: flags.tool,
+        timing: !flags['no-timing'],
+      });
+      return lines;
+    },
+    progress,
+    { concurrency, backpressure: 2 * concurrency, unordered: flags.unordered },
+  );
+}
+
+function answeredHere({
+  flags,
+  shard,
+  engine,
+  opened,
+  source,
+  overlays,
+  progress,
+  clock,
+  isDone,
+  signal,
+}: AnswerParts): AsyncIterable<PlacedLine<ResultLine | ErrorLine>> {
+  const lines = untilAborted(readLines(flags.queries, { signal }), signal);
+  const items = take(intakeQueries(lines, shard, progress), flags.limit ?? Infinity);
+  const { refiner } = opened;
+  return refineQueries(withoutDone(items, isDone), {
+    ...(source && { source }),
+    refine: async (request) => (await refiner.refine([request]))[0]!,
+    ...(flags.tool !== undefined && { toolName: flags.tool }),
+    clock,
+    progress,
+    stream: streamOptions(
+      flags,
+      { inFlight: engine.inFlight + Math.ceil(opened.inFlight / QUERIES_PER_PHOTO) },
+      QUERIES_PER_PHOTO,
+    ),
+    timing: !flags['no-timing'],
+    ...(overlays && { draw: (line, { path }) => overlays.drawAnswer(line, path) }),
+  });
+}
