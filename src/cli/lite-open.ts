@@ -5,12 +5,14 @@ import type { RefinerOrder } from '../inference/messages.js';
 import type { SessionPool } from '../inference/pool.js';
 import { findModel } from '../io/model-store.js';
 import { readVerified } from '../io/model-weights.js';
+import { ENCODER_FEATURE_VERSION } from '../refinement/encoder-features.js';
 import { type LiteSizes, litePolicySettings } from '../refinement/lite-example.js';
 import { FEATURE_VERSION } from '../refinement/lite-features.js';
 import { createLiteRefiner } from '../refinement/lite-refiner.js';
 import { Vocabulary } from '../refinement/lite-words.js';
 import type { Refiner } from '../refinement/refiner.js';
 import type { ParameterSet } from '../training/adamw.js';
+import { type OpenedEncoder, openTrainedEncoder } from './encoder-open.js';
 
 /** Name of the refiner that comes with the program. */
 const EMBEDDED = 'lite-refiner';
@@ -35,14 +37,22 @@ export async function openLite(
   readonly refiner: Refiner;
   readonly order: RefinerOrder;
   readonly card: RefinerCard;
+  /** The image-text encoder that it was trained with; absent where it reads none. */
+  readonly encoder?: OpenedEncoder;
 }> {
   const { card, bytes } = await readLite(wanted);
+  const encoder = card.encoder && (await openTrainedEncoder(card.encoder, card.name, pool));
   const vocabulary = new Vocabulary(card.vocabulary);
   const model = `refiner/${card.sha256}`;
   await pool.load({ name: model, bytes });
   const name = wanted === 'lite' ? 'lite' : card.name;
-  const policy = litePolicySettings(sizesOf(card), vocabulary);
-  const knowledge = { policy, tools: card.tools, margin: card.margin };
+  const policy = litePolicySettings(sizesOf(card), vocabulary, encoder !== undefined);
+  const knowledge = {
+    policy,
+    tools: card.tools,
+    margin: card.margin,
+    crops: encoder !== undefined,
+  };
   return {
     refiner: createLiteRefiner(name, { ...knowledge, vocabulary }, (feeds) =>
       pool.run(model, feeds),
@@ -54,6 +64,7 @@ export async function openLite(
       knowledge: { ...knowledge, vocabulary: vocabulary.words },
     },
     card,
+    ...(encoder && { encoder }),
   };
 }
 
@@ -82,6 +93,13 @@ async function readLite(
     throw new VgrError(
       'CARD_INVALID',
       `refiner ${quoted(card.name)}: expected features of version ${FEATURE_VERSION}, got ${card.features.version}`,
+      { hint: 'train it anew with `vgr train-lite`, or take the `vgr` that it was trained with' },
+    );
+  }
+  if (card.encoder && card.encoder.version !== ENCODER_FEATURE_VERSION) {
+    throw new VgrError(
+      'CARD_INVALID',
+      `refiner ${quoted(card.name)}: expected features of an encoder of version ${ENCODER_FEATURE_VERSION}, got ${card.encoder.version}`,
       { hint: 'train it anew with `vgr train-lite`, or take the `vgr` that it was trained with' },
     );
   }

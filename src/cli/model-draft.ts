@@ -114,7 +114,7 @@ async function observe(
   );
   const grey = { ...size, data: new Uint8Array(size.width * size.height * 3).fill(114) };
   const raster = photo ? (await photo.open(photo.ref, input)).raster : grey;
-  const feeds = packRasters([raster], { name, input } as DetectorCard);
+  const feeds = packRasters([raster], { name, input });
   try {
     return Object.entries(await pool.run(name, feeds)).map(([output, tensor]) => ({
       name: output,

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { asVgrError, quoted, VgrError } from '../formats/fault.js';
 import { CARD_NAME, holdsWeightsOf, type ModelCard } from '../formats/model-card.js';
+import { isEncoder, readEncoder } from '../io/encoder-files.js';
 import { removeModel } from '../io/model-install.js';
 import { modelsFolder } from '../io/model-place.js';
 import { recallModel } from '../io/model-record.js';
@@ -44,14 +45,20 @@ async function listedModel({ card, weights }: StoredModel): Promise<ListedModel>
   return {
     name: card.name,
     kind: card.kind,
-    family: card.kind === 'detector' ? card.family : null,
-    bytes: card.bytes ?? null,
+    family: card.kind === 'refiner' ? null : card.family,
+    bytes: card.bytes === undefined ? null : wholeBytes(card, card.bytes),
     licence: card.licence,
     source: sourceText(card.source),
     weights: weights ?? null,
     verified: record !== undefined && holdsWeightsOf(card, record.sha256),
     device: record?.device ?? null,
   };
+}
+
+/** Of the weights and all further files that are known. */
+function wholeBytes(card: ModelCard, weights: number): number {
+  const files = card.kind === 'encoder' ? card.files : [];
+  return files.reduce((sum, { bytes = 0 }) => sum + bytes, weights);
 }
 
 function cellsOf(model: ListedModel): string[] {
@@ -102,7 +109,8 @@ export async function verifyModelsCommand(
 
 async function verdict(model: StoredModel, printer: Printer): Promise<boolean> {
   try {
-    await readVerified(model);
+    if (isEncoder(model)) await readEncoder(model);
+    else await readVerified(model);
     await printer.data(`${model.card.name}: as its card says\n`);
     return true;
   } catch (thrown) {

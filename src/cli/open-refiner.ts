@@ -2,6 +2,7 @@ import type { RefinerOrder } from '../inference/messages.js';
 import type { SessionPool } from '../inference/pool.js';
 import type { RefineRequest, Refiner } from '../refinement/refiner.js';
 import { createScorerRefiner } from '../refinement/scorer-refiner.js';
+import type { OpenedEncoder } from './encoder-open.js';
 import { openLite } from './lite-open.js';
 
 /** One of the refiners that need no server. */
@@ -13,6 +14,8 @@ export interface SmallRefiner {
   readonly order?: RefinerOrder;
   /** Weights that it answers with; absent for `v0` and `none`. */
   readonly model?: { readonly name: string; readonly sha256: string };
+  /** What it holds crops of the photo against words with. */
+  readonly encoder?: OpenedEncoder;
 }
 
 /**
@@ -24,8 +27,14 @@ export async function openRefiner(wanted: string, pool: SessionPool): Promise<Sm
     return { refiner: createScorerRefiner(), features: false, order: { kind: 'v0' } };
   }
   if (wanted === 'none') return { refiner: noRefiner, features: false };
-  const { refiner, order, card } = await openLite(wanted, pool);
-  return { refiner, order, features: true, model: { name: card.name, sha256: card.sha256 } };
+  const { refiner, order, card, encoder } = await openLite(wanted, pool);
+  return {
+    refiner,
+    order,
+    features: true,
+    model: { name: card.name, sha256: card.sha256 },
+    ...(encoder && { encoder }),
+  };
 }
 
 /** The detector alone, for comparison: the tool's box stands. */

@@ -116,11 +116,11 @@ async function photoSource(
   {
     clock,
     progress,
-    opened: { picture, features = false, rasterSide = PLAIN_SIDE },
+    opened: { picture, crops, features = false, rasterSide = PLAIN_SIDE },
   }: Pick<ExamineParts, 'clock' | 'progress'> & { readonly opened: OpenedRefiner },
 ): Promise<PhotoSource | undefined> {
   // Without a detector photos matter only to a refiner that looks at them itself.
-  if (images.length === 0 || (!detector && !picture)) return undefined;
+  if (images.length === 0 || (!detector && !picture && !crops)) return undefined;
   const roots = await ImageRoots.open(await imageRoots(images), {
     allowOutside: flags['allow-outside'],
   });
@@ -137,5 +137,6 @@ async function photoSource(
         ),
     ...(detector && { detectorName: detector.name }),
     ...(picture && { picture }),
+    ...(crops && { crops }),
   };
 }

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { quoted, VgrError } from '../formats/fault.js';
 import type { Query } from '../formats/query-line.js';
 import type { RefinerCard } from '../formats/refiner-card.js';
+import type { SessionPool } from '../inference/pool.js';
 import { ExampleCache } from '../io/example-cache.js';
 import { ImageRoots } from '../io/image-path.js';
 import { imageRoots } from '../io/image-source.js';
@@ -12,9 +13,15 @@ import { Vocabulary } from '../refinement/lite-words.js';
 import type { KnownQuery } from '../training/example-file.js';
 import { bothViews, plainView } from '../training/known-query.js';
 import { policyParameters } from '../training/training-graph.js';
+import {
+  cropMatching,
+  type OpenedEncoder,
+  openFeatures,
+  openTrainedEncoder,
+} from './encoder-open.js';
 import { type Engine, openEngine, photoOpener } from './engine.js';
 import type { Interruption } from './interruption.js';
-import { readLiteModel } from './lite-open.js';
+import { type LiteModel, readLiteModel } from './lite-open.js';
 import { openPool } from './open-pool.js';
 import type { Printer } from './printer.js';
 import { progressMode, startProgress } from './progress.js';
@@ -55,17 +62,18 @@ export async function trainCommand(command: TrainCommand): Promise<number> {
   );
   try {
     const init = flags.init === undefined ? undefined : await readLiteModel(flags.init);
+    const encoder = await encoderOf(flags, init, engine.pool);
     const folder = await TrainFolder.open(flags.output, { anew: flags['no-resume'] });
     try {
       const tools =
         init?.card.tools ??
         toolSlots([...queries.train, ...queries.validation], engine.detector?.name);
-      const made = await examplesOf(command, engine, queries, tools);
+      const made = await examplesOf(command, engine, queries, { tools, encoder });
       if (interruption.signal.aborted) return 0;
       checkUsable(made.train);
       const vocabulary = init ? new Vocabulary(init.card.vocabulary) : vocabularyOf(made.train);
       const lessons: Lessons = {
-        policy: litePolicySettings(init?.sizes ?? sizes, vocabulary),
+        policy: litePolicySettings(init?.sizes ?? sizes, vocabulary, encoder !== undefined),
         queries: made.train.map((known) => bothViews(known, vocabulary)),
         validation: made.validation.map((known) => plainView(known, vocabulary)),
         ...(init && { initial: init.members }),
@@ -82,6 +90,7 @@ export async function trainCommand(command: TrainCommand): Promise<number> {
         lessons,
         vocabulary,
         tools,
+        encoder: encoder?.trace,
         sizes: init?.sizes ?? sizes,
         flags,
         folder,
@@ -96,6 +105,27 @@ export async function trainCommand(command: TrainCommand): Promise<number> {
   } finally {
     await engine.pool.close();
   }
+}
+
+/** The encoder of `--features`; a refiner that is continued keeps the one it has. @throws VgrError USAGE and of the encoder */
+async function encoderOf(
+  { features, init: folder }: TrainFlags,
+  init: LiteModel | undefined,
+  pool: SessionPool,
+): Promise<OpenedEncoder | undefined> {
+  if (init === undefined) return features === undefined ? undefined : openFeatures(features, pool);
+  const { encoder, name } = init.card;
+  const has = encoder && `${encoder.family}:${encoder.name}`;
+  if (features !== undefined && features !== has) {
+    throw new VgrError(
+      'USAGE',
+      `--features: ${quoted(folder!)} was trained ${has ? `with ${has}` : 'without an encoder'}, got ${quoted(features)}`,
+      {
+        hint: `leave out ${has ? '`--features`: the refiner brings its own' : '`--init` to train with an encoder'}`,
+      },
+    );
+  }
+  return encoder && openTrainedEncoder(encoder, name, pool);
 }
 
 async function report(card: RefinerCard, { flags, printer }: TrainCommand): Promise<void> {
@@ -157,11 +187,15 @@ async function examplesOf(
   command: TrainCommand,
   engine: Engine,
   queries: SplitQueries,
-  tools: readonly string[],
+  {
+    tools,
+    encoder,
+  }: { readonly tools: readonly string[]; readonly encoder: OpenedEncoder | undefined },
 ): Promise<{ train: readonly KnownQuery[]; validation: readonly KnownQuery[] }> {
   const { flags, images, printer, interruption } = command;
+  // As `refine` does: photos that neither a detector nor an encoder looks at are left closed.
   const roots =
-    images.length === 0
+    images.length === 0 || !(engine.detector || encoder)
       ? undefined
       : await ImageRoots.open(await imageRoots(images), { allowOutside: flags['allow-outside'] });
   const total = queries.train.length + queries.validation.length;
@@ -178,9 +212,9 @@ async function examplesOf(
   });
   const maker = {
     engine,
-    parts: engine.detector && {
+    parts: (engine.detector || encoder) && {
       open: photoOpener(flags),
-      detector: engine.detector,
+      ...(engine.detector && { detector: engine.detector }),
       clock: () => performance.now(),
       progress: startedProgress(),
     },
@@ -188,6 +222,7 @@ async function examplesOf(
     cache: new ExampleCache(flags.cache ?? command.cacheFolder),
     tools,
     toolName: flags.tool,
+    encoder: encoder && { trace: encoder.trace, matching: cropMatching(encoder, flags) },
     printer,
     signal: interruption.signal,
     counted: (count: number, cached: boolean) => {

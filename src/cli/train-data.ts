@@ -1,22 +1,31 @@
 import { asVgrError, quoted, VgrError } from '../formats/fault.js';
 import type { Query } from '../formats/query-line.js';
 import { extentOf } from '../formats/query-line.js';
+import type { EncoderTrace } from '../formats/refiner-card.js';
 import { xywhToXyxy } from '../geometry/box.js';
 import { contentKey, type ExampleCache } from '../io/example-cache.js';
 import type { ImageRoots } from '../io/image-path.js';
 import { readLines } from '../io/line-reader.js';
 import { sha256OfFile } from '../io/model-weights.js';
+import type { CropMatching } from '../pipeline/crop-matching.js';
 import { orderedMap } from '../pipeline/ordered-map.js';
-import { type ExaminedPhoto, type ExamineParts, examinePhoto } from '../pipeline/photo-store.js';
+import {
+  type ExaminedPhoto,
+  type ExamineParts,
+  examinePhoto,
+  openUnexamined,
+} from '../pipeline/photo-store.js';
+import type { PhotoRef } from '../pipeline/ports.js';
 import { examinePrompts } from '../pipeline/prompted-photos.js';
 import { intakeQueries } from '../pipeline/query-intake.js';
 import { requestOf } from '../pipeline/refine-run.js';
 import { heldOut, type QueryGroup, queryGroups, truthInside } from '../pipeline/training-intake.js';
 import { FEATURE_VERSION, TOOL_SLOTS } from '../refinement/lite-features.js';
 import { decodeExamples, encodeExamples, type KnownQuery } from '../training/example-file.js';
-import { knownQuery } from '../training/known-query.js';
+import { knownQuery, knownQueryWithCrops } from '../training/known-query.js';
 import type { Engine } from './engine.js';
 import type { Printer } from './printer.js';
+import { PLAIN_SIDE } from './vlm-open.js';
 
 /** Queries with ground truth, split by what they are for. */
 export interface SplitQueries {
@@ -103,13 +112,22 @@ export function toolSlots(queries: readonly Query[], detector: string | undefine
     .sort();
 }
 
+/** The encoder whose numbers are learned from, and what holds crops against words with it. */
+export interface TrainingEncoder {
+  readonly trace: EncoderTrace;
+  readonly matching: CropMatching;
+}
+
 export interface ExampleMaker {
   readonly engine: Engine;
-  readonly parts: ExamineParts | undefined;
+  /** Without a detector photos are opened for the encoder alone. */
+  readonly parts: (Omit<ExamineParts, 'detector'> & Partial<ExamineParts>) | undefined;
   readonly roots: ImageRoots | undefined;
   readonly cache: ExampleCache;
   readonly tools: readonly string[];
   readonly toolName: string | undefined;
+  /** Absent where no image-text encoder is asked. */
+  readonly encoder?: TrainingEncoder | undefined;
   readonly printer: Printer;
   readonly signal: AbortSignal;
   /** Counts queries as they come. */
@@ -140,7 +158,7 @@ export async function makeExamples(
 }
 
 async function examplesOf(group: QueryGroup, maker: ExampleMaker): Promise<readonly KnownQuery[]> {
-  const { cache, engine, tools, toolName, roots, counted, printer } = maker;
+  const { cache, engine, tools, toolName, roots, encoder, counted, printer } = maker;
   try {
     const path = group.image === undefined ? undefined : await roots!.resolve(group.image);
     const key = contentKey({
@@ -149,6 +167,7 @@ async function examplesOf(group: QueryGroup, maker: ExampleMaker): Promise<reado
       detector: path === undefined ? null : engine.settings,
       tools,
       tool: toolName ?? null,
+      encoder: path === undefined ? undefined : encoder?.trace,
       queries: group.queries.map(({ query, truthXywh, tools: own, size }) => ({
         query,
         truthXywh,
@@ -163,7 +182,11 @@ async function examplesOf(group: QueryGroup, maker: ExampleMaker): Promise<reado
       return cached;
     }
     const photoOf = await groupPhotos(group, path, maker.parts);
-    const made = group.queries.flatMap((query) => exampleOf(query, photoOf(query), maker));
+    const ref = path === undefined ? undefined : { image: group.image!, path };
+    const results = await Promise.all(
+      group.queries.map((query) => exampleOf(query, { ref, photo: photoOf(query) }, maker)),
+    );
+    const made = results.flat();
     // Where a query failed, the next run tells of it again.
     if (made.length === group.queries.length) await cache.put(key, encodeExamples(made));
     counted(group.queries.length, false);
@@ -180,25 +203,35 @@ async function examplesOf(group: QueryGroup, maker: ExampleMaker): Promise<reado
 async function groupPhotos(
   { image, queries }: QueryGroup,
   path: string | undefined,
-  parts: ExamineParts | undefined,
+  parts: ExampleMaker['parts'],
 ): Promise<(query: Query) => ExaminedPhoto | undefined> {
   if (path === undefined || !parts) return () => undefined;
   const ref = { image: image!, path };
-  const port = parts.detector.prompted;
+  const { detector, ...rest } = parts;
+  if (!detector) {
+    const photo = await openUnexamined(ref, rest, PLAIN_SIDE);
+    return () => photo;
+  }
+  const port = detector.prompted;
   if (port) {
     const expressions = queries.map(({ query }) => query);
-    const photos = await examinePrompts(ref, parts, port, expressions);
+    const photos = await examinePrompts(ref, { ...rest, detector }, port, expressions);
     return ({ query }) => photos.get(query);
   }
-  const photo = await examinePhoto(ref, parts, true);
+  const photo = await examinePhoto(ref, { ...rest, detector }, true);
   return () => photo;
 }
 
-function exampleOf(
+interface SeenPhoto {
+  readonly ref: PhotoRef | undefined;
+  readonly photo: ExaminedPhoto | undefined;
+}
+
+async function exampleOf(
   query: Query,
-  photo: ExaminedPhoto | undefined,
-  { engine, tools, toolName, printer }: ExampleMaker,
-): readonly KnownQuery[] {
+  { ref, photo }: SeenPhoto,
+  { engine, tools, toolName, encoder, printer }: ExampleMaker,
+): Promise<readonly KnownQuery[]> {
   try {
     const detectorName = photo && engine.detector?.name;
     const request = requestOf(query, photo, {
@@ -207,7 +240,9 @@ function exampleOf(
     });
     const image = photo?.size ?? query.size;
     const truth = truthInside(query, image ?? extentOf([xywhToXyxy(query.truthXywh!)]));
-    return [knownQuery(request, truth, tools)];
+    if (!encoder) return [knownQuery(request, truth, tools)];
+    const crops = ref && encoder.matching.of(ref);
+    return [await knownQueryWithCrops({ ...request, ...(crops && { crops }) }, truth, tools)];
   } catch (thrown) {
     const fault = asVgrError(thrown);
     if (fault.exit !== 1) throw fault;

@@ -110,6 +110,12 @@ export const trainingFlags = {
     min: 0,
     helpGroup: group,
   }),
+  features: Flags.string({
+    summary:
+      'also learn from how crops match the words, by an image-text encoder: clip:NAME or siglip:NAME',
+    env: 'VGR_FEATURES',
+    helpGroup: group,
+  }),
   init: Flags.string({
     summary: 'folder of a refiner to continue from',
     env: 'VGR_INIT',

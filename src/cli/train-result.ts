@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import type { RefinerCard, RefinerValidation } from '../formats/refiner-card.js';
+import type { EncoderTrace, RefinerCard, RefinerValidation } from '../formats/refiner-card.js';
 import type { LiteSizes } from '../refinement/lite-example.js';
-import { CANDIDATE_FEATURES, FEATURE_VERSION, TOOL_FEATURES } from '../refinement/lite-features.js';
+import { FEATURE_VERSION, TOOL_FEATURES } from '../refinement/lite-features.js';
 import { QUERY_FEATURES } from '../refinement/lite-query.js';
 import { type Vocabulary, WORD_FEATURE_NAMES } from '../refinement/lite-words.js';
 import { type Parameter, parameterCount } from '../tensor/expression.js';
@@ -18,6 +18,8 @@ export interface RefinerParts {
   readonly lessons: Lessons;
   readonly vocabulary: Vocabulary;
   readonly tools: readonly string[];
+  /** The encoder that was learned from; undefined for none. */
+  readonly encoder: EncoderTrace | undefined;
   readonly sizes: LiteSizes;
   readonly flags: TrainFlags;
   readonly folder: TrainFolder;
@@ -27,7 +29,7 @@ export interface RefinerParts {
 
 /** Chooses the margin, calibrates, and writes refiner.onnx and card.json. @throws VgrError OUTPUT_UNWRITABLE, DISK_FULL */
 export async function writeRefiner(trained: Trained, parts: RefinerParts): Promise<RefinerCard> {
-  const { lessons, vocabulary, tools, sizes, flags, folder, parameters } = parts;
+  const { lessons, vocabulary, tools, encoder, sizes, flags, folder, parameters } = parts;
   const { validation } = lessons;
   const readings = validation.map((_, i) => meanReading(trained.readings.map((own) => own[i]!)));
   const { margin, actions } = chooseMargin(validation, readings);
@@ -50,11 +52,12 @@ export async function writeRefiner(trained: Trained, parts: RefinerParts): Promi
     source: { added: 'vgr train-lite' },
     features: {
       version: FEATURE_VERSION,
-      candidate: CANDIDATE_FEATURES,
+      candidate: lessons.policy.candidateFeatures,
       tool: TOOL_FEATURES,
       query: QUERY_FEATURES,
       word: WORD_FEATURE_NAMES.length,
     },
+    ...(encoder && { encoder }),
     policy: {
       ...sizes,
       members: trained.members.length,

@@ -36,6 +36,8 @@ export interface TrainFlags extends InferenceFlags {
   readonly width: number;
   readonly seed: number;
   readonly patience: number;
+  /** `clip:NAME` or `siglip:NAME`. */
+  readonly features?: string | undefined;
   readonly init?: string | undefined;
   /** Whether an image folder is given. */
   readonly photos: boolean;

@@ -8,6 +8,7 @@ import { ChatClient } from '../io/chat-client.js';
 import { PictureMaker } from '../io/chat-photo.js';
 import { readTextIfThere } from '../io/text-file.js';
 import type { PhotoRef } from '../pipeline/ports.js';
+import type { CropMatcher } from '../refinement/crop-match.js';
 import type { Refiner } from '../refinement/refiner.js';
 import { CallQuota } from '../refinement/vlm/call-quota.js';
 import { createCascade } from '../refinement/vlm/cascade.js';
@@ -17,7 +18,8 @@ import { templatePrompt } from '../refinement/vlm/prompt-template.js';
 import { detectMode } from '../refinement/vlm/vlm-mode.js';
 import { createVlmRefiner } from '../refinement/vlm/vlm-refiner.js';
 import { emptyTally } from '../refinement/vlm/vlm-tally.js';
-import { openRefiner } from './open-refiner.js';
+import { cropMatching } from './encoder-open.js';
+import { openRefiner, type SmallRefiner } from './open-refiner.js';
 import { sha256Of } from './versions.js';
 import {
   chatSettings,
@@ -42,6 +44,8 @@ export interface OpenedRefiner {
   readonly picture?: (ref: PhotoRef, size: ImageSize) => Promise<string>;
   /** Whether it reads the detector's feature maps. */
   readonly features?: boolean;
+  /** Present where it holds crops of the photos against words. */
+  readonly crops?: (ref: PhotoRef) => CropMatcher;
   /** Side of the raster that it is shown where no detector looks at the photo, pixels. */
   readonly rasterSide?: number;
   /** Queries to keep in work so that nobody waits for them. */
@@ -76,15 +80,28 @@ export async function openAnyRefiner(
 ): Promise<OpenedRefiner> {
   if (flags.refiner === 'vlm') return openLarge(flags, options);
   if (flags.refiner === 'cascade') return openCascade(flags, options);
-  const { refiner, order, features, model } = await openRefiner(flags.refiner, options.pool);
+  const small = await openRefiner(flags.refiner, options.pool);
   return {
-    refiner,
-    ...(order && { order }),
-    settings: model ? { refiner_sha256: model.sha256 } : {},
-    features,
+    refiner: small.refiner,
+    ...(small.order && { order: small.order }),
+    settings: settingsOf(small),
+    features: small.features,
+    ...cropsOf(small, flags),
     inFlight: 0,
     close: async () => undefined,
   };
+}
+
+function settingsOf({ model, encoder }: SmallRefiner): RunSettings {
+  return {
+    ...(model && { refiner_sha256: model.sha256 }),
+    ...(encoder && { encoder: encoder.card.name }),
+  };
+}
+
+function cropsOf({ encoder }: SmallRefiner, flags: OpenRefinerFlags): Pick<OpenedRefiner, 'crops'> {
+  const matching = encoder && cropMatching(encoder, flags);
+  return matching ? { crops: (ref) => matching.of(ref) } : {};
 }
 
 async function openLarge(
@@ -143,10 +160,11 @@ async function openCascade(
     ...large,
     refiner: createCascade({ small: small.refiner, large: large.refiner, quota, tally }),
     features: small.features,
+    ...cropsOf(small, flags),
     rasterSide: PLAIN_SIDE,
     settings: {
       ...large.settings,
-      ...(small.model && { refiner_sha256: small.model.sha256 }),
+      ...settingsOf(small),
       vlm_share: quotaOf.share,
       vlm_threshold: Number.isFinite(quotaOf.threshold) ? quotaOf.threshold : null,
     },

@@ -4,11 +4,17 @@ import type { RgbRaster } from '../geometry/raster.js';
 import { CardMismatch } from './family.js';
 import type { NamedTensors, Tensor } from './tensor.js';
 
+/** A model by name and how its input takes pixels. */
+export interface PixelTaker {
+  readonly name: string;
+  readonly input: Omit<DetectorCard['input'], 'fit' | 'fill'>;
+}
+
 /**
  * The rasters as the input that the card describes, with the further inputs that it names. A single raster of a `uint8` graph is handed over without a copy.
  * @throws {CardMismatch} when a raster is not of the card's size, there is none, or more than the graph takes at once
  */
-export function packRasters(rasters: readonly RgbRaster[], card: DetectorCard): NamedTensors {
+export function packRasters(rasters: readonly RgbRaster[], card: PixelTaker): NamedTensors {
   const { name, type, batch } = card.input;
   if (rasters.length === 0 || (batch === 1 && rasters.length > 1)) {
     throw new CardMismatch(
@@ -35,7 +41,7 @@ export function packRasters(rasters: readonly RgbRaster[], card: DetectorCard): 
   return inputs;
 }
 
-function packBytes(rasters: readonly RgbRaster[], { name, input }: DetectorCard): Tensor {
+function packBytes(rasters: readonly RgbRaster[], { name, input }: PixelTaker): Tensor {
   const { width, height, layout, channels } = input;
   if (layout !== 'nhwc' || channels !== 'rgb') {
     throw new CardMismatch(
@@ -51,7 +57,7 @@ function packBytes(rasters: readonly RgbRaster[], { name, input }: DetectorCard)
   return { type: 'uint8', data, dims };
 }
 
-function packFloats(rasters: readonly RgbRaster[], { input }: DetectorCard): Tensor {
+function packFloats(rasters: readonly RgbRaster[], { input }: PixelTaker): Tensor {
   const { width, height, layout, channels, scale, mean, std } = input;
   const area = width * height;
   const data = new Float32Array(rasters.length * area * 3);

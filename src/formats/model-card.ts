@@ -1,47 +1,25 @@
 import { z } from 'zod';
 import { type CardFault, cardFaults } from './card-fault.js';
+import {
+  CARD_NAME,
+  external,
+  fileName,
+  fraction,
+  isRemote,
+  positiveInteger,
+  sha256,
+  source,
+  text,
+  triple,
+} from './card-parts.js';
 
 export type { CardFault } from './card-fault.js';
+export { CARD_NAME, isSafeAddress } from './card-parts.js';
 export type { DetectorFamilyName } from './detector-outputs.js';
 
 import { FAMILY_NAMES, FAMILY_OUTPUTS, rolesText } from './detector-outputs.js';
+import { encoderCard } from './encoder-card.js';
 import { refinerCard } from './refiner-card.js';
-
-const text = z.string().min(1);
-const positiveInteger = z.int().positive();
-const fraction = z.number().min(0).max(1);
-const triple = z.tuple([z.number(), z.number(), z.number()]);
-const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
-/** A file in the card's folder. */
-const fileName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/);
-
-/** A model's name: a folder's, and what `--detector` takes. */
-export const CARD_NAME = /^[a-z0-9][a-z0-9._-]*$/;
-
-/** Hosts of this machine: what goes to them does not cross a network, so it needs no encryption. */
-const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/;
-
-/** Whether weights may be loaded from there: over https, or from this very machine. */
-export function isSafeAddress(address: string): boolean {
-  if (!URL.canParse(address)) return false;
-  const { protocol, hostname } = new URL(address);
-  return protocol === 'https:' || (protocol === 'http:' && LOOPBACK.test(hostname));
-}
-
-/**
- * Where the weights come from: a file of an npm package, from which the build makes them; an address; a file of a repository
- * of the Hugging Face hub at a commit; or a file of the user's own.
- */
-const source = z.union([
-  z.strictObject({ package: text, version: text, path: text }),
-  z.strictObject({ url: z.string().refine(isSafeAddress, 'an https address'), revision: text }),
-  z.strictObject({
-    hub: z.string().regex(/^[A-Za-z0-9][\w.-]*\/[A-Za-z0-9][\w.-]*$/),
-    revision: z.string().regex(/^[\w][\w.-]*$/),
-    path: z.string().regex(/^[\w-][\w.-]*(?:\/[\w-][\w.-]*)*$/),
-  }),
-  z.strictObject({ added: text }),
-]);
 
 /** A further input of a graph, the same for every photo. */
 const extraInput = z.strictObject({
@@ -113,9 +91,7 @@ const detectorCard = z
     /** Other exports of the same weights with the same inputs and outputs, which are taken as well. */
     alternates: z.array(z.strictObject({ sha256, publisher: text })).optional(),
     /** Files beside `file` to which the graph moved its weights. */
-    external: z
-      .array(z.strictObject({ file: fileName, sha256, bytes: positiveInteger }))
-      .optional(),
+    external: external.optional(),
     licence: text,
     citation: text,
     source,
@@ -146,11 +122,7 @@ const detectorCard = z
     }
   });
 
-function isRemote(place: z.output<typeof source>): boolean {
-  return 'url' in place || 'hub' in place;
-}
-
-const modelCard = z.discriminatedUnion('kind', [detectorCard, refinerCard]);
+const modelCard = z.discriminatedUnion('kind', [detectorCard, encoderCard, refinerCard]);
 
 /** A detector's `card.json`. */
 export type DetectorCard = Readonly<z.output<typeof detectorCard>>;

@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { sha256 } from './card-parts.js';
+import { ENCODER_FAMILIES } from './encoder-card.js';
 
 const text = z.string().min(1);
 const count = z.int().positive();
@@ -44,6 +46,22 @@ export const refinerCard = z.strictObject({
     query: count,
     word: count,
   }),
+  /** The image-text encoder whose numbers it reads beside; absent where it reads none. */
+  encoder: z
+    .strictObject({
+      /** A refiner answers only where the program's own version of this group is the same. */
+      version: count,
+      family: z.enum(ENCODER_FAMILIES),
+      name: text,
+      /** Numbers a candidate, among `features.candidate`. */
+      candidate: count,
+      image_sha256: sha256,
+      text_sha256: sha256,
+      tokenizer_sha256: sha256,
+      /** Of all else in the encoder's card that decides an embedding. */
+      rules_sha256: sha256,
+    })
+    .optional(),
   policy: z.strictObject({
     wordWidth: count,
     width: count,
@@ -70,5 +88,7 @@ export const refinerCard = z.strictObject({
   validation: validation.nullable(),
 });
 
+/** The encoder as a refiner's card tells it. */
+export type EncoderTrace = NonNullable<RefinerCard['encoder']>;
 export type RefinerCard = Readonly<z.output<typeof refinerCard>>;
 export type RefinerValidation = Readonly<z.output<typeof validation>>;

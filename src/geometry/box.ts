@@ -68,6 +68,12 @@ export function areaXyxy(box: BoxXyxy): number {
   return Math.max(0, box.x2 - box.x1) * Math.max(0, box.y2 - box.y1);
 }
 
+/** The box with `share` of its width more on the left and on the right, and of its height above and below. */
+export function widenedXyxy({ x1, y1, x2, y2 }: BoxXyxy, share: number): BoxXyxy {
+  const [dx, dy] = [(x2 - x1) * share, (y2 - y1) * share];
+  return { x1: x1 - dx, y1: y1 - dy, x2: x2 + dx, y2: y2 + dy };
+}
+
 /** The part of the box inside the image. A box wholly outside becomes a box of no area on the border. */
 export function clipXyxy(box: BoxXyxy, { width, height }: ImageSize): BoxXyxy {
   return {

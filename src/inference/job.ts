@@ -7,6 +7,7 @@ import type {
   LoadReply,
   RefineReply,
   RefineRequest,
+  RunPhotos,
 } from './messages.js';
 
 /** A model file that was verified against its card. */
@@ -41,6 +42,7 @@ export interface RunJob extends Settle<NamedTensors> {
   readonly kind: 'run';
   readonly model: string;
   readonly feeds: NamedTensors;
+  readonly photos: RunPhotos | undefined;
   readonly fetches: readonly string[] | undefined;
 }
 

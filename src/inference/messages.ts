@@ -1,4 +1,5 @@
 import type { Detection, FeatureMap } from '../detection/detection.js';
+import type { PixelTaker } from '../detection/packing.js';
 import type { GraphSignature } from '../detection/signature.js';
 import type { NamedTensors } from '../detection/tensor.js';
 import type { DetectorCard } from '../formats/model-card.js';
@@ -44,10 +45,17 @@ export interface DetectRequest {
   readonly options: DetectOptions;
 }
 
+/** Rasters that the worker packs into an input of the graph. */
+export interface RunPhotos {
+  readonly taker: PixelTaker;
+  readonly rasters: readonly RgbRaster[];
+}
+
 export interface RunRequest {
   readonly kind: 'run';
   readonly model: string;
   readonly feeds: NamedTensors;
+  readonly photos?: RunPhotos;
   /** Outputs to bring back; all where it is absent. */
   readonly fetches?: readonly string[];
 }

@@ -17,6 +17,7 @@ import type {
   LoadReply,
   RefineReply,
   RefineRequest,
+  RunPhotos,
   RunReply,
   WorkerReply,
   WorkerRequest,
@@ -85,13 +86,19 @@ export class SessionPool {
     return this.#enqueue<DetectResult>((settle) => ({ kind: 'detect', asking, item, ...settle }));
   }
 
-  /** Runs any loaded graph. Feeds are copied, so that a request can be sent again. */
-  run(model: string, feeds: NamedTensors, fetches?: readonly string[]): Promise<NamedTensors> {
+  /** Runs any loaded graph. Feeds and rasters are copied, so that a request can be sent again. */
+  run(
+    model: string,
+    feeds: NamedTensors,
+    fetches?: readonly string[],
+    photos?: RunPhotos,
+  ): Promise<NamedTensors> {
     return this.#enqueue<NamedTensors>((settle) => ({
       kind: 'run',
       model,
       feeds,
       fetches,
+      photos,
       ...settle,
     }));
   }
@@ -165,9 +172,18 @@ export class SessionPool {
     for (const [index, job] of jobs.entries()) job.resolve(results[index]!);
   }
 
-  async #run(worker: PooledWorker, { model, feeds, fetches }: RunJob): Promise<NamedTensors> {
+  async #run(
+    worker: PooledWorker,
+    { model, feeds, fetches, photos }: RunJob,
+  ): Promise<NamedTensors> {
     await this.#ensureLoaded(worker, model);
-    const request = { kind: 'run' as const, model, feeds, ...(fetches && { fetches }) };
+    const request = {
+      kind: 'run' as const,
+      model,
+      feeds,
+      ...(fetches && { fetches }),
+      ...(photos && { photos }),
+    };
     return (await this.#ask<RunReply>(worker, request)).outputs;
   }
 

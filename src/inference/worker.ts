@@ -6,6 +6,7 @@ import { parentPort } from 'node:worker_threads';
 import * as ort from 'onnxruntime-node';
 import { detectorFamily } from '../detection/families.js';
 import { CardMismatch } from '../detection/family.js';
+import { packRasters } from '../detection/packing.js';
 import type { NamedTensors, Tensor } from '../detection/tensor.js';
 import type { TensorPort } from '../formats/onnx-outline.js';
 import type {
@@ -116,8 +117,9 @@ async function detect({ model, card, items, options }: DetectRequest): Promise<O
   return { reply: { results } satisfies DetectReply, transfer };
 }
 
-async function run({ model, feeds, fetches }: RunRequest): Promise<Outcome> {
-  const outputs = await runSession(sessionOf(model), feeds, fetches);
+async function run({ model, feeds, fetches, photos }: RunRequest): Promise<Outcome> {
+  const packed = photos && packRasters(photos.rasters, photos.taker);
+  const outputs = await runSession(sessionOf(model), { ...feeds, ...packed }, fetches);
   return { reply: { outputs } satisfies RunReply, transfer: [] };
 }
 

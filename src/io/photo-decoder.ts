@@ -20,7 +20,7 @@ const MAX_FILE_BYTES = 1024 ** 3;
 const KERNEL = 'linear';
 
 /** What shows through transparent parts. Cut-out photos are made for white paper. */
-const BACKDROP = { r: 255, g: 255, b: 255 };
+export const BACKDROP = { r: 255, g: 255, b: 255 };
 
 export interface OpenPhotoOptions {
   /** Most pixels that the file may declare; default {@link DEFAULT_MAX_PIXELS}. */
@@ -63,7 +63,7 @@ export async function openPhoto(
   const bytes = await readPhotoFile(path, signal);
   const sha256 = createHash('sha256').update(bytes).digest('hex');
   try {
-    const { size, hasAlpha } = await measure(bytes, path, maxPixels);
+    const { size, hasAlpha } = await measurePhoto(bytes, path, maxPixels);
     signal?.throwIfAborted();
     const content = contentXyxy(size, spec);
     const data = await decode(bytes, content, spec, { hasAlpha, maxPixels });
@@ -71,7 +71,7 @@ export async function openPhoto(
     return { size, raster, contentXyxy: content, sha256 };
   } catch (thrown) {
     signal?.throwIfAborted();
-    throw thrown instanceof VgrError ? thrown : damaged(path, thrown);
+    throw damaged(path, thrown);
   }
 }
 
@@ -111,7 +111,12 @@ interface Measured {
   readonly hasAlpha: boolean;
 }
 
-async function measure(bytes: Buffer, path: string, maxPixels: number): Promise<Measured> {
+/** Size of the upright photo, and whether parts of it are transparent. @throws VgrError IMAGE_TOO_LARGE */
+export async function measurePhoto(
+  bytes: Buffer,
+  path: string,
+  maxPixels: number,
+): Promise<Measured> {
   const { autoOrient: size, hasAlpha = false } = await sharp(bytes, {
     limitInputPixels: false,
   }).metadata();
@@ -183,8 +188,9 @@ function unreadable(path: string, cause: NodeJS.ErrnoException): VgrError {
   });
 }
 
-/** The decoder's own words are kept short: some loaders tell every seek. */
-function damaged(path: string, thrown: unknown): VgrError {
+/** What the decoder threw, in its own words kept short: some loaders tell every seek. */
+export function damaged(path: string, thrown: unknown): VgrError {
+  if (thrown instanceof VgrError) return thrown;
   const text = thrown instanceof Error ? thrown.message : String(thrown);
   const last = text.trim().split('\n').at(-1) ?? '';
   return new VgrError(

@@ -2,6 +2,7 @@ import { VgrError } from '../formats/fault.js';
 import { extentOf, type Query } from '../formats/query-line.js';
 import { type ErrorLine, errorLine, type ResultLine } from '../formats/result-line.js';
 import type { ImageSize } from '../geometry/box.js';
+import type { CropMatcher } from '../refinement/crop-match.js';
 import type { Candidate, Refinement, RefineRequest, Turn } from '../refinement/refiner.js';
 import { firstAnswer, toolAnswer } from '../refinement/tool-answer.js';
 import { itemFault } from './item-fault.js';
@@ -21,6 +22,8 @@ export interface PhotoSource {
   readonly detectorName?: string;
   /** Makes a picture of that size as a data URL, for refiners that look at the photo. @throws VgrError of the photo */
   readonly picture?: (ref: PhotoRef, size: ImageSize) => Promise<string>;
+  /** What holds crops of a photo against words, for refiners that read it. */
+  readonly crops?: (ref: PhotoRef) => CropMatcher;
 }
 
 /** How queries are answered. */
@@ -113,6 +116,7 @@ async function answerQuery(
     ...requestOf(query, photo, run),
     ...(turn && { turn }),
     ...(photo && pictureOf(photo.size, ref!, run)),
+    ...(ref && run.source?.crops && { crops: run.source.crops(ref) }),
   };
   const refinement = await run.refine(request);
   const refine = run.clock() - start;

@@ -1,6 +1,7 @@
 import type { BoxXyxy, ImageSize } from '../geometry/box.js';
 import { parseExpression } from '../language/expression.js';
 import { mirrorExpression } from '../language/mirror.js';
+import { besideRows, ENCODER_FEATURES, encoderRows, encoderTexts } from './encoder-features.js';
 import {
   CANDIDATE_FEATURES,
   MIRRORED,
@@ -26,9 +27,14 @@ export interface LiteSizes {
   readonly rethinkLayers: number;
 }
 
-export function litePolicySettings(sizes: LiteSizes, vocabulary: Vocabulary): PolicySettings {
+/** @param crops whether candidates come with the numbers of an image-text encoder */
+export function litePolicySettings(
+  sizes: LiteSizes,
+  vocabulary: Vocabulary,
+  crops = false,
+): PolicySettings {
   return {
-    candidateFeatures: CANDIDATE_FEATURES,
+    candidateFeatures: CANDIDATE_FEATURES + (crops ? ENCODER_FEATURES : 0),
     toolFeatures: TOOL_FEATURES,
     queryFeatures: QUERY_FEATURES,
     wordFeatures: WORD_FEATURE_NAMES.length,
@@ -67,6 +73,20 @@ export function liteDraft(request: RefineRequest, tools: readonly string[]): Lit
   };
 }
 
+/**
+ * The same with what an image-text encoder says of each box; without a photo to look at the numbers are marked as missing.
+ * @throws VgrError of the photo
+ */
+export async function withCrops(draft: LiteDraft, { crops }: RefineRequest): Promise<LiteDraft> {
+  const { example, proposals, scene } = draft;
+  const boxes = proposals.map(({ boxXyxy }) => boxXyxy);
+  const cosines =
+    boxes.length === 0 ? [] : await crops?.match(boxes, encoderTexts(scene.expression));
+  const rows = encoderRows(cosines, crops, example.thinkMask);
+  const candidates = besideRows(example.candidates, rows, proposals.length);
+  return { ...draft, example: { ...example, candidates } };
+}
+
 /** The same with the rows of its words. */
 export function withWordRows(
   example: WordlessExample,
@@ -94,11 +114,12 @@ function unitBox(box: BoxXyxy, { width, height }: ImageSize): number[] {
 
 /**
  * The example of the mirrored photo, for the words of {@link mirrorExpression}: centres and neighbours change sides, all
- * else is as it was. `query` features tell sides and must be those of the mirrored words.
+ * else is as it was, what an encoder says of the crops too. `query` features tell sides and must be those of the mirrored words.
  */
 export function mirroredExample(example: WordlessExample, query: Float32Array): WordlessExample {
   const candidates = example.candidates.slice();
-  for (let row = 0; row < candidates.length; row += CANDIDATE_FEATURES) {
+  const width = candidates.length / Math.max(example.thinkMask.length, 1);
+  for (let row = 0; row < candidates.length; row += width) {
     const { cx, left, right } = MIRRORED;
     candidates[row + cx] = 1 - candidates[row + cx]!;
     const before = candidates[row + left]!;

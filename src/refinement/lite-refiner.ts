@@ -2,7 +2,7 @@ import type { NamedTensors } from '../detection/tensor.js';
 import type { BoxXyxy } from '../geometry/box.js';
 import { iouXyxy } from '../geometry/overlap.js';
 import { boxesOfRows, chooseAction, toolPlace } from './lite-decision.js';
-import { type LiteDraft, liteDraft, withWordRows } from './lite-example.js';
+import { type LiteDraft, liteDraft, withCrops, withWordRows } from './lite-example.js';
 import { type Vocabulary, WORD_LIMIT } from './lite-words.js';
 import {
   candidateBucket,
@@ -25,6 +25,8 @@ export interface LiteKnowledge {
   readonly tools: readonly string[];
   /** See `Choice.margin`. */
   readonly margin: number;
+  /** Whether it was trained with what an image-text encoder says of the crops. */
+  readonly crops?: boolean;
 }
 
 /** Runs the policy's graph. */
@@ -37,7 +39,7 @@ const SAME_BOX_IOU = 0.999;
 const SAME_OBJECT_IOU = 0.5;
 
 interface Waiting {
-  readonly request: RefineRequest;
+  readonly prepared: Prepared;
   readonly resolve: (refinement: Refinement) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -82,8 +84,9 @@ export function createLiteRefiner(
     if (!request.candidates.some(({ tool }) => known.has(tool))) {
       return (await scorer.refine([request]))[0]!;
     }
+    const prepared = await prepare(request, knowledge);
     return new Promise((resolve, reject) => {
-      waiting.push({ request, resolve, reject });
+      waiting.push({ prepared, resolve, reject });
       // A microtask later all requests of one call are there.
       queueMicrotask(() => void work());
     });
@@ -102,15 +105,10 @@ async function answerTogether(
   knowledge: LiteKnowledge,
   runPolicy: RunPolicy,
 ): Promise<void> {
-  const bySize = new Map<number, { prepared: Prepared; item: Waiting }[]>();
+  const bySize = new Map<number, Waiting[]>();
   for (const item of waiting) {
-    try {
-      const prepared = prepare(item.request, knowledge);
-      const size = candidateBucket(candidateCount(prepared.example));
-      bySize.set(size, [...(bySize.get(size) ?? []), { prepared, item }]);
-    } catch (error) {
-      item.reject(error);
-    }
+    const size = candidateBucket(candidateCount(item.prepared.example));
+    bySize.set(size, [...(bySize.get(size) ?? []), item]);
   }
   const runs = [...bySize].flatMap(([size, all]) =>
     batches(all).map(async (batch) => {
@@ -121,11 +119,11 @@ async function answerTogether(
           knowledge.policy,
           runPolicy,
         );
-        for (const [row, { prepared, item }] of batch.entries()) {
-          item.resolve(refinementOf(prepared, replies[row]!, knowledge.margin));
+        for (const [row, { prepared, resolve }] of batch.entries()) {
+          resolve(refinementOf(prepared, replies[row]!, knowledge.margin));
         }
       } catch (error) {
-        for (const { item } of batch) item.reject(error);
+        for (const { reject } of batch) reject(error);
       }
     }),
   );
@@ -138,8 +136,12 @@ function batches<T>(items: readonly T[]): readonly (readonly T[])[] {
   );
 }
 
-function prepare(request: RefineRequest, { tools, vocabulary }: LiteKnowledge): Prepared {
-  const draft = liteDraft(request, tools);
+async function prepare(
+  request: RefineRequest,
+  { tools, vocabulary, crops }: LiteKnowledge,
+): Promise<Prepared> {
+  const plain = liteDraft(request, tools);
+  const draft = crops ? await withCrops(plain, request) : plain;
   return { request, draft, example: withWordRows(draft.example, request.query, vocabulary) };
 }
 

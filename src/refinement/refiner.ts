@@ -1,6 +1,7 @@
 import type { FeatureMap } from '../detection/detection.js';
 import type { BoxXyxy, ImageSize } from '../geometry/box.js';
 import type { RgbRaster } from '../geometry/raster.js';
+import type { CropMatcher } from './crop-match.js';
 
 /** One box that some tool proposes for a query. */
 export interface Candidate {
@@ -63,6 +64,8 @@ export interface RefineRequest {
   readonly evidence?: PhotoEvidence;
   /** For refiners that look at the photo itself; absent where the line has none. */
   readonly encodePhoto?: EncodePhoto;
+  /** For refiners that hold crops of the photo against words; absent where the line has no photo. */
+  readonly crops?: CropMatcher;
   /** Absent outside a run, where requests are decided as they come. */
   readonly turn?: Turn;
 }

@@ -1,9 +1,11 @@
 import type { BoxXyxy } from '../geometry/box.js';
 import { iouXyxy } from '../geometry/overlap.js';
 import {
+  type LiteDraft,
   liteDraft,
   mirroredExample,
   mirroredQuery,
+  withCrops,
   withWordRows,
 } from '../refinement/lite-example.js';
 import type { Vocabulary } from '../refinement/lite-words.js';
@@ -17,7 +19,19 @@ export function knownQuery(
   truth: BoxXyxy,
   tools: readonly string[],
 ): KnownQuery {
-  const draft = liteDraft(request, tools);
+  return knownDraft(liteDraft(request, tools), request, truth);
+}
+
+/** The same with what an image-text encoder says of the crops. @throws VgrError of the photo */
+export async function knownQueryWithCrops(
+  request: RefineRequest,
+  truth: BoxXyxy,
+  tools: readonly string[],
+): Promise<KnownQuery> {
+  return knownDraft(await withCrops(liteDraft(request, tools), request), request, truth);
+}
+
+function knownDraft(draft: LiteDraft, request: RefineRequest, truth: BoxXyxy): KnownQuery {
   const overlap = (box: BoxXyxy | undefined) => (box === undefined ? 0 : iouXyxy(box, truth));
   const { text, features } = mirroredQuery(draft);
   return {
