@@ -67,6 +67,10 @@ const PREPOSITIONS: ReadonlyArray<readonly [RelationKind, string]> = [
 const PATTERNS_OF_KIND = PREPOSITIONS.map(
   ([kind, source]) => [kind, new RegExp(`^(?:${source})(?= |$)`)] as const,
 );
+/** Most words open no preposition: one look tells. */
+const ANY_PREPOSITION = new RegExp(
+  `^(?:${PREPOSITIONS.map(([, source]) => source).join('|')})(?= |$)`,
+);
 const ABSENCE = /^(?:without|except(?: for)?|other than|but not|lacking|minus|missing)(?= |$)/;
 const PASTS = new Set(
   'held worn ridden seen shown made cut driven thrown taken eaten drawn built hit laid sat stood ran lit hung put set set kept bent torn'.split(
@@ -119,6 +123,7 @@ function matchPreposition(text: string): RelatorMatch | null {
     return relator(absence[0], absence[0].startsWith('except') ? 'other' : 'with', false, true);
   }
   let best: RelatorMatch | null = null;
+  if (!ANY_PREPOSITION.test(text)) return best;
   for (const [kind, pattern] of PATTERNS_OF_KIND) {
     const match = pattern.exec(text);
     if (match === null) continue;
@@ -140,10 +145,17 @@ function relator(
 const isContent = (word: string | undefined): word is string =>
   word !== undefined && word !== ',' && !FUNCTION_WORDS.has(word) && !DETERMINERS.has(word);
 
+function mayBeVerb(word: string): boolean {
+  return !(
+    word.length < 4 ||
+    NOT_VERBS.has(word) ||
+    PATTERNS.has(word) ||
+    FUNCTION_WORDS.has(word)
+  );
+}
+
 /** True where the form, at this place, is what someone does rather than a describing word before a noun. */
 function isVerbHere(word: string, next: string | undefined, around: Surroundings): boolean {
-  if (NOT_VERBS.has(word) || PATTERNS.has(word) || FUNCTION_WORDS.has(word)) return false;
-  if (word.length < 4) return false;
   const plainNext = isContent(next);
   if (/ing$/.test(word)) {
     if (around.afterNoun) return true;
@@ -161,10 +173,10 @@ function isVerbHere(word: string, next: string | undefined, around: Surroundings
 
 function matchVerb(words: readonly string[], around: Surroundings): RelatorMatch | null {
   const [word, following] = words;
-  const prepositionNext = matchPreposition(words.slice(1).join(' ')) !== null;
-  const next = prepositionNext ? ',' : following;
-  if (word === undefined || !isVerbHere(word, next, around)) return null;
+  if (word === undefined || !mayBeVerb(word)) return null;
   const particle = matchPreposition(words.slice(1).join(' '));
+  const next = particle !== null ? ',' : following;
+  if (!isVerbHere(word, next, around)) return null;
   if (particle === null || !FOLLOWS_VERB.has(particle.kind))
     return relator(word, 'other', true, false);
   const done = particle.words === 'by' && !/ing$/.test(word) && !PLACED.has(word);

@@ -69,6 +69,13 @@ const NEAR_OR_FAR = sticky(
 );
 const BEHIND = sticky('(?<dir>behind)');
 
+/** Most words open no selector: one look tells. */
+const ANY_SELECTOR = new RegExp(
+  [COUNTED_FROM, RANKED, RANK_AFTER, LAST, SEEN_FROM, LEAN, SIZE, NEAR_OR_FAR, BEHIND, ORDINAL]
+    .map(({ source }) => source.replace(/\(\?<\w+>/g, '(?:'))
+    .join('|'),
+);
+
 /** Words after "back", "front", "top" that make them a part of something. */
 const PART_AFTER =
   /^(?:of|to|turned|facing|is|tire|tires|wheel|wheels|end|seat|leg|legs|paw|paws|foot|feet|door|pack|view|row seat|off)(?: |$)/;
@@ -133,6 +140,7 @@ const SELECTOR_NEXT = new RegExp(`^(?:${PLACES}|corner|row)(?: |$)`);
  * "second from the left , red" takes four words: x, min, rank 2.
  */
 export function matchSelector(text: string, around: Surroundings): SelectorMatch | null {
+  if (!ANY_SELECTOR.test(text)) return null;
   const found: SelectorMatch[] = [];
   const attempt = (pattern: RegExp, use: (match: RegExpExecArray) => SelectorMatch | null) => {
     const match = pattern.exec(text);

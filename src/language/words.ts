@@ -50,6 +50,9 @@ const JOINED: ReadonlyArray<readonly [RegExp, string]> = [
   ],
 ];
 
+/** Most texts hold none of them: one look tells. */
+const ANY_JOINED = new RegExp(JOINED.map(([pattern]) => pattern.source).join('|'));
+
 /** Pauses are kept only between words. */
 function withoutOuterPauses(tokens: readonly Token[]): Token[] {
   return tokens.filter((token, at) => {
@@ -82,7 +85,9 @@ export function tokensOf(text: string): Token[] {
     .replace(/[^\p{L}\p{N}',]+/gu, ' ')
     .replace(/\s+/g, ' ')
     .trim();
-  for (const [pattern, word] of JOINED) plain = plain.replace(pattern, word);
+  if (ANY_JOINED.test(plain)) {
+    for (const [pattern, word] of JOINED) plain = plain.replace(pattern, word);
+  }
   const pieces = plain.split(' ').filter((piece) => piece !== '' && !/^'+$/.test(piece));
   return withoutOuterPauses(pieces.map(toToken)).filter((token) => token.word !== '');
 }

@@ -76,23 +76,32 @@ const logit = (score: number): number => {
 
 /** The rows of all proposals, [n, {@link CANDIDATE_FEATURES}]. None tells which one is the tool's answer. */
 export function proposalRows(scene: LiteScene, proposals: readonly LiteProposal[]): Float32Array {
-  const rows = proposals.map((proposal) => {
-    const candidate = scene.candidates[proposal.source]!;
-    const thing = scene.thingOf(proposal.source, scene.blind);
-    return [
-      priorOf(scene, proposal, thing),
-      ...baseNumbers(scene, proposal),
-      ...standing(scene, proposal, thing),
-      flag(proposal.origin === 'tools'),
-      flag(proposal.origin === 'pair'),
-      flag(proposal.origin === 'duplicates'),
-      flag(scene.grounders.has(candidate.tool)),
-      ...slotOf(candidate.tool, scene.tools),
-      ...agreeing(scene, proposal),
-      ...pooled(scene, proposal.boxXyxy),
-    ];
-  });
-  return Float32Array.from(rows.flat());
+  const rows = new Float32Array(proposals.length * CANDIDATE_FEATURES);
+  for (const [at, proposal] of proposals.entries()) {
+    const end = (at + 1) * CANDIDATE_FEATURES;
+    rows.set(listedNumbers(scene, proposal), at * CANDIDATE_FEATURES);
+    const values = pooledFeaturesOf(scene, proposal.boxXyxy);
+    if (values) rows.set(values, end - POOLED - 1);
+    else rows[end - 1] = 1;
+  }
+  return rows;
+}
+
+/** All numbers of a row before the pooled features. */
+function listedNumbers(scene: LiteScene, proposal: LiteProposal): number[] {
+  const candidate = scene.candidates[proposal.source]!;
+  const thing = scene.thingOf(proposal.source, scene.blind);
+  return [
+    priorOf(scene, proposal, thing),
+    ...baseNumbers(scene, proposal),
+    ...standing(scene, proposal, thing),
+    flag(proposal.origin === 'tools'),
+    flag(proposal.origin === 'pair'),
+    flag(proposal.origin === 'duplicates'),
+    flag(scene.grounders.has(candidate.tool)),
+    ...slotOf(candidate.tool, scene.tools),
+    ...agreeing(scene, proposal),
+  ];
 }
 
 /** Log-odds that speak for a box before anything is learned: the share of its thing, less for a duplicate. */
@@ -202,10 +211,10 @@ function agreeing(scene: LiteScene, { boxXyxy }: LiteProposal): number[] {
   return [sum / count, agree / count, ...overlaps, ...present];
 }
 
-function pooled({ evidence, image }: LiteScene, box: BoxXyxy): number[] {
+/** Null where there is no map of the width that the refiner was trained with. */
+function pooledFeaturesOf({ evidence, image }: LiteScene, box: BoxXyxy): Float32Array | null {
   const values = evidence === undefined ? null : pooledFeatures(evidence, image, box);
-  if (values?.length !== POOLED) return [...new Array<number>(POOLED).fill(0), 1];
-  return [...values, 0];
+  return values?.length === POOLED ? values : null;
 }
 
 /**
@@ -221,18 +230,19 @@ export function toolRows(
   const toolAt = tool === null ? -1 : scene.candidates.indexOf(tool);
   const toolThing = toolAt < 0 ? undefined : scene.thingOf(toolAt, scene.heard);
   const toolShare = logShare(toolThing?.share ?? 0);
-  return Float32Array.from(
-    proposals.flatMap((proposal) => {
-      const thing = scene.thingOf(proposal.source, scene.heard);
-      return [
-        flag(proposal.source === toolAt && proposal.origin === 'listed'),
-        priorOf(scene, proposal, thing),
-        tool === null ? 0 : iouXyxy(tool.boxXyxy, proposal.boxXyxy),
-        flag(thing !== undefined && thing === toolThing),
-        (toolShare - logShare(thing?.share ?? 0)) / 9,
-        flag(scene.grounders.has(scene.toolName)),
-        flag(tool !== null),
-      ];
-    }),
-  );
+  const rows = new Float32Array(proposals.length * TOOL_FEATURES);
+  for (const [at, proposal] of proposals.entries()) {
+    const thing = scene.thingOf(proposal.source, scene.heard);
+    const own = [
+      flag(proposal.source === toolAt && proposal.origin === 'listed'),
+      priorOf(scene, proposal, thing),
+      tool === null ? 0 : iouXyxy(tool.boxXyxy, proposal.boxXyxy),
+      flag(thing !== undefined && thing === toolThing),
+      (toolShare - logShare(thing?.share ?? 0)) / 9,
+      flag(scene.grounders.has(scene.toolName)),
+      flag(tool !== null),
+    ];
+    rows.set(own, at * TOOL_FEATURES);
+  }
+  return rows;
 }
