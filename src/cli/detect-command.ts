@@ -13,6 +13,7 @@ import {
   openSinks,
   streamOptions,
 } from './line-command.js';
+import { decodingMemory } from './memory-limit.js';
 import { runLines } from './run-lines.js';
 
 /** `vgr detect`: photos to detections. @returns the exit code */
@@ -22,6 +23,7 @@ export async function detectCommand(command: LineCommand): Promise<number> {
   const engine = await openEngine(flags, command.pool, printer);
   const { detector } = engine;
   if (!detector) throw new VgrError('USAGE', '--detector: `detect` needs one, got `none`');
+  const memory = await decodingMemory(flags['max-memory'], engine.sessions, detector);
   const settings = {
     ...engine.settings,
     ...lineSettings(flags, shard),
@@ -30,7 +32,7 @@ export async function detectCommand(command: LineCommand): Promise<number> {
   const sinks = await openSinks(command, shard, settings, detector.categories);
   try {
     const progress = startedProgress();
-    const overlays = await openOverlays(images, flags.visualize);
+    const overlays = await openOverlays(images, flags.visualize, memory);
     const wanted = (counters: Pick<RunProgress, 'listed'>): AsyncIterable<PhotoItem> => {
       const listed = listImages(images, { allowOutside: flags['allow-outside'] });
       return take(intakePhotos(listed, shard, counters), flags.limit ?? Number.POSITIVE_INFINITY);
@@ -44,7 +46,7 @@ export async function detectCommand(command: LineCommand): Promise<number> {
       settings,
       engine,
       lines: detectPhotos(photos, {
-        open: photoOpener(flags),
+        open: photoOpener(flags, memory),
         detector,
         clock: () => performance.now(),
         progress,

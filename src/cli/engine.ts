@@ -1,6 +1,7 @@
 import { deviceText } from '../inference/device.js';
 import type { SessionPool } from '../inference/pool.js';
 import { pooledDetector } from '../inference/pooled-detector.js';
+import type { DecodingMemory } from '../io/decoding-memory.js';
 import { configureSharp, openPhoto } from '../io/photo-decoder.js';
 import type { Detector, OpenPhoto } from '../pipeline/ports.js';
 import type { InferenceFlags } from './inference-settings.js';
@@ -59,7 +60,11 @@ export async function openEngine(
 }
 
 /** Opens photos with the limits of the flags. */
-export function photoOpener(flags: { readonly 'max-pixels': number }): OpenPhoto {
+export function photoOpener(
+  flags: { readonly 'max-pixels': number },
+  memory?: DecodingMemory,
+): OpenPhoto {
   configureSharp();
-  return ({ path }, spec) => openPhoto(path, spec, { maxPixels: flags['max-pixels'] });
+  const maxPixels = flags['max-pixels'];
+  return ({ path }, spec) => openPhoto(path, spec, { maxPixels, memory });
 }

@@ -87,6 +87,12 @@ export const inputFlags = {
     min: 1,
     helpGroup: 'INPUT',
   }),
+  'max-memory': Flags.string({
+    summary:
+      'memory of the whole run, such as 2g; photos that need more are refused [default: decoding takes a quarter of the machine]',
+    env: 'VGR_MAX_MEMORY',
+    helpGroup: 'INPUT',
+  }),
   'allow-outside': Flags.boolean({
     summary: 'allow absolute paths, `..` and links that lead out of the image folder',
     env: 'VGR_ALLOW_OUTSIDE',

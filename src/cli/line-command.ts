@@ -3,6 +3,7 @@ import { CategoryIds, type ImageNumbering } from '../formats/coco-dataset.js';
 import { printable, VgrError } from '../formats/fault.js';
 import { countingImages, imagesOfCocoFile } from '../formats/image-numbering.js';
 import type { RunSettings } from '../formats/run-summary.js';
+import type { DecodingMemory } from '../io/decoding-memory.js';
 import { refuseAmongPhotos } from '../io/image-path.js';
 import { imageRoots } from '../io/image-source.js';
 import { OverlayFolder } from '../io/overlay.js';
@@ -23,6 +24,7 @@ export interface LineFlags extends InferenceFlags {
   readonly limit?: number | undefined;
   readonly shard: string;
   readonly 'max-pixels': number;
+  readonly 'max-memory'?: string | undefined;
   readonly 'allow-outside': boolean;
   readonly output?: string | undefined;
   readonly visualize?: string | undefined;
@@ -95,10 +97,11 @@ export async function openSinks(
 export async function openOverlays(
   images: readonly string[],
   folder: string | undefined,
+  memory: DecodingMemory,
 ): Promise<OverlayFolder | undefined> {
   if (folder === undefined) return undefined;
   await refuseAmongPhotos(folder, await imageRoots(images));
-  return new OverlayFolder(folder);
+  return new OverlayFolder(folder, memory);
 }
 
 async function openFolder(

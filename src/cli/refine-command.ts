@@ -1,3 +1,4 @@
+import type { DecodingMemory } from '../io/decoding-memory.js';
 import { ImageRoots } from '../io/image-path.js';
 import { imageRoots } from '../io/image-source.js';
 import { countLines } from '../io/line-reader.js';
@@ -20,6 +21,7 @@ import {
   openOverlays,
   openSinks,
 } from './line-command.js';
+import { decodingMemory } from './memory-limit.js';
 import { runLines } from './run-lines.js';
 import { type OpenedRefiner, openAnyRefiner, PLAIN_SIDE } from './vlm-open.js';
 import type { VlmFlags } from './vlm-settings.js';
@@ -43,7 +45,9 @@ export async function refineCommand(
     command.pool,
     printer,
   );
+  const memory = await decodingMemory(flags['max-memory'], engine.sessions, engine.detector);
   const opened = await openAnyRefiner(flags, {
+    memory,
     cacheFolder,
     signal: interruption.signal,
     pool: engine.pool,
@@ -65,8 +69,8 @@ export async function refineCommand(
     }
     const progress = startedProgress();
     const clock = (): number => performance.now();
-    const overlays = await openOverlays(command.images, flags.visualize);
-    const source = await photoSource(command, engine, { progress, clock, opened });
+    const overlays = await openOverlays(command.images, flags.visualize, memory);
+    const source = await photoSource(command, engine, { progress, clock, opened, memory });
     return await runLines({
       ...sinks,
       command: 'refine',
@@ -117,14 +121,18 @@ async function photoSource(
     clock,
     progress,
     opened: { picture, crops, features = false, rasterSide = PLAIN_SIDE },
-  }: Pick<ExamineParts, 'clock' | 'progress'> & { readonly opened: OpenedRefiner },
+    memory,
+  }: Pick<ExamineParts, 'clock' | 'progress'> & {
+    readonly opened: OpenedRefiner;
+    readonly memory: DecodingMemory;
+  },
 ): Promise<PhotoSource | undefined> {
   // Without a detector photos matter only to a refiner that looks at them itself.
   if (images.length === 0 || (!detector && !picture && !crops)) return undefined;
   const roots = await ImageRoots.open(await imageRoots(images), {
     allowOutside: flags['allow-outside'],
   });
-  const parts = { open: photoOpener(flags), clock, progress };
+  const parts = { open: photoOpener(flags, memory), clock, progress };
   const capacity = 2 * inFlight;
   return {
     locate: async (image) => ({ image, path: await roots.resolve(image) }),

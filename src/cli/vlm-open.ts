@@ -6,6 +6,7 @@ import type { RefinerOrder } from '../inference/messages.js';
 import type { SessionPool } from '../inference/pool.js';
 import { ChatClient } from '../io/chat-client.js';
 import { PictureMaker } from '../io/chat-photo.js';
+import type { DecodingMemory } from '../io/decoding-memory.js';
 import { readTextIfThere } from '../io/text-file.js';
 import type { PhotoRef } from '../pipeline/ports.js';
 import type { CropMatcher } from '../refinement/crop-match.js';
@@ -68,6 +69,8 @@ export interface OpenRefinerOptions {
   readonly signal: AbortSignal;
   /** Where trained refiners run. */
   readonly pool: SessionPool;
+  /** What photos that are being decoded may hold together. */
+  readonly memory: DecodingMemory;
 }
 
 /**
@@ -117,6 +120,7 @@ async function openLarge(
   const pictures = new PictureMaker({
     format: flags['vlm-image'] === 'png' ? 'png' : 'jpeg',
     maxPixels: flags['max-pixels'],
+    memory: options.memory,
   });
   return {
     refiner: createVlmRefiner({

@@ -2,6 +2,7 @@ import sharp from 'sharp';
 import type { ImageSize } from '../geometry/box.js';
 import type { RgbRaster } from '../geometry/raster.js';
 import { writeFileAtomic } from './atomic-file.js';
+import type { DecodingMemory } from './decoding-memory.js';
 import { openPhoto } from './photo-decoder.js';
 import { fileExists } from './text-file.js';
 
@@ -11,6 +12,7 @@ export interface PictureOptions {
   readonly format: PictureFormat;
   /** Most pixels that a file may declare. */
   readonly maxPixels: number;
+  readonly memory?: DecodingMemory | undefined;
 }
 
 /** Pictures kept at hand: queries of one photo lie near each other. */
@@ -74,10 +76,10 @@ export async function savePicture(
 async function pictureOf(
   path: string,
   { width, height }: ImageSize,
-  { format, maxPixels }: PictureOptions,
+  { format, maxPixels, memory }: PictureOptions,
 ): Promise<Buffer> {
   const spec = { width, height, fit: 'stretch', fill: 0 } as const;
-  const { raster } = await openPhoto(path, spec, { maxPixels });
+  const { raster } = await openPhoto(path, spec, { maxPixels, memory });
   return encode(raster, format);
 }
 

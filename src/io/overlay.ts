@@ -3,6 +3,7 @@ import path from 'node:path';
 import sharp, { type OverlayOptions } from 'sharp';
 import type { Bbox2d, DetectionsLine, ResultLine } from '../formats/result-line.js';
 import type { ImageSize } from '../geometry/box.js';
+import { type DecodingMemory, decodeWithin, readWithin } from './decoding-memory.js';
 import { makeFolder } from './folder.js';
 import { outputFault } from './output-fault.js';
 import { overlayName } from './overlay-name.js';
@@ -33,9 +34,12 @@ interface Stroke {
 /** A folder of photos with boxes drawn over them: one JPEG a line, named by the query's id or the photo's name. */
 export class OverlayFolder {
   readonly #folder: string;
+  readonly #memory: DecodingMemory | undefined;
 
-  constructor(folder: string) {
+  /** @param memory what photos that are being decoded may hold together */
+  constructor(folder: string, memory?: DecodingMemory) {
     this.#folder = folder;
+    this.#memory = memory;
   }
 
   /**
@@ -49,7 +53,7 @@ export class OverlayFolder {
     // The tool's box lies on top: its gaps let the answer's shine through where both are the same.
     if (answer.bbox_2d) strokes.push({ box: answer.bbox_2d, colour: ANSWER_COLOUR, dashed: false });
     if (tool.bbox_2d) strokes.push({ box: tool.bbox_2d, colour: TOOL_COLOUR, dashed: true });
-    const canvas = await Canvas.open(photo, line);
+    const canvas = await Canvas.open(photo, line, this.#memory);
     canvas.drawStrokes(strokes);
     await canvas.writeBelow([
       { text: `\u201c${line.query}\u201d`, colour: INK },
@@ -65,7 +69,7 @@ export class OverlayFolder {
    * @throws VgrError as {@link drawAnswer}
    */
   async drawDetections(line: DetectionsLine, photo: string): Promise<void> {
-    const canvas = await Canvas.open(photo, line);
+    const canvas = await Canvas.open(photo, line, this.#memory);
     const many = line.detections.length > MANY_BOXES;
     const drawn = line.detections
       .toReversed()
@@ -150,15 +154,21 @@ class Canvas {
   }
 
   /** @param of size of the upright photo, which the boxes count in */
-  static async open(photo: string, of: ImageSize): Promise<Canvas> {
-    const bytes = await readPhotoFile(photo);
-    const { data, info } = await sharp(bytes, { failOn: 'error', limitInputPixels: false })
-      .autoOrient()
-      .resize(LONG_SIDE, LONG_SIDE, { fit: 'inside', withoutEnlargement: true })
-      .flatten({ background: '#ffffff' })
-      .toColourspace('srgb')
-      .png({ compressionLevel: 0 })
-      .toBuffer({ resolveWithObject: true });
+  static async open(photo: string, of: ImageSize, memory?: DecodingMemory): Promise<Canvas> {
+    const { data, info } = await readWithin(memory, photo, async (admitted) => {
+      const bytes = await readPhotoFile(photo);
+      const image = sharp(bytes, { failOn: 'error', limitInputPixels: false });
+      const header = await image.metadata();
+      return decodeWithin(admitted, { path: photo, header, fileBytes: bytes.length }, () =>
+        image
+          .autoOrient()
+          .resize(LONG_SIDE, LONG_SIDE, { fit: 'inside', withoutEnlargement: true })
+          .flatten({ background: '#ffffff' })
+          .toColourspace('srgb')
+          .png({ compressionLevel: 0 })
+          .toBuffer({ resolveWithObject: true }),
+      );
+    });
     return new Canvas(data, { width: info.width, height: info.height }, info.width / of.width);
   }
 

@@ -5,6 +5,12 @@ import { printable, quoted, VgrError } from '../formats/fault.js';
 import type { BoxXyxy, ImageSize } from '../geometry/box.js';
 import { contentXyxy } from '../geometry/letterbox.js';
 import type { RasterSpec, RgbRaster } from '../geometry/raster.js';
+import {
+  type DecodingHeader,
+  type DecodingMemory,
+  decodeWithin,
+  readWithin,
+} from './decoding-memory.js';
 import { imageTypeOf } from './image-type.js';
 
 /** 100 megapixels: above every camera in common use, below what fills the memory of a small machine. */
@@ -26,6 +32,8 @@ export interface OpenPhotoOptions {
   /** Most pixels that the file may declare; default {@link DEFAULT_MAX_PIXELS}. */
   readonly maxPixels?: number;
   readonly signal?: AbortSignal;
+  /** What photos that are being decoded may hold together; unbounded where absent. */
+  readonly memory?: DecodingMemory | undefined;
 }
 
 export interface DecodedPhoto {
@@ -58,15 +66,27 @@ export function configureSharp(): void {
 export async function openPhoto(
   path: string,
   spec: RasterSpec,
-  { maxPixels = DEFAULT_MAX_PIXELS, signal }: OpenPhotoOptions = {},
+  options: OpenPhotoOptions = {},
+): Promise<DecodedPhoto> {
+  return readWithin(options.memory, path, (memory) =>
+    openAdmitted(path, spec, { ...options, memory }),
+  );
+}
+
+async function openAdmitted(
+  path: string,
+  spec: RasterSpec,
+  { maxPixels = DEFAULT_MAX_PIXELS, signal, memory }: OpenPhotoOptions,
 ): Promise<DecodedPhoto> {
   const bytes = await readPhotoFile(path, signal);
   const sha256 = createHash('sha256').update(bytes).digest('hex');
   try {
-    const { size, hasAlpha } = await measurePhoto(bytes, path, maxPixels);
+    const { size, hasAlpha, header } = await measurePhoto(bytes, path, maxPixels);
     signal?.throwIfAborted();
     const content = contentXyxy(size, spec);
-    const data = await decode(bytes, content, spec, { hasAlpha, maxPixels });
+    const data = await decodeWithin(memory, { path, header, fileBytes: bytes.length }, () =>
+      decode(bytes, content, spec, { hasAlpha, maxPixels }),
+    );
     const raster = { width: spec.width, height: spec.height, data };
     return { size, raster, contentXyxy: content, sha256 };
   } catch (thrown) {
@@ -109,6 +129,7 @@ export async function readPhotoFile(path: string, signal?: AbortSignal): Promise
 interface Measured {
   readonly size: ImageSize;
   readonly hasAlpha: boolean;
+  readonly header: DecodingHeader;
 }
 
 /** Size of the upright photo, and whether parts of it are transparent. @throws VgrError IMAGE_TOO_LARGE */
@@ -117,9 +138,8 @@ export async function measurePhoto(
   path: string,
   maxPixels: number,
 ): Promise<Measured> {
-  const { autoOrient: size, hasAlpha = false } = await sharp(bytes, {
-    limitInputPixels: false,
-  }).metadata();
+  const header = await sharp(bytes, { limitInputPixels: false }).metadata();
+  const { autoOrient: size, hasAlpha = false } = header;
   if (size.width * size.height > maxPixels) {
     throw new VgrError(
       'IMAGE_TOO_LARGE',
@@ -129,7 +149,7 @@ export async function measurePhoto(
       },
     );
   }
-  return { size: { width: size.width, height: size.height }, hasAlpha };
+  return { size: { width: size.width, height: size.height }, hasAlpha, header };
 }
 
 async function decode(

@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { drawPhoto, freshFolder, jsonLines, photoFolder, vgr } from '../support/vgr.js';
 
@@ -84,6 +85,32 @@ describe('vgr detect', () => {
     expect(refused.code).toBe(1);
     expect(jsonLines(refused.stdout)[0]).toMatchObject({ code: 'IMAGE_TOO_LARGE' });
     expect(refused.stderr).toContain('--max-pixels');
+  });
+
+  it('stays within the memory it was given, and does a photo that needs more on a rerun', async () => {
+    const folder = await photoFolder(2);
+    // Decoded whole: 64 million pixels at 6 bytes are 384 MB, more than a session leaves of 600.
+    const large = sharp({ create: { width: 8000, height: 8000, channels: 3, background: '#765' } });
+    await large.jpeg({ progressive: true }).toFile(join(folder, 'photo-99.jpg'));
+    const output = join(folder, 'out');
+    const command = ['detect', folder, ...CPU, '--sessions', '1', '--output', output];
+    const run = await vgr([...command, '--max-memory', '600m']);
+    expect(run.code).toBe(1);
+    const lines = jsonLines(readFileSync(join(output, 'results.jsonl'), 'utf8'));
+    expect(lines.map(({ type }) => type)).toEqual(['detections', 'detections', 'error']);
+    expect(lines[2]).toMatchObject({ code: 'IMAGE_TOO_LARGE' });
+    const { peak_memory_bytes: peak } = JSON.parse(readFileSync(join(output, 'run.json'), 'utf8'));
+    expect(peak).toBeLessThan(600 * 2 ** 20);
+    expect((await vgr([...command, '--retry-failed'])).code).toBe(0);
+  });
+
+  it('says how much memory it needs before it starts', async () => {
+    const folder = await photoFolder(1);
+    const { code, stdout, stderr } = await vgr(['detect', folder, ...CPU, '--max-memory', '50m']);
+    expect(code).toBe(2);
+    expect(stdout).toBe('');
+    expect(stderr).toMatch(/--max-memory: .* expected at least \d+m, got 50m/);
+    expect(stderr).toContain('--sessions');
   });
 });
 

@@ -1,0 +1,35 @@
+import { describe, expect, it } from 'vitest';
+import { decodingMemory, parseMemory } from '../../src/cli/memory-limit.js';
+
+describe('--max-memory', () => {
+  it.each([
+    ['800m', 800 * 2 ** 20],
+    ['2g', 2 ** 31],
+    ['1.5GiB', 1.5 * 2 ** 30],
+    ['512 kb', 512 * 2 ** 10],
+    ['123456789', 123456789],
+  ])('reads %s', (text, bytes) => {
+    expect(parseMemory(text)).toBe(bytes);
+  });
+
+  it.each(['', 'much', '-1g', '0', '1t', '5%'])('refuses %j and shows a size', (text) => {
+    expect(() => parseMemory(text)).toThrow(/--max-memory: expected a size such as 800m or 2g/);
+  });
+
+  it('says how much is needed where the program alone takes more', async () => {
+    await expect(decodingMemory('10m', 2, undefined)).rejects.toMatchObject({
+      code: 'USAGE',
+      message: expect.stringMatching(/2 sessions .* expected at least \d+m, got 10m/),
+      hint: expect.stringContaining('--sessions'),
+    });
+  });
+
+  it('leaves the rest to decoding, and is no hard limit where it is not given', async () => {
+    const given = await decodingMemory('100g', 1, undefined);
+    expect(given.strict).toBe(true);
+    expect(given.budget.total).toBeLessThan(100 * 2 ** 30);
+    const free = await decodingMemory(undefined, 1, undefined);
+    expect(free.strict).toBe(false);
+    expect(free.budget.total).toBeGreaterThan(0);
+  });
+});
