@@ -1,13 +1,13 @@
 import type { Category } from '../formats/coco-categories.js';
 import { CategoryIds, type ImageNumbering } from '../formats/coco-dataset.js';
 import { printable, VgrError } from '../formats/fault.js';
-import { countingImages, imagesOfCocoFile } from '../formats/image-numbering.js';
 import type { RunSettings } from '../formats/run-summary.js';
 import type { DecodingMemory } from '../io/decoding-memory.js';
 import { refuseAmongPhotos } from '../io/image-path.js';
 import { imageRoots } from '../io/image-source.js';
 import { OverlayFolder } from '../io/overlay.js';
 import { readJson } from '../io/text-file.js';
+import { countingImages, imagesOfCocoFile } from '../pipeline/image-numbering.js';
 import type { OrderedMapOptions } from '../pipeline/ordered-map.js';
 import type { Shard } from '../pipeline/shard.js';
 import type { Engine } from './engine.js';

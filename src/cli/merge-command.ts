@@ -1,11 +1,11 @@
 import { join } from 'node:path';
 import { CategoryIds } from '../formats/coco-dataset.js';
 import { quoted, VgrError } from '../formats/fault.js';
-import { countingImages, imagesOfCocoFile } from '../formats/image-numbering.js';
 import { unplacedText } from '../formats/result-line.js';
 import { canonicalSettings, parseShardRun } from '../formats/run-summary.js';
 import { readLines } from '../io/line-reader.js';
 import { fileExists, readJson } from '../io/text-file.js';
+import { countingImages, imagesOfCocoFile } from '../pipeline/image-numbering.js';
 import {
   mergedLines,
   type ShardFolder,

@@ -21,7 +21,7 @@ import {
 } from '../formats/run-summary.js';
 import { type AppendFile, openAppendFile } from '../io/append-file.js';
 import { removePartialFiles, writeFileAtomic, writeFileAtomicNow } from '../io/atomic-file.js';
-import { readLines } from '../io/line-reader.js';
+import { readLineBlocks } from '../io/line-reader.js';
 import { lockOutput, type OutputLock } from '../io/output-lock.js';
 import { fileExists, readTextIfThere } from '../io/text-file.js';
 import {
@@ -156,7 +156,7 @@ export class OutputFolder {
   /** Puts retried lines in their places and makes predictions.json and annotations.json from the whole journal. */
   async finish(images: ImageNumbering, categories: CategoryIds): Promise<void> {
     if (isUnsettled(this.tally, this.#sharded)) await settleJournal(this.#file, this.#sharded);
-    const read = (): AsyncIterable<OutputLine> => linesOf(readJournal(this.#file));
+    const read = (): AsyncIterable<OutputLine> => linesOfPhotos(this.#file);
     await writeFileAtomic(
       join(this.path, COCO_FILES[0]),
       cocoPredictions(read, images, categories),
@@ -249,16 +249,22 @@ function parseOrNull(text: string): unknown {
 }
 
 /** @throws VgrError INPUT_INVALID for a line that no run writes */
-async function* readJournal(path: string): AsyncGenerator<JournalLine> {
-  for await (const item of readLines(path, { maxLineBytes: MAX_JOURNAL_LINE_BYTES })) {
-    if ('fault' in item) throw item.fault;
-    yield {
-      line: parseOutputLine(item.text, `${path}:${item.number}`),
-      text: `${item.text}\n`,
-    };
+async function* readJournal(
+  path: string,
+  isWanted: (text: string) => boolean = () => true,
+): AsyncGenerator<JournalLine> {
+  for await (const block of readLineBlocks(path, { maxLineBytes: MAX_JOURNAL_LINE_BYTES })) {
+    for (const item of block) {
+      if ('fault' in item) throw item.fault;
+      const { text, number } = item;
+      if (isWanted(text)) {
+        yield { line: parseOutputLine(text, `${path}:${number}`), text: `${text}\n` };
+      }
+    }
   }
 }
 
-async function* linesOf(entries: AsyncIterable<JournalLine>): AsyncGenerator<OutputLine> {
-  for await (const { line } of entries) yield line;
+/** The lines that name a photo: the others have no place in COCO files, and are not even parsed. */
+async function* linesOfPhotos(path: string): AsyncGenerator<OutputLine> {
+  for await (const { line } of readJournal(path, (text) => text.includes('"image":'))) yield line;
 }

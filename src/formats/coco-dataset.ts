@@ -14,6 +14,8 @@ export interface ImageNumbering {
   idOf(image: string): number | undefined;
   /** Photos asked for that have none. */
   readonly leftOut: number;
+  /** For one reading of the lines: tells whether an image comes for the first time, by its id. */
+  newListing(): (id: number) => boolean;
 }
 
 /** One box that a run stands for. */
@@ -85,12 +87,11 @@ export async function* cocoDataset(
 }
 
 async function* imageEntries(read: ReadLines, images: ImageNumbering): AsyncGenerator<string> {
-  const listed = new Set<number>();
+  const isNew = images.newListing();
   let separator = '\n';
   for await (const line of read()) {
     const id = imageIdOf(line, images);
-    if (id === undefined || line.type === 'error' || listed.has(id)) continue;
-    listed.add(id);
+    if (id === undefined || line.type === 'error' || !isNew(id)) continue;
     const { image, width, height } = line;
     yield separator + JSON.stringify({ id, file_name: image, width, height });
     separator = ',\n';

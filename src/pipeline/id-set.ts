@@ -50,8 +50,8 @@ export class IdSet {
   }
 }
 
-/** The pair 0, 0 marks a free slot, so no key may be it. */
-function keyOf(id: string): Hash64 {
+/** The hash of a name, never 0, 0: that pair marks a free slot. */
+export function keyOf(id: string): Hash64 {
   const hash = hash64(id);
   return hash.high === 0 && hash.low === 0 ? { high: 0, low: 1 } : hash;
 }

@@ -1,18 +1,24 @@
 import { z } from 'zod';
-import type { ImageNumbering } from './coco-dataset.js';
-import { quoted, VgrError } from './fault.js';
+import type { ImageNumbering } from '../formats/coco-dataset.js';
+import { quoted, VgrError } from '../formats/fault.js';
+import { IdSet } from './id-set.js';
+import { NameNumbers } from './name-numbers.js';
 
 /** Ids from 1 in the order in which images are first asked for. */
 export function countingImages(): ImageNumbering {
-  const ids = new Map<string, number>();
+  const numbers = new NameNumbers();
   return {
     file: null,
     leftOut: 0,
-    idOf(image) {
-      const known = ids.get(image);
-      if (known !== undefined) return known;
-      ids.set(image, ids.size + 1);
-      return ids.size;
+    idOf: (image) => numbers.numberOf(image),
+    newListing() {
+      // Every reading of the lines meets the images in the order of their ids.
+      let last = 0;
+      return (id) => {
+        if (id <= last) return false;
+        last = id;
+        return true;
+      };
     },
   };
 }
@@ -43,16 +49,21 @@ export function imagesOfCocoFile(json: unknown, name: string): ImageNumbering {
     const last = lastPart(file_name);
     byLastPart.set(last, byLastPart.has(last) ? null : id);
   }
-  const unlisted = new Set<string>();
+  const unlisted = new IdSet();
+  let leftOut = 0;
   return {
     file: name,
     get leftOut() {
-      return unlisted.size;
+      return leftOut;
     },
     idOf(image) {
       const id = byName.get(image) ?? byLastPart.get(lastPart(image)) ?? undefined;
-      if (id === undefined) unlisted.add(image);
+      if (id === undefined && unlisted.add(image)) leftOut += 1;
       return id;
+    },
+    newListing() {
+      const listed = new IdSet();
+      return (id) => listed.add(String(id));
     },
   };
 }
