@@ -6,6 +6,8 @@ import { join } from 'node:path';
 /** The parts of run.json that benchmarks print. */
 export interface TimedRun {
   readonly wallS: number;
+  /** Of all threads. */
+  readonly cpuS: number;
   readonly peakBytes: number;
   readonly items: number;
 }
@@ -23,7 +25,8 @@ export function timedRun(...args: readonly string[]): TimedRun {
   if (status !== 0) throw new Error(`vgr ${args.join(' ')} ended with ${status}: ${stderr}`);
   const run = JSON.parse(readFileSync(join(output, 'run.json'), 'utf8'));
   rmSync(output, { recursive: true });
-  return { wallS, peakBytes: run.peak_memory_bytes, items: run.counts.items };
+  const { peak_memory_bytes: peakBytes, counts, timings } = run;
+  return { wallS, cpuS: timings.cpu_s, peakBytes, items: counts.items };
 }
 
 export function median(values: readonly number[]): number {
@@ -31,7 +34,9 @@ export function median(values: readonly number[]): number {
   return sorted[Math.floor(sorted.length / 2)]!;
 }
 
-export function print(result: Readonly<Record<string, string | number>>): void {
+type Numbers = Readonly<Record<string, string | number>>;
+
+export function print(result: Readonly<Record<string, string | number | Numbers>>): void {
   process.stdout.write(`${JSON.stringify(result)}\n`);
 }
 

@@ -46,7 +46,7 @@ export async function detectCommand(command: LineCommand): Promise<number> {
       settings,
       engine,
       lines: detectPhotos(photos, {
-        open: photoOpener(flags, memory),
+        open: photoOpener(flags, memory, engine.decoding),
         detector,
         clock: () => performance.now(),
         progress,

@@ -1,8 +1,10 @@
+import { availableParallelism } from 'node:os';
 import { deviceText } from '../inference/device.js';
 import type { SessionPool } from '../inference/pool.js';
 import { pooledDetector } from '../inference/pooled-detector.js';
 import type { DecodingMemory } from '../io/decoding-memory.js';
 import { configureSharp, openPhoto } from '../io/photo-decoder.js';
+import { LaneMeter } from '../pipeline/lane-meter.js';
 import type { Detector, OpenPhoto } from '../pipeline/ports.js';
 import type { InferenceFlags } from './inference-settings.js';
 import { loadDetector, wantedOf } from './load-detector.js';
@@ -21,6 +23,8 @@ export interface Engine {
   readonly settings: Readonly<Record<string, string | number>>;
   /** Photos to keep in work so that no session waits for a decoder. */
   readonly inFlight: number;
+  /** Of the cores that decode photos. */
+  readonly decoding: LaneMeter;
 }
 
 /**
@@ -37,6 +41,7 @@ export async function openEngine(
     sessions,
     threads,
     inFlight: 2 * sessions * batchSize + 2,
+    decoding: new LaneMeter(availableParallelism(), () => performance.now()),
   };
   if (flags.detector === 'none') return { ...shared, models: [], settings: { detector: 'none' } };
   const { card, sha256 } = await loadDetector(flags.detector, pool);
@@ -63,8 +68,10 @@ export async function openEngine(
 export function photoOpener(
   flags: { readonly 'max-pixels': number },
   memory?: DecodingMemory,
+  meter?: LaneMeter,
 ): OpenPhoto {
   configureSharp();
   const maxPixels = flags['max-pixels'];
-  return ({ path }, spec) => openPhoto(path, spec, { maxPixels, memory });
+  const open: OpenPhoto = ({ path }, spec) => openPhoto(path, spec, { maxPixels, memory });
+  return meter ? (ref, spec) => meter.measure(() => open(ref, spec)) : open;
 }

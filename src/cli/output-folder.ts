@@ -126,6 +126,11 @@ export class OutputFolder {
     return this.#journal.flush();
   }
 
+  /** Time that writing the journal took, milliseconds. */
+  get busyMs(): number {
+    return this.#journal.busyMs;
+  }
+
   /** Puts other lines in the place of the whole journal. */
   async replaceJournal(lines: AsyncIterable<string>): Promise<void> {
     await writeFileAtomic(this.#file, lines);

@@ -116,7 +116,7 @@ export async function refineCommand(
 /** Photos of the folders on the command line, each decoded and detected once for the queries near each other. */
 async function photoSource(
   { images, flags }: LineCommand<RefineFlags>,
-  { detector, inFlight }: Engine,
+  { detector, inFlight, decoding }: Engine,
   {
     clock,
     progress,
@@ -132,7 +132,7 @@ async function photoSource(
   const roots = await ImageRoots.open(await imageRoots(images), {
     allowOutside: flags['allow-outside'],
   });
-  const parts = { open: photoOpener(flags, memory), clock, progress };
+  const parts = { open: photoOpener(flags, memory, decoding), clock, progress };
   const capacity = 2 * inFlight;
   return {
     locate: async (image) => ({ image, path: await roots.resolve(image) }),

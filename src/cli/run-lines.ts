@@ -1,6 +1,6 @@
 import type { CategoryIds, ImageNumbering } from '../formats/coco-dataset.js';
 import type { RunSettings, RunSummary } from '../formats/run-summary.js';
-import { canonicalSettings } from '../formats/run-summary.js';
+import { boundBy, canonicalSettings, stageLoad } from '../formats/run-summary.js';
 import { deviceText } from '../inference/device.js';
 import { untilAborted } from '../pipeline/ordered-map.js';
 import type { PlacedLine, RunProgress } from '../pipeline/ports.js';
@@ -35,6 +35,9 @@ export interface LineRun {
   readonly noun: string;
 }
 
+/** Runs that take longer are told what bounds them, seconds. */
+const LONG_S = 60;
+
 interface Tally {
   items: number;
   errors: number;
@@ -48,9 +51,12 @@ interface Tally {
 export async function runLines(run: LineRun): Promise<number> {
   const { folder, printer, interruption } = run;
   const start = performance.now();
+  const mainStart = performance.eventLoopUtilization();
   const tally: Tally = { items: 0, errors: 0 };
-  const summary = (complete: boolean, total: Tally): RunSummary =>
-    summarise(run, total, { complete, wallMs: performance.now() - start });
+  const summary = (complete: boolean, total: Tally): RunSummary => {
+    const { active } = performance.eventLoopUtilization(mainStart);
+    return summarise(run, total, { complete, wallMs: performance.now() - start, mainMs: active });
+  };
   if (folder && folder.done.count > 0) {
     printer.note(`${folder.done.count} ${run.noun} are done already`);
   }
@@ -73,8 +79,13 @@ export async function runLines(run: LineRun): Promise<number> {
   }
   if (complete) await folder?.finish(run.images, run.categories);
   const total = folder?.tally ?? tally;
-  await folder?.writeSummary(summary(complete, total));
-  if (!interruption.pipeClosed) printer.note(closingNote(run, tally, performance.now() - start));
+  const last = summary(complete, total);
+  await folder?.writeSummary(last);
+  if (!interruption.pipeClosed) {
+    printer.note(closingNote(run, tally, performance.now() - start));
+    const bound = last.timings.wall_s > LONG_S ? boundBy(last.stages) : undefined;
+    if (bound) printer.note(`bound by ${bound}; run.json has all stages`);
+  }
   return interruption.pipeClosed || total.errors === 0 ? 0 : 1;
 }
 
@@ -119,12 +130,21 @@ async function itemTotal({ countItems, folder }: LineRun): Promise<number | unde
   return count === undefined ? undefined : Math.max(1, count - (folder?.done.count ?? 0));
 }
 
+interface SummaryTimes {
+  readonly complete: boolean;
+  readonly wallMs: number;
+  /** In which the main thread worked. */
+  readonly mainMs: number;
+}
+
 function summarise(
   run: LineRun,
   total: Tally,
-  { complete, wallMs }: { readonly complete: boolean; readonly wallMs: number },
+  { complete, wallMs, mainMs }: SummaryTimes,
 ): RunSummary {
   const { engine, progress } = run;
+  const { pool, sessions, decoding } = engine;
+  const { user, system } = process.cpuUsage();
   return {
     schema: 1,
     command: run.command,
@@ -150,7 +170,15 @@ function summarise(
       decode_s: seconds(progress.decodeMs),
       detect_s: seconds(progress.detectMs),
       refine_s: seconds(progress.refineMs),
-      session_utilisation: Number((engine.pool.busyMs / (wallMs * engine.sessions)).toFixed(3)),
+      session_utilisation: Number((pool.busyMs / (wallMs * sessions)).toFixed(3)),
+      cpu_s: seconds((user + system) / 1000),
+    },
+    stages: {
+      main: stageLoad(mainMs, 1, wallMs),
+      decode: stageLoad(decoding.busyMs, decoding.lanes, wallMs),
+      detect: stageLoad(pool.busyMsOf('detect'), sessions, wallMs),
+      refine: stageLoad(pool.busyMsOf('refine') + pool.busyMsOf('run'), sessions, wallMs),
+      write: stageLoad(run.folder?.busyMs ?? 0, 1, wallMs),
     },
     peak_memory_bytes: process.resourceUsage().maxRSS * 1024,
     ...(run.refinerReport && { refiner: run.refinerReport() }),

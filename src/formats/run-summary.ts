@@ -4,6 +4,51 @@ import type { Category } from './coco-categories.js';
 /** Everything that decides what a run answers; a rerun with other settings is another run. */
 export type RunSettings = Readonly<Record<string, string | number | boolean | null>>;
 
+/** How long a stage of a run worked. */
+export interface StageLoad {
+  /** Sum over its lanes, seconds. */
+  readonly busy_s: number;
+  /** What can work side by side: threads of the pool, cores that decode, or 1. */
+  readonly lanes: number;
+  /** Share of the wall time in which its lanes worked, 0..1. */
+  readonly utilisation: number;
+}
+
+/**
+ * The stages of a run. `main`: the main thread, which reads and parses lines, answers what looks at photos, and serialises.
+ * `decode`: photos. `detect` and `refine`: requests to the sessions, whose lanes both share. `write`: the journal.
+ */
+export const STAGES = ['main', 'decode', 'detect', 'refine', 'write'] as const;
+
+export type StageLoads = Readonly<Record<(typeof STAGES)[number], StageLoad>>;
+
+/** @param busyMs sum over the lanes */
+export function stageLoad(busyMs: number, lanes: number, wallMs: number): StageLoad {
+  const share = wallMs > 0 ? busyMs / (wallMs * lanes) : 0;
+  return {
+    busy_s: Math.round(busyMs) / 1000,
+    lanes,
+    utilisation: Number(Math.min(share, 1).toFixed(3)),
+  };
+}
+
+/** A stage that works this share of the time holds up the others. */
+const BOUND = 0.75;
+
+/** What bounds a run, in a few words; undefined where nothing does. */
+export function boundBy({ main, decode, detect, refine, write }: StageLoads): string | undefined {
+  const sessions = Math.min(detect.utilisation + refine.utilisation, 1);
+  const models = detect.utilisation >= refine.utilisation ? 'detecting' : 'refining';
+  const shares: readonly (readonly [string, number])[] = [
+    [`${models} in the sessions`, sessions],
+    ['decoding photos', decode.utilisation],
+    ['the main thread', main.utilisation],
+    ['writing results', write.utilisation],
+  ];
+  const [name, share] = shares.reduce((most, next) => (next[1] > most[1] ? next : most));
+  return share < BOUND ? undefined : `${name}, busy ${Math.round(share * 100)} % of the time`;
+}
+
 /** `run.json`: how a run went. Written when it starts and when it ends. */
 export interface RunSummary {
   readonly schema: 1;
@@ -41,7 +86,10 @@ export interface RunSummary {
     readonly refine_s: number;
     /** Share of the time in which the sessions worked, 0..1. */
     readonly session_utilisation: number;
+    /** Of the whole process, all threads, seconds. */
+    readonly cpu_s: number;
   };
+  readonly stages: StageLoads;
   readonly peak_memory_bytes: number;
   /** What the refiner has to tell of the run: a server's requests, tokens and warnings. */
   readonly refiner?: Readonly<Record<string, unknown>>;
@@ -74,7 +122,12 @@ const shardRun = z.looseObject({
     detect_s: z.number(),
     refine_s: z.number(),
     session_utilisation: z.number(),
+    cpu_s: z.number(),
   }),
+  stages: z.record(
+    z.enum(STAGES),
+    z.object({ busy_s: z.number(), lanes: z.number(), utilisation: z.number() }),
+  ),
   peak_memory_bytes: z.number(),
 });
 

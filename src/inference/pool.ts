@@ -54,7 +54,12 @@ export class SessionPool {
   readonly #queue: Job[] = [];
   #device: Device | undefined;
   #crashes = 0;
-  #busyMs = 0;
+  readonly #busyMs: Record<WorkerRequest['kind'], number> = {
+    load: 0,
+    detect: 0,
+    run: 0,
+    refine: 0,
+  };
   #closed = false;
 
   constructor(options: PoolOptions) {
@@ -70,7 +75,12 @@ export class SessionPool {
 
   /** Time that all workers spent on requests, milliseconds. */
   get busyMs(): number {
-    return this.#busyMs;
+    return Object.values(this.#busyMs).reduce((sum, ms) => sum + ms, 0);
+  }
+
+  /** The same for requests of one kind. */
+  busyMsOf(kind: WorkerRequest['kind']): number {
+    return this.#busyMs[kind];
   }
 
   /**
@@ -243,7 +253,7 @@ export class SessionPool {
     transfer: ArrayBuffer[] = [],
   ): Promise<Reply> {
     const { reply, busyMs } = await worker.ask<Reply>(request, transfer);
-    this.#busyMs += busyMs;
+    this.#busyMs[request.kind] += busyMs;
     return reply;
   }
 

@@ -49,6 +49,7 @@ export class AppendFile {
   #writing: Promise<void> | undefined;
   #failure: unknown;
   #closed = false;
+  #busyMs = 0;
 
   constructor(
     file: string,
@@ -60,6 +61,11 @@ export class AppendFile {
     this.keptBytes = keptBytes;
     this.cutBytes = cutBytes;
     this.#end = keptBytes;
+  }
+
+  /** Time that writes took, milliseconds. */
+  get busyMs(): number {
+    return this.#busyMs;
   }
 
   /**
@@ -112,7 +118,9 @@ export class AppendFile {
         const batch = Buffer.concat(this.#waiting);
         this.#waiting = [];
         this.#waitingBytes = 0;
+        const start = performance.now();
         await this.#handle.appendFile(batch);
+        this.#busyMs += performance.now() - start;
         this.#end += batch.length;
       }
     } catch (thrown) {

@@ -1,5 +1,12 @@
 import { quoted, VgrError } from '../formats/fault.js';
-import { type RunSummary, type ShardRun, settingsDifference } from '../formats/run-summary.js';
+import {
+  type RunSummary,
+  type ShardRun,
+  STAGES,
+  type StageLoad,
+  type StageLoads,
+  settingsDifference,
+} from '../formats/run-summary.js';
 import { shardOf } from './shard.js';
 
 /** A shard's folder and what its run.json says. */
@@ -49,9 +56,26 @@ export function wholeSummary(
       session_utilisation: Number(
         (sum((run) => run.timings.session_utilisation) / runs.length).toFixed(3),
       ),
+      cpu_s: seconds((run) => run.timings.cpu_s),
     },
+    stages: wholeStages(runs),
     peak_memory_bytes: most((run) => run.peak_memory_bytes),
   };
+}
+
+/** Busy seconds are sums, utilisation is a mean, lanes are those of the largest shard. */
+function wholeStages(runs: readonly ShardRun[]): StageLoads {
+  const whole = (stage: keyof StageLoads): StageLoad => {
+    const loads = runs.map(({ stages }) => stages[stage]);
+    const sum = (of: (load: StageLoad) => number): number =>
+      Number(loads.reduce((total, load) => total + of(load), 0).toFixed(3));
+    return {
+      busy_s: sum(({ busy_s }) => busy_s),
+      lanes: Math.max(...loads.map(({ lanes }) => lanes)),
+      utilisation: Number((sum(({ utilisation }) => utilisation) / runs.length).toFixed(3)),
+    };
+  };
+  return Object.fromEntries(STAGES.map((stage) => [stage, whole(stage)])) as StageLoads;
 }
 
 /**
