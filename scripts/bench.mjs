@@ -4,6 +4,15 @@ import { step, TSX } from './steps.mjs';
 const wanted = process.argv.slice(2);
 for (const name of wanted.length > 0
   ? wanted
-  : ['throughput', 'memory', 'startup', 'coco-eval', 'refinement-eval', 'vlm', 'cascade']) {
+  : [
+      'throughput',
+      'plain-loop',
+      'memory',
+      'startup',
+      'coco-eval',
+      'refinement-eval',
+      'vlm',
+      'cascade',
+    ]) {
   step(TSX, `bench/${name}.ts`);
 }
