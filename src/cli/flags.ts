@@ -33,6 +33,13 @@ export const inferenceFlags = {
     max: 256,
     helpGroup: 'MODELS',
   }),
+  tune: Flags.boolean({
+    summary: 'measure which sessions, threads and batch are fastest here, once a model and machine',
+    env: 'VGR_TUNE',
+    default: false,
+    exclusive: ['sessions', 'threads', 'batch-size'],
+    helpGroup: 'MODELS',
+  }),
   'batch-size': Flags.integer({
     summary:
       'photos in one run of the detector, where its graph allows [default: 1 on the CPU, else 8]',

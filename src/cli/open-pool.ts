@@ -16,6 +16,19 @@ export interface OpenedPool extends InferenceSettings {
 }
 
 /**
+ * The flags as `--tune` sets them, where it is given. The measurement is imported only then.
+ * @throws VgrError as `tunedFlags`
+ */
+export async function tuned<Flags extends InferenceFlags & { readonly tune: boolean }>(
+  flags: Flags,
+  printer: Printer,
+): Promise<Flags> {
+  if (!flags.tune) return flags;
+  const { tunedFlags } = await import('./tuning.js');
+  return tunedFlags(flags, printer);
+}
+
+/**
  * Starts the worker threads. Commands do this before they import the rest of the program: the threads load the runtime
  * while the main thread reads modules, which hides most of the start-up.
  * @throws VgrError USAGE

@@ -1,7 +1,7 @@
 import { Args } from '@oclif/core';
 import { VgrCommand } from '../cli/base-command.js';
 import { inferenceFlags, inputFlags, outputFlags } from '../cli/flags.js';
-import { openPool } from '../cli/open-pool.js';
+import { openPool, tuned } from '../cli/open-pool.js';
 
 export default class Detect extends VgrCommand<typeof Detect> {
   static override summary = 'Boxes everything that the detector knows in folders of photos.';
@@ -23,7 +23,8 @@ export default class Detect extends VgrCommand<typeof Detect> {
   static override flags = { ...inferenceFlags, ...inputFlags, ...outputFlags };
 
   protected override async work(): Promise<number> {
-    const { flags, printer, interruption } = this;
+    const { printer, interruption } = this;
+    const flags = await tuned(this.flags, printer);
     const pool = openPool(flags, printer);
     try {
       const { detectCommand } = await import('../cli/detect-command.js');

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { Args, Flags } from '@oclif/core';
 import { VgrCommand } from '../cli/base-command.js';
 import { inferenceFlags, inputFlags, outputFlags } from '../cli/flags.js';
-import { openPool } from '../cli/open-pool.js';
+import { openPool, tuned } from '../cli/open-pool.js';
 import { vlmFlags } from '../cli/vlm-flags.js';
 
 export default class Refine extends VgrCommand<typeof Refine> {
@@ -52,7 +52,9 @@ Queries are JSONL, one object a line: {"id": "q1", "image": "zoo/3.jpg", "query"
   };
 
   protected override async work(): Promise<number> {
-    const { flags, printer, interruption } = this;
+    const { printer, interruption } = this;
+    // Without photos no detector runs, and there is nothing to measure.
+    const flags = this.positional.length > 0 ? await tuned(this.flags, printer) : this.flags;
     const pool = openPool(flags, printer);
     try {
       const { refineCommand } = await import('../cli/refine-command.js');

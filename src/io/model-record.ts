@@ -1,7 +1,6 @@
 import { readFile, stat } from 'node:fs/promises';
-import { homedir } from 'node:os';
-import { isAbsolute, join } from 'node:path';
 import { writeFileAtomic } from './atomic-file.js';
+import { statePath } from './state-folder.js';
 
 /** What is remembered of the last time a model was loaded. */
 export interface ModelRecord {
@@ -13,13 +12,7 @@ export interface ModelRecord {
   readonly device: string;
 }
 
-/** Where the system keeps the state of programs (`XDG_STATE_HOME`, by default `~/.local/state`). */
-function recordPath(name: string): string {
-  const { XDG_STATE_HOME, LOCALAPPDATA } = process.env;
-  const state = process.platform === 'win32' ? LOCALAPPDATA : XDG_STATE_HOME;
-  const root = state && isAbsolute(state) ? state : join(homedir(), '.local', 'state');
-  return join(root, 'vgr', 'models', `${name}.json`);
-}
+const recordPath = (name: string): string => statePath('models', `${name}.json`);
 
 /** Remembers a model that was verified and runs. Never fails: where nothing can be written, nothing is remembered. */
 export async function rememberModel(

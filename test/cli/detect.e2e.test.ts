@@ -104,6 +104,35 @@ describe('vgr detect', () => {
     expect((await vgr([...command, '--retry-failed'])).code).toBe(0);
   });
 
+  it('measures once which sessions are fastest, and remembers it', async () => {
+    const folder = await photoFolder(2);
+    const env = { XDG_STATE_HOME: freshFolder() };
+    const command = (output: string) => [
+      'detect',
+      folder,
+      ...CPU,
+      '--tune',
+      '--output',
+      join(folder, output),
+    ];
+    const first = await vgr(command('a'), { env });
+    expect(first.code).toBe(0);
+    const tried = [
+      ...first.stderr.matchAll(/--tune: (\d+) x (\d+) threads, ([\d.]+) .* on cpu$/gm),
+    ];
+    expect(tried.length).toBeGreaterThanOrEqual(1);
+    const best = tried.toSorted((a, b) => Number(b[3]) - Number(a[3]))[0]!;
+    const { sessions, threads } = JSON.parse(readFileSync(join(folder, 'a', 'run.json'), 'utf8'));
+    expect([sessions, threads]).toEqual([Number(best[1]), Number(best[2])]);
+    const second = await vgr(command('b'), { env });
+    expect(second.stderr).toContain(`--tune: ${sessions} x ${threads} threads, ${best[3]}`);
+    expect(second.stderr).toContain('as measured before');
+    expect(second.stderr).not.toContain('on cpu');
+    const both = await vgr([...command('c'), '--sessions', '1'], { env });
+    expect(both.code).toBe(2);
+    expect(both.stderr).toContain('--sessions');
+  });
+
   it('says how much memory it needs before it starts', async () => {
     const folder = await photoFolder(1);
     const { code, stdout, stderr } = await vgr(['detect', folder, ...CPU, '--max-memory', '50m']);
