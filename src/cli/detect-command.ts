@@ -1,4 +1,4 @@
-import { VgrError } from '../formats/fault.js';
+import { quoted, VgrError } from '../formats/fault.js';
 import { listImages } from '../io/image-source.js';
 import { detectPhotos, intakePhotos, type PhotoItem } from '../pipeline/detect-run.js';
 import { withoutDone } from '../pipeline/journal.js';
@@ -23,6 +23,13 @@ export async function detectCommand(command: LineCommand): Promise<number> {
   const engine = await openEngine(flags, command.pool, printer);
   const { detector } = engine;
   if (!detector) throw new VgrError('USAGE', '--detector: `detect` needs one, got `none`');
+  if (detector.prompted) {
+    throw new VgrError(
+      'USAGE',
+      `--classes: ${quoted(detector.name)} finds what it is asked for; expected names, got none`,
+      { hint: 'name what to look for: `--classes "cat,remote control"`' },
+    );
+  }
   const memory = await decodingMemory(flags['max-memory'], engine.sessions, detector);
   const settings = {
     ...engine.settings,
@@ -65,6 +72,7 @@ export async function detectCommand(command: LineCommand): Promise<number> {
       interruption,
     });
   } finally {
+    engine.closing();
     await sinks.folder?.close();
   }
 }

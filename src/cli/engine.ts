@@ -1,15 +1,16 @@
 import { availableParallelism } from 'node:os';
+import { isPrompted } from '../formats/detector-labels.js';
 import { deviceText } from '../inference/device.js';
 import type { SessionPool } from '../inference/pool.js';
-import { pooledDetector } from '../inference/pooled-detector.js';
 import type { DecodingMemory } from '../io/decoding-memory.js';
 import { configureSharp, openPhoto } from '../io/photo-decoder.js';
 import { LaneMeter } from '../pipeline/lane-meter.js';
 import type { Detector, OpenPhoto } from '../pipeline/ports.js';
 import type { InferenceFlags } from './inference-settings.js';
-import { loadDetector, wantedOf } from './load-detector.js';
+import { loadDetector, standingDetector, wantedOf } from './load-detector.js';
 import type { OpenedPool } from './open-pool.js';
 import type { Printer } from './printer.js';
+import { CutPrompts } from './prompt-tokens.js';
 
 /** The running parts that `detect` and `refine` share: one session pool, and the detector in it. */
 export interface Engine {
@@ -25,6 +26,8 @@ export interface Engine {
   readonly inFlight: number;
   /** Of the cores that decode photos. */
   readonly decoding: LaneMeter;
+  /** Tells what is known of the detector's work when it is over. */
+  readonly closing: () => void;
 }
 
 /**
@@ -42,16 +45,21 @@ export async function openEngine(
     threads,
     inFlight: 2 * sessions * batchSize + 2,
     decoding: new LaneMeter(availableParallelism(), () => performance.now()),
+    closing: (): void => undefined,
   };
   if (flags.detector === 'none') return { ...shared, models: [], settings: { detector: 'none' } };
-  const { card, sha256 } = await loadDetector(flags.detector, pool);
+  const loaded = await loadDetector(flags.detector, pool);
+  const { card, sha256 } = loaded;
   if (device === 'auto' && pool.device?.name === 'cpu' && plan.skipped.length > 0) {
     printer.note(`device ${deviceText(pool.device)} (${plan.skipped.join('; ')})`);
   }
   const wanted = wantedOf(flags, card);
+  const cut = isPrompted(card) ? new CutPrompts(card) : undefined;
+  const onCut = cut?.add ?? (() => undefined);
   return {
     ...shared,
-    detector: pooledDetector(pool, card, { ...wanted, batchSize }),
+    detector: standingDetector(pool, loaded, { ...wanted, batchSize, onCut }),
+    closing: () => cut?.tell(printer),
     models: [{ name: card.name, sha256 }],
     settings: {
       detector: card.name,

@@ -1,20 +1,31 @@
 import { resolve } from 'node:path';
 import leven from 'leven';
+import type { PromptTokenizer } from '../detection/prompt-tokenizer.js';
 import { disagreements } from '../detection/signature.js';
-import { categoriesOf } from '../formats/detector-labels.js';
+import { categoriesOf, isPrompted } from '../formats/detector-labels.js';
 import { quoted, VgrError } from '../formats/fault.js';
-import type { DetectorCard } from '../formats/model-card.js';
+import type { DetectorCard, PromptedCard } from '../formats/model-card.js';
 import { deviceText } from '../inference/device.js';
 import type { SessionPool } from '../inference/pool.js';
-import type { PooledDetectorOptions } from '../inference/pooled-detector.js';
+import { type PooledDetectorOptions, pooledDetector } from '../inference/pooled-detector.js';
+import { type PromptedDetectorOptions, promptedDetector } from '../inference/prompted-detector.js';
+import { furtherPath, readTokenizer } from '../io/model-files.js';
 import { rememberModel } from '../io/model-record.js';
-import { findModel } from '../io/model-store.js';
+import { findModel, type StoredModel } from '../io/model-store.js';
 import { readVerified } from '../io/model-weights.js';
+import type { Detector } from '../pipeline/ports.js';
 import { type InferenceFlags, parseFraction } from './inference-settings.js';
+import { makeTokenizer } from './prompt-tokens.js';
 
-/** A detector whose model stands in the pool. */
-export interface LoadedDetector {
+/** A detector whose graph stands in the pool. */
+export interface StandingModel {
   readonly card: DetectorCard;
+  /** Of a detector that is asked in words. */
+  readonly tokenizer?: PromptTokenizer;
+}
+
+/** The same, read from the models at hand. */
+export interface LoadedDetector extends StandingModel {
   /** Of the file that was loaded. */
   readonly sha256: string;
 }
@@ -45,7 +56,30 @@ export async function loadDetector(wanted: string, pool: SessionPool): Promise<L
   if (model.weights && pool.device) {
     await rememberModel(card.name, resolve(model.weights), sha256, deviceText(pool.device));
   }
-  return { card, sha256 };
+  return {
+    card,
+    sha256,
+    ...(isPrompted(card) && { tokenizer: await openTokenizer({ ...model, card }) }),
+  };
+}
+
+/** @throws VgrError MODEL_MISSING, MODEL_CORRUPT */
+async function openTokenizer(
+  model: StoredModel & { readonly card: PromptedCard },
+): Promise<PromptTokenizer> {
+  const files = await readTokenizer(model);
+  return makeTokenizer(files, model.card, furtherPath(model, model.card.input.text.tokenizer)!);
+}
+
+/** The detector in the pool, as the options want it. */
+export function standingDetector(
+  pool: SessionPool,
+  { card, tokenizer }: StandingModel,
+  options: PromptedDetectorOptions,
+): Detector {
+  if (tokenizer && isPrompted(card)) return promptedDetector(pool, card, tokenizer, options);
+  const { onCut: _, ...wanted } = options;
+  return pooledDetector(pool, card, wanted);
 }
 
 /** What the flags want of a detector, with the card's word where they say nothing. @throws VgrError USAGE */
@@ -56,13 +90,26 @@ export function wantedOf(
   const fraction = (flag: 'min-score' | 'nms'): number | undefined =>
     flags[flag] === undefined ? undefined : parseFraction(flag, flags[flag]);
   const nmsIou = fraction('nms');
-  const classes = flags.classes === undefined ? undefined : parseClasses(flags.classes, card);
+  const parse = isPrompted(card) ? parsePrompts : parseClasses;
+  const classes = flags.classes === undefined ? undefined : parse(flags.classes, card);
   return {
     minScore: fraction('min-score') ?? card.decoding.minScore,
     maxDetections: flags['max-detections'] ?? card.decoding.maxDetections,
     ...(nmsIou !== undefined && { nmsIou }),
     ...(classes !== undefined && { classes }),
   };
+}
+
+/** `cat, remote control` as names to look for, each once. */
+function parsePrompts(text: string): string[] {
+  const names = new Map<string, string>();
+  for (const part of text.split(',').map((one) => one.trim())) {
+    if (part !== '' && !names.has(part.toLowerCase())) names.set(part.toLowerCase(), part);
+  }
+  if (names.size > 0) return [...names.values()];
+  throw new VgrError('USAGE', `--classes: expected names, got ${quoted(text)}`, {
+    hint: 'names with commas between them: `--classes "cat,remote control"`',
+  });
 }
 
 /** `person, dog` as the detector's own names, in its own order, so that two ways of writing are one setting. */

@@ -35,7 +35,7 @@ export async function decodingMemory(
 ): Promise<DecodingMemory> {
   if (given === undefined) return { budget: new ByteBudget(machineMemory() / 4), strict: false };
   const most = parseMemory(given);
-  if (detector && !detector.prompted) await warmUp(detector, sessions);
+  if (detector) await warmUp(detector, sessions);
   const taken = process.memoryUsage.rss() + GROWTH_BYTES;
   if (most - taken < LEAST_FOR_DECODING) {
     throw new VgrError(
@@ -58,7 +58,11 @@ async function warmUp(detector: Detector, sessions: number): Promise<void> {
     sha256: '',
   });
   await Promise.all(
-    Array.from({ length: sessions }, () => detector.detect(blank(), { features: true })),
+    Array.from({ length: sessions }, () =>
+      detector.prompted
+        ? detector.prompted.ask(blank(), ['a'])
+        : detector.detect(blank(), { features: true }),
+    ),
   );
 }
 

@@ -31,17 +31,19 @@ type Variant = readonly [says: string, card: DetectorCard];
  * agrees clearly better is taken.
  */
 export async function bestTrial(
-  { card, guessed }: DraftedCard,
+  { card, guessed, tokenizer }: DraftedCard,
   photos: readonly PhotoRef[],
   open: OpenPhoto,
   pool: SessionPool,
   printer: Printer,
 ): Promise<Trial> {
   // COCO's ids are common ground with the embedded detector; other label sets cannot be compared.
-  const comparable = photos.length > 0 && typeof card.labels === 'string';
+  const isCoco = card.labels === 'coco-80' || card.labels === 'coco-91';
+  const comparable = photos.length > 0 && isCoco;
   const compare = comparable ? await agreementWithEmbedded(pool, photos, open) : undefined;
   const trialOf = async (of: DetectorCard): Promise<Trial> => {
-    const shown = await tryDetector(pool, of, photos, open);
+    const standing = { card: of, ...(tokenizer && { tokenizer }) };
+    const shown = await tryDetector(pool, standing, photos, open);
     return { card: of, shown, agreed: compare?.(shown) };
   };
   let best = await trialOf(card);

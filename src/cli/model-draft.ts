@@ -2,6 +2,7 @@ import { basename } from 'node:path';
 import { draftDecoding, draftInput, habitualSize } from '../detection/card-draft.js';
 import { packRasters } from '../detection/packing.js';
 import type { PixelEncodingName } from '../detection/pixel-encoding.js';
+import type { PromptTokenizer } from '../detection/prompt-tokenizer.js';
 import {
   FAMILY_SHAPES,
   type ObservedOutput,
@@ -36,6 +37,8 @@ export interface ModelClaims {
 export interface DraftedCard {
   readonly card: DetectorCard;
   readonly guessed: { readonly labels: boolean; readonly pixels: boolean };
+  /** Of a detector that is asked in words. */
+  readonly tokenizer?: PromptTokenizer;
 }
 
 /** What a card is drafted from. */
@@ -71,8 +74,19 @@ export async function draftCard(parts: DraftParts): Promise<DraftedCard> {
   // TensorFlow counts labels from 1, since 0 is the background; COCO's ids are counted so by themselves.
   const fromOne = recognised.boxes === 'yxyx-unit' && labels !== 'coco-91';
   const counted = fromOne ? { ...recognised, firstClass: 1 } : recognised;
+  const { hub, inputs } = facts;
+  const { pixels, channels } = claims;
   return {
-    card: cardOf({ name, facts, claims, size, recognised: counted, labels }),
+    card: cardOf({
+      name,
+      facts,
+      claims,
+      family: recognised.family,
+      input: draftInput({ inputs, size, hub, pixels, channels }, counted),
+      outputs: recognised.outputs,
+      decoding: draftDecoding(counted),
+      labels,
+    }),
     guessed: {
       labels: names === undefined && recognised.classes === undefined,
       pixels: !claims.pixels && !claims.channels && !facts.hub,
@@ -94,7 +108,8 @@ function rasterSize(
   };
 }
 
-function parseSize(text: string): ImageSize {
+/** `--size`. @throws VgrError USAGE */
+export function parseSize(text: string): ImageSize {
   const match = /^(\d{2,4})(?:x(\d{2,4}))?$/.exec(text);
   if (match) return { width: Number(match[1]), height: Number(match[2] ?? match[1]) };
   throw new VgrError(
@@ -190,38 +205,34 @@ function labelsOf(
   return count === 80 ? 'coco-80' : 'coco-91';
 }
 
-interface CardParts {
+/** What of a card is the graph's own; the rest is of its file. */
+interface CardParts
+  extends Pick<DetectorCard, 'family' | 'input' | 'outputs' | 'decoding' | 'labels' | 'files'> {
   readonly name: string;
   readonly facts: ModelFacts;
   readonly claims: ModelClaims;
-  readonly size: ImageSize;
-  readonly recognised: Recognition;
-  readonly labels: DetectorCard['labels'];
 }
 
-function cardOf({ name, facts, claims, size, recognised, labels }: CardParts): DetectorCard {
-  const { sha256, bytes, external, hub, inputs } = facts;
+/** A card of a file of the user's own. @throws VgrError USAGE where what the user says does not make one */
+export function cardOf({ name, facts, claims, ...own }: CardParts): DetectorCard {
+  const { sha256, bytes, external } = facts;
   const file = basename(facts.path);
+  const { family, files, ...rest } = own;
   const draft = {
     schema: 1,
     kind: 'detector',
     name,
-    family: recognised.family,
+    family,
     title: facts.description ?? file,
     file: /^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(file) ? file : 'model.onnx',
     sha256,
     bytes,
     ...(external.length > 0 && { external }),
+    ...(files && { files }),
     licence: claims.licence ?? facts.licence ?? 'not stated',
     citation: claims.citation ?? facts.description ?? 'not stated',
     source: { added: file },
-    input: draftInput(
-      { inputs, size, hub, pixels: claims.pixels, channels: claims.channels },
-      recognised,
-    ),
-    outputs: recognised.outputs,
-    decoding: draftDecoding(recognised),
-    labels,
+    ...rest,
   };
   const parsed = parseModelCard(draft);
   if (parsed.ok && parsed.card.kind === 'detector') return parsed.card;

@@ -23,6 +23,8 @@ export interface ModelFacts {
   readonly external: NonNullable<ModelCard['external']>;
   readonly names: LabelNames | undefined;
   readonly hub: HubInput | undefined;
+  /** `model_type` of the `config.json` beside it. */
+  readonly modelType: string | undefined;
   /** Where the exporter wrote it into the graph. */
   readonly size: ImageSize | undefined;
   readonly licence: string | undefined;
@@ -72,6 +74,7 @@ export async function readModelFacts(path: string): Promise<ModelFacts> {
     external,
     names: await namesOf(path, metadata),
     hub: await hubOf(path),
+    modelType: await modelTypeOf(path),
     size: sizeOf(metadata.imgsz),
     licence: text(metadata.license),
     description: text(metadata.description),
@@ -107,6 +110,17 @@ async function namesOf(
   const config = await readBeside(path, 'config.json');
   // Anything may lie beside a model under that name.
   return config?.includes('"id2label"') ? parseLabelFile(config) : undefined;
+}
+
+async function modelTypeOf(path: string): Promise<string | undefined> {
+  const config = await readBeside(path, 'config.json');
+  try {
+    const json: unknown = config === undefined ? undefined : JSON.parse(config);
+    const type = (json as { readonly model_type?: unknown } | null | undefined)?.model_type;
+    return typeof type === 'string' ? type : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 async function hubOf(path: string): Promise<HubInput | undefined> {

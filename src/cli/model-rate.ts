@@ -2,12 +2,11 @@ import type { DetectorCard } from '../formats/model-card.js';
 import type { RgbRaster } from '../geometry/raster.js';
 import type { Device } from '../inference/device.js';
 import { SessionPool } from '../inference/pool.js';
-import { pooledDetector } from '../inference/pooled-detector.js';
 import type { OpenedPhoto } from '../pipeline/ports.js';
 import { photoOpener } from './engine.js';
 import type { InferenceSettings } from './inference-settings.js';
 import { loadDetector } from './load-detector.js';
-import { trialPhotos } from './model-trial.js';
+import { trialDetector, trialPhotos } from './model-trial.js';
 
 /** Detects once, on a photo of its own. */
 export type Run = () => Promise<void>;
@@ -40,9 +39,9 @@ export async function withDetector<T>(
     notice: () => undefined,
   });
   try {
-    const { card } = await loadDetector(name, pool);
-    const { minScore, maxDetections } = card.decoding;
-    const detector = pooledDetector(pool, card, { minScore, maxDetections, batchSize });
+    const loaded = await loadDetector(name, pool);
+    const { card } = loaded;
+    const detector = trialDetector(pool, loaded, batchSize);
     const { raster, ...photo } = await benchPhoto(card);
     const run: Run = async () => {
       const copy: RgbRaster = { ...raster, data: raster.data.slice() };

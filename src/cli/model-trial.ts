@@ -1,13 +1,12 @@
 import { fileURLToPath } from 'node:url';
 import type { Detection } from '../detection/detection.js';
 import { agreement } from '../evaluation/agreement.js';
+import { isPrompted } from '../formats/detector-labels.js';
 import { asVgrError } from '../formats/fault.js';
-import type { DetectorCard } from '../formats/model-card.js';
 import type { SessionPool } from '../inference/pool.js';
-import { pooledDetector } from '../inference/pooled-detector.js';
 import { listImages } from '../io/image-source.js';
-import type { OpenPhoto, PhotoRef } from '../pipeline/ports.js';
-import { loadDetector } from './load-detector.js';
+import type { Detector, OpenPhoto, PhotoRef } from '../pipeline/ports.js';
+import { loadDetector, type StandingModel, standingDetector } from './load-detector.js';
 
 /** What a detector found in each photo of a trial. */
 export interface TrialPhoto {
@@ -39,15 +38,33 @@ export async function trialPhotos(given: readonly string[] | undefined): Promise
   return photos;
 }
 
+/** What detectors that are asked in words look for in a trial: what the program's own photos show. */
+export const TRIAL_NAMES = ['person', 'dog', 'cat', 'cup', 'train'];
+
+/** A detector whose graph stands in the pool, by its card's own settings. */
+export function trialDetector(
+  pool: SessionPool,
+  standing: StandingModel,
+  batchSize: number,
+): Detector {
+  const { minScore, maxDetections } = standing.card.decoding;
+  return standingDetector(pool, standing, {
+    minScore,
+    maxDetections,
+    batchSize,
+    onCut: () => undefined,
+    ...(isPrompted(standing.card) && { classes: TRIAL_NAMES }),
+  });
+}
+
 /** Runs a detector whose graph stands in the pool over photos, one after the other. */
 export async function tryDetector(
   pool: SessionPool,
-  card: DetectorCard,
+  standing: StandingModel,
   photos: readonly PhotoRef[],
   open: OpenPhoto,
 ): Promise<TrialPhoto[]> {
-  const { minScore, maxDetections } = card.decoding;
-  const detector = pooledDetector(pool, card, { minScore, maxDetections, batchSize: 1 });
+  const detector = trialDetector(pool, standing, 1);
   const results: TrialPhoto[] = [];
   for (const ref of photos) {
     const { detections } = await detector.detect(await open(ref, detector.spec), {
@@ -69,7 +86,7 @@ export async function agreementWithEmbedded(
 ): Promise<((trial: readonly TrialPhoto[]) => number | undefined) | undefined> {
   try {
     const { card } = await loadDetector(EMBEDDED, pool);
-    const reference = await tryDetector(pool, card, photos, open);
+    const reference = await tryDetector(pool, { card }, photos, open);
     const boxes = (trial: readonly TrialPhoto[]) => trial.map(({ detections }) => detections);
     return (trial) => agreement(boxes(trial), boxes(reference));
   } catch (thrown) {

@@ -1,4 +1,4 @@
-import { categoriesOf } from '../formats/detector-labels.js';
+import { categoriesOf, isPrompted } from '../formats/detector-labels.js';
 import { printable, quoted, VgrError } from '../formats/fault.js';
 import { type LabelNames, parseLabelFile } from '../formats/label-list.js';
 import { type DetectorCard, holdsWeightsOf } from '../formats/model-card.js';
@@ -11,10 +11,11 @@ import { readTextIfThere } from '../io/text-file.js';
 import { photoOpener } from './engine.js';
 import { inferenceSettings } from './inference-settings.js';
 import { bestTrial, POOR_AGREEMENT, type Trial } from './model-choice.js';
-import { draftCard, type ModelClaims } from './model-draft.js';
+import { type DraftedCard, draftCard, type ModelClaims } from './model-draft.js';
 import { type ModelFacts, nameOfFile, readModelFacts } from './model-facts.js';
-import { trialPhotos } from './model-trial.js';
+import { TRIAL_NAMES, trialPhotos } from './model-trial.js';
 import type { Printer } from './printer.js';
+import { draftPrompted, tokenizerOfKnown } from './prompted-draft.js';
 
 /** The flags of `vgr models add`, as the parser gives them. */
 export interface AddFlags extends ModelClaims {
@@ -63,9 +64,10 @@ export async function addModelCommand(
     if (known) printer.note(`note: the card of ${name} describes this file`);
     const open = photoOpener(PHOTO_LIMIT);
     const first = photos[0] && { ref: photos[0], open };
+    const parts = { name, facts, claims: flags, names, pool, photo: first, printer };
     const draft = known
-      ? { card: known.card, guessed: { labels: false, pixels: false } }
-      : await draftCard({ name, facts, claims: flags, names, pool, photo: first, printer });
+      ? await draftOfKnown(known.card, path)
+      : await (facts.inputs.text ? draftPrompted(parts) : draftCard(parts));
     const trial = await bestTrial(draft, photos, open, pool, printer);
     await show(trial, printer);
     const { card } = trial;
@@ -91,6 +93,14 @@ function knownModel(
   );
 }
 
+async function draftOfKnown(card: DetectorCard, path: string): Promise<DraftedCard> {
+  return {
+    card,
+    guessed: { labels: false, pixels: false },
+    ...(isPrompted(card) && { tokenizer: await tokenizerOfKnown(card, path) }),
+  };
+}
+
 function refuseTaken(name: string, models: readonly StoredModel[]): void {
   if (!models.some(({ card }) => card.name === name)) return;
   throw new VgrError('USAGE', `there is a model ${quoted(name)} already`, {
@@ -110,9 +120,11 @@ async function readLabels(path: string): Promise<LabelNames> {
 
 async function show({ card, shown, agreed }: Trial, printer: Printer): Promise<void> {
   const { input, family, name } = card;
-  const labels = categoriesOf(card).length;
+  const labels = isPrompted(card)
+    ? `asked for ${TRIAL_NAMES.join(', ')}`
+    : `${categoriesOf(card).length} labels`;
   await printer.data(
-    `${name}: ${family}, ${input.width} x ${input.height}, ${input.channels}, ${labels} labels\n`,
+    `${name}: ${family}, ${input.width} x ${input.height}, ${input.channels}, ${labels}\n`,
   );
   for (const { image, detections } of shown) {
     const best = detections

@@ -1,3 +1,4 @@
+import { isPrompted } from '../formats/detector-labels.js';
 import { asVgrError } from '../formats/fault.js';
 import { type Device, deviceText, parseDevice, planDevices } from '../inference/device.js';
 import { inferenceSettings } from './inference-settings.js';
@@ -67,7 +68,7 @@ async function measure(name: string, device: Device, runs: number): Promise<Benc
     throughput: rounded(together.rate),
     sessions,
     threads: settings.threads,
-    batch: together.card.input.batch === 'any' ? batchSize : 1,
+    batch: together.card.input.batch === 'any' && !isPrompted(together.card) ? batchSize : 1,
   };
 }
 

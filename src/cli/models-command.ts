@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { asVgrError, quoted, VgrError } from '../formats/fault.js';
 import { CARD_NAME, holdsWeightsOf, type ModelCard } from '../formats/model-card.js';
 import { isEncoder, readEncoder } from '../io/encoder-files.js';
+import { furtherFiles, furtherPath, readFurther } from '../io/model-files.js';
 import { removeModel } from '../io/model-install.js';
 import { modelsFolder } from '../io/model-place.js';
 import { recallModel } from '../io/model-record.js';
@@ -17,7 +18,7 @@ interface ListedModel {
   readonly bytes: number | null;
   readonly licence: string;
   readonly source: string;
-  /** Where the weights lie; null while they are not here. */
+  /** Where the weights lie; null while they or another file of the model are not here. */
   readonly weights: string | null;
   /** Whether these very weights were held against the card when they were last loaded. */
   readonly verified: boolean;
@@ -40,7 +41,10 @@ export async function listModelsCommand(
   return broken.length === 0 ? 0 : 2;
 }
 
-async function listedModel({ card, weights }: StoredModel): Promise<ListedModel> {
+async function listedModel(model: StoredModel): Promise<ListedModel> {
+  const { card } = model;
+  const isWhole = furtherFiles(model).every(({ file }) => furtherPath(model, file) !== undefined);
+  const weights = isWhole ? model.weights : undefined;
   const record = weights === undefined ? undefined : await recallModel(card.name, resolve(weights));
   return {
     name: card.name,
@@ -57,7 +61,7 @@ async function listedModel({ card, weights }: StoredModel): Promise<ListedModel>
 
 /** Of the weights and all further files that are known. */
 function wholeBytes(card: ModelCard, weights: number): number {
-  const files = card.kind === 'encoder' ? card.files : [];
+  const files = card.kind === 'refiner' ? [] : (card.files ?? []);
   return files.reduce((sum, { bytes = 0 }) => sum + bytes, weights);
 }
 
@@ -110,7 +114,10 @@ export async function verifyModelsCommand(
 async function verdict(model: StoredModel, printer: Printer): Promise<boolean> {
   try {
     if (isEncoder(model)) await readEncoder(model);
-    else await readVerified(model);
+    else {
+      await readVerified(model);
+      for (const file of furtherFiles(model)) await readFurther(model, file);
+    }
     await printer.data(`${model.card.name}: as its card says\n`);
     return true;
   } catch (thrown) {

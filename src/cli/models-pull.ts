@@ -55,12 +55,12 @@ export async function pullModelsCommand(
   return 0;
 }
 
-function tell({ how, sha256 }: Pulled, name: string, printer: Printer): void {
+function tell({ how, pinned }: Pulled, name: string, printer: Printer): void {
   if (how === 'here') printer.note(`${name} is here already`);
   if (how === 'shared') printer.note(`${name}: taken from the cache of the Hugging Face hub`);
-  if (how === 'pinned') {
+  for (const [file, sha256] of pinned ?? []) {
     printer.note(
-      `note: the card of ${name} had no sha256; it is pinned to what came, ${sha256}. Compare it with the publisher's.`,
+      `note: the card of ${name} had no sha256 for ${file}; it is pinned to what came, ${sha256}. Compare it with the publisher's.`,
     );
   }
 }

@@ -108,6 +108,7 @@ export async function refineCommand(
       interruption,
     });
   } finally {
+    engine.closing();
     await opened.close();
     await sinks.folder?.close();
   }

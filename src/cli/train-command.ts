@@ -103,6 +103,7 @@ export async function trainCommand(command: TrainCommand): Promise<number> {
       await folder.close();
     }
   } finally {
+    engine.closing();
     await engine.pool.close();
   }
 }

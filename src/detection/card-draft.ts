@@ -26,6 +26,9 @@ const HABITS: Readonly<Record<DetectorFamilyName, FamilyHabit>> = {
   detr: habit(640, 'stretch', 0, 'unit', 'rgb', 0.05, null),
   deim: habit(640, 'stretch', 0, 'unit', 'rgb', 0.05, null),
   ssd: habit(300, 'stretch', 0, 'byte', 'rgb', 0.05, null),
+  'grounding-dino': habit(800, 'stretch', 0, 'imagenet', 'rgb', 0.1, null),
+  owlv2: habit(960, 'letterbox', 128, 'clip', 'rgb', 0.05, null),
+  owlvit: habit(768, 'stretch', 0, 'clip', 'rgb', 0.05, null),
 };
 
 /** NanoDet's own mean and deviation, of pixels in 0..255, blue first. */

@@ -1,5 +1,6 @@
 import type { DetectorCard, ExtraInput } from '../formats/model-card.js';
 import type { OnnxOutline, TensorPort } from '../formats/onnx-outline.js';
+import type { PromptInput } from '../formats/prompt-input.js';
 import { portText } from './signature.js';
 
 /** Which of a graph's inputs takes the photo, and what the others take. */
@@ -13,6 +14,14 @@ export interface GraphInputs {
   readonly extra: readonly (Omit<ExtraInput, 'dims'> & {
     readonly dims: ExtraInput['dims'] | undefined;
   })[];
+  /** Of a graph that is asked in words. */
+  readonly text?: TextInputs;
+}
+
+/** The inputs for a prompt, and what the graph fixes of their dimensions [prompts, tokens]. */
+export interface TextInputs extends Pick<PromptInput, 'ids' | 'mask' | 'types' | 'type'> {
+  readonly prompts: number | undefined;
+  readonly length: number | undefined;
 }
 
 /**
@@ -31,14 +40,19 @@ export function readInputs({ inputs }: Pick<OnnxOutline, 'inputs'>): GraphInputs
     return `expected a graph for one photo a run or any number, got one for ${photosARun}`;
   }
   const extra: GraphInputs['extra'][number][] = [];
+  const words = new Map<TextRole, TensorPort>();
   for (const port of inputs) {
     if (port === image) continue;
+    const role = textRole(port);
     const read = readExtra(port);
-    if (read === undefined) {
-      return `expected inputs for a photo, its size or its mask, got ${portText(port)}`;
+    if (role) words.set(role, port);
+    else if (read) extra.push(read);
+    else {
+      return `expected inputs for a photo, its size, its mask or a prompt (${Object.keys(TEXT_ROLES).join(', ')}), got ${portText(port)}`;
     }
-    extra.push(read);
   }
+  const text = textInputs(words);
+  if (typeof text === 'string') return text;
   const layout = layoutOf(image)!;
   const [, a, b, c] = image.dims;
   const [height, width] = layout === 'nchw' ? [b, c] : [a, b];
@@ -52,6 +66,37 @@ export function readInputs({ inputs }: Pick<OnnxOutline, 'inputs'>): GraphInputs
       height: fixed(height),
     },
     extra,
+    ...(text && { text }),
+  };
+}
+
+/** Names of the inputs for a prompt, as Hugging Face's exports call them. */
+const TEXT_ROLES = { input_ids: 'ids', attention_mask: 'mask', token_type_ids: 'types' } as const;
+
+type TextRole = (typeof TEXT_ROLES)[keyof typeof TEXT_ROLES];
+
+function textRole({ name, type, dims }: TensorPort): TextRole | undefined {
+  if (dims.length !== 2 || (type !== 'int64' && type !== 'int32')) return undefined;
+  return TEXT_ROLES[name as keyof typeof TEXT_ROLES];
+}
+
+/** @returns the reason in words where a part is missing */
+function textInputs(words: ReadonlyMap<TextRole, TensorPort>): TextInputs | string | undefined {
+  if (words.size === 0) return undefined;
+  const ids = words.get('ids');
+  const mask = words.get('mask');
+  const got = [...words.values()].map(portText).join(', ');
+  if (!ids || !mask || mask.type !== ids.type) {
+    return `expected inputs input_ids and attention_mask of one type for a prompt, got ${got}`;
+  }
+  const types = words.get('types');
+  return {
+    ids: ids.name,
+    mask: mask.name,
+    ...(types && { types: types.name }),
+    type: ids.type as TextInputs['type'],
+    prompts: fixed(ids.dims[0]),
+    length: fixed(ids.dims[1]),
   };
 }
 

@@ -7,11 +7,12 @@ import type { NamedTensors, Tensor } from './tensor.js';
 /** A model by name and how its input takes pixels. */
 export interface PixelTaker {
   readonly name: string;
-  readonly input: Omit<DetectorCard['input'], 'fit' | 'fill'>;
+  readonly input: Omit<DetectorCard['input'], 'fit' | 'fill'> & { readonly fit?: string };
 }
 
 /**
- * The rasters as the input that the card describes, with the further inputs that it names. A single raster of a `uint8` graph is handed over without a copy.
+ * The rasters as the input that the card describes, with the further inputs that it names. A single raster of a `uint8` graph
+ * is handed over without a copy. Where the size of a raster hangs on its photo, all are of one size.
  * @throws {CardMismatch} when a raster is not of the card's size, there is none, or more than the graph takes at once
  */
 export function packRasters(rasters: readonly RgbRaster[], card: PixelTaker): NamedTensors {
@@ -21,28 +22,29 @@ export function packRasters(rasters: readonly RgbRaster[], card: PixelTaker): Na
       `${card.name}: expected ${batch === 1 ? 'one raster' : 'rasters'}, got ${rasters.length}`,
     );
   }
+  const size: ImageSize = card.input.fit === 'shorter-side' ? rasters[0]! : card.input;
   for (const { width, height, data } of rasters) {
-    if (
-      width !== card.input.width ||
-      height !== card.input.height ||
-      data.length !== width * height * 3
-    ) {
+    if (width !== size.width || height !== size.height || data.length !== width * height * 3) {
       throw new CardMismatch(
-        `${card.name}: expected rasters of ${card.input.width} x ${card.input.height}, got ${width} x ${height} with ${data.length} bytes`,
+        `${card.name}: expected rasters of ${size.width} x ${size.height}, got ${width} x ${height} with ${data.length} bytes`,
       );
     }
   }
   const inputs: Record<string, Tensor> = {
-    [name]: type === 'uint8' ? packBytes(rasters, card) : packFloats(rasters, card),
+    [name]: type === 'uint8' ? packBytes(rasters, card, size) : packFloats(rasters, card, size),
   };
   for (const extra of card.input.extra ?? []) {
-    inputs[extra.name] = packExtra(extra, rasters.length, card.input);
+    inputs[extra.name] = packExtra(extra, rasters.length, size);
   }
   return inputs;
 }
 
-function packBytes(rasters: readonly RgbRaster[], { name, input }: PixelTaker): Tensor {
-  const { width, height, layout, channels } = input;
+function packBytes(
+  rasters: readonly RgbRaster[],
+  { name, input }: PixelTaker,
+  { width, height }: ImageSize,
+): Tensor {
+  const { layout, channels } = input;
   if (layout !== 'nhwc' || channels !== 'rgb') {
     throw new CardMismatch(
       `${name}: expected nhwc and rgb for a uint8 input, got ${layout} and ${channels}`,
@@ -57,8 +59,12 @@ function packBytes(rasters: readonly RgbRaster[], { name, input }: PixelTaker): 
   return { type: 'uint8', data, dims };
 }
 
-function packFloats(rasters: readonly RgbRaster[], { input }: PixelTaker): Tensor {
-  const { width, height, layout, channels, scale, mean, std } = input;
+function packFloats(
+  rasters: readonly RgbRaster[],
+  { input }: PixelTaker,
+  { width, height }: ImageSize,
+): Tensor {
+  const { layout, channels, scale, mean, std } = input;
   const area = width * height;
   const data = new Float32Array(rasters.length * area * 3);
   const [step, plane] = layout === 'nchw' ? [1, area] : [3, 1];
@@ -81,14 +87,15 @@ function packFloats(rasters: readonly RgbRaster[], { input }: PixelTaker): Tenso
 }
 
 function packExtra(
-  { type, holds, dims }: ExtraInput,
+  { type, holds, dims: fixed }: ExtraInput,
   batch: number,
   { width, height }: ImageSize,
 ): Tensor {
+  const dims = holds === 'pixel-mask' ? [height, width] : fixed;
   const each = dims.reduce((product, size) => product * size, 1);
   const pair = holds === 'width-height' ? [width, height] : [height, width];
   const values = Array.from({ length: batch * each }, (_, place) =>
-    holds === 'ones' ? 1 : pair[place % 2]!,
+    holds === 'ones' || holds === 'pixel-mask' ? 1 : pair[place % 2]!,
   );
   return { type, data: numbersOf(type, values), dims: [batch, ...dims] };
 }

@@ -1,3 +1,4 @@
+import type { Category } from '../formats/coco-categories.js';
 import { classesOf } from '../formats/detector-labels.js';
 import type { DetectorCard } from '../formats/model-card.js';
 import { areaXyxy, type BoxXyxy, clipXyxy, type ImageSize } from '../geometry/box.js';
@@ -13,6 +14,8 @@ export interface Proposal {
   /** 0..1 */
   readonly score: number;
   readonly classIndex: number;
+  /** In place of the name of its class. */
+  readonly label?: string;
 }
 
 /** The class scores of one cell: `classes` values from `offset` on. */
@@ -56,8 +59,8 @@ export function finishProposals(
     nmsIou = card.decoding.nmsIou ?? undefined,
     classes,
   }: Pick<DecodeOptions, 'maxDetections' | 'nmsIou' | 'classes'>,
+  categories: readonly (Category | undefined)[] = classesOf(card),
 ): Detection[] {
-  const categories = classesOf(card);
   const isWanted = ({ classIndex }: Proposal): boolean => {
     const category = categories[classIndex];
     return category !== undefined && (classes === undefined || classes.includes(category.name));
@@ -68,12 +71,17 @@ export function finishProposals(
   const kept =
     nmsIou === undefined ? sorted : suppressOverlaps(sorted.slice(0, SUPPRESSION_LIMIT), nmsIou);
   const detections: Detection[] = [];
-  for (const { boxXyxy, score, classIndex } of kept) {
+  for (const { boxXyxy, score, classIndex, label } of kept) {
     if (detections.length === maxDetections) break;
     const inPhoto = clipXyxy(rasterToPhotoXyxy(boxXyxy, image, card.input), image);
     if (!(areaXyxy(inPhoto) > 0)) continue;
     const category = categories[classIndex]!;
-    detections.push({ boxXyxy: inPhoto, score, label: category.name, categoryId: category.id });
+    detections.push({
+      boxXyxy: inPhoto,
+      score,
+      label: label ?? category.name,
+      categoryId: category.id,
+    });
   }
   return detections;
 }

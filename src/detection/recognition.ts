@@ -1,3 +1,4 @@
+import type { ClosedFamilyName } from '../formats/detector-outputs.js';
 import type { DetectorCard, DetectorFamilyName } from '../formats/model-card.js';
 import type { ImageSize } from '../geometry/box.js';
 import { cellCount, gridLevels } from './grid.js';
@@ -53,18 +54,22 @@ export const FAMILY_SHAPES: Readonly<Record<DetectorFamilyName, string>> = {
   detr: '[batch, queries, logits] and [batch, queries, 4]',
   deim: '[batch, boxes] labels, [batch, boxes, 4], [batch, boxes] scores, with an input orig_target_sizes',
   ssd: '[batch, boxes, 4], [batch, boxes] scores, [batch, boxes] classes, and perhaps [batch] counts',
+  'grounding-dino':
+    '[prompts, queries, tokens] logits and [prompts, queries, 4], with inputs input_ids, attention_mask, token_type_ids',
+  owlv2: '[1, patches, prompts] logits and [1, patches, 4], with inputs input_ids, attention_mask',
+  owlvit: 'the same as owlv2',
 };
 
-/** The families whose shapes the graph has; the likeliest first. */
+/** The families with labels of their own whose shapes the graph has; the likeliest first. */
 export function recogniseDetector(graph: ObservedGraph): Recognition[] {
-  return (Object.keys(RECOGNISERS) as DetectorFamilyName[]).flatMap((family) => {
+  return (Object.keys(RECOGNISERS) as ClosedFamilyName[]).flatMap((family) => {
     const found = RECOGNISERS[family](graph);
     return found ? [{ family, ...found }] : [];
   });
 }
 
 /** Families that share a shape are told apart by the number of cells, so those with more conditions come first. */
-const RECOGNISERS: Readonly<Record<DetectorFamilyName, Recogniser>> = {
+const RECOGNISERS: Readonly<Record<ClosedFamilyName, Recogniser>> = {
   'nanodet-plus': (graph) => {
     const output = onlyOutput(graph);
     const [, cells, length = 0] = output?.tensor.dims ?? [];

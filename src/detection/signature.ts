@@ -21,7 +21,12 @@ export interface Disagreement {
 export function disagreements(card: DetectorCard, graph: GraphSignature): Disagreement[] {
   const { input } = card;
   const byName = new Map(graph.inputs.map((port) => [port.name, port]));
-  const known = new Set([input.name, ...(input.extra ?? []).map(({ name }) => name)]);
+  const words = textPorts(card);
+  const known = new Set([
+    input.name,
+    ...(input.extra ?? []).map(({ name }) => name),
+    ...words.map(({ name }) => name),
+  ]);
   const image = byName.get(input.name);
   const found: Disagreement[] = [];
   if (image === undefined) {
@@ -38,6 +43,7 @@ export function disagreements(card: DetectorCard, graph: GraphSignature): Disagr
       card: `${name} ${type}`,
     });
   }
+  found.push(...textDisagreements(card, words, byName));
   for (const port of graph.inputs) {
     if (known.has(port.name)) continue;
     found.push({ field: 'input.extra', graph: portText(port), card: 'nothing for it' });
@@ -55,20 +61,62 @@ export function disagreements(card: DetectorCard, graph: GraphSignature): Disagr
   return found;
 }
 
+interface TextPort {
+  readonly role: string;
+  readonly name: string;
+  /** Prompts and tokens that go in; undefined where it is any number. */
+  readonly dims: readonly (number | undefined)[];
+}
+
+/** The inputs for a prompt that the card names. */
+function textPorts({ family, input: { text, batch } }: DetectorCard): TextPort[] {
+  if (!text) return [];
+  const photos = batch === 'any' ? undefined : batch;
+  const shared = text.prompts === 'any' ? undefined : text.prompts;
+  const prompts = family === 'grounding-dino' ? photos : shared;
+  const length = text.padded ? text.length : undefined;
+  return (['ids', 'mask', 'types'] as const).flatMap((role) => {
+    const name = text[role];
+    return name === undefined ? [] : [{ role, name, dims: [prompts, length] }];
+  });
+}
+
+function textDisagreements(
+  { input: { text } }: DetectorCard,
+  words: readonly TextPort[],
+  byName: ReadonlyMap<string, TensorPort>,
+): Disagreement[] {
+  return words.flatMap(({ role, name, dims }) => {
+    const port = byName.get(name);
+    const fits =
+      port?.type === text?.type &&
+      port?.dims.length === dims.length &&
+      dims.every((size, axis) => isSize(port.dims[axis]!, size));
+    if (fits) return [];
+    return {
+      field: `input.text.${role}`,
+      graph: port ? portText(port) : 'none',
+      card: `${name} ${text?.type} [${dims.map((size) => size ?? 'any').join(',')}]`,
+    };
+  });
+}
+
 function imageDisagreements({ input }: DetectorCard, image: TensorPort): Disagreement[] {
   const found: Disagreement[] = [];
   if (image.type !== input.type) {
     found.push({ field: 'input.type', graph: image.type, card: input.type });
   }
   const { width, height, layout, batch } = input;
-  const sides = layout === 'nchw' ? [3, height, width] : [height, width, 3];
+  const open = input.fit === 'shorter-side';
+  const [rows, columns] = open ? [undefined, undefined] : [height, width];
+  const sides = layout === 'nchw' ? [3, rows, columns] : [rows, columns, 3];
   const [photos, ...rest] = image.dims;
   const fits = rest.length === 3 && sides.every((size, axis) => isSize(rest[axis]!, size));
   if (!fits) {
     found.push({
       field: 'input',
       graph: `[${image.dims.join(',')}]`,
-      card: `[${batch},${sides.join(',')}] (${layout} of ${width} x ${height})`,
+      card: `[${batch},${sides.map((side) => side ?? 'any').join(',')}] (${layout} of ${width} x ${height})`,
     });
   }
   const fixed = typeof photos === 'number' && photos > 0 ? photos : undefined;
@@ -78,8 +126,8 @@ function imageDisagreements({ input }: DetectorCard, image: TensorPort): Disagre
   return found;
 }
 
-/** Sizes that are names, or negative, are known at run time only. */
-function isSize(dim: number | string, size: number): boolean {
+/** Sizes that are names, or negative, are known at run time only; without a size the graph must leave it open. */
+function isSize(dim: number | string, size: number | undefined): boolean {
   return typeof dim === 'string' || dim < 0 || dim === size;
 }
 

@@ -18,9 +18,29 @@ export const FAMILY_OUTPUTS = {
   detr: { roles: [['logits', 'boxes']], grid: false, activation: true },
   deim: { roles: [['labels', 'boxes', 'scores']], grid: false, activation: false },
   ssd: { roles: [['boxes', 'scores', 'classes']], grid: false, activation: false },
+  'grounding-dino': { roles: [['logits', 'boxes']], grid: false, activation: false },
+  owlv2: { roles: [['logits', 'boxes']], grid: false, activation: false },
+  owlvit: { roles: [['logits', 'boxes']], grid: false, activation: false },
 } as const satisfies Record<string, FamilyOutputs>;
 
 export type DetectorFamilyName = keyof typeof FAMILY_OUTPUTS;
+
+/** Families that are asked in words. */
+export const PROMPTED_FAMILY_NAMES = [
+  'grounding-dino',
+  'owlv2',
+  'owlvit',
+] as const satisfies DetectorFamilyName[];
+
+export type PromptedFamilyName = (typeof PROMPTED_FAMILY_NAMES)[number];
+
+/** Families with labels of their own. */
+export type ClosedFamilyName = Exclude<DetectorFamilyName, PromptedFamilyName>;
+
+/** Whether detectors of the family are asked in words. */
+export function isPromptedFamily(family: DetectorFamilyName): family is PromptedFamilyName {
+  return (PROMPTED_FAMILY_NAMES as readonly DetectorFamilyName[]).includes(family);
+}
 
 export const FAMILY_NAMES = Object.keys(FAMILY_OUTPUTS) as DetectorFamilyName[];
 

@@ -4,6 +4,8 @@ import { z } from 'zod';
 export interface HubInput {
   readonly width?: number;
   readonly height?: number;
+  /** Lengths that the shorter side is brought to and that the longer one keeps below, where the size hangs on the photo. */
+  readonly sides?: { readonly shorter: number; readonly longer: number };
   /** As a card's `input` has them. */
   readonly scale: number;
   readonly mean: readonly [number, number, number];
@@ -43,12 +45,19 @@ export function parsePreprocessor(json: unknown): HubInput | undefined {
   const edge = typeof size === 'number' ? size : size?.shortest_edge;
   const width = typeof size === 'object' ? (size.width ?? edge) : edge;
   const height = typeof size === 'object' ? (size.height ?? edge) : edge;
+  const sides =
+    typeof size === 'object' ? sidesOf(size.shortest_edge, size.longest_edge) : undefined;
   const normalised = do_normalize !== false && image_mean !== undefined && image_std !== undefined;
   return {
     ...(width !== undefined && { width }),
     ...(height !== undefined && { height }),
+    ...(sides && { sides }),
     scale: do_rescale === false ? 1 : (rescale_factor ?? 1 / 255),
     mean: normalised ? image_mean : [0, 0, 0],
     std: normalised ? image_std : [1, 1, 1],
   };
+}
+
+function sidesOf(shorter: number | undefined, longer: number | undefined): HubInput['sides'] {
+  return shorter === undefined || longer === undefined ? undefined : { shorter, longer };
 }

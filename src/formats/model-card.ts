@@ -3,8 +3,10 @@ import { type CardFault, cardFaults } from './card-fault.js';
 import {
   CARD_NAME,
   external,
+  type FurtherFile,
   fileName,
   fraction,
+  furtherFile,
   isRemote,
   positiveInteger,
   sha256,
@@ -15,19 +17,27 @@ import {
 
 export type { CardFault } from './card-fault.js';
 export { CARD_NAME, isSafeAddress } from './card-parts.js';
-export type { DetectorFamilyName } from './detector-outputs.js';
+export type { DetectorFamilyName, PromptedFamilyName } from './detector-outputs.js';
 
-import { FAMILY_NAMES, FAMILY_OUTPUTS, rolesText } from './detector-outputs.js';
+import {
+  type DetectorFamilyName,
+  FAMILY_NAMES,
+  FAMILY_OUTPUTS,
+  isPromptedFamily,
+  type PromptedFamilyName,
+  rolesText,
+} from './detector-outputs.js';
 import { encoderCard } from './encoder-card.js';
+import { type PromptInput, promptInput } from './prompt-input.js';
 import { refinerCard } from './refiner-card.js';
 
 /** A further input of a graph, the same for every photo. */
 const extraInput = z.strictObject({
   name: text,
   type: z.enum(['float32', 'int32', 'int64']),
-  /** The raster's width and height, its height and width, or ones throughout. */
-  holds: z.enum(['width-height', 'height-width', 'ones']),
-  /** Dimensions after the batch; [2] for sizes. */
+  /** The raster's width and height, its height and width, ones throughout, or ones for the raster's rows and columns. */
+  holds: z.enum(['width-height', 'height-width', 'ones', 'pixel-mask']),
+  /** Dimensions after the batch; [2] for sizes, [] where the raster decides. */
   dims: z.array(positiveInteger),
 });
 
@@ -43,13 +53,15 @@ const input = z.strictObject({
   height: positiveInteger,
   /** `any`: the batch dimension is free; 1: one photo a run. */
   batch: z.union([z.literal('any'), z.literal(1)]),
-  fit: z.enum(['stretch', 'letterbox', 'letterbox-centre']),
+  fit: z.enum(['stretch', 'letterbox', 'letterbox-centre', 'shorter-side']),
   fill: z.int().min(0).max(255),
   channels: z.enum(['rgb', 'bgr']),
   scale: z.number().positive(),
   mean: triple,
   std: z.tuple([z.number().positive(), z.number().positive(), z.number().positive()]),
   extra: z.array(extraInput).optional(),
+  /** Of models that are asked in words. */
+  text: promptInput.optional(),
 });
 
 const decoding = z.strictObject({
@@ -68,11 +80,15 @@ const decoding = z.strictObject({
   activation: z.enum(['sigmoid', 'softmax']).optional(),
   /** Number of the first label where the graph names classes by number; 0 where absent. */
   firstClass: z.int().min(0).optional(),
+  /** Score from which on a token of the prompt is part of a box's label. */
+  textScore: fraction.optional(),
 });
 
 const labels = z.union([
   z.literal('coco-80'),
   z.literal('coco-91'),
+  /** It finds what it is asked for. */
+  z.literal('prompts'),
   z.array(z.strictObject({ id: z.int().min(0), name: text })).min(1),
 ]);
 
@@ -92,6 +108,8 @@ const detectorCard = z
     alternates: z.array(z.strictObject({ sha256, publisher: text })).optional(),
     /** Files beside `file` to which the graph moved its weights. */
     external: external.optional(),
+    /** Further files of the model. */
+    files: z.array(furtherFile).optional(),
     licence: text,
     citation: text,
     source,
@@ -120,7 +138,51 @@ const detectorCard = z
     if (card.sha256 === undefined && !isRemote(card.source)) {
       need(['sha256'], 'the sha256 of the weights, hexadecimal');
     }
+    for (const [index, { sha256: sum }] of (card.files ?? []).entries()) {
+      if (sum === undefined && !isRemote(card.source)) {
+        context.addIssue({
+          code: 'custom',
+          path: ['files', index, 'sha256'],
+          message: 'the sha256 of the file, hexadecimal',
+        });
+      }
+    }
+    checkPrompts(card, need);
   });
+
+/** What holds of models that are asked in words, and only of them. */
+function checkPrompts(
+  card: {
+    readonly family: DetectorFamilyName;
+    readonly labels: z.output<typeof labels>;
+    readonly files?: readonly FurtherFile[] | undefined;
+    readonly input: z.output<typeof input>;
+  },
+  need: (path: string[], message: string) => void,
+): void {
+  const { family, files = [] } = card;
+  const { text: prompt, fit } = card.input;
+  if (isPromptedFamily(family)) {
+    if (!prompt)
+      need(
+        ['input', 'text'],
+        `what the graph takes of a prompt, as family ${family} is asked in words`,
+      );
+    if (card.labels !== 'prompts')
+      need(['labels'], `"prompts", as family ${family} is asked in words`);
+  } else {
+    if (prompt) need(['input', 'text'], `nothing, as family ${family} is not asked in words`);
+    if (card.labels === 'prompts') need(['labels'], `the labels that family ${family} knows`);
+    if (fit === 'shorter-side')
+      need(['input', 'fit'], `a raster of one size, as family ${family} takes`);
+  }
+  for (const role of ['tokenizer', 'config'] as const) {
+    const named = prompt?.[role];
+    if (named !== undefined && !files.some(({ file }) => file === named)) {
+      need(['input', 'text', role], 'the name of one of `files`');
+    }
+  }
+}
 
 const modelCard = z.discriminatedUnion('kind', [detectorCard, encoderCard, refinerCard]);
 
@@ -129,6 +191,12 @@ export type DetectorCard = Readonly<z.output<typeof detectorCard>>;
 export type ModelCard = Readonly<z.output<typeof modelCard>>;
 export type ModelSource = DetectorCard['source'];
 export type ExtraInput = z.output<typeof extraInput>;
+
+/** The card of a detector that is asked in words. */
+export type PromptedCard = DetectorCard & {
+  readonly family: PromptedFamilyName;
+  readonly input: { readonly text: PromptInput };
+};
 
 export type CardResult =
   | { readonly ok: true; readonly card: ModelCard }

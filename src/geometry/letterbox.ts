@@ -1,12 +1,32 @@
 import type { BoxXyxy, ImageSize } from './box.js';
 import type { RasterSpec } from './raster.js';
 
+/** Size of the raster that a photo becomes. */
+export function rasterSize(photo: ImageSize, spec: RasterSpec): ImageSize {
+  if (spec.fit !== 'shorter-side') return { width: spec.width, height: spec.height };
+  const shorter = Math.min(photo.width, photo.height);
+  const longer = Math.max(photo.width, photo.height);
+  // As the processor of Grounding DINO rounds: the bound is kept, the longer side is cut off.
+  const bound = (spec.width * shorter) / longer;
+  const factor = Math.min(spec.height, bound);
+  const short = Math.max(1, spec.height > bound ? Math.round(bound) : spec.height);
+  if (short === shorter && longer <= spec.width)
+    return { width: photo.width, height: photo.height };
+  const long = Math.max(1, Math.floor((factor * longer) / shorter));
+  return photo.width <= photo.height
+    ? { width: short, height: long }
+    : { width: long, height: short };
+}
+
 /**
  * The photo's rectangle inside the raster, whole raster pixels, at least 1 by 1. A photo of 640 by 480 letterboxed to
  * 512 by 512 fills `{x1: 0, y1: 0, x2: 512, y2: 384}`; centred, `{x1: 0, y1: 64, x2: 512, y2: 448}`.
  */
 export function contentXyxy(photo: ImageSize, spec: RasterSpec): BoxXyxy {
-  if (spec.fit === 'stretch') return { x1: 0, y1: 0, x2: spec.width, y2: spec.height };
+  if (spec.fit === 'stretch' || spec.fit === 'shorter-side') {
+    const { width, height } = rasterSize(photo, spec);
+    return { x1: 0, y1: 0, x2: width, y2: height };
+  }
   const scale = Math.min(spec.width / photo.width, spec.height / photo.height);
   const width = Math.min(spec.width, Math.max(1, Math.round(photo.width * scale)));
   const height = Math.min(spec.height, Math.max(1, Math.round(photo.height * scale)));

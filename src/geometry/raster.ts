@@ -10,10 +10,12 @@ export interface RgbRaster extends ImageSize {
  * `stretch`: both sides to the model's size, the aspect ratio is lost.
  * `letterbox`: scaled by one factor to fit, placed at the top left, the rest is filled with `fill` (0..255).
  * `letterbox-centre`: the same, centred.
+ * `shorter-side`: the raster is the photo scaled by one factor, so that its shorter side is `height`, or less where its longer
+ * one would exceed `width`.
  */
-export type FitMode = 'stretch' | 'letterbox' | 'letterbox-centre';
+export type FitMode = 'stretch' | 'letterbox' | 'letterbox-centre' | 'shorter-side';
 
-/** The raster a detector asks for, pixels. */
+/** The raster a detector asks for, pixels; with `shorter-side` the limits of it. */
 export interface RasterSpec extends ImageSize {
   readonly fit: FitMode;
   /** Grey level of the border, 0..255; only for the letterboxes. */

@@ -1,5 +1,6 @@
 import type { Detection, FeatureMap } from '../detection/detection.js';
 import type { PixelTaker } from '../detection/packing.js';
+import type { TokenizedPrompt } from '../detection/prompt.js';
 import type { GraphSignature } from '../detection/signature.js';
 import type { NamedTensors } from '../detection/tensor.js';
 import type { DetectorCard } from '../formats/model-card.js';
@@ -25,6 +26,8 @@ export interface DetectOptions {
 export interface DetectItem {
   readonly raster: RgbRaster;
   readonly image: ImageSize;
+  /** For a detector that is asked in words: what one run asks of the photo. */
+  readonly prompts?: readonly TokenizedPrompt[];
 }
 
 export interface LoadRequest {
@@ -97,6 +100,8 @@ export interface DetectReply {
   readonly results: readonly {
     readonly detections: readonly Detection[];
     readonly featureMap?: FeatureMap;
+    /** What each prompt finds, where there were any; `detections` is empty then. */
+    readonly answers?: readonly (readonly Detection[])[];
     readonly raster: RgbRaster;
   }[];
 }

@@ -7,7 +7,9 @@ import * as ort from 'onnxruntime-node';
 import { detectorFamily } from '../detection/families.js';
 import { CardMismatch } from '../detection/family.js';
 import { packRasters } from '../detection/packing.js';
+import { promptedFamily } from '../detection/prompted-family.js';
 import type { NamedTensors, Tensor } from '../detection/tensor.js';
+import { isPrompted } from '../formats/detector-labels.js';
 import type { TensorPort } from '../formats/onnx-outline.js';
 import type {
   DetectReply,
@@ -96,7 +98,27 @@ async function runSession(
   return outputs;
 }
 
-async function detect({ model, card, items, options }: DetectRequest): Promise<Outcome> {
+/** Photos of a detector that is asked in words go one by one: their prompts make the batch. */
+async function ask({ model, card, items, options }: DetectRequest): Promise<Outcome> {
+  if (!isPrompted(card)) throw new CardMismatch(`family ${card.family} is not asked in words`);
+  const family = promptedFamily(card.family);
+  const results: DetectReply['results'][number][] = [];
+  for (const { raster, image, prompts = [] } of items) {
+    const outputs = await runSession(
+      sessionOf(model),
+      family.pack(raster, prompts, card),
+      family.outputNames(card),
+    );
+    const answers = family.decode(outputs, image, prompts, card, options);
+    results.push({ detections: [], answers, raster });
+  }
+  const transfer = items.map(({ raster }) => raster.data.buffer as ArrayBuffer);
+  return { reply: { results } satisfies DetectReply, transfer };
+}
+
+async function detect(request: DetectRequest): Promise<Outcome> {
+  const { model, card, items, options } = request;
+  if (items[0]?.prompts) return ask(request);
   const family = detectorFamily(card.family);
   const outputs = await runSession(
     sessionOf(model),

@@ -36,6 +36,16 @@ export function remoteFile(source: ModelSource, environment = process.env): Remo
   };
 }
 
+/** Where a further file of a model comes from: `path` in the hub's repository, else beside the weights. */
+export function sourceBeside(
+  source: ModelSource,
+  { file, path }: { readonly file: string; readonly path?: string | undefined },
+): ModelSource {
+  if ('url' in source) return { ...source, url: new URL(path ?? file, source.url).href };
+  if (!('hub' in source)) return source;
+  return { ...source, path: path ?? `${source.path.replace(/[^/]*$/, '')}${file}` };
+}
+
 /** Where the hub's own clients keep the same file, if they have brought it. */
 export function sharedCachePath(source: HubSource, environment = process.env): string {
   const { HF_HUB_CACHE, HF_HOME, XDG_CACHE_HOME } = environment;

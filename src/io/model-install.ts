@@ -32,6 +32,13 @@ export async function installModel(
       const from = await externalPath(file, weights);
       await writeFileAtomic(join(partial, file), createReadStream(from));
     }
+    for (const { file } of card.kind === 'detector' ? (card.files ?? []) : []) {
+      const from = await besidePath(weights, file);
+      if (from === undefined) {
+        throw new VgrError('MODEL_MISSING', `${quoted(file)} is not beside ${quoted(weights)}`);
+      }
+      await writeFileAtomic(join(partial, file), createReadStream(from));
+    }
     await writeFileAtomic(join(partial, 'card.json'), [cardText(card)]);
     await rename(partial, folder);
   } catch (thrown) {
@@ -68,10 +75,24 @@ export async function removeModel(name: string, modelsFolder: string): Promise<b
 
 /** A file beside a model or one folder above it, as the Hugging Face hub lays them out; undefined where there is none. */
 export async function readBeside(weights: string, name: string): Promise<string | undefined> {
+  const path = await besidePath(weights, name);
+  return path === undefined ? undefined : readFile(path, 'utf8').catch(() => undefined);
+}
+
+/** The same as bytes. */
+export async function readBytesBeside(
+  weights: string,
+  name: string,
+): Promise<Uint8Array | undefined> {
+  const path = await besidePath(weights, name);
+  return path === undefined ? undefined : readFile(path).catch(() => undefined);
+}
+
+async function besidePath(weights: string, name: string): Promise<string | undefined> {
   const folder = dirname(resolve(weights));
   for (const place of [folder, dirname(folder)]) {
-    const text = await readFile(join(place, name), 'utf8').catch(() => undefined);
-    if (text !== undefined) return text;
+    const path = join(place, name);
+    if ((await stat(path).catch(() => undefined))?.isFile()) return path;
   }
   return undefined;
 }

@@ -1,10 +1,12 @@
 import { copyFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { EncoderCard } from '../formats/encoder-card.js';
 import { quoted, VgrError } from '../formats/fault.js';
-import { type DetectorCard, holdsWeightsOf } from '../formats/model-card.js';
+import { type DetectorCard, holdsWeightsOf, type ModelSource } from '../formats/model-card.js';
 import { type Brought, download } from './download.js';
 import { makeFolder } from './folder.js';
-import { remoteFile, sharedCachePath, stallLimit } from './hub.js';
+import { remoteFile, sharedCachePath, sourceBeside, stallLimit } from './hub.js';
+import { furtherPath } from './model-files.js';
 import { writeCard } from './model-install.js';
 import type { StoredModel } from './model-store.js';
 import { sha256OfFile } from './model-weights.js';
@@ -24,64 +26,141 @@ export interface Pulled {
   /** `here`: it was there already; `shared`: taken from the cache of the hub's clients; `pinned`: its sha256 is new. */
   readonly how: 'here' | 'shared' | 'downloaded' | 'pinned';
   readonly sha256: string;
+  /** Checksums that are new, by file. */
+  readonly pinned?: ReadonlyMap<string, string>;
+}
+
+/** Cards of models that may lie on a network. */
+type RemoteCard = DetectorCard | EncoderCard;
+
+/** One file of a model. */
+interface Part {
+  readonly file: string;
+  readonly source: ModelSource;
+  readonly sha256?: string | undefined;
+  readonly bytes?: number | undefined;
+  /** Where it lies by now. */
+  readonly here: string | undefined;
+  readonly isRight: (checksum: string) => boolean;
 }
 
 /**
- * Brings the weights of a model into the user's folder of models. Weights that a card does not pin yet are pinned by a card
- * of the user's own.
+ * Brings the files of a model into the user's folder of models. What a card does not pin yet is pinned by a card of the
+ * user's own.
  * @throws VgrError USAGE, DOWNLOAD_FAILED, MODEL_CORRUPT, DISK_FULL, OUTPUT_BUSY, OUTPUT_UNWRITABLE, CONFIG_INVALID
  */
 export async function pullModel(model: StoredModel, options: PullOptions): Promise<Pulled> {
-  const { card, weights } = model;
-  if (card.kind !== 'detector' || !('url' in card.source || 'hub' in card.source)) {
+  const { card } = model;
+  if (card.kind === 'refiner' || !('url' in card.source || 'hub' in card.source)) {
     throw notRemote(model);
   }
-  if (weights !== undefined && card.sha256 !== undefined) {
-    const sha256 = await sha256OfFile(weights);
-    if (holdsWeightsOf(card, sha256)) return { path: weights, how: 'here', sha256 };
+  const parts = partsOf(model, card, options.modelsFolder);
+  const here = await Promise.all(parts.map(holdsPart));
+  const [weights] = parts as [Part, ...Part[]];
+  if (here.every((sum) => sum !== undefined)) {
+    return { path: weights.here!, how: 'here', sha256: here[0]! };
   }
   const folder = join(options.modelsFolder, card.name);
   const lock = await lockOutput(folder);
   try {
-    const target = join(folder, card.file);
-    const shared = await takeShared(card, target);
-    if (shared) return { path: target, how: 'shared', sha256: shared };
-    const { sha256, bytes } = await bring(card, target, options);
-    if (card.sha256 !== undefined) return { path: target, how: 'downloaded', sha256 };
-    await writeCard({ ...card, sha256, bytes }, options.modelsFolder);
-    return { path: target, how: 'pinned', sha256 };
+    const brought: Pulled[] = [];
+    const pinned = new Map<string, string>();
+    let current: RemoteCard = card;
+    for (const [index, part] of parts.entries()) {
+      const sum = here[index];
+      if (sum !== undefined) {
+        brought.push({ path: part.here!, how: 'here', sha256: sum });
+        continue;
+      }
+      const { bytes, ...one } = await pullPart(part, join(folder, part.file), options);
+      brought.push(one);
+      if (one.how !== 'pinned') continue;
+      // At once: what is whole need not come again where the next file fails.
+      current = pinnedCard(current, part.file, { sha256: one.sha256, bytes: bytes! });
+      await writeCard(current, options.modelsFolder);
+      pinned.set(part.file, one.sha256);
+    }
+    const did = (how: Pulled['how']): boolean => brought.some((one) => one.how === how);
+    const how = did('pinned') ? 'pinned' : did('downloaded') ? 'downloaded' : 'shared';
+    return { ...brought[0]!, how, ...(pinned.size > 0 && { pinned }) };
   } finally {
     await lock.release();
   }
 }
 
-function bring(card: DetectorCard, target: string, options: PullOptions): Promise<Brought> {
-  const { sha256, bytes } = card;
-  const alternates = card.alternates ?? [];
-  return download({
-    ...remoteFile(card.source),
+/** The weights first, then what the graph keeps elsewhere, then the rest. */
+function partsOf(model: StoredModel, card: RemoteCard, userFolder: string): Part[] {
+  const { source, sha256, bytes, alternates = [] } = card;
+  const same = (sum: string | undefined) => (checksum: string) => checksum === sum;
+  const further = [...(card.external ?? []), ...(card.files ?? [])].map(
+    (one): Part => ({
+      file: one.file,
+      source: sourceBeside(source, one),
+      sha256: one.sha256,
+      bytes: one.bytes,
+      here: furtherPath(model, one.file, userFolder),
+      isRight: same(one.sha256),
+    }),
+  );
+  const weights: Part = {
+    file: card.file,
+    source,
+    sha256,
+    // Other exports of the same weights are of other sizes.
+    bytes: alternates.length === 0 ? bytes : undefined,
+    here: model.weights,
+    isRight: (checksum) => holdsWeightsOf(card, checksum),
+  };
+  return [weights, ...further];
+}
+
+/** Checksum of a part that is here and right; undefined where it is to be brought. */
+async function holdsPart({ here, sha256, isRight }: Part): Promise<string | undefined> {
+  if (here === undefined || sha256 === undefined) return undefined;
+  const checksum = await sha256OfFile(here);
+  return isRight(checksum) ? checksum : undefined;
+}
+
+async function pullPart(
+  part: Part,
+  target: string,
+  options: PullOptions,
+): Promise<Pulled & { readonly bytes?: number }> {
+  const shared = await takeShared(part, target);
+  if (shared) return { path: target, how: 'shared', sha256: shared };
+  const { sha256, isRight, bytes } = part;
+  const brought = await download({
+    ...remoteFile(part.source),
     target,
-    pinned:
-      sha256 === undefined
-        ? undefined
-        : {
-            sha256,
-            isRight: (checksum) => holdsWeightsOf(card, checksum),
-            // Other exports of the same weights are of other sizes.
-            bytes: alternates.length === 0 ? bytes : undefined,
-          },
+    pinned: sha256 === undefined ? undefined : { sha256, isRight, bytes },
     stallMs: stallLimit(),
     signal: options.signal,
     onProgress: options.onProgress,
   });
+  return {
+    path: target,
+    how: sha256 === undefined ? 'pinned' : 'downloaded',
+    sha256: brought.sha256,
+    bytes: brought.bytes,
+  };
+}
+
+/** The card with the checksum of one of its files. */
+function pinnedCard<Card extends RemoteCard>(card: Card, file: string, sum: Brought): Card {
+  if (file === card.file) return { ...card, ...sum };
+  const files = card.files?.map((one) => (one.file === file ? { ...one, ...sum } : one));
+  return { ...card, ...(files && { files }) };
 }
 
 /** Copies the file out of the cache that the hub's own clients share, where it is the pinned one. */
-async function takeShared(card: DetectorCard, target: string): Promise<string | undefined> {
-  if (!('hub' in card.source) || card.sha256 === undefined) return undefined;
-  const cached = sharedCachePath(card.source);
+async function takeShared(
+  { source, sha256: pinned, isRight }: Part,
+  target: string,
+): Promise<string | undefined> {
+  if (!('hub' in source) || pinned === undefined) return undefined;
+  const cached = sharedCachePath(source);
   const sha256 = await sha256OfFile(cached).catch(() => undefined);
-  if (sha256 === undefined || !holdsWeightsOf(card, sha256)) return undefined;
+  if (sha256 === undefined || !isRight(sha256)) return undefined;
   const partial = `${target}.partial`;
   try {
     await makeFolder(join(target, '..'));

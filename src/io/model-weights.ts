@@ -29,7 +29,7 @@ export async function readVerified(
   { card, folder, weights }: Pick<StoredModel, 'card' | 'folder' | 'weights'>,
   kind: 'graph' | 'file' = 'graph',
 ): Promise<VerifiedModel> {
-  if (weights === undefined) throw missingWeights(card, join(folder, card.file));
+  if (weights === undefined) throw missingFile(card, join(folder, card.file));
   const file = await readShared(weights);
   const view = new Uint8Array(file);
   const sha256 = createHash('sha256').update(view).digest('hex');
@@ -111,7 +111,7 @@ async function readExternal(
       );
     }
     const bytes = await readFile(path).catch(() => undefined);
-    if (bytes === undefined) throw missingWeights(card, path);
+    if (bytes === undefined) throw missingFile(card, path);
     const sha256 = createHash('sha256').update(bytes).digest('hex');
     if (sha256 !== named.sha256) throw otherFile(path, named, sha256, bytes.length);
     total += bytes.length;
@@ -160,7 +160,8 @@ function tooLarge(path: string, size: number): VgrError {
   );
 }
 
-function otherFile(
+/** A file that is not the one that the card pins. */
+export function otherFile(
   path: string,
   named: { readonly sha256?: string | undefined; readonly bytes?: number | undefined },
   sha256: string,
@@ -175,7 +176,8 @@ function otherFile(
   );
 }
 
-function unpinned(card: ModelCard, path: string): VgrError {
+/** A file that no card pins yet. */
+export function unpinned(card: ModelCard, path: string): VgrError {
   return new VgrError(
     'MODEL_CORRUPT',
     `${quoted(path)}: the card of ${quoted(card.name)} has no sha256 yet, so the file cannot be verified`,
@@ -183,7 +185,8 @@ function unpinned(card: ModelCard, path: string): VgrError {
   );
 }
 
-function missingWeights(card: ModelCard, path: string): VgrError {
+/** A file of a model that is not there. */
+export function missingFile(card: ModelCard, path: string): VgrError {
   const { source, name } = card;
   let hint = `\`vgr models pull ${name}\` brings it`;
   if ('package' in source) hint = 'the build makes it: `npm run build`';

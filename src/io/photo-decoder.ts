@@ -3,7 +3,7 @@ import { readFile, stat } from 'node:fs/promises';
 import sharp from 'sharp';
 import { printable, quoted, VgrError } from '../formats/fault.js';
 import type { BoxXyxy, ImageSize } from '../geometry/box.js';
-import { contentXyxy } from '../geometry/letterbox.js';
+import { contentXyxy, rasterSize } from '../geometry/letterbox.js';
 import type { RasterSpec, RgbRaster } from '../geometry/raster.js';
 import {
   type DecodingHeader,
@@ -84,10 +84,11 @@ async function openAdmitted(
     const { size, hasAlpha, header } = await measurePhoto(bytes, path, maxPixels);
     signal?.throwIfAborted();
     const content = contentXyxy(size, spec);
+    const whole = { ...spec, ...rasterSize(size, spec) };
     const data = await decodeWithin(memory, { path, header, fileBytes: bytes.length }, () =>
-      decode(bytes, content, spec, { hasAlpha, maxPixels }),
+      decode(bytes, content, whole, { hasAlpha, maxPixels }),
     );
-    const raster = { width: spec.width, height: spec.height, data };
+    const raster = { width: whole.width, height: whole.height, data };
     return { size, raster, contentXyxy: content, sha256 };
   } catch (thrown) {
     signal?.throwIfAborted();

@@ -298,7 +298,7 @@ describe('a graph that is no detector is told from what was expected', () => {
     const { code, stderr } = await add({ ...PLAN, image, extra });
     expect(code).toBe(3);
     expect(errorOf(stderr)).toContain(
-      'expected inputs for a photo, its size or its mask, got input_ids int64 [1,2]',
+      'expected inputs input_ids and attention_mask of one type for a prompt, got input_ids int64 [1,2]',
     );
   });
 

@@ -301,7 +301,9 @@ describe('vgr models pull', () => {
     writeFileSync(join(models, 'tiny', 'tiny.onnx.partial'), 'of another time');
     const run = await pull(models);
     expect(run.code).toBe(0);
-    expect(run.stderr).toContain(`had no sha256; it is pinned to what came, ${SHA256}`);
+    expect(run.stderr).toContain(
+      `had no sha256 for tiny.onnx; it is pinned to what came, ${SHA256}`,
+    );
     expect(server.ranges[0]).toBe('-');
     const card = JSON.parse(readFileSync(join(models, 'tiny', 'card.json'), 'utf8'));
     expect(card).toMatchObject({ sha256: SHA256, bytes: FILE.length });

@@ -26,11 +26,13 @@ describe('the cards of the detectors', () => {
     expect(result).toMatchObject({ ok: true, card: { name } });
   });
 
-  it('are nine', () => {
+  it('are eleven', () => {
     expect(detectorNames).toEqual([
       'centernet',
       'dfine-s',
+      'grounding-dino-tiny',
       'nanodet-plus-m-416',
+      'owlv2-base',
       'picodet-s-320',
       'picodet-s-416',
       'rfdetr-nano',
@@ -47,6 +49,61 @@ describe('the cards of the detectors', () => {
     expect(holdsWeightsOf(card, card.sha256 ?? '')).toBe(true);
     expect(holdsWeightsOf(card, card.alternates?.[0]?.sha256 ?? '')).toBe(true);
     expect(holdsWeightsOf(card, '0'.repeat(64))).toBe(false);
+  });
+});
+
+describe('the card of a detector that is asked in words', () => {
+  const owl = cardJson('owlv2-base');
+  const input = owl.input as Record<string, unknown>;
+  const text = input.text as Record<string, unknown>;
+  const faults = (changes: Record<string, unknown>): readonly CardFault[] => {
+    const result = parseModelCard({ ...owl, ...changes });
+    return result.ok ? [] : result.faults;
+  };
+
+  it('finds nothing by itself', () => {
+    const result = parseModelCard(owl);
+    if (!result.ok || result.card.kind !== 'detector') throw new Error('not a card');
+    expect(categoriesOf(result.card)).toEqual([]);
+  });
+
+  it('says what goes in, by which tokeniser, and has no labels', () => {
+    const { text: _, ...wordless } = input;
+    expect(faults({ input: wordless })).toMatchObject([{ path: 'input.text', got: 'nothing' }]);
+    expect(faults({ labels: 'coco-80' })).toMatchObject([{ path: 'labels', got: '"coco-80"' }]);
+    expect(faults({ files: [] })).toMatchObject([
+      { path: 'input.text.tokenizer', expected: 'the name of one of `files`' },
+      { path: 'input.text.config' },
+    ]);
+    expect(faults({ input: { ...input, text: { ...text, length: 0 } } })).toMatchObject([
+      { path: 'input.text.length', got: '0' },
+    ]);
+  });
+
+  it('pins its files, unless a first download will', () => {
+    const [tokenizer, config] = owl.files as Record<string, unknown>[];
+    const { sha256: _, ...loose } = tokenizer!;
+    expect(faults({ files: [loose, config] })).toEqual([]);
+    expect(faults({ files: [loose, config], source: { added: 'model.onnx' } })).toMatchObject([
+      { path: 'files[0].sha256', got: 'nothing' },
+    ]);
+    expect(faults({ files: [{ ...tokenizer, file: '../tokenizer.json' }, config] })).toMatchObject([
+      { path: 'files[0].file' },
+      { path: 'input.text.tokenizer' },
+    ]);
+  });
+
+  it('alone is asked in words', () => {
+    expect(faultsWith({ labels: 'prompts' })).toMatchObject([{ path: 'labels' }]);
+    const closed = cardJson('centernet').input as Record<string, unknown>;
+    expect(faultsWith({ input: { ...closed, text } })).toMatchObject([
+      { path: 'input.text' },
+      { path: 'input.text.tokenizer' },
+      { path: 'input.text.config' },
+    ]);
+    expect(faultsWith({ input: { ...closed, fit: 'shorter-side' } })).toMatchObject([
+      { path: 'input.fit' },
+    ]);
   });
 });
 
@@ -68,7 +125,7 @@ describe('a card that is not valid', () => {
       { input: { ...input, fit: 'squash' } },
       {
         path: 'input.fit',
-        expected: '"stretch" or "letterbox" or "letterbox-centre"',
+        expected: '"stretch" or "letterbox" or "letterbox-centre" or "shorter-side"',
         got: '"squash"',
       },
     ],
@@ -90,7 +147,11 @@ describe('a card that is not valid', () => {
     [
       'labels of no known form',
       { labels: 'coco-90' },
-      { path: 'labels', expected: '"coco-80" or "coco-91" or an array', got: '"coco-90"' },
+      {
+        path: 'labels',
+        expected: '"coco-80" or "coco-91" or "prompts" or an array',
+        got: '"coco-90"',
+      },
     ],
     [
       'an output that the family reads',

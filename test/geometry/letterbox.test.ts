@@ -1,6 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { contentXyxy, photoToRasterXyxy, rasterToPhotoXyxy } from '../../src/geometry/letterbox.js';
+import {
+  contentXyxy,
+  photoToRasterXyxy,
+  rasterSize,
+  rasterToPhotoXyxy,
+} from '../../src/geometry/letterbox.js';
 
 const side = fc.integer({ min: 1, max: 20_000 });
 const size = fc.record({ width: side, height: side });
@@ -45,6 +50,39 @@ describe('contentXyxy', () => {
             1e-6 * (1 + photo.width + photo.height),
           );
         }
+      }),
+    );
+  });
+});
+
+describe('a raster whose size the photo decides', () => {
+  const spec = { width: 1333, height: 800, fit: 'shorter-side' as const, fill: 0 };
+
+  it.each([
+    // As the processor of Grounding DINO gives them.
+    [640, 480, 1066, 800],
+    [480, 640, 800, 1066],
+    [1000, 300, 1333, 400],
+    [300, 1000, 400, 1333],
+    [500, 500, 800, 800],
+    [800, 1200, 800, 1200],
+    [4000, 3000, 1066, 800],
+    [20_000, 1, 1333, 1],
+  ])('brings %i x %i to %i x %i', (width, height, w, h) => {
+    expect(rasterSize({ width, height }, spec)).toEqual({ width: w, height: h });
+    expect(contentXyxy({ width, height }, spec)).toEqual({ x1: 0, y1: 0, x2: w, y2: h });
+  });
+
+  it('is never larger than the limits, nor empty, and fills itself', () => {
+    fc.assert(
+      fc.property(size, (photo) => {
+        const { width, height } = rasterSize(photo, spec);
+        expect(Math.min(width, height)).toBeGreaterThanOrEqual(1);
+        expect(Math.min(width, height)).toBeLessThanOrEqual(800);
+        expect(Math.max(width, height)).toBeLessThanOrEqual(1333);
+        const whole = { x1: 0, y1: 0, x2: photo.width, y2: photo.height };
+        const { x2, y2 } = photoToRasterXyxy(whole, photo, spec);
+        expect([Math.round(x2), Math.round(y2)]).toEqual([width, height]);
       }),
     );
   });

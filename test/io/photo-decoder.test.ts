@@ -54,6 +54,15 @@ describe('openPhoto', () => {
     }
   });
 
+  it("gives a raster of the photo's own proportions where the specification says so", async () => {
+    const spec = { width: 200, height: 48, fit: 'shorter-side', fill: 0 } as const;
+    const { raster, contentXyxy } = await openPhoto(`${FORMATS}/reference.png`, spec);
+    expect([raster.width, raster.height, raster.data.length]).toEqual([64, 48, 64 * 48 * 3]);
+    expect(contentXyxy).toEqual({ x1: 0, y1: 0, x2: 64, y2: 48 });
+    const half = await openPhoto(`${FORMATS}/reference.png`, { ...STRETCH, height: 48 });
+    expect(difference(raster, half.raster)).toBe(0);
+  });
+
   it.each([
     ['baseline.jpg', 5],
     ['progressive.jpeg', 5],

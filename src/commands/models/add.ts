@@ -40,7 +40,7 @@ Labels and pixels are read from the graph's metadata and from config.json and pr
     }),
     pixels: Flags.option({
       summary:
-        'what goes in: 0..1, 0..255, less ImageNet mean over deviation, or -1..1 [default: the usual of the family]',
+        'what goes in: 0..1, 0..255, less ImageNet or CLIP mean over deviation, or -1..1 [default: the usual of the family]',
       env: 'VGR_PIXELS',
       options: PIXEL_ENCODING_NAMES,
     })(),
