@@ -12,6 +12,7 @@ import { deviceText } from '../inference/device.js';
 import type { SessionPool } from '../inference/pool.js';
 import { pooledEncoder } from '../inference/pooled-encoder.js';
 import { cropPhoto } from '../io/crop-decoder.js';
+import type { DecodingMemory } from '../io/decoding-memory.js';
 import { isEncoder, readEncoder, type StoredEncoder } from '../io/encoder-files.js';
 import { contentKey } from '../io/example-cache.js';
 import { rememberModel } from '../io/model-record.js';
@@ -151,11 +152,12 @@ async function openEncoder(model: StoredEncoder, pool: SessionPool): Promise<Ope
 export function cropMatching(
   { card, encoder }: OpenedEncoder,
   flags: { readonly 'max-pixels': number },
+  memory?: DecodingMemory,
 ): CropMatching {
   const { width, height, fit, fill } = card.image;
   const spec = { width, height, fit, fill };
   return new CropMatching(encoder, ({ path }, boxes) =>
-    cropPhoto(path, boxes, spec, { maxPixels: flags['max-pixels'] }),
+    cropPhoto(path, boxes, spec, { maxPixels: flags['max-pixels'], memory }),
   );
 }
 

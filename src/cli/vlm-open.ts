@@ -89,7 +89,7 @@ export async function openAnyRefiner(
     ...(small.order && { order: small.order }),
     settings: settingsOf(small),
     features: small.features,
-    ...cropsOf(small, flags),
+    ...cropsOf(small, flags, options.memory),
     inFlight: 0,
     close: async () => undefined,
   };
@@ -102,8 +102,12 @@ function settingsOf({ model, encoder }: SmallRefiner): RunSettings {
   };
 }
 
-function cropsOf({ encoder }: SmallRefiner, flags: OpenRefinerFlags): Pick<OpenedRefiner, 'crops'> {
-  const matching = encoder && cropMatching(encoder, flags);
+function cropsOf(
+  { encoder }: SmallRefiner,
+  flags: OpenRefinerFlags,
+  memory: DecodingMemory,
+): Pick<OpenedRefiner, 'crops'> {
+  const matching = encoder && cropMatching(encoder, flags, memory);
   return matching ? { crops: (ref) => matching.of(ref) } : {};
 }
 
@@ -164,7 +168,7 @@ async function openCascade(
     ...large,
     refiner: createCascade({ small: small.refiner, large: large.refiner, quota, tally }),
     features: small.features,
-    ...cropsOf(small, flags),
+    ...cropsOf(small, flags, options.memory),
     rasterSide: PLAIN_SIDE,
     settings: {
       ...large.settings,

@@ -1,6 +1,7 @@
 import sharp from 'sharp';
 import { type BoxXyxy, clipXyxy, type ImageSize } from '../geometry/box.js';
 import type { RgbRaster } from '../geometry/raster.js';
+import { decodeWithin, readWithin } from './decoding-memory.js';
 import {
   BACKDROP,
   DEFAULT_MAX_PIXELS,
@@ -41,13 +42,26 @@ export async function cropPhoto(
   path: string,
   boxes: readonly BoxXyxy[],
   spec: CropSpec,
-  { maxPixels = DEFAULT_MAX_PIXELS, signal }: OpenPhotoOptions = {},
+  options: OpenPhotoOptions = {},
+): Promise<RgbRaster[]> {
+  return readWithin(options.memory, path, (memory) =>
+    cropAdmitted(path, boxes, spec, { ...options, memory }),
+  );
+}
+
+async function cropAdmitted(
+  path: string,
+  boxes: readonly BoxXyxy[],
+  spec: CropSpec,
+  { maxPixels = DEFAULT_MAX_PIXELS, signal, memory }: OpenPhotoOptions,
 ): Promise<RgbRaster[]> {
   const bytes = await readPhotoFile(path, signal);
   try {
-    const { size, hasAlpha } = await measurePhoto(bytes, path, maxPixels);
+    const { size, hasAlpha, header } = await measurePhoto(bytes, path, maxPixels);
     signal?.throwIfAborted();
-    const whole = await decodeWhole(bytes, size, { hasAlpha, maxPixels });
+    const whole = await decodeWithin(memory, { path, header, fileBytes: bytes.length }, () =>
+      decodeWhole(bytes, size, { hasAlpha, maxPixels }),
+    );
     return await Promise.all(boxes.map((box) => crop(whole, scaledBox(box, size, whole), spec)));
   } catch (thrown) {
     signal?.throwIfAborted();
