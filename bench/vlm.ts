@@ -21,7 +21,8 @@ import { median, print, rounded } from './vgr.js';
 const LATENCY_MS = 50;
 const CONCURRENCY = 32;
 const REQUESTS = 1000;
-const FIRST = '<think>hm</think><function>get_extra_ref_result()</function>';
+/** As a server gives it that honours stop strings. */
+const FIRST = '<think>hm</think><function>get_extra_ref_result()';
 const SECOND = '<rethink>so</rethink><answer>{"bbox_2d": [1, 2, 300, 200]}</answer>';
 /** The boxes of the tools stand at the end of a request, behind the picture. */
 const TAIL = 4096;

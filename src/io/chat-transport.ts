@@ -2,6 +2,7 @@ import type OpenAI from 'openai';
 import type { ChatCompletion, ChatCompletionChunk } from 'openai/resources/chat/completions';
 import type { Stream } from 'openai/streaming';
 import { ChatFault, kindOfStatus, retryAfterOf, safeWords } from './chat-fault.js';
+import { type MarkedBody, PictureBytes } from './chat-picture-bytes.js';
 import { OVERFLOWN, type ReadReply, readStream, readWhole } from './chat-reply.js';
 import { ChatWatch, type WatchLimits } from './chat-watch.js';
 import { Wire, WireOverflow } from './chat-wire.js';
@@ -26,8 +27,13 @@ export type ChatBody = Readonly<Record<string, unknown>> & {
 const BYTES_PER_TOKEN = 4096;
 const BYTES_AROUND = 256 * 1024;
 const DEFAULT_TOKENS = 4096;
-/** Tells the fetch below how long a reply may be; it does not go out. */
-const LIMIT_HEADER = 'x-vgr-most-bytes';
+
+/** What the library hands through to the fetch below. */
+interface FetchInit extends RequestInit {
+  readonly pictures?: MarkedBody['pictures'];
+  /** Bytes of the reply at which it is given up. */
+  readonly mostBytes?: number;
+}
 
 /** The official client library, open. */
 interface Library {
@@ -39,6 +45,7 @@ interface Library {
 export class ChatTransport {
   readonly #server: ChatServer;
   readonly #wire = new Wire();
+  readonly #pictures = new PictureBytes();
   #library: Promise<Library> | undefined;
 
   constructor(server: ChatServer) {
@@ -51,14 +58,13 @@ export class ChatTransport {
     try {
       const library = await this.#open();
       const { stream } = this.#server;
+      const { body: short, pictures } = this.#pictures.marked({
+        ...body,
+        ...(stream && { stream: true, stream_options: { include_usage: true } }),
+      });
+      const fetchOptions: FetchInit = { pictures, mostBytes: byteLimit(body) };
       const response = await library.client.chat.completions
-        .create(
-          {
-            ...body,
-            ...(stream && { stream: true, stream_options: { include_usage: true } }),
-          } as never,
-          { signal: watch.signal, headers: { [LIMIT_HEADER]: String(byteLimit(body)) } },
-        )
+        .create(short as never, { signal: watch.signal, fetchOptions: fetchOptions as never })
         .asResponse();
       return await this.#read(response, body, { ...library, watch });
     } catch (thrown) {
@@ -115,21 +121,23 @@ export class ChatTransport {
   }
 
   /** Of what the library would send only this goes out: its own headers tell of the machine. */
-  #fetch(url: string | URL | Request, init: RequestInit | undefined): Promise<Response> {
-    const given = new Headers(init?.headers);
+  #fetch(url: string | URL | Request, init: FetchInit = {}): Promise<Response> {
+    const given = new Headers(init.headers);
     const type = given.get('content-type');
     const { key } = this.#server;
     return this.#wire.fetch(String(url), {
-      method: init?.method ?? 'GET',
+      method: init.method ?? 'GET',
       headers: {
         accept: given.get('accept') ?? '*/*',
         'user-agent': 'vgr',
         ...(type !== null && { 'content-type': type }),
         ...(key !== undefined && { authorization: `Bearer ${key}` }),
       },
-      ...(typeof init?.body === 'string' && { body: init.body }),
-      ...(init?.signal && { signal: init.signal }),
-      mostBytes: Number(given.get(LIMIT_HEADER) ?? BYTES_AROUND),
+      ...(typeof init.body === 'string' && {
+        body: this.#pictures.pieces(init.body, init.pictures ?? new Map()),
+      }),
+      ...(init.signal && { signal: init.signal }),
+      mostBytes: init.mostBytes ?? BYTES_AROUND,
     });
   }
 

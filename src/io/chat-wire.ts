@@ -5,7 +5,8 @@ import https from 'node:https';
 export interface WireRequest {
   readonly method: string;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body?: string;
+  /** In pieces, which go out one after another. */
+  readonly body?: readonly Buffer[];
   readonly signal?: AbortSignal;
   /** Bytes of the reply at which it is given up. */
   readonly mostBytes: number;
@@ -32,13 +33,13 @@ export class Wire {
   ): Promise<Response> {
     const url = new URL(address);
     const secure = url.protocol === 'https:';
-    const bytes = body === undefined ? undefined : Buffer.from(body, 'utf8');
+    const length = body?.reduce((sum, { byteLength }) => sum + byteLength, 0);
     return new Promise((resolve, reject) => {
       const request = (secure ? https : http).request(url, {
         method,
         headers: {
           ...headers,
-          ...(bytes && { 'content-length': bytes.byteLength }),
+          ...(length !== undefined && { 'content-length': length }),
         },
         agent: this.#agents[secure ? 'https:' : 'http:'],
         ...(signal && { signal }),
@@ -52,7 +53,8 @@ export class Wire {
           }),
         );
       });
-      request.end(bytes);
+      for (const piece of body ?? []) request.write(piece);
+      request.end();
     });
   }
 }

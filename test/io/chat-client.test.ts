@@ -420,6 +420,30 @@ it('sends what is asked for, and no field that is taken away', async () => {
   expect(server.bodies[0]).not.toHaveProperty('temperature');
 });
 
+it('sends every picture whole, whatever the words look like', async () => {
+  const server = await serve(() => TEXT);
+  const { chat } = client(server.url);
+  const sent = Array.from({ length: 40 }, (_, index): ChatRequest['messages'] => {
+    const url = `data:image/png;base64,${'A'.repeat(1000 + index)}`;
+    const second = 'data:image/jpeg;base64,/+9=';
+    const words = index % 2 ? `data:image/", "x": "Ä${index}` : `picture-${index}-0- \\u0041`;
+    return [
+      {
+        role: 'user',
+        content: [
+          { type: 'image_url', image_url: { url } },
+          { type: 'text', text: words },
+          { type: 'image_url', image_url: { url: second } },
+        ],
+      },
+      { role: 'assistant', content: url },
+    ];
+  });
+  await Promise.all(sent.map((messages) => chat(request('', { messages }))));
+  const came = server.bodies.map(({ messages }) => JSON.stringify(messages));
+  expect(came.sort()).toEqual(sent.map((messages) => JSON.stringify(messages)).sort());
+});
+
 it('stops by itself where the server passes over stop strings', async () => {
   const text = '<think>a</think><function>get()</function><tool>made up</tool>'.padEnd(3000, '.');
   const server = await serve(() => ({ kind: 'text', text }), { stops: false });
