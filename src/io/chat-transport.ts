@@ -178,7 +178,9 @@ export class ChatTransport {
       readonly error?: { readonly message?: unknown };
     };
     const said = error?.message;
-    const words = this.#words(typeof said === 'string' ? said : messagesOf(thrown));
+    const words = this.#words(
+      elsewhere(headers) ?? (typeof said === 'string' ? said : messagesOf(thrown)),
+    );
     // An error in the middle of a stream has its status in the code, if anywhere.
     const status = told ?? code;
     if (typeof status !== 'number') return new ChatFault('again', words);
@@ -191,6 +193,13 @@ export class ChatTransport {
   #words(text: string): string {
     return safeWords(text, this.#server.key);
   }
+}
+
+/** Where a redirection leads; undefined where it is none. A query of the address may hold secrets. */
+function elsewhere(headers: Headers | undefined): string | undefined {
+  const location = headers?.get('location');
+  if (!location) return undefined;
+  return `it sends requests on to ${location.replace(/[?#].*$/s, '')}; they are not followed`;
 }
 
 /** An error with what caused it: `fetch failed` alone tells nothing. */

@@ -12,6 +12,12 @@ export interface WireRequest {
   readonly mostBytes: number;
 }
 
+/** Statuses of responses that have no body. @see RFC 9110, 15.3.5, 15.3.6, 15.4.5 */
+const WITHOUT_BODY: ReadonlySet<number> = new Set([204, 205, 304]);
+/** Bytes of an event: its reader looks through a line anew with each piece of it. */
+const LONGEST_LINE = 1024 ** 2;
+const LINE_FEED = 10;
+
 /** A reply that is longer than it may be. */
 export class WireOverflow extends Error {}
 
@@ -46,17 +52,27 @@ export class Wire {
       });
       request.on('error', reject);
       request.on('response', (message) => {
-        resolve(
-          new Response(bodyOf(message, mostBytes), {
-            status: message.statusCode ?? 502,
-            headers: headersOf(message),
-          }),
-        );
+        try {
+          resolve(responseOf(message, mostBytes));
+        } catch (error) {
+          message.destroy();
+          reject(error);
+        }
       });
       for (const piece of body ?? []) request.write(piece);
       request.end();
     });
   }
+}
+
+/** @throws Error of a status or a header that no response may have */
+function responseOf(message: http.IncomingMessage, mostBytes: number): Response {
+  const { statusCode: status = 0 } = message;
+  const init = { status, headers: headersOf(message) };
+  if (!(status >= 200 && status <= 599)) throw new Error(`expected an HTTP status, got ${status}`);
+  if (!WITHOUT_BODY.has(status)) return new Response(bodyOf(message, mostBytes), init);
+  message.resume();
+  return new Response(null, init);
 }
 
 function headersOf(message: http.IncomingMessage): Headers {
@@ -69,7 +85,10 @@ function headersOf(message: http.IncomingMessage): Headers {
 
 /** The pieces as they come; who reads slowly slows the connection down. */
 function bodyOf(message: http.IncomingMessage, mostBytes: number): ReadableStream<Uint8Array> {
+  const isStream = message.headers['content-type']?.startsWith('text/event-stream') ?? false;
+  const mostInLine = isStream ? Math.min(LONGEST_LINE, mostBytes) : mostBytes;
   let bytes = 0;
+  let inLine = 0;
   let open = true;
   return new ReadableStream<Uint8Array>({
     start: (controller) => {
@@ -82,7 +101,10 @@ function bodyOf(message: http.IncomingMessage, mostBytes: number): ReadableStrea
       message.on('data', (chunk: Buffer) => {
         if (!open) return;
         bytes += chunk.byteLength;
+        const lineEnd = chunk.lastIndexOf(LINE_FEED);
+        inLine = lineEnd < 0 ? inLine + chunk.byteLength : chunk.byteLength - lineEnd - 1;
         if (bytes > mostBytes) fail(new WireOverflow(`a reply of more than ${mostBytes} bytes`));
+        else if (inLine > mostInLine) fail(new WireOverflow(`a line of ${inLine} bytes`));
         else controller.enqueue(chunk);
         if (open && (controller.desiredSize ?? 0) <= 0) message.pause();
       });

@@ -124,6 +124,8 @@ describe.each([{ stream: true }, { stream: false }])('a reply, stream: $stream',
     ['408', { kind: 'status', status: 408 }],
     ['500', DOWN],
     ['503', { kind: 'status', status: 503 }],
+    ['204, which has no body', { kind: 'status', status: 204 }],
+    ['999, which is no status', { kind: 'status', status: 999 }],
     ['a cut connection', { kind: 'cut' }],
     ['a connection cut in the reply', { kind: 'cut', afterPiece: true }],
     ['a stall in the reply', { kind: 'stall', afterPiece: true }],
@@ -147,6 +149,14 @@ describe.each([{ stream: true }, { stream: false }])('a reply, stream: $stream',
     const { text } = await asked.chat(request());
     expect(text).toBe('four boxes of nothing');
     expect(asked.report()).toMatchObject({ requests: 2, retries: 1 });
+  });
+
+  it('in one line without end is cut off and counts as such', async () => {
+    const body = `data: ${'x'.repeat(2 ** 21)}`;
+    const server = await serve(() => ({ kind: 'raw', type: 'text/event-stream', body }));
+    const asked = client(server.url, { stream });
+    const reply = await asked.chat(request('x', { maxTokens: 4096 }));
+    expect(reply).toEqual({ text: '', finish: 'length' });
   });
 
   it('without end is cut off and counts as such, at the first attempt', async () => {
@@ -276,11 +286,15 @@ describe('giving up', () => {
     const server = await serve(() => ({
       kind: 'status',
       status: 307,
-      headers: { location: `${other.url}/chat/completions` },
+      headers: { location: `${other.url}/chat/completions?token=secret` },
     }));
-    await expect(client(server.url).chat(request())).rejects.toMatchObject({
-      code: 'SERVER_REFUSED',
-    });
+    const fault = await client(server.url)
+      .chat(request())
+      .catch((thrown) => thrown);
+    expect(fault).toMatchObject({ code: 'SERVER_REFUSED' });
+    expect(fault.message).toContain(
+      `status 307: it sends requests on to ${other.url}/chat/completions; they are not followed`,
+    );
     expect(other.bodies).toHaveLength(0);
   });
 
