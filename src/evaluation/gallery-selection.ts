@@ -1,3 +1,4 @@
+import { mixed } from '../random/xoshiro128.js';
 import {
   type AnswerScore,
   OUTCOMES,
@@ -5,7 +6,6 @@ import {
   outcomeOf,
   type ScoredAnswer,
 } from './scored-answer.js';
-import { mixed } from './seeded-random.js';
 
 /** An answer to be shown, and how it ended. */
 export type GalleryEntry = ScoredAnswer & { readonly outcome: Outcome };

@@ -1,4 +1,6 @@
-/** Words made at a time: the state stays in registers meanwhile. */
+import { fillWords, seededState, type Xoshiro128State } from '../random/xoshiro128.js';
+
+/** Words made at a time. */
 const BLOCK = 1024;
 
 /** The Poisson distribution with mean 1 in steps of 2^-16: each weight stands as often as it is likely. */
@@ -20,25 +22,21 @@ function poissonTable(): Uint8Array {
   return table;
 }
 
-/**
- * xoshiro128**, 32 bits a step, period 2^128 - 1. A seed is spread over the state by a mixing function, so that
- * neighbouring seeds give unrelated streams.
- * @see D. Blackman, S. Vigna, "Scrambled Linear Pseudorandom Number Generators", ACM TOMS 47(4), 2021
- */
+/** Random numbers that depend on the seed alone, made in blocks: resampling takes hundreds of millions of them. */
 export class SeededRandom {
-  readonly #state: Int32Array;
+  #state: Xoshiro128State;
   readonly #words = new Uint32Array(BLOCK);
   #next = BLOCK;
 
   /** @param seed any integer; its low 32 bits count */
   constructor(seed: number) {
-    this.#state = Int32Array.from([1, 2, 3, 4], (word) => mixed(seed + word * 0x9e3779b9));
+    this.#state = seededState(seed);
   }
 
   /** A generator that starts at exactly this state; not all four words may be 0. */
-  static fromState(words: readonly [number, number, number, number]): SeededRandom {
+  static fromState(words: Readonly<Xoshiro128State>): SeededRandom {
     const random = new SeededRandom(0);
-    random.#state.set(words);
+    random.#state = [...words];
     return random;
   }
 
@@ -95,31 +93,7 @@ export class SeededRandom {
   }
 
   #refill(): void {
-    let [word0, word1, word2, word3] = this.#state as unknown as [number, number, number, number];
-    const words = this.#words;
-    for (let index = 0; index < BLOCK; index++) {
-      words[index] = Math.imul(rotatedLeft(Math.imul(word1, 5), 7), 9);
-      const shifted = word1 << 9;
-      word2 ^= word0;
-      word3 ^= word1;
-      word1 ^= word2;
-      word0 ^= word3;
-      word2 ^= shifted;
-      word3 = rotatedLeft(word3, 11);
-    }
-    this.#state.set([word0, word1, word2, word3]);
+    fillWords(this.#state, this.#words);
     this.#next = 0;
   }
-}
-
-function rotatedLeft(word: number, bits: number): number {
-  return (word << bits) | (word >>> (32 - bits));
-}
-
-/** The finaliser of MurmurHash3: a bijection of 32-bit words in which every input bit moves every output bit. Signed. */
-export function mixed(word: number): number {
-  let hash = word ^ (word >>> 16);
-  hash = Math.imul(hash, 0x85ebca6b);
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-  return hash ^ (hash >>> 16);
 }

@@ -1,12 +1,12 @@
-/** Four 32-bit words, not all zero: enough to continue a stream of numbers where it stopped. */
-export type RandomState = readonly [number, number, number, number];
+import { fillWords, seededState, type Xoshiro128State } from '../random/xoshiro128.js';
 
-/**
- * Random numbers that depend on the seed alone: xoshiro128**, started through splitmix32.
- * @see Blackman, Vigna 2021, "Scrambled linear pseudorandom number generators"
- */
+/** Enough to continue a stream of numbers where it stopped. */
+export type RandomState = Readonly<Xoshiro128State>;
+
+/** Random numbers that depend on the seed alone. Its state can be kept after any of them. */
 export class RandomStream {
-  #state: [number, number, number, number];
+  readonly #state: Xoshiro128State;
+  readonly #word = new Uint32Array(1);
 
   private constructor(state: RandomState) {
     this.#state = [...state];
@@ -14,14 +14,7 @@ export class RandomStream {
 
   /** `seed`: an integer; its lowest 32 bits count. */
   static fromSeed(seed: number): RandomStream {
-    let word = seed | 0;
-    const next = () => {
-      word = (word + 0x9e3779b9) | 0;
-      let mixed = Math.imul(word ^ (word >>> 16), 0x85ebca6b);
-      mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
-      return (mixed ^ (mixed >>> 16)) >>> 0;
-    };
-    return new RandomStream([next(), next(), next(), next() || 1]);
+    return new RandomStream(seededState(seed));
   }
 
   /** Continues where {@link state} was read. */
@@ -35,17 +28,8 @@ export class RandomStream {
 
   /** An integer in [0, 2^32). */
   word(): number {
-    const s = this.#state;
-    const product = Math.imul(s[1], 5);
-    const result = Math.imul((product << 7) | (product >>> 25), 9) >>> 0;
-    const shifted = s[1] << 9;
-    s[2] ^= s[0];
-    s[3] ^= s[1];
-    s[1] ^= s[2];
-    s[0] ^= s[3];
-    s[2] ^= shifted;
-    s[3] = (s[3] << 11) | (s[3] >>> 21);
-    return result;
+    fillWords(this.#state, this.#word);
+    return this.#word[0]!;
   }
 
   /** A number in [0, 1), a multiple of 2^-32. */

@@ -50,3 +50,9 @@ describe('RandomStream', () => {
     );
   });
 });
+
+test('the numbers of a seed stay as they were', () => {
+  const random = RandomStream.fromSeed(42);
+  expect(random.state).toEqual([939911724, 3948730756, 321366731, 3317318717]);
+  expect([random.word(), random.word(), random.word()]).toEqual([2837322924, 544945897, 479756282]);
+});
