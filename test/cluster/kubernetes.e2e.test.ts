@@ -1,15 +1,10 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { delimiter, join, resolve } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { parseAllDocuments } from 'yaml';
 import { FINAL_FILES, linesFile, shell } from '../support/faults.js';
 import { freshFolder, photoFolder, vgr } from '../support/vgr.js';
-
-// The parser that knip brings.
-const { parseAllDocuments } = createRequire(createRequire(import.meta.url).resolve('knip'))(
-  'yaml',
-) as { parseAllDocuments(text: string): { errors: unknown[]; toJS(): unknown }[] };
 
 interface Container {
   readonly name: string;
