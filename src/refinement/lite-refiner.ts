@@ -3,10 +3,11 @@ import type { BoxXyxy } from '../geometry/box.js';
 import { iouXyxy } from '../geometry/overlap.js';
 import { boxesOfRows, chooseAction, toolPlace } from './lite-decision.js';
 import { type LiteDraft, liteDraft, withCrops, withWordRows } from './lite-example.js';
-import { type Vocabulary, WORD_LIMIT } from './lite-words.js';
+import type { Vocabulary } from './lite-words.js';
 import {
   candidateBucket,
   candidateCount,
+  type PaddedSizes,
   type PolicyExample,
   packPolicyBatch,
   unpackActions,
@@ -34,6 +35,8 @@ export type RunPolicy = (feeds: NamedTensors) => Promise<NamedTensors>;
 
 /** Queries in one run. Always as many rows, filled or not: a query's numbers must not depend on its company. */
 const BATCH = 8;
+/** Words are padded to a multiple of this. */
+const WORD_STEP = 8;
 /** Answers that overlap the tool's more than this are its box; less than the other, another object. */
 const SAME_BOX_IOU = 0.999;
 const SAME_OBJECT_IOU = 0.5;
@@ -105,17 +108,20 @@ async function answerTogether(
   knowledge: LiteKnowledge,
   runPolicy: RunPolicy,
 ): Promise<void> {
-  const bySize = new Map<number, Waiting[]>();
+  const bySize = new Map<string, { readonly sizes: PaddedSizes; readonly all: Waiting[] }>();
   for (const item of waiting) {
-    const size = candidateBucket(candidateCount(item.prepared.example));
-    bySize.set(size, [...(bySize.get(size) ?? []), item]);
+    const sizes = sizesFor(item.prepared.example);
+    const key = `${sizes.candidates} ${sizes.words}`;
+    const known = bySize.get(key);
+    if (known) known.all.push(item);
+    else bySize.set(key, { sizes, all: [item] });
   }
-  const runs = [...bySize].flatMap(([size, all]) =>
+  const runs = [...bySize.values()].flatMap(({ sizes, all }) =>
     batches(all).map(async (batch) => {
       try {
         const replies = await read(
           batch.map(({ prepared }) => prepared.example),
-          size,
+          sizes,
           knowledge.policy,
           runPolicy,
         );
@@ -128,6 +134,15 @@ async function answerTogether(
     }),
   );
   await Promise.all(runs);
+}
+
+/** Sizes of the run that answers an example: they follow from the example alone. */
+function sizesFor(example: PolicyExample): PaddedSizes {
+  return {
+    batch: BATCH,
+    candidates: candidateBucket(candidateCount(example)),
+    words: Math.max(Math.ceil(example.words.length / WORD_STEP) * WORD_STEP, WORD_STEP),
+  };
 }
 
 function batches<T>(items: readonly T[]): readonly (readonly T[])[] {
@@ -147,11 +162,10 @@ async function prepare(
 
 async function read(
   examples: readonly PolicyExample[],
-  candidates: number,
+  sizes: PaddedSizes,
   policy: PolicySettings,
   runPolicy: RunPolicy,
 ): Promise<readonly Reply[]> {
-  const sizes = { batch: BATCH, candidates, words: WORD_LIMIT };
   const outputs = await runPolicy(packPolicyBatch(policy, examples, sizes));
   return examples.map((example, row) => {
     const n = candidateCount(example);

@@ -1,7 +1,8 @@
-import { add, exponential, logarithm, subtract } from './elementwise.js';
+import { matMul } from './contraction.js';
+import { add, exponential, logarithm, multiply, subtract } from './elementwise.js';
 import { compute, type Expression } from './expression.js';
-import { stopGradient } from './layout.js';
-import { axisOf } from './shape.js';
+import { reshape, stopGradient } from './layout.js';
+import { axisOf, type Dimension } from './shape.js';
 
 /** Reduced axes stay, with size 1. */
 function reduce(
@@ -34,10 +35,18 @@ export function softmax(x: Expression): Expression {
   return compute('Softmax', [x], x.shape, { axis: axisOf(x.shape, -1) });
 }
 
-/** log(sum(exp(x))) along the last axis, which stays with size 1. The maximum only guards against overflow. */
+/**
+ * log(sum(exp(x))) along the last axis of a matrix [B, N], which stays with size 1. The maximum only guards against overflow.
+ * The sum is a product with ones: the runtime's ReduceSum adds in an order that depends on where in memory a row starts, so
+ * that the sum of a row would depend on its place in the batch.
+ */
 export function logSumExp(x: Expression): Expression {
+  const [batch, columns] = x.shape as readonly [Dimension, Dimension];
   const shift = stopGradient(maxOver(x, [-1]));
-  return add(shift, logarithm(sumOver(exponential(subtract(x, shift)), [-1])));
+  const terms = exponential(subtract(x, shift));
+  const ones = add(multiply(stopGradient(terms), 0), 1);
+  const sum = matMul(reshape(terms, [batch, 1, columns]), reshape(ones, [batch, columns, 1]));
+  return add(shift, logarithm(reshape(sum, [batch, 1])));
 }
 
 /**
