@@ -56,9 +56,11 @@ export async function openEngine(
   const wanted = wantedOf(flags, card);
   const cut = isPrompted(card) ? new CutPrompts(card) : undefined;
   const onCut = cut?.add ?? (() => undefined);
+  const detector = standingDetector(pool, loaded, { ...wanted, batchSize, onCut });
+  const { calibration } = detector;
   return {
     ...shared,
-    detector: standingDetector(pool, loaded, { ...wanted, batchSize, onCut }),
+    detector,
     closing: () => cut?.tell(printer),
     models: [{ name: card.name, sha256 }],
     settings: {
@@ -67,6 +69,7 @@ export async function openEngine(
       min_score: wanted.minScore,
       max_detections: wanted.maxDetections,
       ...(wanted.nmsIou !== undefined && { nms: wanted.nmsIou }),
+      ...(calibration && { calibration: Object.values(calibration).join(' ') }),
       ...(wanted.classes && { classes: wanted.classes.join(',') }),
     },
   };

@@ -145,6 +145,7 @@ async function photoSource(
             : openUnexamined(ref, parts, rasterSide),
         ),
     ...(detector && { detectorName: detector.name }),
+    ...(detector?.calibration && { calibration: detector.calibration }),
     ...(picture && { picture }),
     ...(crops && { crops }),
   };

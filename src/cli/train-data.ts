@@ -165,6 +165,8 @@ async function examplesOf(group: QueryGroup, maker: ExampleMaker): Promise<reado
       version: FEATURE_VERSION,
       photo: path === undefined ? null : await sha256OfFile(path),
       detector: path === undefined ? null : engine.settings,
+      // As the card tells it, which may be corrected while the weights stay.
+      calibration: path === undefined ? undefined : engine.detector?.calibration,
       tools,
       tool: toolName ?? null,
       encoder: path === undefined ? undefined : encoder?.trace,
@@ -234,9 +236,12 @@ async function exampleOf(
 ): Promise<readonly KnownQuery[]> {
   try {
     const detectorName = photo && engine.detector?.name;
+    const calibration = engine.detector?.calibration;
     const request = requestOf(query, photo, {
       toolName,
-      ...(detectorName !== undefined && { source: { detectorName } }),
+      ...(detectorName !== undefined && {
+        source: { detectorName, ...(calibration && { calibration }) },
+      }),
     });
     const image = photo?.size ?? query.size;
     const truth = truthInside(query, image ?? extentOf([xywhToXyxy(query.truthXywh!)]));

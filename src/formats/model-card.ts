@@ -82,6 +82,13 @@ const decoding = z.strictObject({
   firstClass: z.int().min(0).optional(),
   /** Score from which on a token of the prompt is part of a box's label. */
   textScore: fraction.optional(),
+  /**
+   * What a score is worth: the log-odds that a box is a thing of its label are `intercept + score * logit(score) + area *
+   * ln(share of the photo)`. Fitted on annotated photos; absent where nobody did.
+   */
+  calibration: z
+    .strictObject({ intercept: z.number(), score: z.number().positive(), area: z.number() })
+    .optional(),
 });
 
 const labels = z.union([

@@ -1,3 +1,4 @@
+import { calibrationOf } from '../detection/calibration.js';
 import { categoriesOf } from '../formats/detector-labels.js';
 import type { DetectorCard } from '../formats/model-card.js';
 import type { Detector } from '../pipeline/ports.js';
@@ -35,6 +36,7 @@ export function pooledDetector(
   return {
     name: card.name,
     spec: { width, height, fit, fill },
+    calibration: calibrationOf(card),
     categories: categoriesOf(card),
     detect: ({ raster, size }, { features }) =>
       pool.detect(features ? withFeatures : plain, { raster, image: size }),

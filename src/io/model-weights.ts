@@ -22,13 +22,9 @@ const PROTOBUF_LIMIT = 2 ** 31 - 1;
 
 /**
  * Reads a model's weights and checks them against the card; weights in further files are put in their places.
- * @param kind `file` for what is no graph, such as a tokenizer
  * @throws VgrError MODEL_MISSING, MODEL_CORRUPT
  */
-export async function readVerified(
-  { card, folder, weights }: Pick<StoredModel, 'card' | 'folder' | 'weights'>,
-  kind: 'graph' | 'file' = 'graph',
-): Promise<VerifiedModel> {
+export async function readVerified({ card, folder, weights }: StoredModel): Promise<VerifiedModel> {
   if (weights === undefined) throw missingFile(card, join(folder, card.file));
   const file = await readShared(weights);
   const view = new Uint8Array(file);
@@ -36,7 +32,7 @@ export async function readVerified(
   if (card.sha256 === undefined) throw unpinned(card, weights);
   if (!holdsWeightsOf(card, sha256)) throw otherFile(weights, card, sha256, view.length);
   // What the build made needs no second look, and the default detector starts faster without it.
-  if ('package' in card.source || kind === 'file') return { card, bytes: file, sha256 };
+  if ('package' in card.source) return { card, bytes: file, sha256 };
   const outline = readOutline(view, weights);
   const external = await readExternal(outline, card, weights);
   if (outline.overridable.length === 0 && external.size === 0) return { card, bytes: file, sha256 };

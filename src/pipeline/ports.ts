@@ -1,3 +1,4 @@
+import type { ScoreCalibration } from '../detection/calibration.js';
 import type { DetectedRaster, Detection } from '../detection/detection.js';
 import type { OutputLine } from '../formats/result-line.js';
 import type { BoxXyxy, ImageSize } from '../geometry/box.js';
@@ -29,6 +30,8 @@ export interface Detector {
   /** Name of the model: the name of the tool in results. */
   readonly name: string;
   readonly spec: RasterSpec;
+  /** What its scores are worth; absent where nothing is known. */
+  readonly calibration?: ScoreCalibration | undefined;
   /** Label and category id of everything it can find. */
   readonly categories: readonly { readonly id: number; readonly name: string }[];
   /**

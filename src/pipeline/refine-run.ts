@@ -1,3 +1,4 @@
+import type { ScoreCalibration } from '../detection/calibration.js';
 import { VgrError } from '../formats/fault.js';
 import { extentOf, type Query } from '../formats/query-line.js';
 import { type ErrorLine, errorLine, type ResultLine } from '../formats/result-line.js';
@@ -20,6 +21,8 @@ export interface PhotoSource {
   readonly photos: PhotoShelf;
   /** Name of the detector, whose boxes are candidates; absent where none looks at the photos. */
   readonly detectorName?: string;
+  /** What its scores are worth. */
+  readonly calibration?: ScoreCalibration;
   /** Makes a picture of that size as a data URL, for refiners that look at the photo. @throws VgrError of the photo */
   readonly picture?: (ref: PhotoRef, size: ImageSize) => Promise<string>;
   /** What holds crops of a photo against words, for refiners that read it. */
@@ -45,7 +48,7 @@ export interface RefineRun extends AnswerRun {
 
 /** What of a run decides a request. */
 export interface RequestSource {
-  readonly source?: Pick<PhotoSource, 'detectorName'> | undefined;
+  readonly source?: Pick<PhotoSource, 'detectorName' | 'calibration'> | undefined;
   readonly toolName?: string | undefined;
 }
 
@@ -164,7 +167,7 @@ export function requestOf(
   photo: ExaminedPhoto | undefined,
   run: RequestSource,
 ): RefineRequest {
-  const candidates = candidatesOf(query, photo, run.source?.detectorName ?? '');
+  const candidates = candidatesOf(query, photo, run.source);
   const toolName = toolNameOf(query, run);
   const image = photo?.size ?? query.size ?? extentOf(candidates.map(({ boxXyxy }) => boxXyxy));
   return {
@@ -206,7 +209,7 @@ function toolNameOf(query: Query, { toolName, source }: RequestSource): string {
 function candidatesOf(
   query: Query,
   photo: ExaminedPhoto | undefined,
-  detectorName: string,
+  { detectorName = '', calibration }: NonNullable<RequestSource['source']> = {},
 ): readonly Candidate[] {
   const own = (photo?.detections ?? []).map(
     ({ boxXyxy, score, label }, rank): Candidate => ({
@@ -215,6 +218,7 @@ function candidatesOf(
       rank,
       score,
       label,
+      ...(calibration && { calibration }),
     }),
   );
   const brought = query.tools.flatMap(({ name, boxes }) =>

@@ -1,3 +1,4 @@
+import type { ScoreCalibration } from '../detection/calibration.js';
 import { areaXyxy, type ImageSize } from '../geometry/box.js';
 import type { Candidate } from './refiner.js';
 
@@ -6,7 +7,7 @@ import type { Candidate } from './refiner.js';
  * full (11,901 boxes after suppression, 1,025 true): log-odds = 3.26 + 2.55 logit(score) + 0.37 ln(share of the photo).
  * A score of 0.1 is true 3 times in 100, 0.3 about half the time, 0.5 four times in five.
  */
-const FIT = { intercept: 3.26, score: 2.55, area: 0.37 };
+const CENTERNET: ScoreCalibration = { intercept: 3.26, score: 2.55, area: 0.37 };
 /** Tools that tell no score list few boxes and mean them. */
 const WITHOUT_SCORE = 0.7;
 const SMALLEST_SHARE = 1e-4;
@@ -14,14 +15,17 @@ const EDGE = 1e-3;
 
 const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
 
-/** Chance that a candidate is a real thing of its label, 0..1. */
-export function existence({ boxXyxy, score }: Candidate, image: ImageSize): number {
+/** Chance that a candidate is a real thing of its label, 0..1. A score that nothing is known of counts like CenterNet's. */
+export function existence(
+  { boxXyxy, score, calibration = CENTERNET }: Candidate,
+  image: ImageSize,
+): number {
   if (score === undefined) return WITHOUT_SCORE;
   const bounded = Math.min(Math.max(score, EDGE), 1 - EDGE);
   const share = areaXyxy(boxXyxy) / Math.max(1, image.width * image.height);
   return sigmoid(
-    FIT.intercept +
-      FIT.score * Math.log(bounded / (1 - bounded)) +
-      FIT.area * Math.log(Math.max(share, SMALLEST_SHARE)),
+    calibration.intercept +
+      calibration.score * Math.log(bounded / (1 - bounded)) +
+      calibration.area * Math.log(Math.max(share, SMALLEST_SHARE)),
   );
 }

@@ -1,3 +1,4 @@
+import type { ScoreCalibration } from '../detection/calibration.js';
 import type { FeatureMap } from '../detection/detection.js';
 import type { BoxXyxy, ImageSize } from '../geometry/box.js';
 import type { RgbRaster } from '../geometry/raster.js';
@@ -14,6 +15,8 @@ export interface Candidate {
   /** The tool's confidence, 0..1; absent where the tool gives none. */
   readonly score?: number;
   readonly label?: string;
+  /** What the score is worth; absent where nothing is known of the tool. */
+  readonly calibration?: ScoreCalibration;
 }
 
 /** What the photo itself shows; absent where a query line brings its own boxes and no image. */
