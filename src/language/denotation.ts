@@ -1,6 +1,7 @@
 import type { Expression } from './expression.js';
 import { looksLikePerson, type Pointer, type PointerKind, pointersOf } from './lexicon.js';
 import { singularOf } from './morphology.js';
+import { Recent } from './recent.js';
 
 /** How well a label of a detector names what an expression is about. */
 interface Denotation {
@@ -54,8 +55,7 @@ function labelPointer(label: string): Pointer | null {
   );
 }
 
-function throughLexicon(pointers: readonly Pointer[], label: string): Denotation | null {
-  const target = labelPointer(label);
+function throughLexicon(pointers: readonly Pointer[], target: Pointer | null): Denotation | null {
   if (target === null) return null;
   const pointer = pointers.find((candidate) => candidate.label === target.label);
   if (pointer === undefined) return null;
@@ -66,11 +66,27 @@ function throughLexicon(pointers: readonly Pointer[], label: string): Denotation
   return covers ? { weight: pointer.weight * NARROWER_LABEL, kind: 'hypernym' } : null;
 }
 
+/** What is known of a detector's label, whatever the noun. */
+interface KnownLabel {
+  readonly name: string;
+  readonly target: Pointer | null;
+}
+
+/** Detectors have few labels; tools that read expressions make up new ones. */
+const LABELS = new Recent<KnownLabel>(1024);
+
+function knownLabel(label: string): KnownLabel {
+  return LABELS.of(label, () => {
+    const name = plainName(label);
+    return { name, target: name === '' ? null : labelPointer(name) };
+  });
+}
+
 function denote(noun: string, pointers: readonly Pointer[], label: string): Denotation | null {
-  const name = plainName(label);
+  const { name, target } = knownLabel(label);
   if (name === '') return null;
   if (name === noun) return { weight: 1, kind: 'exact' };
-  const known = throughLexicon(pointers, name);
+  const known = throughLexicon(pointers, target);
   if (known !== null) return known;
   if (pointersOf(noun).length > 0) return null;
   const last = noun.split(' ').at(-1) ?? '';

@@ -1,6 +1,9 @@
+import type { BoxXyxy, ImageSize } from '../geometry/box.js';
 import { iouXyxy } from '../geometry/overlap.js';
-import type { Attribute, Expression, Relation } from '../language/expression.js';
+import type { RgbRaster } from '../geometry/raster.js';
+import type { Attribute, AttributePart, Expression, Relation } from '../language/expression.js';
 import { isWorn } from '../language/lexicon.js';
+import { BoxMemo } from './box-memo.js';
 import { COLOUR_TERMS, type ColourTerm } from './colour-term.js';
 import { type CropColours, colourFit, cropColours } from './crop-colour.js';
 import { lean, placeChances } from './order.js';
@@ -62,6 +65,22 @@ function shadeFit(colours: CropColours, shade: NonNullable<Attribute['shade']>):
 const isColourTerm = (value: string): value is ColourTerm =>
   (COLOUR_TERMS as readonly string[]).includes(value);
 
+const SEEN = new BoxMemo<RgbRaster, Map<AttributePart, CropColours | null>>();
+
+function coloursOf(
+  evidence: PhotoEvidence,
+  image: ImageSize,
+  box: BoxXyxy,
+  part: AttributePart,
+): CropColours | null {
+  const parts = SEEN.of(evidence.raster, box, () => new Map());
+  const known = parts.get(part);
+  if (known !== undefined) return known;
+  const colours = cropColours(evidence, image, box, part);
+  parts.set(part, colours);
+  return colours;
+}
+
 function attributeFit(
   attribute: Attribute,
   thing: Thing,
@@ -76,7 +95,7 @@ function attributeFit(
   }
   const shown = (kind === 'colour' && isColourTerm(value)) || shade !== null;
   if (!shown || scene.evidence === undefined) return null;
-  const colours = cropColours(scene.evidence, scene.image, thing.boxXyxy, part);
+  const colours = coloursOf(scene.evidence, scene.image, thing.boxXyxy, part);
   if (colours === null) return null;
   if (kind === 'colour' && isColourTerm(value)) return asked(colourFit(colours, value));
   return asked(shade === null ? null : shadeFit(colours, shade));

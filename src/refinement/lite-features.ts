@@ -1,6 +1,8 @@
+import type { FeatureMap } from '../detection/detection.js';
 import type { BoxXyxy } from '../geometry/box.js';
 import { iouXyxy } from '../geometry/overlap.js';
 import { boxGeometry } from './box-geometry.js';
+import { BoxMemo } from './box-memo.js';
 import { FEATURE_NAMES, type Feature } from './candidate-features.js';
 import type { LiteProposal } from './lite-proposal.js';
 import type { LiteScene } from './lite-scene.js';
@@ -211,10 +213,13 @@ function agreeing(scene: LiteScene, { boxXyxy }: LiteProposal): number[] {
   return [sum / count, agree / count, ...overlaps, ...present];
 }
 
+const POOLED_BOXES = new BoxMemo<FeatureMap, Float32Array>();
+
 /** Null where there is no map of the width that the refiner was trained with. */
 function pooledFeaturesOf({ evidence, image }: LiteScene, box: BoxXyxy): Float32Array | null {
-  const values = evidence === undefined ? null : pooledFeatures(evidence, image, box);
-  return values?.length === POOLED ? values : null;
+  const map = evidence?.featureMap;
+  if (evidence === undefined || map?.channels !== POOLED) return null;
+  return POOLED_BOXES.of(map, box, () => pooledFeatures(evidence, image, box)!);
 }
 
 /**

@@ -35,18 +35,16 @@ const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
 const MOST_COUNTED = 16;
 
 /**
- * Chances that exactly 0, 1, ... of independent events happen (Poisson binomial), by adding one event at a time, up to 16
- * events. `[0.5, 0.5]` gives `[0.25, 0.5, 0.25]`.
+ * Chances that exactly 0, 1, ... of independent events happen (Poisson binomial), by adding one event at a time, up to `most`
+ * events and never more than 16. `[0.5, 0.5]` gives `[0.25, 0.5, 0.25]`.
  */
-export function countChances(chances: readonly number[]): number[] {
-  let counts = [1];
+export function countChances(chances: readonly number[], most = MOST_COUNTED): number[] {
+  const counts = [1];
   for (const chance of chances) {
-    const length = Math.min(counts.length + 1, MOST_COUNTED + 1);
-    const known = counts;
-    counts = Array.from(
-      { length },
-      (_, n) => (known[n] ?? 0) * (1 - chance) + (known[n - 1] ?? 0) * chance,
-    );
+    const last = counts.length - 1;
+    if (last < Math.min(most, MOST_COUNTED)) counts.push(counts[last]! * chance);
+    for (let n = last; n > 0; n--) counts[n] = counts[n]! * (1 - chance) + counts[n - 1]! * chance;
+    counts[0] = counts[0]! * (1 - chance);
   }
   return counts;
 }
@@ -57,22 +55,40 @@ interface Neighbours {
   readonly behind: number[];
 }
 
+/** Highest numbers of neighbours that are asked about. */
+interface Asked {
+  readonly before: number;
+  readonly behind: number;
+}
+
 function neighbours(
   things: readonly Thing[],
   places: readonly number[],
   softness: number,
+  asked: Asked,
 ): Neighbours[] {
   return things.map((_, i) => {
     const before: number[] = [];
     const behind: number[] = [];
-    things.forEach((other, j) => {
-      if (i === j) return;
-      const ahead = sigmoid(((places[i] as number) - (places[j] as number)) / softness);
-      before.push(other.chance * ahead);
-      behind.push(other.chance * (1 - ahead));
-    });
-    return { before: countChances(before), behind: countChances(behind) };
+    for (let j = 0; j < things.length; j++) {
+      if (i === j) continue;
+      const { chance } = things[j]!;
+      const ahead = sigmoid((places[i]! - places[j]!) / softness);
+      before.push(chance * ahead);
+      behind.push(chance * (1 - ahead));
+    }
+    return {
+      before: countChances(before, asked.before),
+      behind: countChances(behind, asked.behind),
+    };
   });
+}
+
+/** Counting from one end asks whether `rank - 1` lie on that side, and whether nobody lies on the other. */
+function askedBy({ end, rank }: Pick<Selector, 'end' | 'rank'>): Asked {
+  if (end === 'middle') return { before: MOST_COUNTED, behind: MOST_COUNTED };
+  const first = (rank ?? 1) - 1;
+  return end === 'min' ? { before: first, behind: 0 } : { before: 0, behind: first };
 }
 
 /** Chance of as many things before as behind; one more on either side counts half. */
@@ -95,7 +111,7 @@ export function placeChances(
   image: ImageSize,
 ): number[] {
   const places = things.map(({ boxXyxy }) => placeOn(selector.axis, boxXyxy, image));
-  const around = neighbours(things, places, SOFTNESS[selector.axis]);
+  const around = neighbours(things, places, SOFTNESS[selector.axis], askedBy(selector));
   if (selector.end === 'middle') return around.map(middleChance);
   const rank = selector.rank ?? 1;
   return around.map(({ before, behind }) => {
