@@ -88,6 +88,10 @@ function denote(noun: string, pointers: readonly Pointer[], label: string): Deno
   if (name === noun) return { weight: 1, kind: 'exact' };
   const known = throughLexicon(pointers, target);
   if (known !== null) return known;
+  // A piece of the expression that the lexicon does not know: "left lion" is a lion.
+  if (` ${name} `.includes(` ${noun} `) && labelPointer(name) === null) {
+    return { weight: LAST_WORD, kind: 'exact' };
+  }
   if (pointersOf(noun).length > 0) return null;
   const last = noun.split(' ').at(-1) ?? '';
   return last === name ? { weight: LAST_WORD, kind: 'hyponym' } : null;

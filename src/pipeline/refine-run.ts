@@ -3,6 +3,7 @@ import { VgrError } from '../formats/fault.js';
 import { extentOf, type Query } from '../formats/query-line.js';
 import { type ErrorLine, errorLine, type ResultLine } from '../formats/result-line.js';
 import type { ImageSize } from '../geometry/box.js';
+import { parseExpression } from '../language/expression.js';
 import type { CropMatcher } from '../refinement/crop-match.js';
 import type { Candidate, Refinement, RefineRequest, Turn } from '../refinement/refiner.js';
 import { firstAnswer, toolAnswer } from '../refinement/tool-answer.js';
@@ -206,6 +207,11 @@ function toolNameOf(query: Query, { toolName, source }: RequestSource): string {
   return toolName ?? query.tools[0]?.name ?? source?.detectorName ?? NO_TOOL;
 }
 
+/** The label of a box of one that was asked is a piece of the expression, which may have no noun: "left" names no kind. */
+function namesKind(label: string, photo: ExaminedPhoto | undefined): boolean {
+  return !photo?.asked || parseExpression(label).head !== null;
+}
+
 function candidatesOf(
   query: Query,
   photo: ExaminedPhoto | undefined,
@@ -217,7 +223,7 @@ function candidatesOf(
       tool: detectorName,
       rank,
       score,
-      label,
+      ...(namesKind(label, photo) && { label }),
       ...(calibration && { calibration }),
     }),
   );

@@ -228,15 +228,20 @@ describe('a detector that is asked in words', () => {
     }
   });
 
-  it('is beaten by no label: its best box is its answer, and the lite refiner takes it from there', async () => {
-    const { env } = grounding;
-    const queries = queriesFile(['the lion on the right', 'cat']);
-    const run = await vgr(['refine', photos, '--queries', queries, ...WITH], { env });
-    expect(run.code, run.stderr).toBe(0);
-    expect(jsonLines(run.stdout)).toMatchObject([
-      { tool: { name: 'worded', bbox_2d: RIGHT }, candidates: 2 },
-      { tool: { bbox_2d: [32, 12, 96, 36] }, answer: { bbox_2d: [32, 12, 96, 36] } },
-    ]);
+  it('is taken at its word by the refiners', async () => {
+    const queries = queriesFile(['the lion on the right', 'the left lion', 'cat']);
+    for (const { env } of [grounding, owl]) {
+      for (const refiner of ['lite', 'v0']) {
+        const args = ['refine', photos, '--queries', queries, ...WITH, '--refiner', refiner];
+        const run = await vgr(args, { env });
+        expect(run.code, run.stderr).toBe(0);
+        expect(jsonLines(run.stdout)).toMatchObject([
+          { tool: { bbox_2d: RIGHT }, answer: { bbox_2d: RIGHT, decision: 'confirm' } },
+          { tool: { bbox_2d: LEFT }, answer: { bbox_2d: LEFT, decision: 'confirm' } },
+          { tool: { name: 'worded' }, answer: { decision: 'confirm' } },
+        ]);
+      }
+    }
   });
 });
 

@@ -39,6 +39,14 @@ describe('denotationsOf', () => {
     ['2nd from left', []],
   ])('%s', (text, labels) => expect(names(text)).toEqual(labels));
 
+  it('knows the noun in a piece of the expression that a tool gives as label, but not in other names', () => {
+    expect(names('the left lion', ['left lion', 'lion', 'right', 'sealion'])).toEqual([
+      'left lion',
+      'lion',
+    ]);
+    expect(names('the dog', ['hot dog', 'left dog', 'dogged'])).toEqual(['left dog']);
+  });
+
   it('weighs the label itself before its kinds, and wearers least', () => {
     expect(denoted('car').get('car')).toEqual({ weight: 1, kind: 'exact' });
     expect(denoted('vehicle').get('car')?.kind).toBe('hypernym');

@@ -143,5 +143,18 @@ describe('the answer of a detector that takes words', () => {
     const request = requestOf(query as Query, await looked, { source: { detectorName: 'worded' } });
     expect(request.tool).toMatchObject({ rank: 0, boxXyxy: { x2: 13 } });
     expect(request.candidates).toHaveLength(2);
+    expect(request.candidates[0]!.label).toBe('the left lion');
+  });
+
+  it('has no label that names no kind', async () => {
+    const { parts, port, step } = scene(1);
+    const looked = new PromptedPhotos(1, parts, port).get(ref('x'), 'left').photo;
+    await step();
+    const query = { id: 'q', line: 1, image: 'x', query: 'left', tools: [], extra: {} };
+    const photo = await looked;
+    const request = (asked: boolean) =>
+      requestOf(query as Query, { ...photo, asked }, { source: { detectorName: 'worded' } });
+    expect(request(true).candidates.map(({ label }) => label)).toEqual([undefined, undefined]);
+    expect(request(false).candidates.map(({ label }) => label)).toEqual(['left', 'left']);
   });
 });
