@@ -49,7 +49,8 @@ export const inferenceFlags = {
     helpGroup: 'MODELS',
   }),
   classes: Flags.string({
-    summary: 'labels that count, with commas between them: `--classes person,dog` [default: all]',
+    summary:
+      'labels that count, with commas between them: `--classes person,dog` [default: all]; for a detector that is asked in words, what to look for',
     env: 'VGR_CLASSES',
     helpGroup: 'MODELS',
   }),

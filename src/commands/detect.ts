@@ -10,6 +10,7 @@ export default class Detect extends VgrCommand<typeof Detect> {
   static override examples = [
     '<%= config.bin %> detect ./photos',
     '<%= config.bin %> detect ./photos --output out --visualize out/pictures',
+    '<%= config.bin %> detect ./photos --detector owlv2-base --classes "cat,remote control"',
     "<%= config.bin %> detect 'shots/**/*.jpg' --min-score 0.3 | jq .detections[].label",
   ];
   static override strict = false;

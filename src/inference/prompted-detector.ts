@@ -9,8 +9,9 @@ import type { SessionPool } from './pool.js';
 import type { PooledDetectorOptions } from './pooled-detector.js';
 
 /**
- * Expressions that one run of OWL-ViT takes: the photo costs about thirty times as much as one of them. A run that has fewer
- * is filled up, so that what an expression finds does not hang on which others were there.
+ * Expressions that one run of OWL-ViT takes. A run that has fewer is filled up, so that what an expression finds does not hang
+ * on which others were there; the photo costs about a hundred times as much as one of them (ViT-B/32 at 768 x 768: 110 GFLOP
+ * against 1.2).
  */
 const EXPRESSIONS_A_RUN = 8;
 

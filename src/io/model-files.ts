@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import type { FurtherFile } from '../formats/card-parts.js';
 import { printable, quoted, VgrError } from '../formats/fault.js';
 import type { PromptedCard } from '../formats/model-card.js';
@@ -15,15 +15,16 @@ export function furtherFiles({ card }: Pick<StoredModel, 'card'>): readonly Furt
 }
 
 /**
- * Where a further file of a model lies: beside the card, in the model's folder among the user's own, or beside the weights;
- * undefined while it is not there.
+ * Where a further file of a model lies: beside the card, in the model's folder among the user's own, beside the weights or in
+ * the folder above them, as the Hugging Face hub lays them out; undefined while it is not there.
  */
 export function furtherPath(
   { card, folder, weights }: StoredModel,
   file: string,
   userFolder = modelsFolder(),
 ): string | undefined {
-  const places = [folder, join(userFolder, card.name), ...(weights ? [dirname(weights)] : [])];
+  const around = weights ? [dirname(weights), dirname(dirname(resolve(weights)))] : [];
+  const places = [folder, join(userFolder, card.name), ...around];
   return places.map((place) => join(place, file)).find((path) => existsSync(path));
 }
 

@@ -6,6 +6,7 @@ import { type AddressInfo, connect } from 'node:net';
 import { dirname, join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { detectorGraph } from '../support/detector-graph.js';
+import { encoderCardOf, writeEncoder } from '../support/encoder-graph.js';
 import {
   type Answer,
   cut,
@@ -309,6 +310,38 @@ describe('vgr models pull', () => {
     expect(card).toMatchObject({ sha256: SHA256, bytes: FILE.length });
     const verified = await vgr(['models', 'verify', 'tiny'], { env: { VGR_MODELS_DIR: models } });
     expect(verified.code).toBe(0);
+  });
+
+  it('brings every file of an encoder from its repository', async () => {
+    const made = writeEncoder(freshFolder(), {});
+    const names = readdirSync(made).filter((name) => name !== 'card.json');
+    const placed = (name: string): string => (name.endsWith('.onnx') ? `onnx/${name}` : name);
+    const server = await serve(
+      Object.fromEntries(
+        names.map((name) => [
+          `/some/encoder/resolve/v1/${placed(name)}`,
+          [whole(readFileSync(join(made, name)))],
+        ]),
+      ),
+    );
+    const { files, ...card } = encoderCardOf();
+    const models = freshFolder();
+    mkdirSync(join(models, 'tiny-clip'));
+    const remote = {
+      ...card,
+      source: { hub: 'some/encoder', revision: 'v1', path: `onnx/${card.file}` },
+      files: (files as { file: string }[]).map((one) => ({ ...one, path: placed(one.file) })),
+    };
+    writeFileSync(join(models, 'tiny-clip', 'card.json'), JSON.stringify(remote));
+    const env = {
+      VGR_MODELS_DIR: models,
+      HF_ENDPOINT: server.origin,
+      HF_HUB_CACHE: join(models, 'no-cache'),
+    };
+    const run = await vgr(['models', 'pull', 'tiny-clip'], { env });
+    expect(run.code, run.stderr).toBe(0);
+    expect(readdirSync(join(models, 'tiny-clip')).sort()).toEqual(['card.json', ...names].sort());
+    expect((await vgr(['models', 'verify', 'tiny-clip'], { env })).code).toBe(0);
   });
 
   it('brings nothing for models that come from elsewhere', async () => {
