@@ -57,6 +57,7 @@ export function promptedDetector(
     const runs = partsOf(prompts, promptsARun(card, batchSize, NAMES_A_RUN));
     return {
       ...shared,
+      calibration: card.decoding.calibration,
       categories,
       detect: async (photo) => {
         const answers: (readonly Detection[])[] = [];
