@@ -106,8 +106,11 @@ async function findEncoder(name: string): Promise<StoredEncoder> {
   );
 }
 
-/** Loads both towers and tries them. */
-async function openEncoder(model: StoredEncoder, pool: SessionPool): Promise<OpenedEncoder> {
+/**
+ * Loads both towers and tries them.
+ * @throws VgrError MODEL_MISSING, MODEL_CORRUPT, CARD_INVALID, DEVICE_UNAVAILABLE
+ */
+export async function openEncoder(model: StoredEncoder, pool: SessionPool): Promise<OpenedEncoder> {
   const { card } = model;
   const { image, text, tokenizer, tokenizerSha256 } = await readEncoder(model);
   const whole = image === text;

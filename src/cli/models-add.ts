@@ -1,4 +1,6 @@
 import { categoriesOf, isPrompted } from '../formats/detector-labels.js';
+import type { DetectorFamilyName } from '../formats/detector-outputs.js';
+import type { EncoderFamilyName } from '../formats/encoder-card.js';
 import { printable, quoted, VgrError } from '../formats/fault.js';
 import { type LabelNames, parseLabelFile } from '../formats/label-list.js';
 import { type DetectorCard, holdsWeightsOf } from '../formats/model-card.js';
@@ -8,6 +10,8 @@ import { installModel } from '../io/model-install.js';
 import { modelsFolder } from '../io/model-place.js';
 import { listModels, type StoredModel } from '../io/model-store.js';
 import { readTextIfThere } from '../io/text-file.js';
+import { addEncoder, nameOfEncoder } from './encoder-add.js';
+import { encoderAt, type Tower } from './encoder-draft.js';
 import { photoOpener } from './engine.js';
 import { inferenceSettings } from './inference-settings.js';
 import { bestTrial, POOR_AGREEMENT, type Trial } from './model-choice.js';
@@ -18,7 +22,8 @@ import type { Printer } from './printer.js';
 import { draftPrompted, tokenizerOfKnown } from './prompted-draft.js';
 
 /** The flags of `vgr models add`, as the parser gives them. */
-export interface AddFlags extends ModelClaims {
+export interface AddFlags extends Omit<ModelClaims, 'family'> {
+  readonly family?: DetectorFamilyName | EncoderFamilyName | undefined;
   readonly name?: string | undefined;
   readonly labels?: string | undefined;
   readonly photo?: readonly string[] | undefined;
@@ -37,8 +42,11 @@ export async function addModelCommand(
   flags: AddFlags,
   printer: Printer,
 ): Promise<number> {
-  const facts = await readModelFacts(path);
   const { models } = await listModels();
+  const encoder = await encoderAt(path, flags);
+  if (encoder) return addFoundEncoder(encoder, flags, models, printer);
+  const { family } = flags;
+  const facts = await readModelFacts(path);
   const known = flags.name === undefined ? knownModel(facts, models) : undefined;
   const name = known?.card.name ?? flags.name ?? nameOfFile(path);
   if (known?.weights !== undefined) {
@@ -64,7 +72,15 @@ export async function addModelCommand(
     if (known) printer.note(`note: the card of ${name} describes this file`);
     const open = photoOpener(PHOTO_LIMIT);
     const first = photos[0] && { ref: photos[0], open };
-    const parts = { name, facts, claims: flags, names, pool, photo: first, printer };
+    const parts = {
+      name,
+      facts,
+      claims: { ...flags, family: family as DetectorFamilyName },
+      names,
+      pool,
+      photo: first,
+      printer,
+    };
     const draft = known
       ? await draftOfKnown(known.card, path)
       : await (facts.inputs.text ? draftPrompted(parts) : draftCard(parts));
@@ -80,6 +96,24 @@ export async function addModelCommand(
   } finally {
     await pool.close();
   }
+}
+
+async function addFoundEncoder(
+  encoder: Tower,
+  flags: AddFlags,
+  models: readonly StoredModel[],
+  printer: Printer,
+): Promise<number> {
+  const known = models.find(
+    ({ card, weights }) => card.kind === 'encoder' && weights && card.sha256 === encoder.sha256,
+  );
+  if (known && flags.name === undefined) {
+    await printer.data(`${known.card.name} is this file already: ${known.weights}\n`);
+    return 0;
+  }
+  const name = flags.name ?? nameOfEncoder(encoder);
+  refuseTaken(name, models);
+  return addEncoder(encoder, name, flags, printer);
 }
 
 /** The model whose card describes the file. Other exports of its weights are for `VGR_MODELS_DIR`, under its file name. */

@@ -1,6 +1,9 @@
 import { isPrompted } from '../formats/detector-labels.js';
 import { asVgrError } from '../formats/fault.js';
 import { type Device, deviceText, parseDevice, planDevices } from '../inference/device.js';
+import { isEncoder, type StoredEncoder } from '../io/encoder-files.js';
+import { findModel } from '../io/model-store.js';
+import { benchEncoder, encoderBenchText } from './encoder-bench.js';
 import { inferenceSettings } from './inference-settings.js';
 import { type Run, rateOf, withDetector } from './model-rate.js';
 import type { Printer } from './printer.js';
@@ -24,7 +27,7 @@ interface BenchResult {
 }
 
 /**
- * `vgr models bench`: latency and throughput of a detector on each device at hand.
+ * `vgr models bench`: latency and throughput of a detector or an image-text encoder on each device at hand.
  * @returns the exit code: 3 where none of the devices starts
  */
 export async function benchModelCommand(
@@ -35,10 +38,12 @@ export async function benchModelCommand(
   const asked = parseDevice(flags.device);
   const { devices, skipped } = planDevices(asked);
   for (const reason of skipped) printer.note(`left out: ${reason}`);
+  const model = await findModel(name);
   let done = 0;
   for (const device of devices) {
     try {
-      await tell(await measure(name, device, flags.runs), name, flags, printer);
+      if (isEncoder(model)) await tellEncoder(model, device, flags, printer);
+      else await tell(await measure(name, device, flags.runs), name, flags, printer);
       done += 1;
     } catch (thrown) {
       const fault = asVgrError(thrown);
@@ -47,6 +52,19 @@ export async function benchModelCommand(
     }
   }
   return done > 0 ? 0 : 3;
+}
+
+async function tellEncoder(
+  model: StoredEncoder,
+  device: Device,
+  { runs, json }: BenchFlags,
+  printer: Printer,
+): Promise<void> {
+  const { name } = model.card;
+  const bench = await benchEncoder(model, device, runs);
+  await printer.data(
+    json ? `${JSON.stringify({ name, ...bench })}\n` : encoderBenchText(name, bench),
+  );
 }
 
 async function measure(name: string, device: Device, runs: number): Promise<BenchResult> {

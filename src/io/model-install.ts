@@ -32,7 +32,7 @@ export async function installModel(
       const from = await externalPath(file, weights);
       await writeFileAtomic(join(partial, file), createReadStream(from));
     }
-    for (const { file } of card.kind === 'detector' ? (card.files ?? []) : []) {
+    for (const { file } of card.kind === 'refiner' ? [] : (card.files ?? [])) {
       const from = await besidePath(weights, file);
       if (from === undefined) {
         throw new VgrError('MODEL_MISSING', `${quoted(file)} is not beside ${quoted(weights)}`);

@@ -162,7 +162,7 @@ export function tokenizerJson(): object {
 }
 
 /** The files of a tiny encoder by name: mean colours, and words that mean colours. */
-function encoderFiles({
+export function encoderFiles({
   family = 'clip',
   whole = false,
   textWidth = WIDTH,

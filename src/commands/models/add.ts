@@ -4,26 +4,33 @@ import { inferenceFlags } from '../../cli/flags.js';
 import { addModelCommand } from '../../cli/models-add.js';
 import { PIXEL_ENCODING_NAMES, type PixelEncodingName } from '../../detection/pixel-encoding.js';
 import { FAMILY_NAMES } from '../../formats/detector-outputs.js';
+import { ENCODER_FAMILIES, type EncoderFamilyName } from '../../formats/encoder-card.js';
 import type { DetectorFamilyName } from '../../formats/model-card.js';
 
 export default class ModelsAdd extends VgrCommand<typeof ModelsAdd> {
-  static override summary = 'Adds a detector of your own.';
+  static override summary = 'Adds a detector or an image-text encoder of your own.';
   static override description =
     `Looks into an ONNX file, finds out which family it is of, writes its card, runs it over photos and shows what it finds.
-Labels and pixels are read from the graph's metadata and from config.json and preprocessor_config.json beside it; flags win.`;
+Labels and pixels are read from the graph's metadata and from config.json and preprocessor_config.json beside it; flags win.
+A folder with vision_model.onnx, text_model.onnx and tokenizer.json is an image-text encoder, CLIP or SigLIP.`;
   static override examples = [
     '<%= config.bin %> models add yolo11n.onnx',
     '<%= config.bin %> models add helmets.onnx --labels helmets.txt --licence CC-BY-4.0',
     '<%= config.bin %> models add model.onnx --family detr --size 384 --pixels imagenet --dry-run',
+    '<%= config.bin %> models add ./clip-vit-base-patch16 --name clip-b16',
   ];
   static override args = {
-    file: Args.string({ ignoreStdin: true, description: 'ONNX file', required: true }),
+    file: Args.string({
+      ignoreStdin: true,
+      description: 'ONNX file, or folder of an encoder',
+      required: true,
+    }),
   };
   static override flags = {
     family: Flags.option({
-      summary: 'family of the detector [default: what its outputs look like]',
+      summary: 'family of the model [default: what its outputs look like]',
       env: 'VGR_FAMILY',
-      options: FAMILY_NAMES,
+      options: [...FAMILY_NAMES, ...ENCODER_FAMILIES],
     })(),
     name: Flags.string({
       summary: "name of the model [default: made of the file's]",
@@ -71,7 +78,7 @@ Labels and pixels are read from the graph's metadata and from config.json and pr
       this.args.file as string,
       {
         ...this.flags,
-        family: this.flags.family as DetectorFamilyName | undefined,
+        family: this.flags.family as DetectorFamilyName | EncoderFamilyName | undefined,
         pixels: this.flags.pixels as PixelEncodingName | undefined,
       },
       this.printer,
