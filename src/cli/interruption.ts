@@ -5,8 +5,10 @@ const SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const;
 
 /** Time for the items in flight after the first signal; what takes longer is left to the rerun. Milliseconds. */
 const GRACE_MS = 3000;
+/** Time after the first signal that native code has to let go of what was given up. Milliseconds. */
+const RELEASE_MS = 4200;
 /** Time after the first signal at which the process ends, whatever it does. Milliseconds. */
-const END_MS = 4000;
+const END_MS = 4500;
 /** Time for a signal to end the process that sends it to itself. Milliseconds. */
 const DELIVERY_MS = 100;
 
@@ -18,6 +20,7 @@ const DELIVERY_MS = 100;
 export class Interruption {
   readonly #controller = new AbortController();
   readonly #overdue = new AbortController();
+  readonly #released = new AbortController();
   readonly #listeners: [NodeJS.Signals, () => void][] = [];
   #ending: { readonly signal: NodeJS.Signals; readonly code: number } | undefined;
   #pipeClosed = false;
@@ -43,6 +46,22 @@ export class Interruption {
     return this.#overdue.signal;
   }
 
+  /** Whether work ends before the process has to. Call it where the items in flight take too long. */
+  inTime(work: Promise<unknown>): Promise<boolean> {
+    const { signal } = this.#released;
+    if (signal.aborted) return Promise.resolve(false);
+    const late = new Promise<boolean>((resolve) => {
+      signal.addEventListener('abort', () => resolve(false), { once: true });
+    });
+    return Promise.race([
+      work.then(
+        () => true,
+        () => false,
+      ),
+      late,
+    ]);
+  }
+
   /** 130 or 143 after a signal, else undefined. */
   get exitCode(): number | undefined {
     return this.#ending?.code;
@@ -63,12 +82,14 @@ export class Interruption {
   }
 
   /**
-   * Ends the process by the signal that came, with whatever is under way. process.exit() would wait for photos under
-   * decoding, and would end threads inside native code, which aborts.
+   * Ends the process with what is under way. Where native code is at work it ends by the signal that came: process.exit() would
+   * wait for photos under decoding, and would end threads inside native code, which aborts.
+   * @param quiet whether no native code is at work
    */
-  end(): void {
+  end({ quiet = false } = {}): void {
     const { signal, code } = this.#ending ?? { signal: 'SIGTERM', code: SIGNALS.SIGTERM };
     this.close();
+    if (quiet) process.exit(code);
     process.kill(process.pid, signal);
     // Process 1 of a container is not ended by signals of its own.
     setTimeout(() => process.exit(code), DELIVERY_MS);
@@ -83,9 +104,16 @@ export class Interruption {
     this.#ending = { signal, code };
     process.stderr.write(`\n${signal}: finishing the items in flight; again to stop at once\n`);
     this.#controller.abort();
-    // Neither timer holds a process that is done.
-    setTimeout(() => this.#overdue.abort(), GRACE_MS).unref();
+    // No timer holds a process that is done.
+    setTimeout(() => this.#giveUp(), GRACE_MS).unref();
+    setTimeout(() => this.#released.abort(), RELEASE_MS).unref();
     setTimeout(() => this.end(), END_MS).unref();
+  }
+
+  #giveUp(): void {
+    // Nobody listens to items that are given up: that they fail is no fault.
+    process.on('unhandledRejection', () => undefined);
+    this.#overdue.abort();
   }
 
   readonly #onStdoutError = (error: NodeJS.ErrnoException): void => {

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { CategoryIds, ImageNumbering } from '../formats/coco-dataset.js';
 import type { RunSettings, RunSummary } from '../formats/run-summary.js';
 import { boundBy, canonicalSettings, stageLoad } from '../formats/run-summary.js';
@@ -68,9 +69,10 @@ export async function runLines(run: LineRun): Promise<number> {
     throw thrown;
   }
   if (interruption.overdue.aborted) {
+    const quiet = await interruption.inTime(letGo(run));
     folder?.abandon(summary(false, folder.tally));
     printer.note(closingNote(run, tally, performance.now() - start));
-    interruption.end();
+    interruption.end({ quiet });
   }
   const complete = !interruption.signal.aborted;
   if (complete && folder?.isFinished(run.images)) {
@@ -87,6 +89,16 @@ export async function runLines(run: LineRun): Promise<number> {
     if (bound) printer.note(`bound by ${bound}; run.json has all stages`);
   }
   return interruption.pipeClosed || total.errors === 0 ? 0 : 1;
+}
+
+/** How often it is asked whether photos are still under decoding, milliseconds. */
+const ASK_MS = 20;
+
+/** Resolves when nothing that was given up is at work any more, and what was done is on the disk. */
+async function letGo({ engine, folder }: LineRun): Promise<void> {
+  await engine.pool.close();
+  while (engine.decoding.atHand > 0) await sleep(ASK_MS);
+  await folder?.flush();
 }
 
 /** @param onFirst called before the first line is written: no file is touched where there is none */

@@ -76,7 +76,7 @@ export function scoredAnswer(
  * The box of an answer that counts: of several the one that overlaps the ground truth most, the first of equal ones.
  * @see VG-Refiner, arXiv 2512.06373, PiTER
  */
-export function countedBox({ boxXyxy, boxesXyxy = [] }: EvalStage, truth: BoxXyxy): BoxXyxy | null {
+function countedBox({ boxXyxy, boxesXyxy = [] }: EvalStage, truth: BoxXyxy): BoxXyxy | null {
   if (boxXyxy === null) return null;
   return [boxXyxy, ...boxesXyxy].reduce((best, box) =>
     iouXyxy(box, truth) > iouXyxy(best, truth) ? box : best,

@@ -109,6 +109,7 @@ async function* annotationEntries(
     if (imageId === undefined) continue;
     for (const { boxXywh, score, categoryId, about } of boxesOf(line, categories)) {
       id += 1;
+      // No `segmentation`: importers (Label Studio's, for one) take an empty one for a polygon.
       const entry = {
         id,
         image_id: imageId,

@@ -25,6 +25,11 @@ export class LaneMeter {
     }
   }
 
+  /** Pieces of work that are under way or wait for a lane. */
+  get atHand(): number {
+    return this.#atHand;
+  }
+
   /** Sum over the lanes up to now, milliseconds. */
   get busyMs(): number {
     this.#change(0);
