@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { expectation, valueText } from './schema-fault.js';
 
 /** One thing that is wrong with a card. */
 export interface CardFault {
@@ -27,7 +28,9 @@ function faultsOf(issue: z.core.$ZodIssue, json: unknown, above: Path): CardFaul
     const nearest = inside.toSorted((a, b) => a.length - b.length)[0];
     if (nearest) return nearest.flatMap((inner) => faultsOf(inner, json, path));
     const expected = issue.errors.flat().filter((inner) => inner.path.length === 0);
-    return [fault(path, [...new Set(expected.map(expectation))].join(' or '), json)];
+    return [
+      fault(path, [...new Set(expected.map((inner) => expectation(inner)))].join(' or '), json),
+    ];
   }
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => fault([...path, key], 'no such field', json));
@@ -36,7 +39,7 @@ function faultsOf(issue: z.core.$ZodIssue, json: unknown, above: Path): CardFaul
 }
 
 function fault(path: Path, expected: string, json: unknown): CardFault {
-  return { path: pathText(path), expected, got: valueText(valueAt(json, path)) };
+  return { path: pathText(path), expected, got: shortened(valueText(valueAt(json, path))) };
 }
 
 function pathText(path: Path): string {
@@ -53,43 +56,6 @@ function valueAt(json: unknown, path: Path): unknown {
   );
 }
 
-function valueText(value: unknown): string {
-  if (value === undefined) return 'nothing';
-  const whole = JSON.stringify(value) ?? typeof value;
-  return whole.length <= 60 ? whole : `${whole.slice(0, 57)}...`;
-}
-
-function expectation(issue: z.core.$ZodIssue): string {
-  switch (issue.code) {
-    case 'invalid_type':
-      return issue.expected === 'int'
-        ? 'an integer'
-        : `${article(issue.expected)}${issue.expected}`;
-    case 'invalid_value':
-      return issue.values.map((value) => JSON.stringify(value)).join(' or ');
-    case 'invalid_union':
-      return issue.discriminator === 'kind' ? '"detector"' : 'another form';
-    case 'too_small':
-      return `${bounded(issue.origin)} ${issue.inclusive ? 'of at least' : 'above'} ${issue.minimum}`;
-    case 'too_big':
-      return `${bounded(issue.origin)} of at most ${issue.maximum}`;
-    case 'invalid_format':
-      return issue.format === 'url'
-        ? 'an https address'
-        : `text like ${issue.pattern ?? issue.format}`;
-    case 'custom':
-      return issue.message;
-    default:
-      return 'another value';
-  }
-}
-
-function article(noun: string): string {
-  return /^[aeiou]/.test(noun) ? 'an ' : 'a ';
-}
-
-function bounded(origin: string): string {
-  if (origin === 'string') return 'text of a length';
-  if (origin === 'array') return 'a list of a length';
-  return 'a number';
+function shortened(text: string): string {
+  return text.length <= 60 ? text : `${text.slice(0, 57)}...`;
 }

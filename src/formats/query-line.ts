@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { BoxXywh, BoxXyxy, ImageSize } from '../geometry/box.js';
 import { quoted, VgrError } from './fault.js';
 import { MAX_PIXELS, plainQuery } from './plain-query.js';
+import { expectation, type SchemaWords, valueText } from './schema-fault.js';
 
 /** One box that another tool found for the query. */
 export interface ToolBox {
@@ -166,45 +167,22 @@ function jsonOf(text: string, number: number): unknown {
   }
 }
 
-/** Zod's own wording is for programmers: the first issue is retold with field, expected and got. */
+/** Lists are boxes, and text of a wrong length is empty. */
+const WORDS: SchemaWords = { list: 'four numbers', text: 'at least one character' };
+
+/** The first issue, told by line, field, what is expected and what is there. */
 function invalidField(error: z.ZodError, number: number): VgrError {
   const issue = error.issues[0]!;
   const field = issue.path.map(String).join('.');
-  const got = 'input' in issue ? describe(issue.input) : '';
+  const got = 'input' in issue ? `, got ${gotText(issue.input)}` : '';
   const wanted =
-    issue.code === 'custom'
-      ? issue.message
-      : `expected ${expectation(issue)}${got && `, got ${got}`}`;
+    issue.code === 'custom' ? issue.message : `expected ${expectation(issue, WORDS)}${got}`;
   const where = field === '' ? `line ${number}` : `line ${number}, field ${quoted(field)}`;
   return new VgrError('QUERY_INVALID', `${where}: ${wanted}`, {
     hint: 'a line reads {"id": "q1", "image": "zoo/3.jpg", "query": "the left lion"}; `vgr refine --help` lists the fields',
   });
 }
 
-const EXPECTED: Readonly<Record<string, string>> = {
-  tuple: 'four numbers',
-  array: 'a list',
-  object: 'an object',
-  record: 'an object',
-  string: 'a string',
-  number: 'a number',
-};
-
-function expectation(issue: z.core.$ZodIssue): string {
-  if (issue.code === 'invalid_type') return EXPECTED[issue.expected] ?? issue.expected;
-  if (issue.code === 'too_small' || issue.code === 'too_big') {
-    if (issue.origin === 'array') return 'four numbers';
-    if (issue.origin === 'string') return 'at least one character';
-    if (issue.code === 'too_big') return `a number of at most ${issue.maximum}`;
-    return `a number ${issue.inclusive ? 'of at least' : 'above'} ${issue.minimum}`;
-  }
-  return issue.message.toLowerCase();
-}
-
-function describe(value: unknown): string {
-  if (value === undefined) return 'nothing';
-  return quoted(
-    typeof value === 'number' ? `${value}` : (JSON.stringify(value) ?? typeof value),
-    60,
-  );
+function gotText(value: unknown): string {
+  return value === undefined ? valueText(value) : quoted(valueText(value), 60);
 }

@@ -149,7 +149,7 @@ describe('a card that is not valid', () => {
       { labels: 'coco-90' },
       {
         path: 'labels',
-        expected: '"coco-80" or "coco-91" or "prompts" or an array',
+        expected: '"coco-80" or "coco-91" or "prompts" or a list',
         got: '"coco-90"',
       },
     ],
