@@ -6,6 +6,8 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
+          // Tests that load the runtime themselves report to nobody either.
+          env: { ORT_DISABLE_TELEMETRY: '1' },
           include: ['test/**/*.test.ts'],
           exclude: ['test/**/*.e2e.test.ts'],
           // Only a hang shall fail: a busy machine is slow, and speed is the matter of bench/.

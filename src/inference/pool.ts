@@ -63,6 +63,8 @@ export class SessionPool {
   #closed = false;
 
   constructor(options: PoolOptions) {
+    // Before the first thread loads the runtime, which would report to its maker otherwise; see docs/decisions.
+    process.env.ORT_DISABLE_TELEMETRY ??= '1';
     this.#options = options;
     this.#script = options.script ?? new URL('./worker.js', import.meta.url);
     for (let index = 0; index < options.sessions; index++) this.#spawn();

@@ -1,4 +1,11 @@
-import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
@@ -18,6 +25,24 @@ describe('vgr detect', () => {
       expect(line.timing_ms).toHaveProperty('decode');
     }
     expect(stderr).toMatch(/^5 photos, [\d.]+ s\n$/);
+  });
+
+  it('takes a command line of any length, such as a shell makes of `*.jpg`', async () => {
+    const folder = await photoFolder(1);
+    const names = Array.from({ length: 1500 }, () => join(folder, 'photo-00.jpg'));
+    const { code, stdout, stderr } = await vgr(['detect', ...names, ...CPU, '--limit', '1']);
+    expect(code, stderr).toBe(0);
+    expect(jsonLines(stdout)).toHaveLength(1);
+  });
+
+  it('lets the runtime keep no identifier of this machine', async () => {
+    const folder = await photoFolder(1);
+    const home = freshFolder();
+    // On a build server the runtime would keep none by itself.
+    const env = { HOME: home, XDG_CACHE_HOME: join(home, '.cache'), CI: '', GITHUB_ACTIONS: '' };
+    const { code } = await vgr(['detect', folder, ...CPU], { env });
+    expect(code).toBe(0);
+    expect(readdirSync(home)).toEqual([]);
   });
 
   it('gives the same bytes twice without timings, whatever the number of sessions', async () => {
