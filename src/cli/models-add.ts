@@ -54,6 +54,11 @@ export async function addModelCommand(
     return 0;
   }
   if (!known) refuseTaken(name, models);
+  if (facts.inputs.text && flags.labels !== undefined) {
+    throw new VgrError('USAGE', `--labels: ${quoted(path)} is asked in words and has no labels`, {
+      hint: 'name what to look for when you look: `vgr detect --classes "cat,remote control"`',
+    });
+  }
   const names = flags.labels === undefined ? facts.names : await readLabels(flags.labels);
   const photos = await trialPhotos(flags.photo);
   const { device, threads } = inferenceSettings({

@@ -421,6 +421,12 @@ describe('a model that takes words and cannot be used', () => {
     expect(/hint: (.*)/.exec(run.stderr)?.[1]).toContain(hint);
   });
 
+  it('has no labels to be given', async () => {
+    const { run } = await addWorded(OWL, ['--labels', 'README.md']);
+    expect(run.code).toBe(2);
+    expect(run.stderr).toContain('is asked in words and has no labels');
+  });
+
   it('is not used when its tokeniser is gone or another one', async () => {
     const { env, folder } = await addWorded(OWL);
     const path = join(folder, 'tokenizer.json');

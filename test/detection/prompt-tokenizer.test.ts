@@ -185,6 +185,14 @@ describe.skipIf(!existsSync(CLIP_FILE))("a prompt for OWL-ViT, with CLIP's own v
     expect(tokenizer.expression('hello world!')?.ids).toEqual([49406, 3306, 1002, 256, 49407]);
   });
 
+  it('has the same ids where the file lists merges as pairs, as newer ones do', () => {
+    const json = clipTokenizer(merges) as { model: { merges: unknown } };
+    const pairs = merges.map((merge) => merge.split(' '));
+    const newer = { ...json, model: { ...json.model, merges: pairs } };
+    const tokenizer = new PromptTokenizer(newer, CLIP_CONFIG, { length: 16 }, 'owlv2');
+    expect(tokenizer.expression('the left lion')).toEqual(clip().expression('the left lion'));
+  });
+
   it('has the ids of the reference for any script and sign', () => {
     const tokenizer = clip(400);
     for (const text of [
