@@ -6,6 +6,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
+          globalSetup: 'test/support/temporary-root.ts',
           // Tests that load the runtime themselves report to nobody either.
           env: { ORT_DISABLE_TELEMETRY: '1' },
           include: ['test/**/*.test.ts'],
@@ -17,6 +18,7 @@ export default defineConfig({
       {
         test: {
           name: 'e2e',
+          globalSetup: 'test/support/temporary-root.ts',
           include: ['test/**/*.e2e.test.ts'],
           testTimeout: 240_000,
           hookTimeout: 240_000,
