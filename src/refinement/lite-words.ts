@@ -5,7 +5,7 @@ const BUCKETS = 32;
 const FIRST_KNOWN = 1 + BUCKETS;
 
 /** Longer expressions are read up to here. */
-export const WORD_LIMIT = 24;
+const WORD_LIMIT = 24;
 
 /** Numbers a word beside its embedding. */
 export const WORD_FEATURE_NAMES = [
