@@ -13,7 +13,8 @@ import {
   wholeOf,
   wholeSummary,
 } from '../pipeline/shard-merge.js';
-import { MAX_JOURNAL_LINE_BYTES, OutputFolder } from './output-folder.js';
+import { MAX_JOURNAL_LINE_BYTES } from './journal-file.js';
+import { OutputFolder } from './output-folder.js';
 import type { Printer } from './printer.js';
 import { sha256Of } from './versions.js';
 

@@ -6,13 +6,7 @@ import {
   type ImageNumbering,
 } from '../formats/coco-dataset.js';
 import { quoted, VgrError } from '../formats/fault.js';
-import {
-  type OutputLine,
-  parseOutputLine,
-  placedText,
-  serialiseLine,
-  unplacedText,
-} from '../formats/result-line.js';
+import { type OutputLine, placedText, serialiseLine } from '../formats/result-line.js';
 import {
   type RunSettings,
   type RunSummary,
@@ -21,19 +15,17 @@ import {
 } from '../formats/run-summary.js';
 import { type AppendFile, openAppendFile } from '../io/append-file.js';
 import { removePartialFiles, writeFileAtomic, writeFileAtomicNow } from '../io/atomic-file.js';
-import { readLineBlocks } from '../io/line-reader.js';
 import { lockOutput, type OutputLock } from '../io/output-lock.js';
 import { fileExists, readTextIfThere } from '../io/text-file.js';
-import {
-  DoneItems,
-  type JournalLine,
-  type JournalTally,
-  withReplacements,
-} from '../pipeline/journal.js';
+import type { DoneItems, JournalTally } from '../pipeline/journal.js';
 import type { PlacedLine } from '../pipeline/ports.js';
-
-/** A result echoes its query line, in which every byte may become an escape of six. */
-export const MAX_JOURNAL_LINE_BYTES = 128 * 1024 * 1024;
+import {
+  isUnsettled,
+  linesOfPhotos,
+  readDone,
+  readJournal,
+  settleJournal,
+} from './journal-file.js';
 
 const COCO_FILES = ['predictions.json', 'annotations.json'] as const;
 
@@ -221,26 +213,6 @@ function refuseOtherSettings(folder: string, before: unknown, settings: RunSetti
   );
 }
 
-async function readDone(file: string, retryFailed: boolean): Promise<DoneItems> {
-  const done = new DoneItems(retryFailed);
-  for await (const { line } of readJournal(file)) done.add(line);
-  return done;
-}
-
-/** Whether lines are not yet where, or not yet as, an undisturbed run would have written them. */
-function isUnsettled({ replacements, placed }: JournalTally, sharded: boolean): boolean {
-  return replacements > 0 || (placed > 0 && !sharded);
-}
-
-async function settleJournal(file: string, sharded: boolean): Promise<void> {
-  const lines = withReplacements(() => readJournal(file));
-  await writeFileAtomic(file, sharded ? lines : withoutPlaces(lines));
-}
-
-async function* withoutPlaces(lines: AsyncIterable<string>): AsyncGenerator<string> {
-  for await (const text of lines) yield unplacedText(text)?.text ?? text;
-}
-
 function summaryText(summary: RunSummary): string {
   return `${JSON.stringify(summary, null, 2)}\n`;
 }
@@ -251,25 +223,4 @@ function parseOrNull(text: string): unknown {
   } catch {
     return null;
   }
-}
-
-/** @throws VgrError INPUT_INVALID for a line that no run writes */
-async function* readJournal(
-  path: string,
-  isWanted: (text: string) => boolean = () => true,
-): AsyncGenerator<JournalLine> {
-  for await (const block of readLineBlocks(path, { maxLineBytes: MAX_JOURNAL_LINE_BYTES })) {
-    for (const item of block) {
-      if ('fault' in item) throw item.fault;
-      const { text, number } = item;
-      if (isWanted(text)) {
-        yield { line: parseOutputLine(text, `${path}:${number}`), text: `${text}\n` };
-      }
-    }
-  }
-}
-
-/** The lines that name a photo: the others have no place in COCO files, and are not even parsed. */
-async function* linesOfPhotos(path: string): AsyncGenerator<OutputLine> {
-  for await (const { line } of readJournal(path, (text) => text.includes('"image":'))) yield line;
 }
