@@ -73,7 +73,9 @@ export function draftInput(
   const { fit, fill, ...habits } = HABITS[recognised.family];
   const { name, type, layout, batch } = image;
   const order = channels ?? habits.channels;
-  const own = ownPixels(recognised) ?? pixelEncoding(habits.pixels, order);
+  // Torchvision's graphs take 0..1 and normalise by themselves.
+  const usual = layout === 'chw' ? 'unit' : habits.pixels;
+  const own = ownPixels(recognised) ?? pixelEncoding(usual, order);
   const given = pixels && pixelEncoding(pixels, order);
   const beside = hub && {
     channels: order,

@@ -31,11 +31,12 @@ export interface TextInputs extends Pick<PromptInput, 'ids' | 'mask' | 'types' |
 export function readInputs({ inputs }: Pick<OnnxOutline, 'inputs'>): GraphInputs | string {
   const photos = inputs.filter((port) => layoutOf(port) !== undefined);
   const expected =
-    'one input of photos, float32 or uint8 [batch,3,height,width] or [batch,height,width,3]';
+    'one input of photos, float32 or uint8 [batch,3,height,width] or [batch,height,width,3], or float32 [3,height,width]';
   const got = `got ${inputs.map(portText).join(', ') || 'none'}`;
   const [image, ...more] = photos;
   if (image === undefined || more.length > 0) return `expected ${expected}, ${got}`;
-  const [photosARun] = image.dims;
+  const layout = layoutOf(image)!;
+  const [photosARun, a, b, c] = layout === 'chw' ? [1, ...image.dims] : image.dims;
   if (typeof photosARun === 'number' && photosARun > 1) {
     return `expected a graph for one photo a run or any number, got one for ${photosARun}`;
   }
@@ -53,9 +54,7 @@ export function readInputs({ inputs }: Pick<OnnxOutline, 'inputs'>): GraphInputs
   }
   const text = textInputs(words);
   if (typeof text === 'string') return text;
-  const layout = layoutOf(image)!;
-  const [, a, b, c] = image.dims;
-  const [height, width] = layout === 'nchw' ? [b, c] : [a, b];
+  const [height, width] = layout === 'nhwc' ? [a, b] : [b, c];
   return {
     image: {
       name: image.name,
@@ -100,7 +99,9 @@ function textInputs(words: ReadonlyMap<TextRole, TensorPort>): TextInputs | stri
   };
 }
 
-function layoutOf({ type, dims }: TensorPort): 'nchw' | 'nhwc' | undefined {
+function layoutOf({ type, dims }: TensorPort): DetectorCard['input']['layout'] | undefined {
+  // Torchvision takes a list of photos, each without a batch.
+  if (dims.length === 3 && type === 'float32') return dims[0] === 3 ? 'chw' : undefined;
   if (dims.length !== 4 || (type !== 'float32' && type !== 'uint8')) return undefined;
   if (dims[3] === 3) return 'nhwc';
   if (dims[1] === 3) return 'nchw';

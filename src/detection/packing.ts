@@ -67,7 +67,7 @@ function packFloats(
   const { layout, channels, scale, mean, std } = input;
   const area = width * height;
   const data = new Float32Array(rasters.length * area * 3);
-  const [step, plane] = layout === 'nchw' ? [1, area] : [3, 1];
+  const [step, plane] = layout === 'nhwc' ? [3, 1] : [1, area];
   for (const [index, raster] of rasters.entries()) {
     for (let channel = 0; channel < 3; channel++) {
       const source = channels === 'rgb' ? channel : 2 - channel;
@@ -81,9 +81,13 @@ function packFloats(
       }
     }
   }
-  const dims =
-    layout === 'nchw' ? [rasters.length, 3, height, width] : [rasters.length, height, width, 3];
-  return { type: 'float32', data, dims };
+  const batch = rasters.length;
+  const dims = {
+    nchw: [batch, 3, height, width],
+    nhwc: [batch, height, width, 3],
+    chw: [3, height, width],
+  };
+  return { type: 'float32', data, dims: dims[layout] };
 }
 
 function packExtra(

@@ -154,12 +154,16 @@ function recogniseYolo(graph: ObservedGraph): Omit<Recognition, 'family'> | unde
     if (first === 3 * cells && second > 5) return { outputs, strides, classes: second - 5 };
   }
   // Ultralytics' RT-DETR: a row for each query, boxes in units of the input.
-  const isQueries = graph.labels !== undefined && second === 4 + graph.labels;
+  const labels = graph.labels ?? (isUnit(output.tensor, second) ? COCO_LABELS : undefined);
+  const isQueries = labels !== undefined && second === 4 + labels;
   if (isQueries && (second !== FINAL_VALUES || isUnit(output.tensor, second))) {
-    return { outputs, strides: THREE, classes: graph.labels, boxes: 'cxcywh-unit' };
+    return { outputs, strides: THREE, classes: labels, boxes: 'cxcywh-unit' };
   }
   return second === FINAL_VALUES ? { outputs, strides: THREE, classes: undefined } : undefined;
 }
+
+/** A graph without names is taken for one of these where its boxes are in units. */
+const COCO_LABELS = 80;
 
 /** Values of a row that is a whole detection: corners, score, class. */
 const FINAL_VALUES = 6;

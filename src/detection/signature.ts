@@ -109,8 +109,8 @@ function imageDisagreements({ input }: DetectorCard, image: TensorPort): Disagre
   const { width, height, layout, batch } = input;
   const open = input.fit === 'shorter-side';
   const [rows, columns] = open ? [undefined, undefined] : [height, width];
-  const sides = layout === 'nchw' ? [3, rows, columns] : [rows, columns, 3];
-  const [photos, ...rest] = image.dims;
+  const sides = layout === 'nhwc' ? [rows, columns, 3] : [3, rows, columns];
+  const [photos, ...rest] = layout === 'chw' ? [1, ...image.dims] : image.dims;
   const fits = rest.length === 3 && sides.every((size, axis) => isSize(rest[axis]!, size));
   if (!fits) {
     found.push({

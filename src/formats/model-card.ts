@@ -48,7 +48,8 @@ const extraInput = z.strictObject({
 const input = z.strictObject({
   name: text,
   type: z.enum(['uint8', 'float32']),
-  layout: z.enum(['nhwc', 'nchw']),
+  /** `chw`: one photo without a dimension for the batch, as torchvision exports it. */
+  layout: z.enum(['nhwc', 'nchw', 'chw']),
   width: positiveInteger,
   height: positiveInteger,
   /** `any`: the batch dimension is free; 1: one photo a run. */

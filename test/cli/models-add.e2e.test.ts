@@ -2,6 +2,8 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { encodeOnnxModel } from '../../src/formats/onnx.js';
+import { onnxNode, onnxTensor, onnxValueInfo } from '../../src/formats/onnx-graph.js';
 import { detectorGraph, type GraphPlan, scaledInput } from '../support/detector-graph.js';
 import { freshFolder, jsonLines, vgr } from '../support/vgr.js';
 
@@ -137,6 +139,27 @@ const cases: Readonly<Record<string, Case>> = {
       ['lion', 0.25, 16, 16, 24, 32],
     ],
     card: { input: { width: 64, height: 64 }, decoding: { nmsIou: null } },
+  },
+  'RT-DETR as Ultralytics exports it, without names': {
+    family: 'yolo',
+    plan: {
+      image: { name: 'images', type: 'float32', dims: [1, 3, 96, 96] },
+      outputs: [
+        {
+          name: 'output0',
+          dims: [5, 84],
+          values: table(84, {
+            1: [0.5, 0.5, 0.25, 0.125, ...new Array<number>(79).fill(0), 0.75],
+            3: [0.25, 0.375, 0.125, 0.25, 0.5],
+          }),
+        },
+      ],
+    },
+    expected: [
+      ['toothbrush', 0.75, 48, 40, 80, 56],
+      ['person', 0.5, 24, 16, 40, 48],
+    ],
+    card: { labels: 'coco-80', decoding: { boxes: 'cxcywh-unit' } },
   },
   'D-FINE of the hub: sigmoid, labels and pixels beside the model': {
     family: 'detr',
@@ -412,6 +435,74 @@ describe('vgr models add, then detect', () => {
     expect(await detections(env)).toEqual(one.expected);
     const verified = await vgr(['models', 'verify', 'my-model'], { env });
     expect(verified.code).toBe(0);
+  });
+});
+
+/** A graph that takes one photo without a batch and lists its boxes so; the mean of the first channel is added to a score. */
+function torchvisionGraph(): Uint8Array {
+  return encodeOnnxModel({
+    irVersion: 8,
+    opsetImport: [{ domain: '', version: 17 }],
+    graph: {
+      name: 'known answers',
+      node: [
+        onnxNode('ReduceMean', ['images'], ['means'], { axes: [1, 2], keepdims: 0 }),
+        onnxNode('Gather', ['means', 'red'], ['mean'], { axis: 0 }),
+        onnxNode('Mul', ['mean', 'first'], ['seen']),
+        onnxNode('Add', ['known', 'seen'], ['scores']),
+        onnxNode('Identity', ['corners'], ['boxes']),
+        onnxNode('Identity', ['classes'], ['labels']),
+      ],
+      initializer: [
+        onnxTensor('red', 'int64', [1], [0]),
+        onnxTensor('first', 'float32', [2], new Float32Array([1, 0])),
+        onnxTensor('known', 'float32', [2], new Float32Array([0.25, 0.125])),
+        onnxTensor('corners', 'float32', [2, 4], new Float32Array([16, 8, 32, 40, 0, 0, 64, 64])),
+        onnxTensor('classes', 'int64', [2], [90, 1]),
+      ],
+      input: [onnxValueInfo('images', 'float32', [3, 64, 64])],
+      output: [
+        onnxValueInfo('boxes', 'float32', ['boxes', 4]),
+        onnxValueInfo('labels', 'int64', ['boxes']),
+        onnxValueInfo('scores', 'float32', ['boxes']),
+      ],
+    },
+  });
+}
+
+describe('a graph of torchvision, without a batch', () => {
+  it('is added, takes 0..1, and gives its boxes', async () => {
+    const folder = freshFolder();
+    writeFileSync(join(folder, 'model.onnx'), torchvisionGraph());
+    const env = { VGR_MODELS_DIR: join(folder, 'models') };
+    const photo = join(folder, 'photo.png');
+    const { width, height, colour: background } = PHOTO;
+    await sharp({ create: { width, height, channels: 3, background } })
+      .png()
+      .toFile(photo);
+    const added = await vgr(
+      [
+        ...['models', 'add', join(folder, 'model.onnx'), '--name', 'my-model'],
+        ...['--photo', photo, '--device', 'cpu'],
+      ],
+      { env },
+    );
+    expect(added.code, added.stderr).toBe(0);
+    const card = JSON.parse(readFileSync(join(folder, 'models', 'my-model', 'card.json'), 'utf8'));
+    expect(card).toMatchObject({
+      family: 'ssd',
+      labels: 'coco-91',
+      input: { layout: 'chw', batch: 1, width: 64, height: 64 },
+      decoding: { boxes: 'xyxy-pixels' },
+    });
+    const { stdout } = await vgr(['detect', photo, '--detector', 'my-model', '--device', 'cpu'], {
+      env,
+    });
+    const [line] = jsonLines(stdout) as { detections: Record<string, unknown>[] }[];
+    expect(line!.detections).toMatchObject([
+      { label: 'toothbrush', score: 0.45, bbox_2d: [32, 12, 64, 60] },
+      { label: 'person', score: 0.125, bbox_2d: [0, 0, 128, 96] },
+    ]);
   });
 });
 
