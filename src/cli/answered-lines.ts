@@ -28,6 +28,8 @@ export interface AnswerParts {
   readonly clock: Clock;
   /** Whether an earlier run has answered it. */
   readonly isDone: (item: IntakeItem) => boolean;
+  /** Told of every line of the run that is read, done or not. */
+  readonly note: (item: IntakeItem) => void;
   readonly signal: AbortSignal;
 }
 
@@ -35,7 +37,12 @@ export interface AnswerParts {
  * The lines of a run. Where no photo is looked at, the queries are answered by the threads of the pool, a block at a time;
  * else on the main thread, where the photos are.
  */
-export function answeredLines(parts: AnswerParts): AsyncIterable<PlacedLine> {
+export function answeredLines(given: AnswerParts): AsyncIterable<PlacedLine> {
+  const isDone = (item: IntakeItem): boolean => {
+    given.note(item);
+    return given.isDone(item);
+  };
+  const parts = { ...given, isDone };
   const { order } = parts.opened;
   return order && !parts.source ? answeredInThreads(parts, order) : answeredHere(parts);
 }

@@ -1,3 +1,4 @@
+import { quoted } from '../formats/fault.js';
 import type { DecodingMemory } from '../io/decoding-memory.js';
 import { ImageRoots } from '../io/image-path.js';
 import { imageRoots } from '../io/image-source.js';
@@ -12,6 +13,7 @@ import { startedProgress } from '../pipeline/ports.js';
 import { PromptedPhotos } from '../pipeline/prompted-photos.js';
 import type { PhotoSource } from '../pipeline/refine-run.js';
 import { shardOf } from '../pipeline/shard.js';
+import { ToolNames } from '../pipeline/tool-names.js';
 import { answeredLines } from './answered-lines.js';
 import { type Engine, openEngine, photoOpener } from './engine.js';
 import {
@@ -22,6 +24,7 @@ import {
   openSinks,
 } from './line-command.js';
 import { decodingMemory } from './memory-limit.js';
+import type { Printer } from './printer.js';
 import { runLines } from './run-lines.js';
 import { type OpenedRefiner, openAnyRefiner, PLAIN_SIDE } from './vlm-open.js';
 import type { VlmFlags } from './vlm-settings.js';
@@ -68,10 +71,11 @@ export async function refineCommand(
       for await (const line of sinks.folder.lines()) opened.recall(line);
     }
     const progress = startedProgress();
+    const toolNames = new ToolNames(flags.tool);
     const clock = (): number => performance.now();
     const overlays = await openOverlays(command.images, flags.visualize, memory);
     const source = await photoSource(command, engine, { progress, clock, opened, memory });
-    return await runLines({
+    const code = await runLines({
       ...sinks,
       command: 'refine',
       settings,
@@ -85,6 +89,7 @@ export async function refineCommand(
         overlays,
         progress,
         clock,
+        note: (item) => toolNames.note(item),
         isDone: (item) => Boolean(sinks.folder?.done.hasQuery(item)),
         signal: interruption.signal,
       }),
@@ -107,11 +112,23 @@ export async function refineCommand(
       printer,
       interruption,
     });
+    if (flags.tool !== engine.detector?.name) warnOfTool(flags.tool, toolNames, printer);
+    return code;
   } finally {
     engine.closing();
     await opened.close();
     await sinks.folder?.close();
   }
+}
+
+/** Tells of a tool that no line has: each query is answered as if it had found nothing. */
+function warnOfTool(wanted: string | undefined, { others }: ToolNames, printer: Printer): void {
+  if (wanted === undefined || others === undefined) return;
+  const instead =
+    others.length === 0
+      ? 'none has `tools`'
+      : `they have ${others.map((name) => quoted(name)).join(', ')}`;
+  printer.note(`warning: --tool: no line brings boxes of ${quoted(wanted)}; ${instead}`);
 }
 
 /** Photos of the folders on the command line, each decoded and detected once for the queries near each other. */

@@ -66,6 +66,21 @@ describe('vgr refine', () => {
     expect(jsonLines(stdout)).toMatchObject([{ type: 'result', id: 'a' }]);
   });
 
+  it('tells of a tool that is asked for and no line has', async () => {
+    const queries = join(freshFolder(), 'q.jsonl');
+    const tools = { qwen: [{ bbox_2d: [0, 0, 50, 90] }], dino: [{ bbox_2d: [60, 0, 90, 90] }] };
+    writeFileSync(queries, `${JSON.stringify({ query: 'the left man', tools })}\n`);
+    for (const refiner of ['lite', 'v0']) {
+      const args = ['refine', '--queries', queries, '--refiner', refiner, ...CPU];
+      const mistyped = await vgr([...args, '--tool', 'qwn']);
+      expect(mistyped.code).toBe(0);
+      expect(mistyped.stderr).toContain(
+        'warning: --tool: no line brings boxes of `qwn`; they have `dino`, `qwen`',
+      );
+      expect((await vgr([...args, '--tool', 'qwen'])).stderr).not.toContain('warning');
+    }
+  });
+
   it('arbitrates between the tools of the lines without any image', async () => {
     const line = {
       id: 't1',
