@@ -51,6 +51,7 @@ export async function openLite(
     policy,
     tools: card.tools,
     margin: card.margin,
+    constructs: card.constructs,
     crops: encoder !== undefined,
   };
   return {

@@ -6,6 +6,7 @@ import type { SessionPool } from '../inference/pool.js';
 import { ExampleCache } from '../io/example-cache.js';
 import { ImageRoots } from '../io/image-path.js';
 import { imageRoots } from '../io/image-source.js';
+import { constructsAmong } from '../language/construct.js';
 import { parseExpression } from '../language/expression.js';
 import { startedProgress } from '../pipeline/ports.js';
 import { litePolicySettings } from '../refinement/lite-example.js';
@@ -90,6 +91,7 @@ export async function trainCommand(command: TrainCommand): Promise<number> {
         lessons,
         vocabulary,
         tools,
+        constructs: constructsOfAll(made.train, init),
         encoder: encoder?.trace,
         sizes: init?.sizes ?? sizes,
         flags,
@@ -171,6 +173,17 @@ function checkTool({ train }: SplitQueries, { tool, photos }: TrainFlags): void 
       hint: `the lines have ${[...names].map((name) => quoted(name)).join(', ')}`,
     },
   );
+}
+
+/** Fewer queries that hold a construct do not teach it. */
+const LEAST_SHOWN = 10;
+
+function constructsOfAll(train: readonly KnownQuery[], init: LiteModel | undefined): string[] {
+  const shown = constructsAmong(
+    train.map(({ query }) => parseExpression(query)),
+    LEAST_SHOWN,
+  );
+  return [...new Set([...(init?.card.constructs ?? []), ...shown])].sort();
 }
 
 function vocabularyOf(train: readonly KnownQuery[]): Vocabulary {

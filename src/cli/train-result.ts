@@ -18,6 +18,7 @@ export interface RefinerParts {
   readonly lessons: Lessons;
   readonly vocabulary: Vocabulary;
   readonly tools: readonly string[];
+  readonly constructs: readonly string[];
   /** The encoder that was learned from; undefined for none. */
   readonly encoder: EncoderTrace | undefined;
   readonly sizes: LiteSizes;
@@ -29,7 +30,8 @@ export interface RefinerParts {
 
 /** Chooses the margin, calibrates, and writes refiner.onnx and card.json. @throws VgrError OUTPUT_UNWRITABLE, DISK_FULL */
 export async function writeRefiner(trained: Trained, parts: RefinerParts): Promise<RefinerCard> {
-  const { lessons, vocabulary, tools, encoder, sizes, flags, folder, parameters } = parts;
+  const { lessons, vocabulary, tools, constructs, encoder, sizes, flags, folder, parameters } =
+    parts;
   const { validation } = lessons;
   const readings = validation.map((_, i) => meanReading(trained.readings.map((own) => own[i]!)));
   const { margin, actions } = chooseMargin(validation, readings);
@@ -66,6 +68,7 @@ export async function writeRefiner(trained: Trained, parts: RefinerParts): Promi
     margin,
     vocabulary: [...vocabulary.words],
     tools: [...tools],
+    constructs: [...constructs],
     training: {
       command: parts.commandLine,
       data_sha256: trained.dataKey,

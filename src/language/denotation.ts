@@ -1,6 +1,7 @@
 import type { Expression } from './expression.js';
 import { looksLikePerson, type Pointer, type PointerKind, pointersOf } from './lexicon.js';
 import { singularOf } from './morphology.js';
+import { labelsAskedFor } from './purpose.js';
 import { Recent } from './recent.js';
 
 /** How well a label of a detector names what an expression is about. */
@@ -110,6 +111,22 @@ export function denotationsOf({ head }: Expression, labels: Iterable<string>): D
   for (const label of labels) {
     const denotation = denote(noun, pointers, label);
     if (denotation !== null) found.set(label, denotation);
+  }
+  return found;
+}
+
+/**
+ * The same, and for a question that names nothing the labels that it may ask for: "What can I sit on?" is `chair`, `bench`,
+ * `couch`. A tool that looks for named things cannot be asked so; {@link denotationsOf} is what it is held to.
+ */
+export function meaningsOf(expression: Expression, labels: Iterable<string>): Denotations {
+  if (expression.head !== null) return denotationsOf(expression, labels);
+  const asked = labelsAskedFor(expression);
+  if (asked.size === 0) return new Map();
+  const found = new Map<string, Denotation>();
+  for (const label of labels) {
+    const weight = asked.get(knownLabel(label).target?.label ?? '');
+    if (weight !== undefined) found.set(label, { weight, kind: 'hypernym' });
   }
   return found;
 }

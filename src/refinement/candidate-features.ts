@@ -1,4 +1,4 @@
-import { denotationsOf } from '../language/denotation.js';
+import { meaningsOf } from '../language/denotation.js';
 import type { Expression } from '../language/expression.js';
 import { agreement } from './agreement.js';
 import { boxGeometry, partShare } from './box-geometry.js';
@@ -88,9 +88,10 @@ export function candidateFeatures(
     for (const member of thing.clue.thing.members) things.set(member, thing);
   }
   const labels = new Set(candidates.flatMap(({ label }) => (label === undefined ? [] : [label])));
-  const denoted = denotationsOf(expression, labels);
+  const denoted = meaningsOf(expression, labels);
+  const unnamed = expression.head === null && denoted.size === 0;
   const denotation = ({ label }: Candidate): Feature =>
-    label === undefined || expression.head === null ? null : (denoted.get(label)?.weight ?? 0);
+    label === undefined || unnamed ? null : (denoted.get(label)?.weight ?? 0);
 
   return candidates.map((candidate, at) => {
     const thing = things.get(at);

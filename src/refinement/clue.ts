@@ -2,11 +2,13 @@ import type { BoxXyxy, ImageSize } from '../geometry/box.js';
 import { iouXyxy } from '../geometry/overlap.js';
 import type { RgbRaster } from '../geometry/raster.js';
 import type { Attribute, AttributePart, Expression, Relation } from '../language/expression.js';
-import { isWorn } from '../language/lexicon.js';
+import { isPerson, isWorn } from '../language/lexicon.js';
+import { postureOf } from '../language/posture.js';
 import { BoxMemo } from './box-memo.js';
 import { COLOUR_TERMS, type ColourTerm } from './colour-term.js';
 import { type CropColours, colourFit, cropColours } from './crop-colour.js';
 import { lean, placeChances } from './order.js';
+import { postureFit } from './posture-fit.js';
 import type { PhotoEvidence } from './refiner.js';
 import { betweenFit, relationFit } from './relation-geometry.js';
 import { type Kind, type Proposals, type Thing, thingsOf } from './thing.js';
@@ -139,11 +141,23 @@ function relationFits(
   const first = groups[0];
   if (first === null || first === undefined) return nothing;
   const second = relation.kind === 'between' ? (groups[1] ?? first) : null;
-  return things.map((thing) => {
-    const fit =
-      second === null ? fitToSome(relation, thing, first) : fitBetween(thing, first, second);
-    return fit === null || !relation.negated ? fit : 1 - fit;
-  });
+  return things.map((thing) =>
+    second === null ? fitToSome(relation, thing, first) : fitBetween(thing, first, second),
+  );
+}
+
+/** "sitting on the bench": the posture counts beside the place, and alone where the place is unknown. */
+function withPosture(
+  { words }: Relation,
+  things: readonly Thing[],
+  image: ImageSize,
+  fits: ReadonlyArray<number | null>,
+): ReadonlyArray<number | null> {
+  const posture = postureOf(words);
+  if (posture === null) return fits;
+  return fits.map(
+    (fit, at) => (fit ?? 1) * postureFit(posture, (things[at] as Thing).boxXyxy, image),
+  );
 }
 
 function fitToSome(
@@ -183,12 +197,23 @@ export function cluesOf(expression: Expression, scene: Scene, depth = 0): Clues 
     const chances = placeChances(selector, things, scene.image);
     return selector.negated ? chances.map((chance) => 1 - chance) : chances;
   });
-  const relations = expression.relations.map((r) => relationFits(r, things, scene, depth));
+  const person = expression.head !== null && isPerson(expression.head.lemma);
+  const attributeOf = (attribute: Attribute, thing: Thing): number | null => {
+    const posture = person && attribute.kind === 'other' ? postureOf(attribute.value) : null;
+    if (posture === null) return attributeFit(attribute, thing, things, scene);
+    const fit = postureFit(posture, thing.boxXyxy, scene.image);
+    return attribute.negated ? 1 - fit : fit;
+  };
+  const relations = expression.relations.map((relation) => {
+    const fits = relationFits(relation, things, scene, depth);
+    const held = person ? withPosture(relation, things, scene.image, fits) : fits;
+    return relation.negated ? held.map((fit) => (fit === null ? null : 1 - fit)) : held;
+  });
   const clues = things.map((thing, at) => ({
     thing,
     places: places.map((chances) => chances[at] as number),
     leans: expression.selectors.map((selector) => lean(selector, thing.boxXyxy, scene.image)),
-    attributes: expression.attributes.map((a) => attributeFit(a, thing, things, scene)),
+    attributes: expression.attributes.map((attribute) => attributeOf(attribute, thing)),
     relations: relations.map((fits) => fits[at] ?? null),
   }));
   return { naming, things: clues };

@@ -11,7 +11,7 @@ import type { Candidate } from './refiner.js';
 import type { ScoredThing } from './transparent-scorer.js';
 
 /** What the numbers mean and in which order they stand. A refiner answers only with the version it was trained on. */
-export const FEATURE_VERSION = 1;
+export const FEATURE_VERSION = 2;
 
 /** Tools that have a place of their own; all others share one. */
 export const TOOL_SLOTS = 8;

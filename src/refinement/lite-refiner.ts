@@ -1,6 +1,8 @@
 import type { NamedTensors } from '../detection/tensor.js';
 import type { BoxXyxy } from '../geometry/box.js';
 import { iouXyxy } from '../geometry/overlap.js';
+import { constructsOf } from '../language/construct.js';
+import { parseExpression } from '../language/expression.js';
 import { boxesOfRows, chooseAction, toolPlace } from './lite-decision.js';
 import { type LiteDraft, liteDraft, withCrops, withWordRows } from './lite-example.js';
 import type { Vocabulary } from './lite-words.js';
@@ -26,6 +28,8 @@ export interface LiteKnowledge {
   readonly tools: readonly string[];
   /** See `Choice.margin`. */
   readonly margin: number;
+  /** Of {@link constructsOf}, those that it was taught. */
+  readonly constructs: readonly string[];
   /** Whether it was trained with what an image-text encoder says of the crops. */
   readonly crops?: boolean;
 }
@@ -65,7 +69,7 @@ interface Reply {
 
 /**
  * The learned refiner. A request without a box of any tool that it was trained with goes to the transparent scorer: what was
- * learned of other tools says nothing there. Requests that come while the policy works are answered together in its next run. A request whose
+ * learned of other tools says nothing there. So does one whose words hold a construct that training never showed. Requests that come while the policy works are answered together in its next run. A request whose
  * signal is aborted rejects with the signal's reason.
  */
 export function createLiteRefiner(
@@ -83,8 +87,12 @@ export function createLiteRefiner(
   };
   const scorer = createScorerRefiner();
   const known = new Set(knowledge.tools);
+  const taught = new Set(knowledge.constructs);
+  const isNew = ({ query, candidates }: RefineRequest): boolean =>
+    !candidates.some(({ tool }) => known.has(tool)) ||
+    constructsOf(parseExpression(query)).some((construct) => !taught.has(construct));
   const ask = async (request: RefineRequest): Promise<Refinement> => {
-    if (!request.candidates.some(({ tool }) => known.has(tool))) {
+    if (isNew(request)) {
       return (await scorer.refine([request]))[0]!;
     }
     const prepared = await prepare(request, knowledge);

@@ -1,6 +1,6 @@
 import type { BoxXyxy, ImageSize } from '../geometry/box.js';
 import { iouXyxy } from '../geometry/overlap.js';
-import { denotationsOf } from '../language/denotation.js';
+import { meaningsOf } from '../language/denotation.js';
 import type { Expression } from '../language/expression.js';
 import { existence } from './existence.js';
 import type { Candidate } from './refiner.js';
@@ -47,8 +47,8 @@ function chances(
   isLandmark: boolean,
 ): { values: number[]; naming: Kind['naming'] } {
   const labels = new Set(candidates.flatMap(({ label }) => (label === undefined ? [] : [label])));
-  const denoted = denotationsOf(expression, labels);
-  const unnamed = expression.head === null;
+  const denoted = meaningsOf(expression, labels);
+  const unnamed = expression.head === null && denoted.size === 0;
   const detected = candidates.filter(
     ({ tool, label }) => !grounders.has(tool) && label !== undefined,
   );

@@ -80,6 +80,36 @@ describe('vgr train-lite', () => {
     for (const decision of decisions) expect(['confirm', 'correct', 'adjust']).toContain(decision);
   });
 
+  it('leaves words of a kind that it was not taught to the transparent scorer', async () => {
+    const path = fileOf(
+      arbitration(6).map((line, at) => ({
+        ...line,
+        query: at % 2 === 0 ? 'the man not on the left' : 'what can walk?',
+      })),
+    );
+    const answers = async (refiner: string) => {
+      const { stdout } = await vgr([
+        ...['refine', '--queries', path, '--refiner', refiner, '--no-timing', ...SMALL],
+      ]);
+      return jsonLines(stdout).map(({ think, answer }) => ({ think, answer }));
+    };
+    const card = JSON.parse(readFileSync(join(whole, 'card.json'), 'utf8'));
+    expect(card.constructs).toEqual([]);
+    expect(await answers(whole)).toEqual(await answers('v0'));
+
+    const taught = freshFolder();
+    const shown = fileOf(
+      arbitration(60).map((line, at) => ({
+        ...line,
+        query: at % 2 === 0 ? 'the man not on the right' : 'the man on the right',
+      })),
+    );
+    expect((await train(shown, taught)).code).toBe(0);
+    const own = JSON.parse(readFileSync(join(taught, 'card.json'), 'utf8'));
+    expect(own.constructs).toEqual(['negation']);
+    expect(await answers(taught)).not.toEqual(await answers('v0'));
+  });
+
   it('killed and started again ends with the same bytes', async () => {
     const again = freshFolder();
     const { signal } = await vgr(

@@ -1,0 +1,25 @@
+import type { Expression } from './expression.js';
+import { QUESTION_WORDS } from './vocabulary.js';
+
+/** Ways to refer that a refiner may never have been taught: saying what a thing is not, and asking for it. */
+export const CONSTRUCTS = ['negation', 'question'] as const;
+export type Construct = (typeof CONSTRUCTS)[number];
+
+/** The constructs that an expression holds. "the car not behind the bus" holds a negation. */
+export function constructsOf(expression: Expression): readonly Construct[] {
+  const { attributes, selectors, relations, words } = expression;
+  const denies = [...attributes, ...selectors, ...relations].some(({ negated }) => negated);
+  const asks = QUESTION_WORDS.has(words[0] ?? '');
+  return [...(denies ? (['negation'] as const) : []), ...(asks ? (['question'] as const) : [])];
+}
+
+/** The constructs that at least `least` of the expressions hold, in the order of {@link CONSTRUCTS}. */
+export function constructsAmong(expressions: Iterable<Expression>, least: number): Construct[] {
+  const counts = new Map<Construct, number>();
+  for (const expression of expressions) {
+    for (const construct of constructsOf(expression)) {
+      counts.set(construct, (counts.get(construct) ?? 0) + 1);
+    }
+  }
+  return CONSTRUCTS.filter((construct) => (counts.get(construct) ?? 0) >= least);
+}
