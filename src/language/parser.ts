@@ -129,7 +129,7 @@ function questionExpression(tokens: readonly Token[]): Expression {
 const MOST_WORDS = 256;
 
 /** Several steps look at one query, and people say the same of many photos. */
-const known = new Recent<Expression>(2048);
+const known = new Recent<Expression>(256);
 /** Longer texts come once. Characters. */
 const LONGEST_KNOWN = 400;
 
