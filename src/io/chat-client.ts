@@ -1,10 +1,11 @@
 import { setMaxListeners } from 'node:events';
 import { VgrError } from '../formats/fault.js';
+import { Gate } from '../pipeline/gate.js';
 import type { Chat, ChatReply, ChatRequest } from '../refinement/vlm/chat.js';
 import { CacheKeys, type ChatCache } from './chat-cache.js';
 import { estimatedPrompt, estimatedUse } from './chat-estimate.js';
 import { ChatFault } from './chat-fault.js';
-import { Pace, Slots, wait } from './chat-pace.js';
+import { Pace, wait } from './chat-pace.js';
 import type { ReadReply } from './chat-reply.js';
 import { type ChatBody, type ChatServer, ChatTransport } from './chat-transport.js';
 import { type ChatBudget, ChatLedger, type ChatReport, type TokenUse } from './chat-usage.js';
@@ -42,7 +43,7 @@ export class ChatClient {
   readonly #settings: ChatSettings;
   readonly #transport: ChatTransport;
   readonly #ledger: ChatLedger;
-  readonly #slots: Slots;
+  readonly #slots: Gate;
   readonly #requestPace: Pace;
   readonly #tokenPace: Pace;
   readonly #keys = new CacheKeys();
@@ -61,7 +62,7 @@ export class ChatClient {
     this.#settings = settings;
     this.#transport = new ChatTransport(settings);
     this.#ledger = new ChatLedger(settings);
-    this.#slots = new Slots(settings.concurrency);
+    this.#slots = new Gate(settings.concurrency);
     this.#requestPace = new Pace(settings.requestsPerMinute);
     this.#tokenPace = new Pace(settings.tokensPerMinute);
     // One listener for each request under way.

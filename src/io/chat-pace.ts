@@ -35,30 +35,6 @@ export class Pace {
   }
 }
 
-/** At most this many at a time; who waits longest goes next. */
-export class Slots {
-  #free: number;
-  readonly #waiting: (() => void)[] = [];
-
-  constructor(count: number) {
-    this.#free = count;
-  }
-
-  /** Runs the work once there is a slot for it. */
-  async run<Result>(work: () => Promise<Result>): Promise<Result> {
-    if (this.#free > 0) this.#free -= 1;
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    try {
-      return await work();
-    } finally {
-      // The slot goes from hand to hand, so that nobody who comes late gets in between.
-      const next = this.#waiting.shift();
-      if (next) next();
-      else this.#free += 1;
-    }
-  }
-}
-
 /** @throws the signal's reason when it is aborted */
 export async function wait(ms: number, signal?: AbortSignal): Promise<void> {
   try {

@@ -13,6 +13,7 @@ export class Gate {
     try {
       return await task();
     } finally {
+      // The place goes from hand to hand, so that nobody who comes late gets in between.
       const next = this.#waiting.shift();
       if (next) next();
       else this.#free += 1;
