@@ -164,19 +164,38 @@ async function isAlive(owner: Owner): Promise<boolean> {
   } catch (thrown) {
     return (thrown as NodeJS.ErrnoException).code !== 'ESRCH';
   }
-  return (await birthOf(owner.pid)) === owner.birth;
+  return !(await isZombie(owner.pid)) && (await birthOf(owner.pid)) === owner.birth;
+}
+
+/**
+ * Whether a process has ended and only waits for its parent to ask how. A container whose first process asks for no orphans
+ * keeps a killed run so for ever.
+ */
+async function isZombie(pid: number): Promise<boolean> {
+  const status = await statusOf(pid).catch((): readonly string[] => []);
+  // The first thread of a process may end before the others, which may still write.
+  return status[STATE] === 'Z' && Number(status[THREADS]) <= 1;
 }
 
 /** Boot and start time of a process where the system tells them (Linux), else empty, so that pids alone decide. */
 async function birthOf(pid: number): Promise<string> {
   try {
     const boot = await readFile('/proc/sys/kernel/random/boot_id', 'utf8');
-    const status = await readFile(`/proc/${pid}/stat`, 'utf8');
-    // The name in brackets may hold anything; field 22 of proc(5), the start, is the 20th behind it.
-    return `${boot.trim()}/${status.slice(status.lastIndexOf(')') + 2).split(' ')[19] ?? ''}`;
+    return `${boot.trim()}/${(await statusOf(pid))[START] ?? ''}`;
   } catch {
     return '';
   }
+}
+
+/** Places in what {@link statusOf} gives: fields 3, 20 and 22 of proc(5). */
+const STATE = 0;
+const THREADS = 17;
+const START = 19;
+
+/** The fields of a process from its state on; the name in brackets before them may hold anything. */
+async function statusOf(pid: number): Promise<readonly string[]> {
+  const status = await readFile(`/proc/${pid}/stat`, 'utf8');
+  return status.slice(status.lastIndexOf(')') + 2).split(' ');
 }
 
 async function readOwner(file: string): Promise<Owner | undefined> {

@@ -1,8 +1,9 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdir, readFile, stat, utimes, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { lockOutput } from '../../src/io/output-lock.js';
 import { useTemporaryFolders } from './temporary-folder.js';
 
@@ -19,6 +20,13 @@ async function deadPid(): Promise<number> {
   const child = spawn(process.execPath, ['-e', '']);
   await new Promise((resolve) => child.on('exit', resolve));
   return child.pid!;
+}
+
+/** A process that has ended under a parent that never asks for it, which runs until `parent` is killed. */
+async function zombie(): Promise<{ readonly pid: number; readonly parent: ChildProcess }> {
+  const parent = spawn('sh', ['-c', 'sleep 0.5 & echo $!; exec sleep 60']);
+  const [line] = (await once(parent.stdout, 'data')) as [Buffer];
+  return { pid: Number(line.toString()), parent };
 }
 
 describe('lockOutput', () => {
@@ -79,6 +87,25 @@ describe('lockOutput', () => {
       await lock.release();
     }
   });
+
+  it.runIf(process.platform === 'linux')(
+    'takes over from a killed process that its parent left lying',
+    async () => {
+      const { pid, parent } = await zombie();
+      try {
+        const folder = await temporaryFolder();
+        const birth = JSON.parse(await ownBirthOf(pid));
+        await writeLock(folder, { pid, host: os.hostname(), birth });
+        await expect(lockOutput(folder)).rejects.toMatchObject({ code: 'OUTPUT_BUSY' });
+        await vi.waitFor(async () => {
+          expect(await readFile(`/proc/${pid}/stat`, 'utf8')).toContain(') Z ');
+        }, 5000);
+        await (await lockOutput(folder)).release();
+      } finally {
+        parent.kill();
+      }
+    },
+  );
 
   it('waits out a lock that is being written, and clears one that a crash left half written', async () => {
     const folder = await temporaryFolder();
