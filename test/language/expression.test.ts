@@ -137,7 +137,7 @@ function accounted(expression: Expression): string[] {
     ...expression.attributes.flatMap((a) => [...split(a.word), ...split(a.bearer ?? '')]),
     ...expression.selectors.flatMap((s) => split(s.words)),
     ...expression.relations.flatMap((r) => [...split(r.words), ...r.landmarks.flatMap(accounted)]),
-    ...expression.leftovers,
+    ...expression.leftovers.flatMap(split),
   ];
 }
 
