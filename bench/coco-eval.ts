@@ -2,7 +2,7 @@
  * Time and memory of COCO box evaluation on a synthetic set of COCO's size: 5,000 images, 36,000 annotations, 100
  * detections an image, 80 categories. Prints one JSON line.
  *
- *     node --import tsx bench/coco-eval.ts [IMAGES] [DETECTIONS_PER_IMAGE] [CATEGORIES]
+ *     npm run bench -- coco-eval [IMAGES] [DETECTIONS_PER_IMAGE] [CATEGORIES]
  *
  * With `--keep DIR` the two files stay in DIR, for a run of another evaluator over the same set.
  */

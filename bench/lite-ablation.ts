@@ -1,7 +1,7 @@
 /**
  * What each part of the lite refiner brings: the detector alone, the transparent scorer, the warm start alone, and GRPO on
  * top of it with plain overlap and with the refinement reward, each over three seeds. One network each, no ensemble. Prints a
- * Markdown table, then one JSON line. Usage: node --import tsx bench/lite-ablation.ts IMAGES TRAIN.jsonl VAL.jsonl
+ * Markdown table, then one JSON line. Usage: npm run bench -- lite-ablation IMAGES TRAIN.jsonl VAL.jsonl
  */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';

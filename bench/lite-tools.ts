@@ -2,7 +2,7 @@
  * Arbitration between tools, held to lines that it was not trained on: each file is cut into 20 blocks of neighbouring
  * lines, the same places in each; every fourth block is put aside, one `train-lite` run learns from the rest of all files
  * together, and the four folds cover every line once. Prints a Markdown table, then one JSON line; a fold alone where
- * FOLDS names it. Usage: FOLDS=0,1,2,3 node --import tsx bench/lite-tools.ts TOOL FILE.jsonl...
+ * FOLDS names it. Usage: FOLDS=0,1,2,3 npm run bench -- lite-tools TOOL FILE.jsonl...
  */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';

@@ -2,7 +2,7 @@
  * Time and memory of scoring 100,000 answers: two files are read, joined, scored, and a thousand resamples drawn. Prints one
  * JSON line.
  *
- *     node --import tsx bench/refinement-eval.ts [QUERIES]
+ *     npm run bench -- refinement-eval [QUERIES]
  */
 import { createWriteStream } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';

@@ -3,7 +3,7 @@
  * JSON line: the fit, and the log loss of it and of the fit on CenterNet.
  *
  *     vgr detect IMAGES --detector NAME --image-ids GT.json --output found
- *     node --import tsx bench/score-calibration.ts found/results.jsonl GT.json [QUERIES.jsonl]
+ *     npm run bench -- score-calibration found/results.jsonl GT.json [QUERIES.jsonl]
  *
  * With QUERIES only photos that it names count. Boxes of one label that overlap by more than 0.65 are one thing; a thing is
  * right where it overlaps an annotation of its label by 0.5 or more that no better one has taken. What lies in a crowd does

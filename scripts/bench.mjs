@@ -1,18 +1,20 @@
-// npm run bench: every benchmark of bench/, each prints one JSON line. `npm run bench -- startup` runs one.
+// npm run bench: the benchmarks that need no arguments; each prints one JSON line. `npm run bench -- NAME [ARGUMENTS]` runs one of bench/.
 import { step, TSX } from './steps.mjs';
 
-const wanted = process.argv.slice(2);
-for (const name of wanted.length > 0
-  ? wanted
-  : [
-      'throughput',
-      'plain-loop',
-      'memory',
-      'startup',
-      'coco-eval',
-      'refinement-eval',
-      'vlm',
-      'cascade',
-    ]) {
-  step(TSX, `bench/${name}.ts`);
-}
+const WITHOUT_ARGUMENTS = [
+  'throughput',
+  'plain-loop',
+  'memory',
+  'memory-queries',
+  'startup',
+  'queries',
+  'queries-per-photo',
+  'coco-eval',
+  'refinement-eval',
+  'vlm',
+  'cascade',
+];
+
+const [wanted, ...given] = process.argv.slice(2);
+if (wanted) step(TSX, `bench/${wanted}.ts`, ...given);
+else for (const name of WITHOUT_ARGUMENTS) step(TSX, `bench/${name}.ts`);
