@@ -7,10 +7,19 @@ export type Construct = (typeof CONSTRUCTS)[number];
 
 /** The constructs that an expression holds. "the car not behind the bus" holds a negation. */
 export function constructsOf(expression: Expression): readonly Construct[] {
-  const { attributes, selectors, relations, words } = expression;
-  const denies = [...attributes, ...selectors, ...relations].some(({ negated }) => negated);
-  const asks = QUESTION_WORDS.has(words[0] ?? '');
-  return [...(denies ? (['negation'] as const) : []), ...(asks ? (['question'] as const) : [])];
+  const asks = QUESTION_WORDS.has(expression.words[0] ?? '');
+  return [
+    ...(denies(expression) ? (['negation'] as const) : []),
+    ...(asks ? (['question'] as const) : []),
+  ];
+}
+
+/** Of the thing or of a landmark: "the man beside the dog that is not black". */
+function denies({ attributes, selectors, relations }: Expression): boolean {
+  return (
+    [...attributes, ...selectors, ...relations].some(({ negated }) => negated) ||
+    relations.some(({ landmarks }) => landmarks.some(denies))
+  );
 }
 
 /** The constructs that at least `least` of the expressions hold, in the order of {@link CONSTRUCTS}. */

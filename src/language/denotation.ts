@@ -90,7 +90,7 @@ function denote(noun: string, pointers: readonly Pointer[], label: string): Deno
   const known = throughLexicon(pointers, target);
   if (known !== null) return known;
   // A piece of the expression that the lexicon does not know: "left lion" is a lion.
-  if (` ${name} `.includes(` ${noun} `) && labelPointer(name) === null) {
+  if (target === null && ` ${name} `.includes(` ${noun} `)) {
     return { weight: LAST_WORD, kind: 'exact' };
   }
   if (pointersOf(noun).length > 0) return null;

@@ -151,8 +151,9 @@ function namedOutright(words: readonly string[]): ReadonlySet<string> {
 }
 
 /**
- * Labels that a question may ask for, each 0..1, 1 for the best; empty for what is no question and where no word tells. A
- * word counts the more, the fewer labels it fits. "What do we use to slide on snow?" is skis and snowboard.
+ * Labels that a question may ask for, each 0..1; empty for what is no question and where no word tells. A word counts the
+ * more, the fewer labels it fits, and the best label has 1; where only the kind is told, the lexicon's weights count.
+ * "What do we use to slide on snow?" is skis and snowboard.
  */
 export function labelsAskedFor({ words }: Expression): ReadonlyMap<string, number> {
   if (!QUESTION_WORDS.has(words[0] ?? '')) return new Map();

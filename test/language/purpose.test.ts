@@ -50,6 +50,7 @@ describe('constructsOf', () => {
     ['the car not behind the bus', ['negation']],
     ['man without a hat', ['negation']],
     ['the dog that is not black', ['negation']],
+    ['the man beside the dog that is not black', ['negation']],
     ['What can I drink?', ['question']],
     ['the left car', []],
   ])('%s', (text, constructs) => expect(constructsOf(parseExpression(text))).toEqual(constructs));
