@@ -141,7 +141,7 @@ const scenes = fc
         .sort((a, b) => b[1] - a[1]),
     ),
   );
-const queries = fc
+const phrases = fc
   .tuple(
     fc.constantFrom('the leftmost', 'the largest', 'the upper', 'the', 'far right'),
     fc.constantFrom('dog', 'cat', 'guy', 'vehicle', 'animal', 'one'),
@@ -152,9 +152,17 @@ const queries = fc
       'left of the cat',
       'next to the man',
       'in front',
+      'sitting left of the car',
+      'not standing on the right',
     ),
   )
   .map((parts) => parts.join(' ').trim());
+const questions = fc.constantFrom(
+  'What can I ride?',
+  'Which animal is on the left?',
+  'What barks?',
+);
+const queries = fc.oneof({ weight: 5, arbitrary: phrases }, { weight: 1, arbitrary: questions });
 
 describe('any scene', () => {
   it('gives the mirrored box for the mirrored words in the mirrored photo', async () => {
