@@ -117,6 +117,9 @@ export interface RefineReply {
 
 export type WorkerReply = LoadReply | DetectReply | RunReply | RefineReply;
 
+/** What a thread says once the runtime is loaded, before any answer. */
+export const READY = 'ready';
+
 /** One answer of a worker. `busyMs` is the time it worked for the request. */
 export type WorkerMessage =
   | { readonly ok: true; readonly reply: WorkerReply; readonly busyMs: number }

@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { VgrError } from '../formats/fault.js';
-import type { WorkerMessage, WorkerReply, WorkerRequest } from './messages.js';
+import { READY, type WorkerMessage, type WorkerReply, type WorkerRequest } from './messages.js';
 
 /** A reply with the time the worker spent on it. */
 export interface TimedReply<Reply extends WorkerReply> {
@@ -8,8 +8,11 @@ export interface TimedReply<Reply extends WorkerReply> {
   readonly busyMs: number;
 }
 
-/** Longest wait for a request under way when the pool closes. A thread that is ended inside native code takes the process along. */
-const LAST_REQUEST_MS = 4000;
+/**
+ * Longest wait for a thread when the pool closes. One that is ended inside native code, be it a request or the loading of the
+ * runtime, takes the process along.
+ */
+const QUIET_MS = 4000;
 
 interface Waiter {
   resolve(message: WorkerMessage): void;
@@ -21,11 +24,15 @@ export class PooledWorker {
   readonly #worker: Worker;
   #waiter: Waiter | undefined;
   #ended: VgrError | undefined;
+  #ready = false;
 
   /** @param onEnd called once when the thread ends unasked */
   constructor(script: URL, onEnd: (worker: PooledWorker) => void) {
     this.#worker = new Worker(script, { stderr: false, stdout: false });
-    this.#worker.on('message', (message: WorkerMessage) => this.#settle()?.resolve(message));
+    this.#worker.on('message', (message: WorkerMessage | typeof READY) => {
+      if (message === READY) this.#ready = true;
+      else this.#settle()?.resolve(message);
+    });
     let cause: unknown;
     this.#worker.on('error', (error) => {
       cause = error;
@@ -57,22 +64,27 @@ export class PooledWorker {
     return { reply: message.reply as Reply, busyMs: message.busyMs };
   }
 
-  /** Ends the thread after the request under way. */
+  /** Ends the thread once it has loaded the runtime and answered the request under way. */
   async terminate(): Promise<void> {
-    if (this.#waiter) await this.#requestEnd();
+    if (!this.#isQuiet()) await this.#quiet();
     this.#ended ??= new VgrError('WORKER_CRASHED', 'the session pool is closed');
     this.#settle()?.reject(this.#ended);
     await this.#worker.terminate();
   }
 
-  #requestEnd(): Promise<void> {
+  #isQuiet(): boolean {
+    return this.#ended !== undefined || (this.#ready && this.#waiter === undefined);
+  }
+
+  #quiet(): Promise<void> {
     return new Promise((resolve) => {
-      const timer = setTimeout(resolve, LAST_REQUEST_MS);
-      const done = (): void => {
+      const timer = setTimeout(resolve, QUIET_MS);
+      const check = (): void => {
+        if (!this.#isQuiet()) return;
         clearTimeout(timer);
         resolve();
       };
-      this.#worker.once('message', done).once('exit', done);
+      this.#worker.on('message', check).on('exit', check);
     });
   }
 

@@ -11,18 +11,19 @@ import { promptedFamily } from '../detection/prompted-family.js';
 import type { NamedTensors, Tensor } from '../detection/tensor.js';
 import { isPrompted } from '../formats/detector-labels.js';
 import type { TensorPort } from '../formats/onnx-outline.js';
-import type {
-  DetectReply,
-  DetectRequest,
-  LoadReply,
-  LoadRequest,
-  RefineReply,
-  RefineRequest,
-  RunReply,
-  RunRequest,
-  WorkerMessage,
-  WorkerReply,
-  WorkerRequest,
+import {
+  type DetectReply,
+  type DetectRequest,
+  type LoadReply,
+  type LoadRequest,
+  READY,
+  type RefineReply,
+  type RefineRequest,
+  type RunReply,
+  type RunRequest,
+  type WorkerMessage,
+  type WorkerReply,
+  type WorkerRequest,
 } from './messages.js';
 
 interface Outcome {
@@ -173,3 +174,4 @@ port.on('message', async (request: WorkerRequest) => {
     port.postMessage({ ok: false, message, mismatch, busyMs: elapsed() } satisfies WorkerMessage);
   }
 });
+port.postMessage(READY);

@@ -1,6 +1,9 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { SessionPool as Pool, PoolOptions } from '../../src/inference/pool.js';
 import { addingGraph, shared } from '../support/tiny-graph.js';
+import { freshFolder } from '../support/vgr.js';
 
 // Worker threads run what was built.
 const { SessionPool } = (await import(
@@ -108,6 +111,15 @@ describe('the session pool', () => {
     await expect(
       strict.load({ name: 'adding', bytes: shared(addingGraph(5)) }),
     ).rejects.toMatchObject({ code: 'DEVICE_UNAVAILABLE', exit: 3 });
+  });
+
+  it('ends no thread that still loads the runtime, which would take the process along', async () => {
+    const mark = join(freshFolder(), 'stands');
+    const script = new URL('../support/slow-starting-worker.mjs', import.meta.url);
+    vi.stubEnv('VGR_TEST_STANDS', mark);
+    await openPool({ script, sessions: 1 }).close();
+    vi.unstubAllEnvs();
+    expect(existsSync(mark)).toBe(true);
   });
 
   it('rejects what waits when it is closed', async () => {
