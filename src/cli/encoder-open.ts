@@ -151,6 +151,19 @@ export async function openEncoder(model: StoredEncoder, pool: SessionPool): Prom
   };
 }
 
+/** Has each session run both towers once. */
+export async function warmEncoder(
+  { card, encoder }: OpenedEncoder,
+  sessions: number,
+): Promise<void> {
+  const { width, height } = card.image;
+  const blank = { width, height, data: new Uint8Array(width * height * 3) };
+  const each = Array.from({ length: sessions });
+  // What is asked at the same time goes to one session each.
+  await Promise.all(each.map(() => encoder.embedCrops([blank])));
+  await Promise.all(each.map(() => encoder.embedText('a')));
+}
+
 /** Crops of photos held against texts, with the limits of the flags. */
 export function cropMatching(
   { card, encoder }: OpenedEncoder,

@@ -9,6 +9,9 @@ const UNITS: Readonly<Record<string, number>> = { '': 1, k: 2 ** 10, m: 2 ** 20,
 /** What the main thread's heap and the allocator's pools grow by in a long run, beside sessions and decoding; 97 MB were seen. */
 const GROWTH_BYTES = 128 * 2 ** 20;
 
+/** Has each of so many sessions run once, since they take their memory then. */
+export type WarmUp = (sessions: number) => Promise<void>;
+
 /** Less than this decodes no photo of a camera. */
 const LEAST_FOR_DECODING = 32 * 2 ** 20;
 
@@ -26,16 +29,19 @@ export function parseMemory(text: string): number {
 /**
  * What photos that are being decoded may hold together. With `--max-memory` that is what the sessions leave of it, and a photo
  * that needs more is refused; without, a quarter of the machine, or of the container, and a larger photo is decoded alone.
+ * @param warmRefiner has each session run what the refiner looks at photos with, where that is a model
  * @throws VgrError USAGE where the sessions alone take more than was given
  */
 export async function decodingMemory(
   given: string | undefined,
   sessions: number,
   detector: Detector | undefined,
+  warmRefiner?: WarmUp,
 ): Promise<DecodingMemory> {
   if (given === undefined) return { budget: new ByteBudget(machineMemory() / 4), strict: false };
   const most = parseMemory(given);
   if (detector) await warmUp(detector, sessions);
+  await warmRefiner?.(sessions);
   const taken = process.memoryUsage.rss() + GROWTH_BYTES;
   if (most - taken < LEAST_FOR_DECODING) {
     throw new VgrError(

@@ -48,14 +48,18 @@ export async function refineCommand(
     command.pool,
     printer,
   );
-  const memory = await decodingMemory(flags['max-memory'], engine.sessions, engine.detector);
   const opened = await openAnyRefiner(flags, {
-    memory,
     cacheFolder,
     signal: interruption.signal,
     pool: engine.pool,
   });
   const { refiner } = opened;
+  const memory = await decodingMemory(
+    flags['max-memory'],
+    engine.sessions,
+    engine.detector,
+    hasImages ? opened.warmUp : undefined,
+  );
   const settings = {
     ...engine.settings,
     ...lineSettings(flags, shard),
@@ -163,7 +167,7 @@ async function photoSource(
         ),
     ...(detector && { detectorName: detector.name }),
     ...(detector?.calibration && { calibration: detector.calibration }),
-    ...(picture && { picture }),
-    ...(crops && { crops }),
+    ...(picture && { picture: picture(memory) }),
+    ...(crops && { crops: crops(memory) }),
   };
 }

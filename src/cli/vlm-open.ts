@@ -1,15 +1,13 @@
 import { quoted, VgrError } from '../formats/fault.js';
 import type { OutputLine } from '../formats/result-line.js';
 import type { RunSettings } from '../formats/run-summary.js';
-import type { ImageSize } from '../geometry/box.js';
 import type { RefinerOrder } from '../inference/messages.js';
 import type { SessionPool } from '../inference/pool.js';
 import { ChatClient } from '../io/chat-client.js';
 import { PictureMaker } from '../io/chat-photo.js';
 import type { DecodingMemory } from '../io/decoding-memory.js';
 import { readTextIfThere } from '../io/text-file.js';
-import type { PhotoRef } from '../pipeline/ports.js';
-import type { CropMatcher } from '../refinement/crop-match.js';
+import type { PhotoSource } from '../pipeline/refine-run.js';
 import type { Refiner } from '../refinement/refiner.js';
 import { CallQuota } from '../refinement/vlm/call-quota.js';
 import { createCascade } from '../refinement/vlm/cascade.js';
@@ -19,7 +17,8 @@ import { templatePrompt } from '../refinement/vlm/prompt-template.js';
 import { detectMode } from '../refinement/vlm/vlm-mode.js';
 import { createVlmRefiner } from '../refinement/vlm/vlm-refiner.js';
 import { emptyTally } from '../refinement/vlm/vlm-tally.js';
-import { cropMatching } from './encoder-open.js';
+import { cropMatching, warmEncoder } from './encoder-open.js';
+import type { WarmUp } from './memory-limit.js';
 import { openRefiner, type SmallRefiner } from './open-refiner.js';
 import { sha256Of } from './versions.js';
 import {
@@ -42,11 +41,13 @@ export interface OpenedRefiner {
   /** Settings that decide its answers. */
   readonly settings: RunSettings;
   /** Present where it looks at the photos themselves. */
-  readonly picture?: (ref: PhotoRef, size: ImageSize) => Promise<string>;
+  readonly picture?: (memory: DecodingMemory) => NonNullable<PhotoSource['picture']>;
   /** Whether it reads the detector's feature maps. */
   readonly features?: boolean;
   /** Present where it holds crops of the photos against words. */
-  readonly crops?: (ref: PhotoRef) => CropMatcher;
+  readonly crops?: (memory: DecodingMemory) => NonNullable<PhotoSource['crops']>;
+  /** Of the model that reads the crops. */
+  readonly warmUp?: WarmUp;
   /** Side of the raster that it is shown where no detector looks at the photo, pixels. */
   readonly rasterSide?: number;
   /** Queries to keep in work so that nobody waits for them. */
@@ -69,8 +70,6 @@ export interface OpenRefinerOptions {
   readonly signal: AbortSignal;
   /** Where trained refiners run. */
   readonly pool: SessionPool;
-  /** What photos that are being decoded may hold together. */
-  readonly memory: DecodingMemory;
 }
 
 /**
@@ -89,7 +88,7 @@ export async function openAnyRefiner(
     ...(small.order && { order: small.order }),
     settings: settingsOf(small),
     features: small.features,
-    ...cropsOf(small, flags, options.memory),
+    ...cropsOf(small, flags),
     inFlight: 0,
     close: async () => undefined,
   };
@@ -105,10 +104,15 @@ function settingsOf({ model, encoder }: SmallRefiner): RunSettings {
 function cropsOf(
   { encoder }: SmallRefiner,
   flags: OpenRefinerFlags,
-  memory: DecodingMemory,
-): Pick<OpenedRefiner, 'crops'> {
-  const matching = encoder && cropMatching(encoder, flags, memory);
-  return matching ? { crops: (ref) => matching.of(ref) } : {};
+): Pick<OpenedRefiner, 'crops' | 'warmUp'> {
+  if (!encoder) return {};
+  return {
+    crops: (memory) => {
+      const matching = cropMatching(encoder, flags, memory);
+      return (ref) => matching.of(ref);
+    },
+    warmUp: (sessions) => warmEncoder(encoder, sessions),
+  };
 }
 
 async function openLarge(
@@ -121,11 +125,6 @@ async function openLarge(
   const tally = emptyTally();
   let mode: VlmMode | undefined;
   let detected: Promise<VlmMode> | undefined;
-  const pictures = new PictureMaker({
-    format: flags['vlm-image'] === 'png' ? 'png' : 'jpeg',
-    maxPixels: flags['max-pixels'],
-    memory: options.memory,
-  });
   return {
     refiner: createVlmRefiner({
       chat: client.chat,
@@ -145,7 +144,14 @@ async function openLarge(
       tally,
     }),
     settings: vlmRunSettings(flags, sha256),
-    picture: ({ path }, size) => pictures.url(path, size),
+    picture: (memory) => {
+      const pictures = new PictureMaker({
+        format: flags['vlm-image'] === 'png' ? 'png' : 'jpeg',
+        maxPixels: flags['max-pixels'],
+        memory,
+      });
+      return ({ path }, size) => pictures.url(path, size);
+    },
     // It opens the photo itself: here only the size is wanted.
     rasterSide: 16,
     // One query for each request, and as many whose photos are made ready.
@@ -168,7 +174,7 @@ async function openCascade(
     ...large,
     refiner: createCascade({ small: small.refiner, large: large.refiner, quota, tally }),
     features: small.features,
-    ...cropsOf(small, flags, options.memory),
+    ...cropsOf(small, flags),
     rasterSide: PLAIN_SIDE,
     settings: {
       ...large.settings,

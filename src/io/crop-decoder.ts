@@ -22,6 +22,8 @@ export interface CropSpec extends ImageSize {
 /** Largest photo that crops are cut from, pixels: a larger one is shrunk first, so that memory stays bounded. */
 const MOST_PIXELS = 16_000_000;
 
+const CHANNELS = 3;
+
 /** Catmull-Rom, in Pillow's words bicubic: crops are mostly enlarged, and encoders are trained with it. */
 const KERNEL = 'cubic';
 
@@ -59,14 +61,24 @@ async function cropAdmitted(
   try {
     const { size, hasAlpha, header } = await measurePhoto(bytes, path, maxPixels);
     signal?.throwIfAborted();
-    const whole = await decodeWithin(memory, { path, header, fileBytes: bytes.length }, () =>
-      decodeWhole(bytes, size, { hasAlpha, maxPixels }),
-    );
-    return await Promise.all(boxes.map((box) => crop(whole, scaledBox(box, size, whole), spec)));
+    const { width, height } = wholeSize(size);
+    const photo = { path, header, fileBytes: bytes.length, keptBytes: width * height * CHANNELS };
+    return await decodeWithin(memory, photo, async () => {
+      const whole = await decodeWhole(bytes, size, { hasAlpha, maxPixels });
+      return Promise.all(boxes.map((box) => crop(whole, scaledBox(box, size, whole), spec)));
+    });
   } catch (thrown) {
     signal?.throwIfAborted();
     throw damaged(path, thrown);
   }
+}
+
+/** The photo's own size, or what 16 megapixels hold of it. */
+function wholeSize({ width, height }: ImageSize): ImageSize {
+  const shrink = Math.sqrt(Math.min(1, MOST_PIXELS / (width * height)));
+  if (shrink === 1) return { width, height };
+  const side = (length: number) => Math.max(1, Math.floor(length * shrink));
+  return { width: side(width), height: side(height) };
 }
 
 interface Pixels extends ImageSize {
@@ -75,21 +87,20 @@ interface Pixels extends ImageSize {
 
 async function decodeWhole(
   bytes: Buffer,
-  { width, height }: ImageSize,
+  size: ImageSize,
   { hasAlpha, maxPixels }: { readonly hasAlpha: boolean; readonly maxPixels: number },
 ): Promise<Pixels> {
   const image = sharp(bytes, { failOn: 'error', limitInputPixels: maxPixels }).autoOrient();
-  const shrink = Math.sqrt(Math.min(1, MOST_PIXELS / (width * height)));
-  if (shrink < 1) {
-    const side = (length: number) => Math.max(1, Math.floor(length * shrink));
-    image.resize(side(width), side(height), { fit: 'fill', kernel: 'linear' });
+  const { width, height } = wholeSize(size);
+  if (width < size.width || height < size.height) {
+    image.resize(width, height, { fit: 'fill', kernel: 'linear' });
   }
   if (hasAlpha) image.flatten({ background: BACKDROP });
   const { data, info } = await image
     .toColourspace('srgb')
     .raw()
     .toBuffer({ resolveWithObject: true });
-  if (info.channels !== 3) {
+  if (info.channels !== CHANNELS) {
     throw new Error(`decoder gave ${info.width} x ${info.height} x ${info.channels}`);
   }
   return { data, width: info.width, height: info.height };
@@ -114,7 +125,7 @@ async function crop(
   { x1, y1, x2, y2 }: BoxXyxy,
   spec: CropSpec,
 ): Promise<RgbRaster> {
-  const { data: cut } = await sharp(data, { raw: { width, height, channels: 3 } })
+  const { data: cut } = await sharp(data, { raw: { width, height, channels: CHANNELS } })
     .extract({ left: x1, top: y1, width: x2 - x1, height: y2 - y1 })
     .resize(spec.width, spec.height, {
       fit: FITS[spec.fit] as 'fill' | 'contain' | 'cover',

@@ -33,19 +33,28 @@ export function decodingBytes(header: DecodingHeader, fileBytes: number): number
 
 const PIXEL_BYTES: Readonly<Record<string, number>> = { gif: 8, webp: 4, heif: 20 };
 
+/** A photo as far as its memory goes. */
+interface WeighedPhoto {
+  readonly path: string;
+  readonly header: DecodingHeader;
+  readonly fileBytes: number;
+  /** Of pixels that stay until `work` is over. */
+  readonly keptBytes?: number;
+}
+
 /**
  * Runs `work`, which decodes one photo, when there is room for it.
  * @throws VgrError IMAGE_TOO_LARGE where the photo alone needs more than may be held
  */
 export function decodeWithin<Result>(
   memory: DecodingMemory | undefined,
-  photo: { readonly path: string; readonly header: DecodingHeader; readonly fileBytes: number },
+  { path, header, fileBytes, keptBytes = 0 }: WeighedPhoto,
   work: () => Promise<Result>,
 ): Promise<Result> {
   if (!memory) return work();
-  const bytes = decodingBytes(photo.header, photo.fileBytes);
+  const bytes = decodingBytes(header, fileBytes) + keptBytes;
   if (memory.strict && bytes > memory.budget.total) {
-    throw tooLarge(photo.path, `${mib(bytes)} to decode it`, memory);
+    throw tooLarge(path, `${mib(bytes)} to decode it`, memory);
   }
   return memory.budget.hold(bytes, work);
 }

@@ -167,6 +167,15 @@ describe('an image-text encoder as features of the lite refiner', () => {
     );
   });
 
+  it('answers alike within a bound of memory', async () => {
+    const bound = await run([
+      ...['refine', photos, '--queries', val, '--refiner', clip.folder, '--detector', 'none'],
+      ...['--no-timing', '--device', 'cpu', '--sessions', '2', '--max-memory', '1g'],
+    ]);
+    expect(bound.stderr).not.toContain('failed');
+    expect(bound.stdout).toBe((await refine(clip.folder)).stdout);
+  });
+
   it.each([
     ['siglip:tiny-siglip', 'siglip'],
     ['clip:tiny-whole', 'clip'],

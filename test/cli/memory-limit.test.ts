@@ -24,6 +24,17 @@ describe('--max-memory', () => {
     });
   });
 
+  it('takes off what the model of the refiner holds once its sessions have run', async () => {
+    const held: Buffer[] = [];
+    const warm = async (sessions: number): Promise<void> => {
+      for (let at = 0; at < sessions; at++) held.push(Buffer.alloc(128 * 2 ** 20, 1));
+    };
+    const before = process.memoryUsage.rss();
+    const { budget } = await decodingMemory('100g', 2, undefined, warm);
+    expect(held).toHaveLength(2);
+    expect(100 * 2 ** 30 - budget.total - before).toBeGreaterThan(256 * 2 ** 20);
+  });
+
   it('leaves the rest to decoding, and is no hard limit where it is not given', async () => {
     const given = await decodingMemory('100g', 1, undefined);
     expect(given.strict).toBe(true);

@@ -4,6 +4,7 @@ import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import type { BoxXyxy } from '../../src/geometry/box.js';
 import { type CropSpec, cropPhoto } from '../../src/io/crop-decoder.js';
+import { ByteBudget } from '../../src/pipeline/byte-budget.js';
 import { box } from '../support/candidates.js';
 import { freshFolder } from '../support/vgr.js';
 
@@ -99,6 +100,19 @@ describe('cropPhoto', () => {
     const path = await quarters(6000, 4000);
     expect(await pixel(path, box(3100, 100, 800, 800), [2, 2])).toEqual([0, 255, 0]);
     expect(await pixel(path, box(5900, 3900, 90, 90), [2, 2])).toEqual([255, 255, 255]);
+  });
+
+  it('weighs the pixels that it holds while it cuts', async () => {
+    const path = join(freshFolder(), 'wide.jpg');
+    const grey = { width: 3000, height: 3000, channels: 3, background: '#888' } as const;
+    await sharp({ create: grey }).jpeg().toFile(path);
+    const within = (mebibytes: number) =>
+      cropPhoto(path, [box(0, 0, 9, 9)], SPEC, {
+        memory: { budget: new ByteBudget(mebibytes * 2 ** 20), strict: true },
+      });
+    // 24 MiB to decode row by row, and 26 MiB that stay.
+    await expect(within(40)).rejects.toMatchObject({ code: 'IMAGE_TOO_LARGE' });
+    expect(await within(60)).toHaveLength(1);
   });
 
   it('says what is wrong with a file', async () => {
