@@ -1,6 +1,4 @@
-import { createHash } from 'node:crypto';
-import { readFile, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { MASK_INPUT } from '../detection/encoder-signature.js';
 import { portText } from '../detection/signature.js';
 import {
@@ -13,22 +11,14 @@ import { parsePreprocessor } from '../formats/hub-config.js';
 import { parseModelCard } from '../formats/model-card.js';
 import type { OnnxOutline, TensorPort } from '../formats/onnx-outline.js';
 import { readBeside, readBytesBeside } from '../io/model-install.js';
-import { externalPath, readOutline } from '../io/model-weights.js';
-import { fileExists } from '../io/text-file.js';
+import { externalFiles, missingBeside, type Tower, textTower } from './encoder-towers.js';
+import { sha256Of } from './versions.js';
 
 /** What a user says of an encoder. */
 export interface EncoderClaims {
   readonly family?: string | undefined;
   readonly licence?: string | undefined;
   readonly citation?: string | undefined;
-}
-
-/** A graph with its file. */
-export interface Tower {
-  readonly path: string;
-  readonly outline: OnnxOutline;
-  readonly sha256: string;
-  readonly bytes: number;
 }
 
 /** What is usual for a family. Scales and biases are those of OpenAI's models and of SigLIP B/16, 224 x 224. */
@@ -55,60 +45,6 @@ const USUAL = {
   },
 } as const;
 
-/** Names of the image tower in a folder of the hub's layout, the likeliest first. */
-const IMAGE_TOWERS = [
-  'vision_model.onnx',
-  'onnx/vision_model.onnx',
-  'model.onnx',
-  'onnx/model.onnx',
-];
-
-/**
- * The image tower that a path means: the file itself, or the one in a folder of the hub's layout. Undefined where it is no
- * image-text encoder.
- * @throws VgrError MODEL_MISSING for a folder without one, MODEL_CORRUPT
- */
-export async function encoderAt(
-  path: string,
-  { family }: EncoderClaims,
-): Promise<Tower | undefined> {
-  if (path.endsWith('.onnx')) {
-    const tower = await readTower(path);
-    const claimed = ENCODER_FAMILIES.some((each) => each === family);
-    return tower && (claimed || looksLikeEncoder(tower)) ? tower : undefined;
-  }
-  if (!(await isFolder(path))) return undefined;
-  const found = IMAGE_TOWERS.map((name) => join(path, name)).find(fileExists);
-  if (found) return readTower(found);
-  throw new VgrError(
-    'MODEL_MISSING',
-    `${quoted(path)}: expected an ONNX file, or a folder with ${IMAGE_TOWERS.slice(0, 2).join(' or ')}, got neither`,
-  );
-}
-
-async function isFolder(path: string): Promise<boolean> {
-  const there = await stat(path).catch(() => undefined);
-  return there?.isDirectory() ?? false;
-}
-
-async function readTower(path: string): Promise<Tower | undefined> {
-  const bytes = await readFile(path).catch(() => undefined);
-  if (bytes === undefined) return undefined;
-  return {
-    path,
-    outline: readOutline(bytes, path),
-    sha256: sha256Of(bytes),
-    bytes: bytes.length,
-  };
-}
-
-/** Detectors that are asked in words give embeddings too, beside their boxes. */
-function looksLikeEncoder({ path, outline: { outputs } }: Tower): boolean {
-  const names = new Set(outputs.map(({ name }) => name));
-  if (names.has('pred_boxes')) return false;
-  return names.has('image_embeds') || /^vision_model/.test(basename(path));
-}
-
 /**
  * The card of an encoder, from its graphs and the files beside them.
  * @throws VgrError MODEL_MISSING, MODEL_INVALID, MODEL_CORRUPT, USAGE
@@ -126,7 +62,7 @@ export async function draftEncoder(
   const read = embeddingOutput(text, ['text_embeds', 'pooler_output']);
   if (words === undefined) throw unfit(text, 'an input for tokens, int64 [batch,sequence]');
   const tokenizer = await readBytesBeside(image.path, 'tokenizer.json');
-  if (tokenizer === undefined) throw missing(image.path, 'tokenizer.json');
+  if (tokenizer === undefined) throw missingBeside(image.path, 'tokenizer.json');
   const config = (await readBeside(image.path, 'config.json')) ?? '';
   const padToken = /"pad_token"\s*:\s*"([^"]+)"/.exec(
     (await readBeside(image.path, 'tokenizer_config.json')) ?? '',
@@ -228,20 +164,6 @@ function unfit({ path, outline }: Tower, expected: string): VgrError {
   );
 }
 
-/** `text_model_quantized.onnx` beside `vision_model_quantized.onnx`. */
-async function textTower({ path }: Tower): Promise<Tower> {
-  const name = basename(path).replace(/^(?:vision_)?model/, 'text_model');
-  const tower = await readTower(join(dirname(path), name));
-  if (tower) return tower;
-  throw missing(path, name);
-}
-
-function missing(path: string, name: string): VgrError {
-  return new VgrError('MODEL_MISSING', `${quoted(name)} is not beside ${quoted(path)}`, {
-    hint: 'an encoder is vision_model.onnx, text_model.onnx and tokenizer.json of one export',
-  });
-}
-
 /** What the user says, what `config.json` says, else what the output is called. */
 function familyOf({ family }: EncoderClaims, config: string, output: string): EncoderFamilyName {
   const claimed = ENCODER_FAMILIES.find((each) => each === family);
@@ -286,24 +208,6 @@ function padOf(tokenizer: Uint8Array, configured: string | undefined, usual: str
   }
 }
 
-async function externalFiles(
-  towers: readonly Tower[],
-): Promise<NonNullable<EncoderCard['external']>> {
-  const found: { file: string; sha256: string; bytes: number }[] = [];
-  for (const { path, outline } of towers) {
-    for (const location of outline.externalFiles) {
-      const bytes = await readFile(await externalPath(location, path)).catch(() => undefined);
-      if (bytes === undefined) throw missing(path, location);
-      found.push({ file: basename(location), sha256: sha256Of(bytes), bytes: bytes.length });
-    }
-  }
-  return found;
-}
-
 function externalOf(external: NonNullable<EncoderCard['external']>): Pick<EncoderCard, 'external'> {
   return external.length > 0 ? { external } : {};
-}
-
-function sha256Of(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex');
 }

@@ -11,7 +11,7 @@ import { modelsFolder } from '../io/model-place.js';
 import { listModels, type StoredModel } from '../io/model-store.js';
 import { readTextIfThere } from '../io/text-file.js';
 import { addEncoder, nameOfEncoder } from './encoder-add.js';
-import { encoderAt, type Tower } from './encoder-draft.js';
+import { encoderAt, type Tower } from './encoder-towers.js';
 import { photoOpener } from './engine.js';
 import { inferenceSettings } from './inference-settings.js';
 import { bestTrial, POOR_AGREEMENT, type Trial } from './model-choice.js';

@@ -15,8 +15,8 @@ export function versions(): Readonly<Record<string, string>> {
 }
 
 /** Hexadecimal. */
-export function sha256Of(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
+export function sha256Of(content: string | Uint8Array): string {
+  return createHash('sha256').update(content).digest('hex');
 }
 
 function versionIn(path: string): string {
