@@ -130,12 +130,10 @@ const MOST_WORDS = 256;
 
 /** Several steps look at one query, and people say the same of many photos. */
 const known = new Recent<Expression>(256);
-/** Longer texts come once. Characters. */
-const LONGEST_KNOWN = 400;
 
 /** Takes a referring expression apart. Any text is accepted; what is not understood is in `leftovers`. */
 export function parseExpression(text: string): Expression {
-  return text.length > LONGEST_KNOWN ? parsed(text) : known.of(text, parsed);
+  return known.of(text, parsed);
 }
 
 function parsed(text: string): Expression {

@@ -69,8 +69,9 @@ interface Reply {
 
 /**
  * The learned refiner. A request without a box of any tool that it was trained with goes to the transparent scorer: what was
- * learned of other tools says nothing there. So does one whose words hold a construct that training never showed. Requests that come while the policy works are answered together in its next run. A request whose
- * signal is aborted rejects with the signal's reason.
+ * learned of other tools says nothing there. One whose words hold a construct that training never showed goes there too.
+ * Requests that come while the policy works are answered together in its next run. A request whose signal is aborted rejects
+ * with the signal's reason.
  */
 export function createLiteRefiner(
   name: string,

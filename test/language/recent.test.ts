@@ -14,3 +14,18 @@ it('works out a text once while it is asked for, and lets go of others', () => {
   }
   expect(worked).toEqual(['a', 'bb', 'ccc', 'dddd', 'bb']);
 });
+
+it('holds no long text', () => {
+  const lengths = new Recent<number>(2);
+  const works = (text: string): number => {
+    let times = 0;
+    for (let asked = 0; asked < 2; asked++) {
+      lengths.of(text, (each) => {
+        times += 1;
+        return each.length;
+      });
+    }
+    return times;
+  };
+  expect([works('x'.repeat(400)), works('x'.repeat(401))]).toEqual([1, 2]);
+});
