@@ -1,12 +1,16 @@
 import { realpath } from 'node:fs/promises';
 import path from 'node:path';
 import { quoted, VgrError } from '../formats/fault.js';
+import { BoundedCache } from '../pipeline/bounded-cache.js';
 import { NearestNames } from './nearest-name.js';
 
 export interface ImageRootsOptions {
   /** Take absolute paths, `..` and links that lead out of the folders. Off by default. */
   readonly allowOutside?: boolean;
 }
+
+/** Photos whose paths are remembered. */
+const NEAR = 64;
 
 /** True where `inner` is `outer` or lies below it. Both are absolute and free of links. */
 export function isInside(outer: string, inner: string): boolean {
@@ -22,6 +26,8 @@ export class ImageRoots {
   readonly #roots: readonly string[];
   readonly #allowOutside: boolean;
   readonly #names = new NearestNames();
+  /** Queries of one photo lie near each other: its path is followed once for them. */
+  readonly #resolved = new BoundedCache<string>(NEAR);
 
   private constructor(roots: readonly string[], allowOutside: boolean) {
     this.#roots = roots;
@@ -50,7 +56,15 @@ export class ImageRoots {
    * @param image the `image` field of a query line, with `/` between folders
    * @throws VgrError IMAGE_OUTSIDE where it leads out of every folder, IMAGE_MISSING where no folder has it
    */
-  async resolve(image: string): Promise<string> {
+  resolve(image: string): Promise<string> {
+    const known = this.#resolved.get(image);
+    if (known) return known;
+    const real = this.#resolve(image);
+    this.#resolved.set(image, real);
+    return real;
+  }
+
+  async #resolve(image: string): Promise<string> {
     if (image.includes('\0')) {
       throw new VgrError('IMAGE_OUTSIDE', `expected a path, got ${quoted(image)} with a NUL byte`);
     }
