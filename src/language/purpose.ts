@@ -120,6 +120,11 @@ function labelsAsked(word: string): readonly string[] {
   return forms.map((form) => index.get(form)).find((labels) => labels !== undefined) ?? [];
 }
 
+/** True for words that tell what a question asks for: "sit" and "animal", not "abstruse". */
+export function tellsPurpose(word: string): boolean {
+  return labelsAsked(word).length > 0 || pointersOf(word).length > 0;
+}
+
 /** "What animal", "which vehicle": the noun right after the question word names the kind. */
 function kindAsked(words: readonly string[]): ReadonlyMap<string, number> {
   const [question, noun] = words;

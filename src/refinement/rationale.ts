@@ -1,4 +1,5 @@
 import type { Expression, Relation, Selector } from '../language/expression.js';
+import { tellsPurpose } from '../language/purpose.js';
 import type { Clue } from './clue.js';
 import type { ScoredThing, Scores } from './transparent-scorer.js';
 
@@ -90,7 +91,7 @@ function describeRelations(expression: Expression, clue: Clue): string[] {
 }
 
 /** What no clue could judge: words that were not understood, and relations to things that were not found. */
-function unjudged(expression: Expression, clue: Clue): string[] {
+function unjudged(expression: Expression, clue: Clue, naming: Scores['naming']): string[] {
   const relations = expression.relations.filter(
     (relation, at) => (clue.relations[at] ?? null) === null && relation.landmarks.length > 0,
   );
@@ -98,7 +99,9 @@ function unjudged(expression: Expression, clue: Clue): string[] {
   const words = relations
     .filter(({ landmarks }) => !worn.has(landmarks[0]?.head?.lemma ?? null))
     .map(({ words: tie, landmarks }) => `${tie} ${landmarks[0]?.text ?? ''}`.trim());
-  return [...expression.leftovers, ...words];
+  // A question without a noun is named by its other words.
+  const byPurpose = expression.head === null && naming === 'named';
+  return [...expression.leftovers.filter((word) => !(byPurpose && tellsPurpose(word))), ...words];
 }
 
 /** Opens the sentence where the noun could not be used. */
@@ -134,7 +137,7 @@ export function describeChoice(
     ...describeRelations(expression, clue),
     ...votes,
   ];
-  const aside = unjudged(expression, clue);
+  const aside = unjudged(expression, clue, scores.naming);
   const tail = aside.length === 0 ? '' : `; not judged: ${aside.join(', ')}`;
   return `${opening(expression, scores.naming)}${[subject, ...clues, two(share)].join(', ')}${tail}`;
 }

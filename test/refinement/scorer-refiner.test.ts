@@ -118,6 +118,12 @@ describe('think and rethink', () => {
     expect(answer.boxXyxy!.y2).toBeGreaterThan(230);
   });
 
+  it('tells of the words of a question that told nothing, and of no other', async () => {
+    const { answer } = await refine(request('What can we abstrusely sit on?', yard));
+    expect([rightChair.boxXyxy, upperChair.boxXyxy]).toContainEqual(answer.boxXyxy);
+    expect(answer.text).toMatch(/not judged: abstrusely$/);
+  });
+
   it('stops where the signal is aborted', async () => {
     const signal = AbortSignal.abort(new Error('enough'));
     await expect(refiner.refine([request('dog', yard)], signal)).rejects.toThrow('enough');
