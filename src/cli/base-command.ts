@@ -74,7 +74,7 @@ export abstract class VgrCommand<T extends typeof Command> extends Command {
   #usageFault(error: Error): VgrError {
     const text = error.message.replace(/\nSee more help with --help$/, '');
     return new VgrError('USAGE', printable(text.replaceAll('\n', ' ')), {
-      hint: `\`${this.config.bin} ${this.id ?? ''} --help\` lists flags and examples`,
+      hint: `\`${this.config.bin} ${(this.id ?? '').replaceAll(':', ' ')} --help\` lists flags and examples`,
       cause: error,
     });
   }

@@ -111,10 +111,14 @@ async function openFolder(
 ): Promise<OutputFolder | undefined> {
   const { 'no-resume': anew, 'retry-failed': retryFailed } = flags;
   if (anew && retryFailed)
-    throw new VgrError('USAGE', '--no-resume and --retry-failed exclude each other');
+    throw new VgrError('USAGE', '--no-resume and --retry-failed exclude each other', {
+      hint: 'to mend a folder take `--retry-failed`, to start anew `--no-resume`',
+    });
   if (flags.output === undefined) {
     if (anew || retryFailed) {
-      throw new VgrError('USAGE', '--no-resume and --retry-failed belong to an `--output` folder');
+      throw new VgrError('USAGE', '--no-resume and --retry-failed belong to an `--output` folder', {
+        hint: 'name the folder of the earlier run: `--output DIR --retry-failed`',
+      });
     }
     return undefined;
   }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import { type GraphInputs, readInputs } from '../detection/graph-inputs.js';
-import { asVgrError, printable, quoted, VgrError } from '../formats/fault.js';
+import { printable, quoted, VgrError } from '../formats/fault.js';
 import { type HubInput, parsePreprocessor } from '../formats/hub-config.js';
 import { type LabelNames, parseLabelFile, parsePythonNames } from '../formats/label-list.js';
 import type { ModelCard } from '../formats/model-card.js';
@@ -37,7 +37,12 @@ export interface ModelFacts {
  */
 export async function readModelFacts(path: string): Promise<ModelFacts> {
   const file = await readFile(path).catch((thrown: unknown) => {
-    throw new VgrError('MODEL_MISSING', `${quoted(path)}: ${asVgrError(thrown).message}`);
+    const { code, message } = thrown as NodeJS.ErrnoException;
+    const why = code === 'ENOENT' ? 'no such file' : printable(message);
+    throw new VgrError('MODEL_MISSING', `${quoted(path)}: ${why}`, {
+      hint: 'name the ONNX file, or a folder with vision_model.onnx: `vgr models add FILE`',
+      cause: thrown,
+    });
   });
   const outline = readOutline(file, path);
   const inputs = inputsOf(outline, path);

@@ -33,7 +33,9 @@ export async function tunedFlags<Flags extends InferenceFlags>(
   printer: Printer,
 ): Promise<Flags> {
   if (flags.detector === 'none') {
-    throw new VgrError('USAGE', '--tune: expected a detector to measure, got `none`');
+    throw new VgrError('USAGE', '--tune: expected a detector to measure, got `none`', {
+      hint: 'leave out `--tune`, or name a detector: `vgr models list`',
+    });
   }
   const { sha256 } = await readVerified(await findModel(flags.detector));
   const key = keyOf(sha256, flags.device);

@@ -63,6 +63,15 @@ describe('vgr models bench', () => {
   });
 });
 
+it('a command that is used wrongly names the one that helps, as it is typed', async () => {
+  const { code, stderr } = await vgr(['models', 'bench']);
+  expect(code).toBe(2);
+  expect(stderr).toContain('`vgr models bench --help`');
+  const added = await vgr(['models', 'add', join(freshFolder(), 'none.onnx')]);
+  expect(added.code).not.toBe(0);
+  expect(added.stderr).toMatch(/none\.onnx`: no such file\n\s*hint: .*vgr models add FILE/);
+});
+
 it('every command of models shows examples', async () => {
   for (const name of ['add', 'bench', 'list', 'pull', 'remove', 'verify']) {
     const { code, stdout } = await vgr(['models', name, '--help']);
