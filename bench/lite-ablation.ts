@@ -4,7 +4,7 @@
  * Markdown table, then one JSON line. Usage: npm run bench -- lite-ablation IMAGES TRAIN.jsonl VAL.jsonl
  */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -29,6 +29,7 @@ interface Row {
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'vgr-ablation-'));
+process.on('exit', () => rmSync(folder, { recursive: true }));
 const vgr = (...args: string[]): string =>
   execFileSync(process.execPath, ['bin/run.js', ...args], {
     encoding: 'utf8',

@@ -5,7 +5,7 @@
  * FOLDS names it. Usage: FOLDS=0,1,2,3 npm run bench -- lite-tools TOOL FILE.jsonl...
  */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { rounded } from './vgr.js';
@@ -16,6 +16,7 @@ const folds = (process.env.FOLDS ?? '0,1,2,3').split(',').map(Number);
 const [BLOCKS, FOLDS] = [20, 4];
 
 const folder = mkdtempSync(join(tmpdir(), 'vgr-lite-tools-'));
+process.on('exit', () => rmSync(folder, { recursive: true }));
 const vgr = (...args: string[]): string =>
   execFileSync(process.execPath, ['bin/run.js', ...args], {
     encoding: 'utf8',
