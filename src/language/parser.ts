@@ -12,6 +12,7 @@ import {
 } from './draft.js';
 import type { Expression, RelationKind } from './expression.js';
 import { isAnimate, isPerson, isWorn } from './lexicon.js';
+import { namedInQuestion } from './naming-question.js';
 import { headNoun, headOf } from './phrase.js';
 import { Recent } from './recent.js';
 import { type Segment, segmentsOf } from './segment.js';
@@ -137,9 +138,11 @@ export function parseExpression(text: string): Expression {
 }
 
 function parsed(text: string): Expression {
-  const all = tokensOf(text);
+  const said = tokensOf(text);
+  const isQuestion = QUESTION_WORDS.has(said[0]?.word ?? '');
+  const all = isQuestion ? namedInQuestion(said) : said;
+  if (all === undefined) return questionExpression(said);
   const tokens = all.slice(0, MOST_WORDS);
-  if (QUESTION_WORDS.has(tokens[0]?.word ?? '')) return questionExpression(all);
   const top = newDraft(tokens);
   let chain: Draft[] = [top];
   let previous: RelationKind | null = null;
