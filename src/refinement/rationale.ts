@@ -9,8 +9,9 @@ const COUNTED = 0.25;
 const round = (value: number): string => String(Math.round(value * 10) / 10);
 const two = (value: number): string => value.toFixed(2);
 
-const ORDINAL_ENDINGS: Readonly<Record<number, string>> = { 1: 'st', 2: 'nd', 3: 'rd' };
-const ordinal = (n: number): string => `${n}${ORDINAL_ENDINGS[n] ?? 'th'}`;
+const ORDINALS = new Intl.PluralRules('en', { type: 'ordinal' });
+const ORDINAL_ENDINGS: Readonly<Record<string, string>> = { one: 'st', two: 'nd', few: 'rd' };
+const ordinal = (n: number): string => `${n}${ORDINAL_ENDINGS[ORDINALS.select(n)] ?? 'th'}`;
 
 const SUPERLATIVES: Readonly<Record<string, string>> = {
   'x.min': 'leftmost',
