@@ -3,10 +3,10 @@
  * top of it with plain overlap and with the refinement reward, each over three seeds. One network each, no ensemble. Prints a
  * Markdown table, then one JSON line. Usage: npm run bench -- lite-ablation IMAGES TRAIN.jsonl VAL.jsonl
  */
-import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { vgrOutput } from './vgr.js';
 
 const [images, train, validation] = process.argv.slice(2);
 if (!images || !train || !validation) {
@@ -30,17 +30,16 @@ interface Row {
 
 const folder = mkdtempSync(join(tmpdir(), 'vgr-ablation-'));
 process.on('exit', () => rmSync(folder, { recursive: true }));
-const vgr = (...args: string[]): string =>
-  execFileSync(process.execPath, ['bin/run.js', ...args], {
-    encoding: 'utf8',
-    maxBuffer: 2 ** 28,
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
 
 function untrained(refiner: string): Row {
   const results = join(folder, `${refiner}.jsonl`);
-  writeFileSync(results, vgr('refine', images!, '--queries', validation!, '--refiner', refiner));
-  const report = JSON.parse(vgr('eval', '--queries', validation!, '--results', results, '--json'));
+  writeFileSync(
+    results,
+    vgrOutput('refine', images!, '--queries', validation!, '--refiner', refiner),
+  );
+  const report = JSON.parse(
+    vgrOutput('eval', '--queries', validation!, '--results', results, '--json'),
+  );
   const { accuracy, ccr, nsri, worsen_rate: worsen } = report.metrics;
   return { accuracy, ccr, nsri, worsen, lost: null };
 }
@@ -48,7 +47,7 @@ function untrained(refiner: string): Row {
 function trained(name: string, flags: readonly string[], seed: number): Row {
   const output = join(folder, `${name}-${seed}`.replaceAll(/\W+/g, '-'));
   const paths = ['--queries', train!, '--val', validation!, '--output', output];
-  vgr('train-lite', images!, ...paths, '--members', '1', '--seed', String(seed), ...flags);
+  vgrOutput('train-lite', images!, ...paths, '--members', '1', '--seed', String(seed), ...flags);
   const card = JSON.parse(readFileSync(join(output, 'card.json'), 'utf8'));
   const { accuracy, ccr, nsri, worsen_rate: worsen, lost } = card.validation;
   return { accuracy, ccr, nsri, worsen, lost };

@@ -4,11 +4,10 @@
  * together, and the four folds cover every line once. Prints a Markdown table, then one JSON line; a fold alone where
  * FOLDS names it. Usage: FOLDS=0,1,2,3 npm run bench -- lite-tools TOOL FILE.jsonl...
  */
-import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { rounded } from './vgr.js';
+import { rounded, vgrOutput } from './vgr.js';
 
 const [tool, ...files] = process.argv.slice(2);
 if (tool === undefined || files.length === 0) throw new Error('expected TOOL FILE.jsonl...');
@@ -17,12 +16,6 @@ const [BLOCKS, FOLDS] = [20, 4];
 
 const folder = mkdtempSync(join(tmpdir(), 'vgr-lite-tools-'));
 process.on('exit', () => rmSync(folder, { recursive: true }));
-const vgr = (...args: string[]): string =>
-  execFileSync(process.execPath, ['bin/run.js', ...args], {
-    encoding: 'utf8',
-    maxBuffer: 2 ** 28,
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
 
 /** Writes the lines of a file that belong to a fold, or all others. */
 function part(file: string, fold: number, aside: boolean): string {
@@ -46,16 +39,16 @@ const sums = new Map<string, Sums>();
 for (const fold of folds) {
   const refiner = join(folder, `refiner-${fold}`);
   const train = files.flatMap((file) => ['--queries', part(file, fold, false)]);
-  vgr('train-lite', ...train, '--tool', tool, '--output', refiner);
+  vgrOutput('train-lite', ...train, '--tool', tool, '--output', refiner);
   for (const file of files) {
     const queries = part(file, fold, true);
     const results = join(folder, `results-${fold}-${basename(file)}`);
     writeFileSync(
       results,
-      vgr('refine', '--queries', queries, '--tool', tool, '--refiner', refiner),
+      vgrOutput('refine', '--queries', queries, '--tool', tool, '--refiner', refiner),
     );
     const { metrics } = JSON.parse(
-      vgr('eval', '--queries', queries, '--results', results, '--json'),
+      vgrOutput('eval', '--queries', queries, '--results', results, '--json'),
     );
     const sum = sums.get(file) ?? { queries: 0, tool: 0, answer: 0, toolIou: 0, answerIou: 0 };
     sum.queries += metrics.total;

@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -27,6 +27,15 @@ export function timedRun(...args: readonly string[]): TimedRun {
   rmSync(output, { recursive: true });
   const { peak_memory_bytes: peakBytes, counts, timings } = run;
   return { wallS, cpuS: timings.cpu_s, peakBytes, items: counts.items };
+}
+
+/** What the built `vgr` prints on stdout. @throws Error where it ends with another code than 0 */
+export function vgrOutput(...args: readonly string[]): string {
+  return execFileSync(process.execPath, ['bin/run.js', ...args], {
+    encoding: 'utf8',
+    maxBuffer: 2 ** 28,
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
 }
 
 export function median(values: readonly number[]): number {

@@ -1,4 +1,4 @@
-import { Flags } from '@oclif/core';
+import { Args, Flags } from '@oclif/core';
 
 /**
  * Every flag that more than one command takes, with its environment variable. Help, completion and the table of
@@ -71,6 +71,15 @@ export const inferenceFlags = {
     min: 1,
     max: 10_000,
     helpGroup: 'MODELS',
+  }),
+};
+
+/** The folders of commands that take query lines. */
+export const imageFolderArgs = {
+  images: Args.string({
+    ignoreStdin: true,
+    description:
+      'folders that `image` on the lines is relative to; may be left out when every line brings `tools`',
   }),
 };
 

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
-import { Args, Flags } from '@oclif/core';
+import { Flags } from '@oclif/core';
 import { VgrCommand } from '../cli/base-command.js';
-import { inferenceFlags, inputFlags, outputFlags } from '../cli/flags.js';
+import { imageFolderArgs, inferenceFlags, inputFlags, outputFlags } from '../cli/flags.js';
 import { openPool, tuned } from '../cli/open-pool.js';
 import { vlmFlags } from '../cli/vlm-flags.js';
 
@@ -18,13 +18,7 @@ Queries are JSONL, one object a line: {"id": "q1", "image": "zoo/3.jpg", "query"
     '<%= config.bin %> refine --queries with-tools.jsonl --tool grounding-dino',
   ];
   static override strict = false;
-  static override args = {
-    images: Args.string({
-      ignoreStdin: true,
-      description:
-        'folders that `image` on the lines is relative to; may be left out when every line brings `tools`',
-    }),
-  };
+  static override args = imageFolderArgs;
   static override flags = {
     queries: Flags.string({
       summary: 'JSONL file of expressions; - reads standard input',

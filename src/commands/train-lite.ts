@@ -1,7 +1,7 @@
 import { join } from 'node:path';
-import { Args, Flags } from '@oclif/core';
+import { Flags } from '@oclif/core';
 import { VgrCommand } from '../cli/base-command.js';
-import { inferenceFlags, inputFlags } from '../cli/flags.js';
+import { imageFolderArgs, inferenceFlags, inputFlags } from '../cli/flags.js';
 import { trainCommand } from '../cli/train-command.js';
 import { trainingFlags } from '../cli/train-flags.js';
 
@@ -16,13 +16,7 @@ Detections and features are computed once and kept on disk.`;
     '<%= config.bin %> train-lite ./images --queries more.jsonl --init my-refiner --output better',
   ];
   static override strict = false;
-  static override args = {
-    images: Args.string({
-      ignoreStdin: true,
-      description:
-        'folders that `image` on the lines is relative to; may be left out when every line brings `tools`',
-    }),
-  };
+  static override args = imageFolderArgs;
   static override flags = {
     queries: Flags.string({
       summary: 'JSONL file of expressions with ground truth in `bbox`; may be given several times',
