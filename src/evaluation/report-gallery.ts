@@ -51,7 +51,7 @@ ${choice('order', 'Order', [
   ['file', 'as in the queries'],
 ])}
 <div><label for="filter-text">Words</label><input type="search" id="filter-text" name="text" autocomplete="off"></div>
-<input type="reset" value="Show all">
+<input type="button" id="show-all" value="Show all">
 </form>
 <p id="shown" class="soft" role="status">${entries.length} answers</p>
 <ul id="cards" class="cards">${entries.map((entry, place) => card(entry, place, photos.get(entry.row)))}</ul></section>`;

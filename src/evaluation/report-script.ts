@@ -31,7 +31,10 @@ export const REPORT_SCRIPT = `
     count.textContent = shown + ' of ' + cards.length + ' answers shown';
   };
   form.addEventListener('input', apply);
-  form.addEventListener('reset', () => setTimeout(apply));
+  document.getElementById('show-all').addEventListener('click', () => {
+    form.reset();
+    apply();
+  });
   form.addEventListener('submit', (event) => event.preventDefault());
   form.hidden = false;
   apply();
