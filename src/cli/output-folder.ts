@@ -49,6 +49,8 @@ export class OutputFolder {
   readonly #before: unknown;
   /** What earlier runs left in the journal. */
   readonly done: DoneItems;
+  /** Counts of the journal once its lines are in their places. */
+  #settled: Readonly<JournalTally> | undefined;
 
   private constructor(
     path: string,
@@ -147,12 +149,15 @@ export class OutputFolder {
 
   /** Counts of the whole journal. */
   get tally(): Readonly<JournalTally> {
-    return this.done.tally;
+    return this.#settled ?? this.done.tally;
   }
 
   /** Puts retried lines in their places and makes predictions.json and annotations.json from the whole journal. */
   async finish(images: ImageNumbering, categories: CategoryIds): Promise<void> {
-    if (isUnsettled(this.tally, this.#sharded)) await settleJournal(this.#file, this.#sharded);
+    if (isUnsettled(this.tally, this.#sharded)) {
+      await settleJournal(this.#file, this.#sharded);
+      this.#settled = (await readDone(this.#file, false)).tally;
+    }
     const read = (): AsyncIterable<OutputLine> => linesOfPhotos(this.#file);
     await writeFileAtomic(
       join(this.path, COCO_FILES[0]),

@@ -16,18 +16,22 @@ function doneKeysOf(line: JournalRecord): string[] {
   return hasOwnId(line) ? [`line ${line.line}`, `id ${line.id}`] : [`line ${line.line}`];
 }
 
-/**
- * The names by which a later line finds the error that it replaces: the image, or the id. An error whose line shows no id
- * of its own is found by the place of the line.
- */
-function placeKeysOf(line: JournalRecord): string[] {
+/** The name of the item: the image, or the id where it is the line's own. */
+function nameKeysOf(line: JournalRecord): string[] {
   if (isOfPhoto(line)) return [`image ${line.image}`];
-  const isNamed = line.type === 'result' || (hasOwnId(line) && line.id !== String(line.line));
-  const place = line.place ?? (isNamed ? undefined : line.line);
-  return [
-    ...(isNamed ? [`id ${line.id}`] : []),
-    ...(place === undefined ? [] : [`place ${place}`]),
-  ];
+  return line.type === 'result' || hasOwnId(line) ? [`id ${line.id}`] : [];
+}
+
+/** Where the item stands in the input. Results show it only in a shard's journal and during a retry. */
+function placeKeysOf(line: JournalRecord): string[] {
+  if (isOfPhoto(line)) return [];
+  const place = line.place ?? (line.type === 'error' ? line.line : undefined);
+  return place === undefined ? [] : [`place ${place}`];
+}
+
+/** The names by which lines of one item find each other. */
+function keysOf(line: JournalRecord): string[] {
+  return [...nameKeysOf(line), ...placeKeysOf(line)];
 }
 
 /** Lines of `detect`. */
@@ -54,7 +58,7 @@ export interface JournalTally {
 /** What a journal already holds, and what is added to it. */
 export class DoneItems {
   readonly #done = new IdSet();
-  readonly #known = new KnownPlaces();
+  readonly #known = new KnownItems();
   readonly #tally: JournalTally = { items: 0, errors: 0, replacements: 0, placed: 0 };
   /** Do items that became errors once more. */
   readonly retryFailed: boolean;
@@ -66,18 +70,18 @@ export class DoneItems {
 
   /** Takes a line that earlier runs left. */
   add(line: JournalRecord): void {
-    this.#record(line, this.#known.add(line));
+    this.#record(line, this.#known.take(line));
     if (line.type === 'error' && this.retryFailed) return;
     this.#count += 1;
     for (const key of doneKeysOf(line)) this.#done.add(key);
   }
 
-  /** Counts a line of this run. Nothing of it is kept, so memory does not grow with the work. */
+  /** Counts a line of this run. Only of lines that are done again something is kept. */
   wrote(line: JournalRecord): void {
-    this.#record(line, this.retryFailed && this.#known.has(line));
+    this.#record(line, this.retryFailed ? this.#known.replacedBy(line) : undefined);
   }
 
-  /** Items that are not done again. */
+  /** Items that earlier runs have done. */
   get count(): number {
     return this.#count;
   }
@@ -88,35 +92,64 @@ export class DoneItems {
 
   hasQuery(item: Pick<ReadQuery, 'query'> | Exclude<IntakeItem, ReadQuery>): boolean {
     if (this.#count === 0) return false;
-    return this.#done.has('fault' in item ? `line ${item.line}` : `id ${item.query.id}`);
+    if ('fault' in item) return this.#done.has(`line ${item.line}`);
+    const { id, line } = item.query;
+    // A failed line may have been given the id of a later line, whose result is not its own.
+    return this.#done.has(`id ${id}`) && !(this.retryFailed && this.#known.hasFailed(line, id));
   }
 
   hasPhoto({ image }: PhotoItem): boolean {
     return this.#count > 0 && this.#done.has(`image ${image}`);
   }
 
-  #record(line: JournalRecord, replaces: boolean): void {
-    if (replaces) this.#tally.replacements += 1;
+  #record(line: JournalRecord, replaced: Replaced | undefined): void {
+    if (replaced) this.#tally.replacements += 1;
     else this.#tally.items += 1;
     if (line.place !== undefined) this.#tally.placed += 1;
-    // Only an error is ever replaced.
-    this.#tally.errors += Number(line.type === 'error') - Number(replaces);
+    this.#tally.errors += Number(line.type === 'error') - Number(replaced === 'error');
   }
 }
 
-/** The places that the lines up to here have taken. */
-class KnownPlaces {
-  readonly #keys = new IdSet();
+/** What stands where a line of a retry will stand. */
+type Replaced = 'error' | 'result';
 
-  has(line: JournalRecord): boolean {
-    return placeKeysOf(line).some((key) => this.#keys.has(key));
+/** The items that the lines up to here are of. */
+class KnownItems {
+  readonly #finished = new IdSet();
+  readonly #failed = new IdSet();
+  /** Names of finished items that another line has taken. */
+  readonly #taken = new IdSet();
+
+  /** Whether the line of the input with that number has failed under another id. */
+  hasFailed(line: number, id: string): boolean {
+    return this.#failed.has(`place ${line}`) && !this.#failed.has(`id ${id}`);
   }
 
-  /** Whether the place of the line was taken before it. */
-  add(line: JournalRecord): boolean {
-    const keys = placeKeysOf(line);
-    return keys.filter((key) => this.#keys.add(key)).length < keys.length;
+  /**
+   * What the line comes in the place of; undefined where its item is new. Where a line was given an id that is a later
+   * line's, that one's result makes room for the error of a double id.
+   */
+  replacedBy(line: JournalRecord): Replaced | undefined {
+    const keys = keysOf(line);
+    const double = doubleKeyOf(line);
+    for (const key of nameKeysOf(line)) if (this.#finished.has(key)) this.#taken.add(key);
+    if (keys.some((key) => this.#failed.has(key))) return 'error';
+    if (keys.some((key) => this.#finished.has(key))) return 'result';
+    return double !== undefined && this.#taken.has(double) ? 'result' : undefined;
   }
+
+  /** The same, and its item is known from here on. */
+  take(line: JournalRecord): Replaced | undefined {
+    const replaced = this.replacedBy(line);
+    const known = line.type === 'error' ? this.#failed : this.#finished;
+    for (const key of keysOf(line)) known.add(key);
+    return replaced;
+  }
+}
+
+/** The name of the item whose id the line has taken a second time. */
+function doubleKeyOf(line: JournalRecord): string | undefined {
+  return line.type === 'error' && line.code === 'ID_DUPLICATE' ? `id ${line.id}` : undefined;
 }
 
 /** The items that are still to be done. */
@@ -136,21 +169,27 @@ export interface JournalLine {
 }
 
 /**
- * The journal of a run that did failed items once more: each later line in the place of the error that it replaces, all
+ * The journal of a run that did failed items once more: each later line in the place of the line that it replaces, all
  * else as it was. Failed items are done again in their order, so the replacements come in the order of the errors; one
- * that finds no error, since the input was changed in between, comes last and is not lost.
- * @param read opens the journal from its start; it is read twice side by side
+ * that finds its place taken, since the input was changed in between, comes last and is not lost.
+ * @param read opens the journal from its start; it is read once, and then twice side by side
  */
 export async function* withReplacements(
   read: () => AsyncIterable<JournalLine>,
 ): AsyncGenerator<string> {
+  const doneAgain = new IdSet();
+  for await (const { line } of split(read(), 'later')) {
+    for (const key of keysOf(line)) doneAgain.add(key);
+  }
   const replacements = split(read(), 'later')[Symbol.asyncIterator]();
   let next = await replacements.next();
   try {
     for await (const { line, text } of split(read(), 'first')) {
-      const replaced = line.type === 'error' && !next.done && isSamePlace(line, next.value.line);
-      yield replaced ? next.value.text : text;
-      if (replaced) next = await replacements.next();
+      if (!keysOf(line).some((key) => doneAgain.has(key))) yield text;
+      else if (!next.done && takesPlaceOf(next.value.line, line)) {
+        yield next.value.text;
+        next = await replacements.next();
+      }
     }
     for (; !next.done; next = await replacements.next()) yield next.value.text;
   } finally {
@@ -158,19 +197,21 @@ export async function* withReplacements(
   }
 }
 
-function isSamePlace(a: JournalRecord, b: JournalRecord): boolean {
-  const keys = placeKeysOf(b);
-  return placeKeysOf(a).some((key) => keys.includes(key));
+function takesPlaceOf(later: JournalRecord, first: JournalRecord): boolean {
+  const keys = keysOf(first);
+  if (first.type === 'error') return keysOf(later).some((key) => keys.includes(key));
+  const double = doubleKeyOf(later);
+  return double !== undefined && keys.includes(double);
 }
 
-/** Lines whose place no earlier line has taken, or those whose place one has. */
+/** Lines of items that no earlier line is of, or those that replace one. */
 async function* split(
   lines: AsyncIterable<JournalLine>,
   part: 'first' | 'later',
 ): AsyncGenerator<JournalLine> {
-  const known = new KnownPlaces();
+  const known = new KnownItems();
   for await (const entry of lines) {
-    const isLater = known.add(entry.line);
+    const isLater = known.take(entry.line) !== undefined;
     if (isLater === (part === 'later')) yield entry;
   }
 }

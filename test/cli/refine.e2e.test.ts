@@ -242,6 +242,29 @@ describe('an output folder', () => {
     }
   });
 
+  it('holds what a fresh run writes when a mended line has taken the id of a later one', async () => {
+    const line = (id: string, x: number): string =>
+      JSON.stringify({ id, query: 'the left lion', tools: { t: [{ bbox_2d: [x, 0, 9, 9] }] } });
+    const queries = join(freshFolder(), 'q.jsonl');
+    const args = (output: string): string[] => [
+      ...['refine', '--queries', queries, '--output', output, ...CPU, '--no-timing'],
+    ];
+    const output = freshFolder();
+    writeFileSync(queries, ['{"id": "z"', line('a', 1), line('b', 2)].join('\n'));
+    expect((await vgr(args(output))).code).toBe(1);
+    writeFileSync(queries, [line('a', 3), line('a', 1), line('b', 2)].join('\n'));
+    expect((await vgr([...args(output), '--retry-failed'])).code).toBe(1);
+    const fresh = freshFolder();
+    expect((await vgr(args(fresh))).code).toBe(1);
+    const [text, wanted] = [output, fresh].map((folder) =>
+      readFileSync(join(folder, 'results.jsonl'), 'utf8'),
+    );
+    expect(text).toBe(wanted);
+    expect(jsonLines(text!).map(({ type }) => type)).toEqual(['result', 'error', 'result']);
+    const { counts } = JSON.parse(readFileSync(join(output, 'run.json'), 'utf8'));
+    expect(counts).toMatchObject({ items: 3, errors: 1 });
+  });
+
   it('with --no-resume stays as it is, and a new one is made beside it', async () => {
     const folder = await photoFolder(1);
     const queries = queriesOver(folder, 2);

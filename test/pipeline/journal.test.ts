@@ -1,7 +1,14 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import type { OutputLine } from '../../src/formats/result-line.js';
-import { DoneItems, type JournalLine, withReplacements } from '../../src/pipeline/journal.js';
+import { errorLine, type OutputLine } from '../../src/formats/result-line.js';
+import {
+  DoneItems,
+  type JournalLine,
+  type JournalRecord,
+  withReplacements,
+} from '../../src/pipeline/journal.js';
+import { startedProgress } from '../../src/pipeline/ports.js';
+import { type IntakeItem, QueryIntake } from '../../src/pipeline/query-intake.js';
 
 /** Errors of lines that state an id of their own, that show none, and that state another line's. */
 const FAILURES = ['own', 'none', 'double', 'broken double'] as const;
@@ -115,9 +122,69 @@ it('a double id is known by its line alone', () => {
   expect(done.hasQuery({ query })).toBe(false);
 });
 
-it('loses no replacement whose error is not where it is looked for', async () => {
+it('has one line an item where replacements come in another order than their errors', async () => {
   const journal = [lineOf(0, 'own'), lineOf(1, 'own'), lineOf(1), lineOf(0)].map(entry);
   const merged: string[] = [];
   for await (const text of withReplacements(() => stream(journal))) merged.push(text);
-  expect(merged).toEqual([0, 2, 3].map((at) => journal[at]!.text));
+  expect(merged).toEqual([2, 3].map((at) => journal[at]!.text));
+});
+
+/** Lines of a queries file: with an id, without one, broken with and without an id. */
+const queryText = fc
+  .oneof(
+    { weight: 3, arbitrary: fc.constantFrom('a', 'b', 'c', 'd', '2') },
+    { weight: 1, arbitrary: fc.constant(undefined) },
+  )
+  .chain((id) =>
+    fc.constantFrom(
+      JSON.stringify({ id, query: 'x', tools: {} }),
+      JSON.stringify({ id, query: '' }),
+      '{',
+    ),
+  );
+
+function itemsOf(texts: readonly string[]): IntakeItem[] {
+  const intake = new QueryIntake({ index: 1, count: 1 }, startedProgress());
+  return texts.map((text, at) => intake.take({ number: at + 1, text })!);
+}
+
+function answered(item: IntakeItem): OutputLine {
+  if ('fault' in item) return errorLine(item, item.fault);
+  return { ...lineOf(0), id: item.query.id } as OutputLine;
+}
+
+const placeOf = (item: IntakeItem): number => ('fault' in item ? item.line : item.query.line);
+
+it('mended lines leave what a fresh run over them writes, whichever ids they take', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.tuple(queryText, queryText), { maxLength: 8 }),
+      fc.boolean(),
+      async (lines, sharded) => {
+        const stored = (item: IntakeItem): JournalRecord =>
+          sharded ? { ...answered(item), place: placeOf(item) } : answered(item);
+        const before = itemsOf(lines.map(([text]) => text)).map(stored);
+        // Only lines that failed are touched.
+        const mended = itemsOf(
+          lines.map(([text, other], at) => (before[at]!.type === 'error' ? other : text)),
+        );
+        const done = new DoneItems(true);
+        for (const line of before) done.add(line);
+        const retried = mended
+          .filter((item) => !done.hasQuery(item))
+          .map((item) => ({ ...answered(item), place: placeOf(item) }));
+        for (const line of retried) done.wrote(line);
+
+        const merged: string[] = [];
+        const journal = [...before, ...retried].map((line) => entry(line as OutputLine));
+        for await (const text of withReplacements(() => stream(journal))) merged.push(text);
+        const unplaced = merged.map((text) => ({ ...JSON.parse(text), place: undefined }));
+        const fresh = mended.map((item) => ({ ...answered(item), place: undefined }));
+        expect(unplaced).toEqual(fresh);
+        expect(done.tally.items).toBe(fresh.length);
+        expect(done.tally.errors).toBe(fresh.filter(({ type }) => type === 'error').length);
+      },
+    ),
+    { numRuns: 500 },
+  );
 });
