@@ -178,10 +178,20 @@ function invalidField(error: z.ZodError, number: number): VgrError {
   const wanted =
     issue.code === 'custom' ? issue.message : `expected ${expectation(issue, WORDS)}${got}`;
   const where = field === '' ? `line ${number}` : `line ${number}, field ${quoted(field)}`;
+  const shape = SHAPES[String(issue.path[0])] ?? SHAPE_OF_LINE;
   return new VgrError('QUERY_INVALID', `${where}: ${wanted}`, {
-    hint: 'a line reads {"id": "q1", "image": "zoo/3.jpg", "query": "the left lion"}; `vgr refine --help` lists the fields',
+    hint: `${shape}; \`vgr refine --help\` lists the fields`,
   });
 }
+
+const SHAPE_OF_LINE = 'a line reads {"id": "q1", "image": "zoo/3.jpg", "query": "the left lion"}';
+/** Of fields that are no plain value. */
+const SHAPES: Readonly<Record<string, string>> = {
+  tools:
+    '`tools` reads {"NAME": [{"bbox_2d": [x1, y1, x2, y2], "score": 0.9, "label": "lion"}]}: under the name of each tool a list of boxes, best first, in pixels; `score` (0 to 1) and `label` may be left out',
+  bbox: '`bbox` reads [x, y, width, height], in pixels',
+  id: 'an `id` is text: {"id": "7"}; without one the number of the line stands in',
+};
 
 function gotText(value: unknown): string {
   return value === undefined ? valueText(value) : quoted(valueText(value), 60);

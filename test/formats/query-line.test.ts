@@ -91,6 +91,28 @@ describe('a query line', () => {
     expect(fault.message).toBe(message);
   });
 
+  it.each([
+    ['{"query":"x","tools":[]}', 'field `tools`: expected an object', '`tools` reads {"NAME": [{'],
+    ['{"query":"x","tools":{"a":{}}}', 'field `tools.a`: expected a list', '`tools` reads'],
+    [
+      '{"query":"x","tools":{"a":[[1,2,3,4]]}}',
+      'field `tools.a.0`: expected an object',
+      '`tools` reads',
+    ],
+    [
+      '{"query":"x","tools":{"a":[{"bbox":[1,2,3,4]}]}}',
+      'field `tools.a.0.bbox_2d`: expected four numbers, got nothing',
+      '"bbox_2d": [x1, y1, x2, y2]',
+    ],
+    ['{"query":"x","image":"a","bbox":{}}', 'field `bbox`', '[x, y, width, height]'],
+    ['{"query":"x","image":"a","id":7}', 'field `id`', '{"id": "7"}'],
+    ['{"query":"","image":"a"}', 'field `query`', 'a line reads {'],
+  ])('%s is told how its field reads', (text, message, hint) => {
+    const fault = faultOf(text);
+    expect(fault.message).toContain(message);
+    expect(fault.hint).toContain(hint);
+  });
+
   it('never throws anything but its own error, whatever the text', () => {
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.json()), (text) => {
