@@ -1,9 +1,10 @@
 import { Command, type Interfaces } from '@oclif/core';
-import { asVgrError, printable, VgrError } from '../formats/fault.js';
+import { asVgrError } from '../formats/fault.js';
 import { withConfigFile } from './config-file.js';
 import { commonFlags } from './flags.js';
 import { Interruption } from './interruption.js';
 import { Printer } from './printer.js';
+import { usageFault } from './usage-fault.js';
 
 type FlagsOf<T extends typeof Command> = Interfaces.InferredFlags<
   (typeof VgrCommand)['baseFlags'] & T['flags']
@@ -64,19 +65,13 @@ export abstract class VgrCommand<T extends typeof Command> extends Command {
 
   #fail(thrown: unknown): number {
     if (this.interruption.pipeClosed) return 0;
-    const fault = isOclifError(thrown) ? this.#usageFault(thrown) : asVgrError(thrown);
+    const fault = isOclifError(thrown)
+      ? usageFault(thrown, this.config, this.id ?? '')
+      : asVgrError(thrown);
     this.printer.release();
     this.printer.fatal(fault);
     if (fault.code === 'INTERNAL' && process.env.VGR_DEBUG) this.printer.stack(thrown);
     return fault.exit;
-  }
-
-  #usageFault(error: Error): VgrError {
-    const text = error.message.replace(/\nSee more help with --help$/, '');
-    return new VgrError('USAGE', printable(text.replaceAll('\n', ' ')), {
-      hint: `\`${this.config.bin} ${(this.id ?? '').replaceAll(':', ' ')} --help\` lists flags and examples`,
-      cause: error,
-    });
   }
 }
 

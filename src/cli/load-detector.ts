@@ -1,10 +1,10 @@
 import { resolve } from 'node:path';
-import leven from 'leven';
 import type { PromptTokenizer } from '../detection/prompt-tokenizer.js';
 import { disagreements } from '../detection/signature.js';
 import { categoriesOf, isPrompted } from '../formats/detector-labels.js';
 import { quoted, VgrError } from '../formats/fault.js';
 import type { DetectorCard, PromptedCard } from '../formats/model-card.js';
+import { nearestNames } from '../formats/nearest.js';
 import { deviceText } from '../inference/device.js';
 import type { SessionPool } from '../inference/pool.js';
 import { type PooledDetectorOptions, pooledDetector } from '../inference/pooled-detector.js';
@@ -118,7 +118,7 @@ function parseClasses(text: string, card: DetectorCard): string[] {
   const wanted = text.split(',').map((part) => part.trim().toLowerCase());
   for (const part of wanted) {
     if (names.some((name) => name.toLowerCase() === part)) continue;
-    const nearest = [...names].sort((a, b) => leven(part, a) - leven(part, b)).slice(0, 3);
+    const nearest = nearestNames(part, names);
     throw new VgrError('USAGE', `--classes: ${quoted(card.name)} knows no label ${quoted(part)}`, {
       hint: `nearest: ${nearest.join(', ')}`,
     });

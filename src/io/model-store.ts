@@ -2,9 +2,9 @@ import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import leven from 'leven';
 import { asVgrError, quoted, VgrError } from '../formats/fault.js';
 import { holdsWeightsOf, type ModelCard, parseModelCard } from '../formats/model-card.js';
+import { nearestNames } from '../formats/nearest.js';
 import { modelsFolder } from './model-place.js';
 import { sha256OfFile } from './model-weights.js';
 import { readJson } from './text-file.js';
@@ -128,7 +128,7 @@ async function describedFile(path: string, models: readonly StoredModel[]): Prom
 }
 
 function unknownModel(wanted: string, names: readonly string[]): VgrError {
-  const nearest = [...names].sort((a, b) => leven(wanted, a) - leven(wanted, b)).slice(0, 3);
+  const nearest = nearestNames(wanted, names);
   return new VgrError('MODEL_UNKNOWN', `no model ${quoted(wanted)}`, {
     hint: `nearest: ${nearest.join(', ')}; \`vgr models list\` shows all`,
   });

@@ -1,0 +1,54 @@
+import type { Config } from '@oclif/core';
+import { printable, quoted, VgrError } from '../formats/fault.js';
+import { meantName } from '../formats/nearest.js';
+
+/** What is asked of the program here. */
+export type CommandTable = Pick<Config, 'bin' | 'commands'>;
+
+/** What to do where a command has no such flag and another one has. */
+const ELSEWHERE: Readonly<Record<string, string>> = {
+  features: 'the card of a refiner says which features it was trained with, and they are used',
+};
+
+/** The error of oclif's parser with a hint for what was most likely meant. */
+export function usageFault(error: Error, table: CommandTable, id: string): VgrError {
+  const text = error.message.replace(/\nSee more help with --help$/, '');
+  const flags = (error as { flags?: unknown }).flags;
+  const unknown = Array.isArray(flags) ? flags.find((flag) => typeof flag === 'string') : undefined;
+  const better = unknown === undefined ? undefined : flagHint(unknown, table, id);
+  const help = `\`${typed(table.bin, id)} --help\` lists flags and examples`;
+  return new VgrError('USAGE', printable(text.replaceAll('\n', ' ')), {
+    hint: better === undefined ? help : `${better} ${help}`,
+    cause: error,
+  });
+}
+
+/** The error for a word where a command is expected. */
+export function unknownCommand(id: string, table: CommandTable): VgrError {
+  const names = table.commands.map((command) => command.id).filter((name) => !isHidden(name));
+  const meant = meantName(id, names);
+  const hint = `\`${table.bin} --help\` lists the commands`;
+  return new VgrError('USAGE', `expected a command, got ${quoted(id.replaceAll(':', ' '))}`, {
+    hint: meant === undefined ? hint : `did you mean \`${typed(table.bin, meant)}\`? ${hint}`,
+  });
+}
+
+/** Commands that shells and oclif ask for. */
+const isHidden = (id: string): boolean => /^(?:help|autocomplete)/.test(id);
+
+function flagHint(flag: string, { bin, commands }: CommandTable, id: string): string | undefined {
+  const name = flag.replace(/^-+/, '');
+  const own = Object.keys(commands.find((command) => command.id === id)?.flags ?? {});
+  const others = commands.filter(({ flags }) => Object.hasOwn(flags, name));
+  if (others.length > 0) {
+    const owners = others.map((command) => `\`${typed(bin, command.id)}\``).join(', ');
+    const more = ELSEWHERE[name] === undefined ? '' : `; ${ELSEWHERE[name]}`;
+    return `\`--${name}\` belongs to ${owners}${more};`;
+  }
+  const meant = meantName(name, own);
+  return meant === undefined ? undefined : `did you mean \`--${meant}\`?`;
+}
+
+function typed(bin: string, id: string): string {
+  return `${bin} ${id.replaceAll(':', ' ')}`.trim();
+}

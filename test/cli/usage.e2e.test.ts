@@ -1,0 +1,24 @@
+import { expect, it } from 'vitest';
+import { vgr } from '../support/vgr.js';
+
+it.each([
+  ['refine --querys q.jsonl', 'Nonexistent flag: --querys', 'did you mean `--queries`?'],
+  ['refine --out o --queries q.jsonl', '--out', 'did you mean `--output`?'],
+  [
+    'refine --queries q.jsonl --features clip:x',
+    '--features',
+    'belongs to `vgr train-lite`; the card',
+  ],
+  ['eval --sessions 2', '--sessions', 'belongs to `vgr detect`, `vgr refine`, `vgr train-lite`;'],
+  ['refine --zzzzqq', '--zzzzqq', 'hint: `vgr refine --help` lists flags and examples'],
+  ['refin', 'expected a command, got `refin`', 'did you mean `vgr refine`?'],
+  ['models lst', 'expected a command, got `models lst`', 'did you mean `vgr models list`?'],
+  ['xyz', 'expected a command, got `xyz`', 'hint: `vgr --help` lists the commands'],
+])('vgr %s is told what was most likely meant', async (line, message, hint) => {
+  const { code, stdout, stderr } = await vgr(line.split(' '));
+  expect(code).toBe(2);
+  expect(stdout).toBe('');
+  expect(stderr).toMatch(/^error: /);
+  expect(stderr).toContain(message);
+  expect(stderr).toContain(hint);
+});
