@@ -1,5 +1,6 @@
 import type { ErrorLine, ResultLine } from '../formats/result-line.js';
 import type { RefinerOrder } from '../inference/messages.js';
+import { sharedPhoto } from '../inference/shared-photo.js';
 import { readLineBlocks, readLines } from '../io/line-reader.js';
 import type { OverlayFolder } from '../io/overlay.js';
 import { withoutDone } from '../pipeline/journal.js';
@@ -34,8 +35,8 @@ export interface AnswerParts {
 }
 
 /**
- * The lines of a run. Where no photo is looked at, the queries are answered by the threads of the pool, a block at a time;
- * else on the main thread, where the photos are.
+ * The lines of a run. Queries go to the threads of the pool, a block at a time, where any thread can answer them; where the
+ * refiner asks others, such as a server or an encoder, or the detector takes each expression by itself, they are answered here.
  */
 export function answeredLines(given: AnswerParts): AsyncIterable<PlacedLine> {
   const isDone = (item: IntakeItem): boolean => {
@@ -43,12 +44,13 @@ export function answeredLines(given: AnswerParts): AsyncIterable<PlacedLine> {
     return given.isDone(item);
   };
   const parts = { ...given, isDone };
-  const { order } = parts.opened;
-  return order && !parts.source ? answeredInThreads(parts, order) : answeredHere(parts);
+  const { order } = given.opened;
+  const asksOthers = given.source?.crops || given.engine.detector?.prompted;
+  return order && !asksOthers ? answeredInThreads(parts, order) : answeredHere(parts);
 }
 
 function answeredInThreads(
-  { flags, shard, engine, progress, isDone, signal }: AnswerParts,
+  { flags, shard, engine, source, overlays, progress, isDone, signal }: AnswerParts,
   refiner: RefinerOrder,
 ): AsyncIterable<PlacedLine<ResultLine | ErrorLine>> {
   const blocks = intakeBlocks(untilAborted(readLineBlocks(flags.queries, { signal }), signal), {
@@ -56,23 +58,28 @@ function answeredInThreads(
     isDone,
     limit: flags.limit ?? Infinity,
   });
-  // One block more than there are threads lies ready for the first that is free.
-  const concurrency = engine.sessions + 1;
-  return refineBlocks(
-    blocks,
-    async (queries) => {
+  // One block more than there are threads lies ready for the first that is free, beside the photos that are looked at.
+  const concurrency = engine.sessions + 1 + (source ? engine.inFlight : 0);
+  return refineBlocks(blocks, {
+    ...(source && { source }),
+    answer: async (queries, seen) => {
       const { lines } = await engine.pool.refine({
         refiner,
         texts: queries.map(({ text }) => text),
         numbers: queries.map(({ query }) => query.line),
+        ...(seen && { seen: { photo: sharedPhoto(seen.photo), fresh: seen.fresh } }),
+        ...(source && {
+          source: { detectorName: source.detectorName, calibration: source.calibration },
+        }),
         toolName: flags.tool,
         timing: !flags['no-timing'],
       });
       return lines;
     },
     progress,
-    { concurrency, backpressure: 2 * concurrency, unordered: flags.unordered },
-  );
+    stream: { concurrency, backpressure: 2 * concurrency, unordered: flags.unordered },
+    ...(overlays && { draw: (line, { path }) => overlays.drawAnswer(line, path) }),
+  });
 }
 
 function answeredHere({

@@ -18,7 +18,7 @@ import {
 import type { PhotoRef } from '../pipeline/ports.js';
 import { examinePrompts } from '../pipeline/prompted-photos.js';
 import { intakeQueries } from '../pipeline/query-intake.js';
-import { requestOf } from '../pipeline/refine-run.js';
+import { requestOf } from '../pipeline/query-request.js';
 import { heldOut, type QueryGroup, queryGroups, truthInside } from '../pipeline/training-intake.js';
 import { FEATURE_VERSION, TOOL_SLOTS } from '../refinement/lite-features.js';
 import { decodeExamples, encodeExamples, type KnownQuery } from '../training/example-file.js';

@@ -122,10 +122,10 @@ export function featureMaps(
   if (name === undefined || outputs[name] === undefined) return new Array(batch).fill(undefined);
   const [head] = headsFor(outputs, card, 'features', batch, [null, null, null]);
   const [, channels, height, width] = head!.dims as [number, number, number, number];
-  return Array.from({ length: batch }, (_, index) => ({
-    data: headOfPhoto(head!, index).slice(),
-    channels,
-    height,
-    width,
-  }));
+  return Array.from({ length: batch }, (_, index) => {
+    const own = headOfPhoto(head!, index);
+    const data = new Float32Array(new SharedArrayBuffer(own.byteLength));
+    data.set(own);
+    return { data, channels, height, width };
+  });
 }

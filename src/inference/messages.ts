@@ -6,6 +6,8 @@ import type { NamedTensors } from '../detection/tensor.js';
 import type { DetectorCard } from '../formats/model-card.js';
 import type { ImageSize } from '../geometry/box.js';
 import type { RgbRaster } from '../geometry/raster.js';
+import type { SeenPhoto } from '../pipeline/query-answer.js';
+import type { DetectorSource } from '../pipeline/query-request.js';
 import type { LiteKnowledge } from '../refinement/lite-refiner.js';
 import type { Device } from './device.js';
 
@@ -63,7 +65,7 @@ export interface RunRequest {
   readonly fetches?: readonly string[];
 }
 
-/** Queries that bring their own boxes, to be answered where the refiner's session lives. */
+/** Queries of one photo, or such as bring their own boxes, to be answered where the refiner's session lives. */
 export interface RefineRequest {
   readonly kind: 'refine';
   readonly refiner: RefinerOrder;
@@ -71,6 +73,9 @@ export interface RefineRequest {
   readonly texts: readonly string[];
   /** Their numbers in the file. */
   readonly numbers: readonly number[];
+  /** With pixels and feature map in shared memory. */
+  readonly seen?: SeenPhoto | undefined;
+  readonly source?: DetectorSource | undefined;
   readonly toolName?: string | undefined;
   readonly timing: boolean;
 }

@@ -1,7 +1,12 @@
 import type { NamedTensors } from '../detection/tensor.js';
-import { parseQueryLine } from '../formats/query-line.js';
+import { parseQueryLine, type Query } from '../formats/query-line.js';
 import { lineJson } from '../formats/result-line.js';
-import { type AnswerRun, answerOrError } from '../pipeline/refine-run.js';
+import {
+  type AnswerRun,
+  answerQuery,
+  failedQuery,
+  type SeenPhoto,
+} from '../pipeline/query-answer.js';
 import { createLiteRefiner } from '../refinement/lite-refiner.js';
 import { Vocabulary } from '../refinement/lite-words.js';
 import type { Refiner } from '../refinement/refiner.js';
@@ -18,21 +23,35 @@ const refiners = new Map<string, Refiner>();
 
 /** The lines of the answers as JSON, parallel to the queries. */
 export async function answerLines(
-  { refiner: order, texts, numbers, toolName, timing }: RefineRequest,
+  { refiner: order, texts, numbers, seen, source, toolName, timing }: RefineRequest,
   runGraph: RunGraph,
 ): Promise<string[]> {
   const refiner = refinerOf(order, runGraph);
   const run: AnswerRun = {
     refine: async (request) => (await refiner.refine([request]))[0]!,
-    ...(toolName !== undefined && { toolName }),
+    source,
+    toolName,
     clock: () => performance.now(),
     progress: { refined: 0, refineMs: 0 },
     timing,
   };
-  const lines = texts.map(async (text, at) =>
-    lineJson(await answerOrError(parseQueryLine(text, numbers[at]!), run)),
-  );
+  const lines = texts.map((text, at) => {
+    const own = seen && { ...seen, fresh: seen.fresh && at === 0 };
+    return answerLine(parseQueryLine(text, numbers[at]!), own, run);
+  });
   return Promise.all(lines);
+}
+
+async function answerLine(
+  query: Query,
+  seen: SeenPhoto | undefined,
+  run: AnswerRun,
+): Promise<string> {
+  try {
+    return lineJson(await answerQuery(query, seen, run));
+  } catch (thrown) {
+    return lineJson(failedQuery(query, thrown));
+  }
 }
 
 function refinerOf(order: RefinerOrder, runGraph: RunGraph): Refiner {

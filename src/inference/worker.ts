@@ -134,7 +134,6 @@ async function detect(request: DetectRequest): Promise<Outcome> {
   const results = family.decode(outputs, images, card, options).map((decoded, index) => {
     const { raster } = items[index]!;
     transfer.push(raster.data.buffer as ArrayBuffer);
-    if (decoded.featureMap) transfer.push(decoded.featureMap.data.buffer as ArrayBuffer);
     return { ...decoded, raster };
   });
   return { reply: { results } satisfies DetectReply, transfer };

@@ -1,11 +1,11 @@
 import { meaningsOf } from '../language/denotation.js';
 import type { Expression } from '../language/expression.js';
 import { agreement } from './agreement.js';
-import { boxGeometry, partShare } from './box-geometry.js';
+import { boxGeometry } from './box-geometry.js';
+import { CandidateTable } from './candidate-table.js';
 import type { Clue, Scene } from './clue.js';
-import { existence } from './existence.js';
 import type { Candidate } from './refiner.js';
-import type { ScoredThing, Scores } from './transparent-scorer.js';
+import { type Scores, thingByMember } from './transparent-scorer.js';
 
 /** A number in [-1, 1], nearly always in [0, 1]; null where nothing is known. */
 export type Feature = number | null;
@@ -73,37 +73,35 @@ function clueFeatures(expression: Expression, clue: Clue | undefined): Feature[]
 }
 
 /**
- * The features of every candidate, parallel to `scene.candidates`, each in the order of {@link FEATURE_NAMES}. `scores` are
- * those of `scoreThings` for the same scene; `voters` must not hold the tool whose answer is judged.
+ * The features of a candidate by its place in `scene.candidates`, in the order of {@link FEATURE_NAMES}. `scores` are those of
+ * `scoreThings` for the same scene; `voters` must not hold the tool whose answer is judged.
  */
 export function candidateFeatures(
   expression: Expression,
   scene: Scene,
   scores: Scores,
   voters: ReadonlySet<string>,
-): Feature[][] {
+): (candidate: number) => Feature[] {
   const { candidates, image } = scene;
-  const things = new Map<number, ScoredThing>();
-  for (const thing of scores.things) {
-    for (const member of thing.clue.thing.members) things.set(member, thing);
-  }
-  const labels = new Set(candidates.flatMap(({ label }) => (label === undefined ? [] : [label])));
-  const denoted = meaningsOf(expression, labels);
+  const things = thingByMember(scores);
+  const table = CandidateTable.of(candidates, image);
+  const denoted = meaningsOf(expression, table.labels);
   const unnamed = expression.head === null && denoted.size === 0;
   const denotation = ({ label }: Candidate): Feature =>
     label === undefined || unnamed ? null : (denoted.get(label)?.weight ?? 0);
 
-  return candidates.map((candidate, at) => {
+  return (at) => {
+    const candidate = candidates[at]!;
     const thing = things.get(at);
     const shape = boxGeometry(candidate.boxXyxy, image);
     return [
       candidate.score ?? null,
       1 / (1 + candidate.rank),
-      existence(candidate, image),
+      table.existences[at]!,
       denotation(candidate),
       thing?.clue.thing.chance ?? 0,
       thing?.clue.thing.members[0] === at ? 1 : 0,
-      partShare(candidate, candidates),
+      table.partShare(at),
       ...clueFeatures(expression, thing?.clue),
       thing?.share ?? 0,
       agreement(candidate.boxXyxy, candidates, voters),
@@ -115,5 +113,5 @@ export function candidateFeatures(
       shape.aspect,
       shape.borders,
     ];
-  });
+  };
 }

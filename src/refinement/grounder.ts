@@ -13,11 +13,9 @@ const plain = (text: string): string =>
  */
 export function grounders(query: string, candidates: readonly Candidate[]): ReadonlySet<string> {
   const text = plain(query);
-  const boxes = new Map<string, Candidate[]>();
-  for (const candidate of candidates) {
-    boxes.set(candidate.tool, [...(boxes.get(candidate.tool) ?? []), candidate]);
-  }
+  const boxes = new Map<string, number>();
+  for (const { tool } of candidates) boxes.set(tool, (boxes.get(tool) ?? 0) + 1);
   const speaks = ({ label }: Candidate) => label === undefined || text.includes(plain(label));
-  const found = [...boxes].filter(([, list]) => list.length === 1 && list.every(speaks));
-  return new Set(found.map(([tool]) => tool));
+  const found = candidates.filter((each) => boxes.get(each.tool) === 1 && speaks(each));
+  return new Set(found.map(({ tool }) => tool));
 }

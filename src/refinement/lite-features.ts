@@ -3,11 +3,12 @@ import type { BoxXyxy } from '../geometry/box.js';
 import { iouXyxy } from '../geometry/overlap.js';
 import { boxGeometry } from './box-geometry.js';
 import { BoxMemo } from './box-memo.js';
-import { FEATURE_NAMES, type Feature } from './candidate-features.js';
+import { FEATURE_NAMES } from './candidate-features.js';
 import type { LiteProposal } from './lite-proposal.js';
 import type { LiteScene } from './lite-scene.js';
 import { pooledFeatures } from './pooled-features.js';
 import type { Candidate } from './refiner.js';
+import { LOG_FLOOR, logShare, STANDING, standingsIn } from './standing.js';
 import type { ScoredThing } from './transparent-scorer.js';
 
 /** What the numbers mean and in which order they stand. A refiner answers only with the version it was trained on. */
@@ -31,7 +32,6 @@ const NULLABLE = [
 ] as const;
 const NULLABLE_AT = NULLABLE.map((name) => FEATURE_NAMES.indexOf(name));
 
-const STANDING = 16;
 const AGREEING = 2 + 2 * TOOL_SLOTS;
 
 /**
@@ -64,46 +64,37 @@ export const MIRRORED = {
   right: BASE_AT + FEATURE_NAMES.length + NULLABLE.length + 1,
 } as const;
 
-/** Lowest natural log of a share that counts. */
-const LOG_FLOOR = -9;
 /** What a box loses in log-odds for not being the best of its object. */
 const DUPLICATE_LOSS = 1.5;
 
 const flag = (holds: boolean): number => (holds ? 1 : 0);
-const logShare = (share: number): number => Math.max(Math.log(Math.max(share, 1e-9)), LOG_FLOOR);
-const logit = (score: number): number => {
-  const p = Math.min(Math.max(score, 1e-3), 1 - 1e-3);
-  return Math.log(p / (1 - p)) / 5;
-};
 
 /** The rows of all proposals, [n, {@link CANDIDATE_FEATURES}]. None tells which one is the tool's answer. */
 export function proposalRows(scene: LiteScene, proposals: readonly LiteProposal[]): Float32Array {
   const rows = new Float32Array(proposals.length * CANDIDATE_FEATURES);
+  const standing = standingsIn(scene);
+  const agreeing = agreementsIn(scene);
   for (const [at, proposal] of proposals.entries()) {
-    const end = (at + 1) * CANDIDATE_FEATURES;
-    rows.set(listedNumbers(scene, proposal), at * CANDIDATE_FEATURES);
+    const row = rows.subarray(at * CANDIDATE_FEATURES, (at + 1) * CANDIDATE_FEATURES);
+    const thing = scene.thingOf(proposal.source, scene.blind);
+    const groups = [
+      [priorOf(scene, proposal, thing)],
+      baseNumbers(scene, proposal),
+      standing(proposal, thing),
+      originOf(scene, proposal),
+      slotOf(scene, proposal),
+      agreeing(proposal.boxXyxy),
+    ];
+    let place = 0;
+    for (const numbers of groups) {
+      row.set(numbers, place);
+      place += numbers.length;
+    }
     const values = pooledFeaturesOf(scene, proposal.boxXyxy);
-    if (values) rows.set(values, end - POOLED - 1);
-    else rows[end - 1] = 1;
+    if (values) row.set(values, place);
+    else row[place + POOLED] = 1;
   }
   return rows;
-}
-
-/** All numbers of a row before the pooled features. */
-function listedNumbers(scene: LiteScene, proposal: LiteProposal): number[] {
-  const candidate = scene.candidates[proposal.source]!;
-  const thing = scene.thingOf(proposal.source, scene.blind);
-  return [
-    priorOf(scene, proposal, thing),
-    ...baseNumbers(scene, proposal),
-    ...standing(scene, proposal, thing),
-    flag(proposal.origin === 'tools'),
-    flag(proposal.origin === 'pair'),
-    flag(proposal.origin === 'duplicates'),
-    flag(scene.grounders.has(candidate.tool)),
-    ...slotOf(candidate.tool, scene.tools),
-    ...agreeing(scene, proposal),
-  ];
 }
 
 /** Log-odds that speak for a box before anything is learned: the share of its thing, less for a duplicate. */
@@ -119,7 +110,7 @@ function priorOf(
 
 /** The features that the transparent scorer knows, then their flags. A rebuilt box has its source's, but for geometry. */
 function baseNumbers(scene: LiteScene, { source, boxXyxy, origin }: LiteProposal): number[] {
-  const values: Feature[] = [...scene.features[source]!];
+  const values = scene.featuresOf(source);
   if (origin !== 'listed') {
     const shape = boxGeometry(boxXyxy, scene.image);
     const geometry = [
@@ -139,78 +130,48 @@ function baseNumbers(scene: LiteScene, { source, boxXyxy, origin }: LiteProposal
   ];
 }
 
-/** How a thing stands among all of its kind: likely neighbours to each side, rank, duplicates. {@link STANDING} numbers. */
-function standing(
-  scene: LiteScene,
-  { boxXyxy, source }: LiteProposal,
-  thing: ScoredThing | undefined,
-): number[] {
-  const { blind, candidates } = scene;
-  const candidate = candidates[source]!;
-  const others = blind.things.filter((other) => other !== thing);
-  const [cx, cy] = [boxXyxy.x1 + boxXyxy.x2, boxXyxy.y1 + boxXyxy.y2];
-  const count = (holds: (other: BoxXyxy) => boolean) =>
-    Math.tanh(
-      others.reduce(
-        (sum, { clue }) => sum + (holds(clue.thing.boxXyxy) ? clue.thing.chance : 0),
-        0,
-      ) / 2,
-    );
-  const area = (box: BoxXyxy) => (box.x2 - box.x1) * (box.y2 - box.y1);
-  const rank = thing === undefined ? blind.things.length : blind.things.indexOf(thing);
-  const top = blind.things[0];
-  const likeliest = blind.things.reduce(
-    (most, { clue }) => Math.max(most, clue.thing.chance),
-    1e-6,
-  );
-  const alike = candidates.filter((other) => iouXyxy(other.boxXyxy, boxXyxy) > 0.5);
-  const scores = alike.map(({ score }) => score ?? 0);
+function originOf(scene: LiteScene, { source, origin }: LiteProposal): readonly number[] {
   return [
-    count((other) => other.x1 + other.x2 < cx),
-    count((other) => other.x1 + other.x2 > cx),
-    count((other) => other.y1 + other.y2 < cy),
-    count((other) => other.y1 + other.y2 > cy),
-    count((other) => area(other) > area(boxXyxy)),
-    count((other) => area(other) < area(boxXyxy)),
-    1 / (1 + rank),
-    flag(rank === 0),
-    logShare(thing?.share ?? 0) / 9,
-    (logShare(thing?.share ?? 0) - logShare(top?.share ?? 1)) / 9,
-    (thing?.clue.thing.chance ?? 0) / likeliest,
-    candidate.score === undefined ? 0 : logit(candidate.score),
-    Math.tanh(alike.length / 4),
-    Math.tanh(scores.reduce((sum, score) => sum + score, 0)),
-    flag(scores.every((score) => score <= (candidate.score ?? 0))),
-    flag(candidate.label === 'person'),
+    flag(origin === 'tools'),
+    flag(origin === 'pair'),
+    flag(origin === 'duplicates'),
+    flag(scene.grounders.has(scene.candidates[source]!.tool)),
   ];
 }
 
-function slotOf(tool: string, tools: readonly string[]): number[] {
+function slotOf({ candidates, tools }: LiteScene, { source }: LiteProposal): readonly number[] {
   const slots = new Array<number>(TOOL_SLOTS + 1).fill(0);
-  const known = tools.slice(0, TOOL_SLOTS).indexOf(tool);
+  const known = tools.slice(0, TOOL_SLOTS).indexOf(candidates[source]!.tool);
   slots[known < 0 ? TOOL_SLOTS : known] = 1;
   return slots;
 }
 
-/** Overlap with the first box of each tool but the one that is judged, and which tools answered. {@link AGREEING} numbers. */
-function agreeing(scene: LiteScene, { boxXyxy }: LiteProposal): number[] {
+/**
+ * For each box its overlap with the first box of each tool but the one that is judged, and which tools answered.
+ * {@link AGREEING} numbers.
+ */
+function agreementsIn(scene: LiteScene): (boxXyxy: BoxXyxy) => readonly number[] {
+  const slots = scene.tools.slice(0, TOOL_SLOTS);
   const firsts = scene.candidates.filter(
     ({ rank, tool }) => rank === 0 && tool !== scene.toolName && scene.grounders.has(tool),
   );
-  const overlaps = new Array<number>(TOOL_SLOTS).fill(0);
-  const present = new Array<number>(TOOL_SLOTS).fill(0);
-  let [sum, agree] = [0, 0];
-  for (const { tool, boxXyxy: theirs } of firsts) {
-    const overlap = iouXyxy(boxXyxy, theirs);
-    sum += overlap;
-    agree += flag(overlap > 0.5);
-    const slot = scene.tools.slice(0, TOOL_SLOTS).indexOf(tool);
-    if (slot < 0) continue;
-    overlaps[slot] = overlap;
-    present[slot] = 1;
-  }
-  const count = Math.max(firsts.length, 1);
-  return [sum / count, agree / count, ...overlaps, ...present];
+  const alone = new Array<number>(AGREEING).fill(0);
+  if (firsts.length === 0) return () => alone;
+  return (boxXyxy) => {
+    const overlaps = new Array<number>(TOOL_SLOTS).fill(0);
+    const present = new Array<number>(TOOL_SLOTS).fill(0);
+    let [sum, agree] = [0, 0];
+    for (const { tool, boxXyxy: theirs } of firsts) {
+      const overlap = iouXyxy(boxXyxy, theirs);
+      sum += overlap;
+      agree += flag(overlap > 0.5);
+      const slot = slots.indexOf(tool);
+      if (slot < 0) continue;
+      overlaps[slot] = overlap;
+      present[slot] = 1;
+    }
+    return [sum / firsts.length, agree / firsts.length, ...overlaps, ...present];
+  };
 }
 
 const POOLED_BOXES = new BoxMemo<FeatureMap, Float32Array>();

@@ -1,6 +1,7 @@
 import type { BoxXyxy } from '../geometry/box.js';
 import { iouXyxy } from '../geometry/overlap.js';
 import { fusedBox } from './box-fusion.js';
+import { BoxMemo } from './box-memo.js';
 import type { Candidate } from './refiner.js';
 import type { Scores } from './transparent-scorer.js';
 
@@ -138,14 +139,19 @@ function meansOfDuplicates(
   return scores.things.slice(0, REBUILT_THINGS).flatMap(({ clue }): LiteProposal[] => {
     const source = clue.thing.members[0]!;
     const best = candidates[source]!;
-    const alike = candidates.filter(
-      ({ label, boxXyxy }) =>
-        label === best.label && iouXyxy(boxXyxy, best.boxXyxy) >= DUPLICATE_IOU,
-    );
-    if (alike.length < 2) return [];
-    const boxXyxy = meanBox(alike, ({ score }) => score ?? 0.5);
-    return [{ boxXyxy, source, origin: 'duplicates', fromTool: false }];
+    const boxXyxy = MEANS.of(candidates, best, () => meanOfDuplicates(best, candidates));
+    return boxXyxy ? [{ boxXyxy, source, origin: 'duplicates', fromTool: false }] : [];
   });
+}
+
+/** By the list and its best candidate: queries of one photo find the same box again, and what was worked out for it. */
+const MEANS = new BoxMemo<readonly Candidate[], BoxXyxy | null, Candidate>();
+
+function meanOfDuplicates(best: Candidate, candidates: readonly Candidate[]): BoxXyxy | null {
+  const alike = candidates.filter(
+    ({ label, boxXyxy }) => label === best.label && iouXyxy(boxXyxy, best.boxXyxy) >= DUPLICATE_IOU,
+  );
+  return alike.length < 2 ? null : meanBox(alike, ({ score }) => score ?? 0.5);
 }
 
 function meanBox(parts: readonly Candidate[], weightOf: (part: Candidate) => number): BoxXyxy {

@@ -1,10 +1,17 @@
 import type { ImageSize } from '../geometry/box.js';
 import { type Expression, parseExpression } from '../language/expression.js';
 import { candidateFeatures, type Feature } from './candidate-features.js';
+import { CandidateTable } from './candidate-table.js';
 import type { Scene } from './clue.js';
 import { grounders } from './grounder.js';
 import type { RefineRequest } from './refiner.js';
-import { type ScoredThing, type Scores, scoreThings, withVotes } from './transparent-scorer.js';
+import {
+  type ScoredThing,
+  type Scores,
+  scoreThings,
+  thingByMember,
+  withVotes,
+} from './transparent-scorer.js';
 
 /** A request as the transparent scorer sees it: what the lite refiner starts from. */
 export interface LiteScene extends Scene {
@@ -17,8 +24,10 @@ export interface LiteScene extends Scene {
   readonly blind: Scores;
   /** Belief after all tools have voted. */
   readonly heard: Scores;
-  /** Parallel to the candidates. */
-  readonly features: readonly (readonly Feature[])[];
+  /** What holds of the candidates whatever the expression is. */
+  readonly table: CandidateTable;
+  /** See {@link candidateFeatures}. */
+  readonly featuresOf: (candidate: number) => Feature[];
   /** The thing that a candidate shows; undefined for a box that cannot be of the kind. */
   thingOf(candidate: number, scores: Scores): ScoredThing | undefined;
 }
@@ -40,13 +49,8 @@ export function liteScene(request: RefineRequest, tools: readonly string[]): Lit
     tools,
     blind,
     heard,
-    features: candidateFeatures(expression, scene, blind, others),
+    table: CandidateTable.of(candidates, image),
+    featuresOf: candidateFeatures(expression, scene, blind, others),
     thingOf: (candidate, scores) => places.get(scores)?.get(candidate),
   };
-}
-
-function thingByMember({ things }: Scores): ReadonlyMap<number, ScoredThing> {
-  return new Map(
-    things.flatMap((thing) => thing.clue.thing.members.map((member) => [member, thing] as const)),
-  );
 }

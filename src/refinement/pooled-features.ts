@@ -29,20 +29,24 @@ export function pooledFeatures(
       Math.max(Math.floor(((from + (value / size) * (to - from)) / raster) * cells), 0),
       cells - 1,
     );
-  const pooled = new Float32Array(channels);
+  const cells: number[] = [];
   for (let row = 0; row < GRID; row++) {
     for (let column = 0; column < GRID; column++) {
       const x = boxXyxy.x1 + ((boxXyxy.x2 - boxXyxy.x1) * (column + 0.5)) / GRID;
       const y = boxXyxy.y1 + ((boxXyxy.y2 - boxXyxy.y1) * (row + 0.5)) / GRID;
       const cx = toMap(x, image.width, content.x1, content.x2, raster.width, width);
       const cy = toMap(y, image.height, content.y1, content.y2, raster.height, height);
-      for (let channel = 0; channel < channels; channel++) {
-        pooled[channel]! += data[(channel * height + cy) * width + cx]!;
-      }
+      cells.push(cy * width + cx);
     }
   }
   const scale = 1 / (GRID * GRID * rootMeanSquare(featureMap));
-  return pooled.map((value) => value * scale);
+  // A channel lies together: going through its samples before the next one spares most of the misses of the cache.
+  return Float32Array.from({ length: channels }, (_, channel) => {
+    const from = channel * height * width;
+    let sum = 0;
+    for (const cell of cells) sum = Math.fround(sum + data[from + cell]!);
+    return sum * scale;
+  });
 }
 
 const KNOWN_SCALES = new WeakMap<FeatureMap, number>();

@@ -1,8 +1,7 @@
 import type { BoxXyxy, ImageSize } from '../geometry/box.js';
-import { iouXyxy } from '../geometry/overlap.js';
 import { meaningsOf } from '../language/denotation.js';
 import type { Expression } from '../language/expression.js';
-import { existence } from './existence.js';
+import { CandidateTable } from './candidate-table.js';
 import type { Candidate } from './refiner.js';
 
 /** One object of the photo, told from its duplicates, as a possible thing of the kind that an expression names. */
@@ -46,7 +45,7 @@ function chances(
   { candidates, image, grounders }: Proposals,
   isLandmark: boolean,
 ): { values: number[]; naming: Kind['naming'] } {
-  const labels = new Set(candidates.flatMap(({ label }) => (label === undefined ? [] : [label])));
+  const { existences, labels } = CandidateTable.of(candidates, image);
   const denoted = meaningsOf(expression, labels);
   const unnamed = expression.head === null && denoted.size === 0;
   const detected = candidates.filter(
@@ -54,14 +53,13 @@ function chances(
   );
   const named = detected.some(({ label }) => denoted.has(label as string));
   const unknown = !unnamed && detected.length > 0 && !named;
-  const values = candidates.map((candidate) => {
-    const { label, tool } = candidate;
+  const values = candidates.map(({ label, tool }, at) => {
     const weight = label === undefined ? WITHOUT_LABEL : (denoted.get(label)?.weight ?? 0);
     if (grounders.has(tool)) {
       if (isLandmark && weight < 1) return GROUNDED.landmark;
       return weight > 0 || unnamed || unknown ? GROUNDED.head : GROUNDED.otherLabel;
     }
-    return (unnamed || unknown ? 1 : weight) * existence(candidate, image);
+    return (unnamed || unknown ? 1 : weight) * existences[at]!;
   });
   return { values, naming: unnamed ? 'unnamed' : unknown ? 'unknown' : 'named' };
 }
@@ -72,32 +70,19 @@ function chances(
  * expression is a part of the one that the tools were asked.
  */
 export function thingsOf(expression: Expression, proposals: Proposals, isLandmark = false): Kind {
-  const { candidates } = proposals;
+  const { candidates, image } = proposals;
+  const table = CandidateTable.of(candidates, image);
   const { values, naming } = chances(expression, proposals, isLandmark);
   const order = candidates
     .map((_, at) => at)
-    .sort((a, b) => (values[b] as number) - (values[a] as number) || byPlace(candidates, a, b));
+    .sort((a, b) => values[b]! - values[a]! || table.places[a]! - table.places[b]!);
   const things: Array<{ boxXyxy: BoxXyxy; members: number[]; chance: number }> = [];
   for (const at of order) {
-    const { boxXyxy } = candidates[at] as Candidate;
-    const chance = values[at] as number;
-    const same = things.find((thing) => iouXyxy(thing.boxXyxy, boxXyxy) > SAME_OBJECT_IOU);
+    const overlaps = table.overlaps(at);
+    const chance = values[at]!;
+    const same = things.find(({ members }) => overlaps[members[0]!]! > SAME_OBJECT_IOU);
     if (same !== undefined) same.members.push(at);
-    else if (chance > 0) things.push({ boxXyxy, members: [at], chance });
+    else if (chance > 0) things.push({ boxXyxy: candidates[at]!.boxXyxy, members: [at], chance });
   }
   return { things, naming };
-}
-
-/** A total order that no shuffling of candidates changes, for those of equal chance. */
-function byPlace(candidates: readonly Candidate[], a: number, b: number): number {
-  const key = (at: number) => {
-    const { boxXyxy, tool, rank } = candidates[at] as Candidate;
-    return [boxXyxy.y1, boxXyxy.y2, boxXyxy.x2 - boxXyxy.x1, boxXyxy.x1, tool, rank] as const;
-  };
-  const [left, right] = [key(a), key(b)];
-  for (let at = 0; at < left.length; at++) {
-    if (left[at] === right[at]) continue;
-    return (left[at] as number | string) < (right[at] as number | string) ? -1 : 1;
-  }
-  return 0;
 }

@@ -47,6 +47,15 @@ export interface Scores {
   readonly things: readonly ScoredThing[];
 }
 
+/** The thing that each candidate shows; a box that cannot be of the kind shows none. */
+export function thingByMember({ things }: Scores): ReadonlyMap<number, ScoredThing> {
+  const found = new Map<number, ScoredThing>();
+  for (const thing of things) {
+    for (const member of thing.clue.thing.members) found.set(member, thing);
+  }
+  return found;
+}
+
 function logScore(
   expression: Expression,
   clue: Clue,

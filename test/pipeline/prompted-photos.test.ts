@@ -4,7 +4,7 @@ import type { Query } from '../../src/formats/query-line.js';
 import type { ExamineParts } from '../../src/pipeline/photo-store.js';
 import { type PhotoRef, type PromptPort, startedProgress } from '../../src/pipeline/ports.js';
 import { examinePrompts, PromptedPhotos } from '../../src/pipeline/prompted-photos.js';
-import { requestOf } from '../../src/pipeline/refine-run.js';
+import { requestOf } from '../../src/pipeline/query-request.js';
 
 const ref = (image: string): PhotoRef => ({ image, path: `/photos/${image}` });
 

@@ -1,7 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { VgrError } from '../../src/formats/fault.js';
 import { DoneItems } from '../../src/pipeline/journal.js';
-import { type AnswerBlock, intakeBlocks, refineBlocks } from '../../src/pipeline/query-blocks.js';
+import { PhotoStore } from '../../src/pipeline/photo-store.js';
+import {
+  type AnswerBlock,
+  type BlockRun,
+  intakeBlocks,
+  refineBlocks,
+} from '../../src/pipeline/query-blocks.js';
 import { QueryIntake, type QueryLineItem } from '../../src/pipeline/query-intake.js';
 
 const STREAM = { concurrency: 3, backpressure: 6, unordered: false };
@@ -22,7 +28,42 @@ function numbered(count: number): QueryLineItem[] {
   }));
 }
 
+/** Lines that name photos, in the order given. */
+function onPhotos(images: readonly (string | undefined)[]): QueryLineItem[] {
+  return images.map((image, at) => ({
+    number: at + 1,
+    text: JSON.stringify({ query: 'dog', ...(image === undefined ? { tools } : { image }) }),
+  }));
+}
+
+const RASTER = { width: 1, height: 1, data: new Uint8Array(3) };
+const PHOTO = {
+  size: { width: 8, height: 6 },
+  raster: RASTER,
+  contentXyxy: { x1: 0, y1: 0, x2: 1, y2: 1 },
+  sha256: '',
+  detections: [],
+  decodeMs: 5,
+  detectMs: 7,
+};
+
+/** A folder of photos, of which `lost.jpg` is missing. */
+function folder(): { source: NonNullable<BlockRun['source']>; looked: string[] } {
+  const looked: string[] = [];
+  const store = new PhotoStore(4, async ({ image }) => {
+    looked.push(image);
+    return PHOTO;
+  });
+  const locate = async (image: string) => {
+    if (image === 'lost.jpg') throw new VgrError('IMAGE_MISSING', 'no such photo');
+    return { image, path: `/${image}` };
+  };
+  return { source: { locate, photos: store }, looked };
+}
+
 interface RunOptions {
+  readonly source?: BlockRun['source'];
+  readonly draw?: BlockRun['draw'];
   readonly length?: number;
   readonly limit?: number;
   readonly done?: DoneItems;
@@ -46,7 +87,13 @@ async function run(lines: readonly QueryLineItem[], options: RunOptions = {}) {
     isDone: (item) => done.hasQuery(item),
   });
   const answers = [];
-  for await (const line of refineBlocks(items, options.answer ?? echo, progress, STREAM)) {
+  for await (const line of refineBlocks(items, {
+    answer: options.answer ?? echo,
+    progress,
+    stream: STREAM,
+    ...(options.source && { source: options.source }),
+    ...(options.draw && { draw: options.draw }),
+  })) {
     answers.push(line);
   }
   return { answers, blocks, progress };
@@ -113,5 +160,67 @@ describe('queries in blocks', () => {
     await expect(run(numbered(5), { answer })).rejects.toMatchObject({
       code: 'DEVICE_UNAVAILABLE',
     });
+  });
+
+  it('hold the queries of one photo, which is looked at once for those near each other', async () => {
+    const { source, looked } = folder();
+    const images = ['a.jpg', 'a.jpg', 'b.jpg', undefined, undefined, 'a.jpg'];
+    const seen: unknown[] = [];
+    const { answers, blocks } = await run(onPhotos(images), {
+      source,
+      length: 6,
+      answer: async (queries, photo) => {
+        seen.push([queries.map(({ query }) => query.id).join(' '), photo?.fresh]);
+        return queries.map(({ query }) => JSON.stringify({ type: 'result', id: query.id }));
+      },
+    });
+    expect(blocks).toEqual([]);
+    expect(answers.map(({ place }) => place)).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(looked).toEqual(['a.jpg', 'b.jpg']);
+    expect(seen).toHaveLength(4);
+    expect(seen).toEqual(
+      expect.arrayContaining([
+        ['1 2', true],
+        ['3', true],
+        ['4 5', undefined],
+        ['6', false],
+      ]),
+    );
+  });
+
+  it('tell each query of a photo that cannot be seen', async () => {
+    const { source } = folder();
+    const { answers } = await run(onPhotos(['lost.jpg', 'lost.jpg', 'a.jpg']), { source });
+    expect(
+      answers.map(({ line }) => line.type === 'error' && [line.id, line.image, line.code]),
+    ).toEqual([['1', 'lost.jpg', 'IMAGE_MISSING'], ['2', 'lost.jpg', 'IMAGE_MISSING'], false]);
+  });
+
+  it('tell the time of a photo once, also where a thread ends under them', async () => {
+    const { source } = folder();
+    const fresh: (boolean | undefined)[] = [];
+    await run(onPhotos(['a.jpg', 'a.jpg', 'a.jpg']), {
+      source,
+      answer: async (queries, seen) => {
+        fresh.push(seen?.fresh);
+        if (queries.length > 1) throw new VgrError('WORKER_CRASHED', 'ended');
+        return queries.map(({ query }) => JSON.stringify({ type: 'result', id: query.id }));
+      },
+    });
+    expect(fresh).toEqual([true, true, false, false]);
+  });
+
+  it('are drawn one by one; one that cannot be drawn takes no other along', async () => {
+    const { source } = folder();
+    const drawn: string[] = [];
+    const { answers } = await run(onPhotos(['a.jpg', 'a.jpg', undefined]), {
+      source,
+      draw: async ({ id }, { path }) => {
+        drawn.push(`${id} ${path}`);
+        if (id === '1') throw new VgrError('IMAGE_UNREADABLE', 'cut');
+      },
+    });
+    expect(drawn).toEqual(['1 /a.jpg', '2 /a.jpg']);
+    expect(answers.map(({ line }) => line.type)).toEqual(['error', 'result', 'result']);
   });
 });

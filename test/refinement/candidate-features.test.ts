@@ -87,8 +87,10 @@ describe('candidateFeatures', () => {
   const features = (query: string) => {
     const expression = parseExpression(query);
     const scene = { image: PHOTO, candidates: dogs, grounders: new Set<string>() };
-    const rows = candidateFeatures(expression, scene, scoreThings(expression, scene), new Set());
-    return rows.map((row) => Object.fromEntries(FEATURE_NAMES.map((name, at) => [name, row[at]])));
+    const rowOf = candidateFeatures(expression, scene, scoreThings(expression, scene), new Set());
+    return dogs
+      .map((_, at) => rowOf(at))
+      .map((row) => Object.fromEntries(FEATURE_NAMES.map((name, at) => [name, row[at]])));
   };
 
   it('has one number a name, within -1..1, and null for what is not known', () => {

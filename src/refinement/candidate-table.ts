@@ -1,0 +1,89 @@
+import type { ImageSize } from '../geometry/box.js';
+import { iouXyxy } from '../geometry/overlap.js';
+import { partShare } from './box-geometry.js';
+import { existence } from './existence.js';
+import type { Candidate } from './refiner.js';
+
+const TABLES = new WeakMap<readonly Candidate[], CandidateTable>();
+
+/**
+ * What holds of the candidates whatever the expression is. All queries of a photo weigh the same list of a detector's boxes,
+ * so the numbers are kept with the list, and each is worked out when it is first asked for.
+ */
+export class CandidateTable {
+  readonly #candidates: readonly Candidate[];
+  readonly #image: ImageSize;
+  readonly #overlaps: Float64Array[] = [];
+  readonly #parts: number[] = [];
+  #labels: ReadonlySet<string> | undefined;
+  #existences: Float64Array | undefined;
+  #places: Uint32Array | undefined;
+
+  private constructor(candidates: readonly Candidate[], image: ImageSize) {
+    this.#candidates = candidates;
+    this.#image = image;
+  }
+
+  /** The table of a list, by identity of the list and of the photo's size. */
+  static of(candidates: readonly Candidate[], image: ImageSize): CandidateTable {
+    const known = TABLES.get(candidates);
+    if (known && known.#image === image) return known;
+    const table = new CandidateTable(candidates, image);
+    TABLES.set(candidates, table);
+    return table;
+  }
+
+  /** IoU of one candidate with each, parallel to the candidates. */
+  overlaps(at: number): Float64Array {
+    const known = this.#overlaps[at];
+    if (known) return known;
+    const { boxXyxy } = this.#candidates[at]!;
+    const row = Float64Array.from(this.#candidates, (other) => iouXyxy(boxXyxy, other.boxXyxy));
+    this.#overlaps[at] = row;
+    return row;
+  }
+
+  /** Labels of all candidates that have one. */
+  get labels(): ReadonlySet<string> {
+    this.#labels ??= new Set(
+      this.#candidates.flatMap(({ label }) => (label === undefined ? [] : [label])),
+    );
+    return this.#labels;
+  }
+
+  /** {@link partShare} of a candidate. */
+  partShare(at: number): number {
+    this.#parts[at] ??= partShare(this.#candidates[at]!, this.#candidates);
+    return this.#parts[at];
+  }
+
+  /** {@link existence} of each candidate. */
+  get existences(): Float64Array {
+    this.#existences ??= Float64Array.from(this.#candidates, (candidate) =>
+      existence(candidate, this.#image),
+    );
+    return this.#existences;
+  }
+
+  /** Where each candidate stands in a total order that no shuffling changes: by its box, its tool and its rank. */
+  get places(): Uint32Array {
+    this.#places ??= placesOf(this.#candidates);
+    return this.#places;
+  }
+}
+
+function placesOf(candidates: readonly Candidate[]): Uint32Array {
+  const keys = candidates.map(
+    ({ boxXyxy: { x1, y1, x2, y2 }, tool, rank }) => [y1, y2, x2 - x1, x1, tool, rank] as const,
+  );
+  const order = keys.map((_, at) => at).sort((a, b) => compare(keys[a]!, keys[b]!));
+  const places = new Uint32Array(candidates.length);
+  for (const [place, at] of order.entries()) places[at] = place;
+  return places;
+}
+
+function compare(left: readonly (number | string)[], right: readonly (number | string)[]): number {
+  const at = left.findIndex((value, i) => value !== right[i]);
+  if (at < 0) return 0;
+  return left[at]! < right[at]! ? -1 : 1;
+}

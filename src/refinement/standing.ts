@@ -1,0 +1,102 @@
+import type { BoxXyxy } from '../geometry/box.js';
+import { iouXyxy } from '../geometry/overlap.js';
+import type { LiteProposal } from './lite-proposal.js';
+import type { LiteScene } from './lite-scene.js';
+import type { ScoredThing } from './transparent-scorer.js';
+
+/** Numbers of {@link standingsIn} a box. */
+export const STANDING = 16;
+
+/** Lowest natural log of a share that counts. */
+export const LOG_FLOOR = -9;
+
+/** Natural log of a share of belief, -9..0. */
+export const logShare = (share: number): number =>
+  Math.max(Math.log(Math.max(share, 1e-9)), LOG_FLOOR);
+
+const flag = (holds: boolean): number => (holds ? 1 : 0);
+const logit = (score: number): number => {
+  const p = Math.min(Math.max(score, 1e-3), 1 - 1e-3);
+  return Math.log(p / (1 - p)) / 5;
+};
+
+/** Candidates that overlap a box more (IoU) show what it shows. */
+const ALIKE_IOU = 0.5;
+
+/** How a box, with the thing that it shows, stands among all of its kind. {@link STANDING} numbers within -1..1. */
+export type StandingOf = (
+  proposal: LiteProposal,
+  thing: ScoredThing | undefined,
+) => readonly number[];
+
+/** Likely neighbours to each side, larger and smaller ones, rank, share of belief, duplicates. */
+export function standingsIn({ blind, candidates, table }: LiteScene): StandingOf {
+  const { things } = blind;
+  const likeliest = things.reduce((most, { clue }) => Math.max(most, clue.thing.chance), 1e-6);
+  const placed = things.map((of): PlacedThing => {
+    const { boxXyxy, chance } = of.clue.thing;
+    return { of, chance, ...placeOf(boxXyxy) };
+  });
+  const topShare = logShare(things[0]?.share ?? 1);
+  return ({ boxXyxy, source, origin }, thing) => {
+    const candidate = candidates[source]!;
+    const rank = thing === undefined ? things.length : things.indexOf(thing);
+    const share = logShare(thing?.share ?? 0);
+    const overlaps =
+      origin === 'listed'
+        ? table.overlaps(source)
+        : candidates.map((other) => iouXyxy(other.boxXyxy, boxXyxy));
+    const alike = candidates.filter((_, at) => overlaps[at]! > ALIKE_IOU);
+    const scores = alike.map(({ score }) => score ?? 0);
+    return [
+      ...neighbours(boxXyxy, thing, placed).map((chances) => Math.tanh(chances / 2)),
+      1 / (1 + rank),
+      flag(rank === 0),
+      share / 9,
+      (share - topShare) / 9,
+      (thing?.clue.thing.chance ?? 0) / likeliest,
+      candidate.score === undefined ? 0 : logit(candidate.score),
+      Math.tanh(alike.length / 4),
+      Math.tanh(scores.reduce((sum, score) => sum + score, 0)),
+      flag(scores.every((score) => score <= (candidate.score ?? 0))),
+      flag(candidate.label === 'person'),
+    ];
+  };
+}
+
+/** Sums of the chances of other things: left, right, above, below, larger, smaller. */
+function neighbours(
+  box: BoxXyxy,
+  thing: ScoredThing | undefined,
+  things: readonly PlacedThing[],
+): readonly number[] {
+  let [left, right, above, below, larger, smaller] = [0, 0, 0, 0, 0, 0];
+  const own = placeOf(box);
+  for (const other of things) {
+    if (other.of === thing) continue;
+    const { chance } = other;
+    if (other.x < own.x) left += chance;
+    else if (other.x > own.x) right += chance;
+    if (other.y < own.y) above += chance;
+    else if (other.y > own.y) below += chance;
+    if (other.area > own.area) larger += chance;
+    else if (other.area < own.area) smaller += chance;
+  }
+  return [left, right, above, below, larger, smaller];
+}
+
+/** Twice the centre, pixels, and the area, square pixels. */
+interface Place {
+  readonly x: number;
+  readonly y: number;
+  readonly area: number;
+}
+
+interface PlacedThing extends Place {
+  readonly of: ScoredThing;
+  readonly chance: number;
+}
+
+function placeOf({ x1, y1, x2, y2 }: BoxXyxy): Place {
+  return { x: x1 + x2, y: y1 + y2, area: (x2 - x1) * (y2 - y1) };
+}
