@@ -19,6 +19,11 @@ export function iouXyxy(a: BoxXyxy, b: BoxXyxy): number {
   return intersection / (areaXyxy(a) + areaXyxy(b) - intersection + IOU_EPSILON);
 }
 
+/** Whether the corners are the same. A box without area overlaps nothing, itself neither: this tells that it is itself. */
+export function isSameXyxy(a: BoxXyxy, b: BoxXyxy): boolean {
+  return a.x1 === b.x1 && a.y1 === b.y1 && a.x2 === b.x2 && a.y2 === b.y2;
+}
+
 /** The share of `inner` that lies in `outer`, in [0, 1]; 0 where `inner` has no area. */
 export function shareInsideXyxy(inner: BoxXyxy, outer: BoxXyxy): number {
   const area = areaXyxy(inner);

@@ -7,7 +7,7 @@ import {
   roundedScore,
 } from '../formats/result-line.js';
 import type { BoxXyxy } from '../geometry/box.js';
-import { iouXyxy } from '../geometry/overlap.js';
+import { iouXyxy, isSameXyxy } from '../geometry/overlap.js';
 import { denotationsOf } from '../language/denotation.js';
 import { parseExpression } from '../language/expression.js';
 import type { Candidate, Refinement, RefineRequest } from '../refinement/refiner.js';
@@ -85,7 +85,10 @@ function labelOf(
 ): string | undefined {
   const overlaps = candidates
     .filter(({ label }) => label !== undefined)
-    .map((candidate) => ({ label: candidate.label!, iou: iouXyxy(boxXyxy, candidate.boxXyxy) }));
+    .map((candidate) => ({
+      label: candidate.label!,
+      iou: isSameXyxy(boxXyxy, candidate.boxXyxy) ? 1 : iouXyxy(boxXyxy, candidate.boxXyxy),
+    }));
   const best = overlaps.reduce((most, { iou }) => Math.max(most, iou), SAME_OBJECT_IOU);
   const labels = overlaps.filter(({ iou }) => iou > best - SAME_BOX_IOU).map(({ label }) => label);
   if (labels.length < 2) return labels[0];

@@ -1,5 +1,5 @@
 import type { BoxXyxy } from '../geometry/box.js';
-import { iouXyxy } from '../geometry/overlap.js';
+import { iouXyxy, isSameXyxy } from '../geometry/overlap.js';
 import type { Candidate } from './refiner.js';
 
 /** Boxes that overlap more show the same object. */
@@ -17,8 +17,12 @@ export function agreement(
   if (voters.size === 0) return null;
   const votes = new Map<string, number>();
   for (const { tool, rank, boxXyxy } of candidates) {
-    if (!voters.has(tool) || iouXyxy(box, boxXyxy) <= SAME_OBJECT_IOU) continue;
+    if (!voters.has(tool) || !showSameObject(box, boxXyxy)) continue;
     votes.set(tool, Math.max(1 / (1 + rank), votes.get(tool) ?? 0));
   }
   return [...votes.values()].reduce((sum, vote) => sum + vote, 0) / voters.size;
+}
+
+function showSameObject(a: BoxXyxy, b: BoxXyxy): boolean {
+  return iouXyxy(a, b) > SAME_OBJECT_IOU || isSameXyxy(a, b);
 }

@@ -50,6 +50,11 @@ describe('agreement', () => {
     expect(of('a', 'd')).toBe(0.5);
     expect(of()).toBeNull();
   });
+
+  it('counts the tool that gave a box without area for that box', () => {
+    const candidates = [answered('a', box(7, 7, 0, 0)), answered('b', box(7, 7, 0, 9))];
+    expect(agreement(box(7, 7, 0, 0), candidates, new Set(['a', 'b']))).toBe(0.5);
+  });
 });
 
 describe('fusedBox', () => {
