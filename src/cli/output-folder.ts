@@ -80,12 +80,13 @@ export class OutputFolder {
     { retryFailed, sharded }: OutputFolderOptions,
   ): Promise<OutputFolder> {
     const lock = await lockOutput(path);
+    let journal: AppendFile | undefined;
     try {
       const before = await summaryOf(path);
       refuseOtherSettings(path, before, settings);
       await removePartialFiles(path);
       const file = join(path, 'results.jsonl');
-      let journal = await openAppendFile(file);
+      journal = await openAppendFile(file);
       let done = await readDone(file, retryFailed);
       if (isUnsettled(done.tally, sharded)) {
         // A run that retried and was killed has left it so: its lines go to their places first.
@@ -96,6 +97,7 @@ export class OutputFolder {
       }
       return new OutputFolder(path, { lock, journal, done, before }, sharded);
     } catch (thrown) {
+      await journal?.close().catch(() => undefined);
       await lock.release();
       throw thrown;
     }

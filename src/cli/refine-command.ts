@@ -12,7 +12,7 @@ import {
 import { startedProgress } from '../pipeline/ports.js';
 import { PromptedPhotos } from '../pipeline/prompted-photos.js';
 import type { PhotoSource } from '../pipeline/refine-run.js';
-import { shardOf } from '../pipeline/shard.js';
+import { type Shard, shardOf } from '../pipeline/shard.js';
 import { ToolNames } from '../pipeline/tool-names.js';
 import { answeredLines } from './answered-lines.js';
 import { type Engine, openEngine, photoOpener } from './engine.js';
@@ -40,11 +40,10 @@ export async function refineCommand(
   command: LineCommand<RefineFlags>,
   cacheFolder: string,
 ): Promise<number> {
-  const { flags, printer, interruption } = command;
-  const hasImages = command.images.length > 0;
+  const { flags, images, printer, interruption } = command;
   const shard = shardOf(flags.shard, process.env);
   const engine = await openEngine(
-    hasImages ? flags : { ...flags, detector: 'none' },
+    images.length > 0 ? flags : { ...flags, detector: 'none' },
     command.pool,
     printer,
   );
@@ -53,6 +52,26 @@ export async function refineCommand(
     signal: interruption.signal,
     pool: engine.pool,
   });
+  try {
+    return await answerLines(command, { shard, engine, opened });
+  } finally {
+    engine.closing();
+    await opened.close();
+  }
+}
+
+interface RefineParts {
+  readonly shard: Shard;
+  readonly engine: Engine;
+  readonly opened: OpenedRefiner;
+}
+
+async function answerLines(
+  command: LineCommand<RefineFlags>,
+  { shard, engine, opened }: RefineParts,
+): Promise<number> {
+  const { flags, printer, interruption } = command;
+  const hasImages = command.images.length > 0;
   const { refiner } = opened;
   const memory = await decodingMemory(
     flags['max-memory'],
@@ -119,8 +138,6 @@ export async function refineCommand(
     if (flags.tool !== engine.detector?.name) warnOfTool(flags.tool, toolNames, printer);
     return code;
   } finally {
-    engine.closing();
-    await opened.close();
     await sinks.folder?.close();
   }
 }

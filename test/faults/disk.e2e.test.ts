@@ -1,7 +1,8 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
+import { startChatServer } from '../support/chat-server.js';
 import {
   canMount,
   expectClean,
@@ -96,6 +97,25 @@ describe.runIf(canMount())('a disk that is read-only', () => {
       expectClean(run);
     }
     disk.change('rw');
+  });
+
+  it('is told before a server is asked anything', async () => {
+    const server = await startChatServer(() => ({ kind: 'text', text: 'never' }));
+    try {
+      const disk = smallDisk(64);
+      disk.change('ro');
+      const args = ['refine', await photoFolder(1), '--queries', queries('photo-00.jpg')];
+      const large = ['--refiner', 'vlm', '--vlm-url', server.url, '--vlm-model', 'test'];
+      const run = await vgr([...args, ...large, '--device', 'cpu', '--output', disk.folder]);
+      expect({ code: run.code, stdout: run.stdout }).toEqual({ code: 3, stdout: '' });
+      expect(run.stderr).toContain(`cannot write \`${disk.folder}`);
+      expectClean(run);
+      expect(server.bodies).toEqual([]);
+      disk.change('rw');
+      expect(readdirSync(disk.folder)).toEqual([]);
+    } finally {
+      await server.close();
+    }
   });
 
   it('half way through stops the run, and it continues when it can be written again', async () => {
