@@ -37,10 +37,11 @@ export interface LiteKnowledge {
 /** Runs the policy's graph. */
 export type RunPolicy = (feeds: NamedTensors) => Promise<NamedTensors>;
 
-/** Queries in one run. Always as many rows, filled or not: a query's numbers must not depend on its company. */
-const BATCH = 8;
+/** More would cost a single query more than they save many; where candidates are few, starting a run is half of its cost. */
+const QUERIES_A_RUN = 8;
+const FEW_CANDIDATES = 8;
 /** Words are padded to a multiple of this. */
-const WORD_STEP = 8;
+const WORD_STEP = 16;
 /** Answers that overlap the tool's more than this are its box; less than the other, another object. */
 const SAME_BOX_IOU = 0.999;
 const SAME_OBJECT_IOU = 0.5;
@@ -126,7 +127,7 @@ async function answerTogether(
     else bySize.set(key, { sizes, all: [item] });
   }
   const runs = [...bySize.values()].flatMap(({ sizes, all }) =>
-    batches(all).map(async (batch) => {
+    batches(all, sizes.batch).map(async (batch) => {
       try {
         const replies = await read(
           batch.map(({ prepared }) => prepared.example),
@@ -145,18 +146,22 @@ async function answerTogether(
   await Promise.all(runs);
 }
 
-/** Sizes of the run that answers an example: they follow from the example alone. */
+/**
+ * Sizes of the run that answers an example. They follow from the example alone, and a run has all its rows, filled or not: a
+ * query's numbers must not depend on its company.
+ */
 function sizesFor(example: PolicyExample): PaddedSizes {
+  const candidates = candidateBucket(candidateCount(example));
   return {
-    batch: BATCH,
-    candidates: candidateBucket(candidateCount(example)),
+    batch: candidates <= FEW_CANDIDATES ? 2 * QUERIES_A_RUN : QUERIES_A_RUN,
+    candidates,
     words: Math.max(Math.ceil(example.words.length / WORD_STEP) * WORD_STEP, WORD_STEP),
   };
 }
 
-function batches<T>(items: readonly T[]): readonly (readonly T[])[] {
-  return Array.from({ length: Math.ceil(items.length / BATCH) }, (_, at) =>
-    items.slice(at * BATCH, (at + 1) * BATCH),
+function batches<T>(items: readonly T[], size: number): readonly (readonly T[])[] {
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, at) =>
+    items.slice(at * size, (at + 1) * size),
   );
 }
 
