@@ -53,11 +53,13 @@ function answeredInThreads(
   { flags, shard, engine, source, overlays, progress, isDone, signal }: AnswerParts,
   refiner: RefinerOrder,
 ): AsyncIterable<PlacedLine<ResultLine | ErrorLine>> {
-  const blocks = intakeBlocks(untilAborted(readLineBlocks(flags.queries, { signal }), signal), {
+  const taken = intakeBlocks(untilAborted(readLineBlocks(flags.queries, { signal }), signal), {
     intake: new QueryIntake(shard, progress),
     isDone,
     limit: flags.limit ?? Infinity,
   });
+  // Lines that came in one piece may be of many photos: those that are not begun are not, after a signal.
+  const blocks = untilAborted(taken, signal);
   // One block more than there are threads lies ready for the first that is free, beside the photos that are looked at.
   const concurrency = engine.sessions + 1 + (source ? engine.inFlight : 0);
   return refineBlocks(blocks, {
