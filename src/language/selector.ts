@@ -69,13 +69,6 @@ const NEAR_OR_FAR = sticky(
 );
 const BEHIND = sticky('(?<dir>behind)');
 
-/** Most words open no selector: one look tells. */
-const ANY_SELECTOR = new RegExp(
-  [COUNTED_FROM, RANKED, RANK_AFTER, LAST, SEEN_FROM, LEAN, SIZE, NEAR_OR_FAR, BEHIND, ORDINAL]
-    .map(({ source }) => source.replace(/\(\?<\w+>/g, '(?:'))
-    .join('|'),
-);
-
 /** Words after "back", "front", "top" that make them a part of something. */
 const PART_AFTER =
   /^(?:of|to|turned|facing|is|tire|tires|wheel|wheels|end|seat|leg|legs|paw|paws|foot|feet|door|pack|view|row seat|off)(?: |$)/;
@@ -135,57 +128,65 @@ const RIGHT_INTENSIFIES =
   /^(?:behind|next|beside|by|near|under|above|below|underneath|over|in front|in the middle|between|after|before)(?: |$)/;
 const SELECTOR_NEXT = new RegExp(`^(?:${PLACES}|corner|row)(?: |$)`);
 
+type Use = (match: RegExpExecArray, text: string, around: Surroundings) => SelectorMatch | null;
+
+const ranked: Use = (match, _, { afterNoun }) =>
+  fromMatch(match, rankOf(match.groups?.rank), !afterNoun);
+
+const nearOrFar: Use = (match, text, { afterNoun }) => {
+  const dir = match.groups?.dir ?? '';
+  const rest = text.slice(match[0].length).trim();
+  // "man nearest the wall" tells a relation, "nearest man" a choice.
+  const tied = afterNoun && rest !== '' && !rest.startsWith(',');
+  return tied && /^(?:closest|nearest|closer|nearer)$/.test(dir)
+    ? null
+    : fromMatch(match, null, true);
+};
+
+/** All that can open a selector; of two that take as many words the first counts. */
+const FORMS: ReadonlyArray<readonly [RegExp, Use]> = [
+  [COUNTED_FROM, (match) => fromMatch(match, rankOf(match.groups?.rank), false)],
+  [RANKED, ranked],
+  [RANK_AFTER, ranked],
+  [
+    LAST,
+    (match) =>
+      match.groups?.dir === undefined
+        ? { ...fromMatch(match, 1, true), axis: 'x', end: 'max' }
+        : fromMatch(match, 1, false),
+  ],
+  [SEEN_FROM, (match) => fromMatch(match, null, false)],
+  [
+    LEAN,
+    (match, text, around) =>
+      leanStands(match, text, around)
+        ? fromMatch(match, match.groups?.utmost ? 1 : null, match.groups?.prep === undefined)
+        : null,
+  ],
+  [SIZE, (match) => fromMatch(match, null, true)],
+  [NEAR_OR_FAR, nearOrFar],
+  [BEHIND, (match, text) => (/^behind(?: ,|$)/.test(text) ? fromMatch(match, null, false) : null)],
+  [ORDINAL, (match) => fromMatch(match, rankOf(match.groups?.rank), true)],
+];
+
+/** Most words open no selector: one look tells. */
+const ANY_SELECTOR = new RegExp(
+  FORMS.map(([{ source }]) => source.replace(/\(\?<\w+>/g, '(?:')).join('|'),
+);
+
 /**
  * The selector that starts the text, or null. The text is lower-case words joined by single spaces, pauses as ` , `.
  * "second from the left , red" takes four words: x, min, rank 2.
  */
 export function matchSelector(text: string, around: Surroundings): SelectorMatch | null {
   if (!ANY_SELECTOR.test(text)) return null;
-  const found: SelectorMatch[] = [];
-  const attempt = (pattern: RegExp, use: (match: RegExpExecArray) => SelectorMatch | null) => {
-    const match = pattern.exec(text);
-    const selector = match === null ? null : use(match);
-    if (selector !== null) found.push(selector);
-  };
-  const ranked = (match: RegExpExecArray) =>
-    fromMatch(match, rankOf(match.groups?.rank), !around.afterNoun);
-
-  attempt(COUNTED_FROM, (match) => fromMatch(match, rankOf(match.groups?.rank), false));
-  attempt(RANKED, ranked);
-  attempt(RANK_AFTER, ranked);
-  attempt(LAST, (match) =>
-    match.groups?.dir === undefined
-      ? { ...fromMatch(match, 1, true), axis: 'x', end: 'max' }
-      : fromMatch(match, 1, false),
-  );
-  attempt(SEEN_FROM, (match) => fromMatch(match, null, false));
-  attempt(LEAN, (match) =>
-    leanStands(match, text, around)
-      ? fromMatch(match, match.groups?.utmost ? 1 : null, match.groups?.prep === undefined)
-      : null,
-  );
-  attempt(SIZE, (match) => fromMatch(match, null, true));
-  attempt(NEAR_OR_FAR, (match) => {
-    const dir = match.groups?.dir ?? '';
-    const rest = text.slice(match[0].length).trim();
-    // "man nearest the wall" tells a relation, "nearest man" a choice.
-    if (
-      around.afterNoun &&
-      rest !== '' &&
-      !rest.startsWith(',') &&
-      /^(?:closest|nearest|closer|nearer)$/.test(dir)
-    ) {
-      return null;
-    }
-    return fromMatch(match, null, true);
-  });
-  attempt(BEHIND, (match) => (/^behind(?: ,|$)/.test(text) ? fromMatch(match, null, false) : null));
-  attempt(ORDINAL, (match) => ({ ...fromMatch(match, rankOf(match.groups?.rank), true) }));
-
-  return found.reduce<SelectorMatch | null>(
-    (best, next) => (best === null || next.length > best.length ? next : best),
-    null,
-  );
+  let best: SelectorMatch | null = null;
+  for (const [form, use] of FORMS) {
+    const match = form.exec(text);
+    const found = match && use(match, text, around);
+    if (found && (best === null || found.length > best.length)) best = found;
+  }
+  return best;
 }
 
 /**
