@@ -4,44 +4,10 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { decodeOnnxModel, encodeOnnxModel } from '../../src/formats/onnx.js';
 import { detectorGraph, type GraphPlan, withExternalWeights } from '../support/detector-graph.js';
+import { TINY_CARD, TINY_PLAN } from '../support/tiny-detector.js';
 import { freshFolder, photoFolder, vgr } from '../support/vgr.js';
 
-/** A YOLO with one label over 64 pixels: 84 cells. */
-const PLAN: GraphPlan = {
-  image: { name: 'images', type: 'float32', dims: [1, 3, 64, 64] },
-  outputs: [
-    { name: 'output0', dims: [5, 84], values: { 0: 32, 84: 32, 168: 16, 252: 8, 336: 0.75 } },
-  ],
-};
-
-const CARD = {
-  schema: 1,
-  kind: 'detector',
-  name: 'tiny',
-  family: 'yolo',
-  title: 'Tiny',
-  file: 'tiny.onnx',
-  licence: 'MIT',
-  citation: 'none',
-  source: { added: 'tiny.onnx' },
-  input: {
-    name: 'images',
-    type: 'float32',
-    layout: 'nchw',
-    width: 64,
-    height: 64,
-    batch: 1,
-    fit: 'stretch',
-    fill: 0,
-    channels: 'rgb',
-    scale: 1,
-    mean: [0, 0, 0],
-    std: [1, 1, 1],
-  },
-  outputs: { predictions: ['output0'] },
-  decoding: { minScore: 0.5, maxDetections: 10, nmsIou: 0.5, strides: [8, 16, 32] },
-  labels: [{ id: 1, name: 'lion' }],
-};
+const CARD = { ...TINY_CARD, source: { added: 'tiny.onnx' } };
 
 let photos: string;
 
@@ -78,11 +44,11 @@ const errorOf = (stderr: string): string => /^error: (.*)$/m.exec(stderr)?.[1] ?
 
 describe('a model that is not sound ends the run with 3', () => {
   it('runs where nothing is wrong', async () => {
-    expect(await detect(shelf(detectorGraph(PLAN)))).toMatchObject({ code: 0 });
+    expect(await detect(shelf(detectorGraph(TINY_PLAN)))).toMatchObject({ code: 0 });
   });
 
   it('cut off', async () => {
-    const bytes = detectorGraph(PLAN);
+    const bytes = detectorGraph(TINY_PLAN);
     const { code, stderr } = await detect(shelf(bytes.subarray(0, bytes.length / 2)));
     expect(code).toBe(3);
     expect(errorOf(stderr)).toMatch(
@@ -91,7 +57,7 @@ describe('a model that is not sound ends the run with 3', () => {
   });
 
   it('other bytes than the card pins', async () => {
-    const bytes = detectorGraph(PLAN);
+    const bytes = detectorGraph(TINY_PLAN);
     const { code, stderr } = await detect(shelf(bytes, { sha256: '0'.repeat(64) }));
     expect(code).toBe(3);
     expect(errorOf(stderr)).toContain(
@@ -100,13 +66,13 @@ describe('a model that is not sound ends the run with 3', () => {
   });
 
   it('an operator set that the runtime does not know', async () => {
-    const { code, stderr } = await detect(shelf(detectorGraph({ ...PLAN, opset: 99 })));
+    const { code, stderr } = await detect(shelf(detectorGraph({ ...TINY_PLAN, opset: 99 })));
     expect(code).toBe(3);
     expect(errorOf(stderr)).toMatch(/model `tiny`: the runtime refuses it: .*opset/i);
   });
 
   it('shapes within the graph that do not go together', async () => {
-    const model = decodeOnnxModel(detectorGraph(PLAN));
+    const model = decodeOnnxModel(detectorGraph(TINY_PLAN));
     const initializer = model.graph!.initializer!.map((tensor) =>
       tensor.name === 'output0/base'
         ? { ...tensor, dims: [1, 5, 42], rawData: tensor.rawData!.subarray(0, 5 * 42 * 4) }
@@ -173,14 +139,14 @@ describe('a card that lies ends the run with 2', () => {
   ];
 
   it.each(lies)('%s', async (_, changes, message) => {
-    const { code, stdout, stderr } = await detect(shelf(detectorGraph(PLAN), changes));
+    const { code, stdout, stderr } = await detect(shelf(detectorGraph(TINY_PLAN), changes));
     expect(errorOf(stderr)).toBe(message);
     expect(code).toBe(2);
     expect(stdout).toBe('');
   });
 
   it('or is none', async () => {
-    const models = shelf(detectorGraph(PLAN));
+    const models = shelf(detectorGraph(TINY_PLAN));
     writeFileSync(join(models, 'tiny', 'card.json'), '{"schema": 1,');
     const { code, stderr } = await detect(models);
     expect(code).toBe(2);
@@ -193,7 +159,7 @@ describe('a card that lies ends the run with 2', () => {
 });
 
 describe('weights in another file', () => {
-  const { model, weights } = withExternalWeights(detectorGraph(PLAN), 'tiny.onnx.data');
+  const { model, weights } = withExternalWeights(detectorGraph(TINY_PLAN), 'tiny.onnx.data');
   const external = [{ file: 'tiny.onnx.data', sha256: sha256(weights), bytes: weights.length }];
 
   it('are read from the folder of the model', async () => {
@@ -246,7 +212,7 @@ describe('weights in another file', () => {
   it.each(['../secret', '/etc/passwd', 'sub/../../secret', ''])(
     'never lead to "%s"',
     async (location) => {
-      const leading = withExternalWeights(detectorGraph(PLAN), location).model;
+      const leading = withExternalWeights(detectorGraph(TINY_PLAN), location).model;
       const models = shelf(leading, { external });
       writeFileSync(join(models, 'secret'), weights);
       const { code, stderr } = await detect(models);
@@ -282,7 +248,7 @@ describe('a graph that is no detector is told from what was expected', () => {
 
   it('by its outputs', async () => {
     const { code, stderr } = await add({
-      ...PLAN,
+      ...TINY_PLAN,
       outputs: [{ name: 'logits', dims: [1000], values: {} }],
     });
     expect(code).toBe(3);
@@ -295,7 +261,7 @@ describe('a graph that is no detector is told from what was expected', () => {
   it('by its inputs', async () => {
     const image = { name: 'tokens', type: 'float32' as const, dims: [1, 3, 64, 64] };
     const extra = { name: 'input_ids', type: 'int64' as const, dims: [1, 2] };
-    const { code, stderr } = await add({ ...PLAN, image, extra });
+    const { code, stderr } = await add({ ...TINY_PLAN, image, extra });
     expect(code).toBe(3);
     expect(errorOf(stderr)).toContain(
       'expected inputs input_ids and attention_mask of one type for a prompt, got input_ids int64 [1,2]',
@@ -303,7 +269,7 @@ describe('a graph that is no detector is told from what was expected', () => {
   });
 
   it('by its task', async () => {
-    const { code, stderr } = await add({ ...PLAN, metadata: { task: 'segment' } });
+    const { code, stderr } = await add({ ...TINY_PLAN, metadata: { task: 'segment' } });
     expect(code).toBe(3);
     expect(errorOf(stderr)).toContain(
       'expected a graph for detection, got one whose metadata says task `segment`',
@@ -311,7 +277,7 @@ describe('a graph that is no detector is told from what was expected', () => {
   });
 
   it('by the family that was asked for', async () => {
-    const { code, stderr } = await add(PLAN, '--family', 'detr');
+    const { code, stderr } = await add(TINY_PLAN, '--family', 'detr');
     expect(code).toBe(3);
     expect(errorOf(stderr)).toContain(
       'expected outputs of a family that is known: detr: [batch, queries, logits] and [batch, queries, 4].',
@@ -322,7 +288,7 @@ describe('a graph that is no detector is told from what was expected', () => {
   it('by the number of its labels', async () => {
     const labels = join(freshFolder(), 'labels.txt');
     writeFileSync(labels, 'lion\nbench\n');
-    const { code, stderr } = await add(PLAN, '--labels', labels);
+    const { code, stderr } = await add(TINY_PLAN, '--labels', labels);
     expect(code).toBe(2);
     expect(errorOf(stderr)).toBe('expected 1 labels, as the outputs output0 have, got 2');
   });

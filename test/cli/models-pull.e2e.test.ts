@@ -16,48 +16,17 @@ import {
   status,
   whole,
 } from '../support/file-server.js';
+import { TINY_CARD, TINY_PLAN } from '../support/tiny-detector.js';
 import { freshFolder, photoFolder, type RunOptions, vgr } from '../support/vgr.js';
 
 /** A detector of 400 KB: one box at 0.75. */
 const FILE = detectorGraph({
-  image: { name: 'images', type: 'float32', dims: [1, 3, 64, 64] },
-  outputs: [
-    { name: 'output0', dims: [5, 84], values: { 0: 32, 84: 32, 168: 16, 252: 8, 336: 0.75 } },
-  ],
+  ...TINY_PLAN,
   metadata: { padding: 'x'.repeat(400_000) },
 });
 const SHA256 = createHash('sha256').update(FILE).digest('hex');
 
-const CARD = {
-  schema: 1,
-  kind: 'detector',
-  name: 'tiny',
-  family: 'yolo',
-  title: 'Tiny',
-  file: 'tiny.onnx',
-  sha256: SHA256,
-  bytes: FILE.length,
-  licence: 'MIT',
-  citation: 'none',
-  source: {},
-  input: {
-    name: 'images',
-    type: 'float32',
-    layout: 'nchw',
-    width: 64,
-    height: 64,
-    batch: 1,
-    fit: 'stretch',
-    fill: 0,
-    channels: 'rgb',
-    scale: 1,
-    mean: [0, 0, 0],
-    std: [1, 1, 1],
-  },
-  outputs: { predictions: ['output0'] },
-  decoding: { minScore: 0.5, maxDetections: 10, nmsIou: 0.5, strides: [8, 16, 32] },
-  labels: [{ id: 1, name: 'lion' }],
-};
+const CARD = { ...TINY_CARD, sha256: SHA256, bytes: FILE.length, source: {} };
 
 const servers: FileServer[] = [];
 
