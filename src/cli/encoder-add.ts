@@ -1,7 +1,5 @@
 import { dirname, join } from 'node:path';
 import { printable } from '../formats/fault.js';
-import { planDevices } from '../inference/device.js';
-import { SessionPool } from '../inference/pool.js';
 import { installModel } from '../io/model-install.js';
 import { modelsFolder } from '../io/model-place.js';
 import { fileExists } from '../io/text-file.js';
@@ -10,9 +8,9 @@ import { draftEncoder, type EncoderClaims } from './encoder-draft.js';
 import { cropMatching, type OpenedEncoder, openEncoder } from './encoder-open.js';
 import type { Tower } from './encoder-towers.js';
 import { photoOpener } from './engine.js';
-import { inferenceSettings } from './inference-settings.js';
 import { nameOfFile } from './model-facts.js';
 import { TRIAL_NAMES, trialPhotos } from './model-trial.js';
+import { openPool } from './open-pool.js';
 import type { Printer } from './printer.js';
 
 export interface AddEncoderFlags extends EncoderClaims {
@@ -37,13 +35,7 @@ export async function addEncoder(
 ): Promise<number> {
   const card = await draftEncoder(image, name, flags);
   const photos = await trialPhotos(flags.photo);
-  const { device, threads } = inferenceSettings({ ...flags, detector: name, sessions: 1 });
-  const pool = new SessionPool({
-    plan: planDevices(device),
-    sessions: 1,
-    threads,
-    notice: (text) => printer.note(text),
-  });
+  const { pool } = openPool({ device: flags.device, detector: name, sessions: 1 }, printer);
   try {
     const model = { card, folder: hubFolder(image), weights: image.path };
     await show(await openEncoder(model, pool), photos, printer);

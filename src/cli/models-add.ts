@@ -4,8 +4,6 @@ import type { EncoderFamilyName } from '../formats/encoder-card.js';
 import { printable, quoted, VgrError } from '../formats/fault.js';
 import { type LabelNames, parseLabelFile } from '../formats/label-list.js';
 import { type DetectorCard, holdsWeightsOf } from '../formats/model-card.js';
-import { planDevices } from '../inference/device.js';
-import { SessionPool } from '../inference/pool.js';
 import { installModel } from '../io/model-install.js';
 import { modelsFolder } from '../io/model-place.js';
 import { listModels, type StoredModel } from '../io/model-store.js';
@@ -13,11 +11,11 @@ import { readTextIfThere } from '../io/text-file.js';
 import { addEncoder, nameOfEncoder } from './encoder-add.js';
 import { encoderAt, type Tower } from './encoder-towers.js';
 import { photoOpener } from './engine.js';
-import { inferenceSettings } from './inference-settings.js';
 import { bestTrial, POOR_AGREEMENT, type Trial } from './model-choice.js';
 import { type DraftedCard, draftCard, type ModelClaims } from './model-draft.js';
 import { type ModelFacts, nameOfFile, readModelFacts } from './model-facts.js';
 import { TRIAL_NAMES, trialPhotos } from './model-trial.js';
+import { openPool } from './open-pool.js';
 import type { Printer } from './printer.js';
 import { draftPrompted, tokenizerOfKnown } from './prompted-draft.js';
 
@@ -61,17 +59,7 @@ export async function addModelCommand(
   }
   const names = flags.labels === undefined ? facts.names : await readLabels(flags.labels);
   const photos = await trialPhotos(flags.photo);
-  const { device, threads } = inferenceSettings({
-    device: flags.device,
-    detector: name,
-    sessions: 1,
-  });
-  const pool = new SessionPool({
-    plan: planDevices(device),
-    sessions: 1,
-    threads,
-    notice: (text) => printer.note(text),
-  });
+  const { pool } = openPool({ device: flags.device, detector: name, sessions: 1 }, printer);
   try {
     await pool.load({ name, bytes: facts.ready });
     if (known) printer.note(`note: the card of ${name} describes this file`);

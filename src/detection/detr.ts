@@ -1,7 +1,7 @@
 import { classesOf } from '../formats/detector-labels.js';
 import { cxcywhToXyxy, scaleXyxy } from '../geometry/box.js';
 import type { DetectorFamily } from './family.js';
-import { headOfPhoto, headsFor, mismatch, outputsFor } from './heads.js';
+import { cxcywhAt, headOfPhoto, headsFor, mismatch, outputsFor } from './heads.js';
 import { packRasters } from './packing.js';
 import { finishProposals, type Proposal, proposeCell } from './proposal.js';
 
@@ -40,13 +40,7 @@ export const detr: DetectorFamily = {
         if (softmax) bestOfSoftmax(of, scores);
         else sigmoidOf(of, scores);
         proposeCell(proposals, { values: scores, offset: 0, classes }, options.minScore, () => {
-          const at = query * 4;
-          const box = {
-            cx: sides[at]!,
-            cy: sides[at + 1]!,
-            width: sides[at + 2]!,
-            height: sides[at + 3]!,
-          };
+          const box = cxcywhAt(sides, query * 4);
           return scaleXyxy(cxcywhToXyxy(box), width, height);
         });
       }

@@ -1,6 +1,6 @@
 import { cxcywhToXyxy, scaleXyxy } from '../geometry/box.js';
 import { rasterSize } from '../geometry/letterbox.js';
-import { headOfPhoto, headsFor, mismatch, outputsFor } from './heads.js';
+import { cxcywhAt, headOfPhoto, headsFor, mismatch, outputsFor } from './heads.js';
 import { packRasters } from './packing.js';
 import type { TokenizedPrompt, Word } from './prompt.js';
 import { packPrompts } from './prompt-packing.js';
@@ -52,13 +52,7 @@ export const groundingDino: PromptedFamily = {
         const scores = values.subarray(query * tokens, query * tokens + prompt.ids.length);
         const named = scoredLabels(prompt, scores.map(sigmoid), options.minScore, textScore);
         for (const { classIndex, score, label } of named) {
-          const at = query * 4;
-          const box = {
-            cx: sides[at]!,
-            cy: sides[at + 1]!,
-            width: sides[at + 2]!,
-            height: sides[at + 3]!,
-          };
+          const box = cxcywhAt(sides, query * 4);
           const boxXyxy = scaleXyxy(cxcywhToXyxy(box), width, height);
           proposals.push({ boxXyxy, score, classIndex, label });
         }

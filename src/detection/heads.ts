@@ -1,4 +1,5 @@
 import type { DetectorCard } from '../formats/model-card.js';
+import type { BoxCxcywh } from '../geometry/box.js';
 import type { FeatureMap } from './detection.js';
 import { CardMismatch } from './family.js';
 import type { NamedTensors, Tensor } from './tensor.js';
@@ -110,6 +111,11 @@ function dimsText(dims: readonly (number | null)[]): string {
 export function headOfPhoto({ data, dims }: Head, index: number): Float32Array {
   const each = data.length / dims[0]!;
   return data.subarray(index * each, (index + 1) * each);
+}
+
+/** Four numbers from `at` on, as centre and size. */
+export function cxcywhAt(values: Float32Array, at: number): BoxCxcywh {
+  return { cx: values[at]!, cy: values[at + 1]!, width: values[at + 2]!, height: values[at + 3]! };
 }
 
 /** The feature map of each photo, where the feature output was fetched. Each has a buffer of its own. */

@@ -1,5 +1,5 @@
 import { cxcywhToXyxy, scaleXyxy } from '../geometry/box.js';
-import { headsFor, outputsFor } from './heads.js';
+import { cxcywhAt, headsFor, outputsFor } from './heads.js';
 import { packRasters } from './packing.js';
 import { packPrompts } from './prompt-packing.js';
 import type { PromptedFamily } from './prompted-family.js';
@@ -34,13 +34,7 @@ export const owl: PromptedFamily = {
         const score = 1 / (1 + Math.exp(-logits!.data[patch * columns + column]!));
         // Not a number is below any score.
         if (!(score >= options.minScore)) continue;
-        const at = patch * 4;
-        const box = {
-          cx: boxes!.data[at]!,
-          cy: boxes!.data[at + 1]!,
-          width: boxes!.data[at + 2]!,
-          height: boxes!.data[at + 3]!,
-        };
+        const box = cxcywhAt(boxes!.data, patch * 4);
         proposals.push({
           boxXyxy: scaleXyxy(cxcywhToXyxy(box), width, height),
           score,

@@ -1,9 +1,9 @@
 import { classesOf } from '../formats/detector-labels.js';
 import type { DetectorCard } from '../formats/model-card.js';
-import { type BoxCxcywh, cxcywhToXyxy, type ImageSize, scaleXyxy } from '../geometry/box.js';
+import { cxcywhToXyxy, type ImageSize, scaleXyxy } from '../geometry/box.js';
 import type { DetectorFamily } from './family.js';
 import { cellCount, gridLevels } from './grid.js';
-import { headOfPhoto, headsFor, mismatch, outputsFor } from './heads.js';
+import { cxcywhAt, headOfPhoto, headsFor, mismatch, outputsFor } from './heads.js';
 import { packRasters } from './packing.js';
 import { finishProposals, type Proposal, proposeCell } from './proposal.js';
 
@@ -161,8 +161,4 @@ function readQueries(
     );
   }
   return proposals;
-}
-
-function cxcywhAt(values: Float32Array, at: number): BoxCxcywh {
-  return { cx: values[at]!, cy: values[at + 1]!, width: values[at + 2]!, height: values[at + 3]! };
 }

@@ -2,7 +2,7 @@ import { classesOf } from '../formats/detector-labels.js';
 import { type BoxCxcywh, cxcywhToXyxy } from '../geometry/box.js';
 import type { DetectorFamily } from './family.js';
 import { cellCount, gridLevels } from './grid.js';
-import { headOfPhoto, headsFor, outputsFor } from './heads.js';
+import { cxcywhAt, headOfPhoto, headsFor, outputsFor } from './heads.js';
 import { packRasters } from './packing.js';
 import { finishProposals, type Proposal, proposeCell } from './proposal.js';
 
@@ -46,7 +46,7 @@ export const yolox: DetectorFamily = {
           proposeCell(proposals, scores, options.minScore, () =>
             cxcywhToXyxy(
               inPixels
-                ? pixelBox(values, offset)
+                ? cxcywhAt(values, offset)
                 : cellBox(values, offset, stride, cell % columns, Math.floor(cell / columns)),
             ),
           );
@@ -56,10 +56,6 @@ export const yolox: DetectorFamily = {
     });
   },
 };
-
-function pixelBox(values: Float32Array, at: number): BoxCxcywh {
-  return { cx: values[at]!, cy: values[at + 1]!, width: values[at + 2]!, height: values[at + 3]! };
-}
 
 function cellBox(
   values: Float32Array,

@@ -5,7 +5,21 @@ import { z } from 'zod';
 export const text = z.string().min(1);
 export const positiveInteger = z.int().positive();
 export const fraction = z.number().min(0).max(1);
-export const triple = z.tuple([z.number(), z.number(), z.number()]);
+const triple = z.tuple([z.number(), z.number(), z.number()]);
+/** Size of the raster that a graph takes; `any`: the batch dimension is free; 1: one picture a run. */
+export const rasterShape = {
+  width: positiveInteger,
+  height: positiveInteger,
+  batch: z.union([z.literal('any'), z.literal(1)]),
+};
+/** How pixels go in: the grey level of borders, the order of the channels, and `(pixel * scale - mean[c]) / std[c]`. */
+export const rasterValues = {
+  fill: z.int().min(0).max(255),
+  channels: z.enum(['rgb', 'bgr']),
+  scale: z.number().positive(),
+  mean: triple,
+  std: z.tuple([z.number().positive(), z.number().positive(), z.number().positive()]),
+};
 export const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 /** A file in the card's folder. */
 export const fileName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/);

@@ -6,10 +6,11 @@ import {
   furtherFile,
   isRemote,
   positiveInteger,
+  rasterShape,
+  rasterValues,
   sha256,
   source,
   text,
-  triple,
 } from './card-parts.js';
 
 /** Families of image-text encoders, and what is usual for each. */
@@ -21,17 +22,11 @@ const image = z.strictObject({
   name: text,
   type: z.literal('float32'),
   layout: z.enum(['nhwc', 'nchw']),
-  width: positiveInteger,
-  height: positiveInteger,
-  /** `any`: the batch dimension is free; 1: one crop a run, as quantised graphs need, whose numbers depend on the whole batch. */
-  batch: z.union([z.literal('any'), z.literal(1)]),
+  /** A batch of 1 is what quantised graphs need, whose numbers depend on the whole batch. */
+  ...rasterShape,
   /** As for detectors; `cover`: scaled until both sides are filled, what sticks out is cut off. */
   fit: z.enum(['stretch', 'letterbox', 'letterbox-centre', 'cover']),
-  fill: z.int().min(0).max(255),
-  channels: z.enum(['rgb', 'bgr']),
-  scale: z.number().positive(),
-  mean: triple,
-  std: z.tuple([z.number().positive(), z.number().positive(), z.number().positive()]),
+  ...rasterValues,
   /** Output with the embedding, [batch, d]. */
   output: text,
 });

@@ -9,10 +9,11 @@ import {
   furtherFile,
   isRemote,
   positiveInteger,
+  rasterShape,
+  rasterValues,
   sha256,
   source,
   text,
-  triple,
 } from './card-parts.js';
 
 export type { CardFault } from './card-fault.js';
@@ -50,16 +51,9 @@ const input = z.strictObject({
   type: z.enum(['uint8', 'float32']),
   /** `chw`: one photo without a dimension for the batch, as torchvision exports it. */
   layout: z.enum(['nhwc', 'nchw', 'chw']),
-  width: positiveInteger,
-  height: positiveInteger,
-  /** `any`: the batch dimension is free; 1: one photo a run. */
-  batch: z.union([z.literal('any'), z.literal(1)]),
+  ...rasterShape,
   fit: z.enum(['stretch', 'letterbox', 'letterbox-centre', 'shorter-side']),
-  fill: z.int().min(0).max(255),
-  channels: z.enum(['rgb', 'bgr']),
-  scale: z.number().positive(),
-  mean: triple,
-  std: z.tuple([z.number().positive(), z.number().positive(), z.number().positive()]),
+  ...rasterValues,
   extra: z.array(extraInput).optional(),
   /** Of models that are asked in words. */
   text: promptInput.optional(),
