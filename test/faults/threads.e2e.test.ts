@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { expectClean, outputBytes, preloading, shell, summaryOf } from '../support/faults.js';
@@ -16,7 +16,10 @@ it('a worker that ends is replaced, and no photo is lost', async () => {
   const folder = await photoFolder(12);
   const args = ['detect', folder, ...CPU, '--sessions', '1'];
   const calm = await vgr(args);
-  const crashing = await vgr(args, { env: crashingAt(3) });
+  const marks = freshFolder();
+  const env = { ...crashingAt(3), VGR_TEST_CRASH_MARKS: marks };
+  const crashing = await vgr(args, { env });
+  expect(readdirSync(marks).length).toBeGreaterThan(1);
   expect(crashing).toMatchObject({ code: 0, stdout: calm.stdout });
   expect(jsonLines(crashing.stdout)).toHaveLength(12);
 });
