@@ -14,6 +14,12 @@ export interface TimedReply<Reply extends WorkerReply> {
  */
 const QUIET_MS = 4000;
 
+/**
+ * Garbage of a thread: under the limits of a whole process, V8 would let it grow to a hundred megabytes around fifteen that are
+ * in use. Tensors and pixels lie outside the heap. A thread that needs more ends, and its requests are sent again.
+ */
+const HEAP_LIMITS = { maxYoungGenerationSizeMb: 16, maxOldGenerationSizeMb: 1024 };
+
 interface Waiter {
   resolve(message: WorkerMessage): void;
   reject(error: VgrError): void;
@@ -28,7 +34,11 @@ export class PooledWorker {
 
   /** @param onEnd called once when the thread ends unasked */
   constructor(script: URL, onEnd: (worker: PooledWorker) => void) {
-    this.#worker = new Worker(script, { stderr: false, stdout: false });
+    this.#worker = new Worker(script, {
+      stderr: false,
+      stdout: false,
+      resourceLimits: HEAP_LIMITS,
+    });
     this.#worker.on('message', (message: WorkerMessage | typeof READY) => {
       if (message === READY) this.#ready = true;
       else this.#settle()?.resolve(message);

@@ -1,8 +1,11 @@
-import type { ImageSize } from '../geometry/box.js';
+import type { BoxXyxy, ImageSize } from '../geometry/box.js';
 import { iouXyxy } from '../geometry/overlap.js';
 import { partShare } from './box-geometry.js';
 import { existence } from './existence.js';
 import type { Candidate } from './refiner.js';
+
+/** Overlaps of all pairs are kept for lists of this length, 0.5 MB: detectors give a hundred boxes. */
+const MOST_PAIRED = 256;
 
 const TABLES = new WeakMap<readonly Candidate[], CandidateTable>();
 
@@ -33,14 +36,19 @@ export class CandidateTable {
     return table;
   }
 
-  /** IoU of one candidate with each, parallel to the candidates. */
-  overlaps(at: number): Float64Array {
-    const known = this.#overlaps[at];
-    if (known) return known;
-    const { boxXyxy } = this.#candidates[at]!;
-    const row = Float64Array.from(this.#candidates, (other) => iouXyxy(boxXyxy, other.boxXyxy));
-    this.#overlaps[at] = row;
-    return row;
+  /** IoU of two candidates. */
+  overlap(one: number, other: number): number {
+    const candidates = this.#candidates;
+    if (candidates.length > MOST_PAIRED) {
+      return iouXyxy(candidates[one]!.boxXyxy, candidates[other]!.boxXyxy);
+    }
+    const row = this.#overlaps[one] ?? this.#overlapsOf(candidates[one]!.boxXyxy);
+    this.#overlaps[one] = row;
+    return row[other]!;
+  }
+
+  #overlapsOf(boxXyxy: BoxXyxy): Float64Array {
+    return Float64Array.from(this.#candidates, (other) => iouXyxy(boxXyxy, other.boxXyxy));
   }
 
   /** Labels of all candidates that have one. */

@@ -42,11 +42,9 @@ export function standingsIn({ blind, candidates, table }: LiteScene): StandingOf
     const candidate = candidates[source]!;
     const rank = thing === undefined ? things.length : things.indexOf(thing);
     const share = logShare(thing?.share ?? 0);
-    const overlaps =
-      origin === 'listed'
-        ? table.overlaps(source)
-        : candidates.map((other) => iouXyxy(other.boxXyxy, boxXyxy));
-    const alike = candidates.filter((_, at) => overlaps[at]! > ALIKE_IOU);
+    const overlap = (at: number): number =>
+      origin === 'listed' ? table.overlap(source, at) : iouXyxy(boxXyxy, candidates[at]!.boxXyxy);
+    const alike = candidates.filter((_, at) => overlap(at) > ALIKE_IOU);
     const scores = alike.map(({ score }) => score ?? 0);
     return [
       ...neighbours(boxXyxy, thing, placed).map((chances) => Math.tanh(chances / 2)),

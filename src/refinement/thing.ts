@@ -78,9 +78,8 @@ export function thingsOf(expression: Expression, proposals: Proposals, isLandmar
     .sort((a, b) => values[b]! - values[a]! || table.places[a]! - table.places[b]!);
   const things: Array<{ boxXyxy: BoxXyxy; members: number[]; chance: number }> = [];
   for (const at of order) {
-    const overlaps = table.overlaps(at);
     const chance = values[at]!;
-    const same = things.find(({ members }) => overlaps[members[0]!]! > SAME_OBJECT_IOU);
+    const same = things.find(({ members }) => table.overlap(at, members[0]!) > SAME_OBJECT_IOU);
     if (same !== undefined) same.members.push(at);
     else if (chance > 0) things.push({ boxXyxy: candidates[at]!.boxXyxy, members: [at], chance });
   }
