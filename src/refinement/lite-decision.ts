@@ -7,8 +7,8 @@ const SAME_OBJECT_IOU = 0.5;
 
 /** What an answer is chosen from; n boxes. */
 export interface Choice {
-  /** Any unit, one for both axes or one for each. */
-  readonly boxes: readonly BoxXyxy[];
+  /** [n][n]: IoU of the boxes. */
+  readonly overlaps: readonly ArrayLike<number>[];
   /** [n + 2]: each box, keep, none; adds up to 1. */
   readonly probabilities: ArrayLike<number>;
   /** Place of the tool's answer among the boxes; -1 where there is none. */
@@ -22,19 +22,20 @@ export interface Choice {
  * probability of all boxes that show it; then its box, by the overlap that is to be expected with the right one.
  * @see Kumar, Byrne 2004, "Minimum Bayes-Risk Decoding for Statistical Machine Translation"
  */
-export function chooseAction({ boxes, probabilities, toolAt, margin }: Choice): number {
-  const n = boxes.length;
+export function chooseAction({ overlaps, probabilities, toolAt, margin }: Choice): number {
+  const n = overlaps.length;
   const [keep, none] = [n, n + 1];
-  const held = boxes.map((_, i) => probabilities[i]! + (i === toolAt ? probabilities[keep]! : 0));
-  const overlaps = boxes.map((box) => boxes.map((other) => iouXyxy(box, other)));
+  const held = overlaps.map(
+    (_, i) => probabilities[i]! + (i === toolAt ? probabilities[keep]! : 0),
+  );
   const shown = (at: number, worth: (overlap: number) => number): number =>
-    overlaps[at]!.reduce((sum, overlap, i) => sum + held[i]! * worth(overlap), 0);
-  const objects = boxes.map((_, at) => shown(at, (iou) => (iou > SAME_OBJECT_IOU ? 1 : 0)));
+    held.reduce((sum, chance, i) => sum + chance * worth(overlaps[at]![i]!), 0);
+  const objects = overlaps.map((_, at) => shown(at, (iou) => (iou > SAME_OBJECT_IOU ? 1 : 0)));
   const best = highest(objects);
   if (best < 0 || objects[best]! < probabilities[none]!) return none;
   const stays = toolAt >= 0 && objects[toolAt]! * margin >= objects[best]!;
   const anchor = stays ? toolAt : best;
-  const worths = boxes.map((_, at) =>
+  const worths = overlaps.map((_, at) =>
     overlaps[anchor]![at]! > SAME_OBJECT_IOU
       ? shown(at, (iou) => iou + (iou > SAME_OBJECT_IOU ? 1 : 0))
       : -1,
@@ -49,12 +50,26 @@ function highest(values: readonly number[]): number {
   return values.reduce((best, value, at) => (best < 0 || value > values[best]! ? at : best), -1);
 }
 
-/** Boxes in shares of the photo, from rows of centre x, centre y, width, height. */
-export function boxesOfRows(rows: ArrayLike<number>): readonly BoxXyxy[] {
-  return Array.from({ length: rows.length / 4 }, (_, row) => {
+/** IoU of boxes, [n][n], each pair worked out once. */
+export function overlapsOf(boxes: readonly BoxXyxy[]): readonly Float64Array[] {
+  const overlaps = boxes.map(() => new Float64Array(boxes.length));
+  for (const [i, box] of boxes.entries()) {
+    for (let j = 0; j <= i; j++) {
+      const overlap = iouXyxy(box, boxes[j]!);
+      overlaps[i]![j] = overlap;
+      overlaps[j]![i] = overlap;
+    }
+  }
+  return overlaps;
+}
+
+/** The same from rows of centre x, centre y, width, height. */
+export function overlapsOfRows(rows: ArrayLike<number>): readonly Float64Array[] {
+  const boxes = Array.from({ length: rows.length / 4 }, (_, row) => {
     const [cx, cy, width, height] = [0, 1, 2, 3].map((side) => rows[row * 4 + side]!);
     return cxcywhToXyxy({ cx: cx!, cy: cy!, width: width!, height: height! });
   });
+  return overlapsOf(boxes);
 }
 
 /** Place of the tool's answer, which the first number of each row of tool features tells; -1 where there is none. */

@@ -1,10 +1,8 @@
 import type { NamedTensors } from '../detection/tensor.js';
-import type { BoxXyxy } from '../geometry/box.js';
-import { iouXyxy } from '../geometry/overlap.js';
 import { constructsOf } from '../language/construct.js';
 import { parseExpression } from '../language/expression.js';
-import { boxesOfRows, chooseAction, toolPlace } from './lite-decision.js';
-import { type LiteDraft, liteDraft, withCrops, withWordRows } from './lite-example.js';
+import { type Prepared, type Reply, refinementOf } from './lite-answer.js';
+import { liteDraft, withCrops, withWordRows } from './lite-example.js';
 import type { Vocabulary } from './lite-words.js';
 import {
   candidateBucket,
@@ -15,10 +13,8 @@ import {
   unpackActions,
 } from './policy-batch.js';
 import type { PolicySettings } from './policy-inputs.js';
-import { describeChoice } from './rationale.js';
-import type { Answer, Decision, Refinement, RefineRequest, Refiner, Thought } from './refiner.js';
+import type { Refinement, RefineRequest, Refiner } from './refiner.js';
 import { createScorerRefiner } from './scorer-refiner.js';
-import type { Scores } from './transparent-scorer.js';
 
 /** What a trained refiner knows beside its weights. */
 export interface LiteKnowledge {
@@ -42,30 +38,11 @@ const QUERIES_A_RUN = 8;
 const FEW_CANDIDATES = 8;
 /** Words are padded to a multiple of this. */
 const WORD_STEP = 16;
-/** Answers that overlap the tool's more than this are its box; less than the other, another object. */
-const SAME_BOX_IOU = 0.999;
-const SAME_OBJECT_IOU = 0.5;
 
 interface Waiting {
   readonly prepared: Prepared;
   readonly resolve: (refinement: Refinement) => void;
   readonly reject: (error: unknown) => void;
-}
-
-interface Prepared {
-  readonly request: RefineRequest;
-  readonly draft: LiteDraft;
-  readonly example: PolicyExample;
-}
-
-/** What the policy says of one query. */
-interface Reply {
-  /** [n + 1] */
-  readonly think: Float32Array;
-  /** [n + 2] */
-  readonly rethink: Float32Array;
-  /** [n + 2]: chance that each action's box is right. */
-  readonly score: Float32Array;
 }
 
 /**
@@ -189,86 +166,4 @@ async function read(
       score: unpackActions(outputs.score!, row, n),
     };
   });
-}
-
-function refinementOf(prepared: Prepared, reply: Reply, margin: number): Refinement {
-  return { think: thoughtOf(prepared, reply), answer: answerOf(prepared, reply, margin) };
-}
-
-/** The likeliest object among the boxes that think may see. */
-function thoughtOf({ draft, example }: Prepared, { think }: Reply): Thought {
-  const n = candidateCount(example);
-  const action = chooseAction({
-    boxes: boxesOfRows(example.boxes),
-    probabilities: [...think.subarray(0, n), 0, think[n]!],
-    toolAt: -1,
-    margin: 1,
-  });
-  const proposal = draft.proposals[action];
-  if (proposal === undefined || example.thinkMask[action] === 0) {
-    return { boxXyxy: null, score: think[n]!, text: nothingText(draft) };
-  }
-  return {
-    boxXyxy: proposal.boxXyxy,
-    score: think[action]!,
-    text: reasonOf(draft, draft.scene.blind, action),
-  };
-}
-
-function answerOf({ request, draft, example }: Prepared, reply: Reply, margin: number): Answer {
-  const n = candidateCount(example);
-  const { tool } = request;
-  const toolAt = toolPlace(example.tool, n);
-  const action = chooseAction({
-    boxes: boxesOfRows(example.boxes),
-    probabilities: reply.rethink,
-    toolAt,
-    margin,
-  });
-  const score = reply.score[action]!;
-  if (action === n + 1) {
-    return {
-      boxXyxy: null,
-      score: reply.rethink[action]!,
-      decision: 'none',
-      text: nothingText(draft),
-    };
-  }
-  const boxXyxy = action === n ? tool!.boxXyxy : draft.proposals[action]!.boxXyxy;
-  const decision = decisionOf(boxXyxy, tool?.boxXyxy);
-  const reason = reasonOf(draft, draft.scene.heard, action === n ? toolAt : action);
-  return {
-    boxXyxy: decision === 'confirm' ? tool!.boxXyxy : boxXyxy,
-    score,
-    decision,
-    text: `${OPENING[decision]}: ${reason}`,
-  };
-}
-
-const OPENING: Readonly<Record<Decision, string>> = {
-  confirm: "the tool's box stands",
-  correct: "another object than the tool's",
-  adjust: 'same object, a box that fits it better',
-  fallback: "the tool's box stands",
-  none: 'nothing fits',
-};
-
-function decisionOf(answer: BoxXyxy, tool: BoxXyxy | undefined): Decision {
-  const overlap = tool === undefined ? 0 : iouXyxy(answer, tool);
-  if (overlap > SAME_BOX_IOU) return 'confirm';
-  return overlap > SAME_OBJECT_IOU ? 'adjust' : 'correct';
-}
-
-function reasonOf({ scene, proposals }: LiteDraft, scores: Scores, at: number): string {
-  const thing = scene.thingOf(proposals[at]!.source, scores);
-  if (thing !== undefined) return describeChoice(scene.expression, scores, thing);
-  const { label } = scene.candidates[proposals[at]!.source]!;
-  return `a box of another kind${label === undefined ? '' : `, ${label}`}, that fits the words best`;
-}
-
-function nothingText({ scene, proposals }: LiteDraft): string {
-  const named = scene.expression.head?.lemma ?? 'thing';
-  return proposals.length === 0
-    ? `no box was proposed, so no ${named} can be pointed at`
-    : `none of the boxes is likely to be the ${named} that is meant`;
 }

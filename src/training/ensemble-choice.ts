@@ -1,4 +1,4 @@
-import { boxesOfRows, chooseAction, toolPlace } from '../refinement/lite-decision.js';
+import { chooseAction, overlapsOfRows, toolPlace } from '../refinement/lite-decision.js';
 import { candidateCount } from '../refinement/policy-batch.js';
 import { type Calibration, fitCalibration, UNCALIBRATED } from './calibration.js';
 import { type TrainingExample, toolOverlap } from './example.js';
@@ -18,7 +18,7 @@ export function refinerChoice(margin: number): Choose {
 
 function sceneOf(example: TrainingExample) {
   return {
-    boxes: boxesOfRows(example.boxes),
+    overlaps: overlapsOfRows(example.boxes),
     toolAt: toolPlace(example.tool, candidateCount(example)),
   };
 }

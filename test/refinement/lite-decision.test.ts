@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { chooseAction } from '../../src/refinement/lite-decision.js';
+import { chooseAction, overlapsOf } from '../../src/refinement/lite-decision.js';
 import { box } from '../support/candidates.js';
 
 const LEFT = box(0, 0, 100, 100);
@@ -55,7 +55,12 @@ describe('chooseAction', () => {
   ];
   for (const { name, boxes, probabilities, toolAt, expected } of cases) {
     it(name, () => {
-      const action = chooseAction({ boxes, probabilities, toolAt, margin: 1.2 });
+      const action = chooseAction({
+        overlaps: overlapsOf(boxes),
+        probabilities,
+        toolAt,
+        margin: 1.2,
+      });
       expect(expected).toContain(action);
     });
   }
@@ -67,8 +72,8 @@ describe('chooseAction', () => {
     });
     fc.assert(
       fc.property(probabilities, fc.integer({ min: -1, max: 3 }), (given, toolAt) => {
-        const boxes = [LEFT, LEFT_TOO, LEFT_WIDE, RIGHT];
-        const action = chooseAction({ boxes, probabilities: given, toolAt, margin: 1 });
+        const overlaps = overlapsOf([LEFT, LEFT_TOO, LEFT_WIDE, RIGHT]);
+        const action = chooseAction({ overlaps, probabilities: given, toolAt, margin: 1 });
         expect(action).toBeGreaterThanOrEqual(0);
         expect(action).toBeLessThan(6);
         if (toolAt < 0) expect(action).not.toBe(4);
