@@ -21,6 +21,8 @@ export type CropPhoto = (ref: PhotoRef, boxes: readonly BoxXyxy[]) => Promise<re
 const MARGIN = 0.1;
 /** Photos that are held decoded at a time, up to 48 MB each. */
 const DECODED = 4;
+/** Crops of a photo that are held at a time, some 20 MB for an encoder of 224 pixels; the photo is decoded again for more. */
+const CROPS = 128;
 /** Embeddings kept, of a few kilobytes each: those of the boxes of some hundred photos, and of as many texts. */
 const KEPT = 8192;
 
@@ -82,7 +84,14 @@ export class CropMatching {
   ): ReadonlyMap<string, Promise<Float32Array>> {
     if (boxes.size === 0) return new Map();
     const wide = [...boxes.values()].map((box) => widenedXyxy(box, MARGIN));
-    const all = this.#gate.run(async () => this.#encoder.embedCrops(await this.#crop(ref, wide)));
+    const all = this.#gate.run(async () => {
+      const made: Float32Array[] = [];
+      for (let from = 0; from < wide.length; from += CROPS) {
+        const crops = await this.#crop(ref, wide.slice(from, from + CROPS));
+        made.push(...(await this.#encoder.embedCrops(crops)));
+      }
+      return made;
+    });
     const coming = new Map(
       [...boxes.keys()].map((key, place) => [key, all.then((made) => made[place]!)]),
     );

@@ -7,7 +7,7 @@ import { box } from '../support/candidates.js';
 
 /** An encoder of left edges: a crop's first pixel is where its box starts, a text is the number that it says. */
 function countingEncoder() {
-  const asked = { crops: [] as number[], texts: [] as string[], photos: [] as string[] };
+  const asked = { crops: [] as number[], texts: [] as string[], photos: [] as string[], most: 0 };
   let broken = false;
   const unit = (angle: number) => Float32Array.of(Math.cos(angle), Math.sin(angle));
   const matching = new CropMatching(
@@ -26,6 +26,7 @@ function countingEncoder() {
     },
     async ({ path }, boxes: readonly BoxXyxy[]) => {
       asked.photos.push(path);
+      asked.most = Math.max(asked.most, boxes.length);
       if (broken) throw new Error('gone');
       return boxes.map(({ x1 }) => ({
         width: 1,
@@ -73,6 +74,17 @@ describe('CropMatching', () => {
     await match([from(10)], ['1']);
     await matching.of(ref('b')).match([from(10)], ['1']);
     expect(asked.photos).toEqual(['a', 'a', 'b']);
+  });
+
+  it('cuts no more than 128 crops of a photo at a time, and all of them', async () => {
+    const { matching, asked } = countingEncoder();
+    const boxes = Array.from({ length: 300 }, (_, at) => from(at % 200));
+    const [row] = await matching.of(ref('a')).match(boxes, ['0']);
+    expect(asked.most).toBe(128);
+    expect(asked.photos).toEqual(['a', 'a']);
+    expect(asked.crops).toEqual(Array.from({ length: 200 }, (_, at) => at));
+    const cosines = boxes.map((_, at) => expect.closeTo(Math.cos((at % 200) / 100), 5));
+    expect([...row!]).toEqual(cosines);
   });
 
   it('forgets what failed', async () => {
