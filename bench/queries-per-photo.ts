@@ -5,7 +5,7 @@ import { basename, dirname, join } from 'node:path';
 import { benchPhotos, CORES } from './photos.js';
 import { median, print, rounded, timedRun } from './vgr.js';
 
-const PHOTOS = 24;
+const PHOTOS = 60;
 const ROUNDS = 3;
 const QUERIES = '../shared/data/grounding/dev.jsonl';
 

@@ -4,12 +4,12 @@ import { detectPhotos, intakePhotos, type PhotoItem } from '../pipeline/detect-r
 import { withoutDone } from '../pipeline/journal.js';
 import { take, untilAborted } from '../pipeline/ordered-map.js';
 import { type RunProgress, startedProgress } from '../pipeline/ports.js';
-import { shardOf } from '../pipeline/shard.js';
 import { openEngine, photoOpener } from './engine.js';
 import {
   type LineCommand,
   lineSettings,
   openOverlays,
+  openShard,
   openSinks,
   streamOptions,
 } from './line-command.js';
@@ -19,7 +19,7 @@ import { runLines } from './run-lines.js';
 /** `vgr detect`: photos to detections. @returns the exit code */
 export async function detectCommand(command: LineCommand): Promise<number> {
   const { images, flags, printer, interruption } = command;
-  const shard = shardOf(flags.shard, process.env);
+  const shard = openShard(flags, printer);
   const engine = await openEngine(flags, command.pool, printer);
   const { detector } = engine;
   if (!detector) throw new VgrError('USAGE', '--detector: `detect` needs one, got `none`');

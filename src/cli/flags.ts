@@ -83,6 +83,9 @@ export const imageFolderArgs = {
   }),
 };
 
+/** The shard that is all of the work. */
+export const WHOLE = '1/1';
+
 /** What is read. */
 export const inputFlags = {
   limit: Flags.integer({
@@ -92,9 +95,9 @@ export const inputFlags = {
     helpGroup: 'INPUT',
   }),
   shard: Flags.string({
-    summary: 'do part i of n, by hash of the image: `--shard 2/4`',
+    summary: 'do part i of n, by hash of the image: `2/4`, or `auto` in a task of an array',
     env: 'VGR_SHARD',
-    default: '1/1',
+    default: WHOLE,
     helpGroup: 'INPUT',
   }),
   'max-pixels': Flags.integer({

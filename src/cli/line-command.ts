@@ -9,8 +9,9 @@ import { OverlayFolder } from '../io/overlay.js';
 import { readJson } from '../io/text-file.js';
 import { countingImages, imagesOfCocoFile } from '../pipeline/image-numbering.js';
 import type { OrderedMapOptions } from '../pipeline/ordered-map.js';
-import type { Shard } from '../pipeline/shard.js';
+import { arrayVariable, type Shard, shardOf } from '../pipeline/shard.js';
 import type { Engine } from './engine.js';
+import { WHOLE } from './flags.js';
 import type { InferenceFlags } from './inference-settings.js';
 import type { Interruption } from './interruption.js';
 import { defaultFormat, type LineFormat, type LineOutput, lineOutput } from './line-output.js';
@@ -65,6 +66,17 @@ export function lineSettings(flags: LineFlags, shard: Shard): RunSettings {
     timing: !flags['no-timing'],
     unordered: flags.unordered,
   };
+}
+
+/** The part of the work that is to do. Who lets each task of an array do the whole is told so. @throws VgrError USAGE */
+export function openShard({ shard }: Pick<LineFlags, 'shard'>, printer: Printer): Shard {
+  const variable = shard === WHOLE ? arrayVariable(process.env) : undefined;
+  if (variable) {
+    printer.note(
+      `note: ${variable} is set and this task does the whole; \`--shard auto\` takes its part`,
+    );
+  }
+  return shardOf(shard, process.env);
 }
 
 /** Opens everything that lines are written to. @throws VgrError of the output folder, or of `--image-ids` */

@@ -12,7 +12,7 @@ import {
 import { startedProgress } from '../pipeline/ports.js';
 import { PromptedPhotos } from '../pipeline/prompted-photos.js';
 import type { PhotoSource } from '../pipeline/refine-run.js';
-import { type Shard, shardOf } from '../pipeline/shard.js';
+import type { Shard } from '../pipeline/shard.js';
 import { ToolNames } from '../pipeline/tool-names.js';
 import { answeredLines } from './answered-lines.js';
 import { type Engine, openEngine, photoOpener } from './engine.js';
@@ -21,6 +21,7 @@ import {
   type LineFlags,
   lineSettings,
   openOverlays,
+  openShard,
   openSinks,
 } from './line-command.js';
 import { decodingMemory } from './memory-limit.js';
@@ -41,7 +42,7 @@ export async function refineCommand(
   cacheFolder: string,
 ): Promise<number> {
   const { flags, images, printer, interruption } = command;
-  const shard = shardOf(flags.shard, process.env);
+  const shard = openShard(flags, printer);
   const engine = await openEngine(
     images.length > 0 ? flags : { ...flags, detector: 'none' },
     command.pool,

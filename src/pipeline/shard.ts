@@ -55,6 +55,18 @@ export function shardOf(
   return { index: 1, count: 1 };
 }
 
+/**
+ * The variable by which a scheduler tells that this is one of several tasks; undefined outside of an array. A task that is not
+ * told its part does the whole: its input may be its own already.
+ */
+export function arrayVariable(
+  environment: Readonly<Record<string, string | undefined>>,
+): string | undefined {
+  return SCHEDULERS.find(
+    ({ index, count }) => environment[index] !== undefined && environment[count] !== '1',
+  )?.index;
+}
+
 /** Whether the key belongs to the shard. The key is the image, so that one shard alone decodes a photo. */
 export function inShard(key: string, { index, count }: Shard): boolean {
   return count === 1 || hash64(key).high % count === index - 1;

@@ -59,6 +59,24 @@ describe('vgr merge', () => {
     expect(open.stderr).toContain('not at their end');
   });
 
+  it('tells a task of an array that does the whole, and gives each its part where asked', async () => {
+    const folder = await photoFolder(4);
+    const task = (id: number) => ({
+      SLURM_ARRAY_TASK_ID: String(id),
+      SLURM_ARRAY_TASK_MIN: '0',
+      SLURM_ARRAY_TASK_COUNT: '2',
+    });
+    const args = ['detect', folder, '--device', 'cpu', '--no-timing'];
+    const whole = await vgr(args, { env: task(0) });
+    expect(whole.stderr).toContain('SLURM_ARRAY_TASK_ID is set and this task does the whole');
+    const parts = await Promise.all(
+      [0, 1].map((id) => vgr([...args, '--shard', 'auto'], { env: task(id) })),
+    );
+    expect(parts.map(({ stderr }) => stderr).join('')).not.toContain('does the whole');
+    const lines = (text: string) => text.trimEnd().split('\n').sort();
+    expect(lines(parts.map(({ stdout }) => stdout).join(''))).toEqual(lines(whole.stdout));
+  });
+
   it('refuses shards of different runs, and folders that are none', async () => {
     const folder = await photoFolder(3);
     const args = ['detect', folder, '--device', 'cpu'];

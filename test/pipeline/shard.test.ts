@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { inShard, shardOf } from '../../src/pipeline/shard.js';
+import { arrayVariable, inShard, shardOf } from '../../src/pipeline/shard.js';
 
 it.each(['0/4', '5/4', '1', 'a/b', '1/0', '-1/4', '1/4x'])('refuses %s', (text) => {
   expect(() => shardOf(text, {})).toThrow(/expected i\/n/);
@@ -38,4 +38,17 @@ it('auto refuses arrays with gaps, and counts that nobody tells', () => {
   const gap = { SLURM_ARRAY_TASK_ID: '9', SLURM_ARRAY_TASK_MIN: '1', SLURM_ARRAY_TASK_COUNT: '3' };
   expect(() => shardOf('auto', gap)).toThrow(/without gaps/);
   expect(() => shardOf('auto', { JOB_COMPLETION_INDEX: '0' })).toThrow(/VGR_SHARD_COUNT/);
+});
+
+it.each([
+  [
+    'of four tasks',
+    { SLURM_ARRAY_TASK_ID: '2', SLURM_ARRAY_TASK_COUNT: '4' },
+    'SLURM_ARRAY_TASK_ID',
+  ],
+  ['of a single task', { SLURM_ARRAY_TASK_ID: '2', SLURM_ARRAY_TASK_COUNT: '1' }, undefined],
+  ['whose count nobody tells', { JOB_COMPLETION_INDEX: '0' }, 'JOB_COMPLETION_INDEX'],
+  ['that is none', {}, undefined],
+])('knows an array %s', (_name, environment, variable) => {
+  expect(arrayVariable(environment)).toBe(variable);
 });
