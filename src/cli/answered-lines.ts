@@ -64,8 +64,8 @@ function answeredInThreads(
   const concurrency = engine.sessions + 1 + (source ? engine.inFlight : 0);
   return refineBlocks(blocks, {
     ...(source && { source }),
-    answer: async (queries, seen) => {
-      const { lines } = await engine.pool.refine({
+    answer: (queries, seen) =>
+      engine.pool.refine({
         refiner,
         texts: queries.map(({ text }) => text),
         numbers: queries.map(({ query }) => query.line),
@@ -75,9 +75,7 @@ function answeredInThreads(
         }),
         toolName: flags.tool,
         timing: !flags['no-timing'],
-      });
-      return lines;
-    },
+      }),
     progress,
     stream: { concurrency, backpressure: 2 * concurrency, unordered: flags.unordered },
     ...(overlays && { draw: (line, { path }) => overlays.drawAnswer(line, path) }),

@@ -16,7 +16,10 @@ export interface ModelFile {
   readonly bytes: SharedArrayBuffer;
 }
 
-export type DetectResult = DetectReply['results'][number];
+export type DetectResult = DetectReply['results'][number] & {
+  /** Its share of the time that a thread worked, milliseconds; waiting is no part of it. */
+  readonly ms: number;
+};
 
 /** How a detector is asked. Jobs with the same asking may share a batch. */
 export interface DetectAsking {

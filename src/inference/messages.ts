@@ -118,6 +118,8 @@ export interface RunReply {
 export interface RefineReply {
   /** The lines of the answers as JSON, parallel to the queries. */
   readonly lines: readonly string[];
+  /** Time that they took together, milliseconds. */
+  readonly ms: number;
 }
 
 export type WorkerReply = LoadReply | DetectReply | RunReply | RefineReply;

@@ -22,7 +22,7 @@ import type {
   WorkerReply,
   WorkerRequest,
 } from './messages.js';
-import { PooledWorker, WorkerRefusal } from './pooled-worker.js';
+import { PooledWorker, type TimedReply, WorkerRefusal } from './pooled-worker.js';
 import { firstLine, refusedModel, refusedRun } from './refusal.js';
 
 export interface PoolOptions {
@@ -176,12 +176,13 @@ export class SessionPool {
     const { model, card, options } = jobs[0]!.asking;
     await this.#ensureLoaded(worker, model);
     const items = jobs.map(({ item }) => item);
-    const { results } = await this.#ask<DetectReply>(
+    const { reply, busyMs } = await this.#askTimed<DetectReply>(
       worker,
       { kind: 'detect', model, card, items, options },
       items.map(({ raster }) => raster.data.buffer as ArrayBuffer),
     );
-    for (const [index, job] of jobs.entries()) job.resolve(results[index]!);
+    const ms = busyMs / jobs.length;
+    for (const [index, job] of jobs.entries()) job.resolve({ ...reply.results[index]!, ms });
   }
 
   async #run(
@@ -254,9 +255,17 @@ export class SessionPool {
     request: WorkerRequest,
     transfer: ArrayBuffer[] = [],
   ): Promise<Reply> {
-    const { reply, busyMs } = await worker.ask<Reply>(request, transfer);
-    this.#busyMs[request.kind] += busyMs;
-    return reply;
+    return (await this.#askTimed<Reply>(worker, request, transfer)).reply;
+  }
+
+  async #askTimed<Reply extends WorkerReply>(
+    worker: PooledWorker,
+    request: WorkerRequest,
+    transfer: ArrayBuffer[] = [],
+  ): Promise<TimedReply<Reply>> {
+    const timed = await worker.ask<Reply>(request, transfer);
+    this.#busyMs[request.kind] += timed.busyMs;
+    return timed;
   }
 
   #spawn(): void {

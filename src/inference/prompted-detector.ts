@@ -3,7 +3,7 @@ import type { TokenizedPrompt } from '../detection/prompt.js';
 import type { PromptName, PromptTokenizer } from '../detection/prompt-tokenizer.js';
 import { VgrError } from '../formats/fault.js';
 import type { PromptedCard } from '../formats/model-card.js';
-import type { Detector, OpenedPhoto } from '../pipeline/ports.js';
+import type { Detector, OpenedPhoto, PromptAnswers } from '../pipeline/ports.js';
 import type { DetectAsking } from './job.js';
 import type { SessionPool } from './pool.js';
 import type { PooledDetectorOptions } from './pooled-detector.js';
@@ -44,10 +44,11 @@ export function promptedDetector(
   const run = async (
     { raster, size: image }: OpenedPhoto,
     prompts: readonly TokenizedPrompt[],
-  ): Promise<readonly (readonly Detection[])[]> => {
+  ): Promise<PromptAnswers> => {
     // The pixels move to the worker; other prompts of the photo need them too.
     const copy = { ...raster, data: raster.data.slice() };
-    return (await pool.detect(asking, { raster: copy, image, prompts })).answers!;
+    const { answers, ms } = await pool.detect(asking, { raster: copy, image, prompts });
+    return { answers: answers!, ms };
   };
   if (classes) {
     const categories = classes.map((name, index): PromptName => ({ id: index + 1, name }));
@@ -60,9 +61,14 @@ export function promptedDetector(
       calibration: card.decoding.calibration,
       categories,
       detect: async (photo) => {
-        const answers: (readonly Detection[])[] = [];
-        for (const part of runs) answers.push(...(await run(photo, part)));
-        return { detections: bestOf(answers, wanted.maxDetections), raster: photo.raster };
+        const all: (readonly Detection[])[] = [];
+        let time = 0;
+        for (const part of runs) {
+          const { answers, ms } = await run(photo, part);
+          all.push(...answers);
+          time += ms;
+        }
+        return { detections: bestOf(all, wanted.maxDetections), raster: photo.raster, ms: time };
       },
     };
   }
@@ -78,9 +84,10 @@ export function promptedDetector(
         const said = prompts.filter((prompt) => prompt !== undefined);
         const cut = said.filter((prompt) => prompt.cut).length;
         if (cut > 0) onCut(cut);
-        if (said.length === 0) return expressions.map(() => []);
-        const found = [...(await run(photo, filled(said, card, perRun)))];
-        return prompts.map((prompt) => (prompt ? found.shift()! : []));
+        if (said.length === 0) return { answers: expressions.map(() => []), ms: 0 };
+        const { answers, ms } = await run(photo, filled(said, card, perRun));
+        const found = [...answers];
+        return { answers: prompts.map((prompt) => (prompt ? found.shift()! : [])), ms };
       },
     },
   };

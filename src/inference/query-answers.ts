@@ -1,6 +1,6 @@
 import type { NamedTensors } from '../detection/tensor.js';
 import { parseQueryLine, type Query } from '../formats/query-line.js';
-import { lineJson } from '../formats/result-line.js';
+import { type ErrorLine, lineJson, type ResultLine, roundedMs } from '../formats/result-line.js';
 import {
   type AnswerRun,
   answerQuery,
@@ -11,7 +11,7 @@ import { createLiteRefiner } from '../refinement/lite-refiner.js';
 import { Vocabulary } from '../refinement/lite-words.js';
 import type { Refiner } from '../refinement/refiner.js';
 import { createScorerRefiner } from '../refinement/scorer-refiner.js';
-import type { RefineRequest, RefinerOrder } from './messages.js';
+import type { RefineReply, RefineRequest, RefinerOrder } from './messages.js';
 import { WorkerRefusal } from './pooled-worker.js';
 import { refusedRun } from './refusal.js';
 
@@ -21,11 +21,15 @@ type RunGraph = (model: string, feeds: NamedTensors) => Promise<NamedTensors>;
 /** Refiners of this thread by what they were made from. */
 const refiners = new Map<string, Refiner>();
 
-/** The lines of the answers as JSON, parallel to the queries. */
+/**
+ * The lines of the answers as JSON, parallel to the queries. They are answered together: each is told an equal share of the
+ * time.
+ */
 export async function answerLines(
   { refiner: order, texts, numbers, seen, source, toolName, timing }: RefineRequest,
   runGraph: RunGraph,
-): Promise<string[]> {
+): Promise<RefineReply> {
+  const start = performance.now();
   const refiner = refinerOf(order, runGraph);
   const run: AnswerRun = {
     refine: async (request) => (await refiner.refine([request]))[0]!,
@@ -35,22 +39,30 @@ export async function answerLines(
     progress: { refined: 0, refineMs: 0 },
     timing,
   };
-  const lines = texts.map((text, at) => {
-    const own = seen && { ...seen, fresh: seen.fresh && at === 0 };
-    return answerLine(parseQueryLine(text, numbers[at]!), own, run);
-  });
-  return Promise.all(lines);
+  const answers = await Promise.all(
+    texts.map((text, at) => {
+      const own = seen && { ...seen, fresh: seen.fresh && at === 0 };
+      return answerLine(parseQueryLine(text, numbers[at]!), own, run);
+    }),
+  );
+  const ms = performance.now() - start;
+  return { lines: answers.map((line) => lineJson(withShare(line, ms / texts.length))), ms };
+}
+
+function withShare(line: ResultLine | ErrorLine, ms: number): ResultLine | ErrorLine {
+  if (line.type === 'error' || !line.timing_ms) return line;
+  return { ...line, timing_ms: { ...line.timing_ms, refine: roundedMs(ms) } };
 }
 
 async function answerLine(
   query: Query,
   seen: SeenPhoto | undefined,
   run: AnswerRun,
-): Promise<string> {
+): Promise<ResultLine | ErrorLine> {
   try {
-    return lineJson(await answerQuery(query, seen, run));
+    return await answerQuery(query, seen, run);
   } catch (thrown) {
-    return lineJson(failedQuery(query, thrown));
+    return failedQuery(query, thrown);
   }
 }
 

@@ -148,10 +148,10 @@ async function run({ model, feeds, fetches, photos }: RunRequest): Promise<Outco
 /** Loaded on first use: runs that only detect start without it. */
 async function refine(request: RefineRequest): Promise<Outcome> {
   const { answerLines } = await import('./query-answers.js');
-  const lines = await answerLines(request, (model, feeds) =>
+  const reply: RefineReply = await answerLines(request, (model, feeds) =>
     runSession(sessionOf(model), feeds, undefined),
   );
-  return { reply: { lines } satisfies RefineReply, transfer: [] };
+  return { reply, transfer: [] };
 }
 
 async function answer(request: WorkerRequest): Promise<Outcome> {

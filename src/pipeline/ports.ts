@@ -35,12 +35,22 @@ export interface Detector {
   /** Label and category id of everything it can find. */
   readonly categories: readonly { readonly id: number; readonly name: string }[];
   /**
-   * The raster's buffer is moved away for the time of the call and comes back in the result.
+   * The raster's buffer is moved away for the time of the call and comes back in the result. `ms`: the model's own time.
    * @throws VgrError WORKER_CRASHED when the thread ends under it; the raster is lost then
    */
-  detect(photo: OpenedPhoto, options: { readonly features: boolean }): Promise<DetectedRaster>;
+  detect(
+    photo: OpenedPhoto,
+    options: { readonly features: boolean },
+  ): Promise<DetectedRaster & { readonly ms: number }>;
   /** Present on a detector that is asked the expressions themselves. Its `detect` is not called then. */
   readonly prompted?: PromptPort;
+}
+
+/** What expressions find in a photo, best first, in the order of the expressions. */
+export interface PromptAnswers {
+  readonly answers: readonly (readonly Detection[])[];
+  /** The model's own time, milliseconds. */
+  readonly ms: number;
 }
 
 /** A detector that finds what words say. */
@@ -48,13 +58,10 @@ export interface PromptPort {
   /** Most expressions that one run takes. */
   readonly promptsARun: number;
   /**
-   * What each expression finds in the photo, best first, in the order of the expressions. The raster stays where it is.
+   * What each expression finds in the photo. The raster stays where it is.
    * @throws VgrError WORKER_CRASHED when the thread ends under it
    */
-  ask(
-    photo: OpenedPhoto,
-    expressions: readonly string[],
-  ): Promise<readonly (readonly Detection[])[]>;
+  ask(photo: OpenedPhoto, expressions: readonly string[]): Promise<PromptAnswers>;
 }
 
 /** A line with the place of its item in the input, counted over all shards: lines of a queries file, photos of a listing. */

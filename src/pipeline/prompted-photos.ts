@@ -118,12 +118,10 @@ export class PromptedPhotos implements PhotoShelf {
 
   /** Never throws: each expression gets its answer or the fault. */
   async #run(batch: readonly Waiter[], { decodeMs, ...photo }: TimedPhoto): Promise<void> {
-    const { clock, progress } = this.#parts;
-    const start = clock();
+    const { progress } = this.#parts;
     try {
       const expressions = batch.map(({ expression }) => expression);
-      const answers = await twiceOnCrash(() => this.#port.ask(photo, expressions));
-      const ms = clock() - start;
+      const { answers, ms } = await twiceOnCrash(() => this.#port.ask(photo, expressions));
       progress.detected += batch.length;
       progress.detectMs += ms;
       for (const [index, { first, resolve }] of batch.entries()) {

@@ -54,19 +54,25 @@ function hasRoom(block: readonly IntakeItem[], item: IntakeItem): boolean {
   return first === undefined || first.query.image === item.query.image;
 }
 
+/** One answer a query, as the JSON of its line, and the milliseconds that they took. */
+export interface AnsweredBlock {
+  readonly lines: readonly string[];
+  readonly ms: number;
+}
+
 /**
- * One answer a query, as the JSON of its line. The photo is that of all of them, fresh where it was looked at for the first.
+ * Answers queries together. The photo is that of all of them, fresh where it was looked at for the first.
  * @throws VgrError WORKER_CRASHED, or what else ends the run
  */
 export type AnswerBlock = (
   queries: readonly ReadQuery[],
   seen: SeenPhoto | undefined,
-) => Promise<readonly string[]>;
+) => Promise<AnsweredBlock>;
 
 export interface BlockRun {
   readonly source?: Pick<PhotoSource, 'locate' | 'photos'>;
   readonly answer: AnswerBlock;
-  readonly progress: Pick<RunProgress, 'refined'>;
+  readonly progress: Pick<RunProgress, 'refined' | 'refineMs'>;
   readonly stream: OrderedMapOptions;
   readonly draw?: DrawAnswer;
 }
@@ -107,7 +113,12 @@ async function answersOf(
   } catch (thrown) {
     return queries.map(({ query }) => ({ line: failedQuery(query, thrown) }));
   }
-  const answers = await answerAll(queries, seen, run.answer);
+  const timed: AnswerBlock = async (asked, photo) => {
+    const answered = await run.answer(asked, photo);
+    run.progress.refineMs += answered.ms;
+    return answered;
+  };
+  const answers = await answerAll(queries, seen, timed);
   const lines: AnsweredLine[] = [];
   // One after another: each drawing decodes its photo anew.
   for (const [at, json] of answers.entries())
@@ -140,7 +151,7 @@ async function answerAll(
   answer: AnswerBlock,
 ): Promise<readonly string[]> {
   try {
-    return await answer(queries, seen);
+    return (await answer(queries, seen)).lines;
   } catch (thrown) {
     if (asVgrError(thrown).code !== 'WORKER_CRASHED') throw thrown;
   }
@@ -154,10 +165,10 @@ async function answerAll(
 
 async function answerAgain(
   { query }: ReadQuery,
-  answer: () => Promise<readonly string[]>,
+  answer: () => Promise<AnsweredBlock>,
 ): Promise<string> {
   try {
-    return (await answer())[0]!;
+    return (await answer()).lines[0]!;
   } catch (thrown) {
     const fault = asVgrError(thrown);
     if (fault.code !== 'WORKER_CRASHED') throw fault;

@@ -31,7 +31,7 @@ function scene(promptsARun: number, crashes = 0): Scene {
         left -= 1;
         throw new VgrError('WORKER_CRASHED', 'ended');
       }
-      return expressions.map((text) => [
+      const answers = expressions.map((text) => [
         {
           boxXyxy: { x1: 0, y1: 0, x2: text.length, y2: 1 },
           score: 0.2,
@@ -40,6 +40,7 @@ function scene(promptsARun: number, crashes = 0): Scene {
         },
         { boxXyxy: { x1: 9, y1: 9, x2: 10, y2: 10 }, score: 0.1, label: text, categoryId: 1 },
       ]);
+      return { answers, ms: expressions.length };
     },
   };
   const parts: ExamineParts = {

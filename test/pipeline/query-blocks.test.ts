@@ -61,6 +61,12 @@ function folder(): { source: NonNullable<BlockRun['source']>; looked: string[] }
   return { source: { locate, photos: store }, looked };
 }
 
+/** Answers that took a millisecond each. */
+const answersTo = (queries: Parameters<AnswerBlock>[0]) => ({
+  lines: queries.map(({ query }) => JSON.stringify({ type: 'result', id: query.id })),
+  ms: queries.length,
+});
+
 interface RunOptions {
   readonly source?: BlockRun['source'];
   readonly draw?: BlockRun['draw'];
@@ -72,13 +78,13 @@ interface RunOptions {
 
 async function run(lines: readonly QueryLineItem[], options: RunOptions = {}) {
   const { length = 7, limit = Infinity, done = new DoneItems() } = options;
-  const progress = { listed: 0, refined: 0 };
+  const progress = { listed: 0, refined: 0, refineMs: 0 };
   const blocks: number[] = [];
   const echo: AnswerBlock = async (queries) => {
     blocks.push(queries.length);
     // Later blocks are done first.
     await new Promise((resolve) => setTimeout(resolve, 20 - Math.min(blocks.length * 3, 15)));
-    return queries.map(({ query }) => JSON.stringify({ type: 'result', id: query.id }));
+    return answersTo(queries);
   };
   const intake = new QueryIntake({ index: 1, count: 1 }, progress);
   const items = intakeBlocks(pieces(lines, length), {
@@ -104,7 +110,7 @@ describe('queries in blocks', () => {
     for (const length of [1, 7, 1000]) {
       const { answers, blocks, progress } = await run(numbered(300), { length });
       expect(answers.map(({ place }) => place)).toEqual(numbered(300).map(({ number }) => number));
-      expect(progress).toEqual({ listed: 300, refined: 300 });
+      expect(progress).toEqual({ listed: 300, refined: 300, refineMs: 300 });
       expect(Math.max(...blocks)).toBe(Math.min(length, 128));
     }
   });
@@ -139,7 +145,7 @@ describe('queries in blocks', () => {
         if (queries.some(({ query }) => query.id === '3')) {
           throw new VgrError('WORKER_CRASHED', 'ended');
         }
-        return queries.map(({ query }) => JSON.stringify({ type: 'result', id: query.id }));
+        return answersTo(queries);
       },
     });
     expect(asked).toEqual([['1', '2', '3', '4', '5'], ['1'], ['2'], ['3'], ['4'], ['5']]);
@@ -171,7 +177,7 @@ describe('queries in blocks', () => {
       length: 6,
       answer: async (queries, photo) => {
         seen.push([queries.map(({ query }) => query.id).join(' '), photo?.fresh]);
-        return queries.map(({ query }) => JSON.stringify({ type: 'result', id: query.id }));
+        return answersTo(queries);
       },
     });
     expect(blocks).toEqual([]);
@@ -204,7 +210,7 @@ describe('queries in blocks', () => {
       answer: async (queries, seen) => {
         fresh.push(seen?.fresh);
         if (queries.length > 1) throw new VgrError('WORKER_CRASHED', 'ended');
-        return queries.map(({ query }) => JSON.stringify({ type: 'result', id: query.id }));
+        return answersTo(queries);
       },
     });
     expect(fresh).toEqual([true, true, false, false]);
