@@ -164,6 +164,9 @@ export async function warmEncoder(
   await Promise.all(each.map(() => encoder.embedText('a')));
 }
 
+/** What the crops of one photo may hold at a time: 111 crops of 224 pixels. */
+const CROP_BYTES = 16 * 2 ** 20;
+
 /** Crops of photos held against texts, with the limits of the flags. */
 export function cropMatching(
   { card, encoder }: OpenedEncoder,
@@ -172,8 +175,10 @@ export function cropMatching(
 ): CropMatching {
   const { width, height, fit, fill } = card.image;
   const spec = { width, height, fit, fill };
-  return new CropMatching(encoder, ({ path }, boxes) =>
-    cropPhoto(path, boxes, spec, { maxPixels: flags['max-pixels'], memory }),
+  return new CropMatching(
+    encoder,
+    ({ path }, boxes) => cropPhoto(path, boxes, spec, { maxPixels: flags['max-pixels'], memory }),
+    Math.max(1, Math.floor(CROP_BYTES / (3 * width * height))),
   );
 }
 

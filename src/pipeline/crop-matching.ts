@@ -21,8 +21,6 @@ export type CropPhoto = (ref: PhotoRef, boxes: readonly BoxXyxy[]) => Promise<re
 const MARGIN = 0.1;
 /** Photos that are held decoded at a time, up to 48 MB each. */
 const DECODED = 4;
-/** Crops of a photo that are held at a time, some 20 MB for an encoder of 224 pixels; the photo is decoded again for more. */
-const CROPS = 128;
 /** Embeddings kept, of a few kilobytes each: those of the boxes of some hundred photos, and of as many texts. */
 const KEPT = 8192;
 
@@ -33,13 +31,16 @@ const KEPT = 8192;
 export class CropMatching {
   readonly #encoder: ImageTextEncoder;
   readonly #crop: CropPhoto;
+  readonly #mostCrops: number;
   readonly #crops = new BoundedCache<Float32Array>(KEPT);
   readonly #texts = new BoundedCache<Float32Array>(KEPT);
   readonly #gate = new Gate(DECODED);
 
-  constructor(encoder: ImageTextEncoder, crop: CropPhoto) {
+  /** @param mostCrops of a photo that are held at a time; for more it is decoded again */
+  constructor(encoder: ImageTextEncoder, crop: CropPhoto, mostCrops: number) {
     this.#encoder = encoder;
     this.#crop = crop;
+    this.#mostCrops = mostCrops;
   }
 
   /** What compares crops of this photo with texts. */
@@ -86,8 +87,8 @@ export class CropMatching {
     const wide = [...boxes.values()].map((box) => widenedXyxy(box, MARGIN));
     const all = this.#gate.run(async () => {
       const made: Float32Array[] = [];
-      for (let from = 0; from < wide.length; from += CROPS) {
-        const crops = await this.#crop(ref, wide.slice(from, from + CROPS));
+      for (let from = 0; from < wide.length; from += this.#mostCrops) {
+        const crops = await this.#crop(ref, wide.slice(from, from + this.#mostCrops));
         made.push(...(await this.#encoder.embedCrops(crops)));
       }
       return made;

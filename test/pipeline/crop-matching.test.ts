@@ -34,6 +34,7 @@ function countingEncoder() {
         data: Uint8Array.of(Math.round(x1), 0, 0),
       }));
     },
+    128,
   );
   return {
     asked,
