@@ -3,6 +3,7 @@ import { quoted, VgrError } from '../formats/fault.js';
 import type { Query } from '../formats/query-line.js';
 import type { RefinerCard } from '../formats/refiner-card.js';
 import type { SessionPool } from '../inference/pool.js';
+import { codeTrace } from '../io/code-trace.js';
 import { ExampleCache } from '../io/example-cache.js';
 import { ImageRoots } from '../io/image-path.js';
 import { imageRoots } from '../io/image-source.js';
@@ -233,6 +234,7 @@ async function examplesOf(
       progress: startedProgress(),
     },
     roots,
+    code: await codeTrace(),
     cache: new ExampleCache(flags.cache ?? command.cacheFolder),
     tools,
     toolName: flags.tool,

@@ -20,7 +20,7 @@ import { examinePrompts } from '../pipeline/prompted-photos.js';
 import { intakeQueries } from '../pipeline/query-intake.js';
 import { requestOf } from '../pipeline/query-request.js';
 import { heldOut, type QueryGroup, queryGroups, truthInside } from '../pipeline/training-intake.js';
-import { FEATURE_VERSION, TOOL_SLOTS } from '../refinement/lite-features.js';
+import { TOOL_SLOTS } from '../refinement/lite-features.js';
 import { decodeExamples, encodeExamples, type KnownQuery } from '../training/example-file.js';
 import { knownQuery, knownQueryWithCrops } from '../training/known-query.js';
 import type { Engine } from './engine.js';
@@ -128,6 +128,8 @@ export interface ExampleMaker {
   readonly toolName: string | undefined;
   /** Absent where no image-text encoder is asked. */
   readonly encoder?: TrainingEncoder | undefined;
+  /** Of the code that makes the numbers. */
+  readonly code: string;
   readonly printer: Printer;
   readonly signal: AbortSignal;
   /** Counts queries as they come. */
@@ -162,7 +164,7 @@ async function examplesOf(group: QueryGroup, maker: ExampleMaker): Promise<reado
   try {
     const path = group.image === undefined ? undefined : await roots!.resolve(group.image);
     const key = contentKey({
-      version: FEATURE_VERSION,
+      code: maker.code,
       photo: path === undefined ? null : await sha256OfFile(path),
       detector: path === undefined ? null : engine.settings,
       // As the card tells it, which may be corrected while the weights stay.

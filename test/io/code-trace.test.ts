@@ -1,0 +1,31 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { codeTrace } from '../../src/io/code-trace.js';
+import { freshFolder } from '../support/vgr.js';
+
+function program(words: string): string {
+  const root = freshFolder();
+  for (const room of ['cli', 'detection', 'geometry', 'language', 'refinement']) {
+    mkdirSync(join(root, room, 'deep'), { recursive: true });
+    writeFileSync(join(root, room, 'deep', 'a.js'), room);
+  }
+  writeFileSync(join(root, 'language', 'words.js'), words);
+  return root;
+}
+
+it('is another where code that makes numbers is, and the same wherever it lies', async () => {
+  const root = program('left right');
+  const trace = await codeTrace(root);
+  expect(trace).toMatch(/^[0-9a-f]{64}$/);
+  expect(await codeTrace(program('left right'))).toBe(trace);
+  expect(await codeTrace(program('left right middle'))).not.toBe(trace);
+  writeFileSync(join(root, 'cli', 'deep', 'a.js'), 'another way to print');
+  expect(await codeTrace(root)).toBe(trace);
+  writeFileSync(join(root, 'refinement', 'deep', 'b.js'), '');
+  expect(await codeTrace(root)).not.toBe(trace);
+});
+
+it('is that of this program by default', async () => {
+  expect(await codeTrace()).toBe(await codeTrace('src'));
+});
