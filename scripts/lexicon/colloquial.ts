@@ -95,7 +95,7 @@ export const colloquial: readonly ColloquialEntry[] = [
       'grown up,granny,grandma,grandpa,mom,mum,mommy,mama,dad,daddy,bro,buddy,chick,blonde,blond,brunette,redhead,' +
       'batter,catcher,pitcher,umpire,ump,ref,referee,player,keeper,goalie,fielder,skier,surfer,snowboarder,skater,' +
       'skateboarder,boarder,rider,biker,cyclist,bicyclist,motorcyclist,chef,cook,waiter,waitress,cop,officer,soldier,' +
-      'policeman,bride,groom,crowd,people,spectator,pedestrian,jockey,model,kiddo,youngster,teen,teenager,hipster,' +
+      'anyone,everyone,anybody,everybody,individual,policeman,bride,groom,crowd,people,spectator,pedestrian,jockey,model,kiddo,youngster,teen,teenager,hipster,' +
       'fella,fellow,hero,santa,nurse,cameraman,photographer,passenger,driver,diner,server,bartender,elder,gentleman,' +
       'men,women,child,couple,team,family,audience,customer,golfer,swimmer,runner,hitter,pilot,conductor,guard,' +
       'salesman,worker,clown,twin,sister,brother,mother,father,wife,husband,friend,who',

@@ -52,6 +52,7 @@ export async function openLite(
     tools: card.tools,
     margin: card.margin,
     constructs: card.constructs,
+    clues: card.clues,
     crops: encoder !== undefined,
   };
   return {

@@ -7,7 +7,6 @@ import { codeTrace } from '../io/code-trace.js';
 import { ExampleCache } from '../io/example-cache.js';
 import { ImageRoots } from '../io/image-path.js';
 import { imageRoots } from '../io/image-source.js';
-import { constructsAmong } from '../language/construct.js';
 import { parseExpression } from '../language/expression.js';
 import { startedProgress } from '../pipeline/ports.js';
 import { litePolicySettings } from '../refinement/lite-example.js';
@@ -27,6 +26,7 @@ import { type LiteModel, readLiteModel } from './lite-open.js';
 import { openPool } from './open-pool.js';
 import type { Printer } from './printer.js';
 import { progressMode, startProgress } from './progress.js';
+import { cluesTaught, constructsTaught } from './taught.js';
 import {
   checkUsable,
   makeExamples,
@@ -92,7 +92,8 @@ export async function trainCommand(command: TrainCommand): Promise<number> {
         lessons,
         vocabulary,
         tools,
-        constructs: constructsOfAll(made.train, init),
+        constructs: constructsTaught(made.train, init?.card.constructs),
+        clues: cluesTaught(made.train, init?.card.clues),
         encoder: encoder?.trace,
         sizes: init?.sizes ?? sizes,
         flags,
@@ -174,17 +175,6 @@ function checkTool({ train }: SplitQueries, { tool, photos }: TrainFlags): void 
       hint: `the lines have ${[...names].map((name) => quoted(name)).join(', ')}`,
     },
   );
-}
-
-/** Fewer queries that hold a construct do not teach it. */
-const LEAST_SHOWN = 10;
-
-function constructsOfAll(train: readonly KnownQuery[], init: LiteModel | undefined): string[] {
-  const shown = constructsAmong(
-    train.map(({ query }) => parseExpression(query)),
-    LEAST_SHOWN,
-  );
-  return [...new Set([...(init?.card.constructs ?? []), ...shown])].sort();
 }
 
 function vocabularyOf(train: readonly KnownQuery[]): Vocabulary {

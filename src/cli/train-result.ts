@@ -19,6 +19,7 @@ export interface RefinerParts {
   readonly vocabulary: Vocabulary;
   readonly tools: readonly string[];
   readonly constructs: readonly string[];
+  readonly clues: readonly string[];
   /** The encoder that was learned from; undefined for none. */
   readonly encoder: EncoderTrace | undefined;
   readonly sizes: LiteSizes;
@@ -30,8 +31,18 @@ export interface RefinerParts {
 
 /** Chooses the margin, calibrates, and writes refiner.onnx and card.json. @throws VgrError OUTPUT_UNWRITABLE, DISK_FULL */
 export async function writeRefiner(trained: Trained, parts: RefinerParts): Promise<RefinerCard> {
-  const { lessons, vocabulary, tools, constructs, encoder, sizes, flags, folder, parameters } =
-    parts;
+  const {
+    lessons,
+    vocabulary,
+    tools,
+    constructs,
+    clues,
+    encoder,
+    sizes,
+    flags,
+    folder,
+    parameters,
+  } = parts;
   const { validation } = lessons;
   const readings = validation.map((_, i) => meanReading(trained.readings.map((own) => own[i]!)));
   const { margin, actions } = chooseMargin(validation, readings);
@@ -69,6 +80,7 @@ export async function writeRefiner(trained: Trained, parts: RefinerParts): Promi
     vocabulary: [...vocabulary.words],
     tools: [...tools],
     constructs: [...constructs],
+    clues: [...clues],
     training: {
       command: parts.commandLine,
       data_sha256: trained.dataKey,

@@ -78,8 +78,10 @@ export const refinerCard = z.strictObject({
   vocabulary: z.array(text),
   /** Tools with a slot of their own, in its order. */
   tools: z.array(text),
-  /** Ways to refer that training showed it, beyond naming and describing: `negation`, `question`. */
+  /** Ways to refer that training showed it, beyond naming and describing: `negation`, `question`, `depth`. */
   constructs: z.array(text).default([]),
+  /** Sorts of clues by which training showed one thing told from others of its kind: `attribute.colour`, `relation.on`. */
+  clues: z.array(text).default([]),
   training: z.strictObject({
     command: text,
     data_sha256: z.string().regex(/^[0-9a-f]{64}$/),

@@ -51,6 +51,8 @@ const newChunk = (joined: boolean, apart: boolean): Chunk => ({
 
 /** Endings that make adjectives of words no lexicon lists: "baldish", "friendliest". */
 const ADJECTIVE_ENDING = /(?:ish|less|ful|ous|iest|est)$/;
+/** "The bottle that is not orange": a word behind these describes. */
+const PREDICATIVE = new Set(['is', 'are', 'was', 'not', 'isnt', 'arent', 'neither', 'nor']);
 const CONNECTIVES = new Set([',', 'and', 'or', 'nor', 'but']);
 /** "baby zebra" is a zebra, though a baby is a person. */
 const YOUNG_OR_PARENT = new Set(
@@ -195,6 +197,7 @@ class Chunker {
       this.allowColourNoun &&
       word === 'orange' &&
       !this.#hasNoun &&
+      !PREDICATIVE.has(this.#word(at - 1) ?? '') &&
       !isPlainWord(next) &&
       !colourNext;
     if (fruit) return null;

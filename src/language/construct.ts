@@ -1,9 +1,14 @@
-import type { Expression } from './expression.js';
+import type { Expression, SelectorAxis } from './expression.js';
 import { QUESTION_WORDS } from './vocabulary.js';
 
-/** Ways to refer that a refiner may never have been taught: saying what a thing is not, and asking for it. */
-export const CONSTRUCTS = ['negation', 'question'] as const;
+/**
+ * Ways to refer that a refiner may never have been taught: saying what a thing is not, asking for it, and ordering things by
+ * what a box shows of neither side nor area: by depth or by height.
+ */
+export const CONSTRUCTS = ['negation', 'question', 'depth'] as const;
 export type Construct = (typeof CONSTRUCTS)[number];
+
+const DEEP: ReadonlySet<SelectorAxis> = new Set(['depth', 'height']);
 
 /** The constructs that an expression holds. "the car not behind the bus" holds a negation. */
 export function constructsOf(expression: Expression): readonly Construct[] {
@@ -11,6 +16,7 @@ export function constructsOf(expression: Expression): readonly Construct[] {
   return [
     ...(denies(expression) ? (['negation'] as const) : []),
     ...(asks ? (['question'] as const) : []),
+    ...(expression.selectors.some(({ axis }) => DEEP.has(axis)) ? (['depth'] as const) : []),
   ];
 }
 

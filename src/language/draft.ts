@@ -7,7 +7,7 @@ import type {
   Relation,
   RelationKind,
 } from './expression.js';
-import { isAnimate, isPerson, isWorn } from './lexicon.js';
+import { isAnimate, isPerson, isWorn, pointersOf } from './lexicon.js';
 import { headNoun, headOf, modifierRole } from './phrase.js';
 import { joinOrdinals, type SelectorMatch } from './selector.js';
 import { PART_OF_NOUN, PARTITIVES } from './vocabulary.js';
@@ -164,8 +164,20 @@ export function addBeside(draft: Draft, chunk: Chunk): void {
     draft.leftovers.push(...chunkTokens(chunk).map((token) => token.word));
     return;
   }
+  if (namesSame(draft.head.lemma, lemma)) {
+    draft.attributes.push(...other.attributes);
+    draft.leftovers.push(...other.leftovers);
+    return;
+  }
   const kind = isWorn(lemma) ? 'wearing' : 'with';
   draft.relations.push({ kind, words: '', landmarks: [other], negated: false });
+}
+
+/** "double decker, orange bus": another name for the same kind of thing tells more of the thing. */
+function namesSame(one: string, other: string): boolean {
+  const label = (lemma: string) =>
+    pointersOf(lemma).find(({ kind }) => kind !== 'worn' && kind !== 'hypernym')?.label;
+  return label(one) !== undefined && label(one) === label(other);
 }
 
 /** Adds the colours of what is worn to the wearer, with the place where they show. */
@@ -213,8 +225,33 @@ function liftPartitive(draft: Draft): void {
   draft.relations.splice(at, 1, ...whole.relations);
 }
 
+const DEPTH_OF: ReadonlyMap<RelationKind, 'min' | 'max'> = new Map([
+  ['in-front-of', 'min'],
+  ['behind', 'max'],
+]);
+
+/** "the man walking in front": of no thing in particular, so of the others. */
+function placeInDepth(draft: Draft): void {
+  const alone = draft.relations.filter(
+    ({ kind, landmarks }) => landmarks.length === 0 && DEPTH_OF.has(kind),
+  );
+  for (const relation of alone) {
+    draft.relations.splice(draft.relations.indexOf(relation), 1);
+    draft.selectors.push({
+      length: relation.words.split(' ').length,
+      words: relation.words,
+      axis: 'depth',
+      end: DEPTH_OF.get(relation.kind)!,
+      rank: null,
+      prenominal: false,
+      negated: relation.negated,
+    });
+  }
+}
+
 export function finish(draft: Draft): Expression {
   liftPartitive(draft);
+  placeInDepth(draft);
   foldGarments(draft);
   const words = draft.tokens.map((token) => token.word).filter((word) => word !== ',');
   const relations: Relation[] = draft.relations.map((relation) => ({

@@ -60,6 +60,8 @@ export interface Selector {
 
 export type RelationKind =
   | 'next-to'
+  /** "farther from the dog": more so than others of its kind. */
+  | 'far-from'
   | 'left-of'
   | 'right-of'
   | 'above'

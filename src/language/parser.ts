@@ -10,6 +10,7 @@ import {
   mainChunk,
   newDraft,
 } from './draft.js';
+import { exclusionsDenied } from './exclusion.js';
 import type { Expression, RelationKind } from './expression.js';
 import { isAnimate, isPerson, isWorn } from './lexicon.js';
 import { namedInQuestion } from './naming-question.js';
@@ -142,7 +143,7 @@ function parsed(text: string): Expression {
   const isQuestion = QUESTION_WORDS.has(said[0]?.word ?? '');
   const all = isQuestion ? namedInQuestion(said) : said;
   if (all === undefined) return questionExpression(said);
-  const tokens = all.slice(0, MOST_WORDS);
+  const tokens = exclusionsDenied(all.slice(0, MOST_WORDS));
   const top = newDraft(tokens);
   let chain: Draft[] = [top];
   let previous: RelationKind | null = null;

@@ -46,6 +46,7 @@ const PREPOSITIONS: ReadonlyArray<readonly [RelationKind, string]> = [
     'next-to',
     `${CLOSE}(?:next to|beside|besides|by|near to|near|nearby|close to|closest to|closer to|nearest to|nearest|nearer to|adjacent to|alongside|along side|against|around|across from|next|to the side of|at the side of|on the side of|at|touching)`,
   ],
+  ['far-from', '(?:farthest|furthest|farther|further|far)(?: away| off)? from'],
   ['with', 'with|has|have|having|had|plus'],
   ['of', 'of'],
   [
@@ -102,6 +103,7 @@ const CLAUSE_OPENERS = new Set([
 /** Prepositions that may follow a verb and say more than it does. */
 const FOLLOWS_VERB = new Set<RelationKind>([
   'next-to',
+  'far-from',
   'left-of',
   'right-of',
   'above',

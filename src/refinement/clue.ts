@@ -1,8 +1,14 @@
 import type { BoxXyxy, ImageSize } from '../geometry/box.js';
-import { iouXyxy } from '../geometry/overlap.js';
 import type { RgbRaster } from '../geometry/raster.js';
-import type { Attribute, AttributePart, Expression, Relation } from '../language/expression.js';
-import { isPerson, isWorn } from '../language/lexicon.js';
+import { type Age, ageOf } from '../language/age.js';
+import type {
+  Attribute,
+  AttributePart,
+  Expression,
+  Relation,
+  RelationKind,
+} from '../language/expression.js';
+import { isAnimate, isPerson, isWorn } from '../language/lexicon.js';
 import { postureOf } from '../language/posture.js';
 import { BoxMemo } from './box-memo.js';
 import { COLOUR_TERMS, type ColourTerm } from './colour-term.js';
@@ -10,7 +16,7 @@ import { type CropColours, colourFit, cropColours } from './crop-colour.js';
 import { lean, placeChances } from './order.js';
 import { postureFit } from './posture-fit.js';
 import type { PhotoEvidence } from './refiner.js';
-import { betweenFit, relationFit } from './relation-geometry.js';
+import { FAINT, type Landmark, relationFits } from './relation-fit.js';
 import { type Kind, type Proposals, type Thing, thingsOf } from './thing.js';
 
 /** What is at hand to judge things by. */
@@ -39,9 +45,6 @@ export interface Clues {
 
 /** Expressions nest as deep as they are written; deeper landmarks than this say nothing about the answer. */
 const DEEPEST = 3;
-const SAME_OBJECT_IOU = 0.7;
-/** Landmarks that stand in no better relation are not there; a product over hundreds of ghosts would say otherwise. */
-const FAINT = 0.02;
 
 /** L* that counts as wholly light, and as wholly dark. */
 const LIGHT = 80;
@@ -57,6 +60,13 @@ function sizeAmong(thing: Thing, things: readonly Thing[]): number | null {
     if (area(other) < area(thing)) smaller += other.chance;
   }
   return all > 0.05 ? smaller / all : null;
+}
+
+/** Young animals are small among their kind, and grown ones large. */
+function ageFit(age: Age, negated: boolean, thing: Thing, things: readonly Thing[]): number | null {
+  const size = sizeAmong(thing, things);
+  if (size === null) return null;
+  return (age === 'grown') === negated ? 1 - size : size;
 }
 
 function shadeFit(colours: CropColours, shade: NonNullable<Attribute['shade']>): number {
@@ -103,10 +113,19 @@ function attributeFit(
   return asked(shade === null ? null : shadeFit(colours, shade));
 }
 
-/** A landmark as it may lie in the photo, with its weight among the landmarks that the words allow, 0..1. */
-interface Landmark {
-  readonly thing: Thing;
-  readonly weight: number;
+/** A landmark whose colours fit less counts for less against the others; this much stays to one that fits not at all. */
+const COLOUR_FLOOR = 0.1;
+
+/** How well a landmark's own attributes fit, against the landmark whose fit best: "behind the man in red". */
+function attributeShares(clues: readonly Clue[]): number[] {
+  const fits = clues.map(({ attributes }) =>
+    attributes.reduce<number>(
+      (product, fit) => (fit === null ? product : product * (COLOUR_FLOOR + fit)),
+      1,
+    ),
+  );
+  const best = fits.reduce((most, fit) => Math.max(most, fit), 0);
+  return fits.map((fit) => fit / best);
 }
 
 /** The things that a landmark may be; null where the detector does not know its noun. */
@@ -116,20 +135,50 @@ function landmarksOf(expression: Expression, scene: Scene, depth: number): Landm
   // A garment would point at every person; boxes do not show it.
   const garment = expression.head !== null && isWorn(expression.head.lemma);
   if (naming === 'unknown' || garment) return null;
+  const shares = attributeShares(things);
   return things
-    .map(({ thing, places }) => ({ thing, weight: places.reduce((w, p) => w * p, thing.chance) }))
+    .map(({ thing, places }, at) => ({
+      thing,
+      weight: places.reduce((w, p) => w * p, thing.chance * shares[at]!),
+    }))
     .filter(({ weight }) => weight > FAINT);
 }
 
-/** The chance that some landmark stands in the relation: 1 minus the chance that none does. */
-function someFit(fits: readonly number[]): number {
-  return 1 - fits.filter((fit) => fit > FAINT).reduce((none, fit) => none * (1 - fit), 1);
+/** Weight of a landmark that is there and that no box shows. */
+const MISSED = 0.5;
+
+/** Whoever says "next to the toaster" has seen one: the likeliest landmark counts for more than its box alone would tell. */
+function presupposed(landmarks: Landmark[] | null): Landmark[] | null {
+  if (landmarks === null) return null;
+  const best = landmarks.reduce((most, { weight }) => Math.max(most, weight), 0);
+  const scale = Math.max(1, 1 / (best + MISSED));
+  return landmarks.map(({ thing, weight }) => ({ thing, weight: weight * scale }));
 }
 
-const isOther = (thing: Thing, other: Thing): boolean =>
-  thing !== other && iouXyxy(thing.boxXyxy, other.boxXyxy) < SAME_OBJECT_IOU;
+const PART_KINDS: ReadonlySet<RelationKind> = new Set(['with', 'of']);
+/** A part that takes up a third of the thing shows its colour as well as can be. */
+const PART_SHARE = 3;
 
-function relationFits(
+/** "the boat with the green roof": the colour of a part that no box shows, looked for in the thing's own; null without one. */
+function partFit(
+  { head, attributes }: Expression,
+  { boxXyxy }: Thing,
+  scene: Scene,
+): number | null {
+  // What is worn has its own place on the wearer, and counts there.
+  if (scene.evidence === undefined || isWorn(head?.lemma ?? '')) return null;
+  const colours = coloursOf(scene.evidence, scene.image, boxXyxy, 'whole');
+  if (colours === null) return null;
+  const fits = attributes.flatMap(({ kind, value, negated }) =>
+    kind === 'colour' && isColourTerm(value) && !negated
+      ? [Math.min(1, PART_SHARE * colourFit(colours, value))]
+      : [],
+  );
+  return fits.length === 0 ? null : Math.min(...fits);
+}
+
+/** Fits of all things to one relation of the expression. */
+function fitsOf(
   relation: Relation,
   things: readonly Thing[],
   scene: Scene,
@@ -137,13 +186,14 @@ function relationFits(
 ): Array<number | null> {
   const nothing = things.map(() => null);
   if (depth >= DEEPEST || relation.landmarks.length === 0) return nothing;
-  const groups = relation.landmarks.map((landmark) => landmarksOf(landmark, scene, depth));
-  const first = groups[0];
-  if (first === null || first === undefined) return nothing;
-  const second = relation.kind === 'between' ? (groups[1] ?? first) : null;
-  return things.map((thing) =>
-    second === null ? fitToSome(relation, thing, first) : fitBetween(thing, first, second),
-  );
+  const groups = relation.landmarks.map((landmark) => {
+    const found = landmarksOf(landmark, scene, depth);
+    return relation.negated ? found : presupposed(found);
+  });
+  if (groups[0] === null && PART_KINDS.has(relation.kind)) {
+    return things.map((thing) => partFit(relation.landmarks[0]!, thing, scene));
+  }
+  return relationFits(relation, things, groups, scene.image);
 }
 
 /** "sitting on the bench": the posture counts beside the place, and alone where the place is unknown. */
@@ -160,33 +210,6 @@ function withPosture(
   );
 }
 
-function fitToSome(
-  relation: Relation,
-  thing: Thing,
-  landmarks: readonly Landmark[],
-): number | null {
-  const fits = landmarks
-    .filter((landmark) => isOther(thing, landmark.thing))
-    .map(({ thing: other, weight }) => {
-      const fit = relationFit(relation.kind, thing.boxXyxy, other.boxXyxy);
-      return fit === null ? null : fit * weight;
-    });
-  if (fits.includes(null)) return null;
-  return someFit(fits as number[]);
-}
-
-function fitBetween(thing: Thing, first: readonly Landmark[], second: readonly Landmark[]): number {
-  const fits: number[] = [];
-  for (const a of first) {
-    for (const b of second) {
-      const apart = isOther(thing, a.thing) && isOther(thing, b.thing) && isOther(a.thing, b.thing);
-      if (!apart) continue;
-      fits.push(a.weight * b.weight * betweenFit(thing.boxXyxy, a.thing.boxXyxy, b.thing.boxXyxy));
-    }
-  }
-  return someFit(fits);
-}
-
 /**
  * The things that an expression may mean, each with what speaks for it. Blind to which candidate is the tool's answer.
  * `depth` counts how deep the expression nests in another.
@@ -198,14 +221,17 @@ export function cluesOf(expression: Expression, scene: Scene, depth = 0): Clues 
     return selector.negated ? chances.map((chance) => 1 - chance) : chances;
   });
   const person = expression.head !== null && isPerson(expression.head.lemma);
+  const animal = !person && expression.head !== null && isAnimate(expression.head.lemma);
   const attributeOf = (attribute: Attribute, thing: Thing): number | null => {
+    const age = animal && attribute.kind === 'other' ? ageOf(attribute.value) : null;
+    if (age !== null) return ageFit(age, attribute.negated, thing, things);
     const posture = person && attribute.kind === 'other' ? postureOf(attribute.value) : null;
     if (posture === null) return attributeFit(attribute, thing, things, scene);
     const fit = postureFit(posture, thing.boxXyxy, scene.image);
     return attribute.negated ? 1 - fit : fit;
   };
   const relations = expression.relations.map((relation) => {
-    const fits = relationFits(relation, things, scene, depth);
+    const fits = fitsOf(relation, things, scene, depth);
     const held = person ? withPosture(relation, things, scene.image, fits) : fits;
     return relation.negated ? held.map((fit) => (fit === null ? null : 1 - fit)) : held;
   });

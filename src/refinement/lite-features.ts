@@ -11,8 +11,13 @@ import type { Candidate } from './refiner.js';
 import { LOG_FLOOR, logShare, STANDING, standingsIn } from './standing.js';
 import type { ScoredThing } from './transparent-scorer.js';
 
-/** What the numbers mean and in which order they stand. A refiner answers only with the version it was trained on. */
-export const FEATURE_VERSION = 2;
+/**
+ * What the numbers mean and in which order they stand. A refiner answers only with the version it was trained on. What raises
+ * it: a number more, less or elsewhere, here, in `lite-query.ts`, `lite-words.ts` or `lite-proposal.ts`; and whatever gives
+ * many queries other numbers, such as a sort of clue, a kind of relation or a name that the language room learns. The
+ * embedded refiner is trained anew then. Computed numbers on disk need no version: `io/code-trace.ts` tells them apart.
+ */
+export const FEATURE_VERSION = 3;
 
 /** Tools that have a place of their own; all others share one. */
 export const TOOL_SLOTS = 8;
@@ -68,6 +73,17 @@ export const MIRRORED = {
 const DUPLICATE_LOSS = 1.5;
 
 const flag = (holds: boolean): number => (holds ? 1 : 0);
+
+/** Whether a clue is known of any of `count` boxes, from the rows of {@link proposalRows}, whatever stands behind them. */
+export function clueIsKnown(
+  rows: Float32Array,
+  count: number,
+  clue: (typeof NULLABLE)[number],
+): boolean {
+  const flagAt = BASE_AT + FEATURE_NAMES.length + NULLABLE.indexOf(clue);
+  const width = rows.length / count;
+  return Array.from({ length: count }, (_, row) => rows[row * width + flagAt]).includes(0);
+}
 
 /** The rows of all proposals, [n, {@link CANDIDATE_FEATURES}]. None tells which one is the tool's answer. */
 export function proposalRows(scene: LiteScene, proposals: readonly LiteProposal[]): Float32Array {

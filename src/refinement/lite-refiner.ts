@@ -1,6 +1,7 @@
 import type { NamedTensors } from '../detection/tensor.js';
 import { constructsOf } from '../language/construct.js';
 import { parseExpression } from '../language/expression.js';
+import { judgedClues } from './judged-clues.js';
 import { type Prepared, type Reply, refinementOf } from './lite-answer.js';
 import { liteDraft, withCrops, withWordRows } from './lite-example.js';
 import type { Vocabulary } from './lite-words.js';
@@ -26,6 +27,8 @@ export interface LiteKnowledge {
   readonly margin: number;
   /** Of {@link constructsOf}, those that it was taught. */
   readonly constructs: readonly string[];
+  /** Of {@link judgedClues}, the sorts by which training showed one thing told from others. */
+  readonly clues: readonly string[];
   /** Whether it was trained with what an image-text encoder says of the crops. */
   readonly crops?: boolean;
 }
@@ -48,6 +51,8 @@ interface Waiting {
 /**
  * The learned refiner. A request without a box of any tool that it was trained with goes to the transparent scorer: what was
  * learned of other tools says nothing there. One whose words hold a construct that training never showed goes there too.
+ * Where such a sort of clue makes the transparent scorer hold another object than a detector's, its answer stands: all that was
+ * learned of the clue is to trust the detector.
  * Requests that come while the policy works are answered together in its next run. A request whose signal is aborted rejects
  * with the signal's reason.
  */
@@ -67,6 +72,7 @@ export function createLiteRefiner(
   const scorer = createScorerRefiner();
   const known = new Set(knowledge.tools);
   const taught = new Set(knowledge.constructs);
+  const clues = new Set(knowledge.clues);
   const isNew = ({ query, candidates }: RefineRequest): boolean =>
     !candidates.some(({ tool }) => known.has(tool)) ||
     constructsOf(parseExpression(query)).some((construct) => !taught.has(construct));
@@ -75,6 +81,10 @@ export function createLiteRefiner(
       return (await scorer.refine([request]))[0]!;
     }
     const prepared = await prepare(request, knowledge);
+    if (holdsUntold(prepared, clues)) {
+      const [plain] = await scorer.refine([request]);
+      if (plain!.answer.decision === 'correct') return plain!;
+    }
     return new Promise((resolve, reject) => {
       waiting.push({ prepared, resolve, reject });
       // A microtask later all requests of one call are there.
@@ -88,6 +98,13 @@ export function createLiteRefiner(
       return Promise.all(requests.map(ask));
     },
   };
+}
+
+/** A tool that was asked the expression has read the clue itself; its answer is worth what its answers are worth. */
+function holdsUntold({ request, draft, example }: Prepared, clues: ReadonlySet<string>): boolean {
+  const { expression, grounders } = draft.scene;
+  if (grounders.has(request.toolName)) return false;
+  return judgedClues(expression, example).some((sort) => !clues.has(sort));
 }
 
 async function answerTogether(

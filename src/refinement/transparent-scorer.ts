@@ -16,14 +16,17 @@ export interface ScorerWeights {
   readonly vote: number;
 }
 
-/** Chosen on the training photos; those for tools that read expressions are set by hand. */
+/**
+ * Chosen on the training photos; those for tools that read expressions are set by hand, and that of relations on expressions
+ * written by people.
+ */
 const SCORER_WEIGHTS: ScorerWeights = {
   place: 1,
   placeAmongAnswers: 0.15,
   lean: 0.5,
   colour: 1,
   size: 0.2,
-  relation: 1,
+  relation: 1.5,
   vote: 1.5,
 };
 

@@ -27,6 +27,31 @@ function arbitration(count: number): Record<string, unknown>[] {
   });
 }
 
+/** Queries over the boxes of a detector: two men and a dog beside the one that it is less sure of, who is meant. */
+function besideDogs(count: number): Record<string, unknown>[] {
+  return Array.from({ length: count }, (_, i) => {
+    const [sure, meant, dog] = [
+      [10 + (i % 7), 20, 110, 200],
+      [300 + (i % 5), 30, 380, 210],
+      [385, 140 + (i % 3), 440, 210],
+    ];
+    return {
+      id: `d${i}`,
+      query: 'the man next to the dog',
+      bbox: [meant![0], meant![1], meant![2]! - meant![0]!, meant![3]! - meant![1]!],
+      tools: {
+        good: [
+          { bbox_2d: sure, score: 0.9, label: 'person' },
+          { bbox_2d: meant, score: 0.7, label: 'person' },
+          { bbox_2d: dog, score: 0.8, label: 'dog' },
+        ],
+      },
+      width: 480,
+      height: 320,
+    };
+  });
+}
+
 function fileOf(lines: readonly unknown[]): string {
   const path = join(freshFolder(), 'q.jsonl');
   writeFileSync(path, lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
@@ -108,6 +133,27 @@ describe('vgr train-lite', () => {
     const own = JSON.parse(readFileSync(join(taught, 'card.json'), 'utf8'));
     expect(own.constructs).toEqual(['negation']);
     expect(await answers(taught)).not.toEqual(await answers('v0'));
+  });
+
+  it('leaves clues of a sort that it was not taught to the transparent scorer', async () => {
+    const path = fileOf(besideDogs(6));
+    const answers = async (refiner: string) => {
+      const { stdout } = await vgr([
+        ...['refine', '--queries', path, '--refiner', refiner, '--no-timing', ...SMALL],
+      ]);
+      return jsonLines(stdout).map(({ think, answer }) => ({ think, answer }));
+    };
+    const plain = await answers('v0');
+    for (const { answer } of plain) expect(answer).toMatchObject({ decision: 'correct' });
+    const card = JSON.parse(readFileSync(join(whole, 'card.json'), 'utf8'));
+    expect(card.clues).toEqual([]);
+    expect(await answers(whole)).toEqual(plain);
+
+    const taught = freshFolder();
+    expect((await train(fileOf(besideDogs(30)), taught)).code).toBe(0);
+    const own = JSON.parse(readFileSync(join(taught, 'card.json'), 'utf8'));
+    expect(own.clues).toEqual(['relation.next-to']);
+    expect(await answers(taught)).not.toEqual(plain);
   });
 
   it('killed and started again ends with the same bytes', async () => {

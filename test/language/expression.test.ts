@@ -61,6 +61,11 @@ describe('selectors', () => {
     ['second car from the right', '<car> x.max2'],
     ['kid 2nd left', '<kid> x.min2'],
     ['third person', '<person> x.min3?'],
+    ['the man walking in front', '<man> depth.min'],
+    ['the man walking in front of the bus', '<man> in-front-of(<bus>)'],
+    ['dogs all but the one on the left', '<dog+> !x.min'],
+    ['the men except for the ones that are in front', '<man+> !depth.min'],
+    ['nothing but the left dog', '<nothing> x.min with(<dog>)'],
     ['top left corner', '<> y.min x.min'],
     ['the upper sink', '<sink> y.min'],
     ['the bottommost bowl', '<bowl> y.max1'],
@@ -105,6 +110,10 @@ describe('attributes', () => {
     ['a small cat', '<cat> small@whole'],
     ['plaid shirt', '<shirt> plaid@upper'],
     ['a bag that is not blue', '<bag> !blue@whole'],
+    ['the bottle that is not orange', '<bottle> !orange@whole'],
+    ['the bus but not the red one', '<bus> !red@whole'],
+    ['the dogs except the tall brown one', '<dog+> !big@whole !brown@whole'],
+    ['double decker, orange bus', '<double decker> orange@whole'],
   ])('%s', (text, outlined) => expect(parsed(text)).toBe(outlined));
 });
 
@@ -122,6 +131,10 @@ describe('relations', () => {
     ['laptop between two monitors', '<laptop> between(<monitor+> n=2)'],
     ['pizza on the plate near the knife', '<pizza> on(<plate> next-to(<knife>))'],
     ['man riding a horse in front of a fence', '<man> riding(<horse>) in-front-of(<fence>)'],
+    ['the cup closest to the plate', '<cup> next-to(<plate>)'],
+    ['the vulture farther from the log', '<vulture> far-from(<log>)'],
+    ['the person furthest away from the dog', '<person> far-from(<dog>)'],
+    ['the woman other than the one with the bag', '<woman> !with(<bag>)'],
     ['dog in the left car', '<dog> in(<car> x.min)'],
     ['dog in the car on the left', '<dog> x.min in(<car>)'],
     ['a giraffe leaning to the left', '<giraffe> facing()'],

@@ -52,6 +52,8 @@ describe('constructsOf', () => {
     ['the dog that is not black', ['negation']],
     ['the man beside the dog that is not black', ['negation']],
     ['What can I drink?', ['question']],
+    ['the man farthest from the camera', ['depth']],
+    ['the tallest man not in red', ['negation', 'depth']],
     ['the left car', []],
   ])('%s', (text, constructs) => expect(constructsOf(parseExpression(text))).toEqual(constructs));
 

@@ -52,6 +52,50 @@ describe('the words decide', () => {
     expect(answer.decision).toBe(tool === meant ? 'confirm' : 'correct');
   });
 
+  it.each<[string, number]>([
+    ['the baby zebra', 1],
+    ['the youngest zebra', 1],
+    ['the mother zebra', 0],
+    ['the zebra closest to the car', 2],
+    ['the zebra farther from the car', 0],
+    ['the zebra farthest from the chair', 2],
+  ])('%s: age shows in size, and distance in order', async (query, meant) => {
+    const field = detected([
+      ['zebra', 0.9, box(40, 100, 180, 150)],
+      ['zebra', 0.7, box(230, 180, 70, 60)],
+      ['zebra', 0.8, box(330, 120, 140, 130)],
+      ['car', 0.8, box(490, 150, 100, 100)],
+      ['chair', 0.4, box(5, 120, 30, 60)],
+    ]);
+    const { think } = await refine(request(query, field));
+    expect(think.boxXyxy).toEqual(field[meant]!.boxXyxy);
+  });
+
+  it.each<[string, number]>([
+    ['the boat with the green windows', 1],
+    ['the boat with the red windows', 0],
+    ['the dog next to the green boat', 3],
+    ['the dog next to the red boat', 2],
+  ])('%s: the colours of parts and landmarks count', async (query, meant) => {
+    const harbour = detected([
+      ['boat', 0.8, box(20, 60, 200, 160)],
+      ['boat', 0.6, box(340, 60, 200, 160)],
+      ['dog', 0.7, box(60, 230, 80, 60)],
+      ['dog', 0.8, box(400, 230, 80, 60)],
+    ]);
+    // Red on the left half, green on the right.
+    const data = Uint8Array.from({ length: 60 * 40 * 3 }, (_, at) => {
+      const right = Math.floor(at / 3) % 60 >= 30;
+      return at % 3 === (right ? 1 : 0) ? 200 : 20;
+    });
+    const evidence = {
+      raster: { width: 60, height: 40, data },
+      contentXyxy: { x1: 0, y1: 0, x2: 60, y2: 40 },
+    };
+    const { think } = await refine({ ...request(query, harbour), evidence });
+    expect(think.boxXyxy).toEqual(harbour[meant]!.boxXyxy);
+  });
+
   it('says why, with numbers', async () => {
     const { think, answer } = await refine(request('the leftmost dog', yard, middleDog));
     expect(think.text).toMatch(/^leftmost of 3 dogs, 0\.\d\d$/);

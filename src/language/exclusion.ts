@@ -1,0 +1,57 @@
+import type { Token } from './words.js';
+
+/** Words that leave out what comes after them; "other than" as its two words. */
+const LEAVING_OUT: readonly (readonly string[])[] = [
+  ['but'],
+  ['but', 'not'],
+  ['except'],
+  ['except', 'for'],
+  ['other', 'than'],
+];
+const ARTICLES = new Set(['the', 'that', 'this']);
+const STAND_INS = new Set(['one', 'ones']);
+const CLAUSE_WORDS = new Set(['that', 'who', 'which', 'is', 'are']);
+/** Words between the article and its stand-in: "except the tall brown one". */
+const MOST_BETWEEN = 3;
+
+/**
+ * Tokens with "all but the one on the left" as "all not on the left", and "except for the brown ones" as "not brown": what is
+ * left out is denied of what is meant. Everything else stays as it is.
+ */
+export function exclusionsDenied(tokens: readonly Token[]): readonly Token[] {
+  for (let at = 1; at < tokens.length; at++) {
+    const found = exclusionAt(tokens, at);
+    if (found === undefined) continue;
+    const not: Token = { word: 'not', possessive: false };
+    const rest = exclusionsDenied(tokens.slice(found.end));
+    return [
+      ...tokens.slice(0, at),
+      not,
+      ...tokens.slice(found.between[0], found.between[1]),
+      ...rest,
+    ];
+  }
+  return tokens;
+}
+
+interface Exclusion {
+  /** From and to which token the words lie that stand before the stand-in. */
+  readonly between: readonly [number, number];
+  /** The first token behind. */
+  readonly end: number;
+}
+
+function exclusionAt(tokens: readonly Token[], at: number): Exclusion | undefined {
+  const word = (i: number) => tokens[i]?.word ?? '';
+  const opening = LEAVING_OUT.filter((words) => words.every((each, i) => word(at + i) === each));
+  const length = opening.reduce((most, words) => Math.max(most, words.length), 0);
+  if (length === 0 || !ARTICLES.has(word(at + length))) return undefined;
+  const from = at + length + 1;
+  for (let i = from; i <= from + MOST_BETWEEN; i++) {
+    if (!STAND_INS.has(word(i))) continue;
+    let end = i + 1;
+    while (CLAUSE_WORDS.has(word(end))) end++;
+    return { between: [from, i], end };
+  }
+  return undefined;
+}
