@@ -1,9 +1,9 @@
-import { quoted, VgrError } from '../formats/fault.js';
+import { asVgrError, quoted, VgrError } from '../formats/fault.js';
 import { decodeOnnxModel, type OnnxTensor } from '../formats/onnx.js';
 import type { RefinerCard } from '../formats/refiner-card.js';
 import type { RefinerOrder } from '../inference/messages.js';
 import type { SessionPool } from '../inference/pool.js';
-import { findModel } from '../io/model-store.js';
+import { findModel, type StoredModel } from '../io/model-store.js';
 import { readVerified } from '../io/model-weights.js';
 import { ENCODER_FEATURE_VERSION } from '../refinement/encoder-features.js';
 import { type LiteSizes, litePolicySettings } from '../refinement/lite-example.js';
@@ -79,9 +79,7 @@ export async function readLiteModel(wanted: string): Promise<LiteModel> {
 async function readLite(
   wanted: string,
 ): Promise<{ readonly card: RefinerCard; readonly bytes: SharedArrayBuffer }> {
-  const { card, bytes } = await readVerified(
-    await findModel(wanted === 'lite' ? EMBEDDED : wanted),
-  );
+  const { card, bytes } = await readVerified(await findRefiner(wanted));
   if (card.kind !== 'refiner') {
     throw new VgrError(
       'CARD_INVALID',
@@ -133,4 +131,17 @@ function floatsOf({ rawData, floatData }: OnnxTensor): Float32Array {
   return Float32Array.from({ length: rawData.byteLength / 4 }, (_, i) =>
     view.getFloat32(i * 4, true),
   );
+}
+
+async function findRefiner(wanted: string): Promise<StoredModel> {
+  try {
+    return await findModel(wanted === 'lite' ? EMBEDDED : wanted);
+  } catch (thrown) {
+    const fault = asVgrError(thrown);
+    if (fault.code !== 'MODEL_UNKNOWN') throw fault;
+    throw new VgrError('MODEL_UNKNOWN', `no refiner ${quoted(wanted)}`, {
+      hint: '`lite`, `v0`, `vlm`, `cascade`, `none`, or the folder that `vgr train-lite --output DIR` wrote',
+      cause: fault,
+    });
+  }
 }

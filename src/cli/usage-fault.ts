@@ -12,15 +12,30 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
 
 /** The error of oclif's parser with a hint for what was most likely meant. */
 export function usageFault(error: Error, table: CommandTable, id: string): VgrError {
-  const text = error.message.replace(/\nSee more help with --help$/, '');
+  const text = plainText(error.message);
   const flags = (error as { flags?: unknown }).flags;
   const unknown = Array.isArray(flags) ? flags.find((flag) => typeof flag === 'string') : undefined;
   const better = unknown === undefined ? undefined : flagHint(unknown, table, id);
   const help = `\`${typed(table.bin, id)} --help\` lists flags and examples`;
-  return new VgrError('USAGE', printable(text.replaceAll('\n', ' ')), {
+  return new VgrError('USAGE', printable(text), {
     hint: better === undefined ? help : `${better} ${help}`,
     cause: error,
   });
+}
+
+/** The parser's words in the form of all other messages. */
+function plainText(message: string): string {
+  return message
+    .replace(/\nSee more help with --help$/, '')
+    .replace(/^The following errors? occurred:\s*/, '')
+    .replace(/\s+/g, ' ')
+    .replace(/Missing required flag (\S+)/g, 'expected `--$1`, got nothing')
+    .replace(/^Parsing (--\S+) Expected (.*) but received: (.*)$/, '$1: expected $2, got `$3`')
+    .replace(/^Expected (--[^=\s]+)=(.*) to be one of: (.*)$/, '$1: expected one of $3, got `$2`')
+    .replace(/^Missing \d+ required args?: (\S+) (.*)$/, (_, name: string, what: string) => {
+      return `expected ${name.toUpperCase()} (${what}), got nothing`;
+    })
+    .replace(/^Nonexistent flags?: (.*)$/, 'no such flag: $1');
 }
 
 /** The error for a word where a command is expected. */

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { BoxXywh, BoxXyxy, ImageSize } from '../geometry/box.js';
 import { quoted, VgrError } from './fault.js';
+import { jsonHint, listHint } from './line-hint.js';
 import { MAX_PIXELS, plainQuery } from './plain-query.js';
 import { expectation, type SchemaWords, valueText } from './schema-fault.js';
 
@@ -160,7 +161,7 @@ function jsonOf(text: string, number: number): unknown {
       'QUERY_INVALID',
       `line ${number}: expected a JSON object, got ${quoted(text, 60)}`,
       {
-        hint: `check the line alone: \`sed -n ${number}p FILE | jq .\``,
+        hint: jsonHint(text, number),
         cause,
       },
     );
@@ -178,6 +179,9 @@ function invalidField(error: z.ZodError, number: number): VgrError {
   const wanted =
     issue.code === 'custom' ? issue.message : `expected ${expectation(issue, WORDS)}${got}`;
   const where = field === '' ? `line ${number}` : `line ${number}, field ${quoted(field)}`;
+  if (field === '') {
+    return new VgrError('QUERY_INVALID', `${where}: ${wanted}`, { hint: listHint });
+  }
   const shape = SHAPES[String(issue.path[0])] ?? SHAPE_OF_LINE;
   return new VgrError('QUERY_INVALID', `${where}: ${wanted}`, {
     hint: `${shape}; \`vgr refine --help\` lists the fields`,

@@ -4,6 +4,7 @@ import { stat } from 'node:fs/promises';
 import { pipeline, Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { printable, quoted, VgrError } from '../formats/fault.js';
+import { encodingHint } from '../formats/line-hint.js';
 
 /** A line of a file, or why it cannot be read. Numbers count from 1 and count every line, blank ones too. */
 export type LineItem =
@@ -208,7 +209,7 @@ function notUtf8(number: number, bytes: Buffer): LineItem {
   const fault = new VgrError(
     'LINE_NOT_UTF8',
     `line ${number}: expected UTF-8, got ${quoted(bytes.subarray(0, 60).toString('latin1'))}`,
-    { hint: 'convert the file: `iconv -f latin1 -t utf-8 FILE`' },
+    { hint: encodingHint(bytes) },
   );
   return { number, fault };
 }
@@ -224,12 +225,23 @@ function unreadable(path: string, thrown: unknown): VgrError {
   if (thrown instanceof VgrError) return thrown;
   const cause = thrown as NodeJS.ErrnoException;
   if (cause.code === 'ENOENT' || cause.code === 'ENOTDIR') {
-    return new VgrError('INPUT_MISSING', `no file ${quoted(path)}`, { cause });
+    return new VgrError('INPUT_MISSING', `no file ${quoted(path)}`, {
+      hint: `paths start at ${quoted(process.cwd())}; \`-\` reads standard input`,
+      cause,
+    });
   }
   if (cause.code === 'EISDIR') {
     return new VgrError('INPUT_INVALID', `${quoted(path)}: expected a file, got a folder`, {
+      hint: 'name the JSONL file itself',
       cause,
     });
+  }
+  if (cause.code === 'Z_DATA_ERROR' || cause.code === 'Z_BUF_ERROR') {
+    return new VgrError(
+      'INPUT_UNREADABLE',
+      `${quoted(path)}: expected a whole file packed by gzip, since its name ends in \`.gz\`; ${printable(cause.message)}`,
+      { hint: 'try `gzip -t FILE`; a file that is not packed needs another name', cause },
+    );
   }
   return new VgrError('INPUT_UNREADABLE', `${quoted(path)}: ${printable(cause.message)}`, {
     cause,

@@ -232,7 +232,7 @@ describe('the command line', () => {
     const { code, stderr } = await vgr(['detect', 'x', '--foo']);
     expect(code).toBe(2);
     expect(stderr).toBe(
-      'error: Nonexistent flag: --foo\n\nhint: `vgr detect --help` lists flags and examples\n',
+      'error: no such flag: --foo\n\nhint: `vgr detect --help` lists flags and examples\n',
     );
   });
 

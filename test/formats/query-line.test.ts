@@ -143,3 +143,15 @@ it('the extent of boxes is their furthest corner', () => {
     ]),
   ).toEqual({ width: 7, height: 9 });
 });
+
+it.each([
+  ['id,image,query', 'mlr --icsv'],
+  ['[', "jq -c '.[]' FILE"],
+  ['{', 'jq -c . FILE'],
+  ['  "id": "a",', 'jq -c . FILE'],
+  ['[{"query":"x"}]', "jq -c '.[]' FILE"],
+  ['{"id": "a",}', 'sed -n 8p FILE | jq .'],
+  ['{\0"\0i\0', 'iconv -f utf-16'],
+])('%j is told how it becomes a line', (text, hint) => {
+  expect(faultOf(text).hint).toContain(hint);
+});

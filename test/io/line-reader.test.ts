@@ -98,6 +98,18 @@ describe('splitLines', () => {
     }
   });
 
+  it.each([
+    ['UTF-16', [0xff, 0xfe, 0x7b, 0], 'iconv -f utf-16'],
+    ['packed', [0x1f, 0x8b, 8, 0xff], 'packed by gzip'],
+    ['Latin-1', [0x61, 0xe9], 'iconv -f latin1'],
+  ])('says what to do with bytes that are %s', async (_, bytes, hint) => {
+    const faults: (string | undefined)[] = [];
+    for await (const item of splitLines(cut(Buffer.from(bytes), [9]))) {
+      if ('fault' in item) faults.push(item.fault.hint);
+    }
+    expect(faults).toEqual([expect.stringContaining(hint)]);
+  });
+
   it('does not hold a line that never ends', async () => {
     const chunk = Buffer.alloc(1024 * 1024, 'x');
     const before = process.memoryUsage().arrayBuffers;
