@@ -55,7 +55,10 @@ export interface ExportCommand {
 const CONCURRENCY = 4;
 
 /** What became of one line. */
-type Exported = { readonly text: string } | 'left out' | 'failed';
+type Exported =
+  | { readonly text: string }
+  | { readonly line: number; readonly fault: VgrError }
+  | 'left out';
 
 /** `vgr export`: queries with ground truth, pictures and tools' boxes in the form of a trainer. @returns the exit code */
 export async function exportCommand(command: ExportCommand): Promise<number> {
@@ -79,8 +82,10 @@ export async function exportCommand(command: ExportCommand): Promise<number> {
     (async function* () {
       for await (const exported of orderedMap(lines, example, options)) {
         if (exported === 'left out') counts.leftOut += 1;
-        else if (exported === 'failed') counts.failed += 1;
-        else {
+        else if ('fault' in exported) {
+          counts.failed += 1;
+          tellFault(exported, printer);
+        } else {
           counts.rows += 1;
           yield exported.text;
         }
@@ -100,9 +105,21 @@ export async function exportCommand(command: ExportCommand): Promise<number> {
   return counts.failed === 0 ? 0 : 1;
 }
 
+/** Faults of lines name the line themselves, those of photos do not. */
+function tellFault(
+  { line, fault: { message, hint } }: { readonly line: number; readonly fault: VgrError },
+  printer: Printer,
+): void {
+  const name = `line ${line}`;
+  const rest = message.startsWith(name)
+    ? message.slice(name.length).replace(/^[:,] /, '')
+    : message;
+  printer.itemFault(name, { message: rest, ...(hint !== undefined && { hint }) });
+}
+
 /** What makes a row of a line. @throws VgrError of the folders, or of the template */
 async function exampleMaker(
-  { images, flags, printer }: ExportCommand,
+  { images, flags }: ExportCommand,
   results: ReadonlyMap<string, ResultLine> | undefined,
 ): Promise<(item: LineItem) => Promise<Exported>> {
   const roots = await ImageRoots.open(await imageRoots(images), {
@@ -161,8 +178,7 @@ async function exampleMaker(
       if ('fault' in item) throw item.fault;
       return await rowOf(parseQueryLine(item.text, item.number), item.number - 1);
     } catch (thrown) {
-      printer.itemFault(`line ${item.number}`, itemFault(asVgrError(thrown)));
-      return 'failed';
+      return { line: item.number, fault: itemFault(asVgrError(thrown)) };
     }
   };
 }

@@ -31,3 +31,11 @@ it.each([
   expect(stderr).toContain(message);
   expect(stderr).toContain(hint);
 });
+
+it('vgr refine --help lists the fields of a line, as its hints say', async () => {
+  const { stdout } = await vgr(['refine', '--help']);
+  const fields = stdout.slice(stdout.indexOf('Fields of a line'));
+  for (const name of ['query', 'image', 'id', 'tools', 'width', 'height', 'bbox', 'extra']) {
+    expect(fields).toContain(`\`${name}\``);
+  }
+});
