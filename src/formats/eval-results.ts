@@ -53,6 +53,13 @@ function checkKind(record: ForeignRecord): void {
       'detections are scored against boxes of all objects: `--coco-gt` and `--coco-dt`',
     );
   }
+  if (type === undefined) {
+    throw recordFault(
+      record.place,
+      'expected a line of `vgr refine`, got one without `type`',
+      'take results.jsonl of its `--output` folder, or what it printed; queries belong to `--queries`',
+    );
+  }
   if (type !== 'result' && type !== 'error') record.refuse('type', '`result` or `error`');
   if (record.raw('schema') !== RESULT_SCHEMA) record.refuse('schema', String(RESULT_SCHEMA));
 }

@@ -65,7 +65,7 @@ describe('refused, with file, line and field', () => {
     [{ schema: undefined }, /field `schema`: expected 1, got nothing/],
     [{ type: 'detections' }, /expected a line of `vgr refine`, got one of `vgr detect`/],
     [{ type: 'summary' }, /field `type`: expected `result` or `error`, got `"summary"`/],
-    [{ type: undefined }, /field `type`: .* got nothing/],
+    [{ type: undefined }, /line 2: expected a line of `vgr refine`, got one without `type`/],
     [{ answer: undefined }, /field `answer`: expected an object, got nothing/],
     [{ answer: null }, /field `answer`: expected an object, got `null`/],
     [answer({ bbox_2d: undefined }), /field `bbox_2d`: expected .* or null, got nothing/],
