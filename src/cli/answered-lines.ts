@@ -5,7 +5,7 @@ import { readLineBlocks, readLines } from '../io/line-reader.js';
 import type { OverlayFolder } from '../io/overlay.js';
 import { withoutDone } from '../pipeline/journal.js';
 import { take, untilAborted } from '../pipeline/ordered-map.js';
-import type { Clock, PlacedLine, RunProgress } from '../pipeline/ports.js';
+import type { Clock, PhotoRef, PlacedLine, RunProgress } from '../pipeline/ports.js';
 import { intakeBlocks, refineBlocks } from '../pipeline/query-blocks.js';
 import { type IntakeItem, intakeQueries, QueryIntake } from '../pipeline/query-intake.js';
 import { type PhotoSource, refineQueries } from '../pipeline/refine-run.js';
@@ -35,8 +35,9 @@ export interface AnswerParts {
 }
 
 /**
- * The lines of a run. Queries go to the threads of the pool, a block at a time, where any thread can answer them; where the
- * refiner asks others, such as a server or an encoder, or the detector takes each expression by itself, they are answered here.
+ * The lines of a run. Queries go to the threads of the pool, a block at a time, where any thread can answer them. They are
+ * answered here where the refiner asks a server or an encoder or has nothing to do (`none`), and where the detector takes each
+ * expression by itself.
  */
 export function answeredLines(given: AnswerParts): AsyncIterable<PlacedLine> {
   const isDone = (item: IntakeItem): boolean => {
@@ -78,7 +79,12 @@ function answeredInThreads(
       }),
     progress,
     stream: { concurrency, backpressure: 2 * concurrency, unordered: flags.unordered },
-    ...(overlays && { draw: (line, { path }) => overlays.drawAnswer(line, path) }),
+    ...(overlays && {
+      drawing: {
+        draw: (line: ResultLine, { path }: PhotoRef) => overlays.drawAnswer(line, path),
+        stream: streamOptions(flags, engine),
+      },
+    }),
   });
 }
 

@@ -10,8 +10,9 @@ export type Bbox2d = readonly [number, number, number, number];
 export interface TimingMs {
   /** Reading and decoding the photo; 0 on the later queries of the same photo. */
   readonly decode: number;
-  /** The detector, with its queue; 0 on the later queries of the same photo. */
+  /** The detector's own time; 0 on the later queries of the same photo. */
   readonly detect: number;
+  /** The refiner; queries that a thread answers together share the time equally. */
   readonly refine: number;
 }
 

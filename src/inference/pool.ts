@@ -50,6 +50,8 @@ export class SessionPool {
   readonly #workers = new Set<PooledWorker>();
   readonly #idle: PooledWorker[] = [];
   readonly #loaded = new WeakMap<PooledWorker, Set<string>>();
+  /** Those that answer queries, or ended under them. */
+  readonly #refining = new WeakSet<PooledWorker>();
   readonly #files = new Map<string, ModelFile>();
   readonly #queue: Job[] = [];
   #device: Device | undefined;
@@ -202,7 +204,12 @@ export class SessionPool {
 
   async #refine(worker: PooledWorker, request: RefineRequest): Promise<RefineReply> {
     if (request.refiner.kind === 'lite') await this.#ensureLoaded(worker, request.refiner.model);
-    return this.#ask<RefineReply>(worker, request);
+    this.#refining.add(worker);
+    try {
+      return await this.#ask<RefineReply>(worker, request);
+    } finally {
+      this.#refining.delete(worker);
+    }
   }
 
   async #ensureLoaded(worker: PooledWorker, model: string): Promise<void> {
@@ -279,7 +286,8 @@ export class SessionPool {
     this.#workers.delete(ended);
     const place = this.#idle.indexOf(ended);
     if (place >= 0) this.#idle.splice(place, 1);
-    this.#crashes += 1;
+    // Queries that end threads are bounded by who sends them: each is sent twice at most.
+    if (!this.#refining.has(ended)) this.#crashes += 1;
     if (this.#closed || this.#crashes >= CRASH_LIMIT) return;
     this.#spawn();
     this.#dispatch();

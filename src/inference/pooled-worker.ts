@@ -15,8 +15,9 @@ export interface TimedReply<Reply extends WorkerReply> {
 const QUIET_MS = 4000;
 
 /**
- * Garbage of a thread: under the limits of a whole process, V8 would let it grow to a hundred megabytes around fifteen that are
- * in use. Tensors and pixels lie outside the heap. A thread that needs more ends, and its requests are sent again.
+ * Under the limits of a whole process V8 would let the garbage of a thread grow to a hundred megabytes around fifteen that are
+ * in use. Tensors and pixels lie outside the heap. The old generation has room for a line of 16 MB, the longest that is read,
+ * with its 240,000 boxes; a thread that needs more ends.
  */
 const HEAP_LIMITS = { maxYoungGenerationSizeMb: 16, maxOldGenerationSizeMb: 1024 };
 
@@ -49,9 +50,7 @@ export class PooledWorker {
     });
     this.#worker.on('exit', (code) => {
       if (this.#ended) return;
-      this.#ended = new VgrError('WORKER_CRASHED', `a worker thread ended with code ${code}`, {
-        cause,
-      });
+      this.#ended = endedThread(code, cause);
       onEnd(this);
       this.#settle()?.reject(this.#ended);
     });
@@ -103,6 +102,17 @@ export class PooledWorker {
     this.#waiter = undefined;
     return waiter;
   }
+}
+
+function endedThread(code: number, cause: unknown): VgrError {
+  if ((cause as NodeJS.ErrnoException | undefined)?.code !== 'ERR_WORKER_OUT_OF_MEMORY') {
+    return new VgrError('WORKER_CRASHED', `a worker thread ended with code ${code}`, { cause });
+  }
+  return new VgrError(
+    'WORKER_CRASHED',
+    `a worker thread needed a heap of more than ${HEAP_LIMITS.maxOldGenerationSizeMb} MB`,
+    { cause, hint: 'has the line thousands of boxes or tools? leave those of low score out' },
+  );
 }
 
 /** The runtime refused a request; the thread is well. The message is the runtime's own. */

@@ -1,5 +1,5 @@
 import type { NamedTensors } from '../detection/tensor.js';
-import { parseQueryLine, type Query } from '../formats/query-line.js';
+import { parseQueryLine } from '../formats/query-line.js';
 import { type ErrorLine, lineJson, type ResultLine, roundedMs } from '../formats/result-line.js';
 import {
   type AnswerRun,
@@ -42,7 +42,7 @@ export async function answerLines(
   const answers = await Promise.all(
     texts.map((text, at) => {
       const own = seen && { ...seen, fresh: seen.fresh && at === 0 };
-      return answerLine(parseQueryLine(text, numbers[at]!), own, run);
+      return answerLine({ text, line: numbers[at]! }, own, run);
     }),
   );
   const ms = performance.now() - start;
@@ -55,10 +55,11 @@ function withShare(line: ResultLine | ErrorLine, ms: number): ResultLine | Error
 }
 
 async function answerLine(
-  query: Query,
+  { text, line }: { readonly text: string; readonly line: number },
   seen: SeenPhoto | undefined,
   run: AnswerRun,
 ): Promise<ResultLine | ErrorLine> {
+  const query = parseQueryLine(text, line);
   try {
     return await answerQuery(query, seen, run);
   } catch (thrown) {

@@ -61,10 +61,17 @@ export function failedQuery({ id, image, line }: Query, thrown: unknown): ErrorL
   return errorLine({ id, line, ...(image !== undefined && { image }) }, itemFault(thrown));
 }
 
-function needsPhoto({ line }: Query): VgrError {
+function needsPhoto({ line, image }: Query): VgrError {
+  if (image === undefined) {
+    return new VgrError(
+      'QUERY_INVALID',
+      `line ${line}: expected \`image\`, or boxes in \`tools\`; got neither`,
+      { hint: 'name the photo: `{"image": "zoo/3.jpg", "query": "the left lion"}`' },
+    );
+  }
   return new VgrError(
     'QUERY_INVALID',
-    `line ${line}: expected boxes in \`tools\`, since no image folder is given; got none`,
-    { hint: 'name the folder: `vgr refine ./images --queries q.jsonl`' },
+    `line ${line}: expected boxes in \`tools\`, since nothing looks at photos in this run; got none`,
+    { hint: 'name the folder, and a detector: `vgr refine ./images --queries q.jsonl`' },
   );
 }

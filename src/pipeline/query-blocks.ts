@@ -1,10 +1,10 @@
-import { asVgrError, VgrError } from '../formats/fault.js';
-import { type ErrorLine, errorLine, lineJson, type ResultLine } from '../formats/result-line.js';
+import { type ErrorLine, errorLine, type ResultLine } from '../formats/result-line.js';
+import { type AnswerBlock, type AnsweredQuery, answerTogether } from './block-answer.js';
 import { type OrderedMapOptions, orderedMap } from './ordered-map.js';
-import type { PlacedLine, RunProgress } from './ports.js';
-import { failedQuery, type SeenPhoto } from './query-answer.js';
+import type { PhotoRef, PlacedLine, RunProgress } from './ports.js';
+import { failedQuery } from './query-answer.js';
 import type { IntakeItem, QueryIntake, QueryLineItem, ReadQuery } from './query-intake.js';
-import { type DrawAnswer, type LocatedPhoto, lookAt, type PhotoSource } from './refine-run.js';
+import { type DrawAnswer, lookAt, type PhotoSource } from './refine-run.js';
 
 /** Most queries that go to a thread together: enough to fill the runs of a policy, few enough to share among threads. */
 const BLOCK_QUERIES = 128;
@@ -54,129 +54,86 @@ function hasRoom(block: readonly IntakeItem[], item: IntakeItem): boolean {
   return first === undefined || first.query.image === item.query.image;
 }
 
-/** One answer a query, as the JSON of its line, and the milliseconds that they took. */
-export interface AnsweredBlock {
-  readonly lines: readonly string[];
-  readonly ms: number;
-}
-
-/**
- * Answers queries together. The photo is that of all of them, fresh where it was looked at for the first.
- * @throws VgrError WORKER_CRASHED, or what else ends the run
- */
-export type AnswerBlock = (
-  queries: readonly ReadQuery[],
-  seen: SeenPhoto | undefined,
-) => Promise<AnsweredBlock>;
-
 export interface BlockRun {
   readonly source?: Pick<PhotoSource, 'locate' | 'photos'>;
   readonly answer: AnswerBlock;
   readonly progress: Pick<RunProgress, 'refined' | 'refineMs'>;
+  /** Blocks in work. */
   readonly stream: OrderedMapOptions;
-  readonly draw?: DrawAnswer;
+  /** Draws answers, so many at a time. */
+  readonly drawing?: { readonly draw: DrawAnswer; readonly stream: OrderedMapOptions };
+}
+
+type Line = PlacedLine<ResultLine | ErrorLine>;
+
+/** A line with what it takes to draw it. */
+interface DrawableLine {
+  readonly placed: Line;
+  readonly query?: ReadQuery['query'];
+  readonly ref?: PhotoRef | undefined;
 }
 
 /** Answers queries a block at a time: one line a query, in the order of the file. */
 export async function* refineBlocks(
   blocks: AsyncIterable<readonly IntakeItem[]>,
   run: BlockRun,
-): AsyncGenerator<PlacedLine<ResultLine | ErrorLine>> {
-  const answered = orderedMap(blocks, (items) => linesOf(items, run), run.stream);
-  for await (const lines of answered) yield* lines;
+): AsyncGenerator<Line> {
+  const lines = linesOf(orderedMap(blocks, (items) => answerBlock(items, run), run.stream));
+  const { drawing } = run;
+  // Behind the blocks, so that each line is written once it is drawn, and not the whole block at once.
+  if (drawing) yield* orderedMap(lines, (line) => drawn(line, drawing.draw), drawing.stream);
+  else for await (const { placed } of lines) yield placed;
 }
 
-async function linesOf(
+async function* linesOf(
+  blocks: AsyncIterable<readonly DrawableLine[]>,
+): AsyncGenerator<DrawableLine> {
+  for await (const block of blocks) yield* block;
+}
+
+/** @throws VgrError what ends the run */
+async function answerBlock(
   items: readonly IntakeItem[],
-  run: BlockRun,
-): Promise<readonly PlacedLine<ResultLine | ErrorLine>[]> {
+  { source, answer, progress }: BlockRun,
+): Promise<readonly DrawableLine[]> {
   const queries = items.filter((item): item is ReadQuery => 'query' in item);
-  const answers = (await answersOf(queries, run)).values();
+  const { answers, ref } = await answersOf(queries, source, async (asked, photo) => {
+    const answered = await answer(asked, photo);
+    progress.refineMs += answered.ms;
+    return answered;
+  });
+  progress.refined += answers.filter(({ line }) => line.type === 'result').length;
+  const next = answers.values();
   return items.map((item) =>
     'fault' in item
-      ? { place: item.line, line: errorLine(item, item.fault) }
-      : { place: item.query.line, ...answers.next().value! },
+      ? { placed: { place: item.line, line: errorLine(item, item.fault) } }
+      : { placed: { place: item.query.line, ...next.next().value! }, query: item.query, ref },
   );
 }
-
-type AnsweredLine = Pick<PlacedLine<ResultLine | ErrorLine>, 'line' | 'json'>;
 
 /** @throws VgrError what ends the run */
 async function answersOf(
   queries: readonly ReadQuery[],
-  run: BlockRun,
-): Promise<readonly AnsweredLine[]> {
-  if (queries.length === 0) return [];
-  let seen: LocatedPhoto | undefined;
-  try {
-    seen = await lookAt(queries[0]!.query, run.source);
-  } catch (thrown) {
-    return queries.map(({ query }) => ({ line: failedQuery(query, thrown) }));
-  }
-  const timed: AnswerBlock = async (asked, photo) => {
-    const answered = await run.answer(asked, photo);
-    run.progress.refineMs += answered.ms;
-    return answered;
-  };
-  const answers = await answerAll(queries, seen, timed);
-  const lines: AnsweredLine[] = [];
-  // One after another: each drawing decodes its photo anew.
-  for (const [at, json] of answers.entries())
-    lines.push(await drawn(queries[at]!, json, seen, run));
-  return lines;
-}
-
-/** The line of an answer once it is drawn, or why it cannot be. */
-async function drawn(
-  { query }: ReadQuery,
-  json: string,
-  seen: LocatedPhoto | undefined,
-  { draw, progress }: BlockRun,
-): Promise<AnsweredLine> {
-  const line = JSON.parse(json) as ResultLine | ErrorLine;
-  if (line.type === 'error') return { line, json };
-  progress.refined += 1;
-  try {
-    if (seen) await draw?.(line, seen.ref);
-    return { line, json };
-  } catch (thrown) {
-    return { line: failedQuery(query, thrown) };
-  }
-}
-
-/** Where a thread ends under a block, its queries are answered one by one, so that one takes no other along. */
-async function answerAll(
-  queries: readonly ReadQuery[],
-  seen: SeenPhoto | undefined,
+  source: BlockRun['source'],
   answer: AnswerBlock,
-): Promise<readonly string[]> {
+): Promise<{ readonly answers: readonly AnsweredQuery[]; readonly ref?: PhotoRef | undefined }> {
+  const [first] = queries;
+  if (!first) return { answers: [] };
   try {
-    return (await answer(queries, seen)).lines;
+    const seen = await lookAt(first.query, source);
+    return { answers: await answerTogether(queries, seen, answer), ref: seen?.ref };
   } catch (thrown) {
-    if (asVgrError(thrown).code !== 'WORKER_CRASHED') throw thrown;
+    return { answers: queries.map(({ query }) => ({ line: failedQuery(query, thrown) })) };
   }
-  const lines: string[] = [];
-  for (const [at, query] of queries.entries()) {
-    const own = seen && { ...seen, fresh: seen.fresh && at === 0 };
-    lines.push(await answerAgain(query, () => answer([query], own)));
-  }
-  return lines;
 }
 
-async function answerAgain(
-  { query }: ReadQuery,
-  answer: () => Promise<AnsweredBlock>,
-): Promise<string> {
+/** The line once it is drawn, or why it cannot be. @throws VgrError what ends the run */
+async function drawn({ placed, query, ref }: DrawableLine, draw: DrawAnswer): Promise<Line> {
+  if (placed.line.type === 'error' || !query || !ref) return placed;
   try {
-    return (await answer()).lines[0]!;
+    await draw(placed.line, ref);
+    return placed;
   } catch (thrown) {
-    const fault = asVgrError(thrown);
-    if (fault.code !== 'WORKER_CRASHED') throw fault;
-    const failed = new VgrError(
-      'REFINEMENT_FAILED',
-      `the refiner ended twice on this query: ${fault.message}`,
-      { cause: fault },
-    );
-    return lineJson(failedQuery(query, failed));
+    return { place: placed.place, line: failedQuery(query, thrown) };
   }
 }

@@ -26,6 +26,8 @@ const SAME_BOX_IOU = 0.95;
 const PAIR_IOU = 0.5;
 /** Boxes of one tool that overlap this much (IoU) may show one object. */
 const DUPLICATE_IOU = 0.5;
+/** Means of tools that are weighed. */
+const MOST_MEANS = 10;
 /** Things whose boxes are rebuilt from duplicates, best first. */
 const REBUILT_THINGS = 4;
 
@@ -91,18 +93,17 @@ function rebuiltBoxes(
   grounders: ReadonlySet<string>,
 ): readonly LiteProposal[] {
   return grounders.size >= 2
-    ? meansOfTools(candidates, tool, scores, grounders)
+    ? firstOf(meansOfTools(candidates, tool, scores, grounders), MOST_MEANS)
     : meansOfDuplicates(candidates, scores);
 }
 
-/** For each thing the mean of all tools that agree on it, and of each pair. */
-function meansOfTools(
+/** For each thing the mean of all tools that agree on it, then of each pair; no more than are asked for are worked out. */
+function* meansOfTools(
   candidates: readonly Candidate[],
   tool: Candidate | null,
   scores: Scores,
   grounders: ReadonlySet<string>,
-): readonly LiteProposal[] {
-  const found: LiteProposal[] = [];
+): Generator<LiteProposal> {
   const hidden = tool === null ? null : tool.tool;
   for (const { clue } of scores.things) {
     const source = clue.thing.members[0]!;
@@ -111,7 +112,7 @@ function meansOfTools(
     const fromTool = candidates.some(
       (each) => each.tool === hidden && iouXyxy(each.boxXyxy, clue.thing.boxXyxy) >= PAIR_IOU,
     );
-    found.push({ boxXyxy, source, origin: 'tools', fromTool });
+    yield { boxXyxy, source, origin: 'tools', fromTool };
   }
   const firsts = candidates.flatMap(({ rank, tool: name }, at) =>
     rank === 0 && grounders.has(name) ? [at] : [],
@@ -120,15 +121,23 @@ function meansOfTools(
     for (const other of firsts.slice(place + 1)) {
       const [a, b] = [candidates[one]!, candidates[other]!];
       if (iouXyxy(a.boxXyxy, b.boxXyxy) < PAIR_IOU) continue;
-      found.push({
+      yield {
         boxXyxy: meanBox([a, b], () => 1),
         source: b.tool === hidden ? other : one,
         origin: 'pair',
         fromTool: a.tool === hidden || b.tool === hidden,
-      });
+      };
     }
   }
-  return found.slice(0, 10);
+}
+
+function firstOf<T>(items: Iterable<T>, count: number): readonly T[] {
+  const first: T[] = [];
+  for (const item of items) {
+    first.push(item);
+    if (first.length === count) break;
+  }
+  return first;
 }
 
 /** For the likeliest things the mean of the boxes of the same label that overlap the best one, weighted by score. */

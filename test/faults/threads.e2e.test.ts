@@ -40,11 +40,11 @@ it('workers that all end stop the run with a hint, and what was done is kept', a
   expect(outputBytes(output)).toEqual(outputBytes(calm));
 });
 
-it('a query under which threads end is an error of its own, and takes no other along', async () => {
+it('queries under which threads end are errors of their own, and take no other along', async () => {
   const file = join(freshFolder(), 'q.jsonl');
   const box = { bbox_2d: [1, 2, 30, 40], score: 0.5, label: 'dog' };
   const queries = Array.from({ length: 300 }, (_, at) => ({
-    query: at === 7 ? 'the poisoned dog' : `dog ${at}`,
+    query: at >= 7 && at < 17 ? 'the poisoned dog' : `dog ${at}`,
     tools: { centernet: [box] },
   }));
   writeFileSync(file, queries.map((query) => `${JSON.stringify(query)}\n`).join(''));
@@ -54,8 +54,12 @@ it('a query under which threads end is an error of its own, and takes no other a
   const crashing = await vgr(args, { env });
   const lines = jsonLines(crashing.stdout);
   expect(crashing.code).toBe(1);
-  expect(lines[7]).toMatchObject({ type: 'error', id: '8', line: 8, code: 'REFINEMENT_FAILED' });
-  expect(lines.toSpliced(7, 1)).toEqual(calm.toSpliced(7, 1));
+  for (const at of [7, 16]) {
+    const line = at + 1;
+    expect(lines[at]).toMatchObject({ type: 'error', line, code: 'REFINEMENT_FAILED' });
+    expect(lines[at]!.message).toContain(`line ${line}: the refiner ended twice`);
+  }
+  expect(lines.toSpliced(7, 10)).toEqual(calm.toSpliced(7, 10));
 });
 
 it('a wall clock that jumps changes nothing', async () => {

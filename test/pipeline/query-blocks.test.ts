@@ -1,14 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { VgrError } from '../../src/formats/fault.js';
+import type { AnswerBlock } from '../../src/pipeline/block-answer.js';
 import { DoneItems } from '../../src/pipeline/journal.js';
 import { PhotoStore } from '../../src/pipeline/photo-store.js';
-import {
-  type AnswerBlock,
-  type BlockRun,
-  intakeBlocks,
-  refineBlocks,
-} from '../../src/pipeline/query-blocks.js';
+import { type BlockRun, intakeBlocks, refineBlocks } from '../../src/pipeline/query-blocks.js';
 import { QueryIntake, type QueryLineItem } from '../../src/pipeline/query-intake.js';
+import type { DrawAnswer } from '../../src/pipeline/refine-run.js';
 
 const STREAM = { concurrency: 3, backpressure: 6, unordered: false };
 const tools = { t: [{ bbox_2d: [1, 2, 3, 4] }] };
@@ -69,7 +66,7 @@ const answersTo = (queries: Parameters<AnswerBlock>[0]) => ({
 
 interface RunOptions {
   readonly source?: BlockRun['source'];
-  readonly draw?: BlockRun['draw'];
+  readonly draw?: DrawAnswer;
   readonly length?: number;
   readonly limit?: number;
   readonly done?: DoneItems;
@@ -98,7 +95,7 @@ async function run(lines: readonly QueryLineItem[], options: RunOptions = {}) {
     progress,
     stream: STREAM,
     ...(options.source && { source: options.source }),
-    ...(options.draw && { draw: options.draw }),
+    ...(options.draw && { drawing: { draw: options.draw, stream: STREAM } }),
   })) {
     answers.push(line);
   }
@@ -159,6 +156,60 @@ describe('queries in blocks', () => {
     expect(answers[2]!.line).toMatchObject({ id: '3', line: 3, code: 'REFINEMENT_FAILED' });
   });
 
+  it('are asked one by one where a thread refuses them together', async () => {
+    const { answers } = await run(numbered(3), {
+      length: 3,
+      answer: async (queries) => {
+        if (queries.some(({ query }) => query.id === '2')) {
+          throw new VgrError('DETECTION_FAILED', 'the graph refused it');
+        }
+        return answersTo(queries);
+      },
+    });
+    expect(answers.map(({ line }) => line.type === 'error' && line.code)).toEqual([
+      false,
+      'DETECTION_FAILED',
+      false,
+    ]);
+  });
+
+  it('are given as they are drawn, not with the last of their block', async () => {
+    const { source } = folder();
+    let gates: (() => void)[] = [];
+    const lines = refineBlocks(
+      intakeBlocks(pieces(onPhotos(['a.jpg', 'a.jpg', 'a.jpg', 'a.jpg']), 4), {
+        intake: new QueryIntake({ index: 1, count: 1 }, { listed: 0 }),
+        limit: Infinity,
+        isDone: () => false,
+      }),
+      {
+        source,
+        answer: async (queries) => answersTo(queries),
+        progress: { refined: 0, refineMs: 0 },
+        stream: STREAM,
+        drawing: {
+          draw: () => new Promise((resolve) => gates.push(resolve)),
+          stream: { ...STREAM, concurrency: 2, backpressure: 2 },
+        },
+      },
+    );
+    const first = lines.next();
+    while (gates.length < 2) await new Promise((resolve) => setImmediate(resolve));
+    gates[0]!();
+    expect((await first).value).toMatchObject({ place: 1 });
+    const rest: unknown[] = [];
+    const reading = (async () => {
+      for await (const { place } of lines) rest.push(place);
+    })();
+    while (rest.length < 3) {
+      for (const open of gates) open();
+      gates = [];
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await reading;
+    expect(rest).toEqual([2, 3, 4]);
+  });
+
   it('end with what ends the run', async () => {
     const answer: AnswerBlock = async () => {
       throw new VgrError('DEVICE_UNAVAILABLE', 'no device');
@@ -216,7 +267,7 @@ describe('queries in blocks', () => {
     expect(fresh).toEqual([true, true, false, false]);
   });
 
-  it('are drawn one by one; one that cannot be drawn takes no other along', async () => {
+  it('are drawn behind the blocks; one that cannot be drawn takes no other along', async () => {
     const { source } = folder();
     const drawn: string[] = [];
     const { answers } = await run(onPhotos(['a.jpg', 'a.jpg', undefined]), {
