@@ -52,7 +52,9 @@ export abstract class VgrCommand<T extends typeof Command> extends Command {
     };
     // oclif warns of commands that end unparsed; a usage error ends this one before its parser has.
     this.parsed = true;
-    const argv = await withConfigFile(this.argv, { ...definition.flags, ...definition.baseFlags });
+    const known = { ...definition.flags, ...definition.baseFlags };
+    const every = new Set(this.config.commands.flatMap((each) => Object.keys(each.flags)));
+    const argv = await withConfigFile(this.argv, known, every);
     const { flags, args, argv: rest } = await this.parse(definition, argv);
     this.flags = flags as FlagsOf<T>;
     this.args = args as ArgsOf<T>;

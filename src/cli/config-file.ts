@@ -1,6 +1,7 @@
 import { delimiter } from 'node:path';
 import { type Interfaces, Parser } from '@oclif/core';
 import { quoted, VgrError } from '../formats/fault.js';
+import { meantName } from '../formats/nearest.js';
 import { readTextIfThere } from '../io/text-file.js';
 
 const DEFAULT_FILE = 'vgr.config.json';
@@ -21,11 +22,17 @@ type FlagTable = Readonly<Record<string, FlagFacts>>;
 /**
  * The command line with the flags of the environment and of the configuration file added that it does not set itself. So flags
  * win over environment, over file, over default, and every value goes through the flag's own checks.
+ * @param everyFlag names of the flags of all commands: a file may serve several, and a name that none has is a slip
  * @throws VgrError CONFIG_INVALID, INPUT_MISSING
  */
-export async function withConfigFile(argv: readonly string[], flags: FlagTable): Promise<string[]> {
+export async function withConfigFile(
+  argv: readonly string[],
+  flags: FlagTable,
+  everyFlag?: ReadonlySet<string>,
+): Promise<string[]> {
   const given = await givenFlags(argv, flags);
-  return [...listsOfEnvironment(given, flags), ...(await flagsOfFile(given, flags)), ...argv];
+  const ofFile = await flagsOfFile(given, flags, everyFlag);
+  return [...listsOfEnvironment(given, flags), ...ofFile, ...argv];
 }
 
 /**
@@ -43,6 +50,7 @@ function listsOfEnvironment(given: ReadonlyMap<string, string>, flags: FlagTable
 async function flagsOfFile(
   given: ReadonlyMap<string, string>,
   flags: FlagTable,
+  everyFlag: ReadonlySet<string> | undefined,
 ): Promise<string[]> {
   const named = given.get('config') ?? process.env.VGR_CONFIG;
   const file = named ?? DEFAULT_FILE;
@@ -53,13 +61,30 @@ async function flagsOfFile(
   }
   const added: string[] = [];
   for (const [name, value] of Object.entries(parseConfig(text, file))) {
-    if (!Object.hasOwn(flags, name)) continue;
+    if (!Object.hasOwn(flags, name)) {
+      if (everyFlag && !everyFlag.has(name)) throw unknownName(name, everyFlag, file);
+      continue;
+    }
     const flag = flags[name]!;
     const fromEnvironment = flag.env !== undefined && process.env[flag.env];
     if (given.has(name) || fromEnvironment) continue;
     added.push(...flagTokens(name, value, flag, file));
   }
   return added;
+}
+
+function unknownName(name: string, everyFlag: ReadonlySet<string>, file: string): VgrError {
+  const meant = meantName(name, everyFlag);
+  return new VgrError(
+    'CONFIG_INVALID',
+    `${quoted(file)}: expected the name of a flag, got ${quoted(name)}`,
+    {
+      hint:
+        meant === undefined
+          ? 'names are those of the flags without dashes in front, such as "min-score"'
+          : `did you mean ${quoted(meant)}?`,
+    },
+  );
 }
 
 /** Flags on the command line, by name, with the last value of each. */

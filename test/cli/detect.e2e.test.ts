@@ -250,6 +250,14 @@ describe('the command line', () => {
     const { code, stderr } = await vgr(['detect', folder, '--config', other], { cwd });
     expect(code).toBe(2);
     expect(stderr).toContain('many');
+    // A file may serve several commands, but not with a name that none of them has.
+    writeFileSync(other, '{"queries": "q.jsonl", "limit": 1}');
+    expect((await vgr(['detect', folder, '--config', other], { cwd })).code).toBe(0);
+    writeFileSync(other, '{"devise": "cpu"}');
+    const slip = await vgr(['detect', folder, '--config', other], { cwd });
+    expect(slip.code).toBe(2);
+    expect(slip.stderr).toContain('expected the name of a flag, got `devise`');
+    expect(slip.stderr).toContain('did you mean `device`?');
   });
 
   it('shows examples in the help of each command', async () => {
