@@ -6,6 +6,7 @@ import {
   answerQuery,
   failedQuery,
   type SeenPhoto,
+  seenAt,
 } from '../pipeline/query-answer.js';
 import { createLiteRefiner } from '../refinement/lite-refiner.js';
 import { Vocabulary } from '../refinement/lite-words.js';
@@ -40,10 +41,7 @@ export async function answerLines(
     timing,
   };
   const answers = await Promise.all(
-    texts.map((text, at) => {
-      const own = seen && { ...seen, fresh: seen.fresh && at === 0 };
-      return answerLine({ text, line: numbers[at]! }, own, run);
-    }),
+    texts.map((text, at) => answerLine({ text, line: numbers[at]! }, seenAt(at, seen), run)),
   );
   const ms = performance.now() - start;
   return { lines: answers.map((line) => lineJson(withShare(line, ms / texts.length))), ms };

@@ -1,7 +1,7 @@
 import { asVgrError, VgrError } from '../formats/fault.js';
 import type { ErrorLine, ResultLine } from '../formats/result-line.js';
 import { itemFault } from './item-fault.js';
-import { failedQuery, type SeenPhoto } from './query-answer.js';
+import { failedQuery, type SeenPhoto, seenAt } from './query-answer.js';
 import type { ReadQuery } from './query-intake.js';
 
 /** One answer a query, as the JSON of its line, and the milliseconds that they took. */
@@ -42,8 +42,7 @@ export async function answerTogether(
   }
   const lines: AnsweredQuery[] = [];
   for (const [at, query] of queries.entries()) {
-    const own = seen && { ...seen, fresh: seen.fresh && at === 0 };
-    lines.push(await answerAlone(query, own, answer));
+    lines.push(await answerAlone(query, seenAt(at, seen), answer));
   }
   return lines;
 }

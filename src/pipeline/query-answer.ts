@@ -24,6 +24,11 @@ export interface SeenPhoto {
   readonly fresh: boolean;
 }
 
+/** The photo as the query at that place of a block sees it: the time it took is the first one's. */
+export function seenAt(at: number, seen: SeenPhoto | undefined): SeenPhoto | undefined {
+  return seen && { ...seen, fresh: seen.fresh && at === 0 };
+}
+
 /** What a request holds for refiners that look further than the boxes. */
 export type FurtherSight = Pick<RefineRequest, 'turn' | 'encodePhoto' | 'crops'>;
 
