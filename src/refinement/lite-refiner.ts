@@ -15,7 +15,8 @@ import {
 } from './policy-batch.js';
 import type { PolicySettings } from './policy-inputs.js';
 import type { Refinement, RefineRequest, Refiner } from './refiner.js';
-import { createScorerRefiner } from './scorer-refiner.js';
+import { scoredScene } from './scored-scene.js';
+import { refineScored } from './scorer-refiner.js';
 
 /** What a trained refiner knows beside its weights. */
 export interface LiteKnowledge {
@@ -69,7 +70,6 @@ export function createLiteRefiner(
     while (waiting.length > 0) await answerTogether(waiting.splice(0), knowledge, runPolicy);
     working = false;
   };
-  const scorer = createScorerRefiner();
   const known = new Set(knowledge.tools);
   const taught = new Set(knowledge.constructs);
   const clues = new Set(knowledge.clues);
@@ -77,13 +77,11 @@ export function createLiteRefiner(
     !candidates.some(({ tool }) => known.has(tool)) ||
     constructsOf(parseExpression(query)).some((construct) => !taught.has(construct));
   const ask = async (request: RefineRequest): Promise<Refinement> => {
-    if (isNew(request)) {
-      return (await scorer.refine([request]))[0]!;
-    }
+    if (isNew(request)) return refineScored(request, scoredScene(request));
     const prepared = await prepare(request, knowledge);
     if (holdsUntold(prepared, clues)) {
-      const [plain] = await scorer.refine([request]);
-      if (plain!.answer.decision === 'correct') return plain!;
+      const plain = refineScored(request, prepared.draft.scene);
+      if (plain.answer.decision === 'correct') return plain;
     }
     return new Promise((resolve, reject) => {
       waiting.push({ prepared, resolve, reject });

@@ -1,12 +1,12 @@
 import { iouXyxy } from '../geometry/overlap.js';
-import { type Expression, parseExpression } from '../language/expression.js';
+import type { Expression } from '../language/expression.js';
 import { fusedBox } from './box-fusion.js';
 import { boxPlausibility } from './box-plausibility.js';
 import type { Scene } from './clue.js';
-import { grounders } from './grounder.js';
 import { describeChoice } from './rationale.js';
 import type { Answer, Candidate, Refinement, RefineRequest, Refiner, Thought } from './refiner.js';
-import { type ScoredThing, type Scores, scoreThings, withVotes } from './transparent-scorer.js';
+import { type ScoredScene, scoredScene } from './scored-scene.js';
+import type { ScoredThing, Scores } from './transparent-scorer.js';
 
 /** The tool's box and a thing overlap this much (IoU) where they are the same object. */
 const SAME_OBJECT_IOU = 0.5;
@@ -93,17 +93,12 @@ function rethink(
   return correct(best, `another object than the tool's, ${compared}: ${reason}`, scene);
 }
 
-function refineOne(request: RefineRequest): Refinement {
-  const expression = parseExpression(request.query);
-  const { candidates, image, evidence, toolName } = request;
-  const asked = grounders(request.query, candidates);
-  const scene: Scene = { candidates, image, grounders: asked, ...(evidence && { evidence }) };
-  const byWords = scoreThings(expression, scene);
-  const others = new Set([...asked].filter((tool) => tool !== toolName));
-  const blind = withVotes(byWords, scene, others);
+/** The answer of the refiner that needs no training, for a request that is scored. */
+export function refineScored(request: RefineRequest, scene: ScoredScene): Refinement {
+  const { expression, image, blind, heard } = scene;
   const best = blind.things[0];
   if (best === undefined) return nothingFound(expression);
-  const answer = rethink(request, expression, withVotes(byWords, scene, asked), scene);
+  const answer = rethink(request, expression, heard, scene);
   const { boxXyxy } = answer;
   return {
     think: thought(expression, blind, best),
@@ -124,7 +119,7 @@ export function createScorerRefiner(): Refiner {
     async refine(requests, signal) {
       return requests.map((request) => {
         signal?.throwIfAborted();
-        return refineOne(request);
+        return refineScored(request, scoredScene(request));
       });
     },
   };

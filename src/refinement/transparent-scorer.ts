@@ -50,12 +50,17 @@ export interface Scores {
   readonly things: readonly ScoredThing[];
 }
 
-/** The thing that each candidate shows; a box that cannot be of the kind shows none. */
-export function thingByMember({ things }: Scores): ReadonlyMap<number, ScoredThing> {
+const MEMBERS = new WeakMap<Scores, ReadonlyMap<number, ScoredThing>>();
+
+/** The thing that each candidate shows; a box that cannot be of the kind shows none. Kept with the scores. */
+export function thingByMember(scores: Scores): ReadonlyMap<number, ScoredThing> {
+  const known = MEMBERS.get(scores);
+  if (known) return known;
   const found = new Map<number, ScoredThing>();
-  for (const thing of things) {
+  for (const thing of scores.things) {
     for (const member of thing.clue.thing.members) found.set(member, thing);
   }
+  MEMBERS.set(scores, found);
   return found;
 }
 
