@@ -2,6 +2,7 @@ import { classesOf } from '../formats/detector-labels.js';
 import { cxcywhToXyxy, scaleXyxy } from '../geometry/box.js';
 import type { DetectorFamily } from './family.js';
 import { cxcywhAt, headOfPhoto, headsFor, mismatch, outputsFor } from './heads.js';
+import { sigmoid } from './logistic.js';
 import { packRasters } from './packing.js';
 import { finishProposals, type Proposal, proposeCell } from './proposal.js';
 
@@ -50,7 +51,7 @@ export const detr: DetectorFamily = {
 };
 
 function sigmoidOf(logits: Float32Array, scores: Float32Array): void {
-  for (let i = 0; i < logits.length; i++) scores[i] = 1 / (1 + Math.exp(-logits[i]!));
+  for (let i = 0; i < logits.length; i++) scores[i] = sigmoid(logits[i]!);
 }
 
 /** The softmax of the best class that is an object; all others are zero. */

@@ -1,6 +1,7 @@
 import { cxcywhToXyxy, scaleXyxy } from '../geometry/box.js';
 import { rasterSize } from '../geometry/letterbox.js';
 import { cxcywhAt, headOfPhoto, headsFor, mismatch, outputsFor } from './heads.js';
+import { sigmoid } from './logistic.js';
 import { packRasters } from './packing.js';
 import type { TokenizedPrompt, Word } from './prompt.js';
 import { packPrompts } from './prompt-packing.js';
@@ -114,8 +115,4 @@ function wordScore({ start, end }: Word, scores: Float32Array): number {
 /** Not a number counts as 0. */
 function highest(scores: Float32Array): number {
   return scores.reduce((best, score) => (score > best ? score : best), 0);
-}
-
-function sigmoid(logit: number): number {
-  return 1 / (1 + Math.exp(-logit));
 }

@@ -1,5 +1,6 @@
 import { cxcywhToXyxy, scaleXyxy } from '../geometry/box.js';
 import { cxcywhAt, headsFor, outputsFor } from './heads.js';
+import { sigmoid } from './logistic.js';
 import { packRasters } from './packing.js';
 import { packPrompts } from './prompt-packing.js';
 import type { PromptedFamily } from './prompted-family.js';
@@ -31,7 +32,7 @@ export const owl: PromptedFamily = {
     return prompts.map(({ phrases }, column) => {
       const proposals: Proposal[] = [];
       for (let patch = 0; patch < patches; patch++) {
-        const score = 1 / (1 + Math.exp(-logits!.data[patch * columns + column]!));
+        const score = sigmoid(logits!.data[patch * columns + column]!);
         // Not a number is below any score.
         if (!(score >= options.minScore)) continue;
         const box = cxcywhAt(boxes!.data, patch * 4);

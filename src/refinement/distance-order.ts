@@ -1,3 +1,4 @@
+import { sigmoid } from '../detection/logistic.js';
 import type { BoxXyxy, ImageSize } from '../geometry/box.js';
 import type { Thing } from './thing.js';
 
@@ -8,8 +9,6 @@ const CENTRES = 0.25;
 
 /** Nobody means one of more; it keeps the work on a thousand boxes small. */
 const MOST_LANDMARKS = 16;
-
-const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
 
 /** Empty space between two boxes and, less, what lies between their centres, as a share of the photo's diagonal. */
 function distance(a: BoxXyxy, b: BoxXyxy, { width, height }: ImageSize): number {

@@ -1,3 +1,4 @@
+import { sigmoid } from '../detection/logistic.js';
 import type { Expression } from '../language/expression.js';
 import type { MatchScale } from './crop-match.js';
 
@@ -74,7 +75,7 @@ function matchNumbers(
     Math.max(Math.log(share), LOG_FLOOR) / 9,
     1 / (1 + better),
     better === 0 ? 1 : 0,
-    bias === null ? 0 : 1 / (1 + Math.exp(-(scale * own + bias))),
+    bias === null ? 0 : sigmoid(scale * own + bias),
   ];
 }
 

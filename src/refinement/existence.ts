@@ -1,4 +1,5 @@
 import type { ScoreCalibration } from '../detection/calibration.js';
+import { sigmoid } from '../detection/logistic.js';
 import { areaXyxy, type ImageSize } from '../geometry/box.js';
 import type { Candidate } from './refiner.js';
 
@@ -12,8 +13,6 @@ const CENTERNET: ScoreCalibration = { intercept: 3.26, score: 2.55, area: 0.37 }
 const WITHOUT_SCORE = 0.7;
 const SMALLEST_SHARE = 1e-4;
 const EDGE = 1e-3;
-
-const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
 
 /** Chance that a candidate is a real thing of its label, 0..1. A score that nothing is known of counts like CenterNet's. */
 export function existence(

@@ -4,6 +4,7 @@ import { iouXyxy } from '../geometry/overlap.js';
 import { boxGeometry } from './box-geometry.js';
 import { BoxMemo } from './box-memo.js';
 import { FEATURE_NAMES } from './candidate-features.js';
+import { flag } from './feature-flag.js';
 import type { LiteProposal } from './lite-proposal.js';
 import type { LiteScene } from './lite-scene.js';
 import { pooledFeatures } from './pooled-features.js';
@@ -71,8 +72,6 @@ export const MIRRORED = {
 
 /** What a box loses in log-odds for not being the best of its object. */
 const DUPLICATE_LOSS = 1.5;
-
-const flag = (holds: boolean): number => (holds ? 1 : 0);
 
 /** Whether a clue is known of any of `count` boxes, from the rows of {@link proposalRows}, whatever stands behind them. */
 export function clueIsKnown(

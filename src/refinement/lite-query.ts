@@ -1,5 +1,6 @@
 import type { Expression, RelationKind } from '../language/expression.js';
 import type { Scene } from './clue.js';
+import { flag } from './feature-flag.js';
 import type { Scores } from './transparent-scorer.js';
 
 const ENDS = [
@@ -34,8 +35,6 @@ const RELATIONS: readonly RelationKind[] = [
 
 /** Numbers a query. */
 export const QUERY_FEATURES = 15 + ENDS.length + RELATIONS.length;
-
-const flag = (holds: boolean): number => (holds ? 1 : 0);
 
 /** What the words ask for and how clear the scene is, [{@link QUERY_FEATURES}], each about 0..1. */
 export function queryFeatures(expression: Expression, scene: Scene, scores: Scores): Float32Array {

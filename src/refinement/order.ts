@@ -1,3 +1,4 @@
+import { sigmoid } from '../detection/logistic.js';
 import type { BoxXyxy, ImageSize } from '../geometry/box.js';
 import type { Selector, SelectorAxis } from '../language/expression.js';
 import type { Thing } from './thing.js';
@@ -28,8 +29,6 @@ function placeOn(axis: SelectorAxis, box: BoxXyxy, image: ImageSize): number {
 
 /** What is left of the chance of a thing that is alone of its kind: "the left lion" where there is one lion. */
 const ALONE = 1e-4;
-
-const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
 
 /** Nobody counts further; it keeps the work on a thousand boxes small. */
 const MOST_COUNTED = 16;

@@ -1,3 +1,4 @@
+import { sigmoid } from '../detection/logistic.js';
 import type { BoxXyxy, ImageSize } from '../geometry/box.js';
 import type { Posture } from '../language/posture.js';
 
@@ -7,8 +8,6 @@ import type { Posture } from '../language/posture.js';
  */
 const UPRIGHT = { from: Math.log(1.85), spread: 0.35 };
 const LYING = { below: Math.log(1), spread: 0.25 };
-
-const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
 
 /** Closer to the border of the photo than this share of it, a box may be cut off there. */
 const BORDER = 0.01;

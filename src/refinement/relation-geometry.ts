@@ -1,3 +1,4 @@
+import { sigmoid } from '../detection/logistic.js';
 import type { BoxXyxy } from '../geometry/box.js';
 import { intersectionXyxy, shareInsideXyxy } from '../geometry/overlap.js';
 import type { RelationKind } from '../language/expression.js';
@@ -9,8 +10,6 @@ const width = (box: BoxXyxy) => Math.max(box.x2 - box.x1, 1);
 const height = (box: BoxXyxy) => Math.max(box.y2 - box.y1, 1);
 const centreX = (box: BoxXyxy) => (box.x1 + box.x2) / 2;
 const centreY = (box: BoxXyxy) => (box.y1 + box.y2) / 2;
-const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
-
 /** Empty space between two boxes over their mean size; 0 where they touch or overlap. */
 function gap(a: BoxXyxy, b: BoxXyxy): number {
   const dx = Math.max(0, Math.max(a.x1, b.x1) - Math.min(a.x2, b.x2));

@@ -1,5 +1,6 @@
 import type { BoxXyxy } from '../geometry/box.js';
 import { iouXyxy } from '../geometry/overlap.js';
+import { flag } from './feature-flag.js';
 import type { LiteProposal } from './lite-proposal.js';
 import type { LiteScene } from './lite-scene.js';
 import type { ScoredThing } from './transparent-scorer.js';
@@ -14,7 +15,6 @@ export const LOG_FLOOR = -9;
 export const logShare = (share: number): number =>
   Math.max(Math.log(Math.max(share, 1e-9)), LOG_FLOOR);
 
-const flag = (holds: boolean): number => (holds ? 1 : 0);
 const logit = (score: number): number => {
   const p = Math.min(Math.max(score, 1e-3), 1 - 1e-3);
   return Math.log(p / (1 - p)) / 5;

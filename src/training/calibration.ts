@@ -1,3 +1,4 @@
+import { sigmoid } from '../detection/logistic.js';
 /** Log-odds are multiplied by `scale` and shifted by `offset` before they become a probability. */
 export interface Calibration {
   readonly scale: number;
@@ -22,7 +23,7 @@ export function fitCalibration(logOdds: ArrayLike<number>, right: ArrayLike<bool
     const curvature = [PRIOR, 0, PRIOR] as [number, number, number];
     for (let i = 0; i < logOdds.length; i++) {
       const x = logOdds[i]!;
-      const p = 1 / (1 + Math.exp(-(scale * x + offset)));
+      const p = sigmoid(scale * x + offset);
       const miss = p - (right[i] ? 1 : 0);
       gradient[0] += miss * x;
       gradient[1] += miss;
