@@ -42,8 +42,6 @@ export class AppendFile {
   readonly keptBytes: number;
   /** Bytes of a torn last line that were removed on opening. */
   readonly cutBytes: number;
-  /** End of the last line that is written whole. */
-  #end: number;
   #waiting: Buffer[] = [];
   #waitingBytes = 0;
   #writing: Promise<void> | undefined;
@@ -60,7 +58,6 @@ export class AppendFile {
     this.#handle = handle;
     this.keptBytes = keptBytes;
     this.cutBytes = cutBytes;
-    this.#end = keptBytes;
   }
 
   /** Time that writes took, milliseconds. */
@@ -121,17 +118,21 @@ export class AppendFile {
         const start = performance.now();
         await this.#handle.appendFile(batch);
         this.#busyMs += performance.now() - start;
-        this.#end += batch.length;
       }
     } catch (thrown) {
       this.#failure = thrown;
       this.#waiting = [];
       this.#waitingBytes = 0;
-      // A full disk takes part of a batch: what is left behind must not look like a line.
-      await this.#handle.truncate(this.#end).catch(() => undefined);
+      await this.#cutTornLine().catch(() => undefined);
     } finally {
       this.#writing = undefined;
     }
+  }
+
+  /** A full disk takes part of a batch: whole lines of it stay, and what is left behind must not look like one. */
+  async #cutTornLine(): Promise<void> {
+    const { size } = await this.#handle.stat();
+    await this.#handle.truncate(await endOfLastLine(this.#handle, size));
   }
 
   #throwFailure(): void {

@@ -1,8 +1,9 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { lockOutput } from '../../src/io/output-lock.js';
+import { canMount, SmallDisk } from '../support/faults.js';
 import { freshFolder, jsonLines, photoFolder, vgr } from '../support/vgr.js';
 
 const CPU = ['--device', 'cpu'];
@@ -22,14 +23,6 @@ function queriesOver(folder: string, count: number): string {
   });
   writeFileSync(path, `${lines.join('\n')}\n`);
   return path;
-}
-
-/** Whether this machine lets a test make a small disk of its own. */
-function canMount(): boolean {
-  if (process.platform !== 'linux' || process.getuid?.() !== 0) return false;
-  const folder = freshFolder();
-  const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=16k', 'tmpfs', folder]);
-  return mounted.status === 0 && spawnSync('umount', [folder]).status === 0;
 }
 
 describe('vgr refine', () => {
@@ -316,16 +309,16 @@ describe('an output folder', () => {
 
   it.runIf(canMount())('keeps what was done when the disk is full', async () => {
     const folder = await photoFolder(30);
-    const output = freshFolder();
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', output]);
+    const disk = new SmallDisk(64);
     try {
+      const { folder: output } = disk;
       const args = ['refine', folder, '--queries', queriesOver(folder, 600), '--output', output];
       const { code, stderr } = await vgr([...args, ...CPU]);
       expect(code).toBe(3);
       expect(stderr).toMatch(/error: .*no space/);
-      expect(readFileSync(join(output, 'results.jsonl'), 'utf8').length).toBeGreaterThan(1000);
+      expect(linesOf(join(output, 'results.jsonl')).length).toBeGreaterThan(10);
     } finally {
-      execFileSync('umount', [output]);
+      disk.remove();
     }
   });
 

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
+import { openAppendFile } from '../../src/io/append-file.js';
 import { startChatServer } from '../support/chat-server.js';
 import {
   canMount,
@@ -62,6 +63,18 @@ describe.runIf(canMount())('a full disk', () => {
       expect(outputBytes(output)).toEqual(expected);
     }
   }, 120_000);
+
+  it('keeps the whole lines of a batch that is larger than the room there is', async () => {
+    const disk = smallDisk(64);
+    const file = join(disk.folder, 'results.jsonl');
+    const journal = await openAppendFile(file);
+    for (let i = 0; i < 1000; i++) await journal.append(`${`line ${i}`.padEnd(99)}\n`);
+    await expect(journal.close()).rejects.toMatchObject({ code: 'DISK_FULL' });
+    const kept = readFileSync(file, 'utf8').split('\n');
+    expect(kept.pop()).toBe('');
+    expect(kept.map((line) => line.trimEnd())).toEqual(kept.map((_, i) => `line ${i}`));
+    expect(kept.length).toBe(Math.floor((64 * 1024) / 100));
+  });
 
   it('with room for nothing at all leaves no lock behind', async () => {
     const disk = smallDisk(64);
