@@ -99,7 +99,9 @@ export class ChatClient {
       this.#ledger.countCached();
       return cached;
     }
-    const reply = await this.#slots.run(() => this.#persist(body, request));
+    // Who has begun comes first: a server that goes away then leaves few conversations half done.
+    const urgent = request.messages.length > 1;
+    const reply = await this.#slots.run(() => this.#persist(body, request), { urgent });
     await cache?.put(key, reply);
     return reply;
   }

@@ -1,5 +1,6 @@
-/** Lets a bounded number of tasks work at a time; the others wait in the order in which they came. */
+/** Lets a bounded number of tasks work at a time; the others wait in the order in which they came, the urgent before the rest. */
 export class Gate {
+  readonly #urgent: (() => void)[] = [];
   readonly #waiting: (() => void)[] = [];
   #free: number;
 
@@ -7,14 +8,15 @@ export class Gate {
     this.#free = width;
   }
 
-  async run<T>(task: () => Promise<T>): Promise<T> {
+  async run<T>(task: () => Promise<T>, { urgent = false } = {}): Promise<T> {
+    const line = urgent ? this.#urgent : this.#waiting;
     if (this.#free > 0) this.#free -= 1;
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    else await new Promise<void>((resolve) => line.push(resolve));
     try {
       return await task();
     } finally {
       // The place goes from hand to hand, so that nobody who comes late gets in between.
-      const next = this.#waiting.shift();
+      const next = this.#urgent.shift() ?? this.#waiting.shift();
       if (next) next();
       else this.#free += 1;
     }

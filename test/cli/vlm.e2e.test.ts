@@ -189,6 +189,7 @@ describe('refine --refiner vlm', () => {
     expect(first.stderr).toContain('no answer in 2 attempts');
     const journal = readFileSync(join(output, 'results.jsonl'), 'utf8');
     const done = journal.split('\n').length - 1;
+    // Who has begun comes first: some 18 of 40 turns that were answered.
     expect(done).toBeGreaterThan(5);
     expect(journal).not.toContain('"error"');
     expect(summary(output)).toMatchObject({

@@ -135,4 +135,19 @@ describe('Gate', () => {
       'fulfilled',
     ]);
   });
+
+  it('lets the urgent through before the rest', async () => {
+    const gate = new Gate(1);
+    const log: string[] = [];
+    const task = (name: string, urgent: boolean) =>
+      gate.run(async () => void log.push(name), { urgent });
+    await Promise.all([
+      task('a', false),
+      task('b', false),
+      task('c', true),
+      task('d', false),
+      task('e', true),
+    ]);
+    expect(log).toEqual(['a', 'c', 'e', 'b', 'd']);
+  });
 });
