@@ -21,6 +21,7 @@ export class CandidateTable {
   #labels: ReadonlySet<string> | undefined;
   #existences: Float64Array | undefined;
   #places: Uint32Array | undefined;
+  #byScore: Uint32Array | undefined;
 
   private constructor(candidates: readonly Candidate[], image: ImageSize) {
     this.#candidates = candidates;
@@ -53,10 +54,17 @@ export class CandidateTable {
 
   /** Labels of all candidates that have one. */
   get labels(): ReadonlySet<string> {
-    this.#labels ??= new Set(
-      this.#candidates.flatMap(({ label }) => (label === undefined ? [] : [label])),
-    );
+    this.#labels ??= labelsOf(this.#candidates);
     return this.#labels;
+  }
+
+  /** Places in the list, the highest score first; a candidate without a score counts as sure. */
+  get byScore(): Uint32Array {
+    const score = (at: number): number => this.#candidates[at]!.score ?? 1;
+    this.#byScore ??= Uint32Array.from(this.#candidates.keys()).sort(
+      (a, b) => score(b) - score(a) || a - b,
+    );
+    return this.#byScore;
   }
 
   /** {@link partShare} of a candidate. */
@@ -78,6 +86,13 @@ export class CandidateTable {
     this.#places ??= placesOf(this.#candidates);
     return this.#places;
   }
+}
+
+/** Labels of those that have one. */
+export function labelsOf(candidates: readonly Candidate[]): ReadonlySet<string> {
+  const labels = new Set<string>();
+  for (const { label } of candidates) if (label !== undefined) labels.add(label);
+  return labels;
 }
 
 function placesOf(candidates: readonly Candidate[]): Uint32Array {

@@ -57,8 +57,8 @@ export interface LiteDraft {
 /** The numbers of a request. `tools`: those that the refiner was trained with, by slot. */
 export function liteDraft(request: RefineRequest, tools: readonly string[]): LiteDraft {
   const scene = liteScene(request, tools);
-  const { candidates, tool, image } = request;
-  const proposals = liteProposals(candidates, tool, scene.blind, scene.grounders);
+  const { tool, image } = request;
+  const proposals = liteProposals(scene, tool);
   return {
     scene,
     proposals,

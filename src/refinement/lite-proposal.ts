@@ -2,6 +2,7 @@ import type { BoxXyxy } from '../geometry/box.js';
 import { iouXyxy } from '../geometry/overlap.js';
 import { fusedBox } from './box-fusion.js';
 import { BoxMemo } from './box-memo.js';
+import type { LiteScene } from './lite-scene.js';
 import type { Candidate } from './refiner.js';
 import type { Scores } from './transparent-scorer.js';
 
@@ -16,6 +17,9 @@ export interface LiteProposal {
   /** Whether the tool's answer took part in it, so that think may not see it. */
   readonly fromTool: boolean;
 }
+
+/** Where boxes are proposed from. */
+type ProposalScene = Pick<LiteScene, 'candidates' | 'blind' | 'grounders' | 'table'>;
 
 /** Most boxes that the policy weighs. */
 export const PROPOSAL_LIMIT = 32;
@@ -34,17 +38,16 @@ const REBUILT_THINGS = 4;
 /**
  * The boxes that the policy weighs, at most {@link PROPOSAL_LIMIT}: the tool's answer, the first box of every tool, then
  * in turn the next box by belief (the best box of each thing before its duplicates) and the next by score; at the end boxes
- * rebuilt from those that agree, if they differ from all others. `scores` are those of the scene without the tool's vote.
+ * rebuilt from those that agree, if they differ from all others. Belief is that without the tool's vote.
  */
 export function liteProposals(
-  candidates: readonly Candidate[],
+  { candidates, blind: scores, grounders, table }: ProposalScene,
   tool: Candidate | null,
-  scores: Scores,
-  grounders: ReadonlySet<string>,
 ): readonly LiteProposal[] {
   const toolAt = tool === null ? -1 : candidates.indexOf(tool);
   const rebuilt = rebuiltBoxes(candidates, tool, scores, grounders);
-  const listed = listedFirst(candidates, toolAt, scores, PROPOSAL_LIMIT - rebuilt.length);
+  const scene = { candidates, scores, byScore: table.byScore };
+  const listed = listedFirst(scene, toolAt, PROPOSAL_LIMIT - rebuilt.length);
   const own = listed.map(
     (source): LiteProposal => ({
       boxXyxy: candidates[source]!.boxXyxy,
@@ -63,25 +66,29 @@ export function liteProposals(
   return [...own, ...fresh];
 }
 
+interface ListedScene {
+  readonly candidates: readonly Candidate[];
+  readonly scores: Scores;
+  /** See `CandidateTable.byScore`. */
+  readonly byScore: Uint32Array;
+}
+
 function listedFirst(
-  candidates: readonly Candidate[],
+  { candidates, scores, byScore }: ListedScene,
   toolAt: number,
-  scores: Scores,
   limit: number,
 ): readonly number[] {
   const believed = [
     ...scores.things.map(({ clue }) => clue.thing.members[0]!),
     ...scores.things.flatMap(({ clue }) => clue.thing.members.slice(1)),
   ];
-  const scored = candidates
-    .map((_, at) => at)
-    .sort((a, b) => (candidates[b]!.score ?? 1) - (candidates[a]!.score ?? 1) || a - b);
   const firsts = candidates.flatMap(({ rank }, at) => (rank === 0 ? [at] : []));
   const chosen = new Set<number>([...(toolAt < 0 ? [] : [toolAt]), ...firsts]);
   for (let turn = 0; turn < candidates.length; turn++) {
-    for (const next of [believed[turn], scored[turn]]) {
-      if (next !== undefined) chosen.add(next);
-    }
+    const next = believed[turn];
+    if (next !== undefined) chosen.add(next);
+    chosen.add(byScore[turn]!);
+    if (chosen.size >= limit) break;
   }
   return [...chosen].slice(0, limit);
 }

@@ -1,8 +1,10 @@
 import type { BoxXyxy } from '../geometry/box.js';
 import { iouXyxy } from '../geometry/overlap.js';
+import { BoxMemo } from './box-memo.js';
 import { flag } from './feature-flag.js';
 import type { LiteProposal } from './lite-proposal.js';
 import type { LiteScene } from './lite-scene.js';
+import type { Candidate } from './refiner.js';
 import type { ScoredThing } from './transparent-scorer.js';
 
 /** Numbers of {@link standingsIn} a box. */
@@ -30,7 +32,7 @@ export type StandingOf = (
 ) => readonly number[];
 
 /** Likely neighbours to each side, larger and smaller ones, rank, share of belief, duplicates. */
-export function standingsIn({ blind, candidates, table }: LiteScene): StandingOf {
+export function standingsIn({ blind, candidates }: LiteScene): StandingOf {
   const { things } = blind;
   const likeliest = things.reduce((most, { clue }) => Math.max(most, clue.thing.chance), 1e-6);
   const placed = things.map((of): PlacedThing => {
@@ -38,14 +40,11 @@ export function standingsIn({ blind, candidates, table }: LiteScene): StandingOf
     return { of, chance, ...placeOf(boxXyxy) };
   });
   const topShare = logShare(things[0]?.share ?? 1);
-  return ({ boxXyxy, source, origin }, thing) => {
+  return ({ boxXyxy, source }, thing) => {
     const candidate = candidates[source]!;
     const rank = thing === undefined ? things.length : things.indexOf(thing);
     const share = logShare(thing?.share ?? 0);
-    const overlap = (at: number): number =>
-      origin === 'listed' ? table.overlap(source, at) : iouXyxy(boxXyxy, candidates[at]!.boxXyxy);
-    const alike = candidates.filter((_, at) => overlap(at) > ALIKE_IOU);
-    const scores = alike.map(({ score }) => score ?? 0);
+    const crowd = CROWDS.of(candidates, boxXyxy, () => crowdAt(boxXyxy, candidates));
     return [
       ...neighbours(boxXyxy, thing, placed).map((chances) => Math.tanh(chances / 2)),
       1 / (1 + rank),
@@ -54,12 +53,34 @@ export function standingsIn({ blind, candidates, table }: LiteScene): StandingOf
       (share - topShare) / 9,
       (thing?.clue.thing.chance ?? 0) / likeliest,
       candidate.score === undefined ? 0 : logit(candidate.score),
-      Math.tanh(alike.length / 4),
-      Math.tanh(scores.reduce((sum, score) => sum + score, 0)),
-      flag(scores.every((score) => score <= (candidate.score ?? 0))),
+      Math.tanh(crowd.count / 4),
+      Math.tanh(crowd.scores),
+      flag(crowd.highest <= (candidate.score ?? 0)),
       flag(candidate.label === 'person'),
     ];
   };
+}
+
+/** Candidates that show what a box shows. */
+interface Crowd {
+  readonly count: number;
+  /** Sum of their scores. */
+  readonly scores: number;
+  readonly highest: number;
+}
+
+const CROWDS = new BoxMemo<readonly Candidate[], Crowd>();
+
+function crowdAt(boxXyxy: BoxXyxy, candidates: readonly Candidate[]): Crowd {
+  let [count, scores, highest] = [0, 0, -Infinity];
+  for (const other of candidates) {
+    if (iouXyxy(boxXyxy, other.boxXyxy) <= ALIKE_IOU) continue;
+    const score = other.score ?? 0;
+    count += 1;
+    scores += score;
+    highest = Math.max(highest, score);
+  }
+  return { count, scores, highest };
 }
 
 /** Sums of the chances of other things: left, right, above, below, larger, smaller. */

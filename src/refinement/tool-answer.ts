@@ -1,5 +1,6 @@
 import { denotationsOf } from '../language/denotation.js';
 import { type Expression, parseExpression } from '../language/expression.js';
+import { labelsOf } from './candidate-table.js';
 import type { Candidate } from './refiner.js';
 
 /** Weights closer than this are the same choice among labels: "glass" is a cup as much as a wine glass. */
@@ -24,8 +25,8 @@ export function toolAnswer(
   candidates: readonly Candidate[],
 ): Candidate | null {
   const expression = typeof query === 'string' ? parseExpression(query) : query;
-  const labels = new Set(candidates.flatMap(({ label }) => (label === undefined ? [] : [label])));
-  const denoted = denotationsOf(expression, labels);
+  const denoted = denotationsOf(expression, labelsOf(candidates));
+  if (denoted.size === 0) return best(candidates);
   const weight = ({ label }: Candidate) =>
     label === undefined ? 0 : (denoted.get(label)?.weight ?? 0);
   const top = candidates.reduce((most, candidate) => Math.max(most, weight(candidate)), 0);
