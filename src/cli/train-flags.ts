@@ -81,11 +81,18 @@ export const trainingFlags = {
     helpGroup: group,
   })(),
   members: Flags.integer({
-    summary: 'networks whose answers are averaged in one file',
+    summary: 'networks that are trained, and then teach one together',
     env: 'VGR_MEMBERS',
     default: LITE_DEFAULTS.members,
     min: 1,
     max: 16,
+    helpGroup: group,
+  }),
+  'distillation-epochs': Flags.integer({
+    summary: 'epochs in which the members teach; 0: all go into the file, and their mean answers',
+    env: 'VGR_DISTILLATION_EPOCHS',
+    default: LITE_DEFAULTS.distillationEpochs,
+    min: 0,
     helpGroup: group,
   }),
   width: Flags.integer({

@@ -35,20 +35,20 @@ export interface MemberOptions {
   readonly signal: AbortSignal;
 }
 
-/** All members, trained. */
+/** What goes into the file: the one network that the members taught, or all of them. */
 export interface Trained {
-  readonly members: readonly ParameterSet[];
-  /** What each member says of each validation query. */
+  readonly networks: readonly ParameterSet[];
+  /** Members that were trained. */
+  readonly members: number;
+  /** What each network says of each validation query. */
   readonly readings: readonly (readonly PolicyReading[])[];
   /** sha256 of all numbers that were learned from. */
   readonly dataKey: string;
 }
 
-/** Margin while training; the one of the refiner is chosen at the end. */
-const MARGIN = 1.05;
-
 /**
- * Trains the members one after another, each with a checkpoint after every epoch.
+ * Trains the members one after another, then the network that they teach, each with a checkpoint after every epoch. A member
+ * alone has nothing to teach that it does not answer itself.
  * @throws VgrError TRAINING_DIVERGED; the last checkpoint stays
  * @returns undefined where the run was told to stop
  */
@@ -59,16 +59,27 @@ export async function trainMembers(
   const dataKey = keyOfLessons(lessons);
   const curve: CurvePoint[] = [];
   const members: ParameterSet[] = [];
-  const readings: (readonly PolicyReading[])[] = [];
   const count = lessons.initial?.length ?? options.flags.members;
   for (let member = 0; member < count; member++) {
-    const state = await trainMember(lessons, options, { member, dataKey, curve });
+    const initial = lessons.initial?.[member];
+    const place = { member, dataKey, curve, ...(initial && { initial }) };
+    const state = await trainNetwork(lessons, options, place);
     if (state === undefined) return undefined;
     members.push(state.best.values);
-    readings.push(await readAll(lessons, options, member, state.best.values));
   }
-  return { members, readings, dataKey };
+  let networks: readonly ParameterSet[] = members;
+  if (count > 1 && options.flags['distillation-epochs'] > 0) {
+    const place = { member: count, dataKey, curve, initial: members[0]!, teachers: members };
+    const student = await trainNetwork(lessons, options, place);
+    if (student === undefined) return undefined;
+    networks = [student.best.values];
+  }
+  const readings = await readAll(lessons, options, networks);
+  return { networks, members: count, readings, dataKey };
 }
+
+/** Margin while training; the one of the refiner is chosen at the end. */
+const MARGIN = 1.05;
 
 /** Accuracy, among equals the mean overlap; what the tool loses beyond what is allowed counts against it. */
 function rate({ accuracy, meanOverlap, lost }: Validation): number {
@@ -78,29 +89,50 @@ function rate({ accuracy, meanOverlap, lost }: Validation): number {
 interface Place {
   readonly member: number;
   readonly dataKey: string;
-  /** Grows with each epoch of each member. */
+  /** Grows with each epoch of each network. */
   readonly curve: CurvePoint[];
+  /** Values to start from, in place of drawn ones. */
+  readonly initial?: ParameterSet;
+  /** Networks to learn from, in place of the ground truth. */
+  readonly teachers?: readonly ParameterSet[];
 }
 
-async function trainMember(
+async function trainNetwork(
   lessons: Lessons,
   { flags, pool, folder, printer, signal }: MemberOptions,
-  { member, dataKey, curve }: Place,
+  { member, dataKey, curve, initial, teachers }: Place,
 ): Promise<TrainingState | undefined> {
-  const { policy, queries, validation, initial } = lessons;
+  const { policy, queries, validation } = lessons;
   const settings = memberSettings(flags, member);
   const parameters = policyParameters(policy);
-  const key = contentKey({ settings, policy, dataKey, initial: initial !== undefined });
+  const { distillation, ...learning } = settings;
+  // Members are the same whatever they teach.
+  const lesson = teachers ? { distillation, teachers: teachers.length } : {};
+  const key = contentKey({
+    ...{ learning, lesson, policy, dataKey },
+    continued: initial !== undefined,
+  });
   const earlier = await folder.checkpoint(member, key, parameters);
   const own: CurvePoint[] = [...(earlier?.curve ?? [])];
   const showAll = (): Promise<void> => folder.writeCurve([...curve, ...own]);
-  let state = earlier?.state ?? startState(parameters, settings.seed, initial?.[member]);
+  let state =
+    earlier?.state ??
+    startState(parameters, settings.seed, initial, teachers ? 'distillation' : 'warm-start');
   if (!earlier?.done) {
     const runtime = pooledRuntime(pool, `member-${member}`);
     const choose = refinerChoice(MARGIN);
     try {
       for await (const report of train(
-        { policy, settings, queries, validation, runtime, choose, rate },
+        {
+          policy,
+          settings,
+          queries,
+          validation,
+          runtime,
+          choose,
+          rate,
+          ...(teachers && { teachers }),
+        },
         state,
       )) {
         state = report.state;
@@ -158,24 +190,24 @@ function epochText(point: CurvePoint): string {
     point.accuracy === undefined
       ? ''
       : `  accuracy ${percent(point.accuracy)} % (tool ${percent(point.tool_accuracy)} %)  CCR ${percent(point.ccr)} %  lost ${percent(point.lost)} %  NSRI ${point.nsri?.toFixed(3)}`;
-  return `member ${point.member}  ${point.phase} ${point.epoch}${sampling}${validation}${point.improved ? '  *' : ''}`;
+  const network = point.phase === 'distillation' ? 'student' : `member ${point.member}`;
+  return `${network}  ${point.phase} ${point.epoch}${sampling}${validation}${point.improved ? '  *' : ''}`;
 }
 
 async function readAll(
   { policy, validation }: Lessons,
   { flags, pool }: MemberOptions,
-  member: number,
-  values: ParameterSet,
-): Promise<readonly PolicyReading[]> {
-  const settings = memberSettings(flags, member);
-  const graphs = new PolicyGraphs(pooledRuntime(pool, `reading-${member}`), {
+  networks: readonly ParameterSet[],
+): Promise<readonly (readonly PolicyReading[])[]> {
+  const settings = memberSettings(flags, 0);
+  const graphs = new PolicyGraphs(pooledRuntime(pool, 'reading'), {
     settings: policy,
     parameters: policyParameters(policy),
     clipRange: settings.clipRange,
     microBatch: settings.microBatch,
     words: wordBucket(validation),
   });
-  return graphs.read(values, validation);
+  return Promise.all(networks.map((values) => graphs.read(values, validation)));
 }
 
 /** Of every number that training sees. */

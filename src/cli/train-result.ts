@@ -48,7 +48,7 @@ export async function writeRefiner(trained: Trained, parts: RefinerParts): Promi
   const { margin, actions } = chooseMargin(validation, readings);
   const bytes = writeEnsemble({
     settings: lessons.policy,
-    members: trained.members,
+    members: trained.networks,
     calibration: calibrationOf(validation, readings, actions),
     metadata: { feature_version: String(FEATURE_VERSION) },
   });
@@ -56,7 +56,7 @@ export async function writeRefiner(trained: Trained, parts: RefinerParts): Promi
     schema: 1,
     kind: 'refiner',
     name: flags.name,
-    title: `Lite refiner, ${trained.members.length} networks, tools ${tools.join(', ')}`,
+    title: `Lite refiner, ${networksText(trained)}, tools ${tools.join(', ')}`,
     file: 'refiner.onnx',
     sha256: createHash('sha256').update(bytes).digest('hex'),
     bytes: bytes.length,
@@ -73,8 +73,8 @@ export async function writeRefiner(trained: Trained, parts: RefinerParts): Promi
     ...(encoder && { encoder }),
     policy: {
       ...sizes,
-      members: trained.members.length,
-      parameters: parameterCount(parameters) * trained.members.length,
+      members: trained.networks.length,
+      parameters: parameterCount(parameters) * trained.networks.length,
     },
     margin,
     vocabulary: [...vocabulary.words],
@@ -92,6 +92,11 @@ export async function writeRefiner(trained: Trained, parts: RefinerParts): Promi
   await folder.write('refiner.onnx', bytes);
   await folder.write('card.json', `${JSON.stringify(card, null, 2)}\n`);
   return card;
+}
+
+function networksText({ networks, members }: Trained): string {
+  if (networks.length < members) return `1 network taught by ${members}`;
+  return members === 1 ? '1 network' : `${members} networks`;
 }
 
 /** Within this, two overlaps are equal. */

@@ -11,6 +11,7 @@ export const LITE_DEFAULTS = {
   groupSize: 16,
   lr: 1e-3,
   members: 3,
+  distillationEpochs: 12,
   width: 48,
 } as const;
 
@@ -33,6 +34,7 @@ export interface TrainFlags extends InferenceFlags {
   readonly targets?: string | undefined;
   readonly 'supervised-weight'?: number | undefined;
   readonly members: number;
+  readonly 'distillation-epochs': number;
   readonly width: number;
   readonly seed: number;
   readonly patience: number;
@@ -78,7 +80,7 @@ function sharing(flags: TrainFlags): Pick<TrainingSettings, 'targetSharing' | 's
   };
 }
 
-/** How one member of the ensemble is trained. */
+/** How one member of the ensemble is trained, or the network that they teach: it comes after the last of them. */
 export function memberSettings(flags: TrainFlags, member: number): TrainingSettings {
   return {
     ...TRAINING_DEFAULTS,
@@ -90,6 +92,10 @@ export function memberSettings(flags: TrainFlags, member: number): TrainingSetti
       learningRate: flags['warm-start-lr'] ?? (flags.photos ? 5e-4 : 2e-3),
     },
     grpo: { ...TRAINING_DEFAULTS.grpo, epochs: flags.epochs, learningRate: flags.lr },
+    distillation: {
+      ...TRAINING_DEFAULTS.distillation,
+      epochs: flags['distillation-epochs'],
+    },
     groupSize: flags['group-size'],
     kl: flags.kl,
     reward: flags.reward as RewardKind,

@@ -4,7 +4,7 @@ import type { EpochReport } from './trainer.js';
 export interface CurvePoint {
   readonly type: 'epoch';
   readonly schema: 1;
-  /** Which network of the ensemble, from 1. */
+  /** Which network, from 1; the one that the members teach comes last. */
   readonly member: number;
   readonly phase: EpochReport['phase'];
   readonly epoch: number;

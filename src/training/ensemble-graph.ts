@@ -36,7 +36,7 @@ export function writeEnsemble({
     ),
   );
   const mean = (of: (member: readonly Expression[]) => Expression) =>
-    multiply(all.map(of).reduce(add), 1 / members.length);
+    all.length === 1 ? of(all[0]!) : multiply(all.map(of).reduce(add), 1 / all.length);
   const logOdds = mean((member) => member[2]!);
   return writeOnnxGraph({
     name: 'policy',

@@ -15,6 +15,8 @@ export interface TrainingSettings {
   readonly seed: number;
   readonly warmStart: PhaseSettings;
   readonly grpo: PhaseSettings;
+  /** Of a network that is taught by others; see `distillationEpoch`. */
+  readonly distillation: PhaseSettings;
   /** Queries a step. */
   readonly batch: number;
   /** Queries that go through a graph at once; a batch is cut into these, whatever the number of sessions. */
@@ -56,6 +58,7 @@ export const TRAINING_DEFAULTS: TrainingSettings = {
   seed: 1,
   warmStart: { epochs: 10, learningRate: 1e-3, schedule: 'cosine' },
   grpo: { epochs: 6, learningRate: 3e-4, schedule: 'cosine' },
+  distillation: { epochs: 12, learningRate: 2e-3, schedule: 'cosine' },
   batch: 64,
   microBatch: 16,
   groupSize: 8,

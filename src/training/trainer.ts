@@ -2,6 +2,7 @@ import type { PolicySettings } from '../refinement/policy-inputs.js';
 import type { Parameter } from '../tensor/expression.js';
 import type { ParameterSet } from './adamw.js';
 import { wordBucket } from './bucket.js';
+import { distillationEpoch } from './distillation.js';
 import { checkOverlaps, type TrainingExample, type TrainingQuery } from './example.js';
 import { grpoEpoch, type SamplingStatistics } from './grpo.js';
 import { freshLearner, Learner, type LearnerState } from './learner.js';
@@ -15,7 +16,8 @@ import { policyParameters } from './training-graph.js';
 import { type Choose, likeliest, type Validation, validate } from './validation.js';
 import { warmStartEpoch } from './warm-start.js';
 
-export type Phase = 'warm-start' | 'grpo';
+/** Learned from the ground truth: the warm start, then GRPO. Learned from other networks: distillation. */
+export type Phase = 'warm-start' | 'grpo' | 'distillation';
 
 /** Everything that training needs to go on, at the end of an epoch. */
 export interface TrainingState {
@@ -46,6 +48,8 @@ export interface TrainingSetup {
   /** Queries of other photos, unmirrored. With none, the last values count as the best. */
   readonly validation: readonly TrainingExample[];
   readonly runtime: TrainingRuntime;
+  /** Networks of the same sizes; needed for distillation. */
+  readonly teachers?: readonly ParameterSet[];
   /** How an answer is picked in validation. */
   readonly choose?: Choose;
   /** What is best: more is better. */
@@ -75,26 +79,27 @@ function accuracyFirst({ accuracy, meanOverlap }: Validation): number {
   return accuracy + 1e-3 * meanOverlap;
 }
 
-/** The state before the first epoch: values drawn from the seed, or those of an earlier training. */
+/** The state before the first epoch of a phase: values drawn from the seed, or those of an earlier training. */
 export function startState(
   parameters: readonly Parameter[],
   seed: number,
   initial?: ParameterSet,
+  phase: Phase = 'warm-start',
 ): TrainingState {
   const random = RandomStream.fromSeed(seed);
   const values = initial === undefined ? startValues(parameters, random) : copyValues(initial);
   return {
-    phase: 'warm-start',
+    phase,
     epoch: 0,
     learner: freshLearner(values, random.state),
     reference: values,
-    best: { values, phase: 'warm-start', epoch: 0 },
+    best: { values, phase, epoch: 0 },
     stale: 0,
   };
 }
 
 /**
- * Trains from a state to the end: first the warm start, then GRPO from its best values. Reports after each epoch with a
+ * Trains from a state to the end: the warm start, then GRPO from its best values; or distillation alone. Reports after each epoch with a
  * state that training can go on from; the same setup and state give the same reports, however often it is interrupted.
  * @throws {DivergenceError} when a loss is no number; the last report's state is the last good one
  * @throws {RangeError} when an example does not fit the policy
@@ -125,6 +130,13 @@ function enterGrpo({ best, learner }: TrainingState): TrainingState {
   };
 }
 
+/** Under which name the settings of a phase stand. */
+const SETTINGS = {
+  'warm-start': 'warmStart',
+  grpo: 'grpo',
+  distillation: 'distillation',
+} as const satisfies Readonly<Record<Phase, keyof TrainingSettings>>;
+
 interface EpochOutcome {
   readonly losses: LossValues;
   readonly sampling?: SamplingStatistics;
@@ -152,29 +164,38 @@ class TrainingRun {
     const { settings } = this.#setup;
     const patient = settings.patience === 0 || state.stale < settings.patience;
     const left = (phase: PhaseSettings) => state.epoch < phase.epochs && patient;
-    if (state.phase === 'grpo') return left(settings.grpo) ? 'grpo' : undefined;
+    if (state.phase !== 'warm-start')
+      return left(settings[SETTINGS[state.phase]]) ? state.phase : undefined;
     if (left(settings.warmStart)) return 'warm-start';
     return settings.grpo.epochs > 0 ? 'grpo' : undefined;
   }
 
   async epoch(before: TrainingState): Promise<EpochReport> {
-    const { policy, queries, settings } = this.#setup;
-    const learner = new Learner(before.learner, settings);
+    const learner = new Learner(before.learner, this.#setup.settings);
     const schedule = this.#schedule(before.phase);
-    const outcome: EpochOutcome =
-      before.phase === 'grpo'
-        ? await grpoEpoch(this.#graphs, learner, queries, before.reference, settings, schedule)
-        : await warmStartEpoch(this.#graphs, learner, queries, policy.width, settings, schedule);
+    const outcome = await this.#learn(before, learner, schedule);
     return this.#report(before, learner, schedule, outcome);
+  }
+
+  #learn(
+    { phase, reference }: TrainingState,
+    learner: Learner,
+    schedule: Schedule,
+  ): Promise<EpochOutcome> {
+    const { policy, queries, settings, teachers = [] } = this.#setup;
+    switch (phase) {
+      case 'warm-start':
+        return warmStartEpoch(this.#graphs, learner, queries, policy.width, settings, schedule);
+      case 'grpo':
+        return grpoEpoch(this.#graphs, learner, queries, reference, settings, schedule);
+      case 'distillation':
+        return distillationEpoch(this.#graphs, learner, queries, teachers, settings, schedule);
+    }
   }
 
   #schedule(phase: Phase): Schedule {
     const { queries, settings } = this.#setup;
-    const {
-      epochs,
-      learningRate: rate,
-      schedule,
-    } = phase === 'grpo' ? settings.grpo : settings.warmStart;
+    const { epochs, learningRate: rate, schedule } = settings[SETTINGS[phase]];
     const inner = phase === 'grpo' ? settings.innerSteps : 1;
     const steps = Math.ceil(queries.length / settings.batch) * inner;
     return { kind: schedule, rate, rampSteps: steps, totalSteps: steps * epochs };

@@ -4,7 +4,10 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { freshFolder, jsonLines, photoFolder, vgr } from '../support/vgr.js';
 
 const SMALL = ['--device', 'cpu', '--sessions', '1', '--threads', '1'];
-const SHORT = ['--warm-start-epochs', '2', '--epochs', '2', '--members', '2', '--width', '16'];
+const SHORT = [
+  ...['--warm-start-epochs', '2', '--epochs', '2', '--members', '2', '--width', '16'],
+  ...['--distillation-epochs', '2'],
+];
 
 /** Queries over boxes of two tools: `good` is right on even lines, `other` on odd ones, and the words tell which. */
 function arbitration(count: number): Record<string, unknown>[] {
@@ -75,6 +78,7 @@ describe('vgr train-lite', () => {
     queries = fileOf(arbitration(60));
     const { code, stderr } = await train(queries, whole);
     expect(stderr).toContain('grpo 2');
+    expect(stderr).toContain('student  distillation 2');
     expect(code).toBe(0);
   });
 
@@ -84,10 +88,13 @@ describe('vgr train-lite', () => {
     expect(card.validation.queries).toBeGreaterThan(0);
     const curve = jsonLines(readFileSync(join(whole, 'curve.jsonl'), 'utf8'));
     expect(curve.map(({ member, phase, epoch }) => `${member} ${phase} ${epoch}`)).toEqual(
-      [1, 2].flatMap((member) =>
-        ['warm-start 1', 'warm-start 2', 'grpo 1', 'grpo 2'].map((name) => `${member} ${name}`),
-      ),
+      [1, 2]
+        .flatMap((member) =>
+          ['warm-start 1', 'warm-start 2', 'grpo 1', 'grpo 2'].map((name) => `${member} ${name}`),
+        )
+        .concat('3 distillation 1', '3 distillation 2'),
     );
+    expect(card.policy.members).toBe(1);
     expect(readFileSync(join(whole, 'curve.svg'), 'utf8')).toMatch(/^<svg .*<\/svg>\n$/s);
     const { code, stdout } = await vgr([
       'refine',
