@@ -17,6 +17,13 @@ export interface ReplyLimits {
   readonly stops: readonly string[];
 }
 
+/** What is known of a stream beside its events. */
+export interface StreamState {
+  readonly watch: ChatWatch;
+  /** Whether the server has said that this was all. */
+  readonly isDone: () => boolean;
+}
+
 const CHARACTERS_PER_TOKEN = 16;
 /** Events beyond one a token: roles, counts, signs of life. */
 const EVENTS_AROUND = 64;
@@ -31,7 +38,7 @@ export const OVERFLOWN: ReadReply = { reply: { text: '', finish: 'length' } };
 export async function readStream(
   events: AsyncIterable<ChatCompletionChunk>,
   { maxTokens: most, stops }: ReplyLimits,
-  watch: ChatWatch,
+  { watch, isDone }: StreamState,
 ): Promise<ReadReply> {
   const tokens: TokenChance[] = [];
   let thought = '';
@@ -45,7 +52,7 @@ export async function readStream(
     const choice = choices?.[0];
     if (!choice) continue;
     thought += reasoningOf(choice.delta);
-    const piece = choice.delta?.content ?? '';
+    const piece = textOf(choice.delta?.content) ?? '';
     text += piece;
     tokens.push(...chancesOf(choice.logprobs?.content));
     finish = choice.finish_reason ?? finish;
@@ -58,21 +65,29 @@ export async function readStream(
     if (endless || (finish === 'stop' && choice.finish_reason == null)) break;
   }
   if (watch.reason) throw new ChatFault('again', watch.reason);
-  if (finish === undefined) throw new ChatFault('again', 'the connection ended before the reply');
-  return result({ text, thought, finish, tokens, stops }, use);
+  return result(
+    { text, thought, finish: finish ?? unexplainedEnd(count, isDone), tokens, stops },
+    use,
+  );
+}
+
+/** Small servers mark the end of the stream, but give no reason for it. @throws ChatFault where there is no mark */
+function unexplainedEnd(count: number, isDone: () => boolean): string {
+  if (count > 0 && isDone()) return 'stop';
+  throw new ChatFault('again', 'the connection ended before the reply');
 }
 
 /** Reads a reply that comes at once. @throws ChatFault where it is none */
 export function readWhole(value: ChatCompletion): ReadReply {
   const choice = value?.choices?.[0];
-  const content = choice?.message?.content;
-  if (!choice || (typeof content !== 'string' && content !== null)) {
+  const text = textOf(choice?.message?.content ?? (choice?.message && null));
+  if (!choice || text === undefined) {
     throw new ChatFault('again', 'expected a chat completion with one choice, got other JSON');
   }
   const { usage } = value;
   return result(
     {
-      text: content ?? '',
+      text,
       thought: reasoningOf(choice.message),
       finish: choice.finish_reason ?? 'stop',
       tokens: chancesOf(choice.logprobs?.content),
@@ -104,6 +119,16 @@ function result(
     },
     ...(use && { use }),
   };
+}
+
+/** Some servers give a text in parts; a reply that only calls a tool has none. Undefined where it is no text at all. */
+function textOf(content: unknown): string | undefined {
+  if (typeof content === 'string') return content;
+  if (content === null) return '';
+  if (!Array.isArray(content)) return undefined;
+  return content
+    .map(({ text }: { text?: unknown }) => (typeof text === 'string' ? text : ''))
+    .join('');
 }
 
 /** Where a server takes the thought out of the text, it comes in a field of its own, by either of two names. */

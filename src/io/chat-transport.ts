@@ -1,6 +1,7 @@
 import type OpenAI from 'openai';
 import type { ChatCompletion, ChatCompletionChunk } from 'openai/resources/chat/completions';
 import type { Stream } from 'openai/streaming';
+import { withEndMark } from './chat-end-mark.js';
 import { ChatFault, kindOfStatus, retryAfterOf, safeWords } from './chat-fault.js';
 import { type MarkedBody, PictureBytes } from './chat-picture-bytes.js';
 import { OVERFLOWN, type ReadReply, readStream, readWhole } from './chat-reply.js';
@@ -148,12 +149,10 @@ export class ChatTransport {
   ): Promise<ReadReply> {
     const type = (response.headers.get('content-type') ?? '').split(';')[0]!.trim().toLowerCase();
     if (type === 'text/event-stream') {
-      const events = Events.fromSSEResponse<ChatCompletionChunk>(
-        response,
-        watch.controller,
-        client,
-      );
-      return readStream(events, { maxTokens: tokensOf(body), stops: stopsOf(body) }, watch);
+      const { marked, isDone } = withEndMark(response);
+      const events = Events.fromSSEResponse<ChatCompletionChunk>(marked, watch.controller, client);
+      const limits = { maxTokens: tokensOf(body), stops: stopsOf(body) };
+      return readStream(events, limits, { watch, isDone });
     }
     if (type.endsWith('json')) return readWhole((await response.json()) as ChatCompletion);
     const start = await response.text().catch(() => '');

@@ -103,6 +103,34 @@ describe.each([{ stream: true }, { stream: false }])('a reply, stream: $stream',
     expect(server.bodies[0]?.stream).toBe(stream || undefined);
   });
 
+  it.each([
+    [
+      'in pieces with an end, but no reason for it',
+      'data: {"choices":[{"delta":{"content":"a box"}}]}',
+    ],
+    [
+      'in pieces of parts',
+      'data: {"choices":[{"delta":{"content":[{"type":"text","text":"a box"}]}}]}',
+    ],
+  ])('may come %s', async (_name, event) => {
+    const body = `: a sign of life\r\n\r\n${event}\r\n\r\ndata: [DONE]\r\n\r\n`;
+    const server = await serve(() => ({ kind: 'raw', type: 'text/event-stream', body }));
+    const asked = client(server.url);
+    expect(await asked.chat(request())).toMatchObject({ text: 'a box', finish: 'stop' });
+    expect(asked.report()).toMatchObject({ requests: 1, retries: 0 });
+  });
+
+  it.each([
+    ['of parts', '{"content":[{"type":"text","text":"a "},{"type":"text","text":"box"}]}', 'a box'],
+    ['that only calls a tool', '{"tool_calls":[{"type":"function","function":{"name":"f"}}]}', ''],
+  ])('may come whole, as one %s', async (_name, message, text) => {
+    const body = `{"choices":[{"message":${message}}]}`;
+    const server = await serve(() => ({ kind: 'raw', type: 'application/json', body }));
+    const asked = client(server.url, { stream: false });
+    expect(await asked.chat(request())).toMatchObject({ text });
+    expect(asked.report()).toMatchObject({ requests: 1, retries: 0 });
+  });
+
   it('carries the mean probability of its tokens where it is asked for', async () => {
     const server = await serve(() => ({ ...TEXT, logprob: Math.log(0.25) }) as Reaction);
     const { confidence } = await client(server.url, { stream, logProbabilities: true }).chat(

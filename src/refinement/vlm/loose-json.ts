@@ -14,6 +14,8 @@ const ENDS = ')]}';
 const SEPARATORS = /[\s,;:=]/;
 const SPACE = /\s/;
 const IN_WORD = /[^\s,;:=()[\]{}"']/;
+/** Stands where the text ends before a value: what was to come is unknown, which is not nothing. */
+const CUT_OFF = '';
 const WORDS: ReadonlyMap<string, LooseValue> = new Map<string, LooseValue>([
   ['null', null],
   ['none', null],
@@ -48,7 +50,7 @@ class Reader {
 
   value(depth: number): LooseValue {
     const first = this.#text[this.#at];
-    if (first === undefined) return null;
+    if (first === undefined) return CUT_OFF;
     if (first === '"' || first === "'") return this.#string(first);
     if (depth >= MAX_DEPTH || !OPENING.includes(first)) return this.#word();
     return first === '{' ? this.#object(depth + 1) : this.#list(depth + 1);
@@ -58,7 +60,7 @@ class Reader {
     const items: LooseValue[] = [];
     this.#at++;
     while (this.#hasItem()) items.push(this.value(depth));
-    return items;
+    return items.length === 0 && this.#at > this.#text.length ? CUT_OFF : items;
   }
 
   #object(depth: number): LooseValue {
@@ -70,9 +72,13 @@ class Reader {
       const named = ':='.includes(this.#text[this.#at] ?? ' ');
       if (named) this.#at++;
       this.#skip(SPACE);
-      entries.push([String(key), named && !this.#atEnd() ? this.value(depth) : null]);
+      const cut = this.#at >= this.#text.length;
+      const value = named && !this.#atEnd() ? this.value(depth) : null;
+      entries.push([String(key), cut ? CUT_OFF : value]);
     }
-    return Object.fromEntries(entries);
+    return entries.length === 0 && this.#at > this.#text.length
+      ? CUT_OFF
+      : Object.fromEntries(entries);
   }
 
   /** Steps over separators. At the end, steps over the closing bracket too, whichever it is. */

@@ -24,6 +24,10 @@ type Shape =
 
 const BOX_KEYS = ['bbox_2d', 'bbox', 'box_2d', 'box', 'bounding_box'];
 const POINT_KEYS = ['point_2d', 'point'];
+/** `<point>60 70</point>` of UI-TARS and its kin: without attributes, in the model's coordinates. */
+const POINT_MARK = /<\s*\|?\s*point\s*\|?\s*>/i;
+const BETWEEN_NUMBERS =
+  /^(?:[^\p{L}]|px|pixels?|to|and|[xy]|[xy]_?(?:min|max)|left|top|right|bottom)*$/iu;
 const NOTHING_SAID =
   /^\W*(none|null|nothing|n\/a|no (?:such |matching |fitting )?(?:box|object|match|one|thing))\b/i;
 
@@ -33,6 +37,13 @@ const NOTHING_SAID =
  * @param extent width and height in the model's coordinates
  */
 export function readAnswer(text: string, extent: ImageSize): ReplyAnswer {
+  const read = readValues(text, extent);
+  // Shown boxes as a string in a string, models write theirs with the same backslashes.
+  if (read.kind !== 'unreadable' || !text.includes('\\"')) return read;
+  return readValues(text.replaceAll('\\"', '"'), extent);
+}
+
+function readValues(text: string, extent: ImageSize): ReplyAnswer {
   const values = looseValues(text);
   const shapes = pairedCorners(values.flatMap((value) => shapesOf(value)));
   const boxes = shapes.filter((shape) => shape.kind === 'box');
@@ -54,10 +65,23 @@ function withoutShapes(
   { nothing }: { readonly nothing: boolean },
 ): ReplyAnswer {
   if (nothing || NOTHING_SAID.test(text)) return { kind: 'none' };
-  const numbers = (text.match(/-?\d+(?:\.\d+)?/g) ?? []).map(Number);
+  const numbers = numbersInARow(text);
   if (numbers.length === 4) return placed([numbers as unknown as FourNumbers], extent);
+  if (numbers.length === 2 && POINT_MARK.test(text)) {
+    return { kind: 'point', x: numbers[0]!, y: numbers[1]! };
+  }
   const reason = numbers.length === 0 ? 'it holds no box' : `it holds ${numbers.length} numbers`;
   return { kind: 'unreadable', reason };
+}
+
+/** The numbers of a text, but for those in names such as `bbox_2d`; none where other words than of coordinates part them. */
+function numbersInARow(text: string): number[] {
+  const found = [...text.matchAll(/(?<![\w.])-?\d+(?:\.\d+)?/g)];
+  const apart = found.some(({ index }, at) => {
+    const before = found[at - 1];
+    return before && !BETWEEN_NUMBERS.test(text.slice(before.index + before[0].length, index));
+  });
+  return apart ? [] : found.map(([number]) => Number(number));
 }
 
 type FourNumbers = readonly [number, number, number, number];
@@ -79,7 +103,10 @@ function shapesOfList(list: readonly LooseValue[]): Shape[] {
     if (numbers.length === 2) return [{ kind: 'point', x: numbers[0]!, y: numbers[1]! }];
     return [];
   }
-  return pairedCorners(list.flatMap((item) => shapesOf(item)));
+  // A null among numbers is a coordinate that the model does not know, not the word for nothing.
+  const isBroken = numbers.some((number) => number !== undefined);
+  const items = isBroken ? list.filter((item) => item !== null) : list;
+  return pairedCorners(items.flatMap((item) => shapesOf(item)));
 }
 
 /** Two points alone are opposite corners: `[[1, 2], [3, 4]]`, `(1, 2), (3, 4)`. */

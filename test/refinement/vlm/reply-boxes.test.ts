@@ -28,6 +28,10 @@ describe('an answer whose meaning is clear', () => {
     ['marks of InternVL', '<ref>lion</ref><box>[[10, 20, 300, 400]]</box>'],
     ['words around it', 'The lion is at {"bbox_2d": [10, 20, 300, 400]}, as one sees.'],
     ['no brackets', '10, 20, 300, 400'],
+    ['the whole escaped', '{\\"bbox_2d\\": [10, 20, 300, 400]}'],
+    ['a string in a string', '"[{\\"bbox_2d\\": [10, 20, 300, 400]}]"'],
+    ['names in place of brackets', 'x1=10, y1=20, x2=300, y2=400'],
+    ['words between the numbers', 'from 10 px, 20 px to 300 px and 400 px'],
     ['fractions', '[10.0, 20.0, 300.0, 400.0]'],
   ])('%s', (_name, text) => {
     expect(readAnswer(text, EXTENT)).toEqual({ kind: 'boxes', boxesXyxy: [BOX], notes: [] });
@@ -67,9 +71,12 @@ describe('an answer whose meaning is clear', () => {
     });
   });
 
-  it.each(['{"point_2d": [30, 40]}', '[30, 40]', '(30, 40)'])('a point: %s', (text) => {
-    expect(readAnswer(text, EXTENT)).toEqual({ kind: 'point', x: 30, y: 40 });
-  });
+  it.each(['{"point_2d": [30, 40]}', '[30, 40]', '(30, 40)', '<point>30 40</point>'])(
+    'a point: %s',
+    (text) => {
+      expect(readAnswer(text, EXTENT)).toEqual({ kind: 'point', x: 30, y: 40 });
+    },
+  );
 
   it.each([
     '[]',
@@ -89,6 +96,17 @@ describe('an answer whose meaning is clear', () => {
 describe('an answer whose meaning is not clear', () => {
   it.each([
     ['three numbers', '[10, 20, 300]'],
+    ['a coordinate that is none', '{"bbox_2d": [NaN, 20, 300, 400]}'],
+    ['a coordinate without end', '{"bbox_2d": [10, 20, Infinity, 400]}'],
+    ['a coordinate that is null', '{"bbox_2d": [null, 20, 300, 400]}'],
+    ['three numbers under a name with a digit', '{"bbox_2d": [10, 20, 300]}'],
+    ['a cut before the last number', '{"bbox_2d": [10, 20, 300,'],
+    ['a cut before the first number', '{"bbox_2d": ['],
+    ['a cut before the list', '[{"bbox_2d":'],
+    ['a cut behind the name', '{"bbox_2d"'],
+    ['a cut at once', '['],
+    ['brackets alone', '['.repeat(40)],
+    ['four numbers in a sentence', 'I see 12 men, 24 dogs, 36 cats and 48 birds.'],
     ['no words at all', ''],
     ['a sentence', 'It is the lion on the left.'],
     ['no area', '[10, 20, 10, 400]'],
@@ -139,7 +157,7 @@ describe('any text', () => {
 
   it('is read in time that grows with its length', () => {
     const start = performance.now();
-    for (const part of ['[', '{"a":', '(((', '"', "'a", '[1,', '{{'])
+    for (const part of ['[', '{"a":', '(((', '"', "'a", '[1,', '{{', '1 x2 ', '1 x2x2'])
       readAnswer(part.repeat(50_000), EXTENT);
     expect(performance.now() - start).toBeLessThan(5000);
   });
