@@ -33,6 +33,8 @@ export interface Chunk {
   readonly joined: boolean;
   /** True where a determiner or a selector stands before it, after a noun. */
   readonly apart: boolean;
+  /** What "not" says of the noun itself: "not a car" is something else, "no car" is without one. */
+  denial: 'other-kind' | 'absence' | null;
 }
 
 /** What a chunk is built from: words, and marks where selectors were taken out. */
@@ -47,6 +49,7 @@ const newChunk = (joined: boolean, apart: boolean): Chunk => ({
   count: null,
   joined,
   apart,
+  denial: null,
 });
 
 /** Endings that make adjectives of words no lexicon lists: "baldish", "friendliest". */
@@ -101,6 +104,7 @@ export const isFreeWord = (word: string): boolean =>
 class Chunker {
   readonly chunks: Chunk[] = [];
   #chunk = newChunk(false, false);
+  #lacking = false;
   #shade: { word: string; shade: Attribute['shade'] } | null = null;
 
   constructor(
@@ -145,8 +149,15 @@ class Chunker {
     else if (DETERMINERS.has(word)) {
       if (!this.#chunk.nouns.at(-1)?.possessive) this.#cutAfterNoun(false, true);
     } else if (NUMBERS.has(word) || /^\d+$/.test(word)) this.#takeNumber(word, at);
+    else if (word === 'no') this.#lack();
     else if (!FUNCTION_WORDS.has(word)) return this.#takeContent(item.token, item.negated, at);
     return 1;
+  }
+
+  /** "dog no collar": what follows is another thing, and it is not there. */
+  #lack(): void {
+    this.#cutAfterNoun(false, true);
+    this.#lacking = true;
   }
 
   #takeNumber(word: string, at: number): void {
@@ -164,7 +175,7 @@ class Chunker {
     const name = this.#nameAt(at);
     if (name > 1) {
       const words = this.items.slice(at, at + name).map((_, offset) => this.#word(at + offset));
-      this.#takeNoun({ word: words.join(' '), possessive: false });
+      this.#takeNoun({ word: words.join(' '), possessive: false }, negated);
       return name;
     }
     if (SHADES.has(word) && next !== undefined && COLOURS.has(next)) {
@@ -178,7 +189,7 @@ class Chunker {
       this.#chunk.descriptions.push(description);
     } else if (/ly$/.test(word) && pointersOf(word).length === 0) this.#chunk.leftovers.push(word);
     else if (this.#isStrayVerb(word, at)) this.#chunk.leftovers.push(word);
-    else this.#takeNoun(token);
+    else this.#takeNoun(token, negated);
     return 1;
   }
 
@@ -223,10 +234,12 @@ class Chunker {
     return 1;
   }
 
-  #takeNoun(token: Token): void {
+  #takeNoun(token: Token, negated: boolean): void {
     const last = this.#chunk.nouns.at(-1);
     if (last !== undefined && startsAnother(last, token.word)) this.#cut(false);
     this.#chunk.nouns.push(token);
+    if (negated) this.#chunk.denial = this.#lacking ? 'absence' : 'other-kind';
+    this.#lacking = false;
   }
 }
 

@@ -21,8 +21,9 @@ export function constructsOf(expression: Expression): readonly Construct[] {
 }
 
 /** Of the thing or of a landmark: "the man beside the dog that is not black". */
-function denies({ attributes, selectors, relations }: Expression): boolean {
+function denies({ attributes, selectors, relations, deniedKinds }: Expression): boolean {
   return (
+    deniedKinds.length > 0 ||
     [...attributes, ...selectors, ...relations].some(({ negated }) => negated) ||
     relations.some(({ landmarks }) => landmarks.some(denies))
   );

@@ -1,4 +1,4 @@
-import type { Expression } from './expression.js';
+import type { Expression, HeadNoun } from './expression.js';
 import { looksLikePerson, type Pointer, type PointerKind, pointersOf } from './lexicon.js';
 import { singularOf } from './morphology.js';
 import { labelsAskedFor } from './purpose.js';
@@ -103,9 +103,18 @@ function denote(noun: string, pointers: readonly Pointer[], label: string): Deno
  * the lexicon, then the noun's last word. Empty where there is no noun or it names nothing the detector knows; the caller
  * says so. For "the left jeep" and the labels `car`, `dog` it is `car` with weight 1, a hyponym.
  */
-export function denotationsOf({ head }: Expression, labels: Iterable<string>): Denotations {
+export function denotationsOf(
+  { head, deniedKinds }: Pick<Expression, 'head' | 'deniedKinds'>,
+  labels: Iterable<string>,
+): Denotations {
+  if (head === null) return new Map();
+  const found = namedBy(head, labels);
+  const denied = labelsDenied({ deniedKinds }, found.keys());
+  return new Map([...found].filter(([label]) => !denied.has(label)));
+}
+
+function namedBy(head: HeadNoun, labels: Iterable<string>): Map<string, Denotation> {
   const found = new Map<string, Denotation>();
-  if (head === null) return found;
   const noun = plainName(head.lemma);
   const pointers = pointersByEnd(head.lemma);
   for (const label of labels) {
@@ -114,6 +123,28 @@ export function denotationsOf({ head }: Expression, labels: Iterable<string>): D
   }
   return found;
 }
+
+/** A noun that may mean a label among others does not deny it: "not a bat" is no word on birds. */
+const DENYING_WEIGHT = 0.5;
+
+/**
+ * Labels that the expression says its thing is not: `car` for "vehicle that isn't a car". Empty where that would leave none of
+ * them: labels cannot tell "the person who is not a child".
+ */
+export function labelsDenied(
+  { deniedKinds }: Pick<Expression, 'deniedKinds'>,
+  labels: Iterable<string>,
+): ReadonlySet<string> {
+  if (deniedKinds.length === 0) return NONE;
+  const all = [...labels];
+  const denied = deniedKinds.flatMap((kind) =>
+    [...namedBy(kind, all)].filter(([, { weight }]) => weight >= DENYING_WEIGHT),
+  );
+  const found = new Set(denied.map(([label]) => label));
+  return found.size < all.length ? found : NONE;
+}
+
+const NONE: ReadonlySet<string> = new Set();
 
 /**
  * The same, and for a question that names nothing the labels that it may ask for: "What can I sit on?" is `chair`, `bench`,

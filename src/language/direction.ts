@@ -52,11 +52,14 @@ export const DIRECTIONS: Readonly<Record<string, Direction>> = {
   largest: ['size', 'max', 1],
   biggest: ['size', 'max', 1],
   fattest: ['size', 'max', 1],
+  widest: ['size', 'max', 1],
   larger: ['size', 'max', null],
   bigger: ['size', 'max', null],
   smallest: ['size', 'min', 1],
   tiniest: ['size', 'min', 1],
   littlest: ['size', 'min', 1],
+  thinnest: ['size', 'min', 1],
+  narrowest: ['size', 'min', 1],
   smaller: ['size', 'min', null],
   tallest: ['height', 'max', 1],
   taller: ['height', 'max', null],
@@ -73,4 +76,4 @@ export const LEVELS =
 export const DEPTHS =
   'front|foreground|forefront|frontmost|back|background|rear|distance|backmost|rearmost';
 export const SIZES =
-  'largest|biggest|fattest|larger|bigger|smallest|tiniest|littlest|smaller|tallest|taller|longest|shortest|shorter';
+  'largest|biggest|fattest|widest|thinnest|narrowest|larger|bigger|smallest|tiniest|littlest|smaller|tallest|taller|longest|shortest|shorter';

@@ -28,6 +28,7 @@ export interface Draft {
   selectors: Array<SelectorMatch & { negated: boolean }>;
   relations: DraftRelation[];
   count: number | null;
+  deniedKinds: HeadNoun[];
   leftovers: string[];
 }
 
@@ -38,6 +39,7 @@ export const newDraft = (tokens: readonly Token[]): Draft => ({
   selectors: [],
   relations: [],
   count: null,
+  deniedKinds: [],
   leftovers: [],
 });
 
@@ -170,7 +172,30 @@ export function addBeside(draft: Draft, chunk: Chunk): void {
     return;
   }
   const kind = isWorn(lemma) ? 'wearing' : 'with';
-  draft.relations.push({ kind, words: '', landmarks: [other], negated: false });
+  if (chunk.denial === 'other-kind' && kind === 'with') deny(draft, other);
+  else {
+    const negated = chunk.denial !== null;
+    draft.relations.push({ kind, words: '', landmarks: [other], negated });
+  }
+}
+
+/**
+ * "vehicle that is not a car" is of another kind; "cup, not the red one" has another colour. A kind that is told closer ("not a
+ * red car") is not denied as a whole.
+ */
+export function deny(draft: Draft, other: Draft): void {
+  const closer = other.attributes.length + other.selectors.length + other.relations.length > 0;
+  if (other.head !== null && !closer) draft.deniedKinds.push(other.head);
+  else if (other.head !== null && other.head.phrase !== draft.head?.phrase) {
+    draft.leftovers.push(other.head.phrase);
+  }
+  const along = other.relations.flatMap(({ landmarks }) =>
+    landmarks.flatMap(({ tokens }) => tokens),
+  );
+  draft.leftovers.push(...along.map(({ word }) => word));
+  draft.attributes.push(...other.attributes.map((own) => ({ ...own, negated: true })));
+  draft.selectors.push(...other.selectors.map((own) => ({ ...own, negated: true })));
+  draft.leftovers.push(...other.leftovers);
 }
 
 /** "double decker, orange bus": another name for the same kind of thing tells more of the thing. */
@@ -225,6 +250,19 @@ function liftPartitive(draft: Draft): void {
   draft.relations.splice(at, 1, ...whole.relations);
 }
 
+/** "the bigger of the two dogs", "one of the dogs": a thing without a name of its own is one of those. */
+function liftGroup(draft: Draft): void {
+  const at = draft.relations.findIndex(({ kind, words }) => kind === 'of' && words === 'of');
+  const group = draft.relations[at]?.landmarks[0];
+  if (draft.head !== null || group?.head?.plural !== true || draft.relations[at]?.negated) return;
+  draft.head = { ...group.head, plural: false };
+  draft.attributes.push(...group.attributes);
+  draft.selectors.push(...group.selectors);
+  draft.leftovers.push(...group.leftovers);
+  draft.deniedKinds.push(...group.deniedKinds);
+  draft.relations.splice(at, 1, ...group.relations);
+}
+
 const DEPTH_OF: ReadonlyMap<RelationKind, 'min' | 'max'> = new Map([
   ['in-front-of', 'min'],
   ['behind', 'max'],
@@ -251,6 +289,7 @@ function placeInDepth(draft: Draft): void {
 
 export function finish(draft: Draft): Expression {
   liftPartitive(draft);
+  liftGroup(draft);
   placeInDepth(draft);
   foldGarments(draft);
   const words = draft.tokens.map((token) => token.word).filter((word) => word !== ',');
@@ -268,6 +307,7 @@ export function finish(draft: Draft): Expression {
     selectors: joinOrdinals(draft.selectors),
     relations,
     count: draft.count,
+    deniedKinds: draft.deniedKinds,
     leftovers: draft.leftovers,
   };
 }

@@ -1,6 +1,6 @@
 /**
  * A referring expression taken apart. Everything is data: who holds boxes decides what it means for them. Words are lower
- * case; every content word of the text is in exactly one of head, attributes, selectors, relations, count or leftovers.
+ * case; every content word of the text is in exactly one of head, attributes, selectors, relations, count, denied kinds or leftovers.
  */
 
 /** The noun that names what is meant. "2 fire engines": phrase `fire engines`, lemma `fire engine`, plural. */
@@ -102,6 +102,8 @@ export interface Expression {
   readonly relations: readonly Relation[];
   /** "two dogs" is 2; null where none is said. */
   readonly count: number | null;
+  /** What the thing is said not to be: `car` in "vehicle that is not a car", `dog` in "any animal but the dog". */
+  readonly deniedKinds: readonly HeadNoun[];
   /** Content words that none of the parts above explains, in order. */
   readonly leftovers: readonly string[];
 }

@@ -26,6 +26,7 @@ interface LexiconFile {
 }
 
 interface Lexicon {
+  readonly labels: readonly string[];
   readonly names: ReadonlyMap<string, readonly Pointer[]>;
   readonly adjectives: ReadonlySet<string>;
   readonly verbs: ReadonlySet<string>;
@@ -48,6 +49,7 @@ function lexicon(): Lexicon {
     for (const name of members.split('|')) names.set(name, pointers);
   }
   loaded = {
+    labels: file.labels,
     names,
     adjectives: new Set(file.adjectives.split('|')),
     verbs: new Set(file.verbs.split('|')),
@@ -55,6 +57,9 @@ function lexicon(): Lexicon {
   };
   return loaded;
 }
+
+/** The labels of COCO-80. */
+export const labelNames = (): readonly string[] => lexicon().labels;
 
 /**
  * Labels of COCO-80 that a noun may denote, heaviest first; empty where it denotes none of them. Lower case, singular or

@@ -4,6 +4,7 @@ import {
   chunkTokens,
   type Draft,
   type DraftRelation,
+  deny,
   draftOf,
   fill,
   finish,
@@ -17,6 +18,7 @@ import { namedInQuestion } from './naming-question.js';
 import { headNoun, headOf } from './phrase.js';
 import { Recent } from './recent.js';
 import { type Segment, segmentsOf } from './segment.js';
+import { withoutSlip } from './spelling.js';
 import { FUNCTION_WORDS, QUESTION_WORDS } from './vocabulary.js';
 import { type Token, tokensOf } from './words.js';
 
@@ -46,6 +48,8 @@ function ownerOf(chain: readonly Draft[], segment: Segment, previous: RelationKi
   return last.head === null || isWorn(last.head.lemma) ? top : last;
 }
 
+/** "everything except the cat". */
+const LEAVES_OUT = /^(?:except|other than|but not)/;
 const BODY_PARTS = new Set('hand mouth arm lap hair face foot neck back head eye ear'.split(' '));
 
 /** "in red", "in a blue shirt", "with a hat" tell what a person wears. */
@@ -74,6 +78,15 @@ function attach(
   const [first, ...rest] = chunks;
   const before = segment.selectors.filter((s) => s.prenominal && s.beforeNoun);
   const after = segment.selectors.filter((s) => !(s.prenominal && s.beforeNoun));
+  if (LEAVES_OUT.test(relator.words) && previous === null && first !== undefined) {
+    const left = draftOf(first, segment.tokens);
+    left.selectors.push(...segment.selectors);
+    if (!isWorn(left.head?.lemma ?? '')) {
+      deny(top, left);
+      for (const chunk of rest) deny(top, draftOf(chunk, chunkTokens(chunk)));
+      return { chain: [top], kind: 'other' };
+    }
+  }
   const landmarks: Draft[] = [];
   if (first !== undefined) {
     const landmark = draftOf(first, segment.tokens);
@@ -96,6 +109,12 @@ function attach(
   return { chain: landmark === undefined ? upTo : [...upTo, landmark], kind: relator.kind };
 }
 
+/** "not a dog", "the one that is not a dog" name nothing; "not the left dog" means another dog. */
+const tellsWhatItIsNot = (chunk: Chunk, { selectors }: Segment): boolean =>
+  chunk.denial === 'other-kind' &&
+  chunk.descriptions.length === 0 &&
+  !selectors.some(({ negated }) => negated);
+
 /** Further phrases after a relator: "hat and white top", "the dog and the cat", "black shirt lady". */
 function addLater(owner: Draft, top: Draft, relation: DraftRelation, chunk: Chunk): void {
   const lemma = headOf(chunk.nouns)?.head.lemma ?? null;
@@ -116,7 +135,8 @@ function addLater(owner: Draft, top: Draft, relation: DraftRelation, chunk: Chun
   }
   const worn = lemma !== null && isWorn(lemma);
   const kind = worn && isAnimate(owner.head?.lemma ?? 'person') ? 'wearing' : relation.kind;
-  owner.relations.push({ kind, words: '', landmarks: [landmark], negated: relation.negated });
+  const negated = relation.negated || chunk.denial === 'absence';
+  owner.relations.push({ kind, words: '', landmarks: [landmark], negated });
 }
 
 function questionExpression(tokens: readonly Token[]): Expression {
@@ -139,7 +159,7 @@ export function parseExpression(text: string): Expression {
 }
 
 function parsed(text: string): Expression {
-  const said = tokensOf(text);
+  const said = tokensOf(text).map((token) => ({ ...token, word: withoutSlip(token.word) }));
   const isQuestion = QUESTION_WORDS.has(said[0]?.word ?? '');
   const all = isQuestion ? namedInQuestion(said) : said;
   if (all === undefined) return questionExpression(said);
@@ -154,7 +174,9 @@ function parsed(text: string): Expression {
     }
     const chunks = chunksOf(segment.items, true);
     const main = top.head === null ? mainChunk(chunks) : undefined;
-    if (main !== undefined) fill(top, main);
+    if (main !== undefined && tellsWhatItIsNot(main, segment)) {
+      deny(top, draftOf(main, []));
+    } else if (main !== undefined) fill(top, main);
     for (const chunk of chunks) if (chunk !== main) addBeside(top, chunk);
     top.selectors.push(...segment.selectors);
     chain = [top];

@@ -59,6 +59,8 @@ function withoutLooseEnds(tokens: readonly Token[]): Token[] {
 const CONJUNCTIONS = new Set(['and', 'but', ',']);
 /** Words that end the reach of a "not". */
 const NEGATION_ENDS = new Set(['and', 'but', 'who', 'that', 'which']);
+/** Words that carry it on: "not wearing a hat or holding a trophy". */
+const DENIES_ON = new Set(['or', 'nor', 'neither', 'not']);
 const isNoun = (item: PhraseItem) => item.kind === 'word' && isNounLike(item.token);
 
 /** Walks the words once, left to right. */
@@ -71,6 +73,8 @@ class Segmenter {
   /** Some noun was seen. */
   #named = false;
   #denied = false;
+  /** What "not" denies was said: "not wearing a hat", "not black". */
+  #denialMet = false;
 
   constructor(private readonly tokens: readonly Token[]) {
     this.#words = tokens.map((token) => token.word);
@@ -94,6 +98,7 @@ class Segmenter {
     };
     const selector = matchSelector(this.#words.slice(at).join(' '), around);
     const relator = matchRelator(this.#words.slice(at), around);
+    if (selector !== null || relator !== null) this.#endDenial(before);
     if (selector !== null && selector.length >= (relator?.length ?? 0)) {
       this.#segment.selectors.push({
         ...selector,
@@ -115,11 +120,23 @@ class Segmenter {
     return 1;
   }
 
+  /** "not wearing a hat on the left", "not black on the left": on the left it is. "not the man on the left": it is not. */
+  #endDenial(before: string): void {
+    if (!this.#denialMet || DENIES_ON.has(before)) return;
+    this.#denied = false;
+    this.#denialMet = false;
+  }
+
   #takeWord(token: Token): void {
     const { word } = token;
+    this.#denialMet = this.#meetsDenial(token);
     if (NEGATIONS.has(word)) this.#denied = true;
     else if (NEGATION_ENDS.has(word)) this.#denied = false;
-    if (word === 'no' && this.#segment.relator !== null && this.#segment.items.length === 0) {
+    if (
+      (word === 'no' || word === 'neither') &&
+      this.#segment.relator !== null &&
+      this.#segment.items.length === 0
+    ) {
       this.#segment.negated = !this.#segment.negated;
       this.#denied = false;
     }
@@ -132,6 +149,14 @@ class Segmenter {
       this.#afterNoun = true;
       this.#named = true;
     }
+  }
+
+  #meetsDenial(token: Token): boolean {
+    if (!this.#denied || NEGATIONS.has(token.word)) return false;
+    if (this.#denialMet) return true;
+    if (this.#segment.negated) return isNounLike(token);
+    const before = this.#segment.tokens.at(-1)?.word ?? '';
+    return NEGATIONS.has(before) && !FUNCTION_WORDS.has(token.word) && !isNounLike(token);
   }
 
   /** "on the table, the cup": after a pause the words are about the thing itself, if it has no name yet. */

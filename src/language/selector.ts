@@ -37,12 +37,14 @@ const OF_VIEW = `(?: (?:of|in|on) (?:the |this )?(?:whole |entire )?${VIEW}(?= |
 const VIEWER =
   '(?:the )?(?:us|you|me|camera|viewer|photographer|lens|front|foreground|screen|reader|observer)';
 const NOT_OF = '(?! of(?: |$))';
+/** "leftmost of the dogs": words that cannot tie one thing to another, as "left of" does. */
+const UTMOST_OF = '(?<=most|est)(?= of (?:the |these |those |all )?)';
 
 const sticky = (source: string) => new RegExp(`^(?:${source})(?= |$)`);
 
 /** "on the far left side of the picture", "bottom", "in the very front". */
 const LEAN = sticky(
-  `(?<prep>${PREPOSITION} )?(?:the |a )?(?<utmost>${UTMOST}*)(?<dir>${PLACES}|${LEVELS}|${DEPTHS})${SIDE}${OF_VIEW}${NOT_OF}`,
+  `(?<prep>${PREPOSITION} )?(?:the |a )?(?<utmost>${UTMOST}*)(?<dir>${PLACES}|${LEVELS}|${DEPTHS})(?:${SIDE}${OF_VIEW}${NOT_OF}|${UTMOST_OF})`,
 );
 /** "second from the right", "2 from left", "third to the left". */
 const COUNTED_FROM = sticky(
@@ -57,6 +59,10 @@ const RANK_AFTER = sticky(`(?:the )?(?<dir>left|right|top|bottom) (?<rank>${RANK
 /** "last on the right", "last". */
 const LAST = sticky(
   `(?:the )?(?:very )?last(?: one)?(?: (?:on|to|at|in) (?:the )?(?<dir>left|right)${SIDE})?`,
+);
+/** "second to last", "third from the end", "next to last", "penultimate": counted from the other end. */
+const FROM_LAST = sticky(
+  `(?:the )?(?:(?<rank>${RANK_WORDS})(?: one)? (?:(?:to|from|before)(?: the)? (?:very )?(?:last|end)|last)|next to last|last but one|penultimate)(?: one)?(?: (?:on|to|at|in) (?:the )?(?<dir>left|right)${SIDE})?`,
 );
 const ORDINAL = sticky(`(?:the )?(?<rank>${RANK_WORDS})`);
 const SIZE = sticky(`(?:the )?(?<dir>${SIZES})`);
@@ -154,6 +160,14 @@ const FORMS: ReadonlyArray<readonly [RegExp, Use]> = [
       match.groups?.dir === undefined
         ? { ...fromMatch(match, 1, true), axis: 'x', end: 'max' }
         : fromMatch(match, 1, false),
+  ],
+  [
+    FROM_LAST,
+    (match, _, { afterNoun }) => {
+      const rank = rankOf(match.groups?.rank) ?? 2;
+      if (match.groups?.dir !== undefined) return fromMatch(match, rank, false);
+      return { ...fromMatch(match, rank, !afterNoun), axis: 'x', end: 'max' };
+    },
   ],
   [SEEN_FROM, (match) => fromMatch(match, null, false)],
   [

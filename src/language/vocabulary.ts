@@ -73,10 +73,10 @@ export const NUMBERS: ReadonlyMap<string, number> = new Map(
 );
 
 export const ORDINALS: ReadonlyMap<string, number> = new Map([
-  ...'first second third fourth fifth sixth seventh eighth ninth tenth'
+  ...'first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth fifteenth sixteenth'
     .split(' ')
     .map((word, at) => [word, at + 1] as const),
-  ...'1st 2nd 3rd 4th 5th 6th 7th 8th 9th 10th'
+  ...'1st 2nd 3rd 4th 5th 6th 7th 8th 9th 10th 11th 12th 13th 14th 15th 16th'
     .split(' ')
     .map((word, at) => [word, at + 1] as const),
 ]);

@@ -1,5 +1,5 @@
 import type { BoxXyxy, ImageSize } from '../geometry/box.js';
-import { meaningsOf } from '../language/denotation.js';
+import { labelsDenied, meaningsOf } from '../language/denotation.js';
 import type { Expression } from '../language/expression.js';
 import { CandidateTable } from './candidate-table.js';
 import type { Candidate } from './refiner.js';
@@ -47,6 +47,7 @@ function chances(
 ): { values: number[]; naming: Kind['naming'] } {
   const { existences, labels } = CandidateTable.of(candidates, image);
   const denoted = meaningsOf(expression, labels);
+  const denied = labelsDenied(expression, labels);
   const unnamed = expression.head === null && denoted.size === 0;
   const detected = candidates.filter(
     ({ tool, label }) => !grounders.has(tool) && label !== undefined,
@@ -55,6 +56,7 @@ function chances(
   const unknown = !unnamed && detected.length > 0 && !named;
   const values = candidates.map(({ label, tool }, at) => {
     const weight = label === undefined ? WITHOUT_LABEL : (denoted.get(label)?.weight ?? 0);
+    if (label !== undefined && denied.has(label)) return 0;
     if (grounders.has(tool)) {
       if (isLandmark && weight < 1) return GROUNDED.landmark;
       return weight > 0 || unnamed || unknown ? GROUNDED.head : GROUNDED.otherLabel;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { denotationsOf } from '../../src/language/denotation.js';
+import { denotationsOf, labelsDenied } from '../../src/language/denotation.js';
 import { parseExpression } from '../../src/language/expression.js';
 
 const COCO =
@@ -54,6 +54,15 @@ describe('denotationsOf', () => {
     expect(denoted('shirt').get('person')!.weight).toBeLessThan(
       denoted('vehicle').get('car')!.weight,
     );
+  });
+
+  it('leaves out what is denied, but for a kind that its label cannot tell from another', () => {
+    const all = ['car', 'bus', 'person', 'dog'];
+    expect(names("vehicle that isn't a car", all)).toEqual(['bus']);
+    expect(names('person who is not a skier', all)).toEqual(['person']);
+    const anything = parseExpression('not a dog');
+    expect([...labelsDenied(anything, all)]).toEqual(['dog']);
+    expect([...labelsDenied(anything, ['dog'])]).toEqual([]);
   });
 
   it('serves labels of other sets: equal names, plurals, synonyms, kinds', () => {

@@ -4,7 +4,7 @@ import { type Expression, parseExpression } from '../../src/language/expression.
 
 /** One line a person can read: `<head> attributes | selectors | relations`. */
 function outline(expression: Expression): string {
-  const { head, attributes, selectors, relations, count, leftovers } = expression;
+  const { head, attributes, selectors, relations, count, deniedKinds, leftovers } = expression;
   const parts = [
     `<${head === null ? '' : head.lemma}${head?.plural ? '+' : ''}>`,
     ...attributes.map(
@@ -18,6 +18,7 @@ function outline(expression: Expression): string {
       (r) => `${r.negated ? '!' : ''}${r.kind}(${r.landmarks.map(outline).join('; ')})`,
     ),
     ...(count === null ? [] : [`n=${count}`]),
+    ...deniedKinds.map(({ lemma }) => `no-${lemma}`),
     ...(leftovers.length > 0 ? [`?${leftovers.join(',')}`] : []),
   ];
   return parts.join(' ');
@@ -142,6 +143,51 @@ describe('relations', () => {
   ])('%s', (text, outlined) => expect(parsed(text)).toBe(outlined));
 });
 
+describe('what is denied', () => {
+  it.each([
+    ["Vehicle that isn't a car", '<vehicle> no-car'],
+    ['animal that is neither a dog nor a cat', '<animal> no-dog no-cat'],
+    ['furniture except the couch and the chair', '<furniture> no-couch no-chair'],
+    ['animal other than the dog', '<animal> no-dog'],
+    ['not a dog', '<> no-dog'],
+    ['the one that is not a dog', '<> no-dog'],
+    ['not the left dog', '<dog> !x.min'],
+    ['the cup, not the red cup', '<cup> !red@whole'],
+    ["the vehicle that isn't a red car", '<vehicle> !red@whole ?car'],
+    ['table no chairs', '<table> !with(<chair+>)'],
+    ['boy with bear and no hat', '<boy> with(<bear>) !wearing(<hat>)'],
+    ['man with neither hat nor glasses', '<man> !with(<hat>) !wearing(<glasses>)'],
+    ['the man not wearing a hat on the right', '<man> x.max !wearing(<hat>)'],
+    ['man not wearing a hat holding a ball', '<man> !wearing(<hat>) holding(<ball>)'],
+    ['the dog that is not black on the left', '<dog> !black@whole x.min'],
+    ['the cup not on the table next to the plate', '<cup> !on(<table> next-to(<plate>))'],
+    ['person not holding a bag or riding a horse', '<person> !holding(<bag>) !riding(<horse>)'],
+    ['not the man on the left', '<man> !x.min'],
+  ])('%s', (text, outlined) => expect(parsed(text)).toBe(outlined));
+});
+
+describe('one of a group', () => {
+  it.each([
+    ['the bigger of the two dogs', '<dog> size.max'],
+    ['the leftmost of the three red cars', '<car> red@whole x.min1'],
+    ['one of the dogs', '<dog>'],
+    ['second to last person', '<person> x.max2'],
+    ['the penultimate dog', '<dog> x.max2'],
+    ['third from the end', '<> x.max3'],
+    ['twelfth person from the left', '<person> x.min12'],
+  ])('%s', (text, outlined) => expect(parsed(text)).toBe(outlined));
+});
+
+describe('slips of the hand', () => {
+  it.each([
+    ['teh dgo on the lfet', '<dog> x.min'],
+    ['girraffe in the midle', '<giraffe> x.middle'],
+    ['blakc umberlla', '<umbrella> black@whole'],
+    ['the closet', '<closet>'],
+    ['the dog form the left', '<dog> x.min'],
+  ])('%s', (text, outlined) => expect(parsed(text)).toBe(outlined));
+});
+
 /** Every word that an expression, or a landmark in it, gives an account of. */
 function accounted(expression: Expression): string[] {
   const split = (words: string) => words.split(' ');
@@ -150,6 +196,7 @@ function accounted(expression: Expression): string[] {
     ...expression.attributes.flatMap((a) => [...split(a.word), ...split(a.bearer ?? '')]),
     ...expression.selectors.flatMap((s) => split(s.words)),
     ...expression.relations.flatMap((r) => [...split(r.words), ...r.landmarks.flatMap(accounted)]),
+    ...expression.deniedKinds.flatMap(({ phrase }) => split(phrase)),
     ...expression.leftovers.flatMap(split),
   ];
 }

@@ -42,6 +42,9 @@ describe('the words decide', () => {
     ['the dog next to the chair', rightDog],
     ['puppy to the left of the chair on the right', rightDog],
     ['the upper chair', upperChair],
+    ['the topmost one that is not a dog', upperChair],
+    ['the leftmost of the three dogs', leftDog],
+    ['the dgo second to last', middleDog],
     ['the lower chair', rightChair],
     ['the chair near the rightmost dog', rightChair],
   ])('%s', async (query, meant) => {

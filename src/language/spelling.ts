@@ -1,0 +1,70 @@
+import { DIRECTIONS } from './direction.js';
+import { isAdjective, isVerb, labelNames, pointersOf } from './lexicon.js';
+import { verbStems } from './morphology.js';
+import { COLOURS, FUNCTION_WORDS, NUMBERS, ORDINALS, SIZES } from './vocabulary.js';
+
+/** Names of things and garments that people use more than the labels themselves. */
+const PERSONS = 'woman women people girl lady child children shirt jacket';
+/** The function words that stand before most nouns. */
+const SMALL = 'the and with from next between behind front wearing holding';
+/** Of shorter words a letter left out makes other words: "closet" is not "closest". */
+const LONG = 8;
+
+/** Slips of the hand in typing a word: two neighbours swapped, a letter doubled or doubled no more, one left out. */
+function slipsOf(word: string): string[] {
+  const slips: string[] = [];
+  for (let at = 0; at < word.length; at++) {
+    const [before, after] = [word.slice(0, at), word.slice(at + 1)];
+    const letter = word[at] as string;
+    const doubled = letter === word[at + 1];
+    slips.push(`${before}${letter}${letter}${after}`);
+    if (doubled || (word.length >= LONG && at > 0)) slips.push(before + after);
+    if (after !== '' && !doubled) slips.push(`${before}${after[0]}${letter}${after.slice(1)}`);
+  }
+  return slips;
+}
+
+let slips: ReadonlyMap<string, string | null> | undefined;
+
+/** Each slip to the word that was meant; null where two may be. */
+function knownSlips(): ReadonlyMap<string, string | null> {
+  if (slips !== undefined) return slips;
+  const targets = new Set(
+    [
+      ...[DIRECTIONS, Object.fromEntries(COLOURS), Object.fromEntries(ORDINALS)].flatMap(
+        Object.keys,
+      ),
+      ...labelNames().flatMap((name) => name.split(' ')),
+      ...`${PERSONS} ${SMALL}`.split(' '),
+    ].filter((word) => /^[a-z]{3,}$/.test(word)),
+  );
+  const found = new Map<string, string | null>();
+  for (const target of targets) {
+    for (const slip of new Set(slipsOf(target))) {
+      const other = found.get(slip);
+      found.set(slip, other === undefined || other === target ? target : null);
+    }
+  }
+  slips = found;
+  return found;
+}
+
+const isWord = (word: string): boolean =>
+  FUNCTION_WORDS.has(word) ||
+  COLOURS.has(word) ||
+  SIZES.has(word) ||
+  NUMBERS.has(word) ||
+  Object.hasOwn(DIRECTIONS, word) ||
+  pointersOf(word).length > 0 ||
+  isAdjective(word) ||
+  verbStems(word).some(isVerb) ||
+  isVerb(word);
+
+/**
+ * The word that was meant by one slip of the hand: "teh" is `the`, "midle" `middle`, "umberlla" `umbrella`. Only words of
+ * place, order and colour and the names of the labels are mended, and only where what stands there is no word: "form" stays.
+ */
+export function withoutSlip(word: string): string {
+  const meant = knownSlips().get(word);
+  return meant == null || isWord(word) ? word : meant;
+}
