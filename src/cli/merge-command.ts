@@ -39,7 +39,8 @@ export async function mergeCommand(command: MergeCommand): Promise<number> {
     sharded: false,
   });
   try {
-    await folder.replaceJournal(mergedLines(shards.map(({ folder: path }) => shardLines(path))));
+    const journals = shards.map((shard) => ({ shard, lines: shardLines(shard.folder) }));
+    await folder.replaceJournal(mergedLines(journals));
     await folder.finish(images, new CategoryIds(summary.categories));
     await folder.writeSummary({
       ...summary,

@@ -7,6 +7,7 @@ import {
   type StageLoads,
   settingsDifference,
 } from '../formats/run-summary.js';
+import { IdSet } from './id-set.js';
 import { shardOf } from './shard.js';
 
 /** A shard's folder and what its run.json says. */
@@ -161,37 +162,60 @@ export interface ShardLine {
   readonly text: string;
 }
 
+/** A shard with the lines of its journal. */
+export interface ShardJournal {
+  readonly shard: ShardFolder;
+  readonly lines: AsyncIterable<ShardLine>;
+}
+
 /**
  * The lines of all shards in the order of the input. Each shard holds its own in that order, so one line a shard is in
- * memory. Places that fall (an unordered run) are taken as they come.
- * @throws VgrError OUTPUT_MISMATCH where two shards hold the same place
+ * memory, and at most 16 bytes for each place. Places that fall (an unordered run) are taken as they come.
+ * @throws VgrError OUTPUT_MISMATCH where a place comes twice, SHARD_MISSING where a journal does not hold as many lines as
+ * its run.json says
  */
-export async function* mergedLines(
-  shards: readonly AsyncIterable<ShardLine>[],
-): AsyncGenerator<string> {
+export async function* mergedLines(journals: readonly ShardJournal[]): AsyncGenerator<string> {
   const heads = await Promise.all(
-    shards.map(async (shard) => {
-      const lines = shard[Symbol.asyncIterator]();
+    journals.map(async (journal) => {
+      const lines = wholeJournal(journal);
       return { lines, next: await lines.next() };
     }),
   );
+  const places = new IdSet();
   for (;;) {
     const open = heads.filter(({ next }) => !next.done);
     if (open.length === 0) return;
     const first = open.reduce((least, head) =>
       head.next.value.place < least.next.value.place ? head : least,
     );
-    const double = open.find(
-      (head) => head !== first && head.next.value.place === first.next.value.place,
-    );
-    if (double) {
-      throw new VgrError(
-        'OUTPUT_MISMATCH',
-        `two shards hold input item ${first.next.value.place}`,
-        { hint: 'run all shards with the same `--shard` count on the same input' },
-      );
+    const { place, text } = first.next.value;
+    if (!places.add(String(place))) {
+      throw new VgrError('OUTPUT_MISMATCH', `the shards hold input item ${place} twice`, {
+        hint: 'run all shards with the same `--shard` count on the same input',
+      });
     }
-    yield first.next.value.text;
+    yield text;
     first.next = await first.lines.next();
   }
+}
+
+/** The lines as they come. @throws VgrError SHARD_MISSING at their end, where they are not as many as were written */
+async function* wholeJournal({ shard, lines }: ShardJournal): AsyncGenerator<ShardLine> {
+  let count = 0;
+  for await (const line of lines) {
+    count += 1;
+    yield line;
+  }
+  const { items } = shard.run.counts;
+  if (count === items) return;
+  throw new VgrError(
+    'SHARD_MISSING',
+    `${quoted(shard.folder)}: expected ${items} lines in \`results.jsonl\`, as its \`run.json\` says, got ${count}`,
+    {
+      hint:
+        count < items
+          ? 'run the command of this shard again: it does what is missing'
+          : 'the file was changed after the run: do this shard anew, in a folder of its own',
+    },
+  );
 }

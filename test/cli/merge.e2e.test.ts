@@ -57,6 +57,19 @@ describe('vgr merge', () => {
     const open = await vgr(['merge', shards[0]!, torn, shards[2]!, '--output', freshFolder()]);
     expect(open.code).toBe(2);
     expect(open.stderr).toContain('not at their end');
+
+    writeFileSync(join(torn, 'run.json'), JSON.stringify(run));
+    const journal = readFileSync(join(torn, 'results.jsonl'), 'utf8').trimEnd().split('\n');
+    const mergedWith = async (lines: readonly string[]) => {
+      writeFileSync(join(torn, 'results.jsonl'), `${lines.join('\n')}\n`);
+      return vgr(['merge', shards[0]!, torn, shards[2]!, '--output', freshFolder()]);
+    };
+    const short = await mergedWith(journal.slice(0, -1));
+    expect(short.code).toBe(2);
+    expect(short.stderr).toContain(`expected ${journal.length} lines in \`results.jsonl\``);
+    const twice = await mergedWith([...journal.slice(0, -1), journal[0]!]);
+    expect(twice.code).toBe(2);
+    expect(twice.stderr).toMatch(/hold input item \d+ twice/);
   });
 
   it('tells a task of an array that does the whole, and gives each its part where asked', async () => {
