@@ -11,6 +11,7 @@ import {
   openOverlays,
   openShard,
   openSinks,
+  plainPath,
   streamOptions,
 } from './line-command.js';
 import { decodingMemory } from './memory-limit.js';
@@ -34,7 +35,7 @@ export async function detectCommand(command: LineCommand): Promise<number> {
   const settings = {
     ...engine.settings,
     ...lineSettings(flags, shard),
-    images: JSON.stringify(images),
+    images: JSON.stringify(images.map(plainPath)),
   };
   const sinks = await openSinks(command, shard, settings, detector.categories);
   try {

@@ -68,6 +68,13 @@ export function lineSettings(flags: LineFlags, shard: Shard): RunSettings {
   };
 }
 
+/** A path as settings hold it: `./photos/` is `photos`. Links and `..` are left as they are. */
+export function plainPath(path: string): string {
+  const absolute = path.startsWith('/');
+  const parts = path.split('/').filter((part) => part !== '' && part !== '.');
+  return `${absolute ? '/' : ''}${parts.join('/')}` || '.';
+}
+
 /** The part of the work that is to do. Who lets each task of an array do the whole is told so. @throws VgrError USAGE */
 export function openShard({ shard }: Pick<LineFlags, 'shard'>, printer: Printer): Shard {
   const variable = shard === WHOLE ? arrayVariable(process.env) : undefined;

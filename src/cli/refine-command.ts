@@ -23,6 +23,7 @@ import {
   openOverlays,
   openShard,
   openSinks,
+  plainPath,
 } from './line-command.js';
 import { decodingMemory } from './memory-limit.js';
 import type { Printer } from './printer.js';
@@ -86,8 +87,8 @@ async function answerLines(
     refiner: refiner.name,
     ...opened.settings,
     tool: flags.tool ?? null,
-    queries: flags.queries,
-    images: JSON.stringify(command.images),
+    queries: plainPath(flags.queries),
+    images: JSON.stringify(command.images.map(plainPath)),
   };
   const sinks = await openSinks(command, shard, settings, engine.detector?.categories ?? []);
   try {

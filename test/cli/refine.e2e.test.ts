@@ -272,6 +272,18 @@ describe('an output folder', () => {
     expect(readFileSync(join(output, 'results.jsonl'), 'utf8')).toBe(before);
   });
 
+  it('is continued where the paths are spelt in another way', async () => {
+    const folder = await photoFolder(1);
+    const queries = queriesOver(folder, 2);
+    const output = freshFolder();
+    const run = (images: string, lines: string) =>
+      vgr(['refine', images, '--queries', lines, '--output', output, ...CPU]);
+    expect((await run(folder, queries)).code).toBe(0);
+    const again = await run(`${folder}/./`, queries.replace(/\/(?=[^/]*$)/, '/./'));
+    expect(again.stderr).toContain('done already');
+    expect(again.code).toBe(0);
+  });
+
   it('refuses other settings, with the difference', async () => {
     const folder = await photoFolder(1);
     const queries = queriesOver(folder, 2);
