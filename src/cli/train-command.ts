@@ -154,12 +154,12 @@ async function report(card: RefinerCard, { flags, printer }: TrainCommand): Prom
 /** @throws VgrError USAGE where lines need photos and no folder is named */
 function checkPhotos({ train, validation }: SplitQueries, images: readonly string[]): void {
   if (images.length > 0) return;
-  const needs = (query: Query) => query.tools.length === 0;
+  const needs = ({ tools, image }: Query) => tools.length === 0 && image !== undefined;
   const first = [...train, ...validation].find(needs);
   if (first === undefined) return;
   throw new VgrError(
     'USAGE',
-    `line ${first.line}: expected boxes in \`tools\`, since no image folder is given; got an image ${quoted(first.image ?? '')}`,
+    `line ${first.line}: expected boxes in \`tools\`, since no image folder is given; got an image ${quoted(first.image!)}`,
     { hint: 'name the folder: `vgr train-lite ./images --queries train.jsonl --output DIR`' },
   );
 }

@@ -86,14 +86,20 @@ function tooFew(count: number): VgrError {
 
 async function readKnown(file: string, printer: Printer): Promise<readonly Query[]> {
   const known: Query[] = [];
-  let without = 0;
+  let [without, empty] = [0, 0];
   const all = { index: 1, count: 1 };
   for await (const item of intakeQueries(readLines(file), all, { listed: 0 })) {
     if ('fault' in item) printer.itemFault(`${file}:${item.line}`, item.fault);
     else if (item.query.truthXywh === undefined) without += 1;
+    else if (item.query.image === undefined && item.query.tools.length === 0) empty += 1;
     else known.push(item.query);
   }
   if (without > 0) printer.note(`${file}: ${without} lines without \`bbox\` are left out`);
+  if (empty > 0) {
+    printer.note(
+      `${file}: ${empty} lines with neither an image nor boxes in \`tools\` are left out`,
+    );
+  }
   return known;
 }
 

@@ -1,15 +1,16 @@
-import { Flags } from '@oclif/core';
+import { Errors, Flags } from '@oclif/core';
 import { TRAINING_DEFAULTS } from '../training/settings.js';
 import { LITE_DEFAULTS } from './train-settings.js';
 
-/** A number above or equal to `least` as a flag's value. */
-function number(least: number, most = Number.POSITIVE_INFINITY) {
+/** A finite number from `least` to `most` as a flag's value. Refused in the words of oclif's own numbers. */
+export function number(least: number, most = Number.POSITIVE_INFINITY) {
   return async (text: string): Promise<number> => {
     const value = Number(text);
-    if (text.trim() !== '' && value >= least && value <= most) return value;
+    const within = Number.isFinite(value) && value >= least && value <= most;
+    if (text.trim() !== '' && within) return value;
     const range =
       most === Number.POSITIVE_INFINITY ? `of at least ${least}` : `from ${least} to ${most}`;
-    throw new Error(`expected a number ${range}, got ${JSON.stringify(text)}`);
+    throw new Errors.CLIError(`Expected a number ${range} but received: ${text}`);
   };
 }
 

@@ -3,7 +3,7 @@ import { Flags } from '@oclif/core';
 import { VgrCommand } from '../cli/base-command.js';
 import { imageFolderArgs, inferenceFlags, inputFlags } from '../cli/flags.js';
 import { trainCommand } from '../cli/train-command.js';
-import { trainingFlags } from '../cli/train-flags.js';
+import { number, trainingFlags } from '../cli/train-flags.js';
 
 export default class TrainLite extends VgrCommand<typeof TrainLite> {
   static override summary = 'Trains the lite refiner on queries with ground truth.';
@@ -39,11 +39,7 @@ Detections and features are computed once and kept on disk.`;
         'share of blocks of neighbouring lines that is held out where there is no --val, 0 to 0.5',
       env: 'VGR_VAL_SHARE',
       default: 0.2,
-      parse: async (text) => {
-        const value = Number(text);
-        if (text.trim() !== '' && value >= 0 && value <= 0.5) return value;
-        throw new Error(`expected a number from 0 to 0.5, got ${JSON.stringify(text)}`);
-      },
+      parse: number(0, 0.5),
       helpGroup: 'INPUT',
     })(),
     output: Flags.string({

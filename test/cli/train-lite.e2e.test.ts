@@ -230,6 +230,10 @@ describe('vgr train-lite', () => {
     const cases: readonly (readonly [unknown[], string])[] = [
       [lines.map(({ bbox: _, ...rest }) => rest), 'got it on no line'],
       [lines.slice(0, 5), 'expected at least 10 usable lines'],
+      [
+        lines.map((line, at) => ({ ...line, tools: at < 3 ? {} : line.tools })),
+        '3 lines with neither an image nor boxes in `tools` are left out',
+      ],
       [lines.map((line) => ({ ...line, bbox: [900, 900, 10, 10] })), 'inside the photo'],
       [lines.map(({ tools: _, ...rest }) => ({ ...rest, image: 'a.jpg' })), 'no image folder'],
     ];

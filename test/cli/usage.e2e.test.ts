@@ -18,6 +18,17 @@ it.each([
   ],
   ['detect images --sessions two', '--sessions: expected an integer, got `two`', ''],
   ['detect images --format xml', '--format: expected one of jsonl, json, human, got `xml`', ''],
+  [
+    'train-lite --queries q --output o --lr -1',
+    '--lr: expected a number of at least 0, got `-1`',
+    '',
+  ],
+  ['train-lite --queries q --output o --kl Infinity', '--kl: expected a number of at least 0', ''],
+  [
+    'train-lite --queries q --output o --val-share 0.9',
+    '--val-share: expected a number from 0 to 0.5, got `0.9`',
+    '',
+  ],
   ['merge', 'expected FOLDERS (output folders of all shards), got nothing', ''],
   ['refine --zzzzqq', '--zzzzqq', 'hint: `vgr refine --help` lists flags and examples'],
   ['refin', 'expected a command, got `refin`', 'did you mean `vgr refine`?'],
