@@ -85,8 +85,7 @@ const RECOGNISERS: Readonly<Record<ClosedFamilyName, Recogniser>> = {
     const output = onlyOutput(graph);
     const [, cells, length = 0] = output?.tensor.dims ?? [];
     if (!output || cells !== cellsOf(graph, THREE) || length <= 5) return undefined;
-    // Sizes are logarithms unless the graph has taken their exponential.
-    const decoded = graph.operators.has('Exp');
+    const decoded = graph.operators.has('Exp') || hasPixelSizes(output.tensor, length);
     return {
       outputs: { predictions: [output.name] },
       strides: THREE,
@@ -113,11 +112,22 @@ const RECOGNISERS: Readonly<Record<ClosedFamilyName, Recogniser>> = {
   },
 };
 
+/** No logarithm of a size in strides is above this: exp(10) strides of 8 are 176,000 pixels. */
+const LARGEST_LOG_SIZE = 10;
+
+/** Whether widths or heights of [batch, cells, length] are pixels: a graph may decode without an exponential of its own. */
+function hasPixelSizes({ data }: Tensor, length: number): boolean {
+  return data.some((value: number | bigint, place: number) => {
+    const column = place % length;
+    return (column === 2 || column === 3) && value > LARGEST_LOG_SIZE;
+  });
+}
+
 function cellsOf({ input }: ObservedGraph, strides: readonly number[]): number {
   return cellCount(gridLevels(input, strides));
 }
 
-function onlyOutput({ outputs }: ObservedGraph): ObservedOutput | undefined {
+function onlyOutput({ outputs }: Pick<ObservedGraph, 'outputs'>): ObservedOutput | undefined {
   const [first, ...more] = outputs;
   return first?.tensor.dims.length === 3 && more.length === 0 ? first : undefined;
 }
@@ -143,8 +153,13 @@ function recognisePicodet(graph: ObservedGraph): Omit<Recognition, 'family'> | u
   return { outputs: { scores, distances }, strides: FOUR, classes };
 }
 
+/** Exports of YOLOv5 up to 6.1 list the raw heads [batch, anchors, rows, columns, values] beside what is made of them. */
+function isRawHead({ tensor }: ObservedOutput): boolean {
+  return tensor.dims.length === 5;
+}
+
 function recogniseYolo(graph: ObservedGraph): Omit<Recognition, 'family'> | undefined {
-  const output = onlyOutput(graph);
+  const output = onlyOutput({ outputs: graph.outputs.filter((one) => !isRawHead(one)) });
   if (!output) return undefined;
   const [, first = 0, second = 0] = output.tensor.dims;
   const outputs = { predictions: [output.name] };

@@ -36,6 +36,12 @@ const best = (of: ObservedGraph) => recogniseDetector(of)[0];
 const CELLS = 8400;
 
 describe('recognising a detector', () => {
+  it('takes small sizes of YOLOX for logarithms, however far the centres', () => {
+    const found = best(graph({ output: tensor([1, CELLS, 85], [-40, 60, 5.5, -8, 1]) }));
+    expect(found).toMatchObject({ family: 'yolox' });
+    expect(found).not.toHaveProperty('boxes');
+  });
+
   it.each<[string, Outputs, Partial<ObservedGraph>, object]>([
     ['YOLOv8', { output0: [1, 84, CELLS] }, {}, { family: 'yolo', classes: 80 }],
     ['YOLOv8 of one label', { output0: [1, 5, CELLS] }, {}, { family: 'yolo', classes: 1 }],
@@ -71,6 +77,23 @@ describe('recognising a detector', () => {
       { output: [1, CELLS, 85] },
       { operators: new Set(['Exp']) },
       { family: 'yolox', boxes: 'cxcywh-pixels' },
+    ],
+    [
+      'YOLOX that decodes without an exponential',
+      { output: tensor([1, CELLS, 85], [4, 4, 31.5, 12]) },
+      {},
+      { family: 'yolox', boxes: 'cxcywh-pixels' },
+    ],
+    [
+      'YOLOv5 with its raw heads',
+      {
+        output: [1, 25200, 85],
+        345: [1, 3, 80, 80, 85],
+        403: [1, 3, 40, 40, 85],
+        461: [1, 3, 20, 20, 85],
+      },
+      {},
+      { family: 'yolo', outputs: { predictions: ['output'] }, classes: 80 },
     ],
     [
       'NanoDet-Plus',
