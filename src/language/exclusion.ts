@@ -20,6 +20,10 @@ const MOST_BETWEEN = 3;
  */
 export function exclusionsDenied(tokens: readonly Token[]): readonly Token[] {
   for (let at = 1; at < tokens.length; at++) {
+    if (leavesOutThing(tokens, at)) {
+      const except: Token = { word: 'except', possessive: false };
+      return [...tokens.slice(0, at), except, ...exclusionsDenied(tokens.slice(at + 1))];
+    }
     const found = exclusionAt(tokens, at);
     if (found === undefined) continue;
     const not: Token = { word: 'not', possessive: false };
@@ -32,6 +36,17 @@ export function exclusionsDenied(tokens: readonly Token[]): readonly Token[] {
     ];
   }
   return tokens;
+}
+
+const ALL = new Set(
+  'anything everything any every all anyone everyone anybody everybody'.split(' '),
+);
+
+/** "everything but the dog": "but" leaves out as "except" does. What is said of "one" is denied instead. */
+function leavesOutThing(tokens: readonly Token[], at: number): boolean {
+  if (tokens[at]?.word !== 'but' || exclusionAt(tokens, at) !== undefined) return false;
+  const before = tokens.slice(Math.max(0, at - 2), at).some(({ word }) => ALL.has(word));
+  return before && tokens[at + 1]?.word !== 'not';
 }
 
 interface Exclusion {

@@ -75,6 +75,8 @@ class Segmenter {
   #denied = false;
   /** What "not" denies was said: "not wearing a hat", "not black". */
   #denialMet = false;
+  /** Where the words of the last selector end: "top left" is one corner. */
+  #selectorEnd = -1;
 
   constructor(private readonly tokens: readonly Token[]) {
     this.#words = tokens.map((token) => token.word);
@@ -98,7 +100,8 @@ class Segmenter {
     };
     const selector = matchSelector(this.#words.slice(at).join(' '), around);
     const relator = matchRelator(this.#words.slice(at), around);
-    if (selector !== null || relator !== null) this.#endDenial(before);
+    const corner = selector !== null && at === this.#selectorEnd;
+    if ((selector !== null || relator !== null) && !corner) this.#endDenial(before);
     if (selector !== null && selector.length >= (relator?.length ?? 0)) {
       this.#segment.selectors.push({
         ...selector,
@@ -107,6 +110,8 @@ class Segmenter {
       });
       this.#segment.items.push({ kind: 'gap' });
       this.#segment.tokens.push(...this.tokens.slice(at, at + selector.length));
+      this.#selectorEnd = at + selector.length;
+      this.#denialMet ||= this.#denied && !selector.prenominal;
       return selector.length;
     }
     if (relator !== null) {
