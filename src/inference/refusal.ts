@@ -37,5 +37,19 @@ export function refusedRun(error: WorkerRefusal): VgrError {
 
 /** The first line of the runtime's own words, safe to print. */
 export function firstLine(text: string): string {
-  return printable(text.split('\n', 1)[0]!.slice(0, 300));
+  return printable(withoutPlace(text.split('\n', 1)[0]!).slice(0, 300));
+}
+
+/** The runtime begins some messages with the place in its source and the signature there: `/a/model.cc:202 f(int) `. */
+function withoutPlace(text: string): string {
+  const place = /^\/\S+\.\w+:\d+ /.exec(text);
+  if (!place) return text;
+  let depth = 0;
+  for (let at = place[0].length; at < text.length; at++) {
+    if (text[at] === '(') depth += 1;
+    if (text[at] !== ')') continue;
+    depth -= 1;
+    if (depth === 0) return text.slice(at + 1).trimStart() || text;
+  }
+  return text;
 }
