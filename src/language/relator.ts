@@ -47,7 +47,7 @@ const PREPOSITIONS: ReadonlyArray<readonly [RelationKind, string]> = [
     `${CLOSE}(?:next to|beside|besides|by|near to|near|nearby|close to|closest to|closer to|nearest to|nearest|nearer to|adjacent to|alongside|along side|against|around|across from|next|to the side of|at the side of|on the side of|at|touching)`,
   ],
   ['far-from', '(?:farthest|furthest|farther|further|far)(?: away| off)? from'],
-  ['with', 'with|has|have|having|had|plus'],
+  ['with', 'with|whose|has|have|having|had|plus'],
   ['of', 'of'],
   [
     'facing',

@@ -46,6 +46,10 @@ const sticky = (source: string) => new RegExp(`^(?:${source})(?= |$)`);
 const LEAN = sticky(
   `(?<prep>${PREPOSITION} )?(?:the |a )?(?<utmost>${UTMOST}*)(?<dir>${PLACES}|${LEVELS}|${DEPTHS})(?:${SIDE}${OF_VIEW}${NOT_OF}|${UTMOST_OF})`,
 );
+/** "left of center", "slightly to the right of the middle": a side of the view. */
+const OFF_CENTRE = sticky(
+  `(?:(?:just|slightly|a little|a bit) )?(?:(?:to|on) )?(?:the )?(?<dir>left|right) of (?:the )?(?:center|middle)${OF_VIEW}(?= ,| (?:and|in|on|with|wearing|holding|who|that)|$)`,
+);
 /** "second from the right", "2 from left", "third to the left". */
 const COUNTED_FROM = sticky(
   `(?:the )?(?<rank>${RANK_WORDS}|${COUNT_WORDS})(?: one)? (?:in )?(?:from|to|on|in|at) (?:the )?(?:${UTMOST})*(?<dir>${PLACES}|${LEVELS}|${DEPTHS})${SIDE}${OF_VIEW}${NOT_OF}`,
@@ -152,6 +156,7 @@ const nearOrFar: Use = (match, text, { afterNoun }) => {
 /** All that can open a selector; of two that take as many words the first counts. */
 const FORMS: ReadonlyArray<readonly [RegExp, Use]> = [
   [COUNTED_FROM, (match) => fromMatch(match, rankOf(match.groups?.rank), false)],
+  [OFF_CENTRE, (match) => fromMatch(match, null, false)],
   [RANKED, ranked],
   [RANK_AFTER, ranked],
   [

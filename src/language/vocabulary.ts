@@ -10,7 +10,7 @@ export const FUNCTION_WORDS = set(
     'be been being am do does did who which whose whom where when and or nor but so then also just only very really quite ' +
     'kinda kind sort as if than too i you we us me to has have had can could will would should may might must get got ' +
     'slightly almost directly immediately partially partly mostly one ones both each all on in at of with from by for , ' +
-    'not no neither never without except please pick lol haha super while because though colored coloured color colour',
+    'not no neither never without except please pick way lol haha super while because though colored coloured color colour',
 );
 
 export const NEGATIONS = set('not no neither nor never without except isnt arent dont doesnt non');

@@ -69,6 +69,10 @@ describe('selectors', () => {
     ['nothing but the left dog', '<nothing> x.min with(<dog>)'],
     ['top left corner', '<> y.min x.min'],
     ['the upper sink', '<sink> y.min'],
+    ['person left of center', '<person> x.min'],
+    ['the cup slightly to the right of the middle', '<cup> x.max'],
+    ['dog left of the middle dog', '<dog> left-of(<dog> x.middle)'],
+    ['the car way in the back', '<car> depth.max'],
     ['the bottommost bowl', '<bowl> y.max1'],
     ['chair in the middle', '<chair> x.middle'],
     ['man closest to us', '<man> depth.min1'],
@@ -77,6 +81,7 @@ describe('selectors', () => {
     ['person in the background', '<person> depth.max'],
     ['bus behind', '<bus> depth.max'],
     ['on the left side of the picture', '<> x.min'],
+    ['the giraffe whose head is down', '<giraffe> with(<head>) other()'],
     ['person wearing a black top', '<person> black@upper/top wearing(<top> black@upper)'],
     ['lady with her back to us', '<lady> with(<back>) other()'],
   ])('%s', (text, outlined) => expect(parsed(text)).toBe(outlined));
