@@ -109,6 +109,7 @@ export function denotationsOf(
 ): Denotations {
   if (head === null) return new Map();
   const found = namedBy(head, labels);
+  if (deniedKinds.length === 0) return found;
   const denied = labelsDenied({ deniedKinds }, found.keys());
   return new Map([...found].filter(([label]) => !denied.has(label)));
 }
