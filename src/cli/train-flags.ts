@@ -90,9 +90,9 @@ export const trainingFlags = {
     helpGroup: group,
   }),
   'distillation-epochs': Flags.integer({
-    summary: 'epochs in which the members teach; 0: all go into the file, and their mean answers',
+    summary:
+      'epochs in which the members teach; 0: all go into the file, and their mean answers [default: 12 with photos, else 0]',
     env: 'VGR_DISTILLATION_EPOCHS',
-    default: LITE_DEFAULTS.distillationEpochs,
     min: 0,
     helpGroup: group,
   }),

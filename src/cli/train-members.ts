@@ -68,7 +68,7 @@ export async function trainMembers(
     members.push(state.best.values);
   }
   let networks: readonly ParameterSet[] = members;
-  if (count > 1 && options.flags['distillation-epochs'] > 0) {
+  if (count > 1 && memberSettings(options.flags, 0).distillation.epochs > 0) {
     const place = { member: count, dataKey, curve, initial: members[0]!, teachers: members };
     const student = await trainNetwork(lessons, options, place);
     if (student === undefined) return undefined;

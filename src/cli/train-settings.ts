@@ -11,7 +11,6 @@ export const LITE_DEFAULTS = {
   groupSize: 16,
   lr: 1e-3,
   members: 3,
-  distillationEpochs: 12,
   width: 48,
 } as const;
 
@@ -34,7 +33,7 @@ export interface TrainFlags extends InferenceFlags {
   readonly targets?: string | undefined;
   readonly 'supervised-weight'?: number | undefined;
   readonly members: number;
-  readonly 'distillation-epochs': number;
+  readonly 'distillation-epochs'?: number | undefined;
   readonly width: number;
   readonly seed: number;
   readonly patience: number;
@@ -80,6 +79,11 @@ function sharing(flags: TrainFlags): Pick<TrainingSettings, 'targetSharing' | 's
   };
 }
 
+/** A detector's many boxes make three networks dear; with the handful of boxes of tools their mean costs little. */
+function distillationEpochs({ 'distillation-epochs': epochs, photos }: TrainFlags): number {
+  return epochs ?? (photos ? TRAINING_DEFAULTS.distillation.epochs : 0);
+}
+
 /** How one member of the ensemble is trained, or the network that they teach: it comes after the last of them. */
 export function memberSettings(flags: TrainFlags, member: number): TrainingSettings {
   return {
@@ -92,10 +96,7 @@ export function memberSettings(flags: TrainFlags, member: number): TrainingSetti
       learningRate: flags['warm-start-lr'] ?? (flags.photos ? 5e-4 : 2e-3),
     },
     grpo: { ...TRAINING_DEFAULTS.grpo, epochs: flags.epochs, learningRate: flags.lr },
-    distillation: {
-      ...TRAINING_DEFAULTS.distillation,
-      epochs: flags['distillation-epochs'],
-    },
+    distillation: { ...TRAINING_DEFAULTS.distillation, epochs: distillationEpochs(flags) },
     groupSize: flags['group-size'],
     kl: flags.kl,
     reward: flags.reward as RewardKind,

@@ -32,7 +32,7 @@ export interface TrainingState {
   readonly stale: number;
 }
 
-/** The values with the best validation so far. */
+/** The values with the best validation so far; in distillation the last. */
 export interface BestValues {
   readonly values: ParameterSet;
   /** Absent before the first validation. */
@@ -216,7 +216,9 @@ class TrainingRun {
         ? undefined
         : await validate(this.#graphs, after.average, examples, choose);
     const score = validation === undefined ? undefined : rate(validation);
-    const improved = score === undefined || score > (before.best.score ?? -Infinity);
+    // A student is to answer as its teachers do, and comes nearer with every epoch: its last values count.
+    const improved =
+      phase === 'distillation' || score === undefined || score > (before.best.score ?? -Infinity);
     return {
       phase,
       epoch,

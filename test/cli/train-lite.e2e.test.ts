@@ -1,13 +1,11 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { freshFolder, jsonLines, photoFolder, vgr } from '../support/vgr.js';
 
 const SMALL = ['--device', 'cpu', '--sessions', '1', '--threads', '1'];
-const SHORT = [
-  ...['--warm-start-epochs', '2', '--epochs', '2', '--members', '2', '--width', '16'],
-  ...['--distillation-epochs', '2'],
-];
+const MEMBERS = ['--warm-start-epochs', '2', '--epochs', '2', '--members', '2', '--width', '16'];
+const SHORT = [...MEMBERS, '--distillation-epochs', '2'];
 
 /** Queries over boxes of two tools: `good` is right on even lines, `other` on odd ones, and the words tell which. */
 function arbitration(count: number): Record<string, unknown>[] {
@@ -195,6 +193,23 @@ describe('vgr train-lite', () => {
     const other = await train(queries, whole, '--lr', '0.01');
     expect(other.code).toBe(2);
     expect(other.stderr).toContain('--no-resume');
+  });
+
+  it('puts all members into the file where they are not to teach one', async () => {
+    const copy = freshFolder();
+    cpSync(whole, copy, { recursive: true });
+    const { code, stderr } = await vgr([
+      ...['train-lite', '--queries', queries, '--output', copy, '--cache', join(copy, 'cache')],
+      ...[...SMALL, ...MEMBERS, '--distillation-epochs', '0'],
+    ]);
+    expect(code).toBe(0);
+    expect(stderr).not.toMatch(/grpo|distillation/);
+    const card = JSON.parse(readFileSync(join(copy, 'card.json'), 'utf8'));
+    const taught = JSON.parse(readFileSync(join(whole, 'card.json'), 'utf8'));
+    expect(card.policy.members).toBe(2);
+    expect(card.policy.parameters).toBe(2 * taught.policy.parameters);
+    const args = ['refine', '--queries', queries, '--refiner', copy, ...SMALL];
+    expect(await vgr(args)).toMatchObject({ code: 0 });
   });
 
   it('continues from a refiner', async () => {

@@ -40,8 +40,15 @@ beforeAll(async () => {
 
 afterAll(() => runtime.close());
 
-async function epochs(settings: TrainingSettings, from: TrainingState): Promise<EpochReport[]> {
-  const setup = { policy: POLICY, settings, queries: QUERIES, validation: [], runtime, teachers };
+async function epochs(
+  settings: TrainingSettings,
+  from: TrainingState,
+  rate?: () => number,
+): Promise<EpochReport[]> {
+  const setup = {
+    ...{ policy: POLICY, settings, queries: QUERIES, runtime, teachers },
+    ...(rate ? { validation: OTHERS, rate } : { validation: [] }),
+  };
   const reports: EpochReport[] = [];
   for await (const report of train(setup, from)) reports.push(report);
   return reports;
@@ -98,6 +105,17 @@ describe('distillation', { timeout: 60_000 }, () => {
       }
     },
   );
+
+  test('keeps the last values, whatever validation says', async () => {
+    const scores = [0.5, 0.3, 0.4];
+    let at = 0;
+    const settings = { ...SETTINGS, distillation: { ...SETTINGS.distillation, epochs: 3 } };
+    const reports = await epochs(settings, student(), () => scores[at++]!);
+    expect(reports.map(({ improved }) => improved)).toEqual([true, true, true]);
+    const { best, learner } = reports.at(-1)!.state;
+    expect(best).toMatchObject({ phase: 'distillation', epoch: 3, score: 0.4 });
+    expect(best.values).toEqual(learner.average);
+  });
 
   test('that stops after an epoch and goes on ends with the same bytes', async () => {
     const settings = {
