@@ -68,7 +68,7 @@ export async function detectCommand(command: LineCommand): Promise<number> {
         { title: 'detect', count: () => progress.detected },
       ],
       countItems: () => countOf(wanted({ listed: 0 })),
-      noun: 'photos',
+      noun: 'photo',
       printer,
       interruption,
     });

@@ -13,6 +13,7 @@ import {
   wholeOf,
   wholeSummary,
 } from '../pipeline/shard-merge.js';
+import { counted } from './counted.js';
 import { MAX_JOURNAL_LINE_BYTES } from './journal-file.js';
 import { OutputFolder } from './output-folder.js';
 import type { Printer } from './printer.js';
@@ -51,7 +52,7 @@ export async function mergeCommand(command: MergeCommand): Promise<number> {
   }
   const { items, errors } = summary.counts;
   printer.note(
-    `${items} items of ${shards.length} shards${errors > 0 ? `, ${errors} failed` : ''}`,
+    `${counted(items, 'item')} of ${counted(shards.length, 'shard')}${errors > 0 ? `, ${errors} failed` : ''}`,
   );
   return errors > 0 ? 1 : 0;
 }

@@ -20,6 +20,7 @@ import {
 import type { ImageSize } from '../geometry/box.js';
 import type { SessionPool } from '../inference/pool.js';
 import type { OpenPhoto, PhotoRef } from '../pipeline/ports.js';
+import { counted } from './counted.js';
 import type { ModelFacts } from './model-facts.js';
 import type { Printer } from './printer.js';
 
@@ -188,7 +189,7 @@ function labelsOf(
     if (classes === undefined || classes === names.length) return labelsField(names);
     throw new VgrError(
       'INPUT_INVALID',
-      `expected ${classes} labels, as the outputs ${Object.values(outputs).flat().join(', ')} have, got ${names.length}`,
+      `expected ${counted(classes, 'label')}, as the outputs ${Object.values(outputs).flat().join(', ')} have, got ${names.length}`,
       { hint: 'give the right ones with `--labels FILE`, one name a line' },
     );
   }

@@ -8,6 +8,7 @@ import { installModel } from '../io/model-install.js';
 import { modelsFolder } from '../io/model-place.js';
 import { listModels, type StoredModel } from '../io/model-store.js';
 import { readTextIfThere } from '../io/text-file.js';
+import { counted } from './counted.js';
 import { addEncoder, nameOfEncoder } from './encoder-add.js';
 import { encoderAt, type Tower } from './encoder-towers.js';
 import { photoOpener } from './engine.js';
@@ -149,7 +150,7 @@ async function show({ card, shown, agreed }: Trial, printer: Printer): Promise<v
   const { input, family, name } = card;
   const labels = isPrompted(card)
     ? `asked for ${TRIAL_NAMES.join(', ')}`
-    : `${categoriesOf(card).length} labels`;
+    : counted(categoriesOf(card).length, 'label');
   await printer.data(
     `${name}: ${family}, ${input.width} x ${input.height}, ${input.channels}, ${labels}\n`,
   );
@@ -161,7 +162,7 @@ async function show({ card, shown, agreed }: Trial, printer: Printer): Promise<v
   }
   if (agreed === undefined) return;
   await printer.data(
-    `agrees with the embedded detector: AP50 ${agreed.toFixed(2)} over ${shown.length} photos\n`,
+    `agrees with the embedded detector: AP50 ${agreed.toFixed(2)} over ${counted(shown.length, 'photo')}\n`,
   );
   if (agreed >= POOR_AGREEMENT) return;
   printer.note(

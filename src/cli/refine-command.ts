@@ -133,7 +133,7 @@ async function answerLines(
         return lines && Math.min(lines / shard.count, flags.limit ?? Infinity);
       },
       ...(opened.report && { refinerReport: opened.report }),
-      noun: 'queries',
+      noun: 'query',
       printer,
       interruption,
     });

@@ -5,6 +5,7 @@ import { boundBy, canonicalSettings, stageLoad } from '../formats/run-summary.js
 import { deviceText } from '../inference/device.js';
 import { untilAborted } from '../pipeline/ordered-map.js';
 import type { PlacedLine, RunProgress } from '../pipeline/ports.js';
+import { counted } from './counted.js';
 import type { Engine } from './engine.js';
 import type { Interruption } from './interruption.js';
 import type { LineOutput } from './line-output.js';
@@ -32,7 +33,7 @@ export interface LineRun {
   readonly interruption: Interruption;
   /** What the refiner tells of the run. */
   readonly refinerReport?: () => Readonly<Record<string, unknown>>;
-  /** Items in one word, for the closing line: `photos`, `queries`. */
+  /** An item in one word, for the closing line: `photo`, `query`. */
   readonly noun: string;
 }
 
@@ -59,7 +60,8 @@ export async function runLines(run: LineRun): Promise<number> {
     return summarise(run, total, { complete, wallMs: performance.now() - start, mainMs: active });
   };
   if (folder && folder.done.count > 0) {
-    printer.note(`${folder.done.count} ${run.noun} are done already`);
+    const { count } = folder.done;
+    printer.note(`${counted(count, run.noun)} ${count === 1 ? 'is' : 'are'} done already`);
   }
   try {
     await writeLines(run, tally, async () => folder?.writeSummary(summary(false, folder.tally)));
@@ -201,8 +203,8 @@ function closingNote(run: LineRun, tally: Tally, wallMs: number): string {
   const { images, noun } = run;
   const failed = tally.errors > 0 ? `, ${tally.errors} failed` : '';
   const leftOut =
-    images.leftOut > 0 ? `; ${images.leftOut} photos are not in --image-ids and left out` : '';
-  return `${tally.items} ${noun}${failed}, ${seconds(wallMs)} s${leftOut}`;
+    images.leftOut > 0 ? `; ${counted(images.leftOut, 'photo')} not in --image-ids, left out` : '';
+  return `${counted(tally.items, noun)}${failed}, ${seconds(wallMs)} s${leftOut}`;
 }
 
 function seconds(ms: number): number {

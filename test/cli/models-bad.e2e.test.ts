@@ -290,6 +290,6 @@ describe('a graph that is no detector is told from what was expected', () => {
     writeFileSync(labels, 'lion\nbench\n');
     const { code, stderr } = await add(TINY_PLAN, '--labels', labels);
     expect(code).toBe(2);
-    expect(errorOf(stderr)).toBe('expected 1 labels, as the outputs output0 have, got 2');
+    expect(errorOf(stderr)).toBe('expected 1 label, as the outputs output0 have, got 2');
   });
 });

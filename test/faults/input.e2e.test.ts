@@ -126,7 +126,7 @@ describe('standard input', () => {
     const args = ['refine', '--queries', '-', '--output', output];
     const stdin = line + line.replace('"a"', '"b"');
     expect((await vgr(args, { stdin: line })).code).toBe(0);
-    expect((await vgr(args, { stdin })).stderr).toContain('1 queries are done already');
+    expect((await vgr(args, { stdin })).stderr).toContain('1 query is done already');
     expect(
       journalOf(output).map(({ id, extra }) => [id, (extra as { note: string }).note === text]),
     ).toEqual([
