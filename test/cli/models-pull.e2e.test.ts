@@ -1,4 +1,4 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -257,12 +257,21 @@ describe('vgr models pull', () => {
   it('is not done twice at once', async () => {
     const server = await serve({ '/tiny.onnx': [stall(FILE, 0)] });
     const models = shelf(from(server));
-    const first = pull(models, { env: { HF_HUB_DOWNLOAD_TIMEOUT: '0.4' } });
+    let child: ChildProcess | undefined;
+    // The first waits until it is told to end, however long the second takes to start.
+    const first = pull(models, {
+      env: { HF_HUB_DOWNLOAD_TIMEOUT: '200' },
+      onStart: (started) => {
+        child = started;
+      },
+    });
     while (server.asked.length === 0) await new Promise((resolve) => setTimeout(resolve, 20));
     const second = await pull(models);
     expect(second.code).toBe(3);
     expect(errorOf(second.stderr)).toMatch(/process \d+/);
-    expect((await first).code).toBe(3);
+    expect(server.asked).toHaveLength(1);
+    child!.kill('SIGINT');
+    expect((await first).code).toBe(130);
   });
 
   it('pins what is not pinned yet, and says so', async () => {
