@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { lockOutput } from '../../src/io/output-lock.js';
 import { canMount, SmallDisk } from '../support/faults.js';
-import { freshFolder, jsonLines, photoFolder, vgr } from '../support/vgr.js';
+import { freshFolder, jsonLines, photoFolder, startVgr, vgr } from '../support/vgr.js';
 
 const CPU = ['--device', 'cpu'];
 const FIXTURES = ['refine', 'fixtures/images', '--queries', 'fixtures/queries.jsonl', ...CPU];
@@ -337,17 +337,20 @@ describe('an output folder', () => {
   it('is left resumable by Ctrl-C, and the rest is done by the same command', async () => {
     const folder = await photoFolder(30);
     const queries = queriesOver(folder, 60);
+    const stdin = readFileSync(queries, 'utf8');
     const args = (output: string): string[] => [
-      ...['refine', folder, '--queries', queries, '--output', output],
+      ...['refine', folder, '--queries', '-', '--output', output],
       ...[...CPU, '--no-timing', '--sessions', '1', '--format', 'jsonl'],
     ];
     const whole = freshFolder();
-    expect((await vgr(args(whole))).code).toBe(0);
+    expect((await vgr(args(whole), { stdin })).code).toBe(0);
 
     const output = freshFolder();
-    const interrupted = await vgr(args(output), {
-      onStart: (child) => child.stdout!.once('data', () => child.kill('SIGINT')),
-    });
+    const { child, outcome } = startVgr(args(output));
+    child.stdout.once('data', () => child.kill('SIGINT'));
+    // Half of the lines, and no end: however late the signal comes, the run is not done.
+    child.stdin.write(stdin.slice(0, stdin.length / 2));
+    const interrupted = await outcome;
     expect(interrupted.code).toBe(130);
     expect(existsSync(join(output, 'annotations.json'))).toBe(false);
     expect(JSON.parse(readFileSync(join(output, 'run.json'), 'utf8')).complete).toBe(false);
@@ -355,7 +358,7 @@ describe('an output folder', () => {
     expect(done).toBeGreaterThan(0);
     expect(done).toBeLessThan(60);
 
-    expect((await vgr(args(output))).code).toBe(0);
+    expect((await vgr(args(output), { stdin })).code).toBe(0);
     for (const name of ['results.jsonl', 'annotations.json', 'predictions.json']) {
       expect(readFileSync(join(output, name), 'utf8')).toBe(
         readFileSync(join(whole, name), 'utf8'),
