@@ -21,6 +21,17 @@ async function endedBy({ child, outcome }: RunningVgr, signal: NodeJS.Signals): 
   return performance.now() - start;
 }
 
+/** Resolves once standard error has said the words; where it never does, the test runs out of time. */
+function heard({ child }: RunningVgr, words: string): Promise<void> {
+  let said = '';
+  return new Promise((resolve) => {
+    child.stderr.on('data', (text: string) => {
+      said += text;
+      if (said.includes(words)) resolve();
+    });
+  });
+}
+
 /** What a shell shows as exit code: signals are 128 and their number. */
 function shellCode(code: number | null, signal: NodeJS.Signals | null): number | null {
   return signal === 'SIGINT' ? 130 : signal === 'SIGTERM' ? 143 : code;
@@ -90,8 +101,9 @@ describe('while photos are in work that take long', () => {
 
   it('the second signal ends it at once', async () => {
     const run = await started(freshFolder());
+    const told = heard(run, 'finishing the items in flight');
     run.child.kill('SIGTERM');
-    await sleep(200);
+    await told;
     expect(await endedBy(run, 'SIGTERM')).toBeLessThan(1000);
     const { code, signal } = await run.outcome;
     expect(shellCode(code, signal)).toBe(143);
