@@ -37,7 +37,7 @@ export function linesFile(lines: readonly (object | string)[]): string {
 /** Waits until something has come about; false where it has not in time. */
 export async function comesTrue(
   condition: () => boolean,
-  { withinMs = 20_000, everyMs = 5 } = {},
+  { withinMs = 60_000, everyMs = 5 } = {},
 ): Promise<boolean> {
   const end = performance.now() + withinMs;
   while (!condition()) {
