@@ -6,9 +6,9 @@ const SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const;
 /** Time for the items in flight after the first signal; what takes longer is left to the rerun. Milliseconds. */
 const GRACE_MS = 3000;
 /** Time after the first signal that native code has to let go of what was given up. Milliseconds. */
-const RELEASE_MS = 4200;
+const RELEASE_MS = 3900;
 /** Time after the first signal at which the process ends, whatever it does. Milliseconds. */
-const END_MS = 4500;
+const END_MS = 4200;
 /** Time for a signal to end the process that sends it to itself. Milliseconds. */
 const DELIVERY_MS = 100;
 

@@ -1,6 +1,5 @@
-import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { RandomStream } from '../../src/training/random.js';
 import { linesFile, outputBytes, summaryOf } from '../support/faults.js';
@@ -23,15 +22,30 @@ async function work(): Promise<string[]> {
   return ['refine', folder, '--queries', linesFile(lines), ...FLAGS];
 }
 
-/** Runs the command, kills it after a while. @returns whether the kill came before the end */
-async function killedAfter(args: readonly string[], ms: number): Promise<boolean> {
+/** Runs the command, kills it when the time has come. @returns whether the kill came before the end */
+async function killedAt(args: readonly string[], hasCome: () => boolean): Promise<boolean> {
   const { child, outcome } = startVgr(args);
   child.stdin.end();
-  const timer = sleep(ms).then(() => child.kill('SIGKILL'));
+  const watch = setInterval(() => {
+    if (hasCome()) child.kill('SIGKILL');
+  }, 2);
   const { signal, code, stderr } = await outcome;
-  await timer;
+  clearInterval(watch);
   if (signal === null) expect({ code, stderr: stderr.includes('hint') }).toMatchObject({ code: 1 });
   return signal === 'SIGKILL';
+}
+
+/** After a while, which may be before the work begins and after its end. */
+function afterMs(ms: number): () => boolean {
+  const end = performance.now() + ms;
+  return () => performance.now() >= end;
+}
+
+/** When the journal has grown by that share of what is still to come: at work, however slow the machine is. */
+function afterGrowth(output: string, wholeBytes: number, share: number): () => boolean {
+  const before = journalBytes(output);
+  const wanted = before + Math.ceil(share * (wholeBytes - before));
+  return () => journalBytes(output) >= wanted;
 }
 
 it(`is killed at ${KILLS} random moments and continued, to the bytes of a run left alone`, async () => {
@@ -42,6 +56,7 @@ it(`is killed at ${KILLS} random moments and continued, to the bytes of a run le
   const wallMs = performance.now() - start;
   const expected = outputBytes(whole);
   expect(Object.keys(expected)).toHaveLength(4);
+  const wholeBytes = journalBytes(whole);
 
   const random = RandomStream.fromSeed(20);
   let kills = 0;
@@ -52,10 +67,14 @@ it(`is killed at ${KILLS} random moments and continued, to the bytes of a run le
       // A retry of errors that stay errors changes nothing either.
       const retry = random.uniform() < 0.3 ? ['--retry-failed'] : [];
       const all = [...args, '--output', output, ...retry];
-      if (!(await killedAfter(all, random.uniform() * 1.2 * wallMs))) break;
+      const [byTime, share] = [random.uniform() < 0.5, random.uniform()];
+      const moment = byTime
+        ? afterMs(share * 1.2 * wallMs)
+        : afterGrowth(output, wholeBytes, share);
+      if (!(await killedAt(all, moment))) break;
       kills += 1;
-      const journal = journalText(output);
-      if (journal.length > 0 && journal.length < expected['results.jsonl']!.length) midway += 1;
+      const bytes = journalBytes(output);
+      if (bytes > 0 && bytes < wholeBytes) midway += 1;
     }
     expect(outputBytes(output)).toEqual(expected);
     expect(summaryOf(output)).toMatchObject({ complete: true, counts: { items: 104, errors: 12 } });
@@ -64,12 +83,8 @@ it(`is killed at ${KILLS} random moments and continued, to the bytes of a run le
   expect(midway).toBeGreaterThanOrEqual(KILLS / 5);
 }, 240_000);
 
-function journalText(output: string): string {
-  try {
-    return readFileSync(join(output, 'results.jsonl'), 'utf8');
-  } catch {
-    return '';
-  }
+function journalBytes(output: string): number {
+  return statSync(join(output, 'results.jsonl'), { throwIfNoEntry: false })?.size ?? 0;
 }
 
 it('continues over photos of the same name in two folders', async () => {
