@@ -1,26 +1,18 @@
 import type { ParameterSet } from './adamw.js';
+import { drawnBatches, drawnExample, type EpochParts, meanLosses } from './epoch.js';
 import {
   rethinkTarget,
   scoreTarget,
   scoreWeight,
   type TrainingExample,
-  type TrainingQuery,
   thinkTarget,
   toolOverlap,
 } from './example.js';
 import { evaluateGroup, sampleActions } from './group.js';
 import type { Learner } from './learner.js';
-import {
-  type Lesson,
-  type LossValues,
-  lossValues,
-  type PolicyGraphs,
-  type PolicyReading,
-} from './policy-graphs.js';
+import { type Lesson, type LossValues, lossValues, type PolicyReading } from './policy-graphs.js';
 import { RIGHT_IOU, reward } from './reward.js';
-import type { Schedule } from './schedule.js';
 import type { TrainingSettings } from './settings.js';
-import { drawnBatches, drawnExample, meanLosses } from './warm-start.js';
 
 /** What the samples of one epoch came to; shares are of all samples. */
 export interface SamplingStatistics {
@@ -45,12 +37,8 @@ export interface GrpoEpoch {
  * @see Shao et al. 2024, arXiv 2402.03300; VG-Refiner, arXiv 2512.06373
  */
 export async function grpoEpoch(
-  graphs: PolicyGraphs,
-  learner: Learner,
-  queries: readonly TrainingQuery[],
+  { graphs, learner, queries, settings, schedule }: EpochParts,
   reference: ParameterSet,
-  settings: TrainingSettings,
-  schedule: Schedule,
 ): Promise<GrpoEpoch> {
   const weights = lossValues((part) => {
     if (part === 'policy') return 1;

@@ -183,13 +183,14 @@ class TrainingRun {
     schedule: Schedule,
   ): Promise<EpochOutcome> {
     const { policy, queries, settings, teachers = [] } = this.#setup;
+    const parts = { graphs: this.#graphs, learner, queries, settings, schedule };
     switch (phase) {
       case 'warm-start':
-        return warmStartEpoch(this.#graphs, learner, queries, policy.width, settings, schedule);
+        return warmStartEpoch(parts, policy.width);
       case 'grpo':
-        return grpoEpoch(this.#graphs, learner, queries, reference, settings, schedule);
+        return grpoEpoch(parts, reference);
       case 'distillation':
-        return distillationEpoch(this.#graphs, learner, queries, teachers, settings, schedule);
+        return distillationEpoch(parts, teachers);
     }
   }
 

@@ -1,80 +1,28 @@
+import { type EpochParts, shownEpoch } from './epoch.js';
 import {
   rethinkTarget,
   scoreTarget,
   scoreWeight,
   type TrainingExample,
-  type TrainingQuery,
   thinkTarget,
-  withoutWords,
 } from './example.js';
-import type { Learner } from './learner.js';
-import {
-  type Lesson,
-  type LossValues,
-  lossValues,
-  type PolicyGraphs,
-  type PolicyReading,
-} from './policy-graphs.js';
+import type { Lesson, LossValues, PolicyReading } from './policy-graphs.js';
 import type { RandomStream } from './random.js';
-import type { Schedule } from './schedule.js';
 import type { TrainingSettings } from './settings.js';
 import { DROPOUT_SITES } from './training-graph.js';
 
 /** One epoch of supervised learning: think and rethink are shown the right choices. Gives the mean loss of each part. */
-export async function warmStartEpoch(
-  graphs: PolicyGraphs,
-  learner: Learner,
-  queries: readonly TrainingQuery[],
+export function warmStartEpoch(
+  parts: EpochParts,
   width: number,
-  settings: TrainingSettings,
-  schedule: Schedule,
 ): Promise<{ readonly losses: LossValues }> {
-  const weights = lossValues((part) => {
-    if (part === 'rethink') return 1;
-    if (part === 'think') return settings.thinkWeight;
-    return part === 'score' ? settings.scoreWeight : 0;
-  });
-  const passes: LossValues[] = [];
-  for (const batch of drawnBatches(queries, settings.batch, learner.random)) {
-    const examples = batch.map((query) => drawnExample(query, settings, learner.random));
+  const { graphs, learner, settings } = parts;
+  return shownEpoch(parts, async (examples) => {
     const readings = await graphs.read(learner.values, examples);
-    const lessons = examples.map((example, i) =>
-      supervisedLesson(example, readings[i]!, batch.length, width, settings, learner.random),
+    return examples.map((example, i) =>
+      supervisedLesson(example, readings[i]!, examples.length, width, settings, learner.random),
     );
-    const pass = await graphs.gradient(learner.values, lessons, weights);
-    learner.learn(pass, schedule);
-    passes.push(pass.parts);
-  }
-  return { losses: meanLosses(passes) };
-}
-
-/** The queries in a random order, cut into batches; the last may be shorter. */
-export function drawnBatches<T>(
-  items: readonly T[],
-  batch: number,
-  random: RandomStream,
-): readonly (readonly T[])[] {
-  const order = random.shuffled(items);
-  return Array.from({ length: Math.ceil(order.length / batch) }, (_, i) =>
-    order.slice(i * batch, (i + 1) * batch),
-  );
-}
-
-/** One view of a query with some words made unknown. */
-export function drawnExample(
-  { views }: TrainingQuery,
-  settings: TrainingSettings,
-  random: RandomStream,
-): TrainingExample {
-  const view = views[random.below(views.length)]!;
-  return withoutWords(view, settings.wordDropout, random);
-}
-
-/** Mean over steps of each part of the loss. */
-export function meanLosses(steps: readonly LossValues[]): LossValues {
-  return lossValues(
-    (part) => steps.reduce((sum, step) => sum + step[part], 0) / Math.max(1, steps.length),
-  );
+  });
 }
 
 function supervisedLesson(
