@@ -34,6 +34,8 @@ it.each([
   ['refin', 'expected a command, got `refin`', 'did you mean `vgr refine`?'],
   ['models lst', 'expected a command, got `models lst`', 'did you mean `vgr models list`?'],
   ['xyz', 'expected a command, got `xyz`', 'hint: `vgr --help` lists the commands'],
+  ['help refin', 'expected a command, got `refin`', 'did you mean `vgr refine`?'],
+  ['help models lst', 'expected a command, got `models lst`', 'did you mean `vgr models list`?'],
 ])('vgr %s is told what was most likely meant', async (line, message, hint) => {
   const { code, stdout, stderr } = await vgr(line.split(' '));
   expect(code).toBe(2);
