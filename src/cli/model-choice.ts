@@ -1,4 +1,5 @@
 import { pixelEncodings } from '../detection/pixel-encoding.js';
+import { asVgrError, VgrError } from '../formats/fault.js';
 import type { DetectorCard } from '../formats/model-card.js';
 import type { SessionPool } from '../inference/pool.js';
 import type { OpenPhoto, PhotoRef } from '../pipeline/ports.js';
@@ -12,6 +13,11 @@ export interface Trial {
   readonly shown: readonly TrialPhoto[];
   /** Average precision held against the embedded detector, 0..1; undefined where the two cannot be compared. */
   readonly agreed: number | undefined;
+}
+
+/** A trial whose outputs may not be what the card says. */
+interface Attempt extends Trial {
+  readonly fault?: VgrError;
 }
 
 /** Below this the embedded detector sees other things in other places, which speaks of wrong labels or pixels. */
@@ -29,6 +35,7 @@ type Variant = readonly [says: string, card: DetectorCard];
 /**
  * Runs a draft over photos. Where it does not agree with the embedded detector, what was guessed is tried otherwise, and what
  * agrees clearly better is taken.
+ * @throws VgrError INPUT_INVALID where the graph finds classes that the labels do not reach
  */
 export async function bestTrial(
   { card, guessed, tokenizer }: DraftedCard,
@@ -41,10 +48,16 @@ export async function bestTrial(
   const isCoco = card.labels === 'coco-80' || card.labels === 'coco-91';
   const comparable = photos.length > 0 && isCoco;
   const compare = comparable ? await agreementWithEmbedded(pool, photos, open) : undefined;
-  const trialOf = async (of: DetectorCard): Promise<Trial> => {
+  const trialOf = async (of: DetectorCard): Promise<Attempt> => {
     const standing = { card: of, ...(tokenizer && { tokenizer }) };
-    const shown = await tryDetector(pool, standing, photos, open);
-    return { card: of, shown, agreed: compare?.(shown) };
+    try {
+      const shown = await tryDetector(pool, standing, photos, open);
+      return { card: of, shown, agreed: compare?.(shown) };
+    } catch (thrown) {
+      const fault = asVgrError(thrown);
+      if (fault.code !== 'CARD_INVALID') throw fault;
+      return { card: of, shown: [], agreed: 0, fault };
+    }
   };
   let best = await trialOf(card);
   if (guessed.labels && (best.agreed ?? 1) < DOUBTFUL_AGREEMENT) {
@@ -53,26 +66,39 @@ export async function bestTrial(
   if (guessed.pixels && (best.agreed ?? 1) < POOR_AGREEMENT) {
     best = await better(best, pixelVariants(best.card), trialOf, printer);
   }
+  if (best.fault) throw unfit(best.fault);
   return best;
 }
 
+/** The outputs are not what the draft says of them, however it was turned. */
+function unfit(fault: VgrError): VgrError {
+  return new VgrError('INPUT_INVALID', fault.message, {
+    hint: '`--labels FILE` gives the labels that it was trained with, one name a line; `--family` another family',
+    cause: fault,
+  });
+}
+
 async function better(
-  usual: Trial,
+  usual: Attempt,
   variants: readonly Variant[],
-  trialOf: (card: DetectorCard) => Promise<Trial>,
+  trialOf: (card: DetectorCard) => Promise<Attempt>,
   printer: Printer,
-): Promise<Trial> {
+): Promise<Attempt> {
   let best = usual;
   let reason = '';
   for (const [says, card] of variants) {
     const other = await trialOf(card);
-    if ((other.agreed ?? 0) <= (best.agreed ?? 0)) continue;
+    const fitsAtLast = best.fault !== undefined && other.fault === undefined;
+    if (!fitsAtLast && (other.agreed ?? 0) <= (best.agreed ?? 0)) continue;
     best = other;
     reason = says;
   }
-  if ((best.agreed ?? 0) < (usual.agreed ?? 0) + CLEAR_GAIN) return usual;
+  if (best === usual) return usual;
+  if (!usual.fault && (best.agreed ?? 0) < (usual.agreed ?? 0) + CLEAR_GAIN) return usual;
   printer.note(
-    `note: taken with ${reason}, as it then agrees far better with the embedded detector`,
+    usual.fault
+      ? `note: taken with ${reason}, as the numbers of its classes go beyond the usual ones`
+      : `note: taken with ${reason}, as it then agrees far better with the embedded detector`,
   );
   return best;
 }

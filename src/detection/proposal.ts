@@ -5,7 +5,7 @@ import { areaXyxy, type BoxXyxy, clipXyxy, type ImageSize } from '../geometry/bo
 import { rasterToPhotoXyxy } from '../geometry/letterbox.js';
 import { suppressOverlaps } from '../geometry/nms.js';
 import type { Detection } from './detection.js';
-import type { DecodeOptions } from './family.js';
+import { CardMismatch, type DecodeOptions } from './family.js';
 
 /** A box as the heads give it. */
 export interface Proposal {
@@ -37,7 +37,8 @@ export function proposeCell(
   let boxXyxy: BoxXyxy | undefined;
   for (let classIndex = 0; classIndex < classes; classIndex++) {
     const score = values[offset + classIndex]! * factor;
-    if (score < minScore) continue;
+    // Not a number is below any score.
+    if (!(score >= minScore)) continue;
     boxXyxy ??= boxOf();
     proposals.push({ boxXyxy, score, classIndex });
   }
@@ -46,9 +47,14 @@ export function proposeCell(
 /** Most proposals that enter suppression, best first, as in the reference configurations of the one-stage detectors. */
 const SUPPRESSION_LIMIT = 1000;
 
+/** A score above 1 by more than this is no rounding: half precision is off by a thousandth at most. */
+const SCORE_SLACK = 0.001;
+
 /**
  * The proposals of one photo as detections: best first, overlaps suppressed where the card says so, in photo pixels,
- * clipped. Boxes of labels that are not wanted, and those without area inside the photo, are dropped. Equal scores go by rising class index, then by their order.
+ * clipped. Boxes of labels that are not wanted, of classes before the first (the background, or what fills a list), and those
+ * without area inside the photo, are dropped. Equal scores go by rising class index, then by their order.
+ * @throws {CardMismatch} for a score above 1 or a class that the card has no label for
  */
 export function finishProposals(
   proposals: readonly Proposal[],
@@ -61,7 +67,16 @@ export function finishProposals(
   }: Pick<DecodeOptions, 'maxDetections' | 'nmsIou' | 'classes'>,
   categories: readonly (Category | undefined)[] = classesOf(card),
 ): Detection[] {
-  const isWanted = ({ classIndex }: Proposal): boolean => {
+  const isWanted = ({ classIndex, score }: Proposal): boolean => {
+    if (score > 1 + SCORE_SLACK) {
+      throw new CardMismatch(`${card.name}: expected scores of 0 to 1, got ${score}`);
+    }
+    if (classIndex >= categories.length) {
+      const { firstClass = 0 } = card.decoding;
+      throw new CardMismatch(
+        `${card.name}: expected class numbers of at most ${categories.length - 1 + firstClass}, as the card has ${categories.length} labels, got ${classIndex + firstClass}`,
+      );
+    }
     const category = categories[classIndex];
     return category !== undefined && (classes === undefined || classes.includes(category.name));
   };
@@ -78,7 +93,7 @@ export function finishProposals(
     const category = categories[classIndex]!;
     detections.push({
       boxXyxy: inPhoto,
-      score,
+      score: Math.min(1, score),
       label: label ?? category.name,
       categoryId: category.id,
     });

@@ -42,7 +42,7 @@ export const yolox: DetectorFamily = {
             factor: values[offset + 4]!,
           };
           // No class score is above 1.
-          if (scores.factor < options.minScore) continue;
+          if (!(scores.factor >= options.minScore)) continue;
           proposeCell(proposals, scores, options.minScore, () =>
             cxcywhToXyxy(
               inPixels

@@ -6,10 +6,13 @@ export const text = z.string().min(1);
 export const positiveInteger = z.int().positive();
 export const fraction = z.number().min(0).max(1);
 const triple = z.tuple([z.number(), z.number(), z.number()]);
+/** Longest side of a raster: a graph that leaves its size open takes 800 MB for the pixels of such a square. */
+const LONGEST_SIDE = 8192;
+const side = positiveInteger.max(LONGEST_SIDE);
 /** Size of the raster that a graph takes; `any`: the batch dimension is free; 1: one picture a run. */
 export const rasterShape = {
-  width: positiveInteger,
-  height: positiveInteger,
+  width: side,
+  height: side,
   batch: z.union([z.literal('any'), z.literal(1)]),
 };
 /** How pixels go in: the grey level of borders, the order of the channels, and `(pixel * scale - mean[c]) / std[c]`. */

@@ -149,6 +149,17 @@ const detectorCard = z
         });
       }
     }
+    if (Array.isArray(card.labels)) {
+      const ids = card.labels.map(({ id }) => id);
+      const twice = ids.findIndex((id, place) => ids.indexOf(id) < place);
+      if (twice >= 0) {
+        context.addIssue({
+          code: 'custom',
+          path: ['labels', twice, 'id'],
+          message: 'an id that no other label has',
+        });
+      }
+    }
     checkPrompts(card, need);
   });
 

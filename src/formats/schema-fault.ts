@@ -25,7 +25,9 @@ export function expectation(issue: z.core.$ZodIssue, words: SchemaWords = {}): s
     case 'invalid_value':
       return issue.values.map((value) => JSON.stringify(value)).join(' or ');
     case 'invalid_union':
-      return issue.discriminator === 'kind' ? '"detector"' : 'another form';
+      return issue.discriminator === 'kind'
+        ? '"detector" or "encoder" or "refiner"'
+        : 'another form';
     case 'too_small':
       return bounded(issue, words, `${issue.inclusive ? 'of at least' : 'above'} ${issue.minimum}`);
     case 'too_big':

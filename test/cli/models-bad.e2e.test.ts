@@ -291,5 +291,17 @@ describe('a graph that is no detector is told from what was expected', () => {
     const { code, stderr } = await add(TINY_PLAN, '--labels', labels);
     expect(code).toBe(2);
     expect(errorOf(stderr)).toBe('expected 1 label, as the outputs output0 have, got 2');
+    // Finished boxes tell the number of labels only by their classes.
+    const values = { 0: 8, 1: 8, 2: 40, 3: 40, 4: 0.75, 5: 84 };
+    const finished = { ...TINY_PLAN, outputs: [{ name: 'output0', dims: [1, 6], values }] };
+    const few = await add(finished, '--labels', labels);
+    expect(few.code).toBe(2);
+    expect(errorOf(few.stderr)).toContain(
+      'expected class numbers of at most 1, as the card has 2 labels, got 84',
+    );
+    expect(few.stderr).toContain('hint: `--labels FILE` gives the labels');
+    const unnamed = await add(finished);
+    expect(unnamed.stderr).toContain("taken with COCO's ids for labels");
+    expect(unnamed.stdout).toContain(': book 0.75');
   });
 });

@@ -86,16 +86,28 @@ describe('boxes that the graph has finished', () => {
     ]);
   });
 
-  it('of classes that are none are dropped', () => {
+  it('of the background are dropped, those of classes without a label are a fault of the card', () => {
     const outputs = {
       b: float([1, 3, 4], ...Array(3).fill([0, 0, 1, 1]).flat()),
-      s: float([1, 3], 0.9, 0.8, 0.7),
+      s: float([1, 3], 0.9, 0.1, 0.7),
       c: float([1, 3], 0, 5, 1),
       n: float([1], 3),
     };
-    expect(decode(card('ssd', ssd, { firstClass: 1 }), outputs)).toEqual([
-      [['lion', 0.7, 0, 0, 64, 32]],
-    ]);
+    const of = card('ssd', ssd, { firstClass: 1 });
+    expect(decode(of, outputs)).toEqual([[['lion', 0.7, 0, 0, 64, 32]]]);
+    expect(() => decode(of, { ...outputs, s: float([1, 3], 0.9, 0.8, 0.7) })).toThrow(
+      'test: expected class numbers of at most 2, as the card has 2 labels, got 5',
+    );
+  });
+
+  it('have scores of 0 to 1, but for the rounding of half precision', () => {
+    const final = card('yolo', { predictions: ['p'] });
+    const scored = (score: number) =>
+      decode(final, { p: float([1, 1, 6], 0, 0, 32, 16, score, 1) });
+    expect(scored(1.0005)).toEqual([[['bench', 1, 0, 0, 64, 32]]]);
+    expect(() => scored(5)).toThrow('test: expected scores of 0 to 1, got 5');
+    expect(() => scored(Number.POSITIVE_INFINITY)).toThrow('got Infinity');
+    expect(scored(Number.NaN)).toEqual([[]]);
   });
 
   it('may be none at all', () => {

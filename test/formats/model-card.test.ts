@@ -163,6 +163,21 @@ describe('a card that is not valid', () => {
       },
     ],
     [
+      'an id that two labels have',
+      {
+        labels: [
+          { id: 1, name: 'lion' },
+          { id: 1, name: 'bench' },
+        ],
+      },
+      { path: 'labels[1].id', expected: 'an id that no other label has', got: '1' },
+    ],
+    [
+      'a raster that no memory holds',
+      { input: { ...(cardJson('centernet').input as object), height: 200_000 } },
+      { path: 'input.height', expected: 'a number of at most 8192', got: '200000' },
+    ],
+    [
       'a file outside the folder',
       { file: '../model.onnx' },
       {
@@ -174,7 +189,7 @@ describe('a card that is not valid', () => {
     [
       'another kind of model',
       { kind: 'segmenter' },
-      { path: 'kind', expected: '"detector"', got: '"segmenter"' },
+      { path: 'kind', expected: '"detector" or "encoder" or "refiner"', got: '"segmenter"' },
     ],
   ];
 
