@@ -157,7 +157,7 @@ async function show({ card, shown, agreed }: Trial, printer: Printer): Promise<v
   for (const { image, detections } of shown) {
     const best = detections
       .slice(0, SHOWN)
-      .map(({ label, score }) => `${label} ${score.toFixed(2)}`);
+      .map(({ label, score }) => `${printable(label)} ${score.toFixed(2)}`);
     await printer.data(`  ${printable(image)}: ${best.join(', ') || 'nothing'}\n`);
   }
   if (agreed === undefined) return;

@@ -1,5 +1,5 @@
-import { resolve } from 'node:path';
-import { asVgrError, quoted, VgrError } from '../formats/fault.js';
+import { basename, dirname, resolve } from 'node:path';
+import { asVgrError, printable, quoted, VgrError } from '../formats/fault.js';
 import { CARD_NAME, holdsWeightsOf, type ModelCard } from '../formats/model-card.js';
 import { isEncoder, readEncoder } from '../io/encoder-files.js';
 import { furtherFiles, furtherPath, readFurther } from '../io/model-files.js';
@@ -36,7 +36,10 @@ export async function listModelsCommand(
   const { models, broken } = await listModels();
   const listed = await Promise.all(models.map(listedModel));
   if (json) for (const model of listed) await printer.data(`${JSON.stringify(model)}\n`);
-  else await printer.data(tableText([HEADINGS, ...listed.map(cellsOf)]));
+  else {
+    const rows = listed.map((one, place) => cellsOf(one, models[place]!.card.source));
+    await printer.data(tableText([HEADINGS, ...rows]));
+  }
   for (const { fault } of broken) printer.fatal(fault);
   return broken.length === 0 ? 0 : 2;
 }
@@ -65,17 +68,23 @@ function wholeBytes(card: ModelCard, weights: number): number {
   return files.reduce((sum, { bytes = 0 }) => sum + bytes, weights);
 }
 
-function cellsOf(model: ListedModel): string[] {
+function cellsOf(model: ListedModel, from: ModelCard['source']): string[] {
   const { name, kind, family, bytes, licence, verified, device, weights } = model;
   return [
     name,
     family ?? kind,
     bytes === null ? '?' : `${(bytes / 2 ** 20).toFixed(1)} MiB`,
-    licence,
+    printable(licence),
     verified ? 'yes' : '-',
     device ?? '-',
-    weights ?? '(not here: vgr models pull)',
+    weights === null ? `(not here: ${bringing(from)})` : printable(weights),
   ];
+}
+
+/** The command that brings weights. */
+function bringing(source: ModelCard['source']): string {
+  if ('package' in source) return 'npm run build';
+  return 'added' in source ? 'vgr models add' : 'vgr models pull';
 }
 
 function sourceText(source: ModelCard['source']): string {
@@ -107,8 +116,10 @@ export async function verifyModelsCommand(
     names.length > 0
       ? await Promise.all(names.map((name) => findModel(name)))
       : (await listModels()).models.filter(({ weights }) => weights !== undefined);
-  const verdicts = await Promise.all(wanted.map((model) => verdict(model, printer)));
-  return verdicts.every(Boolean) ? 0 : 3;
+  let failed = 0;
+  // One after the other: each lies in memory whole.
+  for (const model of wanted) if (!(await verdict(model, printer))) failed += 1;
+  return failed === 0 ? 0 : 3;
 }
 
 async function verdict(model: StoredModel, printer: Printer): Promise<boolean> {
@@ -126,6 +137,16 @@ async function verdict(model: StoredModel, printer: Printer): Promise<boolean> {
   }
 }
 
+/** Name of the folder whose card has this name: it may be called otherwise. */
+async function folderOf(name: string, userFolder: string): Promise<string> {
+  const { models } = await listModels(userFolder);
+  const root = resolve(userFolder);
+  const model = models.find(
+    ({ card, folder }) => card.name === name && dirname(resolve(folder)) === root,
+  );
+  return model ? basename(model.folder) : name;
+}
+
 /**
  * `vgr models remove`: deletes the folders of models from the user's folder. Cards that come with the program stay.
  * @throws VgrError MODEL_UNKNOWN, OUTPUT_UNWRITABLE
@@ -138,7 +159,10 @@ export async function removeModelsCommand(
   const folder = modelsFolder();
   for (const name of names) {
     // Anything else is no model's name, and might lead out of the folder.
-    const removed = CARD_NAME.test(name) && (await removeModel(name, folder));
+    const removed =
+      CARD_NAME.test(name) &&
+      ((await removeModel(name, folder)) ||
+        (await removeModel(await folderOf(name, folder), folder)));
     if (!removed) {
       throw new VgrError('MODEL_UNKNOWN', `no model ${quoted(name)} in ${quoted(folder)}`, {
         hint: '`vgr models list` shows where each lies; those of the program itself stay',

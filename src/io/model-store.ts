@@ -42,6 +42,7 @@ export async function listModels(userFolder = modelsFolder()): Promise<ModelShel
   const models = new Map<string, StoredModel>();
   const broken: BrokenModel[] = [];
   for (const root of [SHIPPED, userFolder]) {
+    const folders = new Map<string, string>();
     for (const folder of await cardFolders(root)) {
       try {
         const card = await readCard(join(folder, 'card.json'));
@@ -49,6 +50,15 @@ export async function listModels(userFolder = modelsFolder()): Promise<ModelShel
         const weights = places
           .map((place) => join(place, card.file))
           .find((path) => existsSync(path));
+        const other = folders.get(card.name);
+        // The folder of the name itself wins, else the first.
+        const isSecond = other !== undefined && basename(folder) !== card.name;
+        if (other !== undefined) {
+          const second = isSecond ? folder : other;
+          broken.push({ name: basename(second), fault: namedTwice(card.name, second) });
+        }
+        if (isSecond) continue;
+        folders.set(card.name, folder);
         models.set(card.name, { card, folder, weights });
       } catch (thrown) {
         broken.push({ name: basename(folder), fault: asVgrError(thrown) });
@@ -87,10 +97,22 @@ export async function findModel(wanted: string, userFolder = modelsFolder()): Pr
 async function cardFolders(root: string): Promise<string[]> {
   if (!existsSync(root)) return [];
   const entries = await readdir(root, { withFileTypes: true });
-  return entries
-    .filter((entry) => entry.isDirectory() && existsSync(join(root, entry.name, 'card.json')))
-    .map((entry) => join(root, entry.name))
-    .sort();
+  return (
+    entries
+      // A folder that begins with a dot is one that `vgr models add` has not finished.
+      .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))
+      .filter((entry) => existsSync(join(root, entry.name, 'card.json')))
+      .map((entry) => join(root, entry.name))
+      .sort()
+  );
+}
+
+function namedTwice(name: string, folder: string): VgrError {
+  return new VgrError(
+    'CARD_INVALID',
+    `${quoted(join(folder, 'card.json'))}: expected a name that no other card has, got ${quoted(name)}`,
+    { hint: `call it ${quoted(basename(folder))}, or move the folder elsewhere` },
+  );
 }
 
 /** @throws VgrError CARD_INVALID, and those of reading */

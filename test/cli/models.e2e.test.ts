@@ -1,6 +1,7 @@
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { TINY_CARD } from '../support/tiny-detector.js';
 import { freshFolder, jsonLines, photoFolder, vgr } from '../support/vgr.js';
 
 describe('vgr models list', () => {
@@ -31,6 +32,37 @@ describe('vgr models list', () => {
     expect(table.stdout).toMatch(
       /^dfine-s +detr +39\.6 MiB +Apache-2\.0 +- +- +\(not here: vgr models pull\)$/m,
     );
+  });
+
+  it('is not misled by what lies in the folder', async () => {
+    const models = freshFolder();
+    const put = (folder: string, changes: object): void => {
+      mkdirSync(join(models, folder));
+      const card = {
+        ...TINY_CARD,
+        sha256: '0'.repeat(64),
+        source: { added: 'a.onnx' },
+        ...changes,
+      };
+      writeFileSync(join(models, folder, 'card.json'), JSON.stringify(card));
+    };
+    put('tiny', { licence: 'MIT\u001b[31m\nof a kind' });
+    put('a-copy', {});
+    put('elsewhere', { name: 'other' });
+    put('.half.partial-7', { name: 'half' });
+    const env = { VGR_MODELS_DIR: models };
+    const listed = await vgr(['models', 'list'], { env });
+    expect(listed.code).toBe(2);
+    expect(listed.stdout).toMatch(
+      /^tiny +yolo +\? +MIT\\u001b\[31m\\u000aof a kind +- +- +\(not here: vgr models add\)$/m,
+    );
+    expect(listed.stdout).not.toContain('half');
+    expect(listed.stderr).toContain(
+      `a-copy/card.json\`: expected a name that no other card has, got \`tiny\``,
+    );
+    const removed = await vgr(['models', 'remove', 'other', 'a-copy'], { env });
+    expect(removed).toMatchObject({ code: 0, stdout: 'other: removed\na-copy: removed\n' });
+    expect(readdirSync(models).sort()).toEqual(['.half.partial-7', 'tiny']);
   });
 
   it('looks where the system keeps data of programs', async () => {
