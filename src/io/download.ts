@@ -1,16 +1,16 @@
 import { type FileHandle, open, rename, rm, stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { printable, quoted, VgrError } from '../formats/fault.js';
+import { quoted, VgrError } from '../formats/fault.js';
+import { failedNetwork, isDistrust, otherAnswer, refusedStatus } from './download-fault.js';
 import { makeFolder } from './folder.js';
 import { type HttpAnswer, httpGet, shownAddress } from './http-get.js';
+import type { RemoteFile } from './hub.js';
 import { sha256OfFile } from './model-weights.js';
 import { outputFault } from './output-fault.js';
 
 /** A file to bring. */
-export interface Download {
-  readonly address: URL;
-  readonly headers: Readonly<Record<string, string>>;
+export interface Download extends RemoteFile {
   /** Where the whole file comes to lie. What is under way lies beside it, as `NAME.partial`. */
   readonly target: string;
   /** What the file must be; where it is not pinned yet, a partial file of an earlier run is not continued. */
@@ -23,6 +23,8 @@ export interface Download {
     | undefined;
   /** Longest time without a byte, milliseconds. */
   readonly stallMs: number;
+  /** Time before the second try, milliseconds; twice as long before each further one. Half a second where absent. */
+  readonly pauseMs?: number;
   readonly signal: AbortSignal;
   /** Told with the bytes that are here and those of the whole file, where the server says. */
   readonly onProgress: (here: number, whole: number | undefined) => void;
@@ -34,8 +36,8 @@ export interface Brought {
   readonly bytes: number;
 }
 
-/** Tries in a row that bring not one byte, after which the download ends. */
-const IDLE_TRIES = 4;
+/** Tries in a row that bring not one byte, or in all that begin anew, after which the download ends. */
+const TRIES = 4;
 const FIRST_PAUSE_MS = 500;
 
 /** An answer after which the same question may fare better. */
@@ -50,21 +52,13 @@ export async function download(plan: Download): Promise<Brought> {
   const partial = `${plan.target}.partial`;
   await writing(partial, () => makeFolder(dirname(partial)));
   if (!plan.pinned) await rm(partial, { force: true });
-  for (let idle = 0; ; ) {
-    const before = await sizeOf(partial);
-    try {
-      await transfer(plan, partial, before);
-      break;
-    } catch (thrown) {
-      if (thrown instanceof VgrError || plan.signal.aborted) throw thrown;
-      const here = await sizeOf(partial);
-      idle = here > before ? 0 : idle + 1;
-      if (idle === IDLE_TRIES || isDistrust(thrown)) throw failed(plan, here, thrown as Error);
-      await sleep(FIRST_PAUSE_MS * 2 ** idle, undefined, { signal: plan.signal });
-    }
+  let brought = await bring(plan, partial);
+  if (plan.pinned && !plan.pinned.isRight(brought.sha256) && brought.isPatched) {
+    // The part that was here may be of another time.
+    await rm(partial, { force: true });
+    brought = await bring(plan, partial);
   }
-  const sha256 = await sha256OfFile(partial);
-  const bytes = await sizeOf(partial);
+  const { sha256, bytes } = brought;
   if (plan.pinned && !plan.pinned.isRight(sha256)) {
     await rm(partial, { force: true });
     throw new VgrError(
@@ -77,11 +71,77 @@ export async function download(plan: Download): Promise<Brought> {
   return { sha256, bytes };
 }
 
-async function transfer(plan: Download, partial: string, here: number): Promise<void> {
+/** A whole file under its partial name. */
+interface WholePartial extends Brought {
+  /** Whether it was put together of several answers. */
+  readonly isPatched: boolean;
+}
+
+/** Asks until the file is whole. */
+async function bring(plan: Download, partial: string): Promise<WholePartial> {
+  let isPatched = false;
+  const begun: Begun = { version: undefined };
+  const isDone = await isWholeAlready(plan, partial);
+  let restarts = 0;
+  for (let idle = 0; !isDone; ) {
+    const before = await sizeOf(partial);
+    if (before > 0) isPatched = true;
+    try {
+      await transfer(plan, partial, before, begun);
+      break;
+    } catch (thrown) {
+      if (thrown instanceof VgrError || plan.signal.aborted) throw thrown;
+      const here = await sizeOf(partial);
+      idle = here > before ? 0 : idle + 1;
+      // Of an unnamed version nobody could tell whether what follows is of the same file.
+      const isOver = thrown instanceof StartAnew || (!plan.pinned && begun.version === undefined);
+      if (isOver) await rm(partial, { force: true });
+      if (isOver) restarts += 1;
+      if (idle === TRIES || restarts === TRIES || isDistrust(thrown)) {
+        throw failedNetwork(plan, isOver ? 0 : here, thrown as Error);
+      }
+      await sleep((plan.pauseMs ?? FIRST_PAUSE_MS) * 2 ** idle, undefined, { signal: plan.signal });
+    }
+  }
+  const bytes = await sizeOf(partial);
+  if (bytes === 0) {
+    await rm(partial, { force: true });
+    throw otherAnswer(plan, 'not one byte');
+  }
+  return { sha256: await sha256OfFile(partial), bytes, isPatched };
+}
+
+/** Whether an earlier run ended between the last byte and the check. */
+async function isWholeAlready({ pinned }: Download, partial: string): Promise<boolean> {
+  const bytes = await sizeOf(partial);
+  if (!pinned || bytes === 0 || bytes !== (pinned.bytes ?? bytes)) return false;
+  return pinned.isRight(await sha256OfFile(partial));
+}
+
+/** What the part that is here is of. */
+interface Begun {
+  /** As the server named it, if it did. */
+  version: string | undefined;
+}
+
+/** One question and its answer, to the end. */
+async function transfer(
+  plan: Download,
+  partial: string,
+  here: number,
+  begun: Begun,
+): Promise<void> {
   const range: Record<string, string> = here > 0 ? { range: `bytes=${here}-` } : {};
   const answer = await httpGet(plan.address, { ...plan, headers: { ...plan.headers, ...range } });
   try {
     const start = startOf(answer, plan, here);
+    if (start !== 'whole') refuseOtherContent(plan, answer);
+    const comes = versionOf(answer);
+    // What is pinned is known by its sum in the end; servers of one file may call its versions differently.
+    if (!plan.pinned && start !== 0 && comes !== begun.version) {
+      throw new StartAnew('the file has changed at its source');
+    }
+    begun.version = comes;
     if (start === 'whole') return;
     const whole = wholeSize(answer, start);
     refuseOtherSize(plan, whole);
@@ -89,10 +149,6 @@ async function transfer(plan: Download, partial: string, here: number): Promise<
     await receive(answer, plan, partial, start, whole);
   } catch (thrown) {
     answer.body.destroy();
-    if (thrown instanceof StartAnew) {
-      await rm(partial, { force: true });
-      throw new PassingFailure(thrown.message);
-    }
     throw thrown;
   }
 }
@@ -115,19 +171,23 @@ function startOf({ status, headers }: HttpAnswer, plan: Download, here: number):
   if (status === 408 || status === 429 || status >= 500) {
     throw new PassingFailure(`the server answers with status ${status}`);
   }
-  throw refused(plan, status);
+  throw refusedStatus(plan, status);
 }
 
-function refused({ address }: Download, status: number): VgrError {
-  let hint = 'the card may be out of date: `vgr models list` shows where each model comes from';
-  if (status === 401 || status === 403) {
-    hint = 'the model may be gated: accept its terms on its page, and give a token as HF_TOKEN';
-  }
-  return new VgrError(
-    'DOWNLOAD_FAILED',
-    `${shownAddress(address)}: expected a file, got status ${status}`,
-    { hint },
-  );
+/** What names the very bytes of a file; a weak tag names bytes that mean the same. */
+function versionOf({
+  headers: { etag, 'last-modified': modified },
+}: HttpAnswer): string | undefined {
+  return etag === undefined || etag.startsWith('W/') ? modified : etag;
+}
+
+/** What is packed, or is a page, is not the file. */
+function refuseOtherContent(plan: Download, { headers }: HttpAnswer): void {
+  const packing = headers['content-encoding'] ?? 'identity';
+  if (packing !== 'identity') throw otherAnswer(plan, `it packed as ${quoted(packing)}`);
+  const kind = headers['content-type'] ?? '';
+  if (!plan.pinned && /^text\/html\b/i.test(kind))
+    throw otherAnswer(plan, `a page (${quoted(kind)})`);
 }
 
 function wholeSize({ headers }: HttpAnswer, start: number): number | undefined {
@@ -201,23 +261,4 @@ async function writing<T>(path: string, action: () => Promise<T>): Promise<T> {
   } catch (thrown) {
     throw outputFault(path, thrown);
   }
-}
-
-/** Whether the server could not show who it is; asking again would change nothing. */
-function isDistrust(thrown: unknown): boolean {
-  const { code = '' } = thrown as NodeJS.ErrnoException;
-  return /CERT|SELF_SIGNED|UNABLE_TO_(?:GET|VERIFY)|ALTNAME/.test(code);
-}
-
-function failed({ address }: Download, here: number, cause: Error): VgrError {
-  const code = (cause as NodeJS.ErrnoException).code;
-  const kept = here > 0 ? `; ${here} bytes are kept, and the same command goes on behind them` : '';
-  const hint = isDistrust(cause)
-    ? 'where a proxy of your own signs what comes, NODE_EXTRA_CA_CERTS names its certificate'
-    : 'check the network; HTTPS_PROXY names a proxy, HF_ENDPOINT a mirror of the Hugging Face hub';
-  return new VgrError(
-    'DOWNLOAD_FAILED',
-    `${shownAddress(address)}: ${printable(cause.message || code || 'the network failed')}${kept}`,
-    { hint, cause },
-  );
 }

@@ -43,7 +43,7 @@ export async function httpGet(start: URL, question: HttpQuestion): Promise<HttpA
   throw new VgrError(
     'DOWNLOAD_FAILED',
     `${shownAddress(start)}: expected a file within ${REDIRECT_LIMIT} redirects, got another redirect`,
-    { hint: 'the server sends in circles; a mirror may do better (HF_ENDPOINT)' },
+    { hint: 'the server sends in circles: try again later, or tell its keepers' },
   );
 }
 

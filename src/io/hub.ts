@@ -7,6 +7,8 @@ import { isSafeAddress, type ModelSource } from '../formats/model-card.js';
 export interface RemoteFile {
   readonly address: URL;
   readonly headers: Readonly<Record<string, string>>;
+  /** Whether it is asked of the Hugging Face hub or a mirror of it. */
+  readonly isHub: boolean;
 }
 
 type HubSource = Extract<ModelSource, { hub: string }>;
@@ -17,7 +19,7 @@ type HubSource = Extract<ModelSource, { hub: string }>;
  * @throws VgrError CONFIG_INVALID; USAGE for a model that is not to be had from a network
  */
 export function remoteFile(source: ModelSource, environment = process.env): RemoteFile {
-  if ('url' in source) return { address: new URL(source.url), headers: {} };
+  if ('url' in source) return { address: new URL(source.url), headers: {}, isHub: false };
   if (!('hub' in source)) throw new VgrError('USAGE', 'the model does not come from a network');
   const endpoint = environment.HF_ENDPOINT || 'https://huggingface.co';
   if (!isSafeAddress(endpoint)) {
@@ -29,10 +31,12 @@ export function remoteFile(source: ModelSource, environment = process.env): Remo
     throw new VgrError('CONFIG_INVALID', 'HF_HUB_OFFLINE forbids to ask the hub');
   }
   const { hub, revision, path } = source;
-  const token = environment.HF_TOKEN;
+  // A file that holds it may end with a line break.
+  const token = environment.HF_TOKEN?.trim();
   return {
     address: new URL(`${endpoint.replace(/\/+$/, '')}/${hub}/resolve/${revision}/${path}`),
     headers: token ? { authorization: `Bearer ${token}` } : {},
+    isHub: true,
   };
 }
 

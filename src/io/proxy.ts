@@ -53,7 +53,7 @@ export async function tunnel(
 ): Promise<TLSSocket> {
   const host = `${address.hostname}:${address.port || 443}`;
   const { username, password } = proxy;
-  const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+  const credentials = `${decoded(username)}:${decoded(password)}`;
   const socket = await new Promise<Socket>((resolve, reject) => {
     const ask = proxy.protocol === 'https:' ? secureRequest : request;
     const asked = ask({
@@ -96,6 +96,15 @@ export async function tunnel(
       resolve(secure);
     });
   });
+}
+
+/** Without percent signs for other signs; as it stands where a percent sign means itself. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 /** Without the brackets of an IPv6 address. */

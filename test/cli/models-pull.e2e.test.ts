@@ -231,7 +231,9 @@ describe('vgr models pull', () => {
     expect(errorOf(missing.stderr)).toMatch(/\/nowhere`: expected a file, got status 404/);
     const gated = await pull(shelf(from(server, '/gated')));
     expect(gated.code).toBe(3);
-    expect(gated.stderr).toContain('give a token as HF_TOKEN');
+    // The token is for the hub alone.
+    expect(gated.stderr).toContain('hint: the server wants to know who asks: bring the file');
+    expect(gated.stderr).not.toContain('HF_');
     expect(server.asked).toHaveLength(2);
   });
 
@@ -344,7 +346,8 @@ describe('the Hugging Face hub', () => {
     const store = await serve({ '/blob': [whole(FILE)] });
     // Another name of the same machine is another host.
     const location = `http://localhost:${store.port}/blob?signature=very-secret`;
-    const hub = await serve({ [path]: [status(302, { location })] });
+    const closed = '/some-one/a.detector/resolve/0123abc/closed.onnx';
+    const hub = await serve({ [path]: [status(302, { location })], [closed]: [status(401)] });
     const models = shelf(source);
     const env = { HF_ENDPOINT: `${hub.origin}/`, HF_TOKEN: 'hf_very_secret' };
     const run = await pull(models, { env });
@@ -356,6 +359,8 @@ describe('the Hugging Face hub', () => {
     const gone = await pull(shelf({ ...source, path: 'other.onnx' }), { env });
     expect(gone.code).toBe(3);
     expect(gone.stderr + gone.stdout).not.toContain('very_secret');
+    const gated = await pull(shelf({ ...source, path: 'closed.onnx' }), { env });
+    expect(gated.stderr).toContain('give a token as HF_TOKEN');
   });
 
   it('is not asked where its own clients have the file', async () => {

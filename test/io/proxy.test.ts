@@ -48,8 +48,9 @@ describe('the hub', () => {
     expect(remoteFile(source, {})).toEqual({
       address: new URL('https://huggingface.co/a/b/resolve/c0ffee/onnx/model.onnx'),
       headers: {},
+      isHub: true,
     });
-    const environment = { HF_ENDPOINT: 'https://mirror.example/hf/', HF_TOKEN: 't' };
+    const environment = { HF_ENDPOINT: 'https://mirror.example/hf/', HF_TOKEN: 't\n' };
     const { address, headers } = remoteFile(source, environment);
     expect(address.href).toBe('https://mirror.example/hf/a/b/resolve/c0ffee/onnx/model.onnx');
     expect(headers).toEqual({ authorization: 'Bearer t' });
