@@ -79,36 +79,67 @@ interface WholePartial extends Brought {
 
 /** Asks until the file is whole. */
 async function bring(plan: Download, partial: string): Promise<WholePartial> {
-  let isPatched = false;
-  const begun: Begun = { version: undefined };
-  const isDone = await isWholeAlready(plan, partial);
-  let restarts = 0;
-  for (let idle = 0; !isDone; ) {
-    const before = await sizeOf(partial);
-    if (before > 0) isPatched = true;
-    try {
-      await transfer(plan, partial, before, begun);
-      break;
-    } catch (thrown) {
-      if (thrown instanceof VgrError || plan.signal.aborted) throw thrown;
-      const here = await sizeOf(partial);
-      idle = here > before ? 0 : idle + 1;
-      // Of an unnamed version nobody could tell whether what follows is of the same file.
-      const isOver = thrown instanceof StartAnew || (!plan.pinned && begun.version === undefined);
-      if (isOver) await rm(partial, { force: true });
-      if (isOver) restarts += 1;
-      if (idle === TRIES || restarts === TRIES || isDistrust(thrown)) {
-        throw failedNetwork(plan, isOver ? 0 : here, thrown as Error);
-      }
-      await sleep((plan.pauseMs ?? FIRST_PAUSE_MS) * 2 ** idle, undefined, { signal: plan.signal });
-    }
-  }
+  const isPatched = await askUntilWhole(plan, partial);
   const bytes = await sizeOf(partial);
   if (bytes === 0) {
     await rm(partial, { force: true });
     throw otherAnswer(plan, 'not one byte');
   }
   return { sha256: await sha256OfFile(partial), bytes, isPatched };
+}
+
+/** @returns whether the file was put together of several answers */
+async function askUntilWhole(plan: Download, partial: string): Promise<boolean> {
+  if (await isWholeAlready(plan, partial)) return false;
+  const state: State = { version: undefined, idle: 0, restarts: 0 };
+  for (let isPatched = false; ; ) {
+    const before = await sizeOf(partial);
+    isPatched ||= before > 0;
+    try {
+      await transfer(plan, partial, before, state);
+      return isPatched;
+    } catch (thrown) {
+      if (thrown instanceof VgrError || plan.signal.aborted) throw thrown;
+      await noteFailure(plan, partial, before, state, thrown as Error);
+    }
+    const pause = (plan.pauseMs ?? FIRST_PAUSE_MS) * 2 ** state.idle;
+    await sleep(pause, undefined, { signal: plan.signal });
+  }
+}
+
+/** What is known of a download under way. */
+interface State {
+  /** Of the part that is here, as the server named it, if it did. */
+  version: string | undefined;
+  /** Tries in a row that brought not one byte. */
+  idle: number;
+  /** Times that the part was thrown away. */
+  restarts: number;
+}
+
+/**
+ * Throws the part away where nothing can follow it.
+ * @throws VgrError DOWNLOAD_FAILED where another try is of no use
+ */
+async function noteFailure(
+  plan: Download,
+  partial: string,
+  before: number,
+  state: State,
+  failure: Error,
+): Promise<void> {
+  let here = await sizeOf(partial);
+  state.idle = here > before ? 0 : state.idle + 1;
+  // Of an unnamed version nobody could tell whether what follows is of the same file.
+  const isNameless = !plan.pinned && state.version === undefined;
+  if (failure instanceof StartAnew || isNameless) {
+    await rm(partial, { force: true });
+    here = 0;
+    state.restarts += 1;
+  }
+  if (Math.max(state.idle, state.restarts) === TRIES || isDistrust(failure)) {
+    throw failedNetwork(plan, here, failure);
+  }
 }
 
 /** Whether an earlier run ended between the last byte and the check. */
@@ -118,18 +149,12 @@ async function isWholeAlready({ pinned }: Download, partial: string): Promise<bo
   return pinned.isRight(await sha256OfFile(partial));
 }
 
-/** What the part that is here is of. */
-interface Begun {
-  /** As the server named it, if it did. */
-  version: string | undefined;
-}
-
 /** One question and its answer, to the end. */
 async function transfer(
   plan: Download,
   partial: string,
   here: number,
-  begun: Begun,
+  state: State,
 ): Promise<void> {
   const range: Record<string, string> = here > 0 ? { range: `bytes=${here}-` } : {};
   const answer = await httpGet(plan.address, { ...plan, headers: { ...plan.headers, ...range } });
@@ -138,10 +163,10 @@ async function transfer(
     if (start !== 'whole') refuseOtherContent(plan, answer);
     const comes = versionOf(answer);
     // What is pinned is known by its sum in the end; servers of one file may call its versions differently.
-    if (!plan.pinned && start !== 0 && comes !== begun.version) {
+    if (!plan.pinned && start !== 0 && comes !== state.version) {
       throw new StartAnew('the file has changed at its source');
     }
-    begun.version = comes;
+    state.version = comes;
     if (start === 'whole') return;
     const whole = wholeSize(answer, start);
     refuseOtherSize(plan, whole);
