@@ -7,6 +7,7 @@ import { ChatClient } from '../io/chat-client.js';
 import { PictureMaker } from '../io/chat-photo.js';
 import type { DecodingMemory } from '../io/decoding-memory.js';
 import { readTextIfThere } from '../io/text-file.js';
+import { Gate } from '../pipeline/gate.js';
 import type { PhotoSource } from '../pipeline/refine-run.js';
 import type { Refiner } from '../refinement/refiner.js';
 import { CallQuota } from '../refinement/vlm/call-quota.js';
@@ -32,6 +33,12 @@ import {
 
 /** Enough to tell colours by, pixels. */
 export const PLAIN_SIDE = 512;
+
+/**
+ * Conversations that are open for each request that may be under way: some are between two requests. Where a run is stopped, no
+ * more than these are half done.
+ */
+const OPEN_PER_REQUEST = 1.5;
 
 /** A refiner with what a run must know of it. */
 export interface OpenedRefiner {
@@ -123,6 +130,7 @@ async function openLarge(
   const { prompt, sha256 } = await promptOf(flags);
   const penalty = repetitionPenalty(flags);
   const tally = emptyTally();
+  const conversations = new Gate(Math.ceil(OPEN_PER_REQUEST * flags['vlm-concurrency']));
   let mode: VlmMode | undefined;
   let detected: Promise<VlmMode> | undefined;
   return {
@@ -141,6 +149,7 @@ async function openLarge(
       boxesPerTool: flags['vlm-tool-boxes'],
       maxTokens: flags['vlm-reply-tokens'],
       ...(penalty !== undefined && { repetitionPenalty: penalty }),
+      admit: (begin) => conversations.run(begin),
       tally,
     }),
     settings: vlmRunSettings(flags, sha256),

@@ -39,6 +39,8 @@ export interface VlmSettings {
   readonly maxTokens: number;
   /** By default 1.05, and only where the server goes on with messages: others may not know the field. */
   readonly repetitionPenalty?: number;
+  /** Has a conversation begin, and resolves with it; by default at once. Who has begun is not held up by who has not. */
+  readonly admit?: <Result>(conversation: () => Promise<Result>) => Promise<Result>;
   /** Counted up as conversations go. */
   readonly tally: VlmTally;
 }
@@ -111,13 +113,16 @@ async function converse(
       { type: 'text', text: settings.prompt(talk.facts) },
     ],
   };
-  const exchange =
-    protocol === 'piter'
-      ? await oneTurn(talk.conversation, opening)
-      : await twoStages(talk.conversation, opening, toolBlock(tools));
-  const read = await readOrRepair(talk, exchange);
-  settings.tally.answered += 1;
-  return { think: thoughtOf(talk, exchange), answer: answerOf(talk, exchange, read) };
+  const { admit = (begin) => begin() } = settings;
+  return admit(async () => {
+    const exchange =
+      protocol === 'piter'
+        ? await oneTurn(talk.conversation, opening)
+        : await twoStages(talk.conversation, opening, toolBlock(tools));
+    const read = await readOrRepair(talk, exchange);
+    settings.tally.answered += 1;
+    return { think: thoughtOf(talk, exchange), answer: answerOf(talk, exchange, read) };
+  });
 }
 
 /** The answer; where it cannot be read, that of one more turn. */
