@@ -129,10 +129,13 @@ export class ChatClient {
     const guess = estimatedPrompt(request) + request.maxTokens / 4;
     if (this.#broken) throw this.#broken;
     const reserve = this.#ledger.open(guess);
+    await this.#takeTurn(reserve).catch((thrown) => {
+      this.#ledger.cancel(reserve);
+      throw thrown;
+    });
     let use: TokenUse | undefined;
     let estimated = false;
     try {
-      await this.#takeTurn(reserve);
       const read = await this.#transport.send(body, this.#cut.signal);
       estimated = read.use === undefined;
       use = read.use ?? estimatedUse(request, read.reply);
@@ -140,7 +143,7 @@ export class ChatClient {
       this.#failuresInARow = 0;
       return read;
     } finally {
-      this.#ledger.close(reserve, use, estimated);
+      this.#ledger.close({ guess, reserve }, use, estimated);
       if (use) this.#tokenPace.settle(use.prompt + use.completion - reserve);
     }
   }

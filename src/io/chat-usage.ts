@@ -41,7 +41,8 @@ export class ChatLedger {
   #prompt = 0;
   #completion = 0;
   #estimated = 0;
-  #counted = 0;
+  /** What was guessed of the requests that came back. */
+  #guessed = 0;
   /** Tokens that requests under way are expected to take. */
   #reserved = 0;
 
@@ -51,15 +52,16 @@ export class ChatLedger {
 
   /**
    * Enters a request that is about to go out.
-   * @param guess its tokens, where none has come back yet to know better
+   * @param guess its tokens, above 0; what came back tells how far guesses are off
    * @returns the tokens that are set aside for it
    * @throws VgrError BUDGET_SPENT where the budget does not hold it
    */
   open(guess: number): number {
     const { maxRequests, maxTokens } = this.#budget;
-    const reserve = this.#counted > 0 ? (this.#prompt + this.#completion) / this.#counted : guess;
+    const taken = this.#prompt + this.#completion;
+    const reserve = this.#guessed > 0 ? guess * (taken / this.#guessed) : guess;
     if (this.#requests + 1 > maxRequests) throw spent('--max-requests', maxRequests, 'requests');
-    if (this.#prompt + this.#completion + this.#reserved + reserve > maxTokens) {
+    if (taken + this.#reserved + reserve > maxTokens) {
       throw spent('--max-tokens', maxTokens, 'tokens');
     }
     this.#requests += 1;
@@ -67,11 +69,21 @@ export class ChatLedger {
     return reserve;
   }
 
-  /** Closes a request: what it took, or undefined where it failed. */
-  close(reserve: number, use: TokenUse | undefined, estimated: boolean): void {
+  /** Closes a request that never went out. */
+  cancel(reserve: number): void {
+    this.#reserved -= reserve;
+    this.#requests -= 1;
+  }
+
+  /** Closes a request: what was guessed of it and what it took, or undefined where it failed. */
+  close(
+    { guess, reserve }: { readonly guess: number; readonly reserve: number },
+    use: TokenUse | undefined,
+    estimated: boolean,
+  ): void {
     this.#reserved -= reserve;
     if (!use) return;
-    this.#counted += 1;
+    this.#guessed += guess;
     this.#prompt += use.prompt;
     this.#completion += use.completion;
     if (estimated) this.#estimated += 1;

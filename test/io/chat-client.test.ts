@@ -361,6 +361,39 @@ describe('the budget', () => {
     expect(replies.filter(({ status }) => status === 'fulfilled')).toHaveLength(27);
   });
 
+  it('is kept after a question that is much smaller than the others', async () => {
+    const server = await serve(
+      (body) => {
+        const isSmall = JSON.stringify(body).includes('small');
+        const usage = { prompt_tokens: isSmall ? 20 : 1300, completion_tokens: 10 };
+        const choices = [{ message: { content: 'x' }, finish_reason: 'stop' }];
+        const reply = JSON.stringify({ choices, usage });
+        return { kind: 'raw', type: 'application/json', body: reply };
+      },
+      { latencyMs: 10 },
+    );
+    const asked = client(server.url, { maxTokens: 3000, stream: false });
+    await asked.chat(request('', { messages: [{ role: 'user', content: 'a small question' }] }));
+    const texts = Array.from({ length: 8 }, (_, index) => String(index));
+    await Promise.allSettled(texts.map((text) => asked.chat(request(text))));
+    const { prompt_tokens, completion_tokens } = asked.report();
+    expect(prompt_tokens + completion_tokens).toBeLessThanOrEqual(3000);
+    expect(server.bodies.length).toBeGreaterThan(1);
+  });
+
+  it('counts no request that was stopped before it went out', async () => {
+    const server = await serve(() => TEXT);
+    const stop = new AbortController();
+    const asked = client(server.url, { requestsPerMinute: 1, signal: stop.signal });
+    await asked.chat(request('first'));
+    const others = Promise.allSettled(['a', 'b'].map((text) => asked.chat(request(text))));
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    stop.abort();
+    await others;
+    expect(server.bodies).toHaveLength(1);
+    expect(asked.report().requests).toBe(1);
+  });
+
   it('tells the cost by the prices', async () => {
     const server = await serve(() => TEXT);
     const asked = client(server.url, { pricePrompt: 1000, priceCompletion: 10_000 });
