@@ -2,6 +2,7 @@ import { printable, quoted, VgrError } from '../formats/fault.js';
 import type { RunSettings } from '../formats/run-summary.js';
 import { ChatCache } from '../io/chat-cache.js';
 import type { ChatSettings } from '../io/chat-client.js';
+import { proxyFor } from '../io/proxy.js';
 import type { QuotaSettings } from '../refinement/vlm/call-quota.js';
 import { GRIDS, type GridName, type PixelGrid } from '../refinement/vlm/pixel-grid.js';
 import { parseFraction } from './inference-settings.js';
@@ -44,18 +45,20 @@ const BACKOFF_MS = 500;
 /** Share of the queries that a cascade asks about where nothing is said. */
 const DEFAULT_SHARE = 0.2;
 
-/** The client's settings. @throws VgrError USAGE */
+/** The client's settings. @throws VgrError USAGE, CONFIG_INVALID */
 export function chatSettings(
   flags: VlmFlags,
   { cacheFolder, signal }: { readonly cacheFolder: string; readonly signal: AbortSignal },
 ): ChatSettings {
   const url = serverUrl(flags['vlm-url']);
-  const key = serverKey(url, process.env);
+  const key = serverKey(url);
+  const proxy = proxyFor(new URL(url));
   const timeoutMs = flags['vlm-timeout'] * 1000;
   const cache = flags['vlm-cache'] ?? cacheFolder;
   return {
     url,
     ...(key !== undefined && { key }),
+    ...(proxy && { proxy }),
     model: required('vlm-model', flags['vlm-model']),
     timeoutMs,
     idleMs: Math.min(timeoutMs, IDLE_MS),
@@ -146,13 +149,11 @@ function serverUrl(text: string | undefined): string {
   const given = required('vlm-url', text);
   const url = URL.canParse(given) ? new URL(given) : undefined;
   if (!url || !/^https?:$/.test(url.protocol)) {
-    throw new VgrError(
-      'USAGE',
-      `--vlm-url: expected an http or https address, got ${quoted(given)}`,
-      {
-        hint: 'for example `--vlm-url http://localhost:8000/v1`',
-      },
-    );
+    // Before `@` and behind `?` there may be a secret.
+    const got = /[@?]/.test(given) ? 'another value' : quoted(given);
+    throw new VgrError('USAGE', `--vlm-url: expected an http or https address, got ${got}`, {
+      hint: 'for example `--vlm-url http://localhost:8000/v1`',
+    });
   }
   if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
     // The address is written to run.json, so the address itself is not repeated here.
@@ -163,12 +164,27 @@ function serverUrl(text: string | undefined): string {
   return url.href.replace(/\/+$/, '');
 }
 
-/** The common variable of another service's key is read for that service alone. */
-function serverKey(url: string, env: NodeJS.ProcessEnv): string | undefined {
-  const own = env.VGR_VLM_API_KEY;
-  if (own) return own.trim();
+/**
+ * The key from the environment. The common variable of another service's key is read for that service alone.
+ * @throws VgrError CONFIG_INVALID where no header can hold it; the message does not repeat it
+ */
+export function serverKey(
+  url: string,
+  env: Readonly<NodeJS.ProcessEnv> = process.env,
+): string | undefined {
   const isOpenAi = new URL(url).hostname === 'api.openai.com';
-  return (isOpenAi && env.OPENAI_API_KEY?.trim()) || undefined;
+  const names = ['VGR_VLM_API_KEY', ...(isOpenAi ? ['OPENAI_API_KEY'] : [])];
+  const name = names.find((each) => env[each]?.trim());
+  if (name === undefined) return undefined;
+  const key = env[name]!.trim();
+  const odd = key.search(/[^!-~]/);
+  if (odd < 0) return key;
+  const what = /\s/.test(key[odd]!) ? 'white space' : 'another character';
+  throw new VgrError(
+    'CONFIG_INVALID',
+    `${name}: expected a key in visible ASCII characters, got one with ${what} at place ${odd + 1} of ${key.length}`,
+    { hint: 'copy the bare key, without `Bearer`, quotes or a second line' },
+  );
 }
 
 function required(flag: string, value: string | undefined): string {

@@ -116,6 +116,7 @@ export class ChatClient {
         return reply;
       } catch (thrown) {
         if (!(thrown instanceof ChatFault)) throw thrown;
+        if (thrown.kind === 'unsafe') throw this.#breakWith(untrusted(this.#settings, thrown));
         if (thrown.kind === 'refused') throw this.#breakWith(refused(this.#settings, thrown));
         if (thrown.kind === 'item') throw this.#itemFault(thrown, request);
         if (attempt >= attempts) throw await this.#exhausted(thrown, before);
@@ -241,7 +242,14 @@ export class ChatClient {
 
 function refused({ url }: ChatSettings, fault: ChatFault): VgrError {
   return new VgrError('SERVER_REFUSED', `${url} refuses requests: ${fault.message}`, {
-    hint: 'check `--vlm-url`, `--vlm-model` and the key in VGR_VLM_API_KEY',
+    hint: fault.hint ?? 'check `--vlm-url`, `--vlm-model` and the key in VGR_VLM_API_KEY',
+    cause: fault,
+  });
+}
+
+function untrusted({ url }: ChatSettings, fault: ChatFault): VgrError {
+  return new VgrError('SERVER_UNAVAILABLE', `${url}: nothing was sent: ${fault.message}`, {
+    ...(fault.hint !== undefined && { hint: fault.hint }),
     cause: fault,
   });
 }

@@ -1,10 +1,10 @@
 import { printable } from '../formats/fault.js';
 
 /**
- * again: the same request may go well later. item: the server refuses this request. refused: it would refuse any. stopped:
- * the run ends.
+ * again: the same request may go well later. item: the server refuses this request. refused: it would refuse any. unsafe: there
+ * is no safe way to it, so that nothing is sent.
  */
-export type ChatFaultKind = 'again' | 'item' | 'refused';
+export type ChatFaultKind = 'again' | 'item' | 'refused' | 'unsafe';
 
 /** One attempt that came to nothing. The message holds no key. */
 export class ChatFault extends Error {
@@ -12,16 +12,20 @@ export class ChatFault extends Error {
   readonly kind: ChatFaultKind;
   /** How long the server wants to be left alone. */
   readonly retryAfterMs?: number;
+  /** What to try, where that is known. */
+  readonly hint?: string;
 
   constructor(kind: ChatFaultKind, message: string, detail: ChatFaultDetail = {}) {
     super(message, detail.cause === undefined ? undefined : { cause: detail.cause });
     this.kind = kind;
     if (detail.retryAfterMs !== undefined) this.retryAfterMs = detail.retryAfterMs;
+    if (detail.hint !== undefined) this.hint = detail.hint;
   }
 }
 
 export interface ChatFaultDetail {
   readonly retryAfterMs?: number;
+  readonly hint?: string;
   readonly cause?: unknown;
 }
 
@@ -35,6 +39,7 @@ const KIND_BY_STATUS: ReadonlyMap<number, ChatFaultKind> = new Map([
   [403, 'refused'],
   [404, 'refused'],
   [405, 'refused'],
+  [407, 'refused'],
   [408, 'again'],
   [409, 'again'],
   [425, 'again'],
@@ -65,6 +70,13 @@ export function retryAfterOf(
 
 /** Foreign words for a message: the key is taken out, control characters are made visible, long ones are cut. */
 export function safeWords(text: string, key: string | undefined): string {
-  const without = key ? text.replaceAll(key, '[key]') : text;
-  return printable(without).slice(0, LONGEST_WORDS);
+  return printable(withoutKey(text, key)).slice(0, LONGEST_WORDS);
+}
+
+/** A text without the key, as it is or as it stands in an address or in JSON, in letters large or small. */
+export function withoutKey(text: string, key: string | undefined): string {
+  if (!key) return text;
+  const forms = [encodeURIComponent(key), encodeURI(key), JSON.stringify(key).slice(1, -1), key];
+  const pattern = forms.map((form) => form.replace(/[^\w]/g, '\\$&')).join('|');
+  return text.replace(new RegExp(pattern, 'gi'), '[key]');
 }

@@ -2,11 +2,12 @@ import type OpenAI from 'openai';
 import type { ChatCompletion, ChatCompletionChunk } from 'openai/resources/chat/completions';
 import type { Stream } from 'openai/streaming';
 import { withEndMark } from './chat-end-mark.js';
-import { ChatFault, kindOfStatus, retryAfterOf, safeWords } from './chat-fault.js';
+import { ChatFault, kindOfStatus, retryAfterOf, safeWords, withoutKey } from './chat-fault.js';
 import { type MarkedBody, PictureBytes } from './chat-picture-bytes.js';
 import { OVERFLOWN, type ReadReply, readStream, readWhole } from './chat-reply.js';
 import { ChatWatch, type WatchLimits } from './chat-watch.js';
 import { Wire, WireOverflow } from './chat-wire.js';
+import { isDistrust } from './download-fault.js';
 
 /** Where requests go and how long they may take. */
 export interface ChatServer extends WatchLimits {
@@ -14,6 +15,8 @@ export interface ChatServer extends WatchLimits {
   readonly url: string;
   /** Sent as a bearer token; never written anywhere. */
   readonly key?: string;
+  /** What requests go through. */
+  readonly proxy?: URL;
   /** Whether replies are asked for in pieces. */
   readonly stream: boolean;
 }
@@ -21,6 +24,7 @@ export interface ChatServer extends WatchLimits {
 /** The body of a request, as it goes over the wire. */
 export type ChatBody = Readonly<Record<string, unknown>> & {
   readonly max_tokens?: unknown;
+  readonly max_completion_tokens?: unknown;
   readonly stop?: unknown;
 };
 
@@ -28,6 +32,8 @@ export type ChatBody = Readonly<Record<string, unknown>> & {
 const BYTES_PER_TOKEN = 4096;
 const BYTES_AROUND = 256 * 1024;
 const DEFAULT_TOKENS = 4096;
+/** Characters of a key that is one: `none` and `EMPTY` stand where a server wants none, and are words of replies, too. */
+const SHORTEST_SECRET = 8;
 
 /** What the library hands through to the fetch below. */
 interface FetchInit extends RequestInit {
@@ -45,12 +51,13 @@ interface Library {
 /** Sends one request and reads its reply, whatever it turns out to be, in bounded time and memory. */
 export class ChatTransport {
   readonly #server: ChatServer;
-  readonly #wire = new Wire();
+  readonly #wire: Wire;
   readonly #pictures = new PictureBytes();
   #library: Promise<Library> | undefined;
 
   constructor(server: ChatServer) {
     this.#server = server;
+    this.#wire = new Wire(server.proxy);
   }
 
   /** @throws ChatFault */
@@ -67,7 +74,7 @@ export class ChatTransport {
       const response = await library.client.chat.completions
         .create(short as never, { signal: watch.signal, fetchOptions: fetchOptions as never })
         .asResponse();
-      return await this.#read(response, body, { ...library, watch });
+      return this.#withoutKey(await this.#read(response, body, { ...library, watch }));
     } catch (thrown) {
       if (thrown instanceof WireOverflow) return OVERFLOWN;
       throw this.#faultOf(thrown, watch);
@@ -158,13 +165,15 @@ export class ChatTransport {
     const start = await response.text().catch(() => '');
     throw new ChatFault(
       'again',
-      `expected application/json, got ${type || 'no content type'}: ${this.#words(start)}`,
+      this.#words(`expected application/json, got ${type || 'no content type'}: ${start}`),
     );
   }
 
   #faultOf(thrown: unknown, watch: ChatWatch): ChatFault {
     if (thrown instanceof ChatFault) return thrown;
     if (watch.reason) return new ChatFault('again', watch.reason);
+    const unsafe = unsafeWay(thrown);
+    if (unsafe) return unsafe;
     const {
       status: told,
       code,
@@ -184,9 +193,18 @@ export class ChatTransport {
     const status = told ?? code;
     if (typeof status !== 'number') return new ChatFault('again', words);
     const retryAfterMs = retryAfterOf(headers, Date.now());
+    const hint = status === 404 ? rootHint(this.#server.url) : undefined;
     return new ChatFault(kindOfStatus(status, code), `status ${status}: ${words}`, {
       ...(retryAfterMs !== undefined && { retryAfterMs }),
+      ...(hint !== undefined && { hint }),
     });
+  }
+
+  /** Some servers tell what they were sent; results and cache take over what a reply says. */
+  #withoutKey(read: ReadReply): ReadReply {
+    const { key = '' } = this.#server;
+    if (key.length < SHORTEST_SECRET) return read;
+    return { ...read, reply: { ...read.reply, text: withoutKey(read.reply.text, key) } };
   }
 
   #words(text: string): string {
@@ -204,7 +222,7 @@ function elsewhere(headers: Headers | undefined): string | undefined {
 /** An error with what caused it: `fetch failed` alone tells nothing. */
 function messagesOf(thrown: unknown): string {
   const messages: string[] = [];
-  for (let error = thrown; error instanceof Error && messages.length < 4; error = error.cause) {
+  for (const error of causesOf(thrown)) {
     const code = (error as NodeJS.ErrnoException).code;
     const text = error.message === '' && code ? code : error.message;
     if (text !== '' && !messages.includes(text)) messages.push(text);
@@ -212,12 +230,51 @@ function messagesOf(thrown: unknown): string {
   return messages.join(': ') || String(thrown);
 }
 
+function causesOf(thrown: unknown): Error[] {
+  const causes: Error[] = [];
+  for (let error = thrown; error instanceof Error && causes.length < 4; error = error.cause) {
+    causes.push(error);
+  }
+  return causes;
+}
+
+/** Why no encrypted way to the server could be opened; undefined where that is not the reason. */
+function unsafeWay(thrown: unknown): ChatFault | undefined {
+  const cause = causesOf(thrown).find(
+    (error) => isDistrust(error) || PLAIN_HTTP.test(error.message),
+  );
+  if (!cause) return undefined;
+  return isDistrust(cause)
+    ? new ChatFault('unsafe', `its certificate is not trusted: ${cause.message}`, {
+        hint: 'NODE_EXTRA_CA_CERTS names the file of a certificate of your own, or of the authority that signed it',
+      })
+    : new ChatFault('unsafe', 'the server does not speak TLS', {
+        hint: 'an address with `http://` in place of `https://` may be meant',
+      });
+}
+
+/** What OpenSSL says of a peer that answers in plain text. */
+const PLAIN_HTTP = /wrong version number|packet length too long/;
+
+/** What may be wrong with the address of an API that knows no such page. */
+function rootHint(url: string): string | undefined {
+  const { pathname } = new URL(url);
+  if (/\/chat\/completions$/.test(pathname)) {
+    return 'the address is that of the API, without `/chat/completions`';
+  }
+  if (pathname === '/') {
+    return `the address of the API mostly ends with \`/v1\`: \`--vlm-url ${url.replace(/\/$/, '')}/v1\``;
+  }
+  return undefined;
+}
+
 function byteLimit(body: ChatBody): number {
   return tokensOf(body) * BYTES_PER_TOKEN + BYTES_AROUND;
 }
 
-function tokensOf({ max_tokens }: ChatBody): number {
-  return typeof max_tokens === 'number' ? max_tokens : DEFAULT_TOKENS;
+function tokensOf({ max_tokens: most, max_completion_tokens: renamed }: ChatBody): number {
+  if (typeof most === 'number') return most;
+  return typeof renamed === 'number' ? renamed : DEFAULT_TOKENS;
 }
 
 function stopsOf({ stop }: ChatBody): readonly string[] {

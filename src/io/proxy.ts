@@ -1,12 +1,16 @@
 import { request } from 'node:http';
 import { request as secureRequest } from 'node:https';
-import type { Socket } from 'node:net';
+import { BlockList, isIP, type Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { quoted, VgrError } from '../formats/fault.js';
 
+/** This very machine: 127.0.0.0/8, ::1 and its name. */
+const LOOPBACK = /^(?:localhost|.*\.localhost|127(?:\.\d+){3}|\[::1\])$/;
+
 /**
- * The proxy that the environment names for an address, as curl and the hub's clients read it: `HTTPS_PROXY`, else
- * `ALL_PROXY`, in small letters or large, unless `NO_PROXY` lists the host, a domain above it, or `*`.
+ * The proxy that the environment names for an address, as curl and the hub's clients read it: `HTTPS_PROXY` or `HTTP_PROXY` by
+ * the address, else `ALL_PROXY`, in small letters or large, unless `NO_PROXY` lists the host, a domain above it, its network as
+ * `10.0.0.0/8`, or `*`. Plain http to this very machine goes straight.
  * @throws VgrError CONFIG_INVALID
  */
 export function proxyFor(
@@ -15,33 +19,56 @@ export function proxyFor(
 ): URL | undefined {
   const read = (name: string): string | undefined =>
     environment[name.toLowerCase()] || environment[name] || undefined;
-  // Plain http is for this very machine alone.
-  if (address.protocol !== 'https:') return undefined;
+  const secure = address.protocol === 'https:';
+  if (!secure && LOOPBACK.test(address.hostname)) return undefined;
   if (isExempt(address, read('NO_PROXY') ?? '')) return undefined;
-  const text = read('HTTPS_PROXY') ?? read('ALL_PROXY');
+  const own = secure ? 'HTTPS_PROXY' : 'HTTP_PROXY';
+  const name = read(own) === undefined ? 'ALL_PROXY' : own;
+  const text = read(name);
   if (text === undefined) return undefined;
   const proxy = URL.canParse(text) ? new URL(text) : undefined;
   if (proxy?.protocol === 'http:' || proxy?.protocol === 'https:') return proxy;
   throw new VgrError(
     'CONFIG_INVALID',
-    'HTTPS_PROXY: expected an http or https address of a proxy, got another value',
-    { hint: 'for example HTTPS_PROXY=http://proxy.example:3128' },
+    `${name}: expected an http or https address of a proxy, got another value`,
+    { hint: `for example ${name}=http://proxy.example:3128` },
   );
 }
 
-function isExempt({ hostname, port }: URL, list: string): boolean {
+function isExempt({ protocol, hostname, port }: URL, list: string): boolean {
+  const own = port || (protocol === 'https:' ? '443' : '80');
   return list
     .split(/[\s,]+/)
     .filter((entry) => entry !== '')
     .some((entry) => {
       if (entry === '*') return true;
+      if (entry.includes('/')) return isInNetwork(bare(hostname), entry);
       const [host = '', only] = entry
         .toLowerCase()
         .replace(/^\*?\./, '')
         .split(':');
-      if (only !== undefined && only !== (port || '443')) return false;
+      if (only !== undefined && only !== own) return false;
       return hostname === host || hostname.endsWith(`.${host}`);
     });
+}
+
+function isInNetwork(host: string, network: string): boolean {
+  const [start = '', bits = ''] = network.split('/');
+  const [kind, own] = [isIP(start), isIP(host)];
+  if (kind === 0 || kind !== own || !/^\d+$/.test(bits) || Number(bits) > (kind === 6 ? 128 : 32)) {
+    return false;
+  }
+  const family = kind === 6 ? 'ipv6' : 'ipv4';
+  const list = new BlockList();
+  list.addSubnet(start, Number(bits), family);
+  return list.check(host, family);
+}
+
+/** The header that shows a proxy who asks; nothing where its address has no name. */
+export function credentialsFor({ username, password }: URL): Readonly<Record<string, string>> {
+  if (!username) return {};
+  const pair = `${decoded(username)}:${decoded(password)}`;
+  return { 'proxy-authorization': `Basic ${Buffer.from(pair).toString('base64')}` };
 }
 
 /** A connection to the host of an https address through a proxy. Credentials of the proxy go to it alone. */
@@ -49,11 +76,9 @@ export async function tunnel(
   proxy: URL,
   address: URL,
   timeoutMs: number,
-  signal: AbortSignal,
+  signal?: AbortSignal,
 ): Promise<TLSSocket> {
   const host = `${address.hostname}:${address.port || 443}`;
-  const { username, password } = proxy;
-  const credentials = `${decoded(username)}:${decoded(password)}`;
   const socket = await new Promise<Socket>((resolve, reject) => {
     const ask = proxy.protocol === 'https:' ? secureRequest : request;
     const asked = ask({
@@ -62,13 +87,8 @@ export async function tunnel(
       method: 'CONNECT',
       path: host,
       agent: false,
-      signal,
-      headers: {
-        host,
-        ...(username && {
-          'proxy-authorization': `Basic ${Buffer.from(credentials).toString('base64')}`,
-        }),
-      },
+      ...(signal && { signal }),
+      headers: { host, ...credentialsFor(proxy) },
     });
     asked.setTimeout(timeoutMs, () => asked.destroy(new Error('the proxy does not answer')));
     asked.on('error', reject);

@@ -1,8 +1,6 @@
 import { type ChildProcess, execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
-import { type AddressInfo, connect } from 'node:net';
 import { dirname, join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { detectorGraph } from '../support/detector-graph.js';
@@ -17,6 +15,7 @@ import {
   whole,
 } from '../support/file-server.js';
 import { TINY_CARD, TINY_PLAN } from '../support/tiny-detector.js';
+import { hasOpenssl, localCertificate, startProxy } from '../support/tls.js';
 import { freshFolder, photoFolder, type RunOptions, vgr } from '../support/vgr.js';
 
 /** A detector of 400 KB: one box at 0.75. */
@@ -451,74 +450,34 @@ describe('a full disk', () => {
 });
 
 describe('a proxy', () => {
-  // By its name alone it would count as a dependency.
-  const openssl = ['open', 'ssl'].join('');
-  const hasOpenssl = spawnSync(openssl, ['version']).status === 0;
-  if (!hasOpenssl) console.log('skipped: no openssl to make a certificate');
-
   it.skipIf(!hasOpenssl)('carries what goes to https, encrypted to its end', async () => {
-    const folder = freshFolder();
-    const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
-    execFileSync(
-      openssl,
-      [
-        'req',
-        '-x509',
-        '-newkey',
-        'rsa:2048',
-        '-nodes',
-        '-days',
-        '2',
-        '-subj',
-        '/CN=localhost',
-        '-addext',
-        'subjectAltName=DNS:localhost',
-        '-keyout',
-        key,
-        '-out',
-        cert,
-      ],
-      { stdio: 'ignore' },
-    );
-    const tls = { key: readFileSync(key, 'utf8'), cert: readFileSync(cert, 'utf8') };
+    const tls = localCertificate();
     const server = await FileServer.open({ '/tiny.onnx': [whole(FILE)] }, tls);
     servers.push(server);
-    const carried: { readonly to: string; readonly credentials: string | undefined }[] = [];
-    const proxy = createServer();
-    proxy.on('connect', (request, socket, head) => {
-      carried.push({ to: request.url ?? '', credentials: request.headers['proxy-authorization'] });
-      const onward = connect(server.port, '127.0.0.1', () => {
-        socket.write('HTTP/1.1 200 OK\r\n\r\n');
-        onward.write(head);
-        onward.pipe(socket).pipe(onward);
-      });
-      socket.on('error', () => onward.destroy());
-      onward.on('error', () => socket.destroy());
-    });
-    await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
-    const port = (proxy.address() as AddressInfo).port;
+    const proxy = await startProxy();
     try {
       const source = { url: `https://localhost:${server.port}/tiny.onnx`, revision: 'v1' };
       const env = {
-        NODE_EXTRA_CA_CERTS: cert,
-        HTTPS_PROXY: `http://me:pass%20word@127.0.0.1:${port}`,
+        NODE_EXTRA_CA_CERTS: tls.file,
+        HTTPS_PROXY: `http://me:pass%20word@127.0.0.1:${proxy.port}`,
       };
       const models = shelf(source);
       expect(await pull(models, { env })).toMatchObject({ code: 0, stderr: '' });
       expect(weights(models)).toEqual(Buffer.from(FILE));
-      expect(carried).toEqual([
-        {
-          to: `localhost:${server.port}`,
-          credentials: `Basic ${Buffer.from('me:pass word').toString('base64')}`,
+      expect(proxy.carried).toHaveLength(1);
+      expect(proxy.carried[0]).toMatchObject({
+        to: `localhost:${server.port}`,
+        headers: {
+          'proxy-authorization': `Basic ${Buffer.from('me:pass word').toString('base64')}`,
         },
-      ]);
+      });
       expect(server.asked[0]?.headers['proxy-authorization']).toBeUndefined();
 
       const around = await pull(shelf(source), {
         env: { ...env, NO_PROXY: 'example.org, localhost' },
       });
       expect(around.code).toBe(0);
-      expect(carried).toHaveLength(1);
+      expect(proxy.carried).toHaveLength(1);
 
       // Without the certificate nobody is trusted.
       const strange = await pull(shelf(source), { env: { HTTPS_PROXY: env.HTTPS_PROXY } });
@@ -526,8 +485,7 @@ describe('a proxy', () => {
       expect(errorOf(strange.stderr)).toMatch(/certificate/);
       expect(strange.stderr).not.toContain('pass');
     } finally {
-      proxy.closeAllConnections();
-      proxy.close();
+      await proxy.close();
     }
   });
 });

@@ -318,6 +318,7 @@ describe('refine --refiner vlm', () => {
   it.each([
     [['--vlm-url', 'localhost:8000'], 'expected an http or https address'],
     [['--vlm-url', 'http://me:pass@localhost/v1'], 'without name, password or query'],
+    [['--vlm-url', 'me:pass@localhost/v1'], 'expected an http or https address'],
     [['--vlm-price', 'cheap'], '--vlm-price'],
     [['--vlm-body', '[1]'], '--vlm-body'],
     [['--prompt-template', '/nowhere.jinja'], 'no file'],

@@ -519,6 +519,14 @@ it('sends every picture whole, whatever the words look like', async () => {
   expect(came.sort()).toEqual(sent.map((messages) => JSON.stringify(messages)).sort());
 });
 
+it('reads as much as a renamed limit allows', async () => {
+  const text = 'word '.repeat(20_000);
+  const server = await serve(() => ({ kind: 'text', text }));
+  const extra = { max_tokens: null, max_completion_tokens: 16_384 };
+  const reply = await client(server.url, { extra, timeoutMs: 10_000 }).chat(request());
+  expect(reply).toEqual({ text, finish: 'stop' });
+});
+
 it('stops by itself where the server passes over stop strings', async () => {
   const text = '<think>a</think><function>get()</function><tool>made up</tool>'.padEnd(3000, '.');
   const server = await serve(() => ({ kind: 'text', text }), { stops: false });

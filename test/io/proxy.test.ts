@@ -31,8 +31,36 @@ describe('the proxy', () => {
     );
   });
 
-  it('is not for plain http, and must be one', () => {
-    expect(proxyOf('http://127.0.0.1/file', PROXY)).toBeUndefined();
+  it.each([
+    ['of another machine', 'http://box:8000', { HTTP_PROXY: 'http://p:1' }, 'http://p:1/'],
+    ['by the proxy for all', 'http://box:8000', { ALL_PROXY: 'http://p:1' }, 'http://p:1/'],
+    ['but not by that for https', 'http://box:8000', PROXY, undefined],
+    [
+      'exempt at its port',
+      'http://box',
+      { HTTP_PROXY: 'http://p:1', NO_PROXY: 'box:80' },
+      undefined,
+    ],
+    ['of this machine', 'http://localhost:8000', { ALL_PROXY: 'http://p:1' }, undefined],
+    ['of this machine by number', 'http://127.0.0.1/', { HTTP_PROXY: 'http://p:1' }, undefined],
+    ['of this machine by long number', 'http://[::1]/', { HTTP_PROXY: 'http://p:1' }, undefined],
+  ])('carries plain http %s', (_, address, environment, expected) => {
+    expect(proxyOf(address, environment as Record<string, string>)).toBe(expected);
+  });
+
+  it.each([
+    ['10.1.2.3', '10.0.0.0/8', undefined],
+    ['11.1.2.3', '10.0.0.0/8', 'http://p:1/'],
+    ['[fd00::5]', 'fd00::/8', undefined],
+    ['[fd00::5]', '10.0.0.0/8', 'http://p:1/'],
+    ['box', '10.0.0.0/8', 'http://p:1/'],
+    ['10.1.2.3', '10.0.0.0/99', 'http://p:1/'],
+  ])('leaves out networks: %s of %s', (host, network, expected) => {
+    const environment = { HTTP_PROXY: 'http://p:1', NO_PROXY: network };
+    expect(proxyOf(`http://${host}:8000/v1`, environment)).toBe(expected);
+  });
+
+  it('must be one', () => {
     for (const text of ['proxy:3128', 'socks5://proxy:1']) {
       expect(() => proxyOf('https://hub.example', { HTTPS_PROXY: text })).toThrow(
         'expected an http or https',
