@@ -31,7 +31,7 @@ export interface TextInputs extends Pick<PromptInput, 'ids' | 'mask' | 'types' |
 export function readInputs({ inputs }: Pick<OnnxOutline, 'inputs'>): GraphInputs | string {
   const photos = inputs.filter((port) => layoutOf(port) !== undefined);
   const expected =
-    'one input of photos, float32 or uint8 [batch,3,height,width] or [batch,height,width,3], or float32 [3,height,width]';
+    'one input of photos, float32, float16 or uint8 [batch,3,height,width] or [batch,height,width,3], or float32 or float16 [3,height,width]';
   const got = `got ${inputs.map(portText).join(', ') || 'none'}`;
   const [image, ...more] = photos;
   if (image === undefined || more.length > 0) return `expected ${expected}, ${got}`;
@@ -58,7 +58,7 @@ export function readInputs({ inputs }: Pick<OnnxOutline, 'inputs'>): GraphInputs
   return {
     image: {
       name: image.name,
-      type: image.type as 'float32' | 'uint8',
+      type: image.type as GraphInputs['image']['type'],
       layout,
       batch: photosARun === 1 ? 1 : 'any',
       width: fixed(width),
@@ -100,9 +100,10 @@ function textInputs(words: ReadonlyMap<TextRole, TensorPort>): TextInputs | stri
 }
 
 function layoutOf({ type, dims }: TensorPort): DetectorCard['input']['layout'] | undefined {
+  const isFloat = type === 'float32' || type === 'float16';
   // Torchvision takes a list of photos, each without a batch.
-  if (dims.length === 3 && type === 'float32') return dims[0] === 3 ? 'chw' : undefined;
-  if (dims.length !== 4 || (type !== 'float32' && type !== 'uint8')) return undefined;
+  if (dims.length === 3 && isFloat) return dims[0] === 3 ? 'chw' : undefined;
+  if (dims.length !== 4 || !(isFloat || type === 'uint8')) return undefined;
   if (dims[3] === 3) return 'nhwc';
   if (dims[1] === 3) return 'nchw';
   // Some exports leave even the channels open.

@@ -48,7 +48,7 @@ const extraInput = z.strictObject({
  */
 const input = z.strictObject({
   name: text,
-  type: z.enum(['uint8', 'float32']),
+  type: z.enum(['uint8', 'float32', 'float16']),
   /** `chw`: one photo without a dimension for the batch, as torchvision exports it. */
   layout: z.enum(['nhwc', 'nchw', 'chw']),
   ...rasterShape,

@@ -10,6 +10,7 @@ import { packRasters } from '../detection/packing.js';
 import { promptedFamily } from '../detection/prompted-family.js';
 import type { NamedTensors, Tensor } from '../detection/tensor.js';
 import { isPrompted } from '../formats/detector-labels.js';
+import { fromHalf, toHalf } from '../formats/half-float.js';
 import type { TensorPort } from '../formats/onnx-outline.js';
 import {
   type DetectReply,
@@ -83,20 +84,40 @@ async function runSession(
 ): Promise<NamedTensors> {
   const inputs: Record<string, ort.Tensor> = {};
   for (const [name, tensor] of Object.entries(feeds)) {
-    inputs[name] = new ort.Tensor(tensor.type, tensor.data as never, tensor.dims as number[]);
+    inputs[name] = tensorFor(session, name, tensor);
   }
   const results = fetches
     ? await session.run(inputs, fetches as string[])
     : await session.run(inputs);
   const outputs: Record<string, Tensor> = {};
   for (const [name, tensor] of Object.entries(results)) {
-    outputs[name] = {
-      type: tensor.type as Tensor['type'],
-      data: tensor.data as Tensor['data'],
-      dims: tensor.dims,
-    };
+    outputs[name] =
+      tensor.type === 'float16'
+        ? { type: 'float32', data: fromHalf(bitsOf(tensor.data as Uint16Array)), dims: tensor.dims }
+        : {
+            type: tensor.type as Tensor['type'],
+            data: tensor.data as Tensor['data'],
+            dims: tensor.dims,
+          };
   }
   return outputs;
+}
+
+/** The tensor as the runtime takes it; in half precision where the graph wants that. */
+function tensorFor(
+  session: ort.InferenceSession,
+  name: string,
+  { type, data, dims }: Tensor,
+): ort.Tensor {
+  const port = session.inputMetadata.find((one) => one.name === name);
+  const isHalf = port?.isTensor && port.type === 'float16' && data instanceof Float32Array;
+  if (isHalf) return new ort.Tensor('float16', toHalf(data), dims);
+  return new ort.Tensor(type, data as never, dims);
+}
+
+/** Newer versions of Node.js have an array for half precision, in which the runtime then gives it. */
+function bitsOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint16Array {
+  return new Uint16Array(buffer, byteOffset, byteLength / 2);
 }
 
 /** Photos of a detector that is asked in words go one by one: their prompts make the batch. */

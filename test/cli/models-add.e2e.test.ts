@@ -102,6 +102,25 @@ const cases: Readonly<Record<string, Case>> = {
       input: { batch: 'any', fit: 'letterbox-centre', channels: 'rgb' },
     },
   },
+  'YOLO11 in half precision, what goes in and what comes out': {
+    family: 'yolo',
+    plan: {
+      image: { ...nchw('images', 'batch'), type: 'float16' },
+      outputs: [
+        {
+          name: 'output0',
+          type: 'float16',
+          dims: [6, THREE],
+          // Red is a fifth; a quarter of the raster is the grey border, of 114: the mean is 0.262.
+          values: column(THREE, 3, [32, 32, 16, 8, 0.125]),
+          seen: 4 * THREE + 3,
+        },
+      ],
+      metadata: { names: "{0: 'lion', 1: 'bench'}", task: 'detect' },
+    },
+    expected: [['lion', 0.3867, 48, 40, 80, 56]],
+    card: { input: { type: 'float16', batch: 'any' } },
+  },
   'YOLOv5: rows with an object score': {
     family: 'yolo',
     plan: {

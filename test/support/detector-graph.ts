@@ -1,6 +1,7 @@
 import {
   decodeOnnxModel,
   encodeOnnxModel,
+  OnnxDataType,
   type OnnxNode,
   type OnnxTensor,
 } from '../../src/formats/onnx.js';
@@ -9,7 +10,7 @@ import { onnxNode, onnxTensor, onnxValueInfo } from '../../src/formats/onnx-grap
 /** An output whose values are known beforehand. */
 export interface KnownOutput {
   readonly name: string;
-  readonly type?: 'float32' | 'int64';
+  readonly type?: 'float32' | 'float16' | 'int64';
   /** Dimensions after the batch. */
   readonly dims: readonly number[];
   /** Values by place in one photo's part, row by row; all others are 0. */
@@ -23,7 +24,7 @@ export interface KnownOutput {
 export interface GraphPlan {
   readonly image: {
     readonly name: string;
-    readonly type: 'float32' | 'uint8';
+    readonly type: 'float32' | 'float16' | 'uint8';
     /** Dimensions; names are sizes known at run time. */
     readonly dims: readonly (number | string)[];
   };
@@ -109,9 +110,9 @@ function addOutput(
     scaled
       ? onnxNode('Mul', [part('sum'), 'scale'], [part('values')])
       : onnxNode('Identity', [part('sum')], [part('values')]),
-    type === 'int64'
-      ? onnxNode('Cast', [part('values')], [name], { to: 7 })
-      : onnxNode('Identity', [part('values')], [name]),
+    type === 'float32'
+      ? onnxNode('Identity', [part('values')], [name])
+      : onnxNode('Cast', [part('values')], [name], { to: OnnxDataType[type] }),
   );
 }
 
