@@ -1,3 +1,4 @@
+import { nameBearers } from './bearer.js';
 import { type Chunk, chunksOf } from './chunk.js';
 import {
   addBeside,
@@ -190,5 +191,6 @@ function parsed(text: string): Expression {
   top.leftovers = top.leftovers.concat(
     beyond.filter((word) => word !== ',' && !FUNCTION_WORDS.has(word)),
   );
+  nameBearers(top);
   return finish(top);
 }

@@ -5,7 +5,7 @@ const POSTURE_WORDS: Readonly<Record<Posture, string>> = {
   upright: 'standing stands stand walking walks',
   seated:
     'sitting sits sit seated kneeling kneels crouching crouches crouched squatting squats crouch',
-  lying: 'lying lies laying lays sleeping sleeps asleep',
+  lying: 'lying lies laying lays sleeping sleeps asleep resting',
 };
 
 const POSTURE_OF_WORD: ReadonlyMap<string, Posture> = new Map(

@@ -82,6 +82,8 @@ const PASTS = new Set(
 const CARRIED_BY = new Set(
   'held worn carried ridden used pushed pulled driven swung touched'.split(' '),
 );
+/** What names nothing: "the one eating" is whoever eats. */
+const STAND_INS = new Set(['one', 'ones', 'who', 'that', 'which', 'is', 'are']);
 /** "parked by" tells a place, "held by" a deed. */
 const PLACED = new Set(
   'parked seated positioned located placed situated laid stationed'.split(' '),
@@ -162,7 +164,8 @@ function isVerbHere(word: string, next: string | undefined, around: Surroundings
   if (/ing$/.test(word)) {
     if (around.afterNoun) return true;
     if (around.named && POSTURES.has(word) && !DETERMINERS.has(around.before)) return true;
-    if (!plainNext) return next !== undefined && !POSTURES.has(word);
+    if (!plainNext && next === undefined) return STAND_INS.has(around.before);
+    if (!plainNext) return !POSTURES.has(word);
     return !POSTURES.has(word) && !isAnimate(next) && !isAdjective(word);
   }
   if (!around.afterNoun) return false;
@@ -173,11 +176,24 @@ function isVerbHere(word: string, next: string | undefined, around: Surroundings
   return isVerb(word) && CLAUSE_OPENERS.has(around.before);
 }
 
+/** "the mixing bowl", "frying pan": what a thing is for, not what it does. */
+function isModifier(word: string, next: string | undefined, around: Surroundings): boolean {
+  if (
+    !/ing$/.test(word) ||
+    around.afterNoun ||
+    !isContent(next) ||
+    isVerbHere(next, undefined, around)
+  )
+    return false;
+  return DETERMINERS.has(around.before) || pointersOf(`${word} ${next}`).length > 0;
+}
+
 function matchVerb(words: readonly string[], around: Surroundings): RelatorMatch | null {
   const [word, following] = words;
   if (word === undefined || !mayBeVerb(word)) return null;
   const particle = matchPreposition(words.slice(1).join(' '));
   const next = particle !== null ? ',' : following;
+  if (isModifier(word, next, around)) return null;
   if (!isVerbHere(word, next, around)) return null;
   if (particle === null || !FOLLOWS_VERB.has(particle.kind))
     return relator(word, 'other', true, false);

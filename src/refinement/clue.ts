@@ -14,7 +14,7 @@ import { BoxMemo } from './box-memo.js';
 import { COLOUR_TERMS, type ColourTerm } from './colour-term.js';
 import { type CropColours, colourFit, cropColours } from './crop-colour.js';
 import { lean, placeChances } from './order.js';
-import { postureFit } from './posture-fit.js';
+import { type Body, postureFit } from './posture-fit.js';
 import type { PhotoEvidence } from './refiner.js';
 import { FAINT, type Landmark, relationFits } from './relation-fit.js';
 import { type Kind, type Proposals, type Thing, thingsOf } from './thing.js';
@@ -199,6 +199,7 @@ function fitsOf(
 /** "sitting on the bench": the posture counts beside the place, and alone where the place is unknown. */
 function withPosture(
   { words }: Relation,
+  body: Body,
   things: readonly Thing[],
   image: ImageSize,
   fits: ReadonlyArray<number | null>,
@@ -206,8 +207,14 @@ function withPosture(
   const posture = postureOf(words);
   if (posture === null) return fits;
   return fits.map(
-    (fit, at) => (fit ?? 1) * postureFit(posture, (things[at] as Thing).boxXyxy, image),
+    (fit, at) => (fit ?? 1) * postureFit(posture, body, (things[at] as Thing).boxXyxy, image),
   );
+}
+
+/** Whose posture its words may tell; null for what has none. */
+function bodyOf(lemma: string): Body | null {
+  if (isPerson(lemma)) return 'person';
+  return isAnimate(lemma) ? 'animal' : null;
 }
 
 /**
@@ -220,19 +227,18 @@ export function cluesOf(expression: Expression, scene: Scene, depth = 0): Clues 
     const chances = placeChances(selector, things, scene.image);
     return selector.negated ? chances.map((chance) => 1 - chance) : chances;
   });
-  const person = expression.head !== null && isPerson(expression.head.lemma);
-  const animal = !person && expression.head !== null && isAnimate(expression.head.lemma);
+  const body = bodyOf(expression.head?.lemma ?? '');
   const attributeOf = (attribute: Attribute, thing: Thing): number | null => {
-    const age = animal && attribute.kind === 'other' ? ageOf(attribute.value) : null;
+    const age = body === 'animal' && attribute.kind === 'other' ? ageOf(attribute.value) : null;
     if (age !== null) return ageFit(age, attribute.negated, thing, things);
-    const posture = person && attribute.kind === 'other' ? postureOf(attribute.value) : null;
-    if (posture === null) return attributeFit(attribute, thing, things, scene);
-    const fit = postureFit(posture, thing.boxXyxy, scene.image);
+    const posture = body && attribute.kind === 'other' ? postureOf(attribute.value) : null;
+    if (!body || posture === null) return attributeFit(attribute, thing, things, scene);
+    const fit = postureFit(posture, body, thing.boxXyxy, scene.image);
     return attribute.negated ? 1 - fit : fit;
   };
   const relations = expression.relations.map((relation) => {
     const fits = fitsOf(relation, things, scene, depth);
-    const held = person ? withPosture(relation, things, scene.image, fits) : fits;
+    const held = body ? withPosture(relation, body, things, scene.image, fits) : fits;
     return relation.negated ? held.map((fit) => (fit === null ? null : 1 - fit)) : held;
   });
   const clues = things.map((thing, at) => ({

@@ -81,7 +81,8 @@ function describeAttributes(expression: Expression, clue: Clue): string[] {
 function describeRelation(relation: Relation, fit: number): string {
   const landmarks = relation.landmarks.map((landmark) => landmark.head?.phrase ?? landmark.text);
   const words = relation.words === '' ? relation.kind.replaceAll('-', ' ') : relation.words;
-  return `${relation.negated ? 'not ' : ''}${words} the ${landmarks.join(' and the ')} ${two(fit)}`;
+  const named = landmarks.length === 0 ? '' : ` the ${landmarks.join(' and the ')}`;
+  return `${relation.negated ? 'not ' : ''}${words}${named} ${two(fit)}`;
 }
 
 function describeRelations(expression: Expression, clue: Clue): string[] {

@@ -53,6 +53,34 @@ describe('head noun', () => {
   ])('%s', (text, outlined) => expect(parsed(text)).toBe(outlined));
 });
 
+describe('participles', () => {
+  it.each([
+    ['the mixing bowl on the left', '<mixing bowl> x.min'],
+    ['the cutting board', '<board> cutting@whole'],
+    ['the moving car', '<car> moving@whole'],
+    ['holding umbrella', '<> holding(<umbrella>)'],
+    ['the one eating', '<> other()'],
+    ['eating pizza', '<> other(<pizza>)'],
+  ])('%s', (text, outlined) => expect(parsed(text)).toBe(outlined));
+});
+
+describe('bearers', () => {
+  it.each([
+    ["the frisbee in the man's hand", '<frisbee> with(<man>)'],
+    ['phone in his left hand', '<phone> with(<person>)'],
+    ['cup in the hand of the boy on the left', '<cup> x.min with(<boy>)'],
+    ["ball in the dog's mouth", '<ball> with(<dog>)'],
+    ['the bike he is riding', '<bike> with(<person>)'],
+    ["the umbrella she's holding", '<umbrella> with(<person>)'],
+    ['the bus driving away', '<bus> riding(<> away@whole)'],
+    ['man with a phone in his hand', '<man> with(<phone>) in(<hand>)'],
+    ['empty chair', '<chair> empty@whole !with(<person>)'],
+    ['empty bowl', '<bowl> empty@whole'],
+    ['the bench with nobody on it', '<bench> !with(<person>) on()'],
+    ['not an empty chair', '<chair> !empty@whole'],
+  ])('%s', (text, outlined) => expect(parsed(text)).toBe(outlined));
+});
+
 describe('selectors', () => {
   it.each([
     ['the largest dog', '<dog> size.max1'],

@@ -16,16 +16,36 @@ describe('postureFit', () => {
   const [tall, square, wide] = [box(50, 50, 60, 200), box(50, 50, 110, 110), box(50, 50, 200, 80)];
 
   it('tells standing, sitting and lying by the shape', () => {
-    expect(postureFit('upright', tall, PHOTO)).toBeGreaterThan(0.8);
-    expect(postureFit('seated', square, PHOTO)).toBeGreaterThan(0.8);
-    expect(postureFit('lying', wide, PHOTO)).toBeGreaterThan(0.8);
-    expect(postureFit('upright', wide, PHOTO)).toBeLessThan(0.05);
+    expect(postureFit('upright', 'person', tall, PHOTO)).toBeGreaterThan(0.8);
+    expect(postureFit('seated', 'person', square, PHOTO)).toBeGreaterThan(0.8);
+    expect(postureFit('lying', 'person', wide, PHOTO)).toBeGreaterThan(0.8);
+    expect(postureFit('upright', 'person', wide, PHOTO)).toBeLessThan(0.05);
   });
 
-  it('says nothing of a box that the border of the photo cuts', () => {
-    expect(postureFit('upright', box(0, 50, 60, 180), PHOTO)).toBe(0.5);
-    expect(postureFit('seated', box(50, 50, 60, 350), PHOTO)).toBe(0.5);
+  it('tells a lying animal from one that stands or sits', () => {
+    expect(postureFit('lying', 'animal', wide, PHOTO)).toBeGreaterThan(0.8);
+    expect(postureFit('upright', 'animal', wide, PHOTO)).toBeLessThan(0.2);
+    expect(postureFit('seated', 'animal', square, PHOTO)).toBeGreaterThan(0.6);
   });
+
+  it('leaves open what the border of the photo may hide', () => {
+    const { height } = PHOTO;
+    expect(postureFit('upright', 'person', box(0, 50, 60, 180), PHOTO)).toBe(0.5);
+    expect(postureFit('seated', 'person', box(50, height - 60, 60, 60), PHOTO)).toBe(0.5);
+    expect(postureFit('upright', 'person', box(0, 0, 60, height), PHOTO)).toBe(0.5);
+    expect(postureFit('lying', 'animal', box(0, 50, 200, 80), PHOTO)).toBeGreaterThan(0.8);
+    expect(postureFit('lying', 'animal', box(50, height - 80, 200, 80), PHOTO)).toBe(0.5);
+  });
+});
+
+it('a posture is told without naming anything', async () => {
+  const dogs = detected([
+    ['dog', 0.9, box(60, 60, 100, 110)],
+    ['dog', 0.5, box(300, 150, 200, 80)],
+  ]);
+  const [result] = await createScorerRefiner().refine([request('dog lying down', dogs)]);
+  expect(result!.answer.boxXyxy).toEqual(dogs[1]!.boxXyxy);
+  expect(result!.answer.text).toMatch(/lying down 0\.\d\d,/);
 });
 
 describe('postures among persons', () => {

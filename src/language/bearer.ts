@@ -1,0 +1,62 @@
+import { type Draft, type DraftRelation, newDraft } from './draft.js';
+import { isAnimate, pointersOf } from './lexicon.js';
+import { headNoun } from './phrase.js';
+
+/** Parts by which a body holds or carries. Detectors box the body, not these. */
+const PARTS = new Set(
+  'hand arm lap mouth beak paw trunk fist palm head face neck back shoulder wrist waist foot leg'.split(
+    ' ',
+  ),
+);
+/** Parts that are a person's where nobody is named: "in hand", "on her lap". */
+const PERSONAL = new Set('hand arm lap fist palm shoulder wrist waist'.split(' '));
+const PRONOUNS = new Set('he she they someone somebody i you'.split(' '));
+const DEEDS: ReadonlySet<string> = new Set(['holding', 'riding', 'wearing', 'other']);
+const SEATS = new Set('bench chair couch bed toilet bicycle motorcycle boat'.split(' '));
+const EMPTY = new Set('empty unoccupied vacant'.split(' '));
+
+/**
+ * Names who a thing is with, where the words say so by a part of the body ("in the man's hand"), by a pronoun ("the bike he is
+ * riding") or by the lack of anyone ("empty chair", "with nobody on it").
+ */
+export function nameBearers(draft: Draft): void {
+  const thing = draft.head !== null && !isAnimate(draft.head.lemma);
+  for (const [at, relation] of draft.relations.entries()) {
+    const bearer = bearerOf(relation, draft, thing);
+    if (bearer !== null) draft.relations[at] = bearer;
+    for (const landmark of relation.landmarks) nameBearers(landmark);
+  }
+  if (thing && isEmptySeat(draft)) {
+    draft.relations.push({ kind: 'with', words: '', landmarks: [person('person')], negated: true });
+  }
+}
+
+function bearerOf(relation: DraftRelation, draft: Draft, thing: boolean): DraftRelation | null {
+  const [landmark] = relation.landmarks;
+  const { kind, words } = relation;
+  if (landmark === undefined) {
+    const done = thing && DEEDS.has(kind) && draft.tokens.some(({ word }) => PRONOUNS.has(word));
+    // A landmark of its own would make "the bike riding the person" of it.
+    return done
+      ? { ...relation, kind: 'with', words: 'with', landmarks: [person(`person ${words}`)] }
+      : null;
+  }
+  const part = landmark.head?.lemma ?? '';
+  if (part === 'nobody') {
+    return { ...relation, landmarks: [person('person')], negated: !relation.negated };
+  }
+  if (!PARTS.has(part) || kind === 'of' || kind === 'wearing') return null;
+  const owner = landmark.relations.find(({ kind }) => kind === 'of')?.landmarks[0];
+  const ties = { ...relation, kind: 'with' as const, words: `${words} the ${part} of` };
+  if (isAnimate(owner?.head?.lemma ?? '')) return { ...ties, landmarks: [owner as Draft] };
+  return thing && PERSONAL.has(part) ? { ...ties, landmarks: [person('person')] } : null;
+}
+
+function isEmptySeat({ head, attributes }: Draft): boolean {
+  const label = pointersOf(head?.lemma ?? '')[0]?.label ?? '';
+  return SEATS.has(label) && attributes.some(({ value, negated }) => EMPTY.has(value) && !negated);
+}
+
+function person(phrase: string): Draft {
+  return { ...newDraft([]), head: { ...headNoun('person'), phrase } };
+}
