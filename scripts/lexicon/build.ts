@@ -18,7 +18,8 @@ function withColloquial(names: Map<string, Pointer[]>): Map<string, Pointer[]> {
   for (const { names: words, labels, kind } of colloquial) {
     const pointers = Object.entries(labels).map(([label, weight]) => ({ label, kind, weight }));
     for (const name of words.split(',')) {
-      if (!(name in cocoSenses)) all.set(name, pointers);
+      const own = name in cocoSenses ? (names.get(name) ?? []) : [];
+      all.set(name, [...own, ...pointers]);
     }
   }
   return all;

@@ -9,7 +9,7 @@ export interface ColloquialEntry {
 
 /**
  * What people call things in photos and WordNet does not know, or ranks below a sense that photos do not show. An entry
- * here takes the place of all that WordNet says about the name.
+ * here takes the place of all that WordNet says about the name; that of a label adds to the label.
  */
 export const colloquial: readonly ColloquialEntry[] = [
   {
@@ -153,6 +153,8 @@ export const colloquial: readonly ColloquialEntry[] = [
     labels: { 'teddy bear': 1 },
     kind: 'synonym',
   },
+  { names: 'toy bear', labels: { 'teddy bear': 1 }, kind: 'synonym' },
+  { names: 'bear', labels: { 'teddy bear': 0.5 }, kind: 'hypernym' },
   { names: 'doll,toy', labels: { 'teddy bear': 0.5 }, kind: 'hypernym' },
   {
     names: 'duck,goose,swan,seagull,gull,pigeon,chicken,hen,rooster,parrot,owl',
@@ -275,6 +277,7 @@ export const colloquial: readonly ColloquialEntry[] = [
   },
   { names: 'hotdog,frank,wiener,sausage', labels: { 'hot dog': 1 }, kind: 'synonym' },
   { names: 'slice', labels: { pizza: 0.9, cake: 0.7, sandwich: 0.3 }, kind: 'hypernym' },
+  { names: 'toast', labels: { sandwich: 0.5 }, kind: 'hypernym' },
   { names: 'pie', labels: { pizza: 0.7, cake: 0.6 }, kind: 'hypernym' },
   { names: 'dessert', labels: { cake: 0.9, donut: 0.6 }, kind: 'hypernym' },
   { names: 'doughnut,pastry,bagel,cruller', labels: { donut: 0.9, cake: 0.2 }, kind: 'synonym' },

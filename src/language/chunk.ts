@@ -1,5 +1,6 @@
 import type { Attribute, AttributeKind } from './expression.js';
 import { isAdjective, isAnimate, isPerson, isVerb, pointersOf } from './lexicon.js';
+import { singularOf } from './morphology.js';
 import {
   COLOURS,
   DETERMINERS,
@@ -8,6 +9,7 @@ import {
   NUMBERS,
   PARTITIVES,
   PATTERNS,
+  PORTIONS,
   POSTURES,
   SHADES,
   SIZES,
@@ -209,7 +211,7 @@ class Chunker {
       word === 'orange' &&
       !this.#hasNoun &&
       !PREDICATIVE.has(this.#word(at - 1) ?? '') &&
-      !isPlainWord(next) &&
+      (!isPlainWord(next) || PORTIONS.has(singularOf(next))) &&
       !colourNext;
     if (fruit) return null;
     const shade = this.#shade;

@@ -2,6 +2,7 @@ import { isFreeWord } from './chunk.js';
 import type { HeadNoun } from './expression.js';
 import { isPerson, isWorn, pointersOf } from './lexicon.js';
 import { singularOf } from './morphology.js';
+import { PORTIONS } from './vocabulary.js';
 import type { Token } from './words.js';
 
 /** The longest name at the end of the nouns that the lexicon knows, else the last word. */
@@ -10,12 +11,30 @@ export function headOf(nouns: readonly Token[]): { head: HeadNoun; modifiers: To
   if (last === undefined) return null;
   for (let from = Math.max(0, nouns.length - 3); from < nouns.length; from++) {
     const run = nouns.slice(from);
-    if (run.slice(0, -1).some((token) => token.possessive || isFreeWord(token.word))) continue;
+    const before = run.slice(0, -1);
+    if (before.some((token) => token.possessive)) continue;
     const phrase = run.map((token) => token.word).join(' ');
+    const whole = wholeOf(run);
+    if (whole !== null) {
+      return { head: { ...headNoun(phrase), lemma: whole }, modifiers: nouns.slice(0, from) };
+    }
+    if (before.some((token) => isFreeWord(token.word))) continue;
     if (run.length > 1 && pointersOf(phrase).length === 0) continue;
     return { head: headNoun(phrase), modifiers: nouns.slice(0, from) };
   }
   return null;
+}
+
+/** "pizza slices" are pizza; null for what is no portion of a known thing. */
+function wholeOf(run: readonly Token[]): string | null {
+  if (run.length < 2 || !PORTIONS.has(singularOf(run.at(-1)!.word))) return null;
+  const { lemma } = headNoun(
+    run
+      .slice(0, -1)
+      .map(({ word }) => word)
+      .join(' '),
+  );
+  return pointersOf(lemma).length > 0 && !isPerson(lemma) && !isWorn(lemma) ? lemma : null;
 }
 
 /** "fire engines" gives the lemma `fire engine`, plural. */

@@ -116,6 +116,9 @@ export const PARTITIVES = set(
     'edge tip number herd flock stack pile row edge bit',
 );
 
+/** Those that stand behind the thing as well: "pizza slice" is a slice of pizza. */
+export const PORTIONS = set('piece slice half part portion bunch bit');
+
 /** Verbs of posture or motion that take no object: "standing girl" is a girl who stands. */
 export const POSTURES = set(
   'standing sitting smiling walking running leaning jumping batting sleeping crouching kneeling lying laying grazing ' +
