@@ -1,9 +1,13 @@
 import { Tokenizer } from '@huggingface/tokenizers';
 import type { PromptInput } from '../formats/prompt-input.js';
 import type { Phrase, TokenizedPrompt, Word } from './prompt.js';
+import { LONGEST_TEXT } from './tokenizer.js';
 
 /** Prompts whose tokens are kept: neighbouring queries ask alike. */
 const KEPT = 4096;
+
+/** Longest text whose tokens are kept, characters: others are rare, and would fill the memory. */
+const KEPT_LENGTH = 400;
 
 /** A name that boxes are called by, with its category id. */
 export interface PromptName {
@@ -73,10 +77,12 @@ export class PromptTokenizer {
   expression(text: string): CutPrompt | undefined {
     const known = this.#expressions.get(text);
     if (known) return known;
-    const spelt = this.#withDots ? withDot(text) : text;
-    const bare = this.#bare(spelt);
-    if (bare.ids.length === 0 || !SAYS_SOMETHING.test(text)) return undefined;
-    const prompt = this.#framed('expression', [{ id: 1, name: text.trim() }], [bare]);
+    const read = text.slice(0, LONGEST_TEXT);
+    const bare = this.#bare(this.#withDots ? withDot(read) : read);
+    if (bare.ids.length === 0 || !SAYS_SOMETHING.test(read)) return undefined;
+    const framed = this.#framed('expression', [{ id: 1, name: read.trim() }], [bare]);
+    const prompt = { ...framed, cut: framed.cut || read.length < text.length };
+    if (text.length > KEPT_LENGTH) return prompt;
     this.#expressions.set(text, prompt);
     if (this.#expressions.size > KEPT) {
       this.#expressions.delete(this.#expressions.keys().next().value!);

@@ -77,6 +77,10 @@ describe('an expression for Grounding DINO', () => {
     expect(cut).toMatchObject({ ids: ids('a', 'cat', 'a', 'lion'), cut: true });
     expect(cut.phrases[0]!.words).toHaveLength(4);
     expect(bert(6).expression('a cat a')).toMatchObject({ cut: false });
+    // However long it is, no more of it is looked at than any model reads.
+    const endless = bert().expression(`${'a '.repeat(50)}${' '.repeat(1_000_000)}a`)!;
+    expect(endless.ids).toEqual(ids(...Array(50).fill('a'), '.'));
+    expect(endless).toMatchObject({ cut: true, phrases: [{ label: 'a '.repeat(50).trim() }] });
   });
 
   it('is made once', () => {
@@ -217,6 +221,10 @@ describe.skipIf(!existsSync(CLIP_FILE))("a prompt for OWL-ViT, with CLIP's own v
     expect(cut.ids).toHaveLength(16);
     expect(cut.ids.at(-1)).toBe(49407);
     expect(cut.cut).toBe(true);
+    const start = performance.now();
+    expect(clip().expression('zz '.repeat(200_000))?.ids).toHaveLength(16);
+    // All of it would take minutes.
+    expect(performance.now() - start).toBeLessThan(5000);
   });
 
   it('is one for each name', () => {
