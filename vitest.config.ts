@@ -1,8 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
-const ALONE = ['test/{faults,cluster,training}/**/*.e2e.test.ts'];
+const PROGRAM_TESTS = 'test/**/*.e2e.test.ts';
 
-const globalSetup = 'test/support/temporary-root.ts';
+const globalSetup = 'test/support/own-surroundings.ts';
 
 export default defineConfig({
   test: {
@@ -14,34 +14,23 @@ export default defineConfig({
           // Tests that load the runtime themselves report to nobody either.
           env: { ORT_DISABLE_TELEMETRY: '1' },
           include: ['test/**/*.test.ts'],
-          exclude: ['test/**/*.e2e.test.ts'],
+          exclude: [PROGRAM_TESTS],
           // Only a hang shall fail: a busy machine is slow, and speed is the matter of bench/.
-          testTimeout: 60_000,
+          testTimeout: 240_000,
+          hookTimeout: 240_000,
         },
       },
       {
         test: {
           name: 'e2e',
           globalSetup,
-          include: ['test/**/*.e2e.test.ts'],
-          exclude: ALONE,
-          testTimeout: 240_000,
-          hookTimeout: 240_000,
-          // Each test starts processes of its own, which are mostly starting up.
-          maxWorkers: 2,
+          include: [PROGRAM_TESTS],
+          // A test starts tens of processes, one after another; only a hang shall fail here, too.
+          testTimeout: 600_000,
+          hookTimeout: 600_000,
+          // Each test starts processes of its own; the third works while the others wait for a server or a clock.
+          maxWorkers: 3,
           sequence: { groupOrder: 1 },
-        },
-      },
-      {
-        test: {
-          name: 'faults',
-          globalSetup,
-          include: ALONE,
-          testTimeout: 240_000,
-          hookTimeout: 240_000,
-          // What is held to a time, or takes every core.
-          maxWorkers: 1,
-          sequence: { groupOrder: 2 },
         },
       },
     ],

@@ -1,6 +1,7 @@
 import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { preloading } from '../support/faults.js';
 import { freshFolder, jsonLines, photoFolder, vgr } from '../support/vgr.js';
 
 const SMALL = ['--device', 'cpu', '--sessions', '1', '--threads', '1'];
@@ -168,13 +169,7 @@ describe('vgr train-lite', () => {
         ...['train-lite', '--queries', queries, '--output', again],
         ...['--cache', join(again, 'cache'), ...SMALL, ...SHORT],
       ],
-      {
-        onStart: (child) => {
-          child.stderr?.on('data', (text: string) => {
-            if (String(text).includes('member 1  grpo 1')) child.kill('SIGKILL');
-          });
-        },
-      },
+      { env: { ...preloading('killed-midway.mjs'), VGR_TEST_KILL_WORDS: 'member 1  grpo 1' } },
     );
     expect(signal).toBe('SIGKILL');
     expect(existsSync(join(again, 'refiner.onnx'))).toBe(false);

@@ -1,7 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { delimiter, join, resolve } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { comesTrue, shell, summaryOf } from '../support/faults.js';
 import { freshFolder } from '../support/vgr.js';
 
@@ -45,22 +45,22 @@ describe.each(SHELLS)('a task of the array in %s', (...interpreter) => {
   function endless() {
     const fifo = join(freshFolder(), 'q');
     shell('mkfifo "$1"', fifo);
-    const writer = spawn('sh', ['-c', 'exec sleep 60 > "$0"', fifo], { stdio: 'ignore' });
-    return { writer, ...task(interpreter, ['refine', '--queries', fifo]) };
+    const writer = spawn('sh', ['-c', 'exec sleep 3600 > "$0"', fifo], { stdio: 'ignore' });
+    onTestFinished(() => void writer.kill());
+    return task(interpreter, ['refine', '--queries', fifo]);
   }
 
   it.each([
     ['SIGUSR1', 'requeue 7_2\n'],
     ['SIGTERM', ''],
   ] as const)('ends well at %s', async (signal, expected) => {
-    const { child, code, told, shard, writer } = endless();
+    const { child, code, told, shard } = endless();
     const journal = join(shard, 'results.jsonl');
     expect(await comesTrue(() => existsSync(journal))).toBe(true);
     child.kill(signal);
     expect(await code).toBe(143);
     expect(told()).toBe(expected);
     expect(summaryOf(shard)).toMatchObject({ complete: false, settings: { shard: '2/3' } });
-    writer.kill();
   });
 
   it('passes by items that fail, and ends with usage errors as they are', async () => {

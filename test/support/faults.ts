@@ -1,6 +1,6 @@
 import { execFileSync, type SpawnSyncReturns, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { expect } from 'vitest';
@@ -34,10 +34,10 @@ export function linesFile(lines: readonly (object | string)[]): string {
   return path;
 }
 
-/** Waits until something has come about; false where it has not in time. */
+/** Waits until something has come about; false where it has not in the time after which it never will. */
 export async function comesTrue(
   condition: () => boolean,
-  { withinMs = 60_000, everyMs = 5 } = {},
+  { withinMs = 300_000, everyMs = 5 } = {},
 ): Promise<boolean> {
   const end = performance.now() + withinMs;
   while (!condition()) {
@@ -58,7 +58,7 @@ export function expectClean({ stdout, stderr }: Pick<Outcome, 'stdout' | 'stderr
 
 /** Node's options that load a file of this folder into every thread of the program. */
 export function preloading(name: string): { readonly NODE_OPTIONS: string } {
-  return { NODE_OPTIONS: `--import ${pathToFileURL(join('test/support', name)).href}` };
+  return { NODE_OPTIONS: `--import ${pathToFileURL(resolve('test/support', name)).href}` };
 }
 
 /** Runs a line of shell; the words come as `$1` and on. */
@@ -88,6 +88,7 @@ export class SmallDisk {
   }
 
   remove(): void {
-    if (existsSync(this.folder)) execFileSync('umount', [this.folder]);
+    // What still looks into it, such as an indexer of the machine, keeps it no longer.
+    if (existsSync(this.folder)) execFileSync('umount', ['-l', this.folder]);
   }
 }
