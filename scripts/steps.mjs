@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
 /** The repository's root. */
@@ -12,6 +12,22 @@ export function step(program, ...args) {
   });
   if (error) throw error;
   if (status !== 0) process.exit(status ?? 1);
+}
+
+/** Runs programs beside each other, each with its arguments, and stops with the first exit code that is not 0 once all are done. */
+export async function together(...programs) {
+  const codes = await Promise.all(
+    programs.map(
+      (command) =>
+        new Promise((resolve, reject) => {
+          const child = spawn(process.execPath, command, { cwd: ROOT, stdio: 'inherit' });
+          child.on('error', reject);
+          child.on('exit', (code) => resolve(code ?? 1));
+        }),
+    ),
+  );
+  const failed = codes.find((code) => code !== 0);
+  if (failed !== undefined) process.exit(failed);
 }
 
 export const TSX = 'node_modules/tsx/dist/cli.mjs';
