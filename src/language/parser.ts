@@ -13,7 +13,7 @@ import {
   newDraft,
 } from './draft.js';
 import { exclusionsDenied } from './exclusion.js';
-import type { Expression, RelationKind } from './expression.js';
+import type { Expression, HeadNoun, RelationKind } from './expression.js';
 import { isAnimate, isPerson, isWorn } from './lexicon.js';
 import { namedInQuestion } from './naming-question.js';
 import { headNoun, headOf } from './phrase.js';
@@ -148,6 +148,14 @@ function questionExpression(tokens: readonly Token[]): Expression {
   return finish(draft);
 }
 
+/** Words that name a person without a noun: "who is sitting", "the blonde". */
+function standIn({ attributes }: Draft, tokens: readonly Token[]): HeadNoun | null {
+  const first = tokens[0]?.word;
+  const phrase =
+    first === 'who' ? first : attributes.find(({ word }) => /^blonde?$/.test(word))?.word;
+  return phrase === undefined ? null : { ...headNoun('person'), phrase };
+}
+
 /** Nobody refers to a thing at greater length; what comes after is left over. Keeps nesting shallow. */
 const MOST_WORDS = 256;
 
@@ -183,9 +191,7 @@ function parsed(text: string): Expression {
     chain = [top];
     previous = null;
   }
-  if (top.head === null && tokens[0]?.word === 'who') {
-    top.head = { ...headNoun('person'), phrase: 'who' };
-  }
+  top.head ??= standIn(top, tokens);
   top.tokens = all;
   const beyond = all.slice(MOST_WORDS).map((token) => token.word);
   top.leftovers = top.leftovers.concat(

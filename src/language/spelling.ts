@@ -10,7 +10,27 @@ const SMALL = 'the and with from next between behind front wearing holding';
 /** Of shorter words a letter left out makes other words: "closet" is not "closest". */
 const LONG = 8;
 
-/** Slips of the hand in typing a word: two neighbours swapped, a letter doubled or doubled no more, one left out. */
+/** What many write who hear the word: more than a slip away. */
+const BY_EAR: Readonly<Record<string, string>> = {
+  bycicle: 'bicycle',
+  brocolli: 'broccoli',
+  brocoli: 'broccoli',
+  elefant: 'elephant',
+  giraff: 'giraffe',
+  girrafe: 'giraffe',
+  labtop: 'laptop',
+  mustach: 'mustache',
+  racquette: 'racquet',
+  sandwhich: 'sandwich',
+  sandwitch: 'sandwich',
+  skiier: 'skier',
+  sopha: 'sofa',
+  suitecase: 'suitcase',
+  umberella: 'umbrella',
+};
+const VOWELS = [...'aeiou'];
+
+/** Slips of the hand in typing a word: two neighbours swapped, a letter doubled or doubled no more, one left out, another vowel. */
 function slipsOf(word: string): string[] {
   const slips: string[] = [];
   for (let at = 0; at < word.length; at++) {
@@ -19,6 +39,9 @@ function slipsOf(word: string): string[] {
     const doubled = letter === word[at + 1];
     slips.push(`${before}${letter}${letter}${after}`);
     if (doubled || (word.length >= LONG && at > 0)) slips.push(before + after);
+    if (word.length >= LONG && VOWELS.includes(letter)) {
+      slips.push(...VOWELS.map((vowel) => before + vowel + after));
+    }
     if (after !== '' && !doubled) slips.push(`${before}${after[0]}${letter}${after.slice(1)}`);
   }
   return slips;
@@ -38,7 +61,11 @@ function knownSlips(): ReadonlyMap<string, string | null> {
       ...`${PERSONS} ${SMALL}`.split(' '),
     ].filter((word) => /^[a-z]{3,}$/.test(word)),
   );
-  const found = new Map<string, string | null>();
+  const found = new Map<string, string | null>(
+    Object.entries(BY_EAR).flatMap(([heard, word]) =>
+      ['', 's', 'es'].map((plural) => [heard + plural, word + plural] as const),
+    ),
+  );
   for (const target of targets) {
     for (const slip of new Set(slipsOf(target))) {
       const other = found.get(slip);

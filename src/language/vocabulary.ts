@@ -113,7 +113,7 @@ export const PART_OF_NOUN: ReadonlyMap<string, AttributePart> = new Map(
 /** "slice of pizza", "side of a bus": what is meant is the thing after "of". */
 export const PARTITIVES = set(
   'pair group bunch set couple lot piece slice half part portion section kind type side back front top bottom rear end ' +
-    'edge tip number herd flock stack pile row edge bit',
+    'edge tip number herd flock stack pile row edge bit reflection picture image photo photograph closeup shot view',
 );
 
 /** Those that stand behind the thing as well: "pizza slice" is a slice of pizza. */

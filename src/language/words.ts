@@ -44,6 +44,8 @@ const JOINED: ReadonlyArray<readonly [RegExp, string]> = [
   [/\bsun glasses\b/g, 'sunglasses'],
   [/\b(tank|halter|crop|tube) tops?\b/g, '$1top'],
   [/\btooth pick/g, 'toothpick'],
+  [/\bpick up(?= truck)/g, 'pickup'],
+  [/\bclose up(?= (?:of|picture|photo|shot|view|image)\b)/g, 'closeup'],
   [
     /\b(mans|womans|girls|ladys|guys|boys)(?= (?:hand|hands|arm|arms|head|leg|legs|face|back|shirt|hat|hair|foot|feet)\b)/g,
     "$1's",
