@@ -69,17 +69,59 @@ describe('a template', () => {
     expect(write(FACTS)).toBe('the left lion 644x476');
   });
 
+  it.each([
+    [
+      'the line ends of another system',
+      '\ufeff{{ content }}\r\nfind it\r\n',
+      'the left lion\nfind it',
+    ],
+    [
+      'lines of blocks, as Jinja keeps them',
+      '{% if width %}\n  {{ content }}\n{% endif %}',
+      '\n  the left lion\n',
+    ],
+    ['filters that change the expression', '{{ content | title }}', 'The Left Lion'],
+    [
+      'ranges',
+      '{% for i in range(3, 0, -1) %}{{ i }}{% endfor %} {{ content }}',
+      '321 the left lion',
+    ],
+    ['what is not given, as nothing', '{{ content }}{{ nothing }}', 'the left lion'],
+  ])('may have %s', (_name, text, prompt) => {
+    expect(templatePrompt(text, 'p.jinja')(FACTS)).toBe(prompt);
+  });
+
   it('does not read the expression as a template', () => {
     const write = templatePrompt('{{ content }}', 'p.jinja');
     expect(write({ ...FACTS, query: '{{ width }}' })).toBe('{{ width }}');
   });
 
-  it.each(['no variable', '{{ content', '{% for %}{{ content }}', '{{ content | nofilter }}'])(
-    'is refused where it is none: %s',
-    (text) => {
-      expect(() => templatePrompt(text, 'p.jinja')).toThrowError(
-        expect.objectContaining({ code: 'CONFIG_INVALID' }),
-      );
-    },
-  );
+  it.each([
+    ['for i in range(1000000000)', 'a range of more than'],
+    ['for i in range(9, 10, 0)', 'a range of more than'],
+    ['for i in range(10000) %}{% for j in range(10000) %}{% endfor', 'comes to no end'],
+    [
+      'for i in range(9999) %}{% for j in range(9) %}{{ content }}{% endfor %}{% endfor %}{% for i in []',
+      'comes to no end',
+    ],
+  ])('is refused where it comes to no end: %s', (loop, message) => {
+    const text = `{{ content }}{% ${loop} %}{% endfor %}`;
+    expect(() => templatePrompt(text, 'p.jinja')).toThrowError(
+      expect.objectContaining({
+        code: 'CONFIG_INVALID',
+        message: expect.stringContaining(message),
+      }),
+    );
+  });
+
+  it.each([
+    ...['no variable', '{{ content', '{% for %}{{ content }}', '{{ content | nofilter }}'],
+    ...['{{ content }}{{ f() }}', '{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}{{ content }}'],
+    ...['{{ content }}{{ raise_exception("no") }}', '{{ content }}{{ strftime_now("%H") }}'],
+    '{% set s = namespace(v=content) %}{% for i in range(60) %}{% set s.v = s.v ~ s.v %}{% endfor %}{{ s.v }}',
+  ])('is refused where it is none: %s', (text) => {
+    expect(() => templatePrompt(text, 'p.jinja')).toThrowError(
+      expect.objectContaining({ code: 'CONFIG_INVALID' }),
+    );
+  });
 });
