@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import type { FurtherFile } from '../formats/card-parts.js';
@@ -8,6 +7,7 @@ import type { PromptedCard } from '../formats/model-card.js';
 import { modelsFolder } from './model-place.js';
 import type { StoredModel } from './model-store.js';
 import { missingFile, otherFile, unpinned } from './model-weights.js';
+import { isFile } from './text-file.js';
 
 /** The further files that a card names. */
 export function furtherFiles({ card }: Pick<StoredModel, 'card'>): readonly FurtherFile[] {
@@ -25,7 +25,7 @@ export function furtherPath(
 ): string | undefined {
   const around = weights ? [dirname(weights), dirname(dirname(resolve(weights)))] : [];
   const places = [folder, join(userFolder, card.name), ...around];
-  return places.map((place) => join(place, file)).find((path) => existsSync(path));
+  return places.map((place) => join(place, file)).find((path) => isFile(path));
 }
 
 /**

@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -7,7 +6,7 @@ import { holdsWeightsOf, type ModelCard, parseModelCard } from '../formats/model
 import { nearestNames } from '../formats/nearest.js';
 import { modelsFolder } from './model-place.js';
 import { sha256OfFile } from './model-weights.js';
-import { readJson } from './text-file.js';
+import { isFile, readJson } from './text-file.js';
 
 /** A model at hand: its card, and where its weights lie, if they do. */
 export interface StoredModel {
@@ -47,9 +46,7 @@ export async function listModels(userFolder = modelsFolder()): Promise<ModelShel
       try {
         const card = await readCard(join(folder, 'card.json'));
         const places = [folder, join(userFolder, card.name), userFolder];
-        const weights = places
-          .map((place) => join(place, card.file))
-          .find((path) => existsSync(path));
+        const weights = places.map((place) => join(place, card.file)).find((path) => isFile(path));
         const other = folders.get(card.name);
         // The folder of the name itself wins, else the first.
         const isSecond = other !== undefined && basename(folder) !== card.name;
@@ -77,10 +74,10 @@ export async function listModels(userFolder = modelsFolder()): Promise<ModelShel
  * @throws VgrError MODEL_UNKNOWN, MODEL_MISSING, CARD_INVALID
  */
 export async function findModel(wanted: string, userFolder = modelsFolder()): Promise<StoredModel> {
-  if (existsSync(join(wanted, 'card.json'))) {
+  if (isFile(join(wanted, 'card.json'))) {
     const card = await readCard(join(wanted, 'card.json'));
     const weights = join(wanted, card.file);
-    return { card, folder: wanted, weights: existsSync(weights) ? weights : undefined };
+    return { card, folder: wanted, weights: isFile(weights) ? weights : undefined };
   }
   const { models, broken } = await listModels(userFolder);
   const bad = broken.find(({ name }) => name === wanted);
@@ -94,17 +91,26 @@ export async function findModel(wanted: string, userFolder = modelsFolder()): Pr
   );
 }
 
+/** @throws VgrError CONFIG_INVALID where something else than a folder is there */
 async function cardFolders(root: string): Promise<string[]> {
-  if (!existsSync(root)) return [];
-  const entries = await readdir(root, { withFileTypes: true });
-  return (
-    entries
-      // A folder that begins with a dot is one that `vgr models add` has not finished.
-      .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))
-      .filter((entry) => existsSync(join(root, entry.name, 'card.json')))
-      .map((entry) => join(root, entry.name))
-      .sort()
-  );
+  // A folder that begins with a dot is one that `vgr models add` has not finished.
+  return (await namesIn(root))
+    .filter((name) => !name.startsWith('.') && isFile(join(root, name, 'card.json')))
+    .map((name) => join(root, name))
+    .sort();
+}
+
+async function namesIn(root: string): Promise<string[]> {
+  try {
+    return await readdir(root);
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw new VgrError(
+      'CONFIG_INVALID',
+      `expected a folder of models, got ${quoted(root)}: ${asVgrError(thrown).message}`,
+      { hint: 'VGR_MODELS_DIR names the folder', cause: thrown },
+    );
+  }
 }
 
 function namedTwice(name: string, folder: string): VgrError {
@@ -138,7 +144,7 @@ async function readCardJson(path: string): Promise<unknown> {
 }
 
 async function describedFile(path: string, models: readonly StoredModel[]): Promise<StoredModel> {
-  if (!existsSync(path)) throw new VgrError('MODEL_MISSING', `no model file ${quoted(path)}`);
+  if (!isFile(path)) throw new VgrError('MODEL_MISSING', `no model file ${quoted(path)}`);
   const sha256 = await sha256OfFile(path);
   const known = models.find(({ card }) => holdsWeightsOf(card, sha256));
   if (known) return { ...known, weights: path };

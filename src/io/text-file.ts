@@ -1,4 +1,4 @@
-import { createReadStream, existsSync } from 'node:fs';
+import { createReadStream, existsSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { asVgrError, quoted, VgrError } from '../formats/fault.js';
 
@@ -29,6 +29,12 @@ export async function readJson(path: string): Promise<unknown> {
       },
     );
   }
+}
+
+/** Whether a file is there, or a link to one: no folder, and no pipe that would be waited for. */
+export function isFile(path: string): boolean {
+  // What cannot be reached at all throws otherwise.
+  return existsSync(path) && (statSync(path, { throwIfNoEntry: false })?.isFile() ?? false);
 }
 
 export function fileExists(path: string): boolean {

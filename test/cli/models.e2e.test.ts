@@ -1,6 +1,14 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { shell } from '../support/faults.js';
 import { TINY_CARD } from '../support/tiny-detector.js';
 import { freshFolder, jsonLines, photoFolder, vgr } from '../support/vgr.js';
 
@@ -50,9 +58,16 @@ describe('vgr models list', () => {
     put('a-copy', {});
     put('elsewhere', { name: 'other' });
     put('.half.partial-7', { name: 'half' });
+    // Neither is a file, and nobody waits for the second.
+    mkdirSync(join(models, 'elsewhere', TINY_CARD.file));
+    if (process.platform !== 'win32') shell('mkfifo "$1"', join(models, 'tiny', TINY_CARD.file));
+    const linked = freshFolder();
+    renameSync(join(models, 'elsewhere'), join(linked, 'elsewhere'));
+    symlinkSync(join(linked, 'elsewhere'), join(models, 'elsewhere'));
     const env = { VGR_MODELS_DIR: models };
     const listed = await vgr(['models', 'list'], { env });
     expect(listed.code).toBe(2);
+    expect(listed.stdout).toMatch(/^other +yolo .*\(not here: vgr models add\)$/m);
     expect(listed.stdout).toMatch(
       /^tiny +yolo +\? +MIT\\u001b\[31m\\u000aof a kind +- +- +\(not here: vgr models add\)$/m,
     );
@@ -63,6 +78,12 @@ describe('vgr models list', () => {
     const removed = await vgr(['models', 'remove', 'other', 'a-copy'], { env });
     expect(removed).toMatchObject({ code: 0, stdout: 'other: removed\na-copy: removed\n' });
     expect(readdirSync(models).sort()).toEqual(['.half.partial-7', 'tiny']);
+    expect(readdirSync(linked)).toEqual(['elsewhere']);
+    const file = await vgr(['models', 'list'], {
+      env: { VGR_MODELS_DIR: join(models, 'tiny', 'card.json') },
+    });
+    expect(file.code).toBe(2);
+    expect(file.stderr).toMatch(/expected a folder of models, got `.*card\.json`: ENOTDIR/);
   });
 
   it('looks where the system keeps data of programs', async () => {
