@@ -19,7 +19,9 @@ const COCO_ALIASES: Readonly<Record<string, string>> = {
  * `config.json`, or the `categories` of a COCO file), the same as a Python literal, or one name a line.
  * @returns undefined where there are none
  */
-export function parseLabelFile(text: string): LabelNames | undefined {
+export function parseLabelFile(file: string): LabelNames | undefined {
+  // Editors of Windows put a mark of the byte order first.
+  const text = file.replace(/^\uFEFF/, '');
   const json = parsed(text);
   if (json !== undefined) return namesInJson(json);
   if (/^\s*[{[]/.test(text)) return parsePythonNames(text);

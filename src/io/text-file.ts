@@ -19,7 +19,8 @@ export async function readJson(path: string): Promise<unknown> {
   const text = await readTextIfThere(path);
   if (text === undefined) throw new VgrError('INPUT_MISSING', `no file ${quoted(path)}`);
   try {
-    return JSON.parse(text);
+    // Editors of Windows put a mark of the byte order first.
+    return JSON.parse(text.replace(/^\uFEFF/, ''));
   } catch (cause) {
     throw new VgrError(
       'INPUT_INVALID',

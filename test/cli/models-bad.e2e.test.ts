@@ -147,6 +147,10 @@ describe('a card that lies ends the run with 2', () => {
 
   it('or is none', async () => {
     const models = shelf(detectorGraph(TINY_PLAN));
+    // A mark of the byte order is no fault.
+    const card = readFileSync(join(models, 'tiny', 'card.json'), 'utf8');
+    writeFileSync(join(models, 'tiny', 'card.json'), `\uFEFF${card}`);
+    expect((await detect(models)).code).toBe(0);
     writeFileSync(join(models, 'tiny', 'card.json'), '{"schema": 1,');
     const { code, stderr } = await detect(models);
     expect(code).toBe(2);

@@ -24,6 +24,7 @@ describe('names of labels', () => {
       '{"model_type": "detr", "id2label": {"0": "N/A", "1": "cat"}}',
       [undefined, 'cat'],
     ],
+    ['JSON behind a mark of the byte order', '\uFEFF{"id2label": {"0": "cat"}}', ['cat']],
     ['COCO file', '{"categories": [{"id": 7, "name": "cat"}]}', ['cat']],
     ['Python', "{0: 'cat'}", ['cat']],
     ['control characters', '["c\\u001bat"]', ['c\\u001bat']],
