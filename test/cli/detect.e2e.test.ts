@@ -1,5 +1,6 @@
 import {
   existsSync,
+  linkSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -146,9 +147,10 @@ describe('vgr detect', () => {
       ...first.stderr.matchAll(/--tune: (\d+) x (\d+) threads, ([\d.]+) .* on cpu$/gm),
     ];
     expect(tried.length).toBeGreaterThanOrEqual(1);
-    const best = tried.toSorted((a, b) => Number(b[3]) - Number(a[3]))[0]!;
     const { sessions, threads } = JSON.parse(readFileSync(join(folder, 'a', 'run.json'), 'utf8'));
-    expect([sessions, threads]).toEqual([Number(best[1]), Number(best[2])]);
+    const best = tried.find((one) => Number(one[1]) === sessions && Number(one[2]) === threads)!;
+    // Of two that print the same rate either may be the faster one.
+    expect(Number(best[3])).toBe(Math.max(...tried.map((one) => Number(one[3]))));
     const second = await vgr(command('b'), { env });
     expect(second.stderr).toContain(`--tune: ${sessions} x ${threads} threads, ${best[3]}`);
     expect(second.stderr).toContain('as measured before');
@@ -269,7 +271,11 @@ describe('the command line', () => {
   });
 
   it('stops quietly with 0 when nobody reads on', async () => {
-    const folder = await photoFolder(40);
+    const folder = await photoFolder(1);
+    // Their lines are more than a pipe and its reader hold: the run cannot end before the test has closed it.
+    for (let index = 1; index < 2000; index++) {
+      linkSync(join(folder, 'photo-00.jpg'), join(folder, `${index}.jpg`));
+    }
     const { code, stderr } = await vgr(['detect', folder, ...CPU], {
       onStart: (child) => child.stdout!.once('data', () => child.stdout!.destroy()),
     });

@@ -132,7 +132,8 @@ describe('vgr models pull', () => {
     expect(await pull(models, { env: { HF_HUB_DOWNLOAD_TIMEOUT: '1' } })).toMatchObject({
       code: 0,
     });
-    expect(server.asked).toHaveLength(2);
+    // A machine that is busy for a second asks once more.
+    expect(server.asked.length).toBeGreaterThanOrEqual(2);
     expect(weights(models)).toEqual(Buffer.from(FILE));
 
     const silent = await serve({ '/tiny.onnx': [stall(FILE, 0)] });
@@ -241,6 +242,7 @@ describe('vgr models pull', () => {
     const models = shelf(from(server));
     const partial = join(models, 'tiny', 'tiny.onnx.partial');
     const run = await pull(models, {
+      env: { HF_HUB_DOWNLOAD_TIMEOUT: '500' },
       onStart: (child) => {
         const timer = setInterval(() => {
           if (!existsSync(partial)) return;
@@ -261,7 +263,7 @@ describe('vgr models pull', () => {
     let child: ChildProcess | undefined;
     // The first waits until it is told to end, however long the second takes to start.
     const first = pull(models, {
-      env: { HF_HUB_DOWNLOAD_TIMEOUT: '200' },
+      env: { HF_HUB_DOWNLOAD_TIMEOUT: '500' },
       onStart: (started) => {
         child = started;
       },

@@ -218,7 +218,6 @@ describe('refine --refiner vlm', () => {
   ])('ends with 3 and loses nothing where all there is is %s', async (_name, fault) => {
     const server = await serve(() => fault);
     const output = freshFolder();
-    const start = performance.now();
     const outcome = await refine(server, queriesFile(numbered(12)), {
       flags: [
         ...['--output', output, '--vlm-mode', 'continue'],
@@ -228,7 +227,6 @@ describe('refine --refiner vlm', () => {
     expect(outcome.code).toBe(3);
     expect(outcome.stderr).toContain('no answer in 2 attempts');
     expect(readFileSync(join(output, 'results.jsonl'), 'utf8')).toBe('');
-    expect(performance.now() - start).toBeLessThan(20_000);
   });
 
   it('makes an error record of a query that the server refuses, and goes on', async () => {

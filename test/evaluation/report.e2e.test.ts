@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,7 +14,12 @@ import { reportData } from '../../src/evaluation/report-data.js';
 import { evalQueries } from '../../src/formats/eval-queries.js';
 import { evalResults } from '../../src/formats/eval-results.js';
 
-const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-headless-shell'].find(existsSync);
+// One that is half installed does not start.
+const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-headless-shell'].find(
+  (path) => spawnSync(path, ['--version']).status === 0,
+);
+/** Only a hang shall fail. Milliseconds. */
+const PATIENCE = 240_000;
 if (!executablePath) console.log('skipped: no Debian chromium to open the report with');
 
 const KINDS = ['human', 'caption'];
@@ -90,6 +95,7 @@ describe.skipIf(!executablePath)('the report in a browser', () => {
     url = pathToFileURL(path).href;
     browser = await chromium.launch({
       executablePath: executablePath!,
+      timeout: PATIENCE,
       // Containers run tests as root, where the sandbox of Chromium does not start.
       args: process.getuid?.() === 0 ? ['--no-sandbox'] : [],
     });
@@ -102,6 +108,7 @@ describe.skipIf(!executablePath)('the report in a browser', () => {
 
   async function opened(options: Parameters<Browser['newPage']>[0] = {}) {
     const tab = await browser.newPage(options);
+    tab.setDefaultTimeout(PATIENCE);
     const messages: string[] = [];
     const requests: string[] = [];
     tab.on('console', (message) => messages.push(message.text()));
@@ -135,7 +142,8 @@ describe.skipIf(!executablePath)('the report in a browser', () => {
       options.colorScheme === 'dark' ? 'rgb(13, 17, 23)' : 'rgb(255, 255, 255)',
     );
     await tab.locator('.card').last().scrollIntoViewIfNeeded();
-    await expect.poll(() => tab.evaluate('[...document.images].at(-1).naturalWidth')).toBe(160);
+    const width = '[...document.images].at(-1).naturalWidth';
+    await expect.poll(() => tab.evaluate(width), { timeout: PATIENCE }).toBe(160);
     expect(await tab.locator('img').count()).toBe(20);
     await tab.close();
   });
@@ -211,6 +219,7 @@ describe.skipIf(!executablePath)('the report in a browser', () => {
 
   test('without scripts all answers are there', async () => {
     const tab = await browser.newPage({ javaScriptEnabled: false });
+    tab.setDefaultTimeout(PATIENCE);
     await tab.goto(url);
     expect(await tab.locator('.card').count()).toBe(20);
     expect(await tab.locator('form').isVisible()).toBe(false);

@@ -1,5 +1,5 @@
 import {
-  copyFileSync,
+  linkSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -66,8 +66,9 @@ describe.runIf(process.platform !== 'win32')('photos that change during the run'
     const photos = await photoFolder(1);
     for (const name of ['a', 'b']) {
       mkdirSync(join(folder, name));
-      for (let index = 0; index < 40; index++) {
-        copyFileSync(join(photos, 'photo-00.jpg'), join(folder, name, `${index}.jpg`));
+      // So many are still to come that the test cannot be late, however busy the machine is.
+      for (let index = 0; index < (name === 'a' ? 10 : 1500); index++) {
+        linkSync(join(photos, 'photo-00.jpg'), join(folder, name, `${index}.jpg`));
       }
     }
     const run = await vgr(['detect', folder, ...CPU], {
@@ -75,8 +76,8 @@ describe.runIf(process.platform !== 'win32')('photos that change during the run'
         child.stdout!.once('data', () => rmSync(join(folder, 'b'), { recursive: true })),
     });
     const lines = jsonLines(run.stdout);
-    expect(lines.slice(0, 40).every(({ type }) => type === 'detections')).toBe(true);
-    for (const { type, code } of lines.slice(40)) {
+    expect(lines.slice(0, 10).every(({ type }) => type === 'detections')).toBe(true);
+    for (const { type, code } of lines.slice(10)) {
       if (type === 'error') expect(['IMAGE_MISSING', 'IMAGE_UNREADABLE']).toContain(code);
     }
     expect(run.code).toBe(1);

@@ -1,7 +1,7 @@
 import { mkdtempSync, readdirSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { ChatCache } from '../../src/io/chat-cache.js';
 import { ChatClient, type ChatSettings } from '../../src/io/chat-client.js';
 import type { ChatRequest } from '../../src/refinement/vlm/chat.js';
@@ -39,8 +39,8 @@ function client(url: string, settings: Partial<ChatSettings> = {}): ChatClient {
   const made = new ChatClient({
     url,
     model: 'test-model',
-    timeoutMs: 2000,
-    idleMs: 300,
+    timeoutMs: 200_000,
+    idleMs: 200_000,
     stream: true,
     concurrency: 8,
     requestsPerMinute: Number.POSITIVE_INFINITY,
@@ -173,10 +173,15 @@ describe.each([{ stream: true }, { stream: false }])('a reply, stream: $stream',
     ],
   ])('comes at the second attempt after %s', async (_name, fault) => {
     const server = await serve(once(fault));
-    const asked = client(server.url, { stream, timeoutMs: 500, idleMs: 200 });
+    // What answers, however late, is not to be taken for a stall.
+    const patience = fault.kind === 'stall' ? { timeoutMs: 1000, idleMs: 400, attempts: 20 } : {};
+    const asked = client(server.url, { stream, ...patience });
     const { text } = await asked.chat(request());
     expect(text).toBe('four boxes of nothing');
-    expect(asked.report()).toMatchObject({ requests: 2, retries: 1 });
+    const { requests, retries } = asked.report();
+    expect(requests).toBe(retries + 1);
+    if (fault.kind === 'stall') expect(retries).toBeGreaterThanOrEqual(1);
+    else expect(retries).toBe(1);
   });
 
   it('in one line without end is cut off and counts as such', async () => {
@@ -189,7 +194,7 @@ describe.each([{ stream: true }, { stream: false }])('a reply, stream: $stream',
 
   it('without end is cut off and counts as such, at the first attempt', async () => {
     const server = await serve(() => ({ kind: 'endless' }));
-    const asked = client(server.url, { stream, timeoutMs: 10_000, idleMs: 5000 });
+    const asked = client(server.url, { stream });
     const { finish, text } = await asked.chat(request());
     expect(finish).toBe('length');
     expect(text.length).toBeLessThan(64 * 1024);
@@ -207,7 +212,9 @@ describe('waiting', () => {
     });
     const asked = client(server.url);
     const first = asked.chat(request('a'));
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    await vi.waitFor(() => expect(at).toHaveLength(1), 60_000);
+    // Far longer than the answer is under way.
+    await new Promise((resolve) => setTimeout(resolve, 400));
     await Promise.all([first, asked.chat(request('b'))]);
     expect(at).toHaveLength(3);
     expect(at[1]).toBeGreaterThanOrEqual(990);
@@ -216,13 +223,14 @@ describe('waiting', () => {
 
   it('keeps requests a minute apart evenly', async () => {
     const at: number[] = [];
+    const start = performance.now();
     const server = await serve(() => {
-      at.push(performance.now());
+      at.push(performance.now() - start);
       return TEXT;
     });
     const asked = client(server.url, { requestsPerMinute: 600 });
     await Promise.all(['a', 'b', 'c', 'd'].map((text) => asked.chat(request(text))));
-    expect(at.at(-1)! - at[0]!).toBeGreaterThanOrEqual(280);
+    for (const [index, ms] of at.entries()) expect(ms).toBeGreaterThanOrEqual(index * 100 - 5);
   });
 
   it('never has more under way than it may', async () => {

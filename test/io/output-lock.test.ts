@@ -22,9 +22,9 @@ async function deadPid(): Promise<number> {
   return child.pid!;
 }
 
-/** A process that has ended under a parent that never asks for it, which runs until `parent` is killed. */
-async function zombie(): Promise<{ readonly pid: number; readonly parent: ChildProcess }> {
-  const parent = spawn('sh', ['-c', 'sleep 0.5 & echo $!; exec sleep 60']);
+/** A process whose parent, which runs until it is killed, never asks for its end. */
+async function neglected(): Promise<{ readonly pid: number; readonly parent: ChildProcess }> {
+  const parent = spawn('sh', ['-c', 'sleep 3600 & echo $!; exec sleep 3600']);
   const [line] = (await once(parent.stdout, 'data')) as [Buffer];
   return { pid: Number(line.toString()), parent };
 }
@@ -91,15 +91,16 @@ describe('lockOutput', () => {
   it.runIf(process.platform === 'linux')(
     'takes over from a killed process that its parent left lying',
     async () => {
-      const { pid, parent } = await zombie();
+      const { pid, parent } = await neglected();
       try {
         const folder = await temporaryFolder();
         const birth = JSON.parse(await ownBirthOf(pid));
         await writeLock(folder, { pid, host: os.hostname(), birth });
         await expect(lockOutput(folder)).rejects.toMatchObject({ code: 'OUTPUT_BUSY' });
+        process.kill(pid, 'SIGKILL');
         await vi.waitFor(async () => {
           expect(await readFile(`/proc/${pid}/stat`, 'utf8')).toContain(') Z ');
-        }, 5000);
+        }, 60_000);
         await (await lockOutput(folder)).release();
       } finally {
         parent.kill();
