@@ -18,8 +18,9 @@ import {
   type TrainingCase,
   verlRow,
 } from '../refinement/vlm/training-row.js';
+import { counted } from './counted.js';
 import { photoOpener } from './engine.js';
-import { imageOf, isRight, requestOf, resultsById, truthOf } from './export-source.js';
+import { hasThoughts, imageOf, isRight, requestOf, resultsById, truthOf } from './export-source.js';
 import type { Interruption } from './interruption.js';
 import type { Printer } from './printer.js';
 import { promptOf } from './vlm-open.js';
@@ -58,7 +59,8 @@ const CONCURRENCY = 4;
 type Exported =
   | { readonly text: string }
   | { readonly line: number; readonly fault: VgrError }
-  | 'left out';
+  | 'left out'
+  | 'without thoughts';
 
 /** `vgr export`: queries with ground truth, pictures and tools' boxes in the form of a trainer. @returns the exit code */
 export async function exportCommand(command: ExportCommand): Promise<number> {
@@ -70,7 +72,7 @@ export async function exportCommand(command: ExportCommand): Promise<number> {
     });
   }
   const example = await exampleMaker(command, results);
-  const counts = { rows: 0, leftOut: 0, failed: 0 };
+  const counts = { rows: 0, leftOut: 0, thoughtless: 0, failed: 0 };
   const lines = take(
     untilAborted(readLines(flags.queries, { signal: interruption.signal }), interruption.signal),
     flags.limit ?? Number.POSITIVE_INFINITY,
@@ -82,6 +84,7 @@ export async function exportCommand(command: ExportCommand): Promise<number> {
     (async function* () {
       for await (const exported of orderedMap(lines, example, options)) {
         if (exported === 'left out') counts.leftOut += 1;
+        else if (exported === 'without thoughts') counts.thoughtless += 1;
         else if ('fault' in exported) {
           counts.failed += 1;
           tellFault(exported, printer);
@@ -99,9 +102,15 @@ export async function exportCommand(command: ExportCommand): Promise<number> {
     await writeFileAtomic(join(flags.output, 'dataset_info.json'), [info]);
   }
   printer.closeFaults();
+  const { rows, leftOut, thoughtless, failed } = counts;
   printer.note(
-    `${counts.rows} rows in ${join(flags.output, file)}, ${counts.leftOut} queries left out, ${counts.failed} failed`,
+    `${rows} rows in ${join(flags.output, file)}, ${leftOut + thoughtless} queries left out, ${failed} failed`,
   );
+  if (thoughtless > 0) {
+    printer.note(
+      `warning: to ${counted(thoughtless, 'query')} --results holds no thoughts of a large refiner in two stages`,
+    );
+  }
   return counts.failed === 0 ? 0 : 1;
 }
 
@@ -152,6 +161,7 @@ async function exampleMaker(
     const truthXyxy = truthOf(query);
     const wantsRight = flags.format === 'llamafactory' && !flags['keep-wrong'];
     if (results && !(result && (!wantsRight || isRight(result, truthXyxy)))) return 'left out';
+    if (flags.format === 'llamafactory' && !hasThoughts(result!)) return 'without thoughts';
     const path = await roots.resolve(imageOf(query));
     const { size: photo, sha256 } = await open({ image: path, path }, MEASURE);
     const picture = gridSize(photo, grid);
@@ -161,7 +171,7 @@ async function exampleMaker(
     const example: TrainingCase = {
       id: query.id,
       index,
-      image: [flags['image-root'], 'images', name].filter((part) => part !== '').join('/'),
+      image: `${flags['image-root'].replace(/(?<=[^/])\/*$/, '/')}images/${name}`,
       request: requestOf(query, photo, { result, toolName: flags.tool }),
       truthXyxy,
       view: { photo, picture, grid },

@@ -30,6 +30,11 @@ export function isRight({ answer: { bbox_2d: box } }: ResultLine, truth: BoxXyxy
   return box !== null && iouXyxy(xyxyOf(box), truth) >= RIGHT_IOU;
 }
 
+/** Whether it holds what a large refiner thought before and after it saw the tools' boxes: nobody else tells the format. */
+export function hasThoughts({ answer }: ResultLine): boolean {
+  return answer.format !== undefined && answer.decision !== 'fallback';
+}
+
 /**
  * A request as the large refiner gets it: the tools of the line; where a run brought another one's answer, that one first.
  * @throws VgrError QUERY_INVALID where the tool is not there

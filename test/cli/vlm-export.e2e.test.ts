@@ -25,7 +25,7 @@ function exporting(queries: string, output: string, ...flags: string[]) {
 const rowsOf = (file: string) => jsonLines(readFileSync(file, 'utf8'));
 
 /** What a run writes of a query: an answer at this box. */
-function resultLine(id: string, box: readonly number[]): string {
+function resultLine(id: string, box: readonly number[], changes: object = {}): string {
   return `${JSON.stringify({
     type: 'result',
     schema: 1,
@@ -35,7 +35,10 @@ function resultLine(id: string, box: readonly number[]): string {
     query: 'x',
     tool: { name: 'centernet', bbox_2d: [10, 10, 20, 20], score: 0.5 },
     think: { bbox_2d: null, score: 0, text: `thought of ${id}` },
-    answer: { bbox_2d: box, score: 1, decision: 'correct', text: `rethought ${id}` },
+    answer: {
+      ...{ bbox_2d: box, score: 1, decision: 'correct', text: `rethought ${id}`, format: 1 },
+      ...changes,
+    },
     candidates: 1,
   })}\n`;
 }
@@ -98,11 +101,14 @@ describe('export --format llamafactory', () => {
     const right = resultLine('a', [0, 0, 60, 40]);
     writeFileSync(results, right + resultLine('c', [100, 0, 110, 40]));
     const flags = ['--format', 'llamafactory', '--results', results, '--turns', 'one'];
+    flags.push('--image-root', 'data/');
     const outcome = await exporting(queriesFile(LINES), output, ...flags);
     expect(outcome).toMatchObject({ code: 0 });
+    expect(outcome.stderr).not.toContain('warning');
     expect(outcome.stderr).toContain('1 rows');
     expect(outcome.stderr).toContain('2 queries left out');
     const [row] = rowsOf(join(output, 'llamafactory.jsonl'));
+    expect(row!.images).toEqual([expect.stringMatching(/^data\/images\/[^/]+$/)]);
     const [, assistant] = row!.messages as { content: string }[];
     expect(assistant!.content).toMatch(
       /^<think>thought of a<\/think>[\s\S]*<answer>\{"bbox_2d": \[0, 0, 56, 42\]\}<\/answer>$/,
@@ -111,6 +117,25 @@ describe('export --format llamafactory', () => {
     expect(existsSync(join(output, info.vgr.file_name))).toBe(true);
     const kept = await exporting(queriesFile(LINES), output, ...flags, '--keep-wrong');
     expect(kept.stderr).toContain('2 rows');
+  });
+
+  it('leaves out answers that no thoughts of a large refiner have led to', async () => {
+    const output = freshFolder();
+    const results = join(output, 'results.jsonl');
+    writeFileSync(
+      results,
+      resultLine('a', [0, 0, 60, 40]) +
+        // Left as the tool had it, since the reply could not be read.
+        resultLine('b', [60, 40, 120, 80], { decision: 'fallback' }) +
+        // In one turn, or by a small refiner.
+        resultLine('c', [0, 0, 60, 40], { format: undefined }),
+    );
+    const flags = ['--format', 'llamafactory', '--results', results, '--keep-wrong'];
+    const outcome = await exporting(queriesFile(LINES), output, ...flags);
+    expect(outcome.code).toBe(0);
+    expect(rowsOf(join(output, 'llamafactory.jsonl')).map(({ id }) => id)).toEqual(['a']);
+    expect(outcome.stderr).toContain('2 queries left out');
+    expect(outcome.stderr).toContain('warning: to 2 queries --results holds no thoughts');
   });
 
   it('needs the thoughts of a run', async () => {
