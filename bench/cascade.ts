@@ -116,7 +116,7 @@ async function outcomes(rows: readonly Row[], small: Refiner, share: number): Pr
       }),
   };
   const quota = new CallQuota({ share, threshold: Number.POSITIVE_INFINITY });
-  const cascade = createCascade({ small, large, quota, tally: { asked: 0, failed: 0 } });
+  const cascade = createCascade({ small, large, quota, tally: { asked: 0, failed: 0, unpaid: 0 } });
   const found: Outcome[] = [];
   for (const { request, truth } of rows) {
     const [refinement] = await cascade.refine([request]);

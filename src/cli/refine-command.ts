@@ -137,6 +137,7 @@ async function answerLines(
       printer,
       interruption,
     });
+    for (const warning of opened.warnings?.() ?? []) printer.note(`warning: ${warning}`);
     if (flags.tool !== engine.detector?.name) warnOfTool(flags.tool, toolNames, printer);
     return code;
   } finally {

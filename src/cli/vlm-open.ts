@@ -11,13 +11,14 @@ import { Gate } from '../pipeline/gate.js';
 import type { PhotoSource } from '../pipeline/refine-run.js';
 import type { Refiner } from '../refinement/refiner.js';
 import { CallQuota } from '../refinement/vlm/call-quota.js';
-import { createCascade } from '../refinement/vlm/cascade.js';
+import { type CascadeTally, createCascade } from '../refinement/vlm/cascade.js';
 import type { VlmMode, VlmProtocol } from '../refinement/vlm/conversation.js';
 import { type PromptWriter, piterPrompt, twoStagePrompt } from '../refinement/vlm/prompt.js';
 import { templatePrompt } from '../refinement/vlm/prompt-template.js';
 import { detectMode } from '../refinement/vlm/vlm-mode.js';
 import { createVlmRefiner } from '../refinement/vlm/vlm-refiner.js';
 import { emptyTally } from '../refinement/vlm/vlm-tally.js';
+import { counted } from './counted.js';
 import { cropMatching, warmEncoder } from './encoder-open.js';
 import type { WarmUp } from './memory-limit.js';
 import { openRefiner, type SmallRefiner } from './open-refiner.js';
@@ -63,6 +64,8 @@ export interface OpenedRefiner {
   readonly recall?: (line: OutputLine) => void;
   /** For run.json. */
   readonly report?: () => Readonly<Record<string, unknown>>;
+  /** What a person must know of the answers of this run; empty where all went well. */
+  readonly warnings?: () => readonly string[];
   close(): Promise<void>;
 }
 
@@ -166,6 +169,12 @@ async function openLarge(
     // One query for each request, and as many whose photos are made ready.
     inFlight: 2 * flags['vlm-concurrency'],
     report: () => ({ ...client.report(), ...(mode && { mode }), answers: { ...tally } }),
+    warnings: () =>
+      tally.fallbacks === 0
+        ? []
+        : [
+            `${counted(tally.fallbacks, 'answer')} could not be read; the box of the tool stands there`,
+          ],
     close: () => client.close(),
   };
 }
@@ -178,7 +187,7 @@ async function openCascade(
   const small = await openRefiner(flags['cascade-small'], options.pool);
   const large = await openLarge(flags, options);
   const quota = new CallQuota(quotaOf);
-  const tally = { asked: 0, failed: 0 };
+  const tally = { asked: 0, failed: 0, unpaid: 0 };
   return {
     ...large,
     refiner: createCascade({ small: small.refiner, large: large.refiner, quota, tally }),
@@ -198,7 +207,16 @@ async function openCascade(
     // Most queries do not go to the server: more must be in work to find those that do.
     inFlight: Math.min(Math.ceil(large.inFlight / Math.max(quotaOf.share, 0.1)), 1024),
     report: () => ({ ...large.report?.(), cascade: { ...tally, seen: quota.seen } }),
+    warnings: () => cascadeWarnings(tally),
   };
+}
+
+function cascadeWarnings({ asked, failed, unpaid }: CascadeTally): string[] {
+  if (failed === 0) return [];
+  const budget = unpaid === 0 ? '' : `, to ${unpaid} of them since the budget is spent`;
+  return [
+    `the large refiner gave no answer to ${failed} of ${counted(asked, 'query')}${budget}; that of the small one stands there`,
+  ];
 }
 
 /** The prompt, and the sha256 of the template's file where it is from one. */

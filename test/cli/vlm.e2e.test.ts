@@ -253,6 +253,7 @@ describe('refine --refiner vlm', () => {
       flags: ['--vlm-mode', 'continue', '--vlm-reply-tokens', '64'],
     });
     expect(outcome.code).toBe(0);
+    expect(outcome.stderr).toContain('warning: 2 answers could not be read');
     expect(lines(outcome)[0]!.answer).toMatchObject({
       bbox_2d: [0, 0, 100, 100],
       decision: 'fallback',
@@ -350,5 +351,18 @@ describe('refine --refiner cascade', () => {
     );
     await refine(server, queries, { refiner: 'cascade', flags: cut });
     expect(readFileSync(join(output, 'results.jsonl'), 'utf8')).toBe(whole.stdout);
+  });
+
+  it('tells where the budget left the answers of the small refiner', async () => {
+    const server = await serve(byNumber);
+    const outcome = await refine(server, queriesFile(numbered(6)), {
+      refiner: 'cascade',
+      flags: ['--vlm-share', '1', '--max-requests', '5', '--vlm-concurrency', '1'],
+    });
+    expect(outcome.code).toBe(0);
+    expect(lines(outcome)).toHaveLength(6);
+    expect(outcome.stderr).toMatch(
+      /warning: the large refiner gave no answer to (\d) of 6 queries, to \1 of them since the budget/,
+    );
   });
 });

@@ -24,6 +24,8 @@ export interface CascadeTally {
   asked: number;
   /** Of those, the ones on which it failed. */
   failed: number;
+  /** Of these, the ones that a spent budget left out. */
+  unpaid: number;
 }
 
 /**
@@ -52,7 +54,7 @@ async function descend(
   const standing = { think: first.think, answer: { ...first.answer, cascade } };
   if (!asked) return standing;
   tally.asked += 1;
-  const second = await attempt(large, request, signal);
+  const second = await attempt(large, request, tally, signal);
   if (second === undefined || second.answer.decision === 'fallback') {
     tally.failed += 1;
     return standing;
@@ -65,13 +67,15 @@ async function descend(
 async function attempt(
   large: Refiner,
   request: RefineRequest,
+  tally: CascadeTally,
   signal: AbortSignal | undefined,
 ): Promise<Refinement | undefined> {
   try {
     return await refineOne(large, request, signal);
   } catch (thrown) {
     const { exit, code } = asVgrError(thrown);
-    if (exit !== 1 && code !== 'BUDGET_SPENT') throw thrown;
+    if (code === 'BUDGET_SPENT') tally.unpaid += 1;
+    else if (exit !== 1) throw thrown;
     return undefined;
   }
 }

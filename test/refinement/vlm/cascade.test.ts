@@ -120,7 +120,7 @@ function large(answer: Partial<Answer> | VgrError): Refiner & { asked: number } 
 }
 
 function cascade(big: Refiner, share: number, threshold = 2) {
-  const tally = { asked: 0, failed: 0 };
+  const tally = { asked: 0, failed: 0, unpaid: 0 };
   const small = createScorerRefiner();
   const quota = new CallQuota({ share, threshold });
   const made = createCascade({ small, large: big, quota, tally });
@@ -173,7 +173,8 @@ describe('a cascade', () => {
   ])('stands by the small one where the large one fails: $code', async (fault) => {
     const { ask, tally } = cascade(large(fault), 1);
     expect((await ask()).answer.cascade).toMatchObject({ asked: true });
-    expect(tally).toEqual({ asked: 1, failed: 1 });
+    const unpaid = fault.code === 'BUDGET_SPENT' ? 1 : 0;
+    expect(tally).toEqual({ asked: 1, failed: 1, unpaid });
   });
 
   it('ends where the server is gone', async () => {
