@@ -540,7 +540,7 @@ describe('what goes into a graph', () => {
   it.each([
     ['unit', 'rgb', 0.25, mean(51)],
     ['unit', 'bgr', 0.25, mean(204)],
-    ['byte', 'rgb', -60, mean(51) * 255],
+    ['byte', 'rgb', -66, mean(51) * 255],
     ['imagenet', 'rgb', 1.25, (mean(51) - 0.485) / 0.229],
     ['imagenet', 'bgr', -0.75, (mean(204) - 0.406) / 0.225],
     ['signed', 'rgb', 0.75, mean(51) * 2 - 1],
