@@ -24,6 +24,10 @@ export interface StreamState {
   readonly isDone: () => boolean;
 }
 
+interface ErrorInReply {
+  readonly error?: { readonly message?: unknown; readonly code?: unknown } | null;
+}
+
 const CHARACTERS_PER_TOKEN = 16;
 /** Events beyond one a token: roles, counts, signs of life. */
 const EVENTS_AROUND = 64;
@@ -77,8 +81,13 @@ function unexplainedEnd(count: number, isDone: () => boolean): string {
   throw new ChatFault('again', 'the connection ended before the reply');
 }
 
-/** Reads a reply that comes at once. @throws ChatFault where it is none */
-export function readWhole(value: ChatCompletion): ReadReply {
+/** Reads a reply that comes at once. @throws ChatFault where it is none; Error with the `code` of an error that came as one */
+export function readWhole(value: ChatCompletion & ErrorInReply): ReadReply {
+  // Gateways tell an error of the server behind them with status 200.
+  if (typeof value?.error?.message === 'string') {
+    const { message, code } = value.error;
+    throw Object.assign(new Error(message), { code });
+  }
   const choice = value?.choices?.[0];
   const text = textOf(choice?.message?.content ?? (choice?.message && null));
   if (!choice || text === undefined) {

@@ -2,6 +2,7 @@ import type OpenAI from 'openai';
 import type { ChatCompletion, ChatCompletionChunk } from 'openai/resources/chat/completions';
 import type { Stream } from 'openai/streaming';
 import { withEndMark } from './chat-end-mark.js';
+import { withErrorWords } from './chat-error-body.js';
 import { ChatFault, kindOfStatus, retryAfterOf, safeWords, withoutKey } from './chat-fault.js';
 import { type MarkedBody, PictureBytes } from './chat-picture-bytes.js';
 import { OVERFLOWN, type ReadReply, readStream, readWhole } from './chat-reply.js';
@@ -129,11 +130,11 @@ export class ChatTransport {
   }
 
   /** Of what the library would send only this goes out: its own headers tell of the machine. */
-  #fetch(url: string | URL | Request, init: FetchInit = {}): Promise<Response> {
+  async #fetch(url: string | URL | Request, init: FetchInit = {}): Promise<Response> {
     const given = new Headers(init.headers);
     const type = given.get('content-type');
     const { key } = this.#server;
-    return this.#wire.fetch(String(url), {
+    const response = await this.#wire.fetch(String(url), {
       method: init.method ?? 'GET',
       headers: {
         accept: given.get('accept') ?? '*/*',
@@ -147,6 +148,7 @@ export class ChatTransport {
       ...(init.signal && { signal: init.signal }),
       mostBytes: init.mostBytes ?? BYTES_AROUND,
     });
+    return withErrorWords(response);
   }
 
   async #read(

@@ -192,6 +192,40 @@ describe('an address', () => {
   });
 });
 
+describe('an error', () => {
+  it.each([
+    ['of OpenAI and newer vLLM', { error: { message: 'too long', code: 400 } }],
+    ['of vLLM and SGLang', { object: 'error', message: 'too long', type: 'Bad', code: 400 }],
+    ['of FastAPI', { detail: 'too long' }],
+    ['of FastAPI about a field', { detail: [{ loc: ['body'], msg: 'too long' }] }],
+    ['of Ollama', { error: 'too long' }],
+    ['of a page', '<h1>too long</h1>'],
+  ])('is told in the words of the server: %s', async (_name, body) => {
+    const port = await serve((_request, response) => {
+      response.writeHead(400, { 'content-type': 'application/json' });
+      response.end(typeof body === 'string' ? body : JSON.stringify(body));
+    });
+    const fault = await faultOf(send(`http://127.0.0.1:${port}/v1`));
+    expect(fault).toMatchObject({
+      kind: 'item',
+      message: expect.stringMatching(/^status 400: .*too long/),
+    });
+  });
+
+  it.each([
+    [429, 'again'],
+    [402, 'refused'],
+    [undefined, 'again'],
+  ])('may come as a reply of status 200: %s', async (code, kind) => {
+    const port = await serve((_request, response) => {
+      response.writeHead(200, { 'content-type': 'application/json' });
+      response.end(JSON.stringify({ error: { message: 'not now, sk-secret-123', code } }));
+    });
+    const fault = await faultOf(send(`http://127.0.0.1:${port}/v1`, { key: 'sk-secret-123' }));
+    expect(fault).toMatchObject({ kind, message: expect.stringContaining('not now, [key]') });
+  });
+});
+
 describe('the key', () => {
   const key = 'sk-+secret/"1234';
 
