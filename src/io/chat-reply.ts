@@ -52,7 +52,7 @@ export async function readStream(
   let count = 0;
   for await (const { choices, usage } of events) {
     watch.alive();
-    if (usage) use = { prompt: usage.prompt_tokens, completion: usage.completion_tokens };
+    use = useOf(usage) ?? use;
     const choice = choices?.[0];
     if (!choice) continue;
     thought += reasoningOf(choice.delta);
@@ -102,9 +102,19 @@ export function readWhole(value: ChatCompletion & ErrorInReply): ReadReply {
       tokens: chancesOf(choice.logprobs?.content),
       stops: [],
     },
-    usage && { prompt: usage.prompt_tokens, completion: usage.completion_tokens },
+    useOf(usage),
   );
 }
+
+/** Undefined where the numbers are none: they are estimated then, so that no budget is lost. */
+function useOf(usage: unknown): TokenUse | undefined {
+  const { prompt_tokens: prompt, completion_tokens: completion } = (usage ?? {}) as {
+    readonly [name: string]: unknown;
+  };
+  return isCount(prompt) && isCount(completion) ? { prompt, completion } : undefined;
+}
+
+const isCount = (value: unknown): value is number => typeof value === 'number' && value >= 0;
 
 function result(
   parts: {

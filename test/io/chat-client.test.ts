@@ -369,6 +369,21 @@ describe('the budget', () => {
     expect(replies.filter(({ status }) => status === 'fulfilled')).toHaveLength(27);
   });
 
+  it.each([
+    {},
+    { prompt_tokens: null },
+    { prompt_tokens: -5, completion_tokens: 5 },
+    { prompt_tokens: '9' },
+  ])('is kept where the server counts in no numbers: %j', async (usage) => {
+    const choices = [{ message: { content: 'x' }, finish_reason: 'stop' }];
+    const body = JSON.stringify({ choices, usage });
+    const server = await serve(() => ({ kind: 'raw', type: 'application/json', body }));
+    const asked = client(server.url, { maxTokens: 2000, stream: false });
+    await asked.chat(request('a'));
+    await expect(asked.chat(request('b'))).rejects.toMatchObject({ code: 'BUDGET_SPENT' });
+    expect(asked.report()).toMatchObject({ requests: 1, estimated: 1, completion_tokens: 1 });
+  });
+
   it('is kept after a question that is much smaller than the others', async () => {
     const server = await serve(
       (body) => {
