@@ -446,7 +446,7 @@ describe('a model that takes words and cannot be used', () => {
     expect(gone.code).toBe(3);
     expect(gone.stderr).toContain('model `worded`: no file');
     const listed = await vgr(['models', 'list'], { env });
-    expect(listed.stdout).toMatch(/^worded +owlv2 .*\(not here: vgr models pull\)$/m);
+    expect(listed.stdout).toMatch(/^worded +owlv2 .*\(not here: vgr models add\)$/m);
   });
 
   it('has a card that is not true of its graph', async () => {
