@@ -188,10 +188,14 @@ function isModifier(word: string, next: string | undefined, around: Surroundings
   return DETERMINERS.has(around.before) || pointersOf(`${word} ${next}`).length > 0;
 }
 
-function matchVerb(words: readonly string[], around: Surroundings): RelatorMatch | null {
+function matchVerb(
+  words: readonly string[],
+  text: string,
+  around: Surroundings,
+): RelatorMatch | null {
   const [word, following] = words;
   if (word === undefined || !mayBeVerb(word)) return null;
-  const particle = matchPreposition(words.slice(1).join(' '));
+  const particle = matchPreposition(text.slice(word.length + 1));
   const next = particle !== null ? ',' : following;
   if (isModifier(word, next, around)) return null;
   if (!isVerbHere(word, next, around)) return null;
@@ -202,10 +206,17 @@ function matchVerb(words: readonly string[], around: Surroundings): RelatorMatch
   return relator(`${word} ${particle.words}`, kind, true, particle.negated);
 }
 
-/** The relator that starts the words, or null; the longest one wins. `words` holds pauses as `,`. */
-export function matchRelator(words: readonly string[], around: Surroundings): RelatorMatch | null {
-  const preposition = matchPreposition(words.join(' '));
-  const verb = matchVerb(words, around);
+/**
+ * The relator that starts the words, or null; the longest one wins. `words` holds pauses as `,`; `text` is the same, joined by
+ * spaces.
+ */
+export function matchRelator(
+  words: readonly string[],
+  text: string,
+  around: Surroundings,
+): RelatorMatch | null {
+  const preposition = matchPreposition(text);
+  const verb = matchVerb(words, text, around);
   if (preposition === null || verb === null) return preposition ?? verb;
   return verb.length > preposition.length ? verb : preposition;
 }

@@ -98,8 +98,10 @@ class Segmenter {
       afterNoun: this.#afterNoun,
       named: this.#named,
     };
-    const selector = matchSelector(this.#words.slice(at).join(' '), around);
-    const relator = matchRelator(this.#words.slice(at), around);
+    const rest = this.#words.slice(at);
+    const text = rest.join(' ');
+    const selector = matchSelector(text, around);
+    const relator = matchRelator(rest, text, around);
     const corner = selector !== null && at === this.#selectorEnd;
     if ((selector !== null || relator !== null) && !corner) this.#endDenial(before);
     if (selector !== null && selector.length >= (relator?.length ?? 0)) {

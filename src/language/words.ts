@@ -76,7 +76,20 @@ function toToken(piece: string): Token {
  * "The left-most GUY, w/ a hat" is `the leftmost guy , with a hat`.
  */
 export function tokensOf(text: string): Token[] {
-  let plain = text
+  let plain = PLAIN.test(text) ? text : plainWords(text);
+  if (ANY_JOINED.test(plain)) {
+    for (const [pattern, word] of JOINED) plain = plain.replace(pattern, word);
+  }
+  const pieces = plain.split(' ').filter((piece) => piece !== '' && !/^'+$/.test(piece));
+  return withoutOuterPauses(pieces.map(toToken)).filter((token) => token.word !== '');
+}
+
+/** Most texts are such words already. */
+const PLAIN = /^[a-z\d]+(?: [a-z\d]+)*$/;
+
+/** Words with single spaces between. */
+function plainWords(text: string): string {
+  return text
     .normalize('NFKC')
     .toLowerCase()
     .replace(/[\u2018\u2019`]/g, "'")
@@ -87,9 +100,4 @@ export function tokensOf(text: string): Token[] {
     .replace(/[^\p{L}\p{N}',]+/gu, ' ')
     .replace(/\s+/g, ' ')
     .trim();
-  if (ANY_JOINED.test(plain)) {
-    for (const [pattern, word] of JOINED) plain = plain.replace(pattern, word);
-  }
-  const pieces = plain.split(' ').filter((piece) => piece !== '' && !/^'+$/.test(piece));
-  return withoutOuterPauses(pieces.map(toToken)).filter((token) => token.word !== '');
 }

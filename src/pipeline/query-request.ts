@@ -81,7 +81,16 @@ function candidatesOf(
   const own = photo ? detectedCandidates(photo, source) : [];
   if (query.tools.length === 0) return own;
   const brought = query.tools.flatMap(({ name, boxes }) =>
-    boxes.map((box, rank): Candidate => ({ ...box, tool: name, rank })),
+    boxes.map(({ boxXyxy, score, label }, rank): Candidate => {
+      const candidate: { -readonly [Key in keyof Candidate]: Candidate[Key] } = {
+        boxXyxy,
+        tool: name,
+        rank,
+      };
+      if (score !== undefined) candidate.score = score;
+      if (label !== undefined) candidate.label = label;
+      return candidate;
+    }),
   );
   return [...brought, ...own];
 }

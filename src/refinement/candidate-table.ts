@@ -1,6 +1,7 @@
 import type { BoxXyxy, ImageSize } from '../geometry/box.js';
 import { iouXyxy } from '../geometry/overlap.js';
 import { partShare } from './box-geometry.js';
+import { type Crowd, crowdAt } from './crowd.js';
 import { existence } from './existence.js';
 import type { Candidate } from './refiner.js';
 
@@ -18,6 +19,7 @@ export class CandidateTable {
   readonly #image: ImageSize;
   readonly #overlaps: Float64Array[] = [];
   readonly #parts: number[] = [];
+  readonly #crowds: Crowd[] = [];
   #labels: ReadonlySet<string> | undefined;
   #existences: Float64Array | undefined;
   #places: Uint32Array | undefined;
@@ -49,7 +51,7 @@ export class CandidateTable {
   }
 
   #overlapsOf(boxXyxy: BoxXyxy): Float64Array {
-    return Float64Array.from(this.#candidates, (other) => iouXyxy(boxXyxy, other.boxXyxy));
+    return perCandidate(this.#candidates, (other) => iouXyxy(boxXyxy, other.boxXyxy));
   }
 
   /** Labels of all candidates that have one. */
@@ -61,9 +63,9 @@ export class CandidateTable {
   /** Places in the list, the highest score first; a candidate without a score counts as sure. */
   get byScore(): Uint32Array {
     const score = (at: number): number => this.#candidates[at]!.score ?? 1;
-    this.#byScore ??= Uint32Array.from(this.#candidates.keys()).sort(
-      (a, b) => score(b) - score(a) || a - b,
-    );
+    this.#byScore ??= new Uint32Array(this.#candidates.length)
+      .map((_, at) => at)
+      .sort((a, b) => score(b) - score(a) || a - b);
     return this.#byScore;
   }
 
@@ -73,9 +75,15 @@ export class CandidateTable {
     return this.#parts[at];
   }
 
+  /** {@link crowdAt} of a candidate's box. */
+  crowd(at: number): Crowd {
+    this.#crowds[at] ??= crowdAt(this.#candidates[at]!.boxXyxy, this.#candidates);
+    return this.#crowds[at];
+  }
+
   /** {@link existence} of each candidate. */
   get existences(): Float64Array {
-    this.#existences ??= Float64Array.from(this.#candidates, (candidate) =>
+    this.#existences ??= perCandidate(this.#candidates, (candidate) =>
       existence(candidate, this.#image),
     );
     return this.#existences;
@@ -86,6 +94,16 @@ export class CandidateTable {
     this.#places ??= placesOf(this.#candidates);
     return this.#places;
   }
+}
+
+/** A loop: `Float64Array.from` walks an iterator, which takes many times as long. */
+function perCandidate(
+  candidates: readonly Candidate[],
+  numberOf: (candidate: Candidate) => number,
+): Float64Array {
+  const numbers = new Float64Array(candidates.length);
+  for (let at = 0; at < candidates.length; at++) numbers[at] = numberOf(candidates[at]!);
+  return numbers;
 }
 
 /** Labels of those that have one. */

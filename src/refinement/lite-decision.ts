@@ -65,10 +65,11 @@ export function overlapsOf(boxes: readonly BoxXyxy[]): readonly Float64Array[] {
 
 /** The same from rows of centre x, centre y, width, height. */
 export function overlapsOfRows(rows: ArrayLike<number>): readonly Float64Array[] {
-  const boxes = Array.from({ length: rows.length / 4 }, (_, row) => {
-    const [cx, cy, width, height] = [0, 1, 2, 3].map((side) => rows[row * 4 + side]!);
-    return cxcywhToXyxy({ cx: cx!, cy: cy!, width: width!, height: height! });
-  });
+  const boxes: BoxXyxy[] = [];
+  for (let at = 0; at < rows.length; at += 4) {
+    const [cx, cy, width, height] = [rows[at]!, rows[at + 1]!, rows[at + 2]!, rows[at + 3]!];
+    boxes.push(cxcywhToXyxy({ cx, cy, width, height }));
+  }
   return overlapsOf(boxes);
 }
 

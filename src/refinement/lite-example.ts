@@ -1,7 +1,8 @@
-import type { BoxXyxy, ImageSize } from '../geometry/box.js';
+import type { ImageSize } from '../geometry/box.js';
 import { parseExpression } from '../language/expression.js';
 import { mirrorExpression } from '../language/mirror.js';
 import { besideRows, ENCODER_FEATURES, encoderRows, encoderTexts } from './encoder-features.js';
+import { flag } from './feature-flag.js';
 import {
   CANDIDATE_FEATURES,
   MIRRORED,
@@ -64,8 +65,8 @@ export function liteDraft(request: RefineRequest, tools: readonly string[]): Lit
     proposals,
     example: {
       candidates: proposalRows(scene, proposals),
-      boxes: Float32Array.from(proposals.flatMap(({ boxXyxy }) => unitBox(boxXyxy, image))),
-      thinkMask: Uint8Array.from(proposals, ({ fromTool }) => (fromTool ? 0 : 1)),
+      boxes: unitBoxes(proposals, image),
+      thinkMask: new Uint8Array(proposals.map(({ fromTool }) => flag(!fromTool))),
       tool: toolRows(scene, proposals, tool),
       actionMask: actionMask(proposals.length, tool !== null),
       query: queryFeatures(scene.expression, scene, scene.blind),
@@ -103,13 +104,16 @@ function actionMask(count: number, hasTool: boolean): Uint8Array {
   return mask;
 }
 
-function unitBox(box: BoxXyxy, { width, height }: ImageSize): number[] {
-  return [
-    (box.x1 + box.x2) / 2 / width,
-    (box.y1 + box.y2) / 2 / height,
-    (box.x2 - box.x1) / width,
-    (box.y2 - box.y1) / height,
-  ];
+/** [n, 4]: centre x, centre y, width, height as shares of the photo. */
+function unitBoxes(proposals: readonly LiteProposal[], { width, height }: ImageSize): Float32Array {
+  const boxes = new Float32Array(proposals.length * 4);
+  for (const [at, { boxXyxy: box }] of proposals.entries()) {
+    boxes[at * 4] = (box.x1 + box.x2) / 2 / width;
+    boxes[at * 4 + 1] = (box.y1 + box.y2) / 2 / height;
+    boxes[at * 4 + 2] = (box.x2 - box.x1) / width;
+    boxes[at * 4 + 3] = (box.y2 - box.y1) / height;
+  }
+  return boxes;
 }
 
 /**

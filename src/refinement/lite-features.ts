@@ -61,13 +61,19 @@ export const CANDIDATE_FEATURES =
 /** Numbers a candidate that rethink alone sees. */
 export const TOOL_FEATURES = 7;
 
-/** Place of the features of {@link FEATURE_NAMES} in a candidate's row. */
+/** Where the groups of numbers start in a candidate's row; the first number is its share of belief. */
 const BASE_AT = 1;
+const FLAGS_AT = BASE_AT + FEATURE_NAMES.length;
+const STANDING_AT = FLAGS_AT + NULLABLE.length;
+const ORIGIN_AT = STANDING_AT + STANDING;
+const SLOT_AT = ORIGIN_AT + 4;
+const AGREEING_AT = SLOT_AT + TOOL_SLOTS + 1;
+const POOLED_AT = AGREEING_AT + AGREEING;
 /** Places that change in a mirrored photo: the centre, and the neighbours to either side. */
 export const MIRRORED = {
   cx: BASE_AT + FEATURE_NAMES.indexOf('cx'),
-  left: BASE_AT + FEATURE_NAMES.length + NULLABLE.length,
-  right: BASE_AT + FEATURE_NAMES.length + NULLABLE.length + 1,
+  left: STANDING_AT,
+  right: STANDING_AT + 1,
 } as const;
 
 /** What a box loses in log-odds for not being the best of its object. */
@@ -79,9 +85,10 @@ export function clueIsKnown(
   count: number,
   clue: (typeof NULLABLE)[number],
 ): boolean {
-  const flagAt = BASE_AT + FEATURE_NAMES.length + NULLABLE.indexOf(clue);
+  const flagAt = FLAGS_AT + NULLABLE.indexOf(clue);
   const width = rows.length / count;
-  return Array.from({ length: count }, (_, row) => rows[row * width + flagAt]).includes(0);
+  for (let row = 0; row < count; row++) if (rows[row * width + flagAt] === 0) return true;
+  return false;
 }
 
 /** The rows of all proposals, [n, {@link CANDIDATE_FEATURES}]. None tells which one is the tool's answer. */
@@ -92,22 +99,15 @@ export function proposalRows(scene: LiteScene, proposals: readonly LiteProposal[
   for (const [at, proposal] of proposals.entries()) {
     const row = rows.subarray(at * CANDIDATE_FEATURES, (at + 1) * CANDIDATE_FEATURES);
     const thing = scene.thingOf(proposal.source, scene.blind);
-    const groups = [
-      [priorOf(scene, proposal, thing)],
-      baseNumbers(scene, proposal),
-      standing(proposal, thing),
-      originOf(scene, proposal),
-      slotOf(scene, proposal),
-      agreeing(proposal.boxXyxy),
-    ];
-    let place = 0;
-    for (const numbers of groups) {
-      row.set(numbers, place);
-      place += numbers.length;
-    }
+    row[0] = priorOf(scene, proposal, thing);
+    writeBase(row, scene, proposal);
+    row.set(standing(proposal, thing), STANDING_AT);
+    row.set(originOf(scene, proposal), ORIGIN_AT);
+    row[SLOT_AT + slotOf(scene, proposal)] = 1;
+    agreeing(row, proposal.boxXyxy);
     const values = pooledFeaturesOf(scene, proposal.boxXyxy);
-    if (values) row.set(values, place);
-    else row[place + POOLED] = 1;
+    if (values) row.set(values, POOLED_AT);
+    else row[POOLED_AT + POOLED] = 1;
   }
   return rows;
 }
@@ -124,25 +124,19 @@ function priorOf(
 }
 
 /** The features that the transparent scorer knows, then their flags. A rebuilt box has its source's, but for geometry. */
-function baseNumbers(scene: LiteScene, { source, boxXyxy, origin }: LiteProposal): number[] {
+function writeBase(
+  row: Float32Array,
+  scene: LiteScene,
+  { source, boxXyxy, origin }: LiteProposal,
+): void {
   const values = scene.featuresOf(source);
-  if (origin !== 'listed') {
-    const shape = boxGeometry(boxXyxy, scene.image);
-    const geometry = [
-      shape.cx,
-      shape.cy,
-      shape.width,
-      shape.height,
-      shape.size,
-      shape.aspect,
-      shape.borders,
-    ];
-    values.splice(FEATURE_NAMES.indexOf('cx'), geometry.length, ...geometry);
+  for (let at = 0; at < values.length; at++) row[BASE_AT + at] = values[at] ?? 0;
+  for (let at = 0; at < NULLABLE_AT.length; at++) {
+    row[FLAGS_AT + at] = flag(values[NULLABLE_AT[at]!] === null);
   }
-  return [
-    ...values.map((value) => value ?? 0),
-    ...NULLABLE_AT.map((at) => flag(values[at] === null)),
-  ];
+  if (origin === 'listed') return;
+  const { cx, cy, width, height, size, aspect, borders } = boxGeometry(boxXyxy, scene.image);
+  row.set([cx, cy, width, height, size, aspect, borders], MIRRORED.cx);
 }
 
 function originOf(scene: LiteScene, { source, origin }: LiteProposal): readonly number[] {
@@ -154,27 +148,25 @@ function originOf(scene: LiteScene, { source, origin }: LiteProposal): readonly 
   ];
 }
 
-function slotOf({ candidates, tools }: LiteScene, { source }: LiteProposal): readonly number[] {
-  const slots = new Array<number>(TOOL_SLOTS + 1).fill(0);
-  const known = tools.slice(0, TOOL_SLOTS).indexOf(candidates[source]!.tool);
-  slots[known < 0 ? TOOL_SLOTS : known] = 1;
-  return slots;
+/** The place of a box's tool among those that the refiner was trained with; the last one is that of all others. */
+function slotOf({ candidates, tools }: LiteScene, { source }: LiteProposal): number {
+  const known = tools.indexOf(candidates[source]!.tool);
+  return known < 0 ? TOOL_SLOTS : Math.min(known, TOOL_SLOTS);
 }
 
 /**
- * For each box its overlap with the first box of each tool but the one that is judged, and which tools answered.
+ * Writes for each box its overlap with the first box of each tool but the one that is judged, and which tools answered.
  * {@link AGREEING} numbers.
  */
-function agreementsIn(scene: LiteScene): (boxXyxy: BoxXyxy) => readonly number[] {
+function agreementsIn(scene: LiteScene): (row: Float32Array, boxXyxy: BoxXyxy) => void {
   const slots = scene.tools.slice(0, TOOL_SLOTS);
   const firsts = scene.candidates.filter(
     ({ rank, tool }) => rank === 0 && tool !== scene.toolName && scene.grounders.has(tool),
   );
-  const alone = new Array<number>(AGREEING).fill(0);
-  if (firsts.length === 0) return () => alone;
-  return (boxXyxy) => {
-    const overlaps = new Array<number>(TOOL_SLOTS).fill(0);
-    const present = new Array<number>(TOOL_SLOTS).fill(0);
+  const overlapsAt = AGREEING_AT + 2;
+  const presentAt = overlapsAt + TOOL_SLOTS;
+  return (row, boxXyxy) => {
+    if (firsts.length === 0) return;
     let [sum, agree] = [0, 0];
     for (const { tool, boxXyxy: theirs } of firsts) {
       const overlap = iouXyxy(boxXyxy, theirs);
@@ -182,10 +174,11 @@ function agreementsIn(scene: LiteScene): (boxXyxy: BoxXyxy) => readonly number[]
       agree += flag(overlap > 0.5);
       const slot = slots.indexOf(tool);
       if (slot < 0) continue;
-      overlaps[slot] = overlap;
-      present[slot] = 1;
+      row[overlapsAt + slot] = overlap;
+      row[presentAt + slot] = 1;
     }
-    return [sum / firsts.length, agree / firsts.length, ...overlaps, ...present];
+    row[AGREEING_AT] = sum / firsts.length;
+    row[AGREEING_AT + 1] = agree / firsts.length;
   };
 }
 

@@ -70,25 +70,34 @@ function hashOf(word: string): number {
 export function liteWords(expression: Expression, vocabulary: Vocabulary): LiteWords {
   const words = expression.words.slice(0, WORD_LIMIT);
   const roles = rolesOf(expression);
-  const features = words.flatMap((word, at) => [
-    ...roles.map((role) => (role.has(word) ? 1 : 0)),
-    at / WORD_LIMIT,
-  ]);
-  return {
-    words: Int32Array.from(words, (word) => vocabulary.rowOf(word)),
-    wordFeatures: Float32Array.from(features),
-  };
+  const width = WORD_FEATURE_NAMES.length;
+  const rows = new Int32Array(words.length);
+  const wordFeatures = new Float32Array(words.length * width);
+  for (const [at, word] of words.entries()) {
+    rows[at] = vocabulary.rowOf(word);
+    for (const [place, role] of roles.entries()) {
+      wordFeatures[at * width + place] = role.has(word) ? 1 : 0;
+    }
+    wordFeatures[at * width + roles.length] = at / WORD_LIMIT;
+  }
+  return { words: rows, wordFeatures };
 }
 
 /** Words of each role, in the order of {@link WORD_FEATURE_NAMES}. */
 function rolesOf(expression: Expression): readonly ReadonlySet<string>[] {
-  const split = (texts: readonly string[]) => new Set(texts.flatMap((text) => text.split(' ')));
+  const { head, attributes, selectors, relations, leftovers } = expression;
   return [
-    split(expression.head === null ? [] : [expression.head.phrase]),
-    split(expression.attributes.flatMap(({ word, bearer }) => (bearer ? [word, bearer] : [word]))),
-    split(expression.selectors.map(({ words }) => words)),
-    split(expression.relations.map(({ words }) => words)),
-    split(expression.relations.flatMap(({ landmarks }) => landmarks.map(({ text }) => text))),
-    split(expression.leftovers),
+    wordsIn(head === null ? [] : [head.phrase]),
+    wordsIn(attributes.flatMap(({ word, bearer }) => (bearer ? [word, bearer] : [word]))),
+    wordsIn(selectors.map(({ words }) => words)),
+    wordsIn(relations.map(({ words }) => words)),
+    wordsIn(relations.flatMap(({ landmarks }) => landmarks.map(({ text }) => text))),
+    wordsIn(leftovers),
   ];
+}
+
+function wordsIn(texts: readonly string[]): ReadonlySet<string> {
+  const words = new Set<string>();
+  for (const text of texts) for (const word of text.split(' ')) words.add(word);
+  return words;
 }

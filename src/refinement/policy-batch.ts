@@ -67,23 +67,22 @@ export function packPolicyBatch(
   const { batch, candidates: n, words: w } = sizes;
   const rows = (read: (example: PolicyExample) => ArrayLike<number>, dims: readonly number[]) =>
     packed(examples.map(read), [batch, ...dims]);
-  const words = rows((each) => each.words, [w]);
-  const ones = (read: (example: PolicyExample) => number) => (example: PolicyExample) =>
-    new Uint8Array(read(example)).fill(1);
+  const words = new Int32Array(batch * w);
+  for (const [row, example] of examples.entries()) words.set(example.words, row * w);
   return {
     candidates: rows((each) => each.candidates, [n, settings.candidateFeatures]),
     boxes: rows((each) => each.boxes, [n, 4]),
-    candidate_mask: rows(ones(candidateCount), [n]),
+    candidate_mask: startingOnes(examples.map(candidateCount), [batch, n]),
     think_mask: rows((each) => each.thinkMask, [n]),
     tool: rows((each) => each.tool, [n, settings.toolFeatures]),
     action_mask: packActions(
       examples.map((each) => each.actionMask),
       sizes,
     ),
-    words: { ...words, type: 'int32', data: Int32Array.from(words.data as Float32Array) },
-    word_mask: rows(
-      ones((each) => each.words.length),
-      [w],
+    words: { type: 'int32', data: words, dims: [batch, w] },
+    word_mask: startingOnes(
+      examples.map((each) => each.words.length),
+      [batch, w],
     ),
     word_features: rows((each) => each.wordFeatures, [w, settings.wordFeatures]),
     query: rows((each) => each.query, [settings.queryFeatures]),
@@ -131,6 +130,14 @@ function packed(values: readonly ArrayLike<number>[], dims: readonly number[]): 
   const size = dims.slice(1).reduce((product, each) => product * each, 1);
   const data = new Float32Array(dims[0]! * size);
   for (const [row, each] of values.entries()) data.set(each, row * size);
+  return { type: 'float32', data, dims };
+}
+
+/** So many ones at the start of each row of [B, width], zeros behind them. */
+function startingOnes(counts: readonly number[], dims: readonly [number, number]): Tensor {
+  const [batch, width] = dims;
+  const data = new Float32Array(batch * width);
+  for (const [row, count] of counts.entries()) data.fill(1, row * width, row * width + count);
   return { type: 'float32', data, dims };
 }
 

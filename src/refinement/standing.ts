@@ -1,10 +1,8 @@
 import type { BoxXyxy } from '../geometry/box.js';
-import { iouXyxy } from '../geometry/overlap.js';
-import { BoxMemo } from './box-memo.js';
+import { crowdAt } from './crowd.js';
 import { flag } from './feature-flag.js';
 import type { LiteProposal } from './lite-proposal.js';
 import type { LiteScene } from './lite-scene.js';
-import type { Candidate } from './refiner.js';
 import type { ScoredThing } from './transparent-scorer.js';
 
 /** Numbers of {@link standingsIn} a box. */
@@ -22,9 +20,6 @@ const logit = (score: number): number => {
   return Math.log(p / (1 - p)) / 5;
 };
 
-/** Candidates that overlap a box more (IoU) show what it shows. */
-const ALIKE_IOU = 0.5;
-
 /** How a box, with the thing that it shows, stands among all of its kind. {@link STANDING} numbers within -1..1. */
 export type StandingOf = (
   proposal: LiteProposal,
@@ -32,7 +27,7 @@ export type StandingOf = (
 ) => readonly number[];
 
 /** Likely neighbours to each side, larger and smaller ones, rank, share of belief, duplicates. */
-export function standingsIn({ blind, candidates }: LiteScene): StandingOf {
+export function standingsIn({ blind, candidates, table }: LiteScene): StandingOf {
   const { things } = blind;
   const likeliest = things.reduce((most, { clue }) => Math.max(most, clue.thing.chance), 1e-6);
   const placed = things.map((of): PlacedThing => {
@@ -40,11 +35,11 @@ export function standingsIn({ blind, candidates }: LiteScene): StandingOf {
     return { of, chance, ...placeOf(boxXyxy) };
   });
   const topShare = logShare(things[0]?.share ?? 1);
-  return ({ boxXyxy, source }, thing) => {
+  return ({ boxXyxy, source, origin }, thing) => {
     const candidate = candidates[source]!;
     const rank = thing === undefined ? things.length : things.indexOf(thing);
     const share = logShare(thing?.share ?? 0);
-    const crowd = CROWDS.of(candidates, boxXyxy, () => crowdAt(boxXyxy, candidates));
+    const crowd = origin === 'listed' ? table.crowd(source) : crowdAt(boxXyxy, candidates);
     return [
       ...neighbours(boxXyxy, thing, placed).map((chances) => Math.tanh(chances / 2)),
       1 / (1 + rank),
@@ -59,28 +54,6 @@ export function standingsIn({ blind, candidates }: LiteScene): StandingOf {
       flag(candidate.label === 'person'),
     ];
   };
-}
-
-/** Candidates that show what a box shows. */
-interface Crowd {
-  readonly count: number;
-  /** Sum of their scores. */
-  readonly scores: number;
-  readonly highest: number;
-}
-
-const CROWDS = new BoxMemo<readonly Candidate[], Crowd>();
-
-function crowdAt(boxXyxy: BoxXyxy, candidates: readonly Candidate[]): Crowd {
-  let [count, scores, highest] = [0, 0, -Infinity];
-  for (const other of candidates) {
-    if (iouXyxy(boxXyxy, other.boxXyxy) <= ALIKE_IOU) continue;
-    const score = other.score ?? 0;
-    count += 1;
-    scores += score;
-    highest = Math.max(highest, score);
-  }
-  return { count, scores, highest };
 }
 
 /** Sums of the chances of other things: left, right, above, below, larger, smaller. */

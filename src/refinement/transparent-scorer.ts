@@ -94,7 +94,12 @@ function ranked(things: ReadonlyArray<Omit<ScoredThing, 'share'>>): ScoredThing[
   const highest = things.reduce((top, { logScore: score }) => Math.max(top, score), -Infinity);
   const total = things.reduce((sum, { logScore: score }) => sum + Math.exp(score - highest), 0);
   return things
-    .map((entry) => ({ ...entry, share: Math.exp(entry.logScore - highest) / total }))
+    .map(({ clue, logScore: score, votes }) => ({
+      clue,
+      logScore: score,
+      share: Math.exp(score - highest) / total,
+      votes,
+    }))
     .sort((a, b) => b.logScore - a.logScore);
 }
 
