@@ -207,10 +207,16 @@ function bodyFields(text: string | undefined): Readonly<Record<string, unknown>>
   throw new VgrError('USAGE', `--vlm-body: expected a JSON object, got ${quoted(text)}`);
 }
 
-function prices(text: string | undefined): Pick<ChatSettings, 'pricePrompt' | 'priceCompletion'> {
+/** Money for a million tokens, in and out. @throws VgrError USAGE */
+export function prices(
+  text: string | undefined,
+): Pick<ChatSettings, 'pricePrompt' | 'priceCompletion'> {
   if (text === undefined) return {};
-  const [prompt, completion] = text.split('/').map(Number);
-  if (prompt !== undefined && completion !== undefined && prompt >= 0 && completion >= 0) {
+  const parts = text.split('/');
+  const [prompt = Number.NaN, completion = Number.NaN] = parts.map((part) =>
+    part.trim() === '' ? Number.NaN : Number(part),
+  );
+  if (parts.length === 2 && [prompt, completion].every((price) => price >= 0 && price < 1e9)) {
     return { pricePrompt: prompt, priceCompletion: completion };
   }
   throw new VgrError(

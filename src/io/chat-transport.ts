@@ -20,6 +20,8 @@ export interface ChatServer extends WatchLimits {
   readonly proxy?: URL;
   /** Whether replies are asked for in pieces. */
   readonly stream: boolean;
+  /** Fields that the user adds to each body; null takes one away. */
+  readonly extra?: Readonly<Record<string, unknown>>;
 }
 
 /** The body of a request, as it goes over the wire. */
@@ -66,10 +68,11 @@ export class ChatTransport {
     const watch = new ChatWatch(this.#server, signal);
     try {
       const library = await this.#open();
-      const { stream } = this.#server;
+      const { stream, extra = {} } = this.#server;
+      const { stream_options = { include_usage: true } } = extra;
       const { body: short, pictures } = this.#pictures.marked({
         ...body,
-        ...(stream && { stream: true, stream_options: { include_usage: true } }),
+        ...(stream && { stream: true, ...(stream_options !== null && { stream_options }) }),
       });
       const fetchOptions: FetchInit = { pictures, mostBytes: byteLimit(body) };
       const response = await library.client.chat.completions

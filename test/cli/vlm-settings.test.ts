@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { serverKey } from '../../src/cli/vlm-settings.js';
+import { prices, serverKey } from '../../src/cli/vlm-settings.js';
 
 const LOCAL = 'http://localhost:8000/v1';
 const OPENAI = 'https://api.openai.com/v1';
@@ -30,5 +30,16 @@ describe('the key', () => {
         message: expect.stringMatching(new RegExp(`^VGR_VLM_API_KEY: .*${message}$`)),
       }),
     );
+  });
+});
+
+describe('prices', () => {
+  it('are of tokens in and out', () => {
+    expect(prices('0.2/ 0')).toEqual({ pricePrompt: 0.2, priceCompletion: 0 });
+    expect(prices(undefined)).toEqual({});
+  });
+
+  it.each(['0.2', '/', '1/', '1/2/3', '-1/2', 'a/b', '1/Infinity'])('are refused: %s', (text) => {
+    expect(() => prices(text)).toThrowError(expect.objectContaining({ code: 'USAGE' }));
   });
 });

@@ -516,6 +516,9 @@ it('sends what is asked for, and no field that is taken away', async () => {
     stream_options: { include_usage: true },
   });
   expect(server.bodies[0]).not.toHaveProperty('temperature');
+  await client(server.url, { extra: { stream_options: null } }).chat(request());
+  expect(server.bodies[1]).toMatchObject({ stream: true });
+  expect(server.bodies[1]).not.toHaveProperty('stream_options');
 });
 
 it('sends every picture whole, whatever the words look like', async () => {
