@@ -62,7 +62,7 @@ describe.runIf(canMount())('a full disk', () => {
       expect({ kibibytes, code: done.code, stderr: done.stderr }).toMatchObject({ code: 0 });
       expect(outputBytes(output)).toEqual(expected);
     }
-  }, 120_000);
+  });
 
   it('keeps the whole lines of a batch that is larger than the room there is', async () => {
     const disk = smallDisk(64);

@@ -81,7 +81,7 @@ it(`is killed at ${KILLS} random moments and continued, to the bytes of a run le
   }
   // Most kills shall meet a run at its work, not one that starts.
   expect(midway).toBeGreaterThanOrEqual(KILLS / 5);
-}, 240_000);
+});
 
 function journalBytes(output: string): number {
   return statSync(join(output, 'results.jsonl'), { throwIfNoEntry: false })?.size ?? 0;

@@ -5,6 +5,9 @@ import { join } from 'node:path';
 /** Where programs look for the folder of temporary files, by system. */
 const TEMPORARY = ['TMPDIR', 'TEMP', 'TMP'] as const;
 
+/** Where programs keep what is the user's, under his home where nothing else is said. */
+const HOMES = ['XDG_DATA_HOME', 'XDG_STATE_HOME', 'XDG_CACHE_HOME'] as const;
+
 /** Settings of the caller's shell, account or scheduler that would change what a test sees. */
 const FOREIGN =
   /^(VGR_|HF_|OPENAI_|SLURM_|SBATCH_|AWS_BATCH_|JOB_COMPLETION_INDEX$|((https?|all|no)_proxy)$)/i;
@@ -14,7 +17,7 @@ const ROOM = 1024 ** 3;
 
 /**
  * Gives all tests of a run, and the programs that they start, one temporary folder, which it removes when they are done, and
- * an environment without settings of others.
+ * an environment without settings and files of others.
  * @throws Error where the disk has too little room for the tests, of which many would fail for no reason of their own
  */
 export default function ownSurroundings(): () => void {
@@ -30,8 +33,9 @@ export default function ownSurroundings(): () => void {
   const root = mkdtempSync(join(parent, 'vgr-tests-'));
   for (const name of Object.keys(process.env)) if (FOREIGN.test(name)) delete process.env[name];
   for (const name of TEMPORARY) process.env[name] = root;
+  for (const name of HOMES) process.env[name] = join(root, 'home', name);
   return () => {
-    for (const name of TEMPORARY) delete process.env[name];
+    for (const name of [...TEMPORARY, ...HOMES]) delete process.env[name];
     Object.assign(process.env, before);
     try {
       rmSync(root, { recursive: true, force: true, maxRetries: 3 });

@@ -34,7 +34,7 @@ async function learned(
 const BASE: TrainingSettings = { ...TRAINING_DEFAULTS, dropout: 0, wordDropout: 0 };
 
 describe('scenes of boxes with places and shades to ask for', () => {
-  test('the warm start reads ranks off the other boxes', { timeout: 120_000 }, async () => {
+  test('the warm start reads ranks off the other boxes', async () => {
     const reports = await learned(
       {
         ...BASE,
@@ -51,7 +51,7 @@ describe('scenes of boxes with places and shades to ask for', () => {
     expect(last.lost).toBeLessThan(0.06);
   });
 
-  test('GRPO corrects more than the warm start it comes from', { timeout: 120_000 }, async () => {
+  test('GRPO corrects more than the warm start it comes from', async () => {
     const reports = await learned(
       {
         ...BASE,
