@@ -68,8 +68,12 @@ export function shell(line: string, ...words: readonly string[]): SpawnSyncRetur
 
 /** Whether this machine lets a test make small disks of its own. */
 export function canMount(): boolean {
-  if (process.platform !== 'linux' || process.getuid?.() !== 0) return false;
-  const folder = freshFolder();
+  const can = process.platform === 'linux' && process.getuid?.() === 0 && mounts(freshFolder());
+  if (!can) console.log('skipped: small disks of their own, which only root may mount');
+  return can;
+}
+
+function mounts(folder: string): boolean {
   const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=16k', 'tmpfs', folder]);
   return mounted.status === 0 && spawnSync('umount', [folder]).status === 0;
 }

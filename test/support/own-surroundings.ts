@@ -18,7 +18,6 @@ const ROOM = 1024 ** 3;
 /**
  * Gives all tests of a run, and the programs that they start, one temporary folder, which it removes when they are done, and
  * an environment without settings and files of others.
- * @throws Error where the disk has too little room for the tests, of which many would fail for no reason of their own
  */
 export default function ownSurroundings(): () => void {
   const before = { ...process.env };
@@ -26,8 +25,8 @@ export default function ownSurroundings(): () => void {
   const { bavail, bsize } = statfsSync(parent);
   if (bavail * bsize < ROOM) {
     const free = Math.floor((bavail * bsize) / 1024 ** 2);
-    throw new Error(
-      `the tests need 1024 MiB in ${parent}, of which ${free} are free; set TMPDIR to a folder with room`,
+    console.warn(
+      `the tests may need 1024 MiB in ${parent}, of which ${free} are free; TMPDIR names another folder`,
     );
   }
   const root = mkdtempSync(join(parent, 'vgr-tests-'));
