@@ -11,7 +11,11 @@ const PARTS = new Set(
 /** Parts that are a person's where nobody is named: "in hand", "on her lap". */
 const PERSONAL = new Set('hand arm lap fist palm shoulder wrist waist'.split(' '));
 const PRONOUNS = new Set('he she they someone somebody i you'.split(' '));
+/** What may stand between who does something and the deed: "he is not riding". */
+const AUXILIARIES = new Set('is are was were am be been being has have had not'.split(' '));
 const DEEDS: ReadonlySet<string> = new Set(['holding', 'riding', 'wearing', 'other']);
+/** Places beside a body, which are its parts' as well; all others say that the thing is with it. */
+const SIDES: ReadonlySet<string> = new Set(['left-of', 'right-of', 'behind', 'in-front-of']);
 const SEATS = new Set('bench chair couch bed toilet bicycle motorcycle boat'.split(' '));
 const EMPTY = new Set('empty unoccupied vacant'.split(' '));
 
@@ -35,7 +39,7 @@ function bearerOf(relation: DraftRelation, draft: Draft, thing: boolean): DraftR
   const [landmark] = relation.landmarks;
   const { kind, words } = relation;
   if (landmark === undefined) {
-    const done = thing && DEEDS.has(kind) && draft.tokens.some(({ word }) => PRONOUNS.has(word));
+    const done = thing && DEEDS.has(kind) && isDoneByPronoun(words, draft);
     // A landmark of its own would make "the bike riding the person" of it.
     return done
       ? { ...relation, kind: 'with', words: 'with', landmarks: [person(`person ${words}`)] }
@@ -47,9 +51,18 @@ function bearerOf(relation: DraftRelation, draft: Draft, thing: boolean): DraftR
   }
   if (!PARTS.has(part) || kind === 'of' || kind === 'wearing') return null;
   const owner = landmark.relations.find(({ kind }) => kind === 'of')?.landmarks[0];
-  const ties = { ...relation, kind: 'with' as const, words: `${words} the ${part} of` };
-  if (isAnimate(owner?.head?.lemma ?? '')) return { ...ties, landmarks: [owner as Draft] };
+  const tie = SIDES.has(kind) ? kind : 'with';
+  const ties = { ...relation, kind: tie, words: `${words} the ${part} of`.trimStart() };
+  if (owner) return isAnimate(owner.head?.lemma ?? '') ? { ...ties, landmarks: [owner] } : null;
   return thing && PERSONAL.has(part) ? { ...ties, landmarks: [person('person')] } : null;
+}
+
+/** "the bike he is riding", but not "the bus you see parked". */
+function isDoneByPronoun(words: string, { tokens }: Draft): boolean {
+  const [deed] = words.split(' ');
+  let at = tokens.findIndex(({ word }) => word === deed) - 1;
+  while (AUXILIARIES.has(tokens[at]?.word ?? '')) at -= 1;
+  return PRONOUNS.has(tokens[at]?.word ?? '');
 }
 
 function isEmptySeat({ head, attributes }: Draft): boolean {
