@@ -196,7 +196,9 @@ export class ChatTransport {
     );
     // An error in the middle of a stream has its status in the code, if anywhere.
     const status = told ?? code;
-    if (typeof status !== 'number') return new ChatFault('again', words);
+    // Codes that are no statuses are a server's own affair.
+    if (typeof status !== 'number' || status < 300 || status > 599)
+      return new ChatFault('again', words);
     const retryAfterMs = retryAfterOf(headers, Date.now());
     const hint = status === 404 ? rootHint(this.#server.url) : undefined;
     return new ChatFault(kindOfStatus(status, code), `status ${status}: ${words}`, {

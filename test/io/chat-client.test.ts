@@ -171,6 +171,14 @@ describe.each([{ stream: true }, { stream: false }])('a reply, stream: $stream',
         body: 'data: {"error": {"message": "out of memory"}}\n\n',
       },
     ],
+    [
+      'an error event with a code that is no status',
+      {
+        kind: 'raw',
+        type: 'text/event-stream',
+        body: 'data: {"error": {"message": "out of memory", "code": 2}}\n\n',
+      },
+    ],
   ])('comes at the second attempt after %s', async (_name, fault) => {
     const server = await serve(once(fault));
     // What answers, however late, is not to be taken for a stall.
