@@ -43,6 +43,7 @@ function isExempt({ protocol, hostname, port }: URL, list: string): boolean {
     .some((entry) => {
       if (entry === '*') return true;
       if (entry.includes('/')) return isInNetwork(bare(hostname), entry);
+      if (isIP(bare(entry)) === 6) return isInNetwork(bare(hostname), `${bare(entry)}/128`);
       const [host = '', only] = entry
         .toLowerCase()
         .replace(/^\*?\./, '')

@@ -53,6 +53,9 @@ describe('the proxy', () => {
     ['11.1.2.3', '10.0.0.0/8', 'http://p:1/'],
     ['[fd00::5]', 'fd00::/8', undefined],
     ['[fd00::5]', '10.0.0.0/8', 'http://p:1/'],
+    ['[fd00::5]', 'fd00:0::5', undefined],
+    ['[fd00::5]', '[fd00::5]', undefined],
+    ['[fd00::5]', 'fd00::6', 'http://p:1/'],
     ['box', '10.0.0.0/8', 'http://p:1/'],
     ['10.1.2.3', '10.0.0.0/99', 'http://p:1/'],
   ])('leaves out networks: %s of %s', (host, network, expected) => {
