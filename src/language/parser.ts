@@ -150,9 +150,10 @@ function questionExpression(tokens: readonly Token[]): Expression {
 
 /** Words that name a person without a noun: "who is sitting", "the blonde". */
 function standIn({ attributes }: Draft, tokens: readonly Token[]): HeadNoun | null {
-  const first = tokens[0]?.word;
-  const phrase =
-    first === 'who' ? first : attributes.find(({ word }) => /^blonde?$/.test(word))?.word;
+  if (tokens[0]?.word === 'who') return { ...headNoun('person'), phrase: 'who' };
+  // Dogs are blond too: "the blond one" is one of whatever stands there.
+  if (tokens.some(({ word }) => word === 'one' || word === 'ones')) return null;
+  const phrase = attributes.find(({ word }) => /^blonde?$/.test(word))?.word;
   return phrase === undefined ? null : { ...headNoun('person'), phrase };
 }
 

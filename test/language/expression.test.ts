@@ -50,6 +50,8 @@ describe('head noun', () => {
     ['a black pick-up truck', '<pickup truck> black@whole'],
     ['A reflection of a man', '<man> reflection@whole'],
     ['the blonde on the left', '<person> yellow@whole x.min'],
+    ['the blond one', '<> yellow@whole'],
+    ['who is the one in red', '<person> red@worn wearing(<> red@whole)'],
     ['two girrafes next to the elaphant', '<giraffe+> next-to(<elephant>) n=2'],
     ['the sandwhich', '<sandwich>'],
     ['a glass of juice', '<glass> of(<juice>)'],
