@@ -8,7 +8,7 @@ import { type MarkedBody, PictureBytes } from './chat-picture-bytes.js';
 import { OVERFLOWN, type ReadReply, readStream, readWhole } from './chat-reply.js';
 import { ChatWatch, type WatchLimits } from './chat-watch.js';
 import { Wire, WireOverflow } from './chat-wire.js';
-import { isDistrust } from './download-fault.js';
+import { isDistrust } from './distrust.js';
 
 /** Where requests go and how long they may take. */
 export interface ChatServer extends WatchLimits {

@@ -1,4 +1,5 @@
 import { printable, VgrError } from '../formats/fault.js';
+import { isDistrust } from './distrust.js';
 import { shownAddress } from './http-get.js';
 import type { RemoteFile } from './hub.js';
 
@@ -23,12 +24,6 @@ export function otherAnswer({ address }: RemoteFile, got: string): VgrError {
   return new VgrError('DOWNLOAD_FAILED', `${shownAddress(address)}: expected a file, got ${got}`, {
     hint: 'a proxy or a page to log in may have answered in its place',
   });
-}
-
-/** Whether the server could not show who it is; asking again would change nothing. */
-export function isDistrust(thrown: unknown): boolean {
-  const { code = '' } = thrown as NodeJS.ErrnoException;
-  return /CERT|SELF_SIGNED|UNABLE_TO_(?:GET|VERIFY)|ALTNAME/.test(code);
 }
 
 /** The network failed again and again; `here` bytes are kept. */

@@ -2,7 +2,8 @@ import { type FileHandle, open, rename, rm, stat, statfs } from 'node:fs/promise
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { quoted, VgrError } from '../formats/fault.js';
-import { failedNetwork, isDistrust, otherAnswer, refusedStatus } from './download-fault.js';
+import { isDistrust } from './distrust.js';
+import { failedNetwork, otherAnswer, refusedStatus } from './download-fault.js';
 import { makeFolder } from './folder.js';
 import { type HttpAnswer, httpGet, shownAddress } from './http-get.js';
 import type { RemoteFile } from './hub.js';
