@@ -5,7 +5,7 @@
  *     vgr detect IMAGES --detector NAME --image-ids GT.json --output found
  *     npm run bench -- score-calibration found/results.jsonl GT.json [QUERIES.jsonl]
  *
- * With QUERIES only photos that it names count. Boxes of one label that overlap by more than 0.65 are one thing; a thing is
+ * With QUERIES only photos that it names are fitted; the others are the check, told as `held_out`. Boxes of one label that overlap by more than 0.65 are one thing; a thing is
  * right where it overlaps an annotation of its label by 0.5 or more that no better one has taken. What lies in a crowd does
  * not count.
  */
@@ -14,7 +14,7 @@ import type { BoxXyxy } from '../src/geometry/box.js';
 import { areaXyxy, xywhToXyxy } from '../src/geometry/box.js';
 import { iouXyxy } from '../src/geometry/overlap.js';
 import { existence } from '../src/refinement/existence.js';
-import { print } from './vgr.js';
+import { print, rounded } from './vgr.js';
 
 const [found, truth, queries] = process.argv.slice(2);
 if (found === undefined || truth === undefined)
@@ -150,19 +150,37 @@ const annotated = annotations();
 const wanted =
   queries === undefined ? undefined : new Set(lines(queries).map(({ image }) => image));
 const photos = lines(found).filter(
-  ({ type, image }) =>
-    type === 'detections' && annotated.has(image) && (wanted?.has(image) ?? true),
+  ({ type, image }) => type === 'detections' && annotated.has(image),
 );
-const samples = photos.flatMap(({ detections, width, height, image }) =>
-  samplesOf(detections, { width, height }, annotated.get(image)!),
-);
-const [intercept, score, area] = fitted(samples) as [number, number, number];
-const rounded = (value: number): number => Math.round(value * 1e4) / 1e4;
-await print({
-  photos: photos.length,
-  things: samples.length,
-  right: samples.filter(({ right }) => right).length,
-  calibration: { intercept: rounded(intercept), score: rounded(score), area: rounded(area) },
-  log_loss: rounded(logLoss(samples, (sample) => chanceOf([intercept, score, area], sample))),
-  log_loss_of_centernet_fit: rounded(logLoss(samples, ({ usual }) => usual)),
+const [fitting, heldOut] = [true, false].map((isFitted) =>
+  photos
+    .filter(({ image }) => (wanted?.has(image) ?? true) === isFitted)
+    .map(({ detections, width, height, image }) =>
+      samplesOf(detections, { width, height }, annotated.get(image)!),
+    ),
+) as [Sample[][], Sample[][]];
+const weights = fitted(fitting.flat());
+const [intercept, score, area] = weights.map((value) => rounded(value, 4)) as [
+  number,
+  number,
+  number,
+];
+const lossesOf = (prefix: string, samples: readonly Sample[]) => ({
+  [`${prefix}log_loss`]: rounded(
+    logLoss(samples, (sample) => chanceOf(weights, sample)),
+    4,
+  ),
+  [`${prefix}log_loss_of_centernet_fit`]: rounded(
+    logLoss(samples, ({ usual }) => usual),
+    4,
+  ),
+});
+print({
+  photos: fitting.length,
+  things: fitting.flat().length,
+  right: fitting.flat().filter(({ right }) => right).length,
+  calibration: { intercept, score, area },
+  ...lossesOf('', fitting.flat()),
+  held_out_photos: heldOut.length,
+  ...(heldOut.length > 0 && lossesOf('held_out_', heldOut.flat())),
 });

@@ -13,7 +13,7 @@ export interface GraphModelFiles {
 
 /** The network's outputs, by their names in the ONNX graph. */
 const OUTPUTS = {
-  /** Distances from the centre to the left, top, right and bottom side, pixels of the 512 x 512 input. */
+  /** Distances from the centre to the left, top, right and bottom side, input pixels. */
   wh: 'tower_0/wh',
   /** Score of each class at each cell of 4 x 4 pixels. */
   keypoints: 'tower_0/keypoints',
@@ -22,8 +22,9 @@ const OUTPUTS = {
 };
 
 /**
- * CenterNet with MobileNetV3 as ONNX: input `images` uint8 [batch, 512, 512, 3] RGB; outputs `wh` [batch, 4, 128, 128],
- * `keypoints` [batch, 80, 128, 128] and `features` [batch, 64, 64, 64], float32. The same files give the same bytes.
+ * CenterNet with MobileNetV3 as ONNX: input `images` uint8 [batch, height, width, 3] RGB, sides multiples of 32; outputs `wh`
+ * [batch, 4, height / 4, width / 4], `keypoints` [batch, 80, height / 4, width / 4] and `features` [batch, 64, height / 8,
+ * width / 8], float32. The same files give the same bytes.
  * @param source said in the model's metadata, such as `package@version`
  * @see Zhou et al., Objects as Points, arXiv 1904.07850; Liu et al., Training-Time-Friendly Network, arXiv 1909.00700
  */

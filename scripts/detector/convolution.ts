@@ -15,7 +15,7 @@ export interface Convolution {
  * Moves weights from TensorFlow's order to ONNX's and spells the padding out. Over interleaved pixels, where all channels of
  * a row lie in one row of a single-channel map, the kernel and the step across are as many times wider: no transposition of
  * the picture is needed.
- * @throws {Error} when the map's channels are not those that the weights read
+ * @throws {Error} when the map's channels are not those that the weights read, or its padding would hang on its size
  */
 export function layOutConvolution(
   layer: ConvLayer,
@@ -46,8 +46,9 @@ export function layOutConvolution(
 }
 
 /** TensorFlow's `SAME`: as little as gives `ceil(size / stride)` results, the odd pixel at the end. */
-function padding(size: number, kernel: number, { same, stride }: ConvLayer) {
+function padding(size: number, kernel: number, { input, same, stride }: ConvLayer) {
   const results = same ? Math.ceil(size / stride) : Math.floor((size - kernel) / stride) + 1;
+  if (same && size % stride !== 0) throw new Error(`${input}: ${size} is no multiple of ${stride}`);
   const missing = same ? Math.max(0, (results - 1) * stride + kernel - size) : 0;
   const before = Math.floor(missing / 2);
   return { size: results, before, after: missing - before };

@@ -17,7 +17,10 @@ import {
 
 /** What the finished graph is called and says of itself. */
 export interface Emission {
-  /** Name and size of the input: uint8 [batch, height, width, channels], pixels as they are decoded. */
+  /**
+   * Name of the input, uint8 [batch, height, width, channels], pixels as they are decoded, and the size that the network was made
+   * for. Its sides are free: those that halve as often as these do.
+   */
   readonly input: MapSize & { readonly name: string };
   readonly graphName: string;
   readonly producer: string;
@@ -28,6 +31,7 @@ const BATCH = 'batch';
 
 /**
  * The network as an ONNX graph over channels-first maps, opset 17. Outputs are float32 [batch, channels, height, width].
+ * Resizing follows the input: what the network tells as a size is a factor here.
  * @throws {Error} at a layer whose inputs do not fit together
  */
 export function emitNetwork(network: Network, emission: Emission): OnnxModel {
@@ -52,10 +56,11 @@ class Emitter {
     const { height, width, channels, name } = emission.input;
     this.#sizes.set(network.input, { height, width, channels });
     // Rows of interleaved pixels are rows of a map with one channel; convolutions over the input read them so.
-    const rows = onnxTensor('rows', 'int64', [4], [0, 1, height, width * channels]);
-    this.#initializers.set('rows', rows);
+    this.#initializers.set('rows', onnxTensor('rows', 'int64', [3], [0, 0, -1]));
+    this.#initializers.set('channel-axis', onnxTensor('channel-axis', 'int64', [1], [1]));
     this.#node('Reshape', [name, 'rows'], `${name}/rows`);
-    this.#node('Cast', [`${name}/rows`], this.#name(network.input), { to: 1 });
+    this.#node('Unsqueeze', [`${name}/rows`, 'channel-axis'], `${name}/map`);
+    this.#node('Cast', [`${name}/map`], this.#name(network.input), { to: 1 });
   }
 
   emit(name: string, layer: Layer): void {
@@ -104,8 +109,8 @@ class Emitter {
   finish(): OnnxModel {
     const { input, graphName, producer, metadata } = this.#emission;
     const outputs = Object.entries(this.#network.outputs).map(([role, name]) => {
-      const { channels, height, width } = this.#size(name);
-      return onnxValueInfo(role, 'float32', [BATCH, channels, height, width]);
+      const sides = [`${role} rows`, `${role} columns`];
+      return onnxValueInfo(role, 'float32', [BATCH, this.#size(name).channels, ...sides]);
     });
     return {
       irVersion: 8,
@@ -116,9 +121,7 @@ class Emitter {
         name: graphName,
         node: this.#nodes,
         initializer: [...this.#initializers.values()],
-        input: [
-          onnxValueInfo(input.name, 'uint8', [BATCH, input.height, input.width, input.channels]),
-        ],
+        input: [onnxValueInfo(input.name, 'uint8', [BATCH, 'height', 'width', input.channels])],
         output: outputs,
       },
     };

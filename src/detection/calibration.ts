@@ -9,7 +9,7 @@ export type ScoreCalibration = NonNullable<DetectorCard['decoding']['calibration
  */
 const GENERAL: ScoreCalibration = { intercept: -0.4, score: 1.86, area: -0.07 };
 
-/** What the scores of a detector are worth; undefined for CenterNet, on which `refinement/existence.ts` itself is fitted. */
-export function calibrationOf({ family, decoding }: DetectorCard): ScoreCalibration | undefined {
-  return decoding.calibration ?? (family === 'centernet' ? undefined : GENERAL);
+/** What the scores of a detector are worth. */
+export function calibrationOf({ decoding }: DetectorCard): ScoreCalibration {
+  return decoding.calibration ?? GENERAL;
 }

@@ -1,5 +1,6 @@
 import { classesOf } from '../formats/detector-labels.js';
 import { cxcywhToXyxy, scaleXyxy } from '../geometry/box.js';
+import { rasterSize } from '../geometry/letterbox.js';
 import type { DetectorFamily } from './family.js';
 import { cxcywhAt, headOfPhoto, headsFor, mismatch, outputsFor } from './heads.js';
 import { sigmoid } from './logistic.js';
@@ -30,7 +31,7 @@ export const detr: DetectorFamily = {
       throw mismatch(card, name, expected, outputs[name]);
     }
     const [boxes] = headsFor(outputs, card, 'boxes', batch, [queries, 4]);
-    const { width, height } = card.input;
+    const { width, height } = rasterSize(images[0]!, card.input);
     return images.map((image, index) => {
       const values = headOfPhoto(logits!, index);
       const sides = headOfPhoto(boxes!, index);

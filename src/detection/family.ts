@@ -34,11 +34,11 @@ export class CardMismatch extends RangeError {
  * Errors thrown: {@link CardMismatch} where rasters or tensors are not what the card says.
  */
 export interface DetectorFamily {
-  /** The graph's inputs for a batch of rasters of the card's input size. Rasters may be shared with the tensors. */
+  /** The graph's inputs for a batch of rasters of one size, as the card tells it. Rasters may be shared with the tensors. */
   pack(rasters: readonly RgbRaster[], card: DetectorCard): NamedTensors;
   /** The outputs to fetch; with `features` the feature map's as well, where the card names one. */
   outputNames(card: DetectorCard, wanted: { readonly features: boolean }): string[];
-  /** @param images sizes of the upright photos from which the rasters were made */
+  /** @param images sizes of the upright photos from which the rasters were made, at least one; the rasters are of one size */
   decode(
     outputs: NamedTensors,
     images: readonly ImageSize[],

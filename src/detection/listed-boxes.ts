@@ -1,5 +1,6 @@
 import type { DetectorCard } from '../formats/model-card.js';
 import type { BoxXyxy, ImageSize } from '../geometry/box.js';
+import { rasterSize } from '../geometry/letterbox.js';
 import type { DecodedPhoto, DecodeOptions } from './family.js';
 import { columnFor, outputsFor } from './heads.js';
 import { finishProposals, type Proposal } from './proposal.js';
@@ -38,6 +39,7 @@ export function decodeListed(
   const boxes = columnFor(outputs, card, 'boxes', batch, rows, 4);
   const counts = 'count' in card.outputs ? countsOf(outputs, card, batch) : undefined;
   const boxAt = BOX_READERS[layoutOf(card, form)];
+  const raster = rasterSize(images[0]!, card.input);
   return images.map((image, index) => {
     const [ofScores, ofLabels, ofBoxes] = [scores, labels, boxes].map((column) =>
       column.ofPhoto(index),
@@ -48,7 +50,7 @@ export function decodeListed(
       const score = ofScores[row]!;
       if (!(score >= options.minScore)) continue;
       const classIndex = Math.round(ofLabels[row]!) - firstClass;
-      proposals.push({ boxXyxy: boxAt(ofBoxes, row * 4, card.input), score, classIndex });
+      proposals.push({ boxXyxy: boxAt(ofBoxes, row * 4, raster), score, classIndex });
     }
     return { detections: finishProposals(proposals, image, card, options) };
   });

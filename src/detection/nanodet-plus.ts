@@ -1,4 +1,5 @@
 import { classesOf } from '../formats/detector-labels.js';
+import { rasterSize } from '../geometry/letterbox.js';
 import { boxAround } from './distance-distribution.js';
 import type { DetectorFamily } from './family.js';
 import { cellCount, gridLevels } from './grid.js';
@@ -22,7 +23,7 @@ export const nanodetPlus: DetectorFamily = {
   decode(outputs, images, card, options) {
     const classes = classesOf(card).length;
     const length = classes + 4 * BINS;
-    const levels = gridLevels(card.input, card.decoding.strides);
+    const levels = gridLevels(rasterSize(images[0]!, card.input), card.decoding.strides);
     const cells = cellCount(levels);
     const [head] = headsFor(outputs, card, 'predictions', images.length, [cells, length]);
     return images.map((image, index) => {

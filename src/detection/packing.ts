@@ -1,13 +1,14 @@
 import type { DetectorCard, ExtraInput } from '../formats/model-card.js';
 import type { ImageSize } from '../geometry/box.js';
-import type { RgbRaster } from '../geometry/raster.js';
+import { isFitOfPhoto } from '../geometry/letterbox.js';
+import type { FitMode, RgbRaster } from '../geometry/raster.js';
 import { CardMismatch } from './family.js';
 import type { NamedTensors, Tensor } from './tensor.js';
 
 /** A model by name and how its input takes pixels. */
 export interface PixelTaker {
   readonly name: string;
-  readonly input: Omit<DetectorCard['input'], 'fit' | 'fill'> & { readonly fit?: string };
+  readonly input: Omit<DetectorCard['input'], 'fit' | 'fill'> & { readonly fit?: FitMode };
 }
 
 /**
@@ -22,7 +23,7 @@ export function packRasters(rasters: readonly RgbRaster[], card: PixelTaker): Na
       `${card.name}: expected ${batch === 1 ? 'one raster' : 'rasters'}, got ${rasters.length}`,
     );
   }
-  const size: ImageSize = card.input.fit === 'shorter-side' ? rasters[0]! : card.input;
+  const size: ImageSize = isFitOfPhoto(card.input.fit) ? rasters[0]! : card.input;
   for (const { width, height, data } of rasters) {
     if (width !== size.width || height !== size.height || data.length !== width * height * 3) {
       throw new CardMismatch(

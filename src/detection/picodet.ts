@@ -1,6 +1,7 @@
 import { classesOf } from '../formats/detector-labels.js';
 import type { DetectorCard } from '../formats/model-card.js';
 import type { ImageSize } from '../geometry/box.js';
+import { rasterSize } from '../geometry/letterbox.js';
 import { boxAround } from './distance-distribution.js';
 import {
   CardMismatch,
@@ -34,11 +35,13 @@ export const picodet: DetectorFamily = {
     const classes = classesOf(card).length;
     const scoreHeads = headsFor(outputs, card, 'scores', images.length, [null, classes]);
     const distanceHeads = headsFor(outputs, card, 'distances', images.length, [null, 4 * BINS]);
-    const levels = gridLevels(card.input, card.decoding.strides).map((level, place) => ({
-      ...level,
-      scores: scoreHeads[place],
-      distances: distanceHeads[place],
-    }));
+    const levels = gridLevels(rasterSize(images[0]!, card.input), card.decoding.strides).map(
+      (level, place) => ({
+        ...level,
+        scores: scoreHeads[place],
+        distances: distanceHeads[place],
+      }),
+    );
     return images.map((image, index) => {
       const proposals: Proposal[] = [];
       for (const { stride, rows, columns, scores, distances } of levels) {

@@ -1,5 +1,6 @@
 import type { DetectorCard } from '../formats/model-card.js';
 import type { TensorPort } from '../formats/onnx-outline.js';
+import { isFitOfPhoto } from '../geometry/letterbox.js';
 
 /** Inputs and outputs of a graph as the runtime tells them. */
 export interface GraphSignature {
@@ -107,7 +108,7 @@ function imageDisagreements({ input }: DetectorCard, image: TensorPort): Disagre
     found.push({ field: 'input.type', graph: image.type, card: input.type });
   }
   const { width, height, layout, batch } = input;
-  const open = input.fit === 'shorter-side';
+  const open = isFitOfPhoto(input.fit);
   const [rows, columns] = open ? [undefined, undefined] : [height, width];
   const sides = layout === 'nhwc' ? [rows, columns, 3] : [3, rows, columns];
   const [photos, ...rest] = layout === 'chw' ? [1, ...image.dims] : image.dims;

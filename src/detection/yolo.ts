@@ -1,6 +1,7 @@
 import { classesOf } from '../formats/detector-labels.js';
 import type { DetectorCard } from '../formats/model-card.js';
 import { cxcywhToXyxy, type ImageSize, scaleXyxy } from '../geometry/box.js';
+import { rasterSize } from '../geometry/letterbox.js';
 import type { DetectorFamily } from './family.js';
 import { cellCount, gridLevels } from './grid.js';
 import { cxcywhAt, headOfPhoto, headsFor, mismatch, outputsFor } from './heads.js';
@@ -37,7 +38,8 @@ export const yolo: DetectorFamily = {
   decode(outputs, images, card, options) {
     const [head] = headsFor(outputs, card, 'predictions', images.length, [null, null]);
     const [, first, second] = head!.dims as [number, number, number];
-    const form = yoloForm([first, second], card);
+    const raster = rasterSize(images[0]!, card.input);
+    const form = yoloForm([first, second], raster, card);
     if (form === undefined) {
       const classes = classesOf(card).length;
       const name = outputsFor(card, 'predictions')[0]!;
@@ -49,7 +51,7 @@ export const yolo: DetectorFamily = {
         headOfPhoto(head!, index),
         [first, second],
         options.minScore,
-        card.input,
+        raster,
       );
       return { detections: finishProposals(proposals, image, card, options) };
     });
@@ -59,11 +61,12 @@ export const yolo: DetectorFamily = {
 /** The form of an output [batch, ...dims]; undefined where it is none of a detector with the card's labels. */
 function yoloForm(
   [first, second]: readonly [number, number],
+  raster: ImageSize,
   card: DetectorCard,
 ): YoloForm | undefined {
   const classes = classesOf(card).length;
   if (card.decoding.boxes === 'cxcywh-unit') return second === 4 + classes ? 'queries' : undefined;
-  const cells = cellCount(gridLevels(card.input, card.decoding.strides));
+  const cells = cellCount(gridLevels(raster, card.decoding.strides));
   if (second === 5 + classes && first === ANCHORS_PER_CELL * cells) return 'rows';
   if (first === 4 + classes) return 'columns';
   if (second === FINAL_VALUES) return 'final';

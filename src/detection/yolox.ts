@@ -1,5 +1,6 @@
 import { classesOf } from '../formats/detector-labels.js';
 import { type BoxCxcywh, cxcywhToXyxy } from '../geometry/box.js';
+import { rasterSize } from '../geometry/letterbox.js';
 import type { DetectorFamily } from './family.js';
 import { cellCount, gridLevels } from './grid.js';
 import { cxcywhAt, headOfPhoto, headsFor, outputsFor } from './heads.js';
@@ -24,7 +25,7 @@ export const yolox: DetectorFamily = {
     const classes = classesOf(card).length;
     const length = BOX_VALUES + classes;
     const inPixels = card.decoding.boxes === 'cxcywh-pixels';
-    const levels = gridLevels(card.input, card.decoding.strides);
+    const levels = gridLevels(rasterSize(images[0]!, card.input), card.decoding.strides);
     const [head] = headsFor(outputs, card, 'predictions', images.length, [
       cellCount(levels),
       length,

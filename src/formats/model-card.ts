@@ -52,7 +52,9 @@ const input = z.strictObject({
   /** `chw`: one photo without a dimension for the batch, as torchvision exports it. */
   layout: z.enum(['nhwc', 'nchw', 'chw']),
   ...rasterShape,
-  fit: z.enum(['stretch', 'letterbox', 'letterbox-centre', 'shorter-side']),
+  fit: z.enum(['stretch', 'letterbox', 'letterbox-centre', 'shorter-side', 'longer-side']),
+  /** What the sides of a raster are multiples of, with `longer-side`: the largest stride of the graph; 1 where absent. */
+  multiple: positiveInteger.optional(),
   ...rasterValues,
   extra: z.array(extraInput).optional(),
   /** Of models that are asked in words. */
@@ -159,6 +161,10 @@ const detectorCard = z
           message: 'an id that no other label has',
         });
       }
+    }
+    for (const side of ['width', 'height'] as const) {
+      const { multiple = 1, [side]: pixels } = card.input;
+      if (pixels % multiple !== 0) need(['input', side], `a multiple of ${multiple}`);
     }
     checkPrompts(card, need);
   });

@@ -1,8 +1,21 @@
 import type { BoxXyxy, ImageSize } from './box.js';
-import type { RasterSpec } from './raster.js';
+import type { FitMode, RasterSpec } from './raster.js';
+
+/** Whether the size of a raster hangs on its photo, and the graph's sides are free. */
+export function isFitOfPhoto(fit: FitMode | undefined): boolean {
+  return fit === 'shorter-side' || fit === 'longer-side';
+}
 
 /** Size of the raster that a photo becomes. */
 export function rasterSize(photo: ImageSize, spec: RasterSpec): ImageSize {
+  if (spec.fit === 'longer-side') {
+    const { width, height } = scaledDown(photo, spec);
+    const { multiple = 1 } = spec;
+    return {
+      width: Math.ceil(width / multiple) * multiple,
+      height: Math.ceil(height / multiple) * multiple,
+    };
+  }
   if (spec.fit !== 'shorter-side') return { width: spec.width, height: spec.height };
   const shorter = Math.min(photo.width, photo.height);
   const longer = Math.max(photo.width, photo.height);
@@ -18,6 +31,15 @@ export function rasterSize(photo: ImageSize, spec: RasterSpec): ImageSize {
     : { width: long, height: short };
 }
 
+/** The photo with both sides within the limits; never enlarged, at least 1 by 1. */
+function scaledDown(photo: ImageSize, limits: ImageSize): ImageSize {
+  const scale = Math.min(1, limits.width / photo.width, limits.height / photo.height);
+  return {
+    width: Math.max(1, Math.round(photo.width * scale)),
+    height: Math.max(1, Math.round(photo.height * scale)),
+  };
+}
+
 /**
  * The photo's rectangle inside the raster, whole raster pixels, at least 1 by 1. A photo of 640 by 480 letterboxed to
  * 512 by 512 fills `{x1: 0, y1: 0, x2: 512, y2: 384}`; centred, `{x1: 0, y1: 64, x2: 512, y2: 448}`.
@@ -25,6 +47,10 @@ export function rasterSize(photo: ImageSize, spec: RasterSpec): ImageSize {
 export function contentXyxy(photo: ImageSize, spec: RasterSpec): BoxXyxy {
   if (spec.fit === 'stretch' || spec.fit === 'shorter-side') {
     const { width, height } = rasterSize(photo, spec);
+    return { x1: 0, y1: 0, x2: width, y2: height };
+  }
+  if (spec.fit === 'longer-side') {
+    const { width, height } = scaledDown(photo, spec);
     return { x1: 0, y1: 0, x2: width, y2: height };
   }
   const scale = Math.min(spec.width / photo.width, spec.height / photo.height);

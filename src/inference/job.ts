@@ -61,15 +61,21 @@ export interface RefineJob extends Settle<RefineReply> {
 
 export type Job = DetectJob | RunJob | LoadJob | RefineJob;
 
-/** The next job, with as many of its kind behind it as one run takes. */
+/** The next job, with as many of its kind as one run takes: photos of one shape, which others that wait may stand between. */
 export function takeBatch(queue: Job[]): Job[] {
   const first = queue.shift()!;
   const batch: Job[] = [first];
   if (first.kind !== 'detect') return batch;
-  while (batch.length < first.asking.batchLimit) {
-    const next = queue[0];
-    if (next?.kind !== 'detect' || next.asking !== first.asking) break;
-    batch.push(queue.shift()!);
+  const { asking, item } = first;
+  for (let place = 0; place < queue.length && batch.length < asking.batchLimit; ) {
+    const next = queue[place]!;
+    const fits =
+      next.kind === 'detect' &&
+      next.asking === asking &&
+      next.item.raster.width === item.raster.width &&
+      next.item.raster.height === item.raster.height;
+    if (fits) batch.push(...queue.splice(place, 1));
+    else place += 1;
   }
   return batch;
 }

@@ -32,10 +32,9 @@ export function pooledDetector(
   // Jobs share a batch when they share the asking, by identity.
   const plain = asking(false);
   const withFeatures = asking(true);
-  const { width, height, fit, fill } = card.input;
   return {
     name: card.name,
-    spec: { width, height, fit, fill },
+    spec: card.input,
     calibration: calibrationOf(card),
     categories: categoriesOf(card),
     detect: ({ raster, size }, { features }) =>

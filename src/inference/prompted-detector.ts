@@ -39,8 +39,7 @@ export function promptedDetector(
     options: { ...wanted, features: false },
     batchLimit: 1,
   };
-  const { width, height, fit, fill } = card.input;
-  const shared = { name: card.name, spec: { width, height, fit, fill } };
+  const shared = { name: card.name, spec: card.input };
   const run = async (
     { raster, size: image }: OpenedPhoto,
     prompts: readonly TokenizedPrompt[],

@@ -11,7 +11,12 @@ const AREA = ROWS * COLUMNS;
 /** Two classes over 4 x 6 cells of 4 pixels. */
 const CARD: DetectorCard = {
   ...shippedCard('centernet'),
-  input: { ...shippedCard('centernet').input, width: COLUMNS * 4, height: ROWS * 4 },
+  input: {
+    ...shippedCard('centernet').input,
+    width: COLUMNS * 4,
+    height: ROWS * 4,
+    fit: 'stretch',
+  },
   decoding: { minScore: 0.1, maxDetections: 10, nmsIou: null, strides: [4] },
   labels: [
     { id: 3, name: 'lion' },

@@ -125,7 +125,8 @@ describe('a card that is not valid', () => {
       { input: { ...input, fit: 'squash' } },
       {
         path: 'input.fit',
-        expected: '"stretch" or "letterbox" or "letterbox-centre" or "shorter-side"',
+        expected:
+          '"stretch" or "letterbox" or "letterbox-centre" or "shorter-side" or "longer-side"',
         got: '"squash"',
       },
     ],
@@ -171,6 +172,11 @@ describe('a card that is not valid', () => {
         ],
       },
       { path: 'labels[1].id', expected: 'an id that no other label has', got: '1' },
+    ],
+    [
+      'a side that the graph does not take',
+      { input: { ...(cardJson('centernet').input as object), width: 600 } },
+      { path: 'input.width', expected: 'a multiple of 32', got: '600' },
     ],
     [
       'a raster that no memory holds',

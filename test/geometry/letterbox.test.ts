@@ -55,6 +55,42 @@ describe('contentXyxy', () => {
   });
 });
 
+describe('a raster whose longer side is bounded', () => {
+  const spec = { width: 640, height: 640, fit: 'longer-side' as const, fill: 114, multiple: 32 };
+
+  it.each([
+    [640, 480, 640, 480, 640, 480],
+    [427, 640, 427, 640, 448, 640],
+    [4000, 3000, 640, 480, 640, 480],
+    [1500, 1000, 640, 427, 640, 448],
+    // Never enlarged.
+    [500, 375, 500, 375, 512, 384],
+    [1, 1, 1, 1, 32, 32],
+    [20_000, 1, 640, 1, 640, 32],
+  ])('puts %i x %i as %i x %i into %i x %i', (width, height, x2, y2, w, h) => {
+    expect(contentXyxy({ width, height }, spec)).toEqual({ x1: 0, y1: 0, x2, y2 });
+    expect(rasterSize({ width, height }, spec)).toEqual({ width: w, height: h });
+  });
+
+  it('has sides that are multiples, within the limit, and less than one more than the photo', () => {
+    fc.assert(
+      fc.property(size, (photo) => {
+        const { width, height } = rasterSize(photo, spec);
+        const { x2, y2 } = contentXyxy(photo, spec);
+        for (const [side, content] of [
+          [width, x2],
+          [height, y2],
+        ] as const) {
+          expect(side % 32).toBe(0);
+          expect(side).toBeLessThanOrEqual(640);
+          expect(side - content).toBeGreaterThanOrEqual(0);
+          expect(side - content).toBeLessThan(32);
+        }
+      }),
+    );
+  });
+});
+
 describe('a raster whose size the photo decides', () => {
   const spec = { width: 1333, height: 800, fit: 'shorter-side' as const, fill: 0 };
 

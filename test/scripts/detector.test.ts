@@ -10,10 +10,12 @@ import { type PackageSource, readPackagedModel } from '../../scripts/detector/so
 import { centernet } from '../../src/detection/centernet.js';
 import type { Detection } from '../../src/detection/detection.js';
 import { COCO_CATEGORIES } from '../../src/formats/coco-categories.js';
+import type { RasterSpec, RgbRaster } from '../../src/geometry/raster.js';
 import { openPhoto } from '../../src/io/photo-decoder.js';
 import { shippedCard } from '../support/detector-card.js';
 import {
   channelsFirst,
+  forSize,
   loadReference,
   type ReferenceTensor,
   runReference,
@@ -23,20 +25,16 @@ const CARD = shippedCard('centernet');
 const SOURCE = CARD.source as PackageSource;
 const LABEL = `${SOURCE.package}@${SOURCE.version}`;
 const SIZE = 512;
-const RASTER = { width: SIZE, height: SIZE };
-const NODES = [
-  'tower_0/wh',
-  'tower_0/keypoints',
-  'tower_0/CenternetHead/c3_upsample/add',
-  'tower_0/detections',
-];
+/** As the original takes photos. */
+const SQUARE = { width: SIZE, height: SIZE, fit: 'stretch', fill: 0 } as const;
+const HEADS = ['tower_0/wh', 'tower_0/keypoints', 'tower_0/CenternetHead/c3_upsample/add'];
 const PHOTOS = ['cats.jpg', 'people.jpg', 'train.jpg'];
 
 const files = readPackagedModel(SOURCE);
 
-async function pixelsOf(photo: string): Promise<Uint8Array> {
+async function rasterOf(photo: string, spec: RasterSpec): Promise<RgbRaster> {
   const path = fileURLToPath(new URL(`../../fixtures/images/${photo}`, import.meta.url));
-  return (await openPhoto(path, CARD.input)).raster.data;
+  return (await openPhoto(path, spec)).raster;
 }
 
 /** Largest difference, relative to the larger of 1 and the reference. */
@@ -61,32 +59,37 @@ describe('the converted detector', () => {
     await session?.release();
   });
 
-  async function run(pixels: Uint8Array, batch = 1): Promise<Record<string, Tensor>> {
-    return session.run({ images: new Tensor('uint8', pixels, [batch, SIZE, SIZE, 3]) });
+  async function run(...rasters: readonly RgbRaster[]): Promise<Record<string, Tensor>> {
+    const { width, height } = rasters[0]!;
+    const pixels = Uint8Array.from(rasters.flatMap(({ data }) => [...data]));
+    return session.run({ images: new Tensor('uint8', pixels, [rasters.length, height, width, 3]) });
+  }
+
+  function expectHeads(outputs: Record<string, Tensor>, tensors: readonly ReferenceTensor[]): void {
+    for (const [place, name] of ['wh', 'keypoints', 'features'].entries()) {
+      const expected = channelsFirst(tensors[place]!);
+      expect(outputs[name]?.dims, name).toEqual(expected.dims);
+      expect(difference(outputs[name]!.data as Float32Array, expected.data), name).toBeLessThan(
+        1e-3,
+      );
+    }
   }
 
   describe.each(PHOTOS)('on %s', (photo) => {
-    let pixels: Uint8Array;
+    let raster: RgbRaster;
     let tensors: ReferenceTensor[];
 
     beforeAll(async () => {
-      pixels = await pixelsOf(photo);
-      tensors = await runReference(reference, pixels, SIZE, NODES);
+      raster = await rasterOf(photo, SQUARE);
+      tensors = await runReference(reference, raster, [...HEADS, 'tower_0/detections']);
     }, 60_000);
 
     it('gives the heads of the original to a thousandth', async () => {
-      const outputs = await run(pixels);
-      for (const [place, name] of ['wh', 'keypoints', 'features'].entries()) {
-        const expected = channelsFirst(tensors[place]!);
-        expect(outputs[name]?.dims, name).toEqual(expected.dims);
-        expect(difference(outputs[name]!.data as Float32Array, expected.data), name).toBeLessThan(
-          1e-3,
-        );
-      }
+      expectHeads(await run(raster), tensors);
     });
 
     it('finds the boxes of the original, with its own decoding', async () => {
-      const { wh, keypoints } = await run(pixels);
+      const { wh, keypoints } = await run(raster);
       const found = decodeAll({ wh: wh!, keypoints: keypoints! });
       const clear = referenceBoxes(tensors[3]!).filter(({ score }) => score > 0.05);
       expect(clear.length).toBeGreaterThan(0);
@@ -109,11 +112,23 @@ describe('the converted detector', () => {
     });
   });
 
+  it.each([
+    ['train.jpg', 640],
+    ['train.jpg', 320],
+    ['cats.jpg', 160],
+  ])('gives the heads of the original for the shape of %s at %i', async (photo, side) => {
+    const raster = await rasterOf(photo, { ...CARD.input, width: side, height: side });
+    expect(raster.width).not.toBe(raster.height);
+    const resized = await loadReference(forSize(files, raster));
+    expectHeads(await run(raster), await runReference(resized, raster, HEADS));
+    resized.dispose();
+  });
+
   it('treats the photos of a batch as it does one', async () => {
-    const [first, second] = await Promise.all(PHOTOS.slice(0, 2).map(pixelsOf));
-    const both = await run(Uint8Array.from([...first!, ...second!]), 2);
-    for (const [place, pixels] of [first!, second!].entries()) {
-      const alone = await run(pixels);
+    const rasters = await Promise.all(PHOTOS.slice(0, 2).map((photo) => rasterOf(photo, SQUARE)));
+    const both = await run(...rasters);
+    for (const [place, raster] of rasters.entries()) {
+      const alone = await run(raster);
       for (const name of session.outputNames) {
         const { data } = both[name]!;
         const each = data.length / 2;
@@ -132,9 +147,13 @@ function decodeAll(heads: Record<'wh' | 'keypoints', Pick<Tensor, 'dims' | 'data
       { type: 'float32' as const, dims, data: data as Float32Array },
     ]),
   );
-  const card = { ...CARD, decoding: { ...CARD.decoding, nmsIou: null } };
+  const card = {
+    ...CARD,
+    input: { ...CARD.input, ...SQUARE },
+    decoding: { ...CARD.decoding, nmsIou: null },
+  };
   const options = { minScore: 0, maxDetections: 100 };
-  return [...centernet.decode(outputs, [RASTER], card, options)[0]!.detections];
+  return [...centernet.decode(outputs, [SQUARE], card, options)[0]!.detections];
 }
 
 interface ReferenceBox {

@@ -2,6 +2,8 @@ import { fileURLToPath } from 'node:url';
 import * as tf from '@tensorflow/tfjs';
 import { setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
 import type { GraphModelFiles } from '../../scripts/detector/centernet.js';
+import type { ImageSize } from '../../src/geometry/box.js';
+import type { RgbRaster } from '../../src/geometry/raster.js';
 
 /** A tensor that TensorFlow.js computed. */
 export interface ReferenceTensor {
@@ -10,6 +12,39 @@ export interface ReferenceTensor {
 }
 
 const WASM = new URL('../../node_modules/@tensorflow/tfjs-backend-wasm/dist/', import.meta.url);
+
+/** Sides of the picture that the graph model is made for. */
+const SIDE = 512;
+
+/**
+ * The graph model for pictures of another size: the sizes that its upsampling makes are constants, which follow. What is behind
+ * the heads stays as it is and is not to be run.
+ */
+export function forSize(
+  { json, weights }: GraphModelFiles,
+  { width, height }: ImageSize,
+): GraphModelFiles {
+  const model = JSON.parse(json);
+  const resized = Buffer.from(weights);
+  let offset = 0;
+  for (const { name, shape, quantization } of model.weightsManifest[0].weights) {
+    if (/up_sampling2d.*\/mul$/.test(name)) {
+      for (const [place, side] of [height, width].entries()) {
+        const at = offset + 4 * place;
+        resized.writeInt32LE((resized.readInt32LE(at) * side) / SIDE, at);
+      }
+    }
+    offset += shape.reduce((count: number, each: number) => count * each, quantization ? 2 : 4);
+  }
+  const dims = [1, height, width, 3].map((size) => ({ size: String(size) }));
+  for (const { op, attr } of model.modelTopology.node) {
+    if (op === 'Placeholder') attr.shape.shape.dim = dims;
+  }
+  for (const input of Object.values<{ tensorShape: unknown }>(model.signature.inputs)) {
+    input.tensorShape = { dim: dims };
+  }
+  return { json: JSON.stringify(model), weights: resized };
+}
 
 /** The graph model as TensorFlow.js runs it, on WebAssembly. */
 export async function loadReference({ json, weights }: GraphModelFiles): Promise<tf.GraphModel> {
@@ -30,11 +65,10 @@ export async function loadReference({ json, weights }: GraphModelFiles): Promise
 /** Nodes of the graph for one picture of interleaved 8-bit pixels. */
 export async function runReference(
   model: tf.GraphModel,
-  pixels: Uint8Array,
-  size: number,
+  { data, width, height }: RgbRaster,
   nodes: readonly string[],
 ): Promise<ReferenceTensor[]> {
-  const input = tf.tensor(Float32Array.from(pixels), [1, size, size, 3]);
+  const input = tf.tensor(Float32Array.from(data), [1, height, width, 3]);
   const outputs = model.execute(input, [...nodes]) as tf.Tensor[];
   const read = await Promise.all(
     outputs.map(async (tensor) => ({
