@@ -48,7 +48,7 @@ export async function openEngine(
     closing: (): void => undefined,
   };
   if (flags.detector === 'none') return { ...shared, models: [], settings: { detector: 'none' } };
-  const loaded = await loadDetector(flags.detector, pool);
+  const loaded = await loadDetector(flags.detector, pool, flags['input-size']);
   const { card, sha256 } = loaded;
   if (device === 'auto' && pool.device?.name === 'cpu' && plan.skipped.length > 0) {
     printer.note(`device ${deviceText(pool.device)} (${plan.skipped.join('; ')})`);
@@ -66,6 +66,7 @@ export async function openEngine(
     settings: {
       detector: card.name,
       detector_sha256: sha256,
+      ...(card.input.fit === 'longer-side' && { input_size: card.input.width }),
       min_score: wanted.minScore,
       max_detections: wanted.maxDetections,
       ...(wanted.nmsIou !== undefined && { nms: wanted.nmsIou }),

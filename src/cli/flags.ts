@@ -48,6 +48,14 @@ export const inferenceFlags = {
     max: 256,
     helpGroup: 'MODELS',
   }),
+  'input-size': Flags.integer({
+    summary:
+      "longest side at which photos go into a detector that keeps their shape, pixels; rounded up to what its graph takes [default: the model card's]",
+    env: 'VGR_INPUT_SIZE',
+    min: 1,
+    max: 8192,
+    helpGroup: 'MODELS',
+  }),
   classes: Flags.string({
     summary:
       'labels that count, with commas between them: `--classes person,dog` [default: all]; for a detector that is asked in words, what to look for',

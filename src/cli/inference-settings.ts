@@ -10,6 +10,7 @@ export interface InferenceFlags {
   readonly sessions?: number | undefined;
   readonly threads?: number | undefined;
   readonly 'batch-size'?: number | undefined;
+  readonly 'input-size'?: number | undefined;
   readonly classes?: string | undefined;
   readonly nms?: string | undefined;
   readonly 'min-score'?: string | undefined;

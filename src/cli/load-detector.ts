@@ -32,9 +32,15 @@ export interface LoadedDetector extends StandingModel {
 
 /**
  * Loads the model that `--detector` means, and holds its card against the graph.
- * @throws VgrError MODEL_UNKNOWN, MODEL_MISSING, MODEL_CORRUPT, CARD_INVALID, DEVICE_UNAVAILABLE
+ * @param inputSize longest side of a photo in place of the card's, pixels
+ * @throws VgrError MODEL_UNKNOWN, MODEL_MISSING, MODEL_CORRUPT, CARD_INVALID, DEVICE_UNAVAILABLE; USAGE where the graph's sides are
+ * not free
  */
-export async function loadDetector(wanted: string, pool: SessionPool): Promise<LoadedDetector> {
+export async function loadDetector(
+  wanted: string,
+  pool: SessionPool,
+  inputSize?: number,
+): Promise<LoadedDetector> {
   const model = await findModel(wanted);
   const { card, bytes, sha256 } = await readVerified(model);
   if (card.kind !== 'detector') {
@@ -57,10 +63,26 @@ export async function loadDetector(wanted: string, pool: SessionPool): Promise<L
     await rememberModel(card.name, resolve(model.weights), sha256, deviceText(pool.device));
   }
   return {
-    card,
+    card: inputSize === undefined ? card : resized(card, inputSize),
     sha256,
     ...(isPrompted(card) && { tokenizer: await openTokenizer({ ...model, card }) }),
   };
+}
+
+/** The card with photos of another size. @throws VgrError USAGE */
+function resized(card: DetectorCard, inputSize: number): DetectorCard {
+  const { width, height, fit, multiple = 1 } = card.input;
+  if (fit !== 'longer-side') {
+    throw new VgrError(
+      'USAGE',
+      `--input-size: expected a detector that takes photos in their own shape, got ${quoted(card.name)} with photos of ${width} x ${height} (${fit})`,
+      {
+        hint: 'leave it out, or export the model with free height and width: `vgr models add FILE`',
+      },
+    );
+  }
+  const side = Math.ceil(inputSize / multiple) * multiple;
+  return { ...card, input: { ...card.input, width: side, height: side } };
 }
 
 /** @throws VgrError MODEL_MISSING, MODEL_CORRUPT */

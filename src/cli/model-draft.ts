@@ -1,5 +1,5 @@
 import { basename } from 'node:path';
-import { draftDecoding, draftInput, habitualSize } from '../detection/card-draft.js';
+import { draftDecoding, draftInput, habitualSize, OWN_SHAPE } from '../detection/card-draft.js';
 import { packRasters } from '../detection/packing.js';
 import type { PixelEncodingName } from '../detection/pixel-encoding.js';
 import type { PromptTokenizer } from '../detection/prompt-tokenizer.js';
@@ -10,7 +10,8 @@ import {
   recogniseDetector,
 } from '../detection/recognition.js';
 import { portText } from '../detection/signature.js';
-import { printable, quoted, VgrError } from '../formats/fault.js';
+import { FAMILY_OUTPUTS } from '../formats/detector-outputs.js';
+import { asVgrError, printable, quoted, VgrError } from '../formats/fault.js';
 import { type LabelNames, labelsField, numberedNames } from '../formats/label-list.js';
 import {
   type DetectorCard,
@@ -77,13 +78,15 @@ export async function draftCard(parts: DraftParts): Promise<DraftedCard> {
   const counted = fromOne ? { ...recognised, firstClass: 1 } : recognised;
   const { hub, inputs } = facts;
   const { pixels, channels } = claims;
+  const input = draftInput({ inputs, size, hub, pixels, channels }, counted);
+  const ownShape = await takesOwnShape(parts, size, recognised);
   return {
     card: cardOf({
       name,
       facts,
       claims,
       family: recognised.family,
-      input: draftInput({ inputs, size, hub, pixels, channels }, counted),
+      input: ownShape ? { ...input, ...OWN_SHAPE } : input,
       outputs: recognised.outputs,
       decoding: draftDecoding(counted),
       labels,
@@ -93,6 +96,33 @@ export async function draftCard(parts: DraftParts): Promise<DraftedCard> {
       pixels: !claims.pixels && !claims.channels && !facts.hub,
     },
   };
+}
+
+/**
+ * Whether photos may go in in their own shape: the graph leaves its sides open, its boxes lie in cells of the raster, and on a raster
+ * about twice as wide as high its heads are those of that raster. Exports with free sides may hold the cells of one size all the same.
+ */
+async function takesOwnShape(
+  parts: DraftParts,
+  { width, height }: ImageSize,
+  { family, boxes }: Recognition,
+): Promise<boolean> {
+  const { facts, claims, names } = parts;
+  const { image, extra } = facts.inputs;
+  const { multiple } = OWN_SHAPE;
+  const isOpen = image.width === undefined && image.height === undefined && extra.length === 0;
+  const isGrid = FAMILY_OUTPUTS[family].grid && boxes !== 'cxcywh-unit';
+  if (!isOpen || !isGrid || width !== height || width % multiple !== 0) return false;
+  const half = { width, height: multiple * Math.ceil(height / 2 / multiple) };
+  try {
+    const outputs = await observe(parts, half);
+    const seen = recognise(facts, outputs, half, { ...claims, family }, names?.length);
+    return seen.classes !== undefined;
+  } catch (thrown) {
+    const fault = asVgrError(thrown);
+    if (fault.code !== 'MODEL_INVALID') throw fault;
+    return false;
+  }
 }
 
 /** The raster's size: as asked for, as the graph fixes it, as the files say, or `side`. */

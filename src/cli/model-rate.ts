@@ -29,7 +29,14 @@ const WARM_UP = 3;
 export async function withDetector<T>(
   name: string,
   devices: readonly Device[],
-  { sessions, threads, batchSize }: Pick<InferenceSettings, 'sessions' | 'threads' | 'batchSize'>,
+  {
+    sessions,
+    threads,
+    batchSize,
+    inputSize,
+  }: Pick<InferenceSettings, 'sessions' | 'threads' | 'batchSize'> & {
+    readonly inputSize?: number | undefined;
+  },
   work: (detector: DetectorAtWork) => Promise<T>,
 ): Promise<T> {
   const pool = new SessionPool({
@@ -39,7 +46,7 @@ export async function withDetector<T>(
     notice: () => undefined,
   });
   try {
-    const loaded = await loadDetector(name, pool);
+    const loaded = await loadDetector(name, pool, inputSize);
     const { card } = loaded;
     const detector = trialDetector(pool, loaded, batchSize);
     const { raster, ...photo } = await benchPhoto(card);

@@ -152,7 +152,7 @@ async function show({ card, shown, agreed }: Trial, printer: Printer): Promise<v
     ? `asked for ${TRIAL_NAMES.join(', ')}`
     : counted(categoriesOf(card).length, 'label');
   await printer.data(
-    `${name}: ${family}, ${input.width} x ${input.height}, ${input.channels}, ${labels}\n`,
+    `${name}: ${family}, ${input.fit === 'longer-side' ? 'up to ' : ''}${input.width} x ${input.height}, ${input.channels}, ${labels}\n`,
   );
   for (const { image, detections } of shown) {
     const best = detections

@@ -38,7 +38,7 @@ export async function tunedFlags<Flags extends InferenceFlags>(
     });
   }
   const { sha256 } = await readVerified(await findModel(flags.detector));
-  const key = keyOf(sha256, flags.device);
+  const key = keyOf(sha256, flags);
   const known = await recallTuning(key);
   const tuning = known ?? (await measure(flags, printer));
   if (known) printer.note(`--tune: ${tuningText(known)}, as measured before`);
@@ -50,10 +50,11 @@ export async function tunedFlags<Flags extends InferenceFlags>(
   return { ...flags, sessions, threads, 'batch-size': batch };
 }
 
-function keyOf(sha256: string, device: string): TuningKey {
+function keyOf(sha256: string, { device, 'input-size': inputSize }: InferenceFlags): TuningKey {
   return {
     model_sha256: sha256,
     device,
+    ...(inputSize !== undefined && { input_size: inputSize }),
     processor: cpus()[0]?.model ?? process.arch,
     cores: availableParallelism(),
     runtime: versions()['onnxruntime-node']!,
@@ -69,7 +70,8 @@ async function measure(flags: InferenceFlags, printer: Printer): Promise<Tuning>
   let device = devices;
   for (let index = 0; index < splits.length; index++) {
     const split = splits[index]!;
-    const { rate, at } = await withDetector(flags.detector, device, split, async (work) => ({
+    const asked = { ...split, inputSize: flags['input-size'] };
+    const { rate, at } = await withDetector(flags.detector, device, asked, async (work) => ({
       rate: await measuredRate(work, split),
       at: work,
     }));

@@ -60,6 +60,12 @@ export interface DraftFacts {
   readonly channels?: 'rgb' | 'bgr' | undefined;
 }
 
+/**
+ * How photos go into a graph whose heads follow its sides, whatever its family does in training: more is found in them undistorted
+ * (docs/models/centernet.md). Sides are multiples of 32; families with a stride of 64 round that map up.
+ */
+export const OWN_SHAPE = { fit: 'longer-side', fill: 114, multiple: 32 } as const;
+
 /** The side of the raster where nothing tells it. */
 export function habitualSize(family: DetectorFamilyName): number {
   return HABITS[family].size;

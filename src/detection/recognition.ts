@@ -102,11 +102,12 @@ const RECOGNISERS: Readonly<Record<ClosedFamilyName, Recogniser>> = {
     const maps = graph.outputs.filter(({ tensor }) => tensor.dims.length === 4);
     const sides = maps.find(({ tensor }) => tensor.dims[1] === 4);
     const scores = maps.find((map) => map !== sides && sameSides(map, sides));
-    const [, classes, , columns = 1] = scores?.tensor.dims ?? [];
-    if (!sides || !scores) return undefined;
+    const [, classes, rows = 1, columns = 1] = scores?.tensor.dims ?? [];
+    const stride = Math.round(graph.input.width / columns);
+    if (!sides || !scores || stride !== Math.round(graph.input.height / rows)) return undefined;
     return {
       outputs: { scores: [scores.name], sides: [sides.name] },
-      strides: [Math.round(graph.input.width / columns)],
+      strides: [stride],
       classes,
     };
   },

@@ -7,6 +7,8 @@ import { statePath } from './state-folder.js';
 export interface TuningKey {
   readonly model_sha256: string;
   readonly device: string;
+  /** `--input-size`, where it is given. */
+  readonly input_size?: number;
   readonly processor: string;
   readonly cores: number;
   readonly runtime: string;

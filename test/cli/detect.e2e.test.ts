@@ -64,6 +64,27 @@ describe('vgr detect', () => {
     expect(boxes(batched.stdout)).toEqual(boxes(single.stdout));
   });
 
+  it('takes photos at the size that --input-size says, and tells it in run.json', async () => {
+    const photo = 'fixtures/images/cats.jpg';
+    const output = freshFolder();
+    const at = (side: string) =>
+      vgr(['detect', photo, ...CPU, '--no-timing', '--input-size', side, '--output', output]);
+    const usual = await vgr(['detect', photo, ...CPU, '--no-timing']);
+    const small = await vgr(['detect', photo, ...CPU, '--no-timing'], {
+      env: { VGR_INPUT_SIZE: '300' },
+    });
+    expect((await at('300')).code).toBe(0);
+    expect(small.stdout).not.toBe(usual.stdout);
+    // 300 is rounded up to what the graph takes.
+    const { settings } = JSON.parse(readFileSync(join(output, 'run.json'), 'utf8'));
+    expect(settings.input_size).toBe(320);
+    expect(readFileSync(join(output, 'results.jsonl'), 'utf8')).toBe(small.stdout);
+    expect((await at('320')).code).toBe(0);
+    const other = await at('640');
+    expect(other.code).toBe(2);
+    expect(other.stderr).toContain('input_size');
+  });
+
   it('with --quiet and --output prints nothing at all when all is well', async () => {
     const folder = await photoFolder(2);
     const output = freshFolder();

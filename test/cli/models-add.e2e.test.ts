@@ -1,8 +1,9 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { encodeOnnxModel } from '../../src/formats/onnx.js';
+import { decodeOnnxModel, encodeOnnxModel } from '../../src/formats/onnx.js';
 import { onnxNode, onnxTensor, onnxValueInfo } from '../../src/formats/onnx-graph.js';
 import { detectorGraph, type GraphPlan, scaledInput } from '../support/detector-graph.js';
 import { freshFolder, jsonLines, vgr } from '../support/vgr.js';
@@ -680,6 +681,47 @@ describe('the trial of a new model', () => {
       labels: 'coco-80',
       decoding: { firstClass: 1, boxes: 'xyxy-unit' },
     });
+  });
+
+  it('takes photos in their own shape where the heads follow the sides of the graph', async () => {
+    const embedded = fileURLToPath(new URL('../../models/centernet/model.onnx', import.meta.url));
+    const free = { ...decodeOnnxModel(readFileSync(embedded)), producerName: 'another' };
+    const folder = freshFolder();
+    const path = join(folder, 'free.onnx');
+    writeFileSync(path, encodeOnnxModel(free));
+    const env = { VGR_MODELS_DIR: freshFolder() };
+    const run = await vgr(['models', 'add', path, '--device', 'cpu'], { env });
+    expect(run.stdout).toContain('free: centernet, up to 512 x 512');
+    const card = JSON.parse(readFileSync(join(env.VGR_MODELS_DIR, 'free', 'card.json'), 'utf8'));
+    expect(card.input).toMatchObject({
+      width: 512,
+      height: 512,
+      fit: 'longer-side',
+      fill: 114,
+      multiple: 32,
+    });
+    const photo = 'fixtures/images/cats.jpg';
+    const detect = (detector: string) => {
+      const flags = ['--input-size', '320', '--min-score', '0.1', '--nms', '0.5', '--no-timing'];
+      return vgr(['detect', photo, '--detector', detector, '--device', 'cpu', ...flags], { env });
+    };
+    const [own, known] = [await detect('free'), await detect('centernet')];
+    expect(jsonLines(own.stdout)[0]!.detections).toEqual(jsonLines(known.stdout)[0]!.detections);
+  });
+
+  it('keeps one size where the sides are free and the heads are not', async () => {
+    const plan: GraphPlan = {
+      image: { name: 'images', type: 'float32', dims: ['batch', 3, 'height', 'width'] },
+      outputs: [{ name: 'output0', dims: [6, THREE], values: { 0: 32 } }],
+    };
+    const { card, env } = await add({ plan, labels: TWO, flags: ['--size', '64'] });
+    expect(card).toMatchObject({ input: { width: 64, height: 64, fit: 'letterbox-centre' } });
+    const sized = ['--detector', 'my-model', '--input-size', '320', '--device', 'cpu'];
+    const refused = await vgr(['detect', photos, ...sized], { env });
+    expect(refused.code).toBe(2);
+    expect(refused.stderr).toContain(
+      '--input-size: expected a detector that takes photos in their own shape, got `my-model` with photos of 64 x 64 (letterbox-centre)',
+    );
   });
 
   it.skipIf(!existsSync(shared))(
