@@ -1,7 +1,7 @@
 /**
  * How photos go into the embedded detector: stretched to 512 x 512, and in their own shape with a longer side of up to 512 and 640
- * pixels. AP, and photos and core-seconds of the whole `vgr detect` over the same photos, in turns; the median of the rounds. Prints
- * one JSON line.
+ * pixels. AP, and photos and core-seconds of the whole `vgr detect` over the same photos, in turns; medians of the rounds, and of the
+ * speed by that of the stretched photos in the same round. Prints one JSON line.
  *
  *     npm run bench -- input-size [IMAGES GT.json [ROUNDS]]
  */
@@ -55,11 +55,15 @@ try {
   }
   const results = Object.entries(WAYS).map(([way, flags]) => {
     const seconds = (of: 'wallS' | 'cpuS') => median(runs.get(way)!.map((run) => run[of]));
+    const speeds = runs
+      .get(way)!
+      .map(({ wallS }, round) => runs.get('stretched_512')![round]!.wallS / wallS);
     return [
       way,
       {
         ap: rounded(apOf(flags), 4),
         photos_per_s: rounded(paths.length / seconds('wallS'), 2),
+        times_stretched: rounded(median(speeds), 2),
         core_ms_per_photo: rounded((1000 * seconds('cpuS')) / paths.length, 1),
         peak_mib: rounded(median(runs.get(way)!.map((run) => run.peakBytes)) / 2 ** 20, 0),
       },
