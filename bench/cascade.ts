@@ -80,7 +80,7 @@ async function storedRows(name: string, evidence: Evidence): Promise<Row[]> {
   const rows: Row[] = [];
   const input = createReadStream(`${FOLDER}/${name}.jsonl`);
   for await (const text of createInterface({ input })) {
-    const { query, tools, truthXywh } = parseQueryLine(text, rows.length + 1);
+    const { query, tools, truthsXywh } = parseQueryLine(text, rows.length + 1);
     const candidates = tools
       .filter((tool) => tool.name !== MODEL && (evidence === 'all tools' || tool.name === TOOL))
       .flatMap(({ name: tool, boxes }) =>
@@ -94,7 +94,7 @@ async function storedRows(name: string, evidence: Evidence): Promise<Row[]> {
         toolName: TOOL,
         tool: firstAnswer(candidates.filter(({ tool }) => tool === TOOL)),
       },
-      truth: xywhToXyxy(truthXywh!),
+      truth: xywhToXyxy(truthsXywh![0]!),
       stored: tools.find((tool) => tool.name === MODEL)?.boxes[0]?.boxXyxy,
     });
   }

@@ -2,20 +2,22 @@ import { quoted, VgrError } from '../formats/fault.js';
 import type { Query } from '../formats/query-line.js';
 import { type Bbox2d, parseOutputLine, type ResultLine } from '../formats/result-line.js';
 import { type BoxXyxy, xywhToXyxy } from '../geometry/box.js';
-import { iouXyxy } from '../geometry/overlap.js';
+import { iouXyxy, isCorrect } from '../geometry/overlap.js';
 import { readLines } from '../io/line-reader.js';
 import type { Candidate, RefineRequest } from '../refinement/refiner.js';
 import { firstAnswer } from '../refinement/tool-answer.js';
 
-/** The answer counts as right from this overlap (IoU) on, as in the reward. */
-const RIGHT_IOU = 0.5;
-
-/** @throws VgrError QUERY_INVALID */
-export function truthOf({ truthXywh, line }: Query): BoxXyxy {
-  if (truthXywh) return xywhToXyxy(truthXywh);
+/** The rewards of trainers compare one box with one. @throws VgrError QUERY_INVALID where the line has none, or several */
+export function truthOf({ truthsXywh, line }: Query): BoxXyxy {
+  const [truth, ...others] = truthsXywh ?? [];
+  if (truth && others.length === 0) return xywhToXyxy(truth);
+  const got = truth ? `${truthsXywh!.length} boxes` : 'none';
   throw new VgrError(
     'QUERY_INVALID',
-    `line ${line}: expected the ground truth in \`bbox\`, got none`,
+    `line ${line}: expected the ground truth in \`bbox\`, got ${got}`,
+    {
+      hint: 'rows for trainers hold one box each: leave out lines that mean several objects or none',
+    },
   );
 }
 
@@ -27,7 +29,7 @@ export function imageOf({ image, line }: Query): string {
 
 /** Whether the answer of a run hits the ground truth: there is nothing to learn from the thoughts of another. */
 export function isRight({ answer: { bbox_2d: box } }: ResultLine, truth: BoxXyxy): boolean {
-  return box !== null && iouXyxy(xyxyOf(box), truth) >= RIGHT_IOU;
+  return box !== null && isCorrect(iouXyxy(xyxyOf(box), truth));
 }
 
 /** Whether it holds what a large refiner thought before and after it saw the tools' boxes: nobody else tells the format. */

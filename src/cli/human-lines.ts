@@ -1,6 +1,12 @@
 import { styleText } from 'node:util';
 import { printable } from '../formats/fault.js';
-import type { Bbox2d, DetectionsLine, OutputLine, ResultLine } from '../formats/result-line.js';
+import {
+  answerBoxes,
+  type Bbox2d,
+  type DetectionsLine,
+  type OutputLine,
+  type ResultLine,
+} from '../formats/result-line.js';
 
 /** Colour is only decoration: every word stands without it. */
 export type Paint = (colour: 'green' | 'red' | 'yellow' | 'dim', text: string) => string;
@@ -24,9 +30,9 @@ export function humanLine(line: OutputLine, paint: Paint): string | undefined {
 function answerText({ id, image, query, answer }: ResultLine, paint: Paint): string {
   const colour = { confirm: 'green', correct: 'red', adjust: 'yellow' } as const;
   const decision = paint(colour[answer.decision as keyof typeof colour] ?? 'dim', answer.decision);
-  const place = answer.bbox_2d ? ` ${boxText(answer.bbox_2d)}` : '';
+  const place = answerBoxes(answer).map(({ bbox_2d }) => ` ${boxText(bbox_2d)}`);
   const name = [id, image].filter((part) => part !== undefined).map(printable);
-  return `${name.join(' ')} "${printable(query)}": ${decision}${place} ${answer.score.toFixed(2)}, ${printable(answer.text)}`;
+  return `${name.join(' ')} "${printable(query)}": ${decision}${place.join('')} ${answer.score.toFixed(2)}, ${printable(answer.text)}`;
 }
 
 /** `zoo/3.jpg: 3 lion, 1 person` */

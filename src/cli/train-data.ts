@@ -19,7 +19,12 @@ import type { PhotoRef } from '../pipeline/ports.js';
 import { examinePrompts } from '../pipeline/prompted-photos.js';
 import { intakeQueries } from '../pipeline/query-intake.js';
 import { requestOf } from '../pipeline/query-request.js';
-import { heldOut, type QueryGroup, queryGroups, truthInside } from '../pipeline/training-intake.js';
+import {
+  heldOut,
+  type QueryGroup,
+  queryGroups,
+  truthsInside,
+} from '../pipeline/training-intake.js';
 import { TOOL_SLOTS } from '../refinement/lite-features.js';
 import { decodeExamples, encodeExamples, type KnownQuery } from '../training/example-file.js';
 import { knownQuery, knownQueryWithCrops } from '../training/known-query.js';
@@ -86,15 +91,21 @@ function tooFew(count: number): VgrError {
 
 async function readKnown(file: string, printer: Printer): Promise<readonly Query[]> {
   const known: Query[] = [];
-  let [without, empty] = [0, 0];
+  let [without, empty, otherCount] = [0, 0, 0];
   const all = { index: 1, count: 1 };
   for await (const item of intakeQueries(readLines(file), all, { listed: 0 })) {
     if ('fault' in item) printer.itemFault(`${file}:${item.line}`, item.fault);
-    else if (item.query.truthXywh === undefined) without += 1;
+    else if (item.query.truthsXywh === undefined) without += 1;
+    else if (item.query.truthsXywh.length !== 1) otherCount += 1;
     else if (item.query.image === undefined && item.query.tools.length === 0) empty += 1;
     else known.push(item.query);
   }
   if (without > 0) printer.note(`${file}: ${without} lines without \`bbox\` are left out`);
+  if (otherCount > 0) {
+    printer.note(
+      `${file}: ${otherCount} lines whose \`boxes\` are none or several are left out: one box is learned`,
+    );
+  }
   if (empty > 0) {
     printer.note(
       `${file}: ${empty} lines with neither an image nor boxes in \`tools\` are left out`,
@@ -178,9 +189,9 @@ async function examplesOf(group: QueryGroup, maker: ExampleMaker): Promise<reado
       tools,
       tool: toolName ?? null,
       encoder: path === undefined ? undefined : encoder?.trace,
-      queries: group.queries.map(({ query, truthXywh, tools: own, size }) => ({
+      queries: group.queries.map(({ query, truthsXywh, tools: own, size }) => ({
         query,
-        truthXywh,
+        truthsXywh,
         own,
         size,
       })),
@@ -252,7 +263,8 @@ async function exampleOf(
       }),
     });
     const image = photo?.size ?? query.size;
-    const truth = truthInside(query, image ?? extentOf([xywhToXyxy(query.truthXywh!)]));
+    const extent = image ?? extentOf((query.truthsXywh ?? []).map(xywhToXyxy));
+    const truth = truthsInside(query, extent)[0]!;
     if (!encoder) return [knownQuery(request, truth, tools)];
     const crops = ref && encoder.matching.of(ref);
     return [await knownQueryWithCrops({ ...request, ...(crops && { crops }) }, truth, tools)];

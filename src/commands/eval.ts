@@ -24,7 +24,7 @@ export default class Eval extends VgrCommand<typeof Eval> {
   };
   static override flags = {
     queries: Flags.string({
-      summary: 'JSONL file with ground truth in `bbox`',
+      summary: 'JSONL file with ground truth in `bbox` or `boxes`',
       env: 'VGR_QUERIES',
       helpGroup: 'INPUT',
     }),

@@ -10,7 +10,7 @@ export default class Refine extends VgrCommand<typeof Refine> {
   static override description =
     `The detector proposes boxes; the refiner thinks on its own, sees the detector's answer, rethinks, and confirms or corrects it.
 Queries are JSONL, one object a line: {"id": "q1", "image": "zoo/3.jpg", "query": "the left lion"}. Every line has one line of output, in the order of the file; a line that cannot be answered becomes an error record.
-Fields of a line: \`query\`, the expression; \`image\`, relative to IMAGES; \`id\`, text that no other line has (else the number of the line); \`tools\`, boxes of other tools, best first: {"NAME": [{"bbox_2d": [x1, y1, x2, y2], "score": 0.7, "label": "lion"}]}; \`width\` and \`height\` of the photo where there is none; \`bbox\`, [x, y, width, height], the ground truth of train-lite and eval. All else comes back under \`extra\`. Boxes are in pixels.`;
+Fields of a line: \`query\`, the expression; \`image\`, relative to IMAGES; \`id\`, text that no other line has (else the number of the line); \`tools\`, boxes of other tools, best first: {"NAME": [{"bbox_2d": [x1, y1, x2, y2], "score": 0.7, "label": "lion"}]}; \`width\` and \`height\` of the photo where there is none; \`bbox\`, [x, y, width, height], the ground truth of train-lite and eval, or in its place \`boxes\`, a list of such boxes where several objects are meant and [] where nothing in the photo fits. All else comes back under \`extra\`. Boxes are in pixels.`;
   static override examples = [
     '<%= config.bin %> refine ./images --queries q.jsonl',
     '<%= config.bin %> refine ./images --queries q.jsonl | jq .answer.bbox_2d',

@@ -50,7 +50,7 @@ export class AnswerJoin {
     }
     this.#line[row] = result.line;
     this.#answered++;
-    if ((result.answer?.boxesXyxy?.length ?? 0) > 1) this.#several++;
+    if ((result.answer?.boxes?.length ?? 0) > 1) this.#several++;
     const score = answerScore(row, this.#truths.truthXyxy(row), result);
     this.#toolIou[row] = score.toolIou ?? MISSING;
     this.#finalIou[row] = score.finalIou ?? MISSING;

@@ -2,12 +2,12 @@ import type { DumpRow } from '../formats/eval-dump.js';
 import type { EvalQuery } from '../formats/eval-queries.js';
 import type { EvalResult } from '../formats/eval-results.js';
 import { quoted, VgrError } from '../formats/fault.js';
+import { isCorrect } from '../geometry/overlap.js';
 import { AnswerJoin } from './answer-join.js';
 import { type Calibration, CalibrationTally } from './calibration.js';
 import { type GalleryEntry, GallerySelection } from './gallery-selection.js';
 import { type ObjectSize, objectSize } from './object-size.js';
 import { QueryTruths } from './query-truths.js';
-import { CORRECT_IOU } from './refinement-cells.js';
 import { createRefinementMetrics, type RefinementScores } from './refinement-scores.js';
 import { type AnswerParts, type AnswerScore, answerScore, scoredAnswer } from './scored-answer.js';
 
@@ -171,7 +171,7 @@ class AnswerDetails {
     this.addSize(toolIou, finalIou, objectSize(truths.truthXyxy(row)));
     this.#gallery.add(score, () => scoredAnswer(truths.at(row), parts, score));
     if (confidence !== null && finalIou !== null) {
-      this.#calibration.add(confidence, finalIou > CORRECT_IOU);
+      this.#calibration.add(confidence, isCorrect(finalIou));
     }
   }
 

@@ -1,13 +1,11 @@
 import { VgrError } from '../formats/fault.js';
+import { CORRECT_IOU } from '../geometry/overlap.js';
 import {
   emptyTally,
   metricsOfTally,
   type RefinementMetrics,
   type RefinementTally,
 } from './refinement-metrics.js';
-
-/** An answer is right when its IoU with the ground truth is above this. */
-export const CORRECT_IOU = 0.5;
 
 /** Two IoUs that differ by no more than this are equal. */
 const IOU_TIE = 1e-9;

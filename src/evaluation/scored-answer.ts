@@ -1,8 +1,7 @@
 import type { EvalBox } from '../formats/eval-queries.js';
 import type { EvalStage } from '../formats/eval-results.js';
 import type { BoxXyxy, ImageSize } from '../geometry/box.js';
-import { iouXyxy } from '../geometry/overlap.js';
-import { CORRECT_IOU } from './refinement-cells.js';
+import { iouXyxy, isCorrect } from '../geometry/overlap.js';
 
 /** What a query asks for, with the box that is meant. */
 export interface QueryTruth {
@@ -76,9 +75,9 @@ export function scoredAnswer(
  * The box of an answer that counts: of several the one that overlaps the ground truth most, the first of equal ones.
  * @see VG-Refiner, arXiv 2512.06373, PiTER
  */
-function countedBox({ boxXyxy, boxesXyxy = [] }: EvalStage, truth: BoxXyxy): BoxXyxy | null {
+function countedBox({ boxXyxy, boxes = [] }: EvalStage, truth: BoxXyxy): BoxXyxy | null {
   if (boxXyxy === null) return null;
-  return [boxXyxy, ...boxesXyxy].reduce((best, box) =>
+  return [boxXyxy, ...boxes.map((each) => each.boxXyxy)].reduce((best, box) =>
     iouXyxy(box, truth) > iouXyxy(best, truth) ? box : best,
   );
 }
@@ -97,7 +96,7 @@ export type Outcome = 'correction' | 'confirmation' | 'loss' | 'error';
 export const OUTCOMES = ['correction', 'confirmation', 'loss', 'error'] as const;
 
 export function outcomeOf(toolIou: number | null, finalIou: number | null): Outcome {
-  const toolRight = (toolIou ?? 0) > CORRECT_IOU;
-  if ((finalIou ?? 0) > CORRECT_IOU) return toolRight ? 'confirmation' : 'correction';
+  const toolRight = isCorrect(toolIou ?? 0);
+  if (isCorrect(finalIou ?? 0)) return toolRight ? 'confirmation' : 'correction';
   return toolRight ? 'loss' : 'error';
 }

@@ -1,7 +1,7 @@
 import type { BoxXywh } from '../geometry/box.js';
 import { xyxyToXywh } from '../geometry/box.js';
 import type { Category } from './coco-categories.js';
-import type { Bbox2d, OutputLine } from './result-line.js';
+import { answerBoxes, type Bbox2d, type OutputLine } from './result-line.js';
 
 /** Opens the lines of a run from the start. COCO files name the images first, so the dataset reads them twice. */
 export type ReadLines = () => AsyncIterable<OutputLine>;
@@ -139,21 +139,20 @@ function boxesOf(line: OutputLine, categories: CategoryIds): CocoBox[] {
       about: {},
     }));
   }
-  if (line.type === 'error' || line.answer.bbox_2d === null) return [];
+  if (line.type === 'error') return [];
   const { answer, tool, id, query } = line;
-  return [
-    {
-      boxXywh: xywhOf(answer.bbox_2d!),
-      score: answer.score,
-      categoryId: categories.idOf(answer.label),
-      about: {
-        query_id: id,
-        caption: query,
-        tool_bbox: tool.bbox_2d && bboxOf(xywhOf(tool.bbox_2d)),
-        decision: answer.decision,
-      },
-    },
-  ];
+  const about = {
+    query_id: id,
+    caption: query,
+    tool_bbox: tool.bbox_2d && bboxOf(xywhOf(tool.bbox_2d)),
+    decision: answer.decision,
+  };
+  return answerBoxes(answer).map(({ bbox_2d, score, label }) => ({
+    boxXywh: xywhOf(bbox_2d),
+    score,
+    categoryId: categories.idOf(label),
+    about,
+  }));
 }
 
 function xywhOf([x1, y1, x2, y2]: Bbox2d): BoxXywh {

@@ -102,13 +102,13 @@ export class ForeignRecord {
     return this.refuse(key, '[x1, y1, x2, y2] with x2 >= x1 and y2 >= y1');
   }
 
-  /** A list of `[x1, y1, x2, y2]`, corners in order. */
-  boxesXyxy(key: string): BoxXyxy[] {
+  /** A list of objects in a field, at the same place. */
+  records(key: string): ForeignRecord[] {
     const value = this.raw(key);
-    if (!Array.isArray(value)) return this.refuse(key, 'a list of [x1, y1, x2, y2]');
-    return value.map((box, index) => {
+    if (!Array.isArray(value)) return this.refuse(key, 'a list of objects');
+    return value.map((each, index) => {
       const name = `${key}[${index}]`;
-      return new ForeignRecord({ [name]: box }, this.place).boxXyxy(name);
+      return new ForeignRecord({ [name]: each }, this.place).record(name);
     });
   }
 

@@ -1,4 +1,5 @@
 import type { BoxXyxy, ImageSize } from '../geometry/box.js';
+import { isSameXyxy } from '../geometry/overlap.js';
 import { type EvalLines, readJsonLines } from './eval-lines.js';
 import { ForeignRecord, recordFault } from './eval-place.js';
 import { type EvalBox, scoreAndLabel } from './eval-queries.js';
@@ -7,8 +8,8 @@ import { RESULT_SCHEMA } from './result-line.js';
 /** One stage of an answer: what was said, and the box, null where there is none. */
 export interface EvalStage {
   readonly boxXyxy: BoxXyxy | null;
-  /** All boxes of an answer that lists several. */
-  readonly boxesXyxy?: readonly BoxXyxy[];
+  /** All boxes of an answer that lists several, best first; `boxXyxy` is the first. */
+  readonly boxes?: readonly EvalBox[];
   /** 0..1 */
   readonly score?: number;
   readonly text?: string;
@@ -97,8 +98,17 @@ function stageOf(record: ForeignRecord): EvalStage {
   if (record.raw('bbox_2d') === undefined) record.refuse('bbox_2d', '[x1, y1, x2, y2] or null');
   return {
     boxXyxy: record.has('bbox_2d') ? record.boxXyxy('bbox_2d') : null,
-    ...(record.has('boxes') && { boxesXyxy: record.boxesXyxy('boxes') }),
+    ...(record.has('boxes') && { boxes: boxesOf(record) }),
     ...(record.has('score') && { score: record.share('score') }),
     ...(record.has('text') && { text: record.string('text') }),
   };
+}
+
+function boxesOf(record: ForeignRecord): EvalBox[] {
+  const boxes = record
+    .records('boxes')
+    .map((box) => ({ boxXyxy: box.boxXyxy('bbox_2d'), ...scoreAndLabel(box) }));
+  const first = record.has('bbox_2d') ? record.boxXyxy('bbox_2d') : undefined;
+  if (first ? boxes[0] && isSameXyxy(first, boxes[0].boxXyxy) : boxes.length === 0) return boxes;
+  return record.refuse('boxes', 'a list whose first box is `bbox_2d`');
 }

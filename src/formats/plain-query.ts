@@ -29,24 +29,26 @@ export function plainQuery(
 }
 
 function queryOf(line: Json, number: number, isShallow: (value: unknown) => boolean): Query {
-  const { id, image, query, bbox, tools, width, height } = line;
-  if (image === undefined && tools === undefined) throw DOUBT;
+  const { id, image, query, bbox, boxes, tools, width, height } = line;
+  if ((image == null && tools == null) || (bbox != null && boxes != null)) throw DOUBT;
   if (typeof query !== 'string' || query.trim() === '') throw DOUBT;
-  const sizes = [width, height].map((side) => (side === undefined ? 0 : positive(side)));
+  const sizes = [width, height].map((side) => (side == null ? 0 : positive(side)));
   return {
-    id: id === undefined ? String(number) : text(id),
+    id: id == null ? String(number) : text(id),
     line: number,
     query,
-    ...(image !== undefined && { image: text(image) }),
-    ...(bbox !== undefined && { truthXywh: boxXywh(bbox) }),
-    tools: tools === undefined ? [] : toolsOf(tools),
-    ...(width !== undefined &&
-      height !== undefined && { size: { width: sizes[0]!, height: sizes[1]! } }),
+    ...(image != null && { image: text(image) }),
+    ...(bbox != null && { truthsXywh: [boxXywh(bbox)] }),
+    ...(boxes != null && { truthsXywh: boxesXywh(boxes) }),
+    tools: tools == null ? [] : toolsOf(tools),
+    ...(width != null && height != null && { size: { width: sizes[0]!, height: sizes[1]! } }),
     extra: extraOf(line, isShallow),
   };
 }
 
-const FIELDS: ReadonlySet<string> = new Set('id image query bbox tools width height'.split(' '));
+const FIELDS: ReadonlySet<string> = new Set(
+  'id image query bbox boxes tools width height'.split(' '),
+);
 
 function extraOf(line: Json, isShallow: (value: unknown) => boolean): Record<string, unknown> {
   const extra: Record<string, unknown> = {};
@@ -99,6 +101,11 @@ function boxXywh(value: unknown): BoxXywh {
   const [x, y, width, height] = fourPixels(value);
   if (!(width >= 0 && height >= 0)) throw DOUBT;
   return { x, y, width, height };
+}
+
+function boxesXywh(value: unknown): BoxXywh[] {
+  if (!Array.isArray(value)) throw DOUBT;
+  return value.map(boxXywh);
 }
 
 function fourPixels(value: unknown): readonly [number, number, number, number] {

@@ -27,8 +27,11 @@ export interface Query {
   readonly query: string;
   /** As written: relative to the image folder. Absent only where the line brings boxes in `tools`. */
   readonly image?: string;
-  /** Ground truth, absolute pixels. */
-  readonly truthXywh?: BoxXywh;
+  /**
+   * Ground truth, absolute pixels: one box of a line with `bbox`, any number of a line with `boxes`; none at all where nothing
+   * in the photo fits. Absent where the line has no ground truth.
+   */
+  readonly truthsXywh?: readonly BoxXywh[];
   readonly tools: readonly ToolBoxes[];
   /** The size that the line itself states. */
   readonly size?: ImageSize;
@@ -60,21 +63,27 @@ const toolBox = z.object({
   label: z.string().nullish(),
 });
 
+/** A `null` counts as absent in every field that may be left out. */
 const queryLine = z
   .looseObject({
-    id: z.string().min(1).optional(),
-    image: z.string().min(1).optional(),
+    id: z.string().min(1).nullish(),
+    image: z.string().min(1).nullish(),
     query: z
       .string()
       .refine((text) => text.trim() !== '', { error: 'expected words, got an empty string' }),
-    bbox: xywh.optional(),
-    tools: z.record(z.string(), z.array(toolBox)).optional(),
-    width: positive.optional(),
-    height: positive.optional(),
+    bbox: xywh.nullish(),
+    boxes: z.array(xywh).nullish(),
+    tools: z.record(z.string(), z.array(toolBox)).nullish(),
+    width: positive.nullish(),
+    height: positive.nullish(),
   })
-  .refine((line) => line.image !== undefined || line.tools !== undefined, {
+  .refine((line) => line.image != null || line.tools != null, {
     path: ['image'],
     error: 'expected a string, or `tools` with boxes; got neither',
+  })
+  .refine((line) => line.bbox == null || line.boxes == null, {
+    path: ['boxes'],
+    error: 'expected the ground truth in `bbox` or in `boxes`, got both',
   });
 
 /** Widest and lowest corner of the boxes; the size of an image that nobody states. */
@@ -105,22 +114,23 @@ export function parseQueryLine(text: string, number: number): Query {
 export function checkedQuery(value: unknown, number: number): Query {
   const parsed = queryLine.safeParse(shallow(value, number), { reportInput: true });
   if (!parsed.success) throw invalidField(parsed.error, number);
-  const { id, image, query, bbox, tools, width, height, ...extra } = parsed.data;
+  const { id, image, query, bbox, boxes, tools, width, height, ...extra } = parsed.data;
+  const truthsXywh = bbox ? [bbox] : boxes;
   return {
     id: id ?? String(number),
     line: number,
     query,
-    ...(image !== undefined && { image }),
-    ...(bbox && { truthXywh: bbox }),
-    tools: Object.entries(tools ?? {}).map(([name, boxes]) => ({
+    ...(image != null && { image }),
+    ...(truthsXywh && { truthsXywh }),
+    tools: Object.entries(tools ?? {}).map(([name, found]) => ({
       name,
-      boxes: boxes.map(({ bbox_2d, score, label }) => ({
+      boxes: found.map(({ bbox_2d, score, label }) => ({
         boxXyxy: bbox_2d,
         ...(score != null && { score }),
         ...(label != null && { label }),
       })),
     })),
-    ...(width !== undefined && height !== undefined && { size: { width, height } }),
+    ...(width != null && height != null && { size: { width, height } }),
     extra,
   };
 }
@@ -194,6 +204,8 @@ const SHAPES: Readonly<Record<string, string>> = {
   tools:
     '`tools` reads {"NAME": [{"bbox_2d": [x1, y1, x2, y2], "score": 0.9, "label": "lion"}]}: under the name of each tool a list of boxes, best first, in pixels; `score` (0 to 1) and `label` may be left out',
   bbox: '`bbox` reads [x, y, width, height], in pixels',
+  boxes:
+    '`boxes` stands in place of `bbox` and reads [[x, y, width, height], ...], in pixels; [] says that nothing in the photo fits',
   id: 'an `id` is text: {"id": "7"}; without one the number of the line stands in',
 };
 

@@ -16,6 +16,15 @@ export interface TimingMs {
   readonly refine: number;
 }
 
+/** One box of an answer that lists several. */
+export interface AnswerBox {
+  readonly bbox_2d: Bbox2d;
+  /** 0..1 */
+  readonly score: number;
+  /** Label of the candidate that the box is; absent where it has none. */
+  readonly label?: string;
+}
+
 /** The answer to one query. */
 export interface ResultLine {
   readonly type: 'result';
@@ -44,8 +53,8 @@ export interface ResultLine {
     readonly text: string;
     /** Format term of the reward, of refiners that write: 1 where the reply had think, rethink and answer. */
     readonly format?: 0 | 1;
-    /** All boxes of an answer that lists several, best first; `bbox_2d` is the first. */
-    readonly boxes?: readonly Bbox2d[];
+    /** Every box of an answer to an expression that asks for several objects, best first; `bbox_2d` is the first. */
+    readonly boxes?: readonly AnswerBox[];
     /** Of a cascade: how sure the small refiner was, 0..1, and whether the large one was asked. */
     readonly cascade?: { readonly confidence: number; readonly asked: boolean };
     /** Label of the candidate that the answer is; absent where the answer's box has none. */
@@ -54,6 +63,17 @@ export interface ResultLine {
   readonly candidates: number;
   readonly timing_ms?: TimingMs;
   readonly extra?: Readonly<Record<string, unknown>>;
+}
+
+/** Every box that an answer gives, best first: none, the one, or those of a list. */
+export function answerBoxes({
+  bbox_2d,
+  boxes,
+  score,
+  label,
+}: ResultLine['answer']): readonly AnswerBox[] {
+  if (boxes) return boxes;
+  return bbox_2d ? [{ bbox_2d, score, ...(label !== undefined && { label }) }] : [];
 }
 
 /** What a detector finds in one photo. */

@@ -3,6 +3,14 @@ import { areaXyxy, type BoxXyxy } from './box.js';
 /** Keeps the quotient finite for two boxes without area; the value of the paper's evaluation code. */
 const IOU_EPSILON = 1e-6;
 
+/** A box is right where its IoU with the ground truth is above this: in evaluation, in rewards, in what a score promises. */
+export const CORRECT_IOU = 0.5;
+
+/** Whether a box of this IoU with the ground truth is right. */
+export function isCorrect(iou: number): boolean {
+  return iou > CORRECT_IOU;
+}
+
 /** Area common to both boxes, square pixels. */
 export function intersectionXyxy(a: BoxXyxy, b: BoxXyxy): number {
   const width = Math.min(a.x2, b.x2) - Math.max(a.x1, b.x1);

@@ -1,7 +1,12 @@
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import sharp, { type OverlayOptions } from 'sharp';
-import type { Bbox2d, DetectionsLine, ResultLine } from '../formats/result-line.js';
+import {
+  answerBoxes,
+  type Bbox2d,
+  type DetectionsLine,
+  type ResultLine,
+} from '../formats/result-line.js';
 import type { ImageSize } from '../geometry/box.js';
 import { type DecodingMemory, decodeWithin, readWithin } from './decoding-memory.js';
 import { makeFolder } from './folder.js';
@@ -43,7 +48,7 @@ export class OverlayFolder {
   }
 
   /**
-   * The tool's box in dashed blue, the answer's in solid red, expression and decision below.
+   * The tool's box in dashed blue, all of the answer's in solid red, expression and decision below.
    * @param photo path of the line's photo
    * @throws VgrError DISK_FULL, OUTPUT_UNWRITABLE; IMAGE_UNREADABLE and its like for the photo
    */
@@ -51,7 +56,9 @@ export class OverlayFolder {
     const { tool, answer } = line;
     const strokes: Stroke[] = [];
     // The tool's box lies on top: its gaps let the answer's shine through where both are the same.
-    if (answer.bbox_2d) strokes.push({ box: answer.bbox_2d, colour: ANSWER_COLOUR, dashed: false });
+    for (const { bbox_2d } of answerBoxes(answer).toReversed()) {
+      strokes.push({ box: bbox_2d, colour: ANSWER_COLOUR, dashed: false });
+    }
     if (tool.bbox_2d) strokes.push({ box: tool.bbox_2d, colour: TOOL_COLOUR, dashed: true });
     const canvas = await Canvas.open(photo, line, this.#memory);
     canvas.drawStrokes(strokes);
@@ -108,8 +115,9 @@ export class OverlayFolder {
   }
 }
 
-function answerCaption({ decision, score, label }: ResultLine['answer']): string {
-  return `answer: ${decision}${label === undefined ? '' : `, ${label}`} ${score.toFixed(2)}`;
+function answerCaption({ decision, score, label, boxes }: ResultLine['answer']): string {
+  const count = boxes && boxes.length > 1 ? `, ${boxes.length} boxes` : '';
+  return `answer: ${decision}${label === undefined ? '' : `, ${label}`}${count} ${score.toFixed(2)}`;
 }
 
 function toolCaption({ name, bbox_2d, score, label }: ResultLine['tool']): string {

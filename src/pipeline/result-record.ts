@@ -31,7 +31,10 @@ export function resultLine(
   { think, answer }: Refinement,
   timing: QueryTiming | undefined,
 ): ResultLine {
-  const label = answer.boxXyxy && labelOf(query.query, answer.boxXyxy, request.candidates);
+  const labelled = (boxXyxy: BoxXyxy): { readonly label?: string } => {
+    const label = labelOf(query.query, boxXyxy, request.candidates);
+    return label === undefined ? {} : { label };
+  };
   return {
     type: 'result',
     schema: RESULT_SCHEMA,
@@ -57,9 +60,15 @@ export function resultLine(
       decision: answer.decision,
       text: answer.text,
       ...(answer.format !== undefined && { format: answer.format }),
-      ...(answer.boxesXyxy && { boxes: answer.boxesXyxy.map(bbox2d) }),
+      ...(answer.boxes && {
+        boxes: answer.boxes.map(({ boxXyxy, score }) => ({
+          bbox_2d: bbox2d(boxXyxy),
+          score: roundedScore(score),
+          ...labelled(boxXyxy),
+        })),
+      }),
       ...(answer.cascade && { cascade: answer.cascade }),
-      ...(label && { label }),
+      ...(answer.boxXyxy && labelled(answer.boxXyxy)),
     },
     candidates: request.candidates.length,
     ...(timing && {

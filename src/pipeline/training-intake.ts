@@ -32,18 +32,20 @@ export function queryGroups(queries: readonly Query[], withPhotos: boolean): rea
 }
 
 /**
- * The ground truth inside the photo.
- * @throws VgrError QUERY_INVALID where the box lies outside the photo or has no extent
+ * The boxes of the ground truth inside the photo; none where nothing in it fits.
+ * @throws VgrError QUERY_INVALID where a box lies outside the photo or has no extent
  */
-export function truthInside({ line, truthXywh }: Query, image: ImageSize): BoxXyxy {
-  const inside = clipXyxy(xywhToXyxy(truthXywh!), image);
-  if (areaXyxy(inside) > 0) return inside;
-  const { x, y, width, height } = truthXywh!;
-  throw new VgrError(
-    'QUERY_INVALID',
-    `line ${line}, field \`bbox\`: expected a box inside the photo of ${image.width} x ${image.height} pixels, got [${[x, y, width, height].join(', ')}]`,
-    { hint: 'boxes are [x, y, width, height] in pixels of the upright photo' },
-  );
+export function truthsInside({ line, truthsXywh = [] }: Query, image: ImageSize): BoxXyxy[] {
+  return truthsXywh.map((xywh) => {
+    const inside = clipXyxy(xywhToXyxy(xywh), image);
+    if (areaXyxy(inside) > 0) return inside;
+    const { x, y, width, height } = xywh;
+    throw new VgrError(
+      'QUERY_INVALID',
+      `line ${line}, ground truth: expected a box inside the photo of ${image.width} x ${image.height} pixels, got [${[x, y, width, height].join(', ')}]`,
+      { hint: 'boxes are [x, y, width, height] in pixels of the upright photo' },
+    );
+  });
 }
 
 /** Rows that are kept together when some are held out. */

@@ -97,8 +97,8 @@ export interface Answer {
   readonly text: string;
   /** Format term of the reward: whether the reply had all its parts; absent where no text was written. */
   readonly format?: 0 | 1;
-  /** All boxes of an answer that may list several, best first; the first one is `boxXyxy`. */
-  readonly boxesXyxy?: readonly BoxXyxy[];
+  /** All boxes of an answer that may list several, best first; the first one is `boxXyxy`. Scores are 0..1. */
+  readonly boxes?: readonly { readonly boxXyxy: BoxXyxy; readonly score: number }[];
   /**
    * What the answer's box says by itself, as natural log-odds; absent where the score has it in already. The score compares
    * boxes, and one box alone has nothing to be compared with.

@@ -85,14 +85,17 @@ describe('a results file', () => {
   test('of several boxes the best one counts, in every metric', async () => {
     const listed = (row: Row, widths: readonly number[]) => {
       const line = resultLine(row);
-      return { ...line, answer: { ...line.answer, boxes: widths.map(box) } };
+      return {
+        ...line,
+        answer: { ...line.answer, boxes: widths.map((width) => ({ bbox_2d: box(width) })) },
+      };
     };
     // IoU = width / 100, but for the 1e-6 of the union: a 20 -> 80, b 80 -> 90, c 80 -> 80, d nothing -> nothing.
     const several = [
       listed({ id: 'a', tool: 20, answer: 10, score: 0.9 }, [10, 80, 60]),
       listed({ id: 'b', tool: 80, answer: 90, score: 0.8 }, [90, 40]),
       listed({ id: 'c', tool: 80, answer: 20, score: 0.7 }, [20, 80]),
-      listed({ id: 'd', tool: null, answer: null }, [100]),
+      listed({ id: 'd', tool: null, answer: null }, []),
     ];
     const { scores, notices, calibration, gallery } = await evaluated(
       rows.map(queryLine),

@@ -65,6 +65,46 @@ describe('COCO files', () => {
     expect(dataset).toMatchObject({ images: [], annotations: [] });
   });
 
+  it('hold every box of a set under the id of its query, and none where nothing fits', async () => {
+    const one = result('q1', 'a.jpg', 'cat');
+    const set: ResultLine = {
+      ...one,
+      id: 'q2',
+      answer: {
+        ...one.answer,
+        boxes: [
+          { bbox_2d: [1, 2, 4, 8], score: 0.9, label: 'cat' },
+          { bbox_2d: [5, 2, 9, 8], score: 0.6 },
+        ],
+      },
+    };
+    const none: ResultLine = {
+      ...one,
+      id: 'q3',
+      answer: { bbox_2d: null, score: 0.7, decision: 'none', text: '' },
+    };
+    const lines = reading([one, set, none]);
+    const { annotations } = JSON.parse(
+      await text(cocoDataset(lines, countingImages(), categories)),
+    );
+    const told = annotations.map((each: Record<string, unknown>) => [
+      each.id,
+      each.query_id,
+      each.bbox,
+      each.score,
+      each.category_id,
+    ]);
+    expect(told).toEqual([
+      [1, 'q1', [1, 2, 3, 6], 0.9, 17],
+      [2, 'q2', [1, 2, 3, 6], 0.9, 17],
+      [3, 'q2', [5, 2, 4, 6], 0.6, 18],
+    ]);
+    const predictions = JSON.parse(
+      await text(cocoPredictions(lines, countingImages(), categories)),
+    );
+    expect(predictions.map(({ score }: { score: number }) => score)).toEqual([0.9, 0.9, 0.6]);
+  });
+
   it('number images and annotations from 1, without gaps or repeats', async () => {
     const lines = [detections('a.jpg', 2), failed, detections('b.jpg', 0), detections('c.jpg', 1)];
     const dataset = JSON.parse(

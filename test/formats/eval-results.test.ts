@@ -43,13 +43,13 @@ test('a result and an error record', async () => {
 
 test('an answer that lists several boxes', async () => {
   const boxes = [
-    [1, 2, 3, 5],
-    [4, 4, 9, 9],
+    { bbox_2d: [1, 2, 3, 5], score: 0.8 },
+    { bbox_2d: [4, 4, 9, 9], score: 0.6 },
   ];
   const [several] = await resultsOf({ ...result, answer: { ...result.answer, boxes } });
-  expect(several!.answer!.boxesXyxy).toEqual([
-    { x1: 1, y1: 2, x2: 3, y2: 5 },
-    { x1: 4, y1: 4, x2: 9, y2: 9 },
+  expect(several!.answer!.boxes).toEqual([
+    { boxXyxy: { x1: 1, y1: 2, x2: 3, y2: 5 }, score: 0.8 },
+    { boxXyxy: { x1: 4, y1: 4, x2: 9, y2: 9 }, score: 0.6 },
   ]);
 });
 
@@ -73,17 +73,14 @@ describe('refused, with file, line and field', () => {
     [answer({ bbox_2d: ['3', 2, 4, 4] }), /four finite numbers/],
     [answer({ score: 'high' }), /field `score`: expected a number in 0..1/],
     [answer({ score: 1.5 }), /field `score`: expected a number in 0..1, got `1.5`/],
-    [answer({ boxes: { 0: [1, 2, 3, 5] } }), /field `boxes`: expected a list of \[x1, y1/],
+    [answer({ boxes: { 0: {} } }), /field `boxes`: expected a list of objects/],
     [
-      answer({
-        boxes: [
-          [1, 2, 3, 5],
-          [9, 4, 4, 9],
-        ],
-      }),
-      /field `boxes\[1\]`: .*x2 >= x1/,
+      answer({ boxes: [{ bbox_2d: [1, 2, 3, 5] }, { bbox_2d: [9, 4, 4, 9] }] }),
+      /field `bbox_2d`: .*x2 >= x1/,
     ],
-    [answer({ boxes: [null] }), /field `boxes\[0\]`: .*four finite numbers, got `null`/],
+    [answer({ boxes: [[1, 2, 3, 5]] }), /field `boxes\[0\]`: expected an object/],
+    [answer({ boxes: [{ bbox_2d: [4, 4, 9, 9] }] }), /a list whose first box is `bbox_2d`/],
+    [answer({ boxes: [] }), /a list whose first box is `bbox_2d`/],
     [{ tool: { name: 't', bbox_2d: [1, 2] } }, /field `bbox_2d`: .*four finite numbers/],
     [{ id: undefined }, /field `id`: expected a string, got nothing/],
     [{ id: 3 }, /field `id`: expected a string, got `3`/],

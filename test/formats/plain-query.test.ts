@@ -36,22 +36,29 @@ const toolBox = mostly(
   {},
 );
 const side = mostly(fc.double({ min: 1, max: 2000, noNaN: true }), 0, -1, 1e9, 2e9, '7');
+const boxes = mostly(fc.array(box, { maxLength: 3 }), null, {}, 7);
+const truth = fc.oneof(
+  { weight: 9, arbitrary: fc.record({ bbox: mostly(box, null) }, { requiredKeys: [] }) },
+  { weight: 9, arbitrary: fc.record({ boxes }) },
+  { weight: 2, arbitrary: fc.record({ bbox: fc.constant(null), boxes }) },
+  { weight: 1, arbitrary: fc.record({ bbox: box, boxes }) },
+);
 const line = fc
   .record(
     {
       id: mostly(name, '', 7, null),
       image: mostly(name, null, 3),
       query: mostly(fc.constantFrom('the left lion', ' a ', '\u0000'), ' ', '', '\u2003', 7),
-      bbox: box,
+      truth,
       tools: mostly(fc.dictionary(name, fc.array(toolBox, { maxLength: 3 })), [], null, { a: {} }),
-      width: side,
-      height: side,
+      width: mostly(side, null),
+      height: mostly(side, null),
       kind: fc.jsonValue(),
       7: fc.jsonValue(),
     },
     { requiredKeys: ['query'] },
   )
-  .map((fields) => JSON.stringify(fields))
+  .map(({ truth: boxes, ...fields }) => JSON.stringify({ ...fields, ...boxes }))
   .chain((text) =>
     fc.constantFrom(
       text,

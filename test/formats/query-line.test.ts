@@ -22,11 +22,38 @@ describe('a query line', () => {
       line: 8,
       image: 'zoo/3.jpg',
       query: 'the left lion',
-      truthXywh: { x: 1, y: 2, width: 3, height: 4 },
+      truthsXywh: [{ x: 1, y: 2, width: 3, height: 4 }],
       tools: [],
       extra: { kind: 'human' },
     });
     expect(parseQueryLine('{"image":"a.jpg","query":"cat"}', 8).id).toBe('8');
+  });
+
+  it('says which boxes are meant: one, several, none that fits, or nothing', () => {
+    const truths = (field: string) =>
+      parseQueryLine(`{"image":"a.jpg","query":"cat",${field}}`, 1).truthsXywh;
+    expect(truths('"boxes":[[1,2,3,4],[5,6,0,8]]')).toEqual([
+      { x: 1, y: 2, width: 3, height: 4 },
+      { x: 5, y: 6, width: 0, height: 8 },
+    ]);
+    expect(truths('"boxes":[]')).toEqual([]);
+    expect(truths('"bbox":null,"boxes":[[1,2,3,4]]')).toHaveLength(1);
+    expect(truths('"bbox":[1,2,3,4],"boxes":null')).toHaveLength(1);
+    expect(truths('"bbox":null,"boxes":null')).toBeUndefined();
+  });
+
+  it('takes null in a field that may be left out for its absence', () => {
+    const line =
+      '{"id":null,"image":"a.jpg","query":"cat","bbox":null,"tools":null,"width":null,"height":5,"kind":null}';
+    expect(parseQueryLine(line, 8)).toEqual({
+      id: '8',
+      line: 8,
+      image: 'a.jpg',
+      query: 'cat',
+      tools: [],
+      extra: { kind: null },
+    });
+    expect(faultOf('{"image":null,"tools":null,"query":"cat"}').message).toContain('got neither');
   });
 
   it('brings boxes of other tools, and needs no image then', () => {
@@ -84,6 +111,14 @@ describe('a query line', () => {
       '{"query":"x","image":"a","bbox":[1,2,1e999,4]}',
       'line 8, field `bbox.2`: expected a number, got `Infinity`',
     ],
+    [
+      '{"query":"x","image":"a","bbox":[1,2,3,4],"boxes":[]}',
+      'line 8, field `boxes`: expected the ground truth in `bbox` or in `boxes`, got both',
+    ],
+    [
+      '{"query":"x","image":"a","boxes":[1,2,3,4]}',
+      'line 8, field `boxes.0`: expected four numbers, got `1`',
+    ],
     ['{"id":5,"query":"x","image":"a"}', 'line 8, field `id`: expected a string, got `5`'],
   ])('%s is refused with what is expected and what is there', (text, message) => {
     const fault = faultOf(text);
@@ -105,6 +140,7 @@ describe('a query line', () => {
       '"bbox_2d": [x1, y1, x2, y2]',
     ],
     ['{"query":"x","image":"a","bbox":{}}', 'field `bbox`', '[x, y, width, height]'],
+    ['{"query":"x","image":"a","boxes":{}}', 'field `boxes`: expected a list', '[] says that'],
     ['{"query":"x","image":"a","id":7}', 'field `id`', '{"id": "7"}'],
     ['{"query":"","image":"a"}', 'field `query`', 'a line reads {'],
   ])('%s is told how its field reads', (text, message, hint) => {

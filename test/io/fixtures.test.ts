@@ -31,9 +31,9 @@ describe('fixtures', () => {
     expect(queries.length).toBeGreaterThanOrEqual(10);
     expect(new Set(queries.map(({ id }) => id)).size).toBe(queries.length);
     expect(new Set(queries.map(({ image }) => image)).size).toBe((await readdir(IMAGES)).length);
-    for (const { id, image, truthXywh } of queries) {
+    for (const { id, image, truthsXywh } of queries) {
       const { size } = await openPhoto(await roots.resolve(image!), SPEC);
-      const { x1, y1, x2, y2 } = xywhToXyxy(truthXywh!);
+      const { x1, y1, x2, y2 } = xywhToXyxy(truthsXywh![0]!);
       const inside =
         0 <= x1 && x1 < x2 && x2 <= size.width && 0 <= y1 && y1 < y2 && y2 <= size.height;
       expect([id, inside]).toEqual([id, true]);

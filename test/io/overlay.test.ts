@@ -42,6 +42,29 @@ const isRed = ([r = 0, g = 0, b = 0]: readonly number[]) => r > 150 && g < 110 &
 const isBlue = ([r = 0, g = 0, b = 0]: readonly number[]) => b > 150 && r < 130 && g < 150;
 
 describe('OverlayFolder', () => {
+  it('draws every box of a set, and none where nothing fits', async () => {
+    const folder = await temporaryFolder();
+    const photo = await greyPhoto(folder, 600, 400);
+    const { answer } = answerLine({});
+    const boxes = [
+      { bbox_2d: [50, 100, 250, 300], score: 0.9 },
+      { bbox_2d: [50, 20, 250, 80], score: 0.4 },
+    ] as const;
+    const drawn = new OverlayFolder(folder);
+    await drawn.drawAnswer(answerLine({ id: 'set', answer: { ...answer, boxes } }), photo);
+    await drawn.drawAnswer(
+      answerLine({ id: 'none', answer: { ...answer, bbox_2d: null, decision: 'none' } }),
+      photo,
+    );
+    const [set, none] = [
+      await pixels(path.join(folder, 'set.jpg')),
+      await pixels(path.join(folder, 'none.jpg')),
+    ];
+    for (const y of [100, 20]) {
+      expect([isRed(set.at(150, y)), isRed(none.at(150, y))]).toEqual([true, false]);
+    }
+  });
+
   it('draws the answer in solid red, the tool in dashed blue, and words below', async () => {
     const folder = await temporaryFolder();
     const out = path.join(folder, 'drawn', 'here');

@@ -3,6 +3,34 @@ import { checkedQuery } from '../../src/formats/query-line.js';
 import { requestOf } from '../../src/pipeline/query-request.js';
 import { resultLine } from '../../src/pipeline/result-record.js';
 
+it('a set has the score and the label of each of its boxes', () => {
+  const query = checkedQuery(
+    {
+      query: 'the lions',
+      tools: { t: [{ bbox_2d: [5, 5, 9, 9], label: 'lion' }, { bbox_2d: [20, 20, 30, 30] }] },
+    },
+    1,
+  );
+  const boxes = query.tools[0]!.boxes.map(({ boxXyxy }, at) => ({
+    boxXyxy,
+    score: 0.9 - at / 3,
+  }));
+  const { answer } = resultLine(
+    query,
+    requestOf(query, undefined, {}),
+    {
+      think: { boxXyxy: null, score: 0, text: '' },
+      answer: { boxXyxy: boxes[0]!.boxXyxy, boxes, score: 0.9, decision: 'confirm', text: '' },
+    },
+    undefined,
+  );
+  expect(answer.boxes).toEqual([
+    { bbox_2d: [5, 5, 9, 9], score: 0.9, label: 'lion' },
+    { bbox_2d: [20, 20, 30, 30], score: 0.5667 },
+  ]);
+  expect(answer.bbox_2d).toEqual([5, 5, 9, 9]);
+});
+
 it.each([
   ['with area', [5, 5, 9, 9], 'lion'],
   ['without area', [5, 5, 5, 9], 'lion'],

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parseQueryLine, type Query } from '../../src/formats/query-line.js';
-import { heldOut, queryGroups, truthInside } from '../../src/pipeline/training-intake.js';
+import { heldOut, queryGroups, truthsInside } from '../../src/pipeline/training-intake.js';
 
 function lines(count: number, image: (row: number) => string | undefined): Query[] {
   return Array.from({ length: count }, (_, row) => {
@@ -52,25 +52,22 @@ describe('queryGroups', () => {
   });
 });
 
-describe('truthInside', () => {
+describe('truthsInside', () => {
   const [query] = lines(1, () => 'a.jpg');
   const at = (x: number, width: number): Query => ({
     ...query!,
-    truthXywh: { x, y: 10, width, height: 10 },
+    truthsXywh: [{ x, y: 10, width, height: 10 }],
   });
 
   it('cuts a box at the border', () => {
-    expect(truthInside(at(-5, 20), { width: 100, height: 100 })).toEqual({
-      x1: 0,
-      y1: 10,
-      x2: 15,
-      y2: 20,
-    });
+    expect(truthsInside(at(-5, 20), { width: 100, height: 100 })).toEqual([
+      { x1: 0, y1: 10, x2: 15, y2: 20 },
+    ]);
   });
 
   it('refuses one that lies outside, or has no extent', () => {
     for (const bad of [at(200, 20), at(10, 0)]) {
-      expect(() => truthInside(bad, { width: 100, height: 100 })).toThrow('inside the photo');
+      expect(() => truthsInside(bad, { width: 100, height: 100 })).toThrow('inside the photo');
     }
   });
 });

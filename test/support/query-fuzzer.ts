@@ -67,7 +67,18 @@ function withOddValue(
   line: Readonly<Record<string, unknown>>,
   random: RandomStream,
 ): Record<string, unknown> {
-  const names = ['id', 'image', 'query', 'tools', 'bbox', 'width', 'height', 'kind', '__proto__'];
+  const names = [
+    'id',
+    'image',
+    'query',
+    'tools',
+    'bbox',
+    'boxes',
+    'width',
+    'height',
+    'kind',
+    '__proto__',
+  ];
   const odd = ODD[random.below(ODD.length)];
   const name = names[random.below(names.length)]!;
   const value =

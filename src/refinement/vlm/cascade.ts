@@ -91,7 +91,7 @@ async function judged(
   signal: AbortSignal | undefined,
 ): Promise<{ readonly answer: Answer }> {
   // One box is judged: the others of a list are not part of the answer.
-  const { boxesXyxy: _, ...proposed } = second.answer;
+  const { boxes: _, ...proposed } = second.answer;
   if (proposed.boxXyxy === null) return { answer: proposed };
   const tool: Candidate = { boxXyxy: proposed.boxXyxy, tool: large.name, rank: 0 };
   const { answer } = await refineOne(

@@ -79,7 +79,7 @@ export function answerOf(talk: Talk, exchange: Exchange, read: ReplyAnswer): Ans
     decision,
     text: text || DEFAULT_TEXT[decision],
     // Two stages end in one box; the one turn may list several.
-    ...(!twoStage && boxes.length > 1 && { boxesXyxy: boxes }),
+    ...(!twoStage && boxes.length > 1 && { boxes: boxes.map((boxXyxy) => ({ boxXyxy, score })) }),
   };
 }
 

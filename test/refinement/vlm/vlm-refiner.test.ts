@@ -195,7 +195,10 @@ describe('PiTER', () => {
     expect(asked).toHaveLength(1);
     expect(JSON.stringify(asked[0]!.messages)).toContain('reftool_1');
     expect(given.boxXyxy).toEqual({ x1: 0, y1: 0, x2: 160, y2: 120 });
-    expect(given.boxesXyxy).toHaveLength(2);
+    expect(given.boxes).toEqual([
+      { boxXyxy: given.boxXyxy, score: given.score },
+      { boxXyxy: expect.anything(), score: given.score },
+    ]);
     expect(given).not.toHaveProperty('format');
     expect(think.boxXyxy).toBeNull();
   });
@@ -217,7 +220,7 @@ it('two stages end in one box, the first of a list', async () => {
   );
   const { answer: given } = await refiner(chat).ask();
   expect(given.boxXyxy).toEqual({ x1: 0, y1: 0, x2: 160, y2: 120 });
-  expect(given).not.toHaveProperty('boxesXyxy');
+  expect(given).not.toHaveProperty('boxes');
 });
 
 describe('an answer that cannot be read', () => {
