@@ -1,3 +1,4 @@
+import { flatMetrics } from '../evaluation/answer-metrics.js';
 import {
   type Evaluation,
   type EvaluationOptions,
@@ -51,7 +52,7 @@ async function evalRefinement(command: EvalCommand, subject: RefinementSubject):
     document: { ...report, notices: evaluation.notices },
     overview: metricsOverview(report),
     table: metricsTable(report),
-    metrics: { ...report.metrics },
+    metrics: flatMetrics(report.metrics),
     notices: evaluation.notices,
   };
   if (flags.compare === undefined) return showOutcome(command, outcome);

@@ -23,7 +23,8 @@ Pictures are resized to the grid of the model, and all boxes are told in its coo
   };
   static override flags = {
     queries: Flags.string({
-      summary: 'JSONL file of expressions with ground truth in `bbox`; - reads standard input',
+      summary:
+        'JSONL file of expressions with one box of ground truth each; - reads standard input',
       env: 'VGR_QUERIES',
       required: true,
       helpGroup: 'INPUT',

@@ -1,14 +1,22 @@
 import type { EvalResult } from '../formats/eval-results.js';
 import { quoted, VgrError } from '../formats/fault.js';
+import { iouXyxy, isCorrect } from '../geometry/overlap.js';
+import { objectSizeOf } from './object-size.js';
 import type { QueryTruths } from './query-truths.js';
 import type { RefinementScores } from './refinement-scores.js';
-import { type AnswerScore, answerScore } from './scored-answer.js';
+import { type AnswerParts, type AnswerScore, answerScore } from './scored-answer.js';
 
 /** Ids that are named in a message. */
 const NAMED_IDS = 5;
 
-/** IoU of a missing box in the columns. */
+/** A missing number in the columns. */
 const MISSING = Number.NaN;
+
+/** Bits of the column of flags. */
+const NONE = 1;
+const EXACT = 2;
+
+const NO_ANSWER: AnswerParts = { tool: null, answer: null };
 
 /** Brings the lines of a results file, in any order, to the queries that they answer. */
 export class AnswerJoin {
@@ -16,12 +24,15 @@ export class AnswerJoin {
   readonly #source: string;
   readonly #toolIou: Float64Array;
   readonly #finalIou: Float64Array;
+  readonly #confidence: Float64Array;
+  readonly #flags: Uint8Array;
   /** Line of the answer to each query; 0 for none yet. */
   readonly #line: Uint32Array;
   readonly #unknownIds: string[] = [];
   #unknownCount = 0;
   #answered = 0;
   #several = 0;
+  #laterRight = 0;
 
   /** @param source name of the results file, for messages */
   constructor(truths: QueryTruths, source: string) {
@@ -29,6 +40,8 @@ export class AnswerJoin {
     this.#source = source;
     this.#toolIou = new Float64Array(truths.length).fill(MISSING);
     this.#finalIou = new Float64Array(truths.length).fill(MISSING);
+    this.#confidence = new Float64Array(truths.length).fill(MISSING);
+    this.#flags = new Uint8Array(truths.length);
     this.#line = new Uint32Array(truths.length);
   }
 
@@ -50,10 +63,18 @@ export class AnswerJoin {
     }
     this.#line[row] = result.line;
     this.#answered++;
-    if ((result.answer?.boxes?.length ?? 0) > 1) this.#several++;
-    const score = answerScore(row, this.#truths.truthXyxy(row), result);
+    const truths = this.#truths.truthsXyxy(row);
+    const score = answerScore(row, truths, result);
     this.#toolIou[row] = score.toolIou ?? MISSING;
     this.#finalIou[row] = score.finalIou ?? MISSING;
+    this.#confidence[row] = score.confidence ?? MISSING;
+    this.#flags[row] = (score.isNone ? NONE : 0) | (score.isExact ? EXACT : 0);
+    const first = result.answer?.boxXyxy;
+    if (first && truths.length === 1 && (result.answer?.boxes?.length ?? 0) > 1) {
+      this.#several++;
+      const isLater = isCorrect(score.finalIou ?? 0) && !isCorrect(iouXyxy(first, truths[0]!));
+      if (isLater) this.#laterRight++;
+    }
     return score;
   }
 
@@ -73,29 +94,38 @@ export class AnswerJoin {
     return this.#truths.length - this.#answered;
   }
 
-  /** How many answers list several boxes. */
+  /** How many answers list several boxes where one object is meant. */
   get several(): number {
     return this.#several;
   }
 
-  /** The queries without a line, as answers without boxes. */
-  *unansweredQueries(): Generator<AnswerScore> {
+  /** How many of those are right by another box than the first. */
+  get laterRight(): number {
+    return this.#laterRight;
+  }
+
+  /** The queries without a line. */
+  *unansweredQueries(): Generator<readonly [AnswerScore, AnswerParts]> {
     for (let row = 0; row < this.#truths.length; row++) {
-      if (this.#line[row] === 0) {
-        yield { row, toolIou: null, finalIou: null, confidence: null };
-      }
+      if (this.#line[row] !== 0) continue;
+      yield [answerScore(row, this.#truths.truthsXyxy(row), NO_ANSWER), NO_ANSWER];
     }
   }
 
   /** Adds every query to the scores, in the order of the queries. */
   addTo(scores: RefinementScores): void {
+    const known = (value: number) => (Number.isNaN(value) ? null : value);
     for (let row = 0; row < this.#truths.length; row++) {
-      const toolIou = this.#toolIou[row]!;
-      const finalIou = this.#finalIou[row]!;
+      const truths = this.#truths.truthsXyxy(row);
       const group = this.#truths.group(row);
       scores.add({
-        toolIou: Number.isNaN(toolIou) ? null : toolIou,
-        finalIou: Number.isNaN(finalIou) ? null : finalIou,
+        toolIou: known(this.#toolIou[row]!),
+        finalIou: known(this.#finalIou[row]!),
+        confidence: known(this.#confidence[row]!),
+        truths: truths.length,
+        objectSize: objectSizeOf(truths),
+        isNone: (this.#flags[row]! & NONE) !== 0,
+        isExact: (this.#flags[row]! & EXACT) !== 0,
         ...(group !== undefined && { group }),
       });
     }

@@ -50,10 +50,7 @@ export function bootstrapDifferences(
 }
 
 /** `second - first`, metric by metric; null where one of them is null. */
-export function metricDifferences(
-  first: RefinementMetrics,
-  second: RefinementMetrics,
-): RefinementMetrics {
+function metricDifferences(first: RefinementMetrics, second: RefinementMetrics): RefinementMetrics {
   const entries = (Object.keys(first) as MetricKey[]).map((key) => {
     const before = first[key] ?? null;
     const after = second[key] ?? null;

@@ -13,7 +13,7 @@ export interface ReliabilityBin {
 /** How well the score of an answer tells whether it is right. */
 export interface Calibration {
   readonly bins: readonly ReliabilityBin[];
-  /** Answers with a box and a score. */
+  /** Answers with a score. */
   readonly count: number;
   /**
    * Expected calibration error, 0..1: the distance of mean score and accuracy, averaged over the bins by their counts.

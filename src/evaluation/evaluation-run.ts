@@ -1,14 +1,16 @@
 import type { DumpRow } from '../formats/eval-dump.js';
-import type { EvalQuery } from '../formats/eval-queries.js';
-import type { EvalResult } from '../formats/eval-results.js';
+import type { EvalBox, EvalQuery } from '../formats/eval-queries.js';
+import type { EvalResult, EvalStage } from '../formats/eval-results.js';
 import { quoted, VgrError } from '../formats/fault.js';
-import { isCorrect } from '../geometry/overlap.js';
 import { AnswerJoin } from './answer-join.js';
-import { type Calibration, CalibrationTally } from './calibration.js';
 import { type GalleryEntry, GallerySelection } from './gallery-selection.js';
-import { type ObjectSize, objectSize } from './object-size.js';
+import { objectSizeOf } from './object-size.js';
 import { QueryTruths } from './query-truths.js';
-import { createRefinementMetrics, type RefinementScores } from './refinement-scores.js';
+import {
+  createRefinementMetrics,
+  type RefinementScores,
+  type ScoredQuery,
+} from './refinement-scores.js';
 import { type AnswerParts, type AnswerScore, answerScore, scoredAnswer } from './scored-answer.js';
 
 export interface EvaluationOptions {
@@ -23,9 +25,8 @@ export interface Evaluation {
   /** Of the queries, in their order; the rows of `scores`. */
   readonly ids: readonly string[];
   readonly scores: RefinementScores;
-  /** The same queries with the size of the object as the group; none where no boxes are known. */
+  /** The queries that mean one object, with its size as the group; none where no boxes are known. */
   readonly sizeScores: RefinementScores;
-  readonly calibration: Calibration;
   readonly gallery: readonly GalleryEntry[];
   /** What a reader of the numbers should know, a sentence each. */
   readonly notices: readonly string[];
@@ -33,7 +34,7 @@ export interface Evaluation {
 
 /**
  * Scores a results file against queries with ground truth. A query without a line in the results counts with IoU 0, and is
- * told of in the notices; of an answer that lists several boxes the best one counts.
+ * told of in the notices. Of several boxes where one object is meant the best one counts.
  * @param source name of the results file, for messages
  * @throws VgrError INPUT_INVALID for ids that come twice or that no query has
  */
@@ -52,24 +53,31 @@ export async function evaluateResults(
     if (score) details.add(score, truths, result);
   }
   join.finish();
-  for (const score of join.unansweredQueries()) details.add(score, truths, NO_ANSWER);
+  for (const [score, parts] of join.unansweredQueries()) details.add(score, truths, parts);
   const scores = createRefinementMetrics(options.iouThresholds);
   join.addTo(scores);
   return { ids: truths.ids, scores, ...details.collected(), notices: noticesOf(join, truths) };
 }
 
-function noticesOf({ unanswered, several }: AnswerJoin, { length }: QueryTruths): string[] {
+function noticesOf(
+  { unanswered, several, laterRight }: AnswerJoin,
+  { length }: QueryTruths,
+): string[] {
   return [
     ...(unanswered > 0
       ? [`${unanswered} of ${length} queries have no line in the results; they count with IoU 0`]
       : []),
-    ...(several > 0 ? [`${several} answers list several boxes; of each the best one counts`] : []),
+    ...(several > 0
+      ? [
+          `${several} answers list several boxes where one object is meant; of each the best one counts, ${laterRight} are right by another than the first`,
+        ]
+      : []),
   ];
 }
 
 /**
- * Scores two tools of the query lines against each other: the first box of `names[0]` as the tool's, that of `names[1]` as
- * the answer. The queries must have been read with these two `tools`.
+ * Scores two tools of the query lines against each other: the first box of `names[0]` as the tool's, the boxes of `names[1]`
+ * as the answer; an entry without boxes says that nothing fits. The queries must have been read with these two `tools`.
  * @throws VgrError INPUT_INVALID where no line has boxes of one of them
  */
 export async function evaluateTools(
@@ -87,11 +95,17 @@ export async function evaluateTools(
     const row = truths.length;
     truths.add(query);
     for (const name of query.toolNames) seenTools.add(name);
-    if (query.reversed > 0 && reversed === 0) firstReversed = query.line;
-    reversed += query.reversed;
-    const [tool = null, answer = null] = query.boxes;
-    const parts = { toolName: names[0], tool, answer };
-    const score = answerScore(row, query.truthXyxy, parts);
+    const turned = query.entries.flatMap((boxes) => boxes ?? []).filter(isReversed).length;
+    if (turned > 0 && reversed === 0) firstReversed = query.line;
+    reversed += turned;
+    const [tool = null, answer = null] = query.entries;
+    const parts: AnswerParts = {
+      toolName: names[0],
+      tool: entryStage(tool),
+      answer: entryStage(answer),
+      ...(answer && { listedXyxy: answer.map(({ boxXyxy }) => boxXyxy) }),
+    };
+    const score = answerScore(row, query.truthsXyxy, parts);
     scores.add({ ...score, ...(query.group !== undefined && { group: query.group }) });
     details.add(score, truths, parts);
   }
@@ -103,6 +117,18 @@ export async function evaluateTools(
           `${reversed} boxes have their corners in the wrong order, the first in line ${firstReversed}; they count with IoU 0`,
         ];
   return { ids: truths.ids, scores, ...details.collected(), notices };
+}
+
+/** A first box with its corners in the wrong order is no answer that could be read. */
+function entryStage(boxes: readonly EvalBox[] | null): EvalStage | null {
+  if (boxes === null) return null;
+  const [first] = boxes;
+  if (!first) return { boxXyxy: null };
+  return isReversed(first) ? null : first;
+}
+
+function isReversed({ boxXyxy: { x1, y1, x2, y2 } }: EvalBox): boolean {
+  return x2 < x1 || y2 < y1;
 }
 
 function refuseUnknownTool(name: string, seen: ReadonlySet<string>): void {
@@ -125,8 +151,9 @@ export async function evaluateDump(
   let disagreeing = 0;
   for await (const row of rows) {
     ids.push(row.id);
-    scores.add(row);
-    if (row.truthXyxy) details.addSize(row.toolIou, row.finalIou, objectSize(row.truthXyxy));
+    const objectSize = row.truthXyxy && objectSizeOf([row.truthXyxy]);
+    scores.add({ ...row, objectSize });
+    details.addSize(row, objectSize);
     if (row.disagrees) disagreeing++;
   }
   const notices =
@@ -154,12 +181,9 @@ export function refuseOtherQueries(first: Evaluation, second: Evaluation): void 
   }
 }
 
-const NO_ANSWER: AnswerParts = { tool: null, answer: null };
-
 /** What a report shows beside the metrics. */
 class AnswerDetails {
   readonly #sizes = createRefinementMetrics();
-  readonly #calibration = new CalibrationTally();
   readonly #gallery: GallerySelection;
 
   constructor(galleryLimit: number) {
@@ -167,23 +191,15 @@ class AnswerDetails {
   }
 
   add(score: AnswerScore, truths: QueryTruths, parts: AnswerParts): void {
-    const { row, toolIou, finalIou, confidence } = score;
-    this.addSize(toolIou, finalIou, objectSize(truths.truthXyxy(row)));
-    this.#gallery.add(score, () => scoredAnswer(truths.at(row), parts, score));
-    if (confidence !== null && finalIou !== null) {
-      this.#calibration.add(confidence, isCorrect(finalIou));
-    }
+    this.addSize(score, score.objectSize);
+    this.#gallery.add(score, () => scoredAnswer(truths.at(score.row), parts, score));
   }
 
-  addSize(toolIou: number | null, finalIou: number | null, group: ObjectSize): void {
-    this.#sizes.add({ toolIou, finalIou, group });
+  addSize({ toolIou, finalIou }: ScoredQuery, group: string | undefined): void {
+    if (group !== undefined) this.#sizes.add({ toolIou, finalIou, group });
   }
 
-  collected(): Pick<Evaluation, 'sizeScores' | 'calibration' | 'gallery'> {
-    return {
-      sizeScores: this.#sizes,
-      calibration: this.#calibration.calibration(),
-      gallery: this.#gallery.entries(),
-    };
+  collected(): Pick<Evaluation, 'sizeScores' | 'gallery'> {
+    return { sizeScores: this.#sizes, gallery: this.#gallery.entries() };
   }
 }

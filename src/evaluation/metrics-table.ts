@@ -1,7 +1,8 @@
+import { flatMetrics } from './answer-metrics.js';
 import type { Interval, MetricIntervals } from './bootstrap.js';
 import type { CocoEvaluation } from './coco-evaluation.js';
 import { COCO_METRIC_KEYS, type CocoMetrics } from './coco-parameters.js';
-import type { MetricKey, RefinementMetrics } from './refinement-metrics.js';
+import type { MetricKey } from './refinement-metrics.js';
 import type { ComparisonReport, RefinementReport, RunComparison } from './refinement-report.js';
 import type { Cell, Table } from './table.js';
 
@@ -13,26 +14,45 @@ export function metricsTable(report: RefinementReport): Table {
   return {
     columns: ['group', 'metric', 'value', 'low', 'high'],
     rows: groupsOf(report).flatMap(({ group, metrics, intervals }) =>
-      keysOf(metrics).map((key): Cell[] => {
-        const interval = intervals?.[key] ?? null;
-        return [group, key, metrics[key] ?? null, interval?.[0] ?? null, interval?.[1] ?? null];
+      Object.entries(metrics).map(([key, value]): Cell[] => {
+        const interval = intervals?.[key as MetricKey] ?? null;
+        return [group, key, value, interval?.[0] ?? null, interval?.[1] ?? null];
       }),
     ),
   };
 }
 
-/** One row a metric and one column a group, with intervals where there are any, to be read. */
+/**
+ * One row a metric and one column a group, with intervals where there are any, to be read. Metrics of the answers alone are
+ * left out where the queries do not ask for them.
+ */
 export function metricsOverview(report: RefinementReport): Table {
   const groups = groupsOf(report);
+  const hidden = hiddenKeys(report);
+  const keys = Object.keys(groups[0]!.metrics).filter((key) => !hidden.has(key));
   return {
     columns: ['metric', ...groups.map(({ group }) => group)],
-    rows: keysOf(report.metrics).map((key): Cell[] => [
+    rows: keys.map((key): Cell[] => [
       key,
       ...groups.map(({ metrics, intervals }) =>
-        withInterval(metrics[key] ?? null, intervals?.[key] ?? null),
+        withInterval(metrics[key] ?? null, intervals?.[key as MetricKey] ?? null),
       ),
     ]),
   };
+}
+
+function hiddenKeys(report: RefinementReport): ReadonlySet<string> {
+  // The same number as `accuracy`.
+  const hidden = ['accuracy_50'];
+  if (report.absent_queries === 0) hidden.push('n_acc', 't_acc');
+  if (report.absent_queries + report.set_queries === 0) hidden.push('set_precision');
+  for (const key of ['score_auc', 'score_ece'] as const) {
+    if (report.metrics[key] === null) hidden.push(key);
+  }
+  for (const [size, accuracy] of Object.entries(report.metrics.by_size)) {
+    if (accuracy === null) hidden.push(`by_size.${size}`);
+  }
+  return new Set(hidden);
 }
 
 /** One row a group and metric: both runs, their difference and its interval. */
@@ -72,23 +92,19 @@ export function cocoTable({ coco, categories }: CocoEvaluation, perCategory: boo
 
 interface NamedMetrics {
   readonly group: string;
-  readonly metrics: RefinementMetrics;
+  readonly metrics: Readonly<Record<string, number | null>>;
   readonly intervals: MetricIntervals | undefined;
 }
 
 function groupsOf(report: RefinementReport): NamedMetrics[] {
   return [
-    { group: WHOLE, metrics: report.metrics, intervals: report.intervals },
+    { group: WHOLE, metrics: flatMetrics(report.metrics), intervals: report.intervals },
     ...Object.entries(report.groups ?? {}).map(([group, metrics]) => ({
       group,
-      metrics,
+      metrics: flatMetrics(metrics),
       intervals: report.group_intervals?.[group],
     })),
   ];
-}
-
-function keysOf(metrics: RefinementMetrics): MetricKey[] {
-  return Object.keys(metrics) as MetricKey[];
 }
 
 function withInterval(value: number | null, interval: Interval | null): Cell {

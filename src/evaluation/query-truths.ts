@@ -13,6 +13,8 @@ export class QueryTruths {
   readonly #sizes: (ImageSize | undefined)[] = [];
   readonly #groups: (string | undefined)[] = [];
   readonly #corners = new DoubleColumn();
+  /** Of each query the place of its first box; its last one stands before the next query's. */
+  readonly #starts = new DoubleColumn();
 
   get length(): number {
     return this.#ids.length;
@@ -23,7 +25,7 @@ export class QueryTruths {
   }
 
   /** @throws VgrError INPUT_INVALID for an id that comes twice */
-  add({ id, line, query, image, size, group, truthXyxy }: EvalQuery): void {
+  add({ id, line, query, image, size, group, truthsXyxy }: EvalQuery): void {
     const earlier = this.#rows.get(id);
     if (earlier !== undefined) {
       throw new VgrError(
@@ -38,8 +40,9 @@ export class QueryTruths {
     this.#images.push(image);
     this.#sizes.push(size);
     this.#groups.push(group);
-    for (const corner of [truthXyxy.x1, truthXyxy.y1, truthXyxy.x2, truthXyxy.y2]) {
-      this.#corners.push(corner);
+    this.#starts.push(this.#corners.length);
+    for (const { x1, y1, x2, y2 } of truthsXyxy) {
+      for (const corner of [x1, y1, x2, y2]) this.#corners.push(corner);
     }
   }
 
@@ -51,15 +54,20 @@ export class QueryTruths {
     return this.#groups[row];
   }
 
-  truthXyxy(row: number): BoxXyxy {
+  /** Every box that is meant. */
+  truthsXyxy(row: number): BoxXyxy[] {
     const corners = this.#corners.view();
-    const at = row * 4;
-    return {
-      x1: corners[at]!,
-      y1: corners[at + 1]!,
-      x2: corners[at + 2]!,
-      y2: corners[at + 3]!,
-    };
+    const starts = this.#starts.view();
+    const truths: BoxXyxy[] = [];
+    for (let at = starts[row]!; at < (starts[row + 1] ?? corners.length); at += 4) {
+      truths.push({
+        x1: corners[at]!,
+        y1: corners[at + 1]!,
+        x2: corners[at + 2]!,
+        y2: corners[at + 3]!,
+      });
+    }
+    return truths;
   }
 
   at(row: number): QueryTruth {
@@ -69,7 +77,7 @@ export class QueryTruths {
     return {
       id: this.#ids[row]!,
       query: this.#queries[row]!,
-      truthXyxy: this.truthXyxy(row),
+      truthsXyxy: this.truthsXyxy(row),
       ...(image !== undefined && { image }),
       ...(size && { size }),
       ...(group !== undefined && { group }),

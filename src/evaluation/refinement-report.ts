@@ -1,23 +1,27 @@
 import { VgrError } from '../formats/fault.js';
+import { flatMetrics, type RunMetrics } from './answer-metrics.js';
 import {
   type BootstrapOptions,
   bootstrapDifferences,
   bootstrapIntervals,
   type Interval,
   type MetricIntervals,
-  metricDifferences,
 } from './bootstrap.js';
-import type { MetricKey, RefinementMetrics } from './refinement-metrics.js';
+import type { MetricKey } from './refinement-metrics.js';
 import type { RefinementScores } from './refinement-scores.js';
 
 /** Metrics of one run, with the keys of `vgr eval --json`. */
 export interface RefinementReport {
-  readonly metrics: RefinementMetrics;
+  readonly metrics: RunMetrics;
   /** Present where some query has a group. */
-  readonly groups?: Readonly<Record<string, RefinementMetrics>>;
+  readonly groups?: Readonly<Record<string, RunMetrics>>;
   readonly intervals?: MetricIntervals;
   /** Present where there are groups, and no more than 200. */
   readonly group_intervals?: Readonly<Record<string, MetricIntervals>>;
+  /** Queries that nothing in the photo fits. */
+  readonly absent_queries: number;
+  /** Queries that mean several objects. */
+  readonly set_queries: number;
   /** Queries without an answer; each counts with IoU 0. */
   readonly missing_answers: number;
   /** Queries without a box of the tool; each counts with IoU 0. */
@@ -29,16 +33,28 @@ export function refinementReport(
   scores: RefinementScores,
   bootstrap?: BootstrapOptions,
 ): RefinementReport {
-  const groups = scores.groupMetrics();
+  const groups = groupMetrics(scores);
   const intervals = bootstrap && bootstrapIntervals(scores.columns(), bootstrap);
   return {
-    metrics: scores.metrics(),
+    metrics: runMetrics(scores),
     ...(groups.size > 0 && { groups: Object.fromEntries(groups) }),
     ...(intervals && { intervals: intervals.overall }),
     ...(intervals?.groups.size && { group_intervals: Object.fromEntries(intervals.groups) }),
+    absent_queries: scores.answers.absent,
+    set_queries: scores.answers.sets,
     missing_answers: scores.missingAnswers,
     missing_tools: scores.missingTools,
   };
+}
+
+function runMetrics(scores: RefinementScores): RunMetrics {
+  return { ...scores.metrics(), ...scores.answers.metrics() };
+}
+
+function groupMetrics(scores: RefinementScores): ReadonlyMap<string, RunMetrics> {
+  const answers = scores.answers.groupMetrics();
+  const groups = [...scores.groupMetrics()];
+  return new Map(groups.map(([group, metrics]) => [group, { ...metrics, ...answers.get(group)! }]));
 }
 
 /** One metric of two runs. */
@@ -47,7 +63,7 @@ export interface MetricComparison {
   readonly second: number | null;
   /** `second - first` */
   readonly difference: number | null;
-  /** Of the difference, from the paired bootstrap. */
+  /** Of the difference, from the paired bootstrap; null for metrics that have none. */
   readonly interval: Interval | null;
 }
 
@@ -76,8 +92,8 @@ export function comparisonReport(
     );
   }
   const differences = bootstrapDifferences(first.columns(), second.columns(), bootstrap);
-  const before = first.groupMetrics();
-  const after = second.groupMetrics();
+  const before = groupMetrics(first);
+  const after = groupMetrics(second);
   const groups = [...differences.groups]
     .filter(([group]) => after.has(group))
     .map(([group, intervals]) => [
@@ -85,25 +101,21 @@ export function comparisonReport(
       compared(before.get(group)!, after.get(group)!, intervals),
     ]);
   return {
-    metrics: compared(first.metrics(), second.metrics(), differences.overall),
+    metrics: compared(runMetrics(first), runMetrics(second), differences.overall),
     ...(groups.length > 0 && { groups: Object.fromEntries(groups) }),
   };
 }
 
 function compared(
-  first: RefinementMetrics,
-  second: RefinementMetrics,
+  before: RunMetrics,
+  after: RunMetrics,
   intervals: MetricIntervals,
 ): RunComparison {
-  const differences = metricDifferences(first, second);
-  const entries = (Object.keys(first) as MetricKey[]).map((key) => [
-    key,
-    {
-      first: first[key] ?? null,
-      second: second[key] ?? null,
-      difference: differences[key] ?? null,
-      interval: intervals[key] ?? null,
-    },
-  ]);
+  const seconds = flatMetrics(after);
+  const entries = Object.entries(flatMetrics(before)).map(([key, first]) => {
+    const second = seconds[key] ?? null;
+    const difference = first === null || second === null ? null : second - first;
+    return [key, { first, second, difference, interval: intervals[key as MetricKey] ?? null }];
+  });
   return Object.fromEntries(entries);
 }

@@ -1,10 +1,11 @@
 import { quoted, VgrError } from '../formats/fault.js';
+import { AnswerScores, type JudgedAnswer } from './answer-metrics.js';
 import { DoubleColumn } from './column.js';
 import { CellPlan, SUMS_PER_CELL, signedRelativeIou } from './refinement-cells.js';
 import type { RefinementMetrics } from './refinement-metrics.js';
 
 /** How well one query was answered. */
-export interface ScoredQuery {
+export interface ScoredQuery extends JudgedAnswer {
   /** IoU of the tool's box with the ground truth, 0..1; null where the tool gave none. */
   readonly toolIou: number | null;
   /** IoU of the final box, 0..1; null where there is no answer. */
@@ -26,6 +27,8 @@ export interface ScoreColumns {
 /** Takes scored queries one by one and holds their metrics, overall and by group. */
 export class RefinementScores {
   readonly plan: CellPlan;
+  /** What the answers tell beside their IoU. */
+  readonly answers = new AnswerScores();
   #missingAnswers = 0;
   #missingTools = 0;
   readonly #toolIou = new DoubleColumn();
@@ -41,11 +44,13 @@ export class RefinementScores {
   }
 
   /** @throws VgrError INPUT_INVALID for an IoU outside [0, 1] */
-  add({ toolIou, finalIou, group }: ScoredQuery): void {
+  add(query: ScoredQuery): void {
+    const { toolIou, finalIou, group } = query;
     if (toolIou === null) this.#missingTools++;
     if (finalIou === null) this.#missingAnswers++;
     const tool = checkedIou(toolIou ?? 0, 'tool');
     const final = checkedIou(finalIou ?? 0, 'answer');
+    this.answers.add(final, query, group);
     const groupIndex = group === undefined ? -1 : this.#indexOf(group);
     this.#toolIou.push(tool);
     this.#finalIou.push(final);

@@ -49,7 +49,7 @@ export function reportData(
   report: RefinementReport,
   { title, subject }: Pick<ReportData, 'title' | 'subject'>,
 ): ReportData {
-  const { scores, sizeScores, calibration, gallery, notices } = evaluation;
+  const { scores, sizeScores, gallery, notices } = evaluation;
   const columns = scores.columns();
   return {
     title,
@@ -58,7 +58,7 @@ export function reportData(
     outcomes: countOutcomes(columns),
     scatter: scatterOf(columns),
     sizes: refinementReport(sizeScores, report.intervals && {}),
-    calibration,
+    calibration: scores.answers.calibration(),
     gallery,
     notices,
   };

@@ -1,8 +1,7 @@
 import type { BoxXyxy, ImageSize } from '../geometry/box.js';
 import type { GalleryEntry } from './gallery-selection.js';
 import { type Html, html } from './html.js';
-import { objectSize } from './object-size.js';
-import { OUTCOMES, type Outcome } from './scored-answer.js';
+import { boxesOf, OUTCOMES, type Outcome } from './scored-answer.js';
 
 /** A small copy of a photo. */
 export interface ReportPhoto {
@@ -72,14 +71,14 @@ function choice(
 function card(entry: GalleryEntry, place: number, photo: ReportPhoto | undefined): Html {
   const { outcome, group, confidence, think, answer, decision } = entry;
   const [toolIou, finalIou] = [entry.toolIou ?? 0, entry.finalIou ?? 0];
-  return html`<li class="card" data-place="${place}" data-row="${entry.row}" data-outcome="${outcome}" data-group="${group ?? ''}" data-size="${objectSize(entry.truthXyxy)}" data-gain="${(finalIou - toolIou).toFixed(4)}" data-score="${(confidence ?? 0).toFixed(4)}">
+  return html`<li class="card" data-place="${place}" data-row="${entry.row}" data-outcome="${outcome}" data-group="${group ?? ''}" data-size="${entry.objectSize ?? ''}" data-gain="${(finalIou - toolIou).toFixed(4)}" data-score="${(confidence ?? 0).toFixed(4)}">
 ${picture(entry, photo)}
 <div class="body"><h3>${entry.query}</h3>
 <p><span class="outcome ${outcome}">${outcome}</span> <span class="soft">${OUTCOME_WORDS[outcome]}${decision !== undefined && `; decision: ${decision}`}</span></p>
 <p>IoU: ${entry.toolName ?? 'tool'} <b>${iouWords(entry.toolIou)}</b>, answer <b>${iouWords(entry.finalIou)}</b>${confidence !== null && html`, score ${confidence.toFixed(2)}`}</p>
 ${think?.text && html`<p><b>Think:</b> ${think.text}</p>`}
 ${answer?.text && html`<p><b>Rethink:</b> ${answer.text}</p>`}
-<p class="soft">${[entry.id, entry.image, group].filter((word) => word !== undefined).join(', ')}</p>
+<p class="soft">${[entry.id, entry.image, group, truthWords(entry)].filter((word) => word !== undefined).join(', ')}</p>
 </div></li>`;
 }
 
@@ -92,27 +91,35 @@ function picture(entry: GalleryEntry, photo: ReportPhoto | undefined): Html {
     : html`role="img" aria-label="${words}, boxes alone"`;
   return html`<div class="photo">${isShown && html`<img src="${photo.dataUrl}" width="${Math.round(width)}" height="${Math.round(height)}" alt="${words}" loading="lazy" decoding="async">`}<svg viewBox="0 0 ${width} ${height}" ${label}>
 ${[
-  box(entry.truthXyxy, 'truth'),
-  box(entry.tool?.boxXyxy, 'tool'),
-  box(entry.answer?.boxXyxy, 'answer'),
+  ...entry.truthsXyxy.map((truth) => box(truth, 'truth')),
+  entry.tool?.boxXyxy && box(entry.tool.boxXyxy, 'tool'),
+  ...answerBoxes(entry).map((answer) => box(answer, 'answer')),
 ]}</svg></div>`;
 }
 
 /** A dark line under the coloured one keeps it visible on any photo. */
-function box(boxXyxy: BoxXyxy | null | undefined, kind: string): Html | null {
-  if (!boxXyxy) return null;
-  const { x1, y1, x2, y2 } = boxXyxy;
+function box({ x1, y1, x2, y2 }: BoxXyxy, kind: string): Html {
   const place = html`x="${x1.toFixed(1)}" y="${y1.toFixed(1)}" width="${(x2 - x1).toFixed(1)}" height="${(y2 - y1).toFixed(1)}"`;
   return html`<rect class="halo" ${place}/><rect class="${kind}" ${place}/>`;
 }
 
 /** The frame for an answer whose photo nobody gave. */
-function extent({ truthXyxy, tool, answer }: GalleryEntry): ImageSize {
-  const boxes = [truthXyxy, tool?.boxXyxy, answer?.boxXyxy].filter((found) => found != null);
+function extent(entry: GalleryEntry): ImageSize {
+  const boxes = [...entry.truthsXyxy, ...answerBoxes(entry), entry.tool?.boxXyxy ?? []].flat();
   return {
     width: Math.max(1, ...boxes.map(({ x2 }) => x2 * 1.05)),
     height: Math.max(1, ...boxes.map(({ y2 }) => y2 * 1.05)),
   };
+}
+
+function answerBoxes({ answer }: GalleryEntry): readonly BoxXyxy[] {
+  return answer ? boxesOf(answer) : [];
+}
+
+/** What is meant, where it is not one object. */
+function truthWords({ truths }: GalleryEntry): string | undefined {
+  if (truths === 1) return undefined;
+  return truths === 0 ? 'nothing in the photo fits' : `${truths} objects are meant`;
 }
 
 function iouWords(iou: number | null): string {

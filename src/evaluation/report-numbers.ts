@@ -2,6 +2,7 @@ import type { Interval } from './bootstrap.js';
 import type { AccuracyRow, ChartRenderer } from './chart-renderer.js';
 import { type Html, html, trusted } from './html.js';
 import { metricsOverview } from './metrics-table.js';
+import type { MetricKey } from './refinement-metrics.js';
 import type { RefinementReport } from './refinement-report.js';
 import { IOU_CELLS, type ReportData } from './report-data.js';
 import { OUTCOME_WORDS } from './report-gallery.js';
@@ -19,13 +20,24 @@ const HEADLINES = [
   ['tool_mean_iou', 'Tool mean IoU', 'of the boxes of the tool'],
 ] as const;
 
+/** Shown where some query means several objects, or none. */
+const SET_HEADLINES = [
+  ['set_precision', 'Exact', 'all boxes that are meant, and no others'],
+  ['n_acc', 'None found', 'of those that nothing fits, answered none (N-acc)'],
+  ['t_acc', 'Kept', 'of the others, not answered none (T-acc)'],
+] as const;
+
 /** The numbers that matter most, with their intervals. */
-export function headlines({ report: { metrics, intervals } }: ReportData): Html {
+export function headlines({ report }: ReportData): Html {
+  const { metrics, intervals } = report;
+  const hasSets = report.absent_queries + report.set_queries > 0;
   return html`<section aria-labelledby="numbers"><h2 id="numbers">Numbers</h2>
-<ul class="numbers">${HEADLINES.map(([metric, name, words]) => {
-    const interval = intervals?.[metric];
-    return html`<li>${name}<strong>${shown(metric, metrics[metric])}</strong>${interval && html`<small>95\u00a0%: ${shown(metric, interval[0]).replace('\u00a0%', '')} to ${shown(metric, interval[1])}</small>`}<small>${words}</small></li>`;
-  })}</ul></section>`;
+<ul class="numbers">${[...HEADLINES, ...(hasSets ? SET_HEADLINES : [])].map(
+    ([metric, name, words]) => {
+      const interval = intervals?.[metric as MetricKey];
+      return html`<li>${name}<strong>${shown(metric, metrics[metric])}</strong>${interval && html`<small>95\u00a0%: ${shown(metric, interval[0]).replace('\u00a0%', '')} to ${shown(metric, interval[1])}</small>`}<small>${words}</small></li>`;
+    },
+  )}</ul></section>`;
 }
 
 /** Shares in percent, IoUs and NSRI as they are. */
@@ -115,7 +127,7 @@ function accuracyTable(rows: readonly AccuracyRow[]): Table {
 }
 
 function calibrationWords({ calibration: { count, ece, brier } }: ReportData): string {
-  return `Share of right answers by their score, over ${count} answers with a box and a score; on the diagonal the score is the probability. Expected calibration error ${ece?.toFixed(3)}, Brier score ${brier?.toFixed(3)}.`;
+  return `Share of right answers by their score, over ${count} answers with a score; on the diagonal the score is the probability. Expected calibration error ${ece?.toFixed(3)}, Brier score ${brier?.toFixed(3)}.`;
 }
 
 function calibrationTable({ calibration: { bins } }: ReportData): Table {

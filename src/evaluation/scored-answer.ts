@@ -1,36 +1,40 @@
-import type { EvalBox } from '../formats/eval-queries.js';
 import type { EvalStage } from '../formats/eval-results.js';
 import type { BoxXyxy, ImageSize } from '../geometry/box.js';
 import { iouXyxy, isCorrect } from '../geometry/overlap.js';
+import type { JudgedAnswer } from './answer-metrics.js';
+import { objectSizeOf } from './object-size.js';
 
-/** What a query asks for, with the box that is meant. */
+/** What a query asks for, with the boxes that are meant. */
 export interface QueryTruth {
   readonly id: string;
   readonly query: string;
   readonly image?: string;
   readonly size?: ImageSize;
   readonly group?: string;
-  readonly truthXyxy: BoxXyxy;
+  /** None where nothing in the photo fits. */
+  readonly truthsXyxy: readonly BoxXyxy[];
 }
 
 /** How good the answer to one query is. */
-export interface AnswerScore {
+export interface AnswerScore extends Required<JudgedAnswer> {
   /** Place of the query in its file, from 0. */
   readonly row: number;
-  /** 0..1; null where the tool gave no box. */
+  /** 0..1; null where the tool gave no box. Where nothing fits, 1 for no box and 0 for one. */
   readonly toolIou: number | null;
-  /** 0..1; null where there is no answer or no box in it. */
+  /** 0..1; null where there is no answer or no box in it. Where nothing fits, 1 for the answer `none` and 0 for a box. */
   readonly finalIou: number | null;
-  /** The answer's own confidence, 0..1; null where it gives none. */
-  readonly confidence: number | null;
 }
 
 /** What was answered to a query. */
 export interface AnswerParts {
   readonly toolName?: string;
-  readonly tool: EvalBox | null;
+  /** Null where nothing is known of the tool. */
+  readonly tool: EvalStage | null;
   readonly think?: EvalStage;
+  /** Null where there is no answer. */
   readonly answer: EvalStage | null;
+  /** All boxes of an entry of `tools` that counts as the answer, to be matched with a set; elsewhere its first one counts. */
+  readonly listedXyxy?: readonly BoxXyxy[];
   readonly decision?: string;
   /** Of the photo, where the answer tells it. */
   readonly size?: ImageSize;
@@ -42,14 +46,21 @@ export type ScoredAnswer = QueryTruth & AnswerScore & AnswerParts;
 /** Scores an answer. The fixed shape keeps a million of them cheap. */
 export function answerScore(
   row: number,
-  truth: BoxXyxy,
-  { tool, answer }: AnswerParts,
+  truthsXyxy: readonly BoxXyxy[],
+  { tool, answer, listedXyxy, decision }: AnswerParts,
 ): AnswerScore {
+  const isNone = answer !== null && answer.boxXyxy === null && decision !== 'fallback';
+  const isAbsent = truthsXyxy.length === 0;
+  const finalBox = answer && countedBox(answer, truthsXyxy);
   return {
     row,
-    toolIou: iouWithTruth(tool?.boxXyxy, truth),
-    finalIou: iouWithTruth(answer && countedBox(answer, truth), truth),
+    toolIou: isAbsent && tool ? (tool.boxXyxy ? 0 : 1) : bestIou(tool?.boxXyxy ?? null, truthsXyxy),
+    finalIou: isNone && isAbsent ? 1 : bestIou(finalBox, truthsXyxy),
     confidence: answer?.score ?? null,
+    truths: truthsXyxy.length,
+    objectSize: objectSizeOf(truthsXyxy),
+    isNone,
+    isExact: answer !== null && matchOneToOne(listedXyxy ?? boxesOf(answer), truthsXyxy),
   };
 }
 
@@ -63,7 +74,7 @@ export function scoredAnswer(
     ...truth,
     ...score,
     tool,
-    answer: answer && { ...answer, boxXyxy: countedBox(answer, truth.truthXyxy) },
+    answer: answer && { ...answer, boxXyxy: countedBox(answer, truth.truthsXyxy) },
     ...(toolName !== undefined && { toolName }),
     ...(think && { think }),
     ...(decision !== undefined && { decision }),
@@ -71,19 +82,55 @@ export function scoredAnswer(
   };
 }
 
+/** Every box that an answer gives. */
+export function boxesOf({ boxXyxy, boxes }: EvalStage): readonly BoxXyxy[] {
+  if (boxes) return boxes.map((each) => each.boxXyxy);
+  return boxXyxy ? [boxXyxy] : [];
+}
+
 /**
- * The box of an answer that counts: of several the one that overlaps the ground truth most, the first of equal ones.
+ * The box of an answer that counts. It is the first; but where one object is meant and several boxes are given, the one that
+ * overlaps it most, the first of equal ones.
  * @see VG-Refiner, arXiv 2512.06373, PiTER
  */
-function countedBox({ boxXyxy, boxes = [] }: EvalStage, truth: BoxXyxy): BoxXyxy | null {
-  if (boxXyxy === null) return null;
-  return [boxXyxy, ...boxes.map((each) => each.boxXyxy)].reduce((best, box) =>
+function countedBox(answer: EvalStage, truthsXyxy: readonly BoxXyxy[]): BoxXyxy | null {
+  const [truth, ...others] = truthsXyxy;
+  if (answer.boxXyxy === null || !truth || others.length > 0) return answer.boxXyxy;
+  return boxesOf(answer).reduce((best, box) =>
     iouXyxy(box, truth) > iouXyxy(best, truth) ? box : best,
   );
 }
 
-function iouWithTruth(box: BoxXyxy | null | undefined, truth: BoxXyxy): number | null {
-  return box ? iouXyxy(box, truth) : null;
+/** With the box of the ground truth that it overlaps most; null for no box. */
+function bestIou(box: BoxXyxy | null, truthsXyxy: readonly BoxXyxy[]): number | null {
+  if (box === null) return null;
+  return truthsXyxy.reduce((best, truth) => Math.max(best, iouXyxy(box, truth)), 0);
+}
+
+/** From this IoU on two boxes of sets match. @see C. Liu et al., "GRES", CVPR 2023, gRefCOCO */
+const MATCHING_IOU = 0.5;
+
+/**
+ * Whether every given box can be paired with one of the ground truth that it matches, and none is left on either side.
+ * Searches augmenting paths (Kuhn).
+ */
+export function matchOneToOne(
+  givenXyxy: readonly BoxXyxy[],
+  truthsXyxy: readonly BoxXyxy[],
+): boolean {
+  if (givenXyxy.length !== truthsXyxy.length) return false;
+  /** By box of the ground truth, the given box that it is paired with. */
+  const partner = new Map<BoxXyxy, BoxXyxy>();
+  const pair = (given: BoxXyxy, tried: Set<BoxXyxy>): boolean =>
+    truthsXyxy.some((truth) => {
+      if (tried.has(truth) || iouXyxy(given, truth) < MATCHING_IOU) return false;
+      tried.add(truth);
+      const rival = partner.get(truth);
+      if (rival && !pair(rival, tried)) return false;
+      partner.set(truth, given);
+      return true;
+    });
+  return givenXyxy.every((given) => pair(given, new Set()));
 }
 
 /**

@@ -102,13 +102,16 @@ export class ForeignRecord {
     return this.refuse(key, '[x1, y1, x2, y2] with x2 >= x1 and y2 >= y1');
   }
 
-  /** A list of objects in a field, at the same place. */
-  records(key: string): ForeignRecord[] {
+  /**
+   * A list in a field.
+   * @param read gets a record that holds one element, under the name that messages give it
+   */
+  list<T>(key: string, expected: string, read: (record: ForeignRecord, name: string) => T): T[] {
     const value = this.raw(key);
-    if (!Array.isArray(value)) return this.refuse(key, 'a list of objects');
+    if (!Array.isArray(value)) return this.refuse(key, `a list of ${expected}`);
     return value.map((each, index) => {
       const name = `${key}[${index}]`;
-      return new ForeignRecord({ [name]: each }, this.place).record(name);
+      return read(new ForeignRecord({ [name]: each }, this.place), name);
     });
   }
 

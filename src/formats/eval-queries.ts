@@ -18,15 +18,17 @@ export interface EvalQuery {
   readonly line: number;
   readonly query: string;
   readonly image?: string;
-  readonly truthXyxy: BoxXyxy;
+  /** Every box that is meant; none where nothing in the photo fits. */
+  readonly truthsXyxy: readonly BoxXyxy[];
   readonly size?: ImageSize;
   readonly group?: string;
-  /** The first box of each tool that was asked for, in that order; null where the line has none of it. */
-  readonly boxes: readonly (EvalBox | null)[];
-  /** Every tool that the line has boxes of. */
+  /**
+   * The boxes of each tool that was asked for, best first, in that order; null where the line has no entry of it. Models do
+   * answer with corners in the wrong order; such a box overlaps nothing.
+   */
+  readonly entries: readonly (readonly EvalBox[] | null)[];
+  /** Every tool that the line has an entry of. */
   readonly toolNames: readonly string[];
-  /** How many of `boxes` are null because their corners are in the wrong order. */
-  readonly reversed: number;
 }
 
 export interface EvalQueryOptions {
@@ -57,16 +59,14 @@ function queryOf(
   { groupBy = 'kind', tools = [] }: EvalQueryOptions,
 ): EvalQuery {
   const boxesByTool = record.has('tools') ? record.record('tools') : undefined;
-  const found = tools.map((name) => (boxesByTool ? firstBox(boxesByTool, name) : null));
   const group = groupOf(record, groupBy);
   return {
     id: record.has('id') ? record.string('id') : String(line),
     line,
     query: record.string('query'),
-    truthXyxy: xywhToXyxy(record.boxXywh('bbox')),
-    boxes: found.map((box) => (box === 'reversed' ? null : box)),
+    truthsXyxy: truthsOf(record),
+    entries: tools.map((name) => (boxesByTool ? entryOf(boxesByTool, name) : null)),
     toolNames: boxesByTool?.keys() ?? [],
-    reversed: found.filter((box) => box === 'reversed').length,
     ...(record.has('image') && { image: record.string('image') }),
     ...(group !== undefined && { group }),
     ...(record.has('width') &&
@@ -76,18 +76,24 @@ function queryOf(
   };
 }
 
-/** A tool's best box. Models do answer with corners in the wrong order; such a box overlaps nothing. */
-function firstBox(tools: ForeignRecord, name: string): EvalBox | 'reversed' | null {
+/** Of a line with `bbox` one box, of one with `boxes` any number. */
+function truthsOf(record: ForeignRecord): BoxXyxy[] {
+  if (!record.has('boxes')) return [xywhToXyxy(record.boxXywh('bbox'))];
+  if (record.has('bbox')) record.refuse('boxes', 'nothing beside `bbox`');
+  return record.list('boxes', '[x, y, width, height]', (box, name) =>
+    xywhToXyxy(box.boxXywh(name)),
+  );
+}
+
+function entryOf(tools: ForeignRecord, name: string): EvalBox[] | null {
   const boxes = tools.foreign(name);
   if (boxes === undefined) return null;
   if (!Array.isArray(boxes)) return tools.refuse(name, 'a list of boxes');
-  return boxes.length === 0 ? null : toolBox(new ForeignRecord(boxes[0], tools.place));
-}
-
-function toolBox(record: ForeignRecord): EvalBox | 'reversed' {
-  const [x1, y1, x2, y2] = record.fourNumbers('bbox_2d', '[x1, y1, x2, y2]');
-  if (x2 < x1 || y2 < y1) return 'reversed';
-  return { boxXyxy: { x1, y1, x2, y2 }, ...scoreAndLabel(record) };
+  return boxes.map((value) => {
+    const box = new ForeignRecord(value, tools.place);
+    const [x1, y1, x2, y2] = box.fourNumbers('bbox_2d', '[x1, y1, x2, y2]');
+    return { boxXyxy: { x1, y1, x2, y2 }, ...scoreAndLabel(box) };
+  });
 }
 
 /** The optional fields that every box may have. */

@@ -99,10 +99,9 @@ function queriesOf(
     line: ref.place.element ?? 0,
     query: text,
     image,
-    truthXyxy: xywhToXyxy(annotation.boxXywh),
+    truthsXyxy: [xywhToXyxy(annotation.boxXywh)],
     ...(ref.split !== undefined && { group: ref.split }),
-    boxes: [],
+    entries: [],
     toolNames: [],
-    reversed: 0,
   }));
 }

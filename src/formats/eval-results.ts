@@ -12,6 +12,7 @@ export interface EvalStage {
   readonly boxes?: readonly EvalBox[];
   /** 0..1 */
   readonly score?: number;
+  readonly label?: string;
   readonly text?: string;
 }
 
@@ -23,8 +24,8 @@ export interface EvalResult {
   readonly image?: string;
   readonly size?: ImageSize;
   readonly toolName?: string;
-  /** Null where the tool found nothing, and on an error record. */
-  readonly tool: EvalBox | null;
+  /** Null where the line tells of no tool, as an error record. */
+  readonly tool: EvalStage | null;
   readonly think?: EvalStage;
   /** Null on an error record. */
   readonly answer: EvalStage | null;
@@ -77,8 +78,11 @@ function resultOf(record: ForeignRecord, line: number): EvalResult {
   return {
     id: idOf(record),
     line,
-    tool: tool?.has('bbox_2d')
-      ? { boxXyxy: tool.boxXyxy('bbox_2d'), ...scoreAndLabel(tool) }
+    tool: tool
+      ? {
+          boxXyxy: tool.has('bbox_2d') ? tool.boxXyxy('bbox_2d') : null,
+          ...scoreAndLabel(tool),
+        }
       : null,
     answer: stageOf(answer),
     ...(tool?.has('name') && { toolName: tool.string('name') }),
@@ -105,9 +109,10 @@ function stageOf(record: ForeignRecord): EvalStage {
 }
 
 function boxesOf(record: ForeignRecord): EvalBox[] {
-  const boxes = record
-    .records('boxes')
-    .map((box) => ({ boxXyxy: box.boxXyxy('bbox_2d'), ...scoreAndLabel(box) }));
+  const boxes = record.list('boxes', 'objects', (holder, name) => {
+    const box = holder.record(name);
+    return { boxXyxy: box.boxXyxy('bbox_2d'), ...scoreAndLabel(box) };
+  });
   const first = record.has('bbox_2d') ? record.boxXyxy('bbox_2d') : undefined;
   if (first ? boxes[0] && isSameXyxy(first, boxes[0].boxXyxy) : boxes.length === 0) return boxes;
   return record.refuse('boxes', 'a list whose first box is `bbox_2d`');

@@ -7,6 +7,8 @@ const METRIC_KEYS = [
   ...['total', 'accuracy', 'tool_accuracy', 'mean_iou', 'tool_mean_iou', 'ccr'],
   ...['refinement_rate', 'follow_correct_rate', 'worsen_rate', 'inherited_error_rate'],
   ...['mean_iou_delta', 'nsri', 'nsri_tool_correct', 'nsri_tool_wrong', 'nsri_scaled'],
+  ...['accuracy_50', 'accuracy_75', 'accuracy_90', 'mean_accuracy', 'by_size'],
+  ...['n_acc', 't_acc', 'set_precision', 'score_auc', 'score_ece'],
 ];
 
 /** Four queries whose ground truth is [0, 0, 10, 10]: a correction, a confirmation, a loss, and one without an answer. */
@@ -61,6 +63,31 @@ describe('vgr eval', () => {
     expect(groups.good.accuracy).toBe(1);
     expect(groups.bad.accuracy).toBe(0);
     expect(missing_answers).toBe(1);
+  });
+
+  it('scores sets and absent objects, from results and from two tools', async () => {
+    const [queries, results] = ['queries', 'results'].map(
+      (name) => `test/evaluation/oracle/answers.${name}.jsonl`,
+    );
+    const expected = JSON.parse(
+      readFileSync('test/evaluation/oracle/answers.generated.json', 'utf8'),
+    );
+    const keys = ['n_acc', 't_acc', 'set_precision', 'mean_accuracy', 'score_auc', 'score_ece'];
+    for (const [kind, args] of [
+      ['results', ['--results', results!]],
+      ['tools', ['--tool', 'before', '--answer', 'after']],
+    ] as const) {
+      const of = ['eval', '--queries', queries!, ...args];
+      const { metrics } = JSON.parse((await vgr([...of, '--json'])).stdout);
+      for (const key of keys) expect(metrics[key]).toBeCloseTo(expected[kind].metrics[key], 9);
+      const table = await vgr([...of, '--fail-under', 'set_precision=0.1,by_size.small=0.9']);
+      expect(table.code).toBe(1);
+      expect(table.stderr).toContain('--fail-under: by_size.small is 0.4');
+      expect(table.stdout).toContain('| n_acc | ');
+    }
+    const plain = scoredRun();
+    const { stdout } = await vgr(['eval', '--queries', plain.queries, '--results', plain.results]);
+    expect(stdout).not.toMatch(/\| (n_acc|t_acc|set_precision) \|/);
   });
 
   it('exits with 1 for a gate that is missed, and says which', async () => {

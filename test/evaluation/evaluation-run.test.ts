@@ -82,7 +82,7 @@ describe('a results file', () => {
     expect(notices).toEqual([expect.stringMatching(/^3 of 4 queries have no line/)]);
   });
 
-  test('of several boxes the best one counts, in every metric', async () => {
+  test('of several boxes where one object is meant the best one counts, in every metric', async () => {
     const listed = (row: Row, widths: readonly number[]) => {
       const line = resultLine(row);
       return {
@@ -97,11 +97,9 @@ describe('a results file', () => {
       listed({ id: 'c', tool: 80, answer: 20, score: 0.7 }, [20, 80]),
       listed({ id: 'd', tool: null, answer: null }, []),
     ];
-    const { scores, notices, calibration, gallery } = await evaluated(
-      rows.map(queryLine),
-      several,
-      { gallery: 9 },
-    );
+    const { scores, notices, gallery } = await evaluated(rows.map(queryLine), several, {
+      gallery: 9,
+    });
     const metrics = scores.metrics();
     expect(metrics).toMatchObject({ total: 4, accuracy: 0.75, tool_accuracy: 0.5, ccr: 0.5 });
     expect(metrics).toMatchObject({ refinement_rate: 0.5, follow_correct_rate: 0.5 });
@@ -110,8 +108,11 @@ describe('a results file', () => {
     expect(metrics.mean_iou_delta).toBeCloseTo((0.6 + 0.1) / 4, 8);
     expect(metrics.nsri).toBeCloseTo((0.6 / 0.8 + 0.1 / 0.2) / 4, 8);
     expect(metrics.nsri_tool_wrong).toBeCloseTo(0.6 / 0.8 / 2, 8);
-    expect(notices).toEqual(['3 answers list several boxes; of each the best one counts']);
-    expect(calibration.brier).toBeCloseTo((0.01 + 0.04 + 0.09) / 3, 12);
+    expect(notices).toEqual([
+      '3 answers list several boxes where one object is meant; of each the best one counts, 2 are right by another than the first',
+    ]);
+    // d says that nothing fits, with a score of 0.5, and is wrong.
+    expect(scores.answers.calibration().brier).toBeCloseTo((0.01 + 0.04 + 0.09 + 0.25) / 4, 12);
     const shown = gallery.find(({ id }) => id === 'a');
     expect(shown).toMatchObject({ outcome: 'correction', answer: { boxXyxy: { x2: 80 } } });
   });
@@ -132,9 +133,10 @@ describe('a results file', () => {
     await expect(evaluated(queries, [])).rejects.toThrow(/line 2: .* got `a` again/);
   });
 
-  test('calibration is over the answers with a box, sizes over all', async () => {
-    const { calibration, sizeScores } = await evaluated(rows.map(queryLine), rows.map(resultLine));
-    expect(calibration.count).toBe(3);
+  test('calibration is over the answers with a score, sizes over all', async () => {
+    const { scores, sizeScores } = await evaluated(rows.map(queryLine), rows.map(resultLine));
+    const calibration = scores.answers.calibration();
+    expect(calibration.count).toBe(4);
     expect(calibration.bins[8]).toEqual({
       from: 0.8,
       to: 0.9,
@@ -142,9 +144,9 @@ describe('a results file', () => {
       meanScore: 0.8,
       accuracy: 1,
     });
-    // |0.9 - 1|, |0.8 - 1| and |0.7 - 0|, each of one answer.
-    expect(calibration.ece).toBeCloseTo((0.1 + 0.2 + 0.7) / 3, 12);
-    expect(calibration.brier).toBeCloseTo((0.01 + 0.04 + 0.49) / 3, 12);
+    // |0.9 - 1|, |0.8 - 1|, |0.7 - 0| and |0.5 - 0|, each of one answer.
+    expect(calibration.ece).toBeCloseTo((0.1 + 0.2 + 0.7 + 0.5) / 4, 12);
+    expect(calibration.brier).toBeCloseTo((0.01 + 0.04 + 0.49 + 0.25) / 4, 12);
     expect([...sizeScores.groupMetrics().keys()]).toEqual(['large']);
     expect(sizeScores.total).toBe(4);
   });
@@ -161,7 +163,7 @@ describe('a results file', () => {
       query: 'the a',
       image: 'a.jpg',
       decision: 'correct',
-      truthXyxy: { x1: 0, y1: 0, x2: 100, y2: 100 },
+      truthsXyxy: [{ x1: 0, y1: 0, x2: 100, y2: 100 }],
       answer: { text: 'because', boxXyxy: { x2: 80 } },
     });
     const many = Array.from({ length: 500 }, (_, index) => ({

@@ -76,6 +76,44 @@ describe('the page', () => {
     expect(page).toContain('alt="the lion.jpg, the lion 0: tool wrong, answer right;');
   });
 
+  test('draws every box of a set and of its answer, and says where nothing fits', async () => {
+    const queries = [
+      {
+        id: 'set',
+        query: 'the lions',
+        boxes: [
+          [0, 0, 10, 10],
+          [20, 0, 10, 10],
+        ],
+      },
+      { id: 'absent', query: 'the giraffe', boxes: [] },
+    ];
+    const result = { type: 'result', schema: 1, tool: { name: 't', bbox_2d: [0, 0, 10, 10] } };
+    const boxes = [
+      [0, 0, 10, 10],
+      [20, 0, 30, 10],
+    ].map((box) => ({ bbox_2d: box, score: 0.5 }));
+    const results = [
+      { ...result, id: 'set', answer: { ...boxes[0], decision: 'confirm', boxes } },
+      { ...result, id: 'absent', answer: { bbox_2d: null, score: 0.5, decision: 'none' } },
+    ];
+    const evaluation = await evaluateResults(
+      evalQueries(lines(queries), 'q.jsonl'),
+      evalResults(lines(results), 'r.jsonl'),
+      'r.jsonl',
+      { gallery: 8 },
+    );
+    const report = refinementReport(evaluation.scores);
+    const data = reportData(evaluation, report, { title: 't', subject: [] });
+    const page = await renderReport(data, wordCharts, new Map());
+    expect(page.match(/<rect class="truth" x/g)).toHaveLength(2);
+    expect(page.match(/<rect class="answer" x/g)).toHaveLength(2);
+    expect(page).toContain('set, 2 objects are meant');
+    expect(page).toContain('absent, nothing in the photo fits');
+    expect(page).toMatch(/Exact<strong>100\.0/);
+    expect(page).toMatch(/None found<strong>100\.0/);
+  });
+
   test('asks for nothing, and runs no script but its own', async () => {
     const page = await renderReport(await data(4), wordCharts, new Map());
     expect(page.replaceAll('"data:,"', '')).not.toMatch(/(?:src|href)="(?!#|data:image)/);

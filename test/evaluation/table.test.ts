@@ -93,7 +93,7 @@ describe('tables', () => {
     const report = refinementReport(scores(), { resamples: 50 });
     const { columns, rows } = metricsTable(report);
     expect(columns).toEqual(['group', 'metric', 'value', 'low', 'high']);
-    expect(rows).toHaveLength(3 * 15);
+    expect(rows).toHaveLength(3 * 27);
     expect(rows[1]).toEqual(['all', 'accuracy', 1, 1, 1]);
     expect(rows[0]).toEqual(['all', 'total', 2, null, null]);
     expect(rows.find(([group, metric]) => group === 'human' && metric === 'ccr')?.[2]).toBe(1);
@@ -112,7 +112,7 @@ describe('tables', () => {
   test('of two runs', () => {
     const { rows } = comparisonTable(comparisonReport(scores(), scores(), { resamples: 20 }));
     expect(rows[1]).toEqual(['all', 'accuracy', 1, 1, 0, 0, 0]);
-    expect(rows.at(-1)!.slice(0, 2)).toEqual(['human', 'nsri_scaled']);
+    expect(rows.at(-1)!.slice(0, 2)).toEqual(['human', 'by_size.large']);
   });
 
   test('of COCO, by category where asked for', () => {

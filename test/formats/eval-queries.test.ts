@@ -25,12 +25,11 @@ test('a query with its ground truth as corners', async () => {
       line: 1,
       query: 'the lion',
       image: 'a.jpg',
-      truthXyxy: { x1: 10, y1: 20, x2: 40, y2: 60 },
+      truthsXyxy: [{ x1: 10, y1: 20, x2: 40, y2: 60 }],
       size: { width: 9, height: 8 },
       group: 'human',
-      boxes: [],
+      entries: [],
       toolNames: [],
-      reversed: 0,
     },
   ]);
 });
@@ -49,7 +48,30 @@ test('the line number stands in for an id; any field groups', async () => {
   expect(second).not.toHaveProperty('group');
 });
 
-test('the first boxes of the tools that are asked for', async () => {
+test('every box that is meant, or none', async () => {
+  const { bbox: _, ...bare } = query;
+  const lines = [
+    {
+      ...bare,
+      boxes: [
+        [1, 2, 3, 4],
+        [0, 0, 5, 5],
+      ],
+    },
+    { ...bare, bbox: null, boxes: [] },
+    { ...query, boxes: null },
+  ];
+  expect((await queriesOf(lines)).map(({ truthsXyxy }) => truthsXyxy)).toEqual([
+    [
+      { x1: 1, y1: 2, x2: 4, y2: 6 },
+      { x1: 0, y1: 0, x2: 5, y2: 5 },
+    ],
+    [],
+    [{ x1: 10, y1: 20, x2: 40, y2: 60 }],
+  ]);
+});
+
+test('the boxes of the tools that are asked for', async () => {
   const tools = {
     one: [{ bbox_2d: [1, 2, 3, 4], score: 0.5, label: 'lion' }, { bbox_2d: [0, 0, 1, 1] }],
     two: [],
@@ -57,20 +79,22 @@ test('the first boxes of the tools that are asked for', async () => {
   };
   const [got] = await queriesOf([{ ...query, tools }], { tools: ['one', 'two', 'three', 'four'] });
   expect(got).toMatchObject({
-    boxes: [
-      { boxXyxy: { x1: 1, y1: 2, x2: 3, y2: 4 }, score: 0.5, label: 'lion' },
-      null,
-      null,
+    entries: [
+      [
+        { boxXyxy: { x1: 1, y1: 2, x2: 3, y2: 4 }, score: 0.5, label: 'lion' },
+        { boxXyxy: { x1: 0, y1: 0, x2: 1, y2: 1 } },
+      ],
+      [],
+      [{ boxXyxy: { x1: 5, y1: 2, x2: 3, y2: 4 } }],
       null,
     ],
     toolNames: ['one', 'two', 'three'],
-    reversed: 1,
   });
 });
 
 test('a tool is no word that every object knows', async () => {
   const [got] = await queriesOf([{ ...query, tools: {} }], { tools: ['constructor'] });
-  expect(got!.boxes).toEqual([null]);
+  expect(got!.entries).toEqual([null]);
 });
 
 describe('refused, with file, line and field', () => {
@@ -78,6 +102,9 @@ describe('refused, with file, line and field', () => {
   test.each([
     [{ bbox: undefined }, /^`q.jsonl`, line 2: field `bbox`: expected .*, got nothing$/],
     [{ bbox: [1, 2, -3, 4] }, /width and height >= 0, got `\[1,2,-3,4\]`/],
+    [{ boxes: [] }, /field `boxes`: expected nothing beside `bbox`, got `\[\]`/],
+    [{ bbox: null, boxes: [[1, 2, -3, 4]] }, /field `boxes\[0\]`: .*height >= 0/],
+    [{ bbox: null, boxes: [1, 2, 3, 4] }, /field `boxes\[0\]`: .*four finite numbers, got `1`/],
     [{ bbox: ['1', '2', '3', '4'] }, /four finite numbers, got `\["1"/],
     [{ query: 7 }, /field `query`: expected a string, got `7`/],
     [{ id: 7 }, /field `id`: expected a string, got `7`/],

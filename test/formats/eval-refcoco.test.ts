@@ -34,7 +34,7 @@ test('one query an expression, with the box of its annotation and the photo of t
       id: '1-11',
       query: 'left lion',
       image: 'COCO_3.jpg',
-      truthXyxy: { x1: 10, y1: 20, x2: 40, y2: 60 },
+      truthsXyxy: [{ x1: 10, y1: 20, x2: 40, y2: 60 }],
       group: 'testA',
     },
     { id: '1-12', query: 'lion by the tree' },
