@@ -4,6 +4,7 @@
  */
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { WordFilter } from '../../src/language/word-filter.js';
 import { closeOver, type Pointer } from './closure.js';
 import { cocoSenses, wornSenses } from './coco-senses.js';
 import { colloquial } from './colloquial.js';
@@ -62,6 +63,16 @@ function falseAgents(wordnet: Wordnet, names: ReadonlyMap<string, unknown>): str
     .join('|');
 }
 
+/** Single words of any part of speech. */
+function listedWords(wordnet: Wordnet): string {
+  const words = new Set(
+    [...wordnet.lemmas, ...wordnet.senses.keys()].filter((word) => /^[a-z]{3,}$/.test(word)),
+  );
+  const filter = WordFilter.ofSize(words.size);
+  for (const word of words) filter.add(word);
+  return Buffer.from(filter.bits).toString('base64');
+}
+
 const wordnet = readWordnet();
 const labels = Object.keys(cocoSenses);
 const names = withColloquial(closeOver(wordnet, cocoSenses, wornSenses));
@@ -72,6 +83,7 @@ const lexicon = {
   adjectives: rather(wordnet, 'a', names),
   verbs: rather(wordnet, 'v', names),
   falseAgents: falseAgents(wordnet, names),
+  words: listedWords(wordnet),
 };
 // One string: JSON.parse reads it faster than the engine reads a literal, and the type checker skips it.
 const text = JSON.stringify(JSON.stringify(lexicon));

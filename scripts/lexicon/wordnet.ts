@@ -17,6 +17,8 @@ export interface Wordnet {
   readonly synsets: ReadonlyMap<string, Synset>;
   /** Lemma, lower case, to the offsets of its noun senses, most frequent sense first. */
   readonly senses: ReadonlyMap<string, readonly string[]>;
+  /** Lemmas of all parts of speech, lower case. */
+  readonly lemmas: readonly string[];
   /** `lemma@offset` to the number of times that SemCor tags the sense. */
   readonly tags: ReadonlyMap<string, number>;
   /** Part of speech to lemma to the tags of all its senses; parts are `n`, `v`, `a`, `r`. */
@@ -71,5 +73,8 @@ export function readWordnet(): Wordnet {
     if (part === 'n') tags.set(`${lemma}@${offset}`, Number(count));
     partTags[part].set(lemma, (partTags[part].get(lemma) ?? 0) + Number(count));
   }
-  return { synsets, senses, tags, partTags };
+  const lemmas = ['noun', 'verb', 'adj', 'adv'].flatMap((part) =>
+    lines(`index.${part}`).map((line) => line.slice(0, line.indexOf(' '))),
+  );
+  return { synsets, senses, lemmas, tags, partTags };
 }

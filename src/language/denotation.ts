@@ -1,5 +1,12 @@
 import type { Expression, HeadNoun } from './expression.js';
-import { looksLikePerson, type Pointer, type PointerKind, pointersOf } from './lexicon.js';
+import { isKnown } from './known-word.js';
+import {
+  labelNames,
+  looksLikePerson,
+  type Pointer,
+  type PointerKind,
+  pointersOf,
+} from './lexicon.js';
 import { singularOf } from './morphology.js';
 import { labelsAskedFor } from './purpose.js';
 import { Recent } from './recent.js';
@@ -104,13 +111,14 @@ function denote(noun: string, pointers: readonly Pointer[], label: string): Deno
  * says so. For "the left jeep" and the labels `car`, `dog` it is `car` with weight 1, a hyponym.
  */
 export function denotationsOf(
-  { head, deniedKinds }: Pick<Expression, 'head' | 'deniedKinds'>,
+  expression: Pick<Expression, 'head' | 'deniedKinds' | 'exceptions'>,
   labels: Iterable<string>,
 ): Denotations {
+  const { head } = expression;
   if (head === null) return new Map();
   const found = namedBy(head, labels);
-  if (deniedKinds.length === 0) return found;
-  const denied = labelsDenied({ deniedKinds }, found.keys());
+  const denied = labelsDenied(expression, found.keys());
+  if (denied.size === 0) return found;
   return new Map([...found].filter(([label]) => !denied.has(label)));
 }
 
@@ -133,9 +141,10 @@ const DENYING_WEIGHT = 0.5;
  * them: labels cannot tell "the person who is not a child".
  */
 export function labelsDenied(
-  { deniedKinds }: Pick<Expression, 'deniedKinds'>,
+  expression: Pick<Expression, 'deniedKinds' | 'exceptions'>,
   labels: Iterable<string>,
 ): ReadonlySet<string> {
+  const deniedKinds = [...expression.deniedKinds, ...expression.exceptions.flatMap(wholeKind)];
   if (deniedKinds.length === 0) return NONE;
   const all = [...labels];
   const denied = deniedKinds.flatMap((kind) =>
@@ -143,6 +152,12 @@ export function labelsDenied(
   );
   const found = new Set(denied.map(([label]) => label));
   return found.size < all.length ? found : NONE;
+}
+
+/** "everything but the birds" leaves out a kind; "everything but the red birds" some of it. */
+function wholeKind({ head, attributes, selectors, relations }: Expression): HeadNoun[] {
+  const closer = attributes.length + selectors.length + relations.length > 0;
+  return head === null || closer ? [] : [head];
 }
 
 const NONE: ReadonlySet<string> = new Set();
@@ -161,4 +176,40 @@ export function meaningsOf(expression: Expression, labels: Iterable<string>): De
     if (weight !== undefined) found.set(label, { weight, kind: 'hypernym' });
   }
   return found;
+}
+
+/**
+ * What is known of the noun that names the thing. `unnamed`: there is none. `named`: a label says the same. `narrower`: it is a
+ * sort of what the label says ("jeep" of car). `wider`: it holds the label and others ("vehicle"). `worn`: only a garment or part
+ * that points at who has it. `other-kind`: English for a thing that no label names. `no-word`: no English word.
+ */
+export interface HeadKnowledge {
+  readonly kind: 'unnamed' | 'named' | 'narrower' | 'wider' | 'worn' | 'other-kind' | 'no-word';
+  /** The label that the noun names best; null where none does. */
+  readonly label: string | null;
+  /** How well, 0..1. */
+  readonly weight: number;
+}
+
+const KNOWLEDGE_OF: Readonly<Record<PointerKind, HeadKnowledge['kind']>> = {
+  exact: 'named',
+  synonym: 'named',
+  hyponym: 'narrower',
+  hypernym: 'wider',
+  worn: 'worn',
+};
+
+/** How the head noun stands to the labels that a detector can give (COCO's by default), whatever it found in a photo. */
+export function headKnowledge(
+  { head }: Pick<Expression, 'head'>,
+  labels: Iterable<string> = labelNames(),
+): HeadKnowledge {
+  if (head === null) return { kind: 'unnamed', label: null, weight: 0 };
+  const named = [...namedBy(head, labels)].sort(([, a], [, b]) => b.weight - a.weight)[0];
+  if (named !== undefined) {
+    const [label, { kind, weight }] = named;
+    return { kind: KNOWLEDGE_OF[kind], label, weight };
+  }
+  const known = head.lemma.split(' ').every(isKnown);
+  return { kind: known ? 'other-kind' : 'no-word', label: null, weight: 0 };
 }

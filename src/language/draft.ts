@@ -4,11 +4,13 @@ import type {
   AttributePart,
   Expression,
   HeadNoun,
+  Quantity,
   Relation,
   RelationKind,
 } from './expression.js';
 import { isAnimate, isPerson, isWorn, pointersOf } from './lexicon.js';
 import { headNoun, headOf, modifierRole } from './phrase.js';
+import { quantityOf } from './quantity.js';
 import { joinOrdinals, type SelectorMatch } from './selector.js';
 import { PART_OF_NOUN, PARTITIVES } from './vocabulary.js';
 import type { Token } from './words.js';
@@ -28,6 +30,9 @@ export interface Draft {
   selectors: Array<SelectorMatch & { negated: boolean }>;
   relations: DraftRelation[];
   count: number | null;
+  /** What words before the noun say of how many are meant; null where they say nothing. */
+  quantity: Quantity | null;
+  exceptions: Expression[];
   deniedKinds: HeadNoun[];
   leftovers: string[];
 }
@@ -39,6 +44,8 @@ export const newDraft = (tokens: readonly Token[]): Draft => ({
   selectors: [],
   relations: [],
   count: null,
+  quantity: null,
+  exceptions: [],
   deniedKinds: [],
   leftovers: [],
 });
@@ -243,6 +250,7 @@ function liftPartitive(draft: Draft): void {
     { kind: 'other', value: word, word, part: 'whole', bearer: null, shade: null, negated: false },
     ...whole.attributes,
   );
+  if (!draft.head.plural) draft.quantity ??= { kind: 'one' };
   draft.head = whole.head;
   draft.count = draft.count ?? whole.count;
   draft.leftovers.push(...whole.leftovers);
@@ -287,12 +295,16 @@ function placeInDepth(draft: Draft): void {
   }
 }
 
+/** Without pauses. */
+export const wordsOf = (tokens: readonly Token[]): string[] =>
+  tokens.map(({ word }) => word).filter((word) => word !== ',');
+
 export function finish(draft: Draft): Expression {
   liftPartitive(draft);
   liftGroup(draft);
   placeInDepth(draft);
   foldGarments(draft);
-  const words = draft.tokens.map((token) => token.word).filter((word) => word !== ',');
+  const words = wordsOf(draft.tokens);
   const relations: Relation[] = draft.relations.map((relation) => ({
     kind: relation.kind,
     words: relation.words,
@@ -307,7 +319,12 @@ export function finish(draft: Draft): Expression {
     selectors: joinOrdinals(draft.selectors),
     relations,
     count: draft.count,
+    quantity: quantityOf(draft),
+    exceptions: draft.exceptions,
     deniedKinds: draft.deniedKinds,
     leftovers: draft.leftovers,
+    mended: [],
+    promptWords: [],
+    unknownWords: [],
   };
 }

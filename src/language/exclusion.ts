@@ -1,3 +1,4 @@
+import { DETERMINERS } from './vocabulary.js';
 import type { Token } from './words.js';
 
 /** Words that leave out what comes after them; "other than" as its two words. */
@@ -8,6 +9,48 @@ const LEAVING_OUT: readonly (readonly string[])[] = [
   ['except', 'for'],
   ['other', 'than'],
 ];
+/** Words that open what is left out of several; before an article only. */
+const OPENERS = [
+  'except for',
+  'except',
+  'but not',
+  'but',
+  'other than',
+  'apart from',
+  'aside from',
+  'excluding',
+  'minus',
+  'besides',
+].map((words) => words.split(' '));
+
+/**
+ * The words before and behind the one that leaves something out: "all cups except the leftmost" is `all cups` and `the leftmost`.
+ * What is left out may be several things: "except the dog and the cat". Null where nothing is left out.
+ */
+export function exceptionsIn(
+  tokens: readonly Token[],
+): { readonly rest: readonly Token[]; readonly left: ReadonlyArray<readonly Token[]> } | null {
+  for (let at = 1; at < tokens.length - 1; at++) {
+    const opener = OPENERS.find((words) => words.every((word, i) => tokens[at + i]?.word === word));
+    if (opener === undefined) continue;
+    const behind = tokens.slice(at + opener.length);
+    const article = DETERMINERS.has(behind[0]?.word ?? '');
+    if (behind.length === 0 || (!article && opener[0] !== 'except')) continue;
+    const all = tokens[at - 1]?.word === 'all' && at > 1;
+    return { rest: tokens.slice(0, all ? at - 1 : at), left: listed(behind) };
+  }
+  return null;
+}
+
+/** Cut at each "and" or pause before an article. */
+function listed(tokens: readonly Token[]): Array<readonly Token[]> {
+  const cut = tokens.findIndex(
+    ({ word }, at) =>
+      at > 0 && (word === 'and' || word === ',') && DETERMINERS.has(tokens[at + 1]?.word ?? ''),
+  );
+  return cut < 0 ? [tokens] : [tokens.slice(0, cut), ...listed(tokens.slice(cut + 1))];
+}
+
 const ARTICLES = new Set(['the', 'that', 'this']);
 const STAND_INS = new Set(['one', 'ones']);
 const CLAUSE_WORDS = new Set(['that', 'who', 'which', 'is', 'are']);

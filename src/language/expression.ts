@@ -90,6 +90,15 @@ export interface Relation {
   readonly negated: boolean;
 }
 
+/**
+ * How many things are asked for. `sure` is false where only a bare plural ("kids on the left") or a loose word says so: people
+ * often write those for one box.
+ */
+export type Quantity =
+  | { readonly kind: 'one' }
+  | { readonly kind: 'all'; readonly sure: boolean }
+  | { readonly kind: 'count'; readonly n: number; readonly sure: boolean };
+
 export interface Expression {
   /** Lower case, single spaces, without punctuation. */
   readonly text: string;
@@ -102,10 +111,22 @@ export interface Expression {
   readonly relations: readonly Relation[];
   /** "two dogs" is 2; null where none is said. */
   readonly count: number | null;
+  readonly quantity: Quantity;
+  /**
+   * Of several that are asked for, those left out: "all cups except the leftmost", "everyone but the child". One without a
+   * noun of its own has the head of the expression. What is left out of a choice of one is negated instead.
+   */
+  readonly exceptions: readonly Expression[];
   /** What the thing is said not to be: `car` in "vehicle that is not a car", `dog` in "any animal but the dog". */
   readonly deniedKinds: readonly HeadNoun[];
   /** Content words that none of the parts above explains, in order. */
   readonly leftovers: readonly string[];
+  /** Spelling slips that were repaired; `words` holds the repaired ones. */
+  readonly mended: ReadonlyArray<{ readonly from: string; readonly to: string }>;
+  /** Words of a prompt around the expression, which are not in `words`: "please find", "<image>". */
+  readonly promptWords: readonly string[];
+  /** Content words that no dictionary of English lists. */
+  readonly unknownWords: readonly string[];
 }
 
 export { parseExpression } from './parser.js';

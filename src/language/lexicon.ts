@@ -1,5 +1,6 @@
 import { lexiconJson } from './lexicon.generated.js';
 import { singularOf } from './morphology.js';
+import { WordFilter } from './word-filter.js';
 
 /**
  * How a noun stands to a label. `exact`: the label itself. `synonym`: another word for it. `hyponym`: a kind of it ("jeep"
@@ -23,6 +24,8 @@ interface LexiconFile {
   readonly adjectives: string;
   readonly verbs: string;
   readonly falseAgents: string;
+  /** Bloom filter of English words, base64. */
+  readonly words: string;
 }
 
 interface Lexicon {
@@ -31,6 +34,7 @@ interface Lexicon {
   readonly adjectives: ReadonlySet<string>;
   readonly verbs: ReadonlySet<string>;
   readonly falseAgents: ReadonlySet<string>;
+  readonly words: WordFilter;
 }
 
 let loaded: Lexicon | undefined;
@@ -54,6 +58,7 @@ function lexicon(): Lexicon {
     adjectives: new Set(file.adjectives.split('|')),
     verbs: new Set(file.verbs.split('|')),
     falseAgents: new Set(file.falseAgents.split('|')),
+    words: new WordFilter(Buffer.from(file.words, 'base64')),
   };
   return loaded;
 }
@@ -85,6 +90,11 @@ export function isAdjective(word: string): boolean {
 /** True where the word in its base form is a verb at least as often as a noun. */
 export function isVerb(word: string): boolean {
   return lexicon().verbs.has(word);
+}
+
+/** True for what WordNet lists as a word, of any part of speech, in its base form. One other string in 300 passes too. */
+export function isListed(word: string): boolean {
+  return lexicon().words.has(word);
 }
 
 const AGENT_ENDING = /(?:[^aeiou](?:er|or)|ist)$/;

@@ -11,12 +11,16 @@ import {
   finish,
   mainChunk,
   newDraft,
+  wordsOf,
 } from './draft.js';
-import { exclusionsDenied } from './exclusion.js';
-import type { Expression, HeadNoun, RelationKind } from './expression.js';
+import { exceptionsIn, exclusionsDenied } from './exclusion.js';
+import type { Expression, HeadNoun, Quantity, RelationKind } from './expression.js';
+import { isKnown } from './known-word.js';
 import { isAnimate, isPerson, isWorn } from './lexicon.js';
 import { namedInQuestion } from './naming-question.js';
 import { headNoun, headOf } from './phrase.js';
+import { withoutPrompt } from './prompt.js';
+import { quantified } from './quantity.js';
 import { Recent } from './recent.js';
 import { type Segment, segmentsOf } from './segment.js';
 import { withoutSlip } from './spelling.js';
@@ -169,12 +173,51 @@ export function parseExpression(text: string): Expression {
 }
 
 function parsed(text: string): Expression {
-  const said = tokensOf(text).map((token) => ({ ...token, word: withoutSlip(token.word) }));
+  const { expression, promptWords } = withoutPrompt(text);
+  const said = tokensOf(expression);
+  const tokens = said.map((token) => ({ ...token, word: withoutSlip(token.word) }));
+  const mended = said.flatMap(({ word }, at) =>
+    word === tokens[at]!.word ? [] : [{ from: word, to: tokens[at]!.word }],
+  );
+  const unknownWords = tokens
+    .map(({ word }) => word)
+    .filter((word) => word !== ',' && !isKnown(word));
+  return { ...read(tokens), mended, promptWords, unknownWords };
+}
+
+/** Reads words in which slips are repaired. What several leave out is read by itself. */
+function read(said: readonly Token[]): Expression {
+  const { tokens, quantity } = quantified(said);
+  const found = exceptionsIn(tokens);
+  if (found !== null) {
+    const main = readPlain(found.rest, quantity);
+    const all = found.rest.length + 1 < tokens.length && tokens[found.rest.length]?.word === 'all';
+    if (main.head !== null && (all || main.quantity.kind !== 'one')) {
+      const exceptions = found.left.map((left) => ofTheSame(read(left), main.head as HeadNoun));
+      const words = wordsOf(tokens);
+      return {
+        ...main,
+        ...(all && { quantity: { kind: 'all', sure: true } }),
+        words,
+        text: words.join(' '),
+        exceptions,
+      };
+    }
+  }
+  return readPlain(tokens, quantity);
+}
+
+/** "the leftmost" of all cups is a cup. */
+const ofTheSame = (left: Expression, head: HeadNoun): Expression =>
+  left.head === null ? { ...left, head: { ...headNoun(head.lemma), phrase: head.phrase } } : left;
+
+function readPlain(said: readonly Token[], quantity: Quantity | null): Expression {
   const isQuestion = QUESTION_WORDS.has(said[0]?.word ?? '');
   const all = isQuestion ? namedInQuestion(said) : said;
   if (all === undefined) return questionExpression(said);
   const tokens = exclusionsDenied(all.slice(0, MOST_WORDS));
   const top = newDraft(tokens);
+  top.quantity = quantity;
   let chain: Draft[] = [top];
   let previous: RelationKind | null = null;
   for (const segment of segmentsOf(tokens)) {
@@ -193,7 +236,7 @@ function parsed(text: string): Expression {
     previous = null;
   }
   top.head ??= standIn(top, tokens);
-  top.tokens = all;
+  top.tokens = [...all];
   const beyond = all.slice(MOST_WORDS).map((token) => token.word);
   top.leftovers = top.leftovers.concat(
     beyond.filter((word) => word !== ',' && !FUNCTION_WORDS.has(word)),

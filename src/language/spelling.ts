@@ -1,7 +1,7 @@
 import { DIRECTIONS } from './direction.js';
-import { isAdjective, isVerb, labelNames, pointersOf } from './lexicon.js';
-import { verbStems } from './morphology.js';
-import { COLOURS, FUNCTION_WORDS, NUMBERS, ORDINALS, SIZES } from './vocabulary.js';
+import { isUnderstood } from './known-word.js';
+import { labelNames } from './lexicon.js';
+import { COLOURS, ORDINALS } from './vocabulary.js';
 
 /** Names of things and garments that people use more than the labels themselves. */
 const PERSONS = 'woman women people girl lady child children shirt jacket';
@@ -76,22 +76,11 @@ function knownSlips(): ReadonlyMap<string, string | null> {
   return found;
 }
 
-const isWord = (word: string): boolean =>
-  FUNCTION_WORDS.has(word) ||
-  COLOURS.has(word) ||
-  SIZES.has(word) ||
-  NUMBERS.has(word) ||
-  Object.hasOwn(DIRECTIONS, word) ||
-  pointersOf(word).length > 0 ||
-  isAdjective(word) ||
-  verbStems(word).some(isVerb) ||
-  isVerb(word);
-
 /**
  * The word that was meant by one slip of the hand: "teh" is `the`, "midle" `middle`, "umberlla" `umbrella`. Only words of
  * place, order and colour and the names of the labels are mended, and only where what stands there is no word: "form" stays.
  */
 export function withoutSlip(word: string): string {
   const meant = knownSlips().get(word);
-  return meant == null || isWord(word) ? word : meant;
+  return meant == null || isUnderstood(word) ? word : meant;
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { denotationsOf, labelsDenied } from '../../src/language/denotation.js';
+import { denotationsOf, headKnowledge, labelsDenied } from '../../src/language/denotation.js';
 import { parseExpression } from '../../src/language/expression.js';
 
 const COCO =
@@ -60,6 +60,9 @@ describe('denotationsOf', () => {
     const all = ['car', 'bus', 'person', 'dog'];
     expect(names("vehicle that isn't a car", all)).toEqual(['bus']);
     expect(names('person who is not a skier', all)).toEqual(['person']);
+    expect(names('everything but the dogs', all)).toEqual([]);
+    expect([...labelsDenied(parseExpression('everything but the dogs'), all)]).toEqual(['dog']);
+    expect([...labelsDenied(parseExpression('everything but the red dogs'), all)]).toEqual([]);
     const anything = parseExpression('not a dog');
     expect([...labelsDenied(anything, all)]).toEqual(['dog']);
     expect([...labelsDenied(anything, ['dog'])]).toEqual([]);
@@ -83,5 +86,21 @@ describe('denotationsOf', () => {
     expect(names('traffic lights', voc)).toEqual(['Traffic_Light']);
     expect(denoted('car', voc).get('taxi')).toEqual({ weight: 0.8, kind: 'hypernym' });
     expect(names('jeep', voc)).toEqual([]);
+  });
+});
+
+describe('headKnowledge', () => {
+  it.each([
+    ['the left dogs', 'named dog'],
+    ['the sofa', 'named couch'],
+    ['a jeep', 'narrower car'],
+    ['a vehicle', 'wider car'],
+    ['the red shirt', 'worn person'],
+    ['the opera house', 'other-kind'],
+    ['the fluffy zorp', 'no-word'],
+    ['2nd from left', 'unnamed'],
+  ])('%s is %s', (text, known) => {
+    const { kind, label } = headKnowledge(parseExpression(text));
+    expect(`${kind} ${label ?? ''}`.trim()).toBe(known);
   });
 });
