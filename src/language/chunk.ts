@@ -198,6 +198,10 @@ class Chunker {
   /** "can see the cat" holds a stray verb; "a design", "faded paint" do not. */
   #isStrayVerb(word: string, at: number): boolean {
     if (!isVerb(word) || pointersOf(word).length > 0 || PARTITIVES.has(word)) return false;
+    // Things do nothing: "tv stand", "bike rack".
+    const last = this.#chunk.nouns.at(-1)?.word;
+    const thing = last === this.#word(at - 1) ? pointersOf(last ?? '')[0] : undefined;
+    if (thing !== undefined && thing.kind !== 'worn' && !isAnimate(thing.label)) return false;
     const introduced =
       this.#chunk.descriptions.length > 0 || DETERMINERS.has(this.#word(at - 1) ?? '');
     return this.#hasNoun || !introduced || isPlainWord(this.#word(at + 1));

@@ -258,6 +258,30 @@ function liftPartitive(draft: Draft): void {
   draft.relations.splice(at, 1, ...whole.relations);
 }
 
+/** "right side of the bed": nothing else is named, so it is the bed on the right. */
+function liftSide(draft: Draft): void {
+  const at = draft.relations.findIndex(
+    ({ kind, words }) =>
+      (kind === 'left-of' || kind === 'right-of') && / side of$/.test(` ${words}`),
+  );
+  const relation = draft.relations[at];
+  const whole = relation?.landmarks[0];
+  if (draft.head !== null || relation === undefined || whole?.head == null) return;
+  draft.head = whole.head;
+  draft.attributes.push(...whole.attributes);
+  draft.selectors.push(...whole.selectors, {
+    length: relation.words.split(' ').length,
+    words: relation.words,
+    axis: 'x',
+    end: relation.kind === 'left-of' ? 'min' : 'max',
+    rank: null,
+    prenominal: false,
+    negated: relation.negated,
+  });
+  draft.leftovers.push(...whole.leftovers);
+  draft.relations.splice(at, 1, ...whole.relations);
+}
+
 /** "the bigger of the two dogs", "one of the dogs": a thing without a name of its own is one of those. */
 function liftGroup(draft: Draft): void {
   const at = draft.relations.findIndex(({ kind, words }) => kind === 'of' && words === 'of');
@@ -302,6 +326,7 @@ export const wordsOf = (tokens: readonly Token[]): string[] =>
 export function finish(draft: Draft): Expression {
   liftPartitive(draft);
   liftGroup(draft);
+  liftSide(draft);
   placeInDepth(draft);
   foldGarments(draft);
   const words = wordsOf(draft.tokens);

@@ -100,7 +100,14 @@ function attach(
   } else {
     after.unshift(...before);
   }
-  top.selectors.push(...after);
+  // "with mountains in the background": those are far, whatever the thing itself is.
+  const [own, ofLandmark] = [[] as typeof after, [] as typeof after];
+  for (const selector of after) {
+    const far = relator.kind === 'with' && /background|distance/.test(selector.words);
+    (far && landmarks.length > 0 ? ofLandmark : own).push(selector);
+  }
+  landmarks.at(-1)?.selectors.push(...ofLandmark);
+  top.selectors.push(...own);
   const relation: DraftRelation = {
     kind: relator.kind,
     words: relator.words,

@@ -51,7 +51,7 @@ const PREPOSITIONS: ReadonlyArray<readonly [RelationKind, string]> = [
   ['of', 'of'],
   [
     'facing',
-    '(?:facing|looking|turned|leaning|bending|pointing|heading|headed|walking|moving|going|running|staring)(?: to| towards?)?(?: the| his| her)? (?:left|right)|facing(?: towards?)?|(?:looking|staring|pointing|turned|turning|smiling|gazing) (?:at|towards?|to|into)|faces|watching|towards?',
+    '(?:(?:seen|viewed|shown|pictured|photographed|taken) )?from (?:behind|(?:the )?(?:back|front|rear))|(?:facing|looking|turned|leaning|bending|pointing|heading|headed|walking|moving|going|running|staring)(?: to| towards?)?(?: the| his| her)? (?:left|right)|facing(?: towards?)?|(?:looking|staring|pointing|turned|turning|smiling|gazing) (?:at|towards?|to|into)|faces|watching|towards?',
   ],
   [
     'holding',

@@ -37,6 +37,7 @@ const OF_VIEW = `(?: (?:of|in|on) (?:the |this )?(?:whole |entire )?${VIEW}(?= |
 const VIEWER =
   '(?:the )?(?:us|you|me|camera|viewer|photographer|lens|front|foreground|screen|reader|observer)';
 const NOT_OF = '(?! of(?: |$))';
+const OF_GROUP = `(?: of (?:the |these |those |all )*(?:group|bunch|pack|trio|pair|lot|them|all|others|(?:${COUNT_WORDS})(?= ,| in| on| at| with|$))(?= |$))?`;
 /** "leftmost of the dogs": words that cannot tie one thing to another, as "left of" does. */
 const UTMOST_OF = '(?<=most|est)(?= of (?:the |these |those |all )?)';
 
@@ -44,7 +45,7 @@ const sticky = (source: string) => new RegExp(`^(?:${source})(?= |$)`);
 
 /** "on the far left side of the picture", "bottom", "in the very front". */
 const LEAN = sticky(
-  `(?<prep>${PREPOSITION} )?(?:the |a )?(?<utmost>${UTMOST}*)(?<dir>${PLACES}|${LEVELS}|${DEPTHS})(?:${SIDE}${OF_VIEW}${NOT_OF}|${UTMOST_OF})`,
+  `(?<prep>${PREPOSITION} )?(?:the |a )?(?<utmost>${UTMOST}*)(?<dir>${PLACES}|${LEVELS}|${DEPTHS})(?:${SIDE}${OF_VIEW}${OF_GROUP}${NOT_OF}|${UTMOST_OF})`,
 );
 /** "left of center", "slightly to the right of the middle": a side of the view. */
 const OFF_CENTRE = sticky(
@@ -68,14 +69,15 @@ const LAST = sticky(
 const FROM_LAST = sticky(
   `(?:the )?(?:(?<rank>${RANK_WORDS})(?: one)? (?:(?:to|from|before)(?: the)? (?:very )?(?:last|end)|last)|next to last|last but one|penultimate)(?: one)?(?: (?:on|to|at|in) (?:the )?(?<dir>left|right)${SIDE})?`,
 );
-const ORDINAL = sticky(`(?:the )?(?<rank>${RANK_WORDS})`);
+/** "third person", "number 2": no direction. */
+const ORDINAL = sticky(`(?:the )?(?<rank>${RANK_WORDS})|number (?<number>${COUNT_WORDS})`);
 const SIZE = sticky(`(?:the )?(?<dir>${SIZES})`);
 /** "closest to us", "nearest the camera", "far from the viewer". */
 const SEEN_FROM = sticky(
   `(?:the )?(?<dir>closest|nearest|closer|nearer|close|near|farthest|furthest|farther|further|far)(?: up| away| back| out| off)?(?: (?:to|from))? ${VIEWER}`,
 );
 const NEAR_OR_FAR = sticky(
-  '(?:the )?(?<dir>closest|nearest|closer|nearer|farthest|furthest|farther|further|far)(?: away| back| out| off)?(?! (?:to|from|than)(?: |$))',
+  '(?:the )?(?<dir>closest|nearest|closer|nearer|farthest|furthest|farther|further|far|close(?= [^,]))(?: away| back| out| off)?(?! (?:to|from|than|up|by|call|range)(?: |$))',
 );
 const BEHIND = sticky('(?<dir>behind)');
 
@@ -109,6 +111,7 @@ function leanStands(match: RegExpExecArray, text: string, around: Surroundings):
   const rest = text.slice(match[0].length).trimStart();
   const bare = /^(?:the |a )?\S+$/.test(match[0]);
   const opening = bare && /^(?:top|back)$/.test(dir);
+  if (/^from (?:the )?(?:back|front|rear)$/.test(match[0])) return false;
   if (CAN_BE_PART.has(dir) && PART_AFTER.test(rest)) return false;
   if (dir === 'top' && (match[0].startsWith('a ') || describes(around.before))) return false;
   if (dir === 'mid' && rest.startsWith('air')) return false;
@@ -126,8 +129,10 @@ function isOpening(rest: string, { before, afterNoun }: Surroundings): boolean {
   return OPENING.has(before) || (afterNoun && rest === '') || SELECTOR_NEXT.test(rest);
 }
 
-const startsWithThing = (text: string): boolean =>
-  pointersOf(/^\S*/.exec(text)?.[0] ?? '').some(({ kind }) => kind !== 'worn');
+function startsWithThing(text: string): boolean {
+  const word = /^\S*/.exec(text)?.[0] ?? '';
+  return !COLOURS.has(word) && pointersOf(word).some(({ kind }) => kind !== 'worn');
+}
 
 const CAN_BE_PART = new Set(['right', 'back', 'top', 'front', 'bottom', 'rear']);
 /** "in the left car": the side belongs to the car. */
@@ -146,6 +151,7 @@ const ranked: Use = (match, _, { afterNoun }) =>
 const nearOrFar: Use = (match, text, { afterNoun }) => {
   const dir = match.groups?.dir ?? '';
   const rest = text.slice(match[0].length).trim();
+  if (dir === 'close' && afterNoun) return null;
   // "man nearest the wall" tells a relation, "nearest man" a choice.
   const tied = afterNoun && rest !== '' && !rest.startsWith(',');
   return tied && /^(?:closest|nearest|closer|nearer)$/.test(dir)
@@ -184,8 +190,12 @@ const FORMS: ReadonlyArray<readonly [RegExp, Use]> = [
   ],
   [SIZE, (match) => fromMatch(match, null, true)],
   [NEAR_OR_FAR, nearOrFar],
-  [BEHIND, (match, text) => (/^behind(?: ,|$)/.test(text) ? fromMatch(match, null, false) : null)],
-  [ORDINAL, (match) => fromMatch(match, rankOf(match.groups?.rank), true)],
+  [
+    BEHIND,
+    (match, text, { before }) =>
+      /^behind(?: ,|$)/.test(text) && before !== 'from' ? fromMatch(match, null, false) : null,
+  ],
+  [ORDINAL, (match) => fromMatch(match, rankOf(match.groups?.rank ?? match.groups?.number), true)],
 ];
 
 /** Most words open no selector: one look tells. */

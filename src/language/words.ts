@@ -15,6 +15,14 @@ const SPELLINGS: ReadonlyMap<string, string> = new Map(
     rt: 'right',
     rgt: 'right',
     rigth: 'right',
+    frm: 'from',
+    frt: 'front',
+    btm: 'bottom',
+    blk: 'black',
+    wht: 'white',
+    inbetween: 'between',
+    upfront: 'front',
+    foremost: 'frontmost',
     lft: 'left',
     l: 'left',
     ctr: 'center',
@@ -28,6 +36,13 @@ const SPELLINGS: ReadonlyMap<string, string> = new Map(
 /** Two words that are one. */
 const JOINED: ReadonlyArray<readonly [RegExp, string]> = [
   [/\b(left|right|top|bottom|upper|lower|front|rear|back|inner|outer) most\b/g, '$1most'],
+  [
+    /\b(top|bottom|upper|lower|front|back|far|mid|middle|center|pic)(left|right|center|middle)\b/g,
+    '$1 $2',
+  ],
+  [/\b(left|right|top|bottom)(?:i?est| ?est)\b/g, '$1most'],
+  [/\b(left|right|top|bottom)(?:side|ish|ier)\b/g, '$1'],
+  [/\blow(?= (?:left|right)\b)/g, 'lower'],
   [/\bt shirts?\b/g, 'tshirt'],
   [/\btee shirt\b/g, 'tshirt'],
   [/\bback ground\b/g, 'background'],
@@ -51,6 +66,32 @@ const JOINED: ReadonlyArray<readonly [RegExp, string]> = [
     "$1's",
   ],
 ];
+
+/** What lies where the hour stands on the face of a clock, and where a map has its sides. */
+const HOURS =
+  'top,top right,top right,right,bottom right,bottom right,bottom,bottom left,bottom left,left,top left,top left'.split(
+    ',',
+  );
+const SIDES: Readonly<Record<string, string>> = {
+  north: 'top',
+  south: 'bottom',
+  west: 'left',
+  east: 'right',
+};
+const HOUR = /\b(\d{1,2}) ?(?:o ?'? ?clock|pm)(?= |$)/;
+const COMPASS =
+  /\b(?:(north|south)(east|west)(?! ?(?:plane|jet|air|airline|airplane))|(north|south|east|west)(?= ?most\b|(?: side| corner| end)?$))(?: ?most)?/;
+
+const ANY_NAMED_PLACE = new RegExp(`${HOUR.source}|${COMPASS.source}`);
+
+/** "the cup at 3 o'clock" is the right one, "the westmost sheep" the leftmost. */
+function placesNamed(text: string): string {
+  return text
+    .replace(HOUR, (said, hour: string) => HOURS[Number(hour) % 12] ?? said)
+    .replace(COMPASS, (_, ...names: Array<string | undefined>) =>
+      names.flatMap((name) => SIDES[name ?? ''] ?? []).join(' '),
+    );
+}
 
 /** Most texts hold none of them: one look tells. */
 const ANY_JOINED = new RegExp(JOINED.map(([pattern]) => pattern.source).join('|'));
@@ -80,6 +121,7 @@ export function tokensOf(text: string): Token[] {
   if (ANY_JOINED.test(plain)) {
     for (const [pattern, word] of JOINED) plain = plain.replace(pattern, word);
   }
+  if (ANY_NAMED_PLACE.test(plain)) plain = placesNamed(plain);
   const pieces = plain.split(' ').filter((piece) => piece !== '' && !/^'+$/.test(piece));
   return withoutOuterPauses(pieces.map(toToken)).filter((token) => token.word !== '');
 }
@@ -95,6 +137,8 @@ function plainWords(text: string): string {
     .replace(/[\u2018\u2019`]/g, "'")
     .replace(/\bw\/o\b/g, ' without ')
     .replace(/\bw\//g, ' with ')
+    .replace(/(?:#|\bno\.|\bnr\.)\s*(?=\d)/g, ' number ')
+    .replace(/(?<=\b(?:far|upper|lower|top|bottom|left|right))\s-\s/g, ' ')
     .replace(/[,.;:!?()"]+|\s-+\s/g, ' , ')
     .replace(/&/g, ' and ')
     .replace(/[^\p{L}\p{N}',]+/gu, ' ')

@@ -4,19 +4,23 @@ import type { Selector, SelectorAxis } from '../language/expression.js';
 import type { Thing } from './thing.js';
 
 /**
- * How far apart two places on an axis must be for their order to be sure, as a share of the axis: x and y in shares of the
- * photo, the others in natural logs.
+ * How far apart two places on an axis must be for their order to be sure: x and y in shares of the photo, size and height in
+ * natural logs, depth as {@link placeOn} has it. People are less exact than boxes; fitted to what they wrote.
  */
 const SOFTNESS: Readonly<Record<SelectorAxis, number>> = {
-  x: 0.015,
-  y: 0.015,
-  size: 0.08,
-  height: 0.05,
-  depth: 0.04,
+  x: 0.09,
+  y: 0.09,
+  size: 0.4,
+  height: 0.2,
+  depth: 0.18,
 };
+/** Who counts ("second from the left") looks closer than who says "left". */
+const COUNTING = 0.3;
 
-/** Place of a box on an axis, growing from the `min` end to the `max` end. x, y: centre, 0..1. size, height: natural log of
- * the share of the photo. depth: grows away from the viewer, who sees near things large and low. */
+/**
+ * Place of a box on an axis, growing from the `min` end to the `max` end. x, y: centre, 0..1. size, height: natural log of
+ * the share of the photo. depth: grows away from the viewer, who sees near things large and low.
+ */
 function placeOn(axis: SelectorAxis, box: BoxXyxy, image: ImageSize): number {
   const width = (box.x2 - box.x1) / image.width;
   const height = (box.y2 - box.y1) / image.height;
@@ -24,7 +28,8 @@ function placeOn(axis: SelectorAxis, box: BoxXyxy, image: ImageSize): number {
   if (axis === 'y') return (box.y1 + box.y2) / 2 / image.height;
   if (axis === 'size') return Math.log(Math.max(width * height, 1e-6));
   if (axis === 'height') return Math.log(Math.max(height, 1e-3));
-  return -(Math.sqrt(Math.max(width * height, 0)) + box.y2 / image.height) / 2;
+  const low = (0.6 * box.y2 + 0.4 * box.y1) / image.height;
+  return -(low + 0.25 * Math.log(Math.max(width * height, 1e-6)));
 }
 
 /** What is left of the chance of a thing that is alone of its kind: "the left lion" where there is one lion. */
@@ -90,6 +95,22 @@ function askedBy({ end, rank }: Pick<Selector, 'end' | 'rank'>): Asked {
   return end === 'min' ? { before: first, behind: 0 } : { before: 0, behind: first };
 }
 
+/** "In the middle" tells of the photo first, and less of the order among the things. */
+const MIDDLE_ORDER = 0.4;
+/** What lies off the centre along the other axis counts half. */
+const OTHER_AXIS = 0.5;
+
+/** Chance of each thing to lie closest to the photo's centre. */
+function centralChances(axis: SelectorAxis, things: readonly Thing[], image: ImageSize): number[] {
+  const off = (along: 'x' | 'y', box: BoxXyxy) => Math.abs(placeOn(along, box, image) - 0.5);
+  const [main, other] = axis === 'y' ? (['y', 'x'] as const) : (['x', 'y'] as const);
+  const distances = things.map(
+    ({ boxXyxy }) => off(main, boxXyxy) + OTHER_AXIS * off(other, boxXyxy),
+  );
+  const asked = { before: 0, behind: 0 };
+  return neighbours(things, distances, SOFTNESS.x, asked).map(({ before }) => before[0]!);
+}
+
 /** Chance of as many things before as behind; one more on either side counts half. */
 function middleChance({ before, behind }: Neighbours): number {
   return before.reduce((sum, chance, n) => {
@@ -110,14 +131,24 @@ export function placeChances(
   image: ImageSize,
 ): number[] {
   const places = things.map(({ boxXyxy }) => placeOn(selector.axis, boxXyxy, image));
-  const around = neighbours(things, places, SOFTNESS[selector.axis], askedBy(selector));
-  if (selector.end === 'middle') return around.map(middleChance);
   const rank = selector.rank ?? 1;
+  const softness = SOFTNESS[selector.axis] * (rank > 1 ? COUNTING : 1);
+  const around = neighbours(things, places, softness, askedBy(selector));
+  if (selector.end === 'middle') {
+    const central = centralChances(selector.axis, things, image);
+    return around.map((each, at) => central[at]! * middleChance(each) ** MIDDLE_ORDER);
+  }
   return around.map(({ before, behind }) => {
     const [first, last] = selector.end === 'min' ? [before, behind] : [behind, before];
     const held = first[rank - 1] ?? 0;
     return rank === 1 ? held * Math.max(1 - (last[0] ?? 0), ALONE) : held;
   });
+}
+
+/** 0 for a box that fills the photo, 1 for a speck at its top. */
+function farness(box: BoxXyxy, { width, height }: ImageSize): number {
+  const area = ((box.x2 - box.x1) * (box.y2 - box.y1)) / (width * height);
+  return 1 - (Math.sqrt(Math.max(area, 0)) + box.y2 / height) / 2;
 }
 
 /**
@@ -130,8 +161,8 @@ export function lean(
   image: ImageSize,
 ): number | null {
   if (selector.axis === 'size' || selector.axis === 'height') return null;
-  const place = placeOn(selector.axis, box, image);
-  const share = selector.axis === 'depth' ? 1 + place : place;
+  const share =
+    selector.axis === 'depth' ? farness(box, image) : placeOn(selector.axis, box, image);
   const bounded = Math.min(Math.max(share, 0), 1);
   if (selector.end === 'middle') return 1 - 2 * Math.abs(bounded - 0.5);
   return selector.end === 'min' ? 1 - bounded : bounded;

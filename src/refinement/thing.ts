@@ -26,7 +26,7 @@ export interface Kind {
 
 /** Boxes that overlap more are one object. */
 const SAME_OBJECT_IOU = 0.65;
-/** Weight of a candidate whose tool tells no label, where the expression has a noun. */
+/** Weight of a candidate whose tool tells no label, where the expression has a noun and others tell theirs. */
 const WITHOUT_LABEL = 0.7;
 /** Chance that the box of a tool that has read the expression shows a thing of the kind that the expression names. */
 const GROUNDED = { head: 0.5, otherLabel: 0.15, landmark: 0.1 };
@@ -54,14 +54,18 @@ function chances(
   );
   const named = detected.some(({ label }) => denoted.has(label as string));
   const unknown = !unnamed && detected.length > 0 && !named;
+  // Where no box has a label or a score, the boxes are the things: doubt about each would only blur who is the second.
+  const plain = labels.size === 0 && candidates.every(({ score }) => score === undefined);
+  const unlabelled = plain ? 1 : WITHOUT_LABEL;
+  const existenceOf = (at: number) => (plain ? 1 : existences[at]!);
   const values = candidates.map(({ label, tool }, at) => {
-    const weight = label === undefined ? WITHOUT_LABEL : (denoted.get(label)?.weight ?? 0);
+    const weight = label === undefined ? unlabelled : (denoted.get(label)?.weight ?? 0);
     if (label !== undefined && denied.has(label)) return 0;
     if (grounders.has(tool)) {
       if (isLandmark && weight < 1) return GROUNDED.landmark;
       return weight > 0 || unnamed || unknown ? GROUNDED.head : GROUNDED.otherLabel;
     }
-    return (unnamed || unknown ? 1 : weight) * existences[at]!;
+    return (unnamed || unknown ? 1 : weight) * existenceOf(at);
   });
   return { values, naming: unnamed ? 'unnamed' : unknown ? 'unknown' : 'named' };
 }

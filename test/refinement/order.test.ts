@@ -40,14 +40,14 @@ describe('placeChances', () => {
     [450, 1],
   ]);
   const places = (end: 'min' | 'max' | 'middle', rank: number | null) =>
-    placeChances({ axis: 'x', end, rank }, three, PHOTO).map((chance) => Math.round(chance * 100));
+    placeChances({ axis: 'x', end, rank }, three, PHOTO).map((chance) => Math.round(chance * 10));
 
   it.each([
-    ['min', 1, [100, 0, 0]],
-    ['min', null, [100, 0, 0]],
-    ['min', 2, [0, 100, 0]],
-    ['max', 1, [0, 0, 100]],
-    ['middle', null, [0, 100, 0]],
+    ['min', 1, [10, 0, 0]],
+    ['min', null, [10, 0, 0]],
+    ['min', 2, [0, 10, 0]],
+    ['max', 1, [0, 0, 10]],
+    ['middle', null, [0, 9, 0]],
     ['max', 9, [0, 0, 0]],
   ] as const)('%s %s', (end, rank, chances) => expect(places(end, rank)).toEqual(chances));
 
