@@ -73,6 +73,12 @@ function listedWords(wordnet: Wordnet): string {
   return Buffer.from(filter.bits).toString('base64');
 }
 
+/** Single words of the labels and of the names that people use more. */
+function commonWords(labels: readonly string[]): string {
+  const names = [...labels, ...colloquial.flatMap((entry) => entry.names.split(','))];
+  return [...new Set(names.flatMap((name) => name.split(' ')))].sort().join('|');
+}
+
 const wordnet = readWordnet();
 const labels = Object.keys(cocoSenses);
 const names = withColloquial(closeOver(wordnet, cocoSenses, wornSenses));
@@ -80,6 +86,7 @@ const lexicon = {
   labels,
   steps: STEPS,
   groups: grouped(names, labels),
+  common: commonWords(labels),
   adjectives: rather(wordnet, 'a', names),
   verbs: rather(wordnet, 'v', names),
   falseAgents: falseAgents(wordnet, names),

@@ -195,11 +195,6 @@ export const colloquial: readonly ColloquialEntry[] = [
   { names: 'sign,street sign,road sign', labels: { 'stop sign': 0.7 }, kind: 'hypernym' },
   { names: 'meter', labels: { 'parking meter': 1 }, kind: 'synonym' },
   { names: 'parasol', labels: { umbrella: 1 }, kind: 'synonym' },
-  {
-    names: 'umbrell,umbrela,umberella,umbrells,umbrellas',
-    labels: { umbrella: 1 },
-    kind: 'synonym',
-  },
   { names: 'bag', labels: { handbag: 0.9, backpack: 0.8, suitcase: 0.7 }, kind: 'hypernym' },
   { names: 'purse,tote,pocketbook,clutch,shoulder bag', labels: { handbag: 1 }, kind: 'synonym' },
   {
@@ -225,7 +220,7 @@ export const colloquial: readonly ColloquialEntry[] = [
   { names: 'mitt,catcher mitt,baseball mitt', labels: { 'baseball glove': 1 }, kind: 'synonym' },
   { names: 'glove', labels: { 'baseball glove': 0.9 }, kind: 'synonym' },
   {
-    names: 'racket,racquet,tennis racquet,raquet',
+    names: 'racket,racquet,tennis racquet',
     labels: { 'tennis racket': 1 },
     kind: 'synonym',
   },
@@ -289,7 +284,6 @@ export const colloquial: readonly ColloquialEntry[] = [
   { names: 'tangerine,mandarin,clementine', labels: { orange: 1 }, kind: 'hyponym' },
   { names: 'fruit', labels: { apple: 0.8, banana: 0.8, orange: 0.8 }, kind: 'hypernym' },
   { names: 'vegetable,veggie', labels: { broccoli: 0.9, carrot: 0.9 }, kind: 'hypernym' },
-  { names: 'brocolli,brocoli,broccolli', labels: { broccoli: 1 }, kind: 'synonym' },
   {
     names: 'seat,stool,armchair,recliner,rocker,bar stool,barstool,wheelchair',
     labels: { chair: 0.9, couch: 0.2, bench: 0.2 },
@@ -321,7 +315,7 @@ export const colloquial: readonly ColloquialEntry[] = [
     labels: { 'dining table': 0.6 },
     kind: 'hypernym',
   },
-  { names: 'toliet,commode,urinal,throne,potty,loo', labels: { toilet: 1 }, kind: 'synonym' },
+  { names: 'commode,urinal,throne,potty,loo', labels: { toilet: 1 }, kind: 'synonym' },
   { names: 'computer mouse', labels: { mouse: 1 }, kind: 'exact' },
   {
     names: 'controller,remote,wiimote,wii remote,wii controller,clicker,wii',

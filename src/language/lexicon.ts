@@ -21,6 +21,8 @@ interface LexiconFile {
   readonly groups: ReadonlyArray<
     readonly [ReadonlyArray<readonly [number, PointerKind, number]>, string]
   >;
+  /** Single words that people use for things in photos. */
+  readonly common: string;
   readonly adjectives: string;
   readonly verbs: string;
   readonly falseAgents: string;
@@ -31,6 +33,7 @@ interface LexiconFile {
 interface Lexicon {
   readonly labels: readonly string[];
   readonly names: ReadonlyMap<string, readonly Pointer[]>;
+  readonly common: readonly string[];
   readonly adjectives: ReadonlySet<string>;
   readonly verbs: ReadonlySet<string>;
   readonly falseAgents: ReadonlySet<string>;
@@ -55,6 +58,7 @@ function lexicon(): Lexicon {
   loaded = {
     labels: file.labels,
     names,
+    common: file.common.split('|'),
     adjectives: new Set(file.adjectives.split('|')),
     verbs: new Set(file.verbs.split('|')),
     falseAgents: new Set(file.falseAgents.split('|')),
@@ -65,6 +69,9 @@ function lexicon(): Lexicon {
 
 /** The labels of COCO-80. */
 export const labelNames = (): readonly string[] => lexicon().labels;
+
+/** Single words that people call things in photos by: the words of the labels and of their everyday names. */
+export const commonNames = (): readonly string[] => lexicon().common;
 
 /**
  * Labels of COCO-80 that a noun may denote, heaviest first; empty where it denotes none of them. Lower case, singular or

@@ -22,7 +22,9 @@ import { headNoun, headOf } from './phrase.js';
 import { withoutPrompt } from './prompt.js';
 import { quantified } from './quantity.js';
 import { Recent } from './recent.js';
+import type { RelatorMatch } from './relator.js';
 import { type Segment, segmentsOf } from './segment.js';
+import type { SelectorMatch } from './selector.js';
 import { withoutSlip } from './spelling.js';
 import { FUNCTION_WORDS, QUESTION_WORDS } from './vocabulary.js';
 import { type Token, tokensOf } from './words.js';
@@ -96,18 +98,15 @@ function attach(
   if (first !== undefined) {
     const landmark = draftOf(first, segment.tokens);
     landmark.selectors.push(...before);
+    if (relator.kind !== 'wearing') nameAsOwner(landmark, owner);
     landmarks.push(landmark);
   } else {
     after.unshift(...before);
   }
-  // "with mountains in the background": those are far, whatever the thing itself is.
-  const [own, ofLandmark] = [[] as typeof after, [] as typeof after];
   for (const selector of after) {
-    const far = relator.kind === 'with' && /background|distance/.test(selector.words);
-    (far && landmarks.length > 0 ? ofLandmark : own).push(selector);
+    const landmark = isBehindIt(relator, selector) ? landmarks.at(-1) : undefined;
+    (landmark ?? top).selectors.push(selector);
   }
-  landmarks.at(-1)?.selectors.push(...ofLandmark);
-  top.selectors.push(...own);
   const relation: DraftRelation = {
     kind: relator.kind,
     words: relator.words,
@@ -119,6 +118,21 @@ function attach(
   const landmark = landmarks.at(-1);
   const upTo = chain.slice(0, chain.indexOf(owner) + 1);
   return { chain: landmark === undefined ? upTo : [...upTo, landmark], kind: relator.kind };
+}
+
+/** "with mountains in the background": those are far, whatever the thing itself is. */
+const isBehindIt = ({ kind }: RelatorMatch, { words }: SelectorMatch): boolean =>
+  kind === 'with' && /background|distance/.test(words);
+
+const SAME_KIND = new Set('other others another one ones'.split(' '));
+
+/** "in front of two others", "left of the white one": the landmark is of the same kind. */
+function nameAsOwner(landmark: Draft, owner: Draft): void {
+  const said = landmark.tokens.findLast(({ word }) => SAME_KIND.has(word))?.word;
+  const other = landmark.head === null || SAME_KIND.has(landmark.head.lemma);
+  if (said === undefined || !other || owner.head === null) return;
+  const plural = said === 'others' || said === 'ones';
+  landmark.head = { phrase: said, lemma: owner.head.lemma, plural };
 }
 
 /** "not a dog", "the one that is not a dog" name nothing; "not the left dog" means another dog. */

@@ -112,7 +112,9 @@ function leanStands(match: RegExpExecArray, text: string, around: Surroundings):
   const bare = /^(?:the |a )?\S+$/.test(match[0]);
   const opening = bare && /^(?:top|back)$/.test(dir);
   if (/^from (?:the )?(?:back|front|rear)$/.test(match[0])) return false;
-  if (CAN_BE_PART.has(dir) && PART_AFTER.test(rest)) return false;
+  // "the player on the right is wearing a cap", but "the top is red".
+  const side = dir === 'right' && match.groups?.prep !== undefined;
+  if (CAN_BE_PART.has(dir) && !side && PART_AFTER.test(rest)) return false;
   if (dir === 'top' && (match[0].startsWith('a ') || describes(around.before))) return false;
   if (dir === 'mid' && rest.startsWith('air')) return false;
   if (BEFORE_NOUN.test(match[0]) && startsWithThing(rest)) return false;

@@ -1,86 +1,83 @@
+import leven from 'leven';
 import { DIRECTIONS } from './direction.js';
-import { isUnderstood } from './known-word.js';
-import { labelNames } from './lexicon.js';
-import { COLOURS, ORDINALS } from './vocabulary.js';
+import { isKnown } from './known-word.js';
+import { commonNames } from './lexicon.js';
+import { COLOURS, ORDINALS, PARTITIVES, PATTERNS } from './vocabulary.js';
 
-/** Names of things and garments that people use more than the labels themselves. */
-const PERSONS = 'woman women people girl lady child children shirt jacket';
 /** The function words that stand before most nouns. */
-const SMALL = 'the and with from next between behind front wearing holding';
-/** Of shorter words a letter left out makes other words: "closet" is not "closest". */
-const LONG = 8;
+const SMALL =
+  'the and with from next between behind front wearing holding standing sitting closest nearest side corner';
+/** Shorter words are too close to others for a second slip. */
+const TWO_SLIPS = 7;
+/** Too far from the word for slips. */
+const BY_EAR: Readonly<Record<string, string>> = { sopha: 'sofa', racquette: 'racquet' };
 
-/** What many write who hear the word: more than a slip away. */
-const BY_EAR: Readonly<Record<string, string>> = {
-  bycicle: 'bicycle',
-  brocolli: 'broccoli',
-  brocoli: 'broccoli',
-  elefant: 'elephant',
-  giraff: 'giraffe',
-  girrafe: 'giraffe',
-  labtop: 'laptop',
-  mustach: 'mustache',
-  racquette: 'racquet',
-  sandwhich: 'sandwich',
-  sandwitch: 'sandwich',
-  skiier: 'skier',
-  sopha: 'sofa',
-  suitecase: 'suitcase',
-  umberella: 'umbrella',
-};
-const VOWELS = [...'aeiou'];
+let targets: readonly (readonly string[])[] | undefined;
 
-/** Slips of the hand in typing a word: two neighbours swapped, a letter doubled or doubled no more, one left out, another vowel. */
-function slipsOf(word: string): string[] {
-  const slips: string[] = [];
-  for (let at = 0; at < word.length; at++) {
-    const [before, after] = [word.slice(0, at), word.slice(at + 1)];
-    const letter = word[at] as string;
-    const doubled = letter === word[at + 1];
-    slips.push(`${before}${letter}${letter}${after}`);
-    if (doubled || (word.length >= LONG && at > 0)) slips.push(before + after);
-    if (word.length >= LONG && VOWELS.includes(letter)) {
-      slips.push(...VOWELS.map((vowel) => before + vowel + after));
-    }
-    if (after !== '' && !doubled) slips.push(`${before}${after[0]}${letter}${after.slice(1)}`);
-  }
-  return slips;
+/** Words that slips are mended to, those that decide more first. */
+function mendable(): readonly (readonly string[])[] {
+  targets ??= [
+    [...Object.keys(DIRECTIONS), ...ORDINALS.keys(), ...SMALL.split(' ')],
+    [...COLOURS.keys(), ...PATTERNS, ...PARTITIVES, ...commonNames()],
+  ].map((words) => words.filter((word) => /^[a-z]{3,}$/.test(word)));
+  return targets;
 }
 
-let slips: ReadonlyMap<string, string | null> | undefined;
+/** Two neighbours swapped. */
+function isSwapped(word: string, target: string): boolean {
+  if (word.length !== target.length) return false;
+  const at = [...word].findIndex((letter, i) => letter !== target[i]);
+  return (
+    word[at] === target[at + 1] &&
+    word[at + 1] === target[at] &&
+    word.slice(at + 2) === target.slice(at + 2)
+  );
+}
 
-/** Each slip to the word that was meant; null where two may be. */
-function knownSlips(): ReadonlyMap<string, string | null> {
-  if (slips !== undefined) return slips;
-  const targets = new Set(
-    [
-      ...[DIRECTIONS, Object.fromEntries(COLOURS), Object.fromEntries(ORDINALS)].flatMap(
-        Object.keys,
-      ),
-      ...labelNames().flatMap((name) => name.split(' ')),
-      ...`${PERSONS} ${SMALL}`.split(' '),
-    ].filter((word) => /^[a-z]{3,}$/.test(word)),
-  );
-  const found = new Map<string, string | null>(
-    Object.entries(BY_EAR).flatMap(([heard, word]) =>
-      ['', 's', 'es'].map((plural) => [heard + plural, word + plural] as const),
-    ),
-  );
-  for (const target of targets) {
-    for (const slip of new Set(slipsOf(target))) {
-      const other = found.get(slip);
-      found.set(slip, other === undefined || other === target ? target : null);
-    }
-  }
-  slips = found;
-  return found;
+/** How odd it is to write `word` for `target`; Infinity where it is no slip. */
+function oddness(word: string, target: string): number {
+  if (Math.abs(word.length - target.length) > 2) return Infinity;
+  if (isSwapped(word, target)) return 1;
+  if (word.length < 4 || target.length < 4) return Infinity;
+  const slips = leven(word, target);
+  const otherLength = word.length !== target.length;
+  if (slips === 1) return otherLength ? 2 : word.length < 5 || word[0] !== target[0] ? Infinity : 3;
+  const close = slips === 2 && word[0] === target[0] && word.at(-1) === target.at(-1);
+  return close && Math.min(word.length, target.length) >= TWO_SLIPS ? 4 : Infinity;
 }
 
 /**
- * The word that was meant by one slip of the hand: "teh" is `the`, "midle" `middle`, "umberlla" `umbrella`. Only words of
- * place, order and colour and the names of the labels are mended, and only where what stands there is no word: "form" stays.
+ * The word that was meant by a slip of the hand: "teh" is `the`, "midle" `middle`, "umberlla" `umbrella`. Words of place, order and
+ * colour and names of what photos show are mended, and only where what stands there is no word of English: "form" stays, and so
+ * does a slip that may be of two words.
  */
 export function withoutSlip(word: string): string {
-  const meant = knownSlips().get(word);
-  return meant == null || isUnderstood(word) ? word : meant;
+  if (!/^[a-z]{3,}$/.test(word) || isKnown(word)) return word;
+  const heard = BY_EAR[word];
+  if (heard !== undefined) return heard;
+  for (const words of mendable()) {
+    const meant = closest(word, words) ?? plural(word, words);
+    if (meant !== null) return meant;
+  }
+  return word;
+}
+
+/** Null where nothing is close, or two are as close. */
+function closest(word: string, words: readonly string[]): string | null {
+  let best: { readonly meant: string | null; readonly odd: number } = {
+    meant: null,
+    odd: Infinity,
+  };
+  for (const target of words) {
+    const odd = oddness(word, target);
+    if (odd === Infinity || odd > best.odd || target === best.meant) continue;
+    best = { meant: odd === best.odd ? null : target, odd };
+  }
+  return best.meant;
+}
+
+function plural(word: string, words: readonly string[]): string | null {
+  if (!word.endsWith('s')) return null;
+  const one = closest(word.slice(0, -1), words);
+  return one === null ? null : `${one}s`;
 }

@@ -43,6 +43,7 @@ const JOINED: ReadonlyArray<readonly [RegExp, string]> = [
   [/\b(left|right|top|bottom)(?:i?est| ?est)\b/g, '$1most'],
   [/\b(left|right|top|bottom)(?:side|ish|ier)\b/g, '$1'],
   [/\blow(?= (?:left|right)\b)/g, 'lower'],
+  [/\bform(?= (?:the )?(?:left|right|top|bottom|front|back)\b)/g, 'from'],
   [/\bt shirts?\b/g, 'tshirt'],
   [/\btee shirt\b/g, 'tshirt'],
   [/\bback ground\b/g, 'background'],

@@ -17,7 +17,7 @@ import { lean, placeChances } from './order.js';
 import { type Body, postureFit } from './posture-fit.js';
 import type { PhotoEvidence } from './refiner.js';
 import { FAINT, type Landmark, relationFits } from './relation-fit.js';
-import { type Kind, type Proposals, type Thing, thingsOf } from './thing.js';
+import { type Kind, mayBeShown, type Proposals, type Thing, thingsOf } from './thing.js';
 
 /** What is at hand to judge things by. */
 export interface Scene extends Proposals {
@@ -129,8 +129,14 @@ function attributeShares(clues: readonly Clue[]): number[] {
 }
 
 /** The things that a landmark may be; null where the detector does not know its noun. */
-function landmarksOf(expression: Expression, scene: Scene, depth: number): Landmark[] | null {
+function landmarksOf(
+  expression: Expression,
+  scene: Scene,
+  depth: number,
+  main: Expression,
+): Landmark[] | null {
   if (expression.head === null && expression.selectors.length === 0) return null;
+  if (!mayBeShown(expression, main, scene.candidates)) return null;
   const { naming, things } = cluesOf(expression, scene, depth + 1);
   // A garment would point at every person; boxes do not show it.
   const garment = expression.head !== null && isWorn(expression.head.lemma);
@@ -183,11 +189,12 @@ function fitsOf(
   things: readonly Thing[],
   scene: Scene,
   depth: number,
+  main: Expression,
 ): Array<number | null> {
   const nothing = things.map(() => null);
   if (depth >= DEEPEST || relation.landmarks.length === 0) return nothing;
   const groups = relation.landmarks.map((landmark) => {
-    const found = landmarksOf(landmark, scene, depth);
+    const found = landmarksOf(landmark, scene, depth, main);
     return relation.negated ? found : presupposed(found);
   });
   if (groups[0] === null && PART_KINDS.has(relation.kind)) {
@@ -237,7 +244,7 @@ export function cluesOf(expression: Expression, scene: Scene, depth = 0): Clues 
     return attribute.negated ? 1 - fit : fit;
   };
   const relations = expression.relations.map((relation) => {
-    const fits = fitsOf(relation, things, scene, depth);
+    const fits = fitsOf(relation, things, scene, depth, expression);
     const held = body ? withPosture(relation, body, things, scene.image, fits) : fits;
     return relation.negated ? held.map((fit) => (fit === null ? null : 1 - fit)) : held;
   });

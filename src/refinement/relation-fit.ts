@@ -1,7 +1,8 @@
 import type { ImageSize } from '../geometry/box.js';
 import { iouXyxy } from '../geometry/overlap.js';
-import type { Relation } from '../language/expression.js';
+import type { Relation, RelationKind, Selector } from '../language/expression.js';
 import { distanceChances } from './distance-order.js';
+import { placeChances } from './order.js';
 import { betweenFit, relationFit } from './relation-geometry.js';
 import type { Thing } from './thing.js';
 
@@ -37,7 +38,7 @@ export function relationFits(
   image: ImageSize,
 ): Array<number | null> {
   const [first, other] = groups;
-  if (first === null || first === undefined) return things.map(() => null);
+  if (first === null || first === undefined) return fitsInOrder(relation, things, image);
   if (relation.kind === 'between') {
     return things.map((thing) => fitBetween(thing, first, other ?? first));
   }
@@ -46,6 +47,26 @@ export function relationFits(
     return distanceChances(things, first, image, far);
   }
   return things.map((thing) => fitToSome(relation, thing, first));
+}
+
+/** Where a thing lies in the order of its kind, if the words tie it so to something that no box shows. */
+const ORDER_OF: Readonly<Partial<Record<RelationKind, Pick<Selector, 'axis' | 'end'>>>> = {
+  'left-of': { axis: 'x', end: 'min' },
+  'right-of': { axis: 'x', end: 'max' },
+  above: { axis: 'y', end: 'min' },
+  below: { axis: 'y', end: 'max' },
+  behind: { axis: 'depth', end: 'max' },
+};
+
+/** "left of the lamp", where no lamp is known: further left than others. */
+function fitsInOrder(
+  { kind, landmarks }: Relation,
+  things: readonly Thing[],
+  image: ImageSize,
+): Array<number | null> {
+  const order = ORDER_OF[kind];
+  if (order === undefined || landmarks.length === 0) return things.map(() => null);
+  return placeChances({ ...order, rank: null }, things, image).map((chance) => Math.sqrt(chance));
 }
 
 function fitToSome(

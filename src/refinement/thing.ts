@@ -1,6 +1,7 @@
 import type { BoxXyxy, ImageSize } from '../geometry/box.js';
 import { labelsDenied, meaningsOf } from '../language/denotation.js';
 import type { Expression } from '../language/expression.js';
+import { pointersOf } from '../language/lexicon.js';
 import { CandidateTable } from './candidate-table.js';
 import type { Candidate } from './refiner.js';
 
@@ -90,4 +91,20 @@ export function thingsOf(expression: Expression, proposals: Proposals, isLandmar
     else if (chance > 0) things.push({ boxXyxy: candidates[at]!.boxXyxy, members: [at], chance });
   }
   return { things, naming };
+}
+
+/**
+ * False for a landmark of another kind than the thing itself where no box has a label: such boxes are things of one kind, and
+ * the umbrella of "man left of the umbrella" is none of the men.
+ */
+export function mayBeShown(
+  landmark: Pick<Expression, 'head'>,
+  main: Pick<Expression, 'head'>,
+  candidates: readonly Candidate[],
+): boolean {
+  if (landmark.head === null || candidates.some(({ label }) => label !== undefined)) return true;
+  const own = main.head?.lemma ?? '';
+  if (landmark.head.lemma === own) return true;
+  const labels = new Set(pointersOf(own).map(({ label }) => label));
+  return pointersOf(landmark.head.lemma).some(({ label }) => labels.has(label));
 }

@@ -140,6 +140,39 @@ describe('selectors', () => {
   });
 });
 
+describe('places by other names', () => {
+  it.each([
+    ["the cup at 3 o'clock", '<cup> x.max'],
+    ['10 o clock broccoli', '<broccoli> y.min x.min'],
+    ['the clock on the wall', '<clock> on(<wall>)'],
+    ['the westmost sheep', '<sheep> x.min'],
+    ['southeast donut', '<donut> y.max x.max'],
+    ['southwest plane', '<plane> southwest@whole'],
+    ['bottomright bowl', '<bowl> y.max x.max'],
+    ['leftside plant', '<plant> x.min'],
+    ['dog no. 1', '<dog> x.min1?'],
+    ['#2', '<> x.min2?'],
+    ['number two dog', '<dog> x.min2?'],
+    ['player number 23', '<player> with(<number>) ?23'],
+    ['close zebra', '<zebra> depth.min'],
+    ['zebra close to the tree', '<zebra> next-to(<tree>)'],
+    ['man seen from behind', '<man> facing()'],
+    ['woman from the back', '<woman> facing()'],
+    ['second from the back', '<> depth.max2'],
+    ['kid furthest right of the four', '<kid> x.max1'],
+    ['luggage on the far - right', '<luggage> x.max1'],
+    ['right side of the bed', '<bed> x.max'],
+    ['the player on the right is wearing a cap', '<player> x.max wearing(<cap>)'],
+    [
+      'a red car on street with utility vehicles in background',
+      '<car> red@whole on(<street> with(<vehicle+> utility@whole depth.max))',
+    ],
+    ['a tv on a tv stand', '<tv> on(<stand> tv@whole)'],
+    ['zebra in front of two others', '<zebra> in-front-of(<zebra+> n=2)'],
+    ['the dog left of the other one', '<dog> left-of(<dog> other@whole)'],
+  ])('%s', (text, outlined) => expect(parsed(text)).toBe(outlined));
+});
+
 describe('attributes', () => {
   it.each([
     ['red car', '<car> red@whole'],
@@ -315,7 +348,8 @@ describe('words around an expression', () => {
 describe('words that are none', () => {
   it.each([
     ['asdf qwer', 'asdf qwer'],
-    ['der große Hund links', 'der große hund'],
+    ['der Mann mit dem roten Hut', 'der dem roten'],
+    ['das große Pferd', 'große pferd'],
     ['左の犬', '左の犬'],
     ['the fluffy dog lying on his comfy couch', ''],
     ['guy w/ a hoodie and sunglasses, 2nd frm left', ''],
@@ -333,6 +367,8 @@ describe('slips of the hand', () => {
     ['blakc umberlla', '<umbrella> black@whole'],
     ['the closet', '<closet>'],
     ['the dog form the left', '<dog> x.min'],
+    ['zbra behind the refridgerator', '<zebra> behind(<refrigerator>)'],
+    ['bannanas by the dounut', '<banana+> next-to(<donut>)'],
   ])('%s', (text, outlined) => expect(parsed(text)).toBe(outlined));
 
   it('says what it mended', () => {
