@@ -1,5 +1,4 @@
 import type { Expression, HeadNoun } from './expression.js';
-import { isKnown } from './known-word.js';
 import {
   labelNames,
   looksLikePerson,
@@ -10,6 +9,7 @@ import {
 import { singularOf } from './morphology.js';
 import { labelsAskedFor } from './purpose.js';
 import { Recent } from './recent.js';
+import { isKnown } from './spelling.js';
 
 /** How well a label of a detector names what an expression is about. */
 interface Denotation {

@@ -1,4 +1,3 @@
-import type { Chunk, Description } from './chunk.js';
 import type {
   Attribute,
   AttributePart,
@@ -9,6 +8,7 @@ import type {
   RelationKind,
 } from './expression.js';
 import { isAnimate, isPerson, isWorn, pointersOf } from './lexicon.js';
+import type { Chunk, Description } from './phrase.js';
 import { headNoun, headOf, modifierRole } from './phrase.js';
 import { quantityOf } from './quantity.js';
 import { joinOrdinals, type SelectorMatch } from './selector.js';

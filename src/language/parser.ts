@@ -1,5 +1,4 @@
 import { nameBearers } from './bearer.js';
-import { type Chunk, chunksOf } from './chunk.js';
 import {
   addBeside,
   chunkTokens,
@@ -13,19 +12,16 @@ import {
   newDraft,
   wordsOf,
 } from './draft.js';
-import { exceptionsIn, exclusionsDenied } from './exclusion.js';
 import type { Expression, HeadNoun, Quantity, RelationKind } from './expression.js';
-import { isKnown } from './known-word.js';
 import { isAnimate, isPerson, isWorn } from './lexicon.js';
-import { namedInQuestion } from './naming-question.js';
-import { headNoun, headOf } from './phrase.js';
-import { withoutPrompt } from './prompt.js';
-import { quantified } from './quantity.js';
+import { type Chunk, chunksOf, headNoun, headOf } from './phrase.js';
+import { exceptionsIn, exclusionsDenied, quantified } from './quantity.js';
 import { Recent } from './recent.js';
 import type { RelatorMatch } from './relator.js';
+import { namedInQuestion, withoutPrompt } from './request.js';
 import { type Segment, segmentsOf } from './segment.js';
 import type { SelectorMatch } from './selector.js';
-import { withoutSlip } from './spelling.js';
+import { isKnown, withoutSlip } from './spelling.js';
 import { FUNCTION_WORDS, QUESTION_WORDS } from './vocabulary.js';
 import { type Token, tokensOf } from './words.js';
 

@@ -1,8 +1,19 @@
-import { isFreeWord } from './chunk.js';
-import type { HeadNoun } from './expression.js';
-import { isPerson, isWorn, pointersOf } from './lexicon.js';
+import type { Attribute, AttributeKind, HeadNoun } from './expression.js';
+import { isAdjective, isAnimate, isPerson, isVerb, isWorn, pointersOf } from './lexicon.js';
 import { singularOf } from './morphology.js';
-import { PORTIONS } from './vocabulary.js';
+import {
+  COLOURS,
+  DETERMINERS,
+  FUNCTION_WORDS,
+  NOT_VERBS,
+  NUMBERS,
+  PARTITIVES,
+  PATTERNS,
+  PORTIONS,
+  POSTURES,
+  SHADES,
+  SIZES,
+} from './vocabulary.js';
 import type { Token } from './words.js';
 
 /** The longest name at the end of the nouns that the lexicon knows, else the last word. */
@@ -58,4 +69,279 @@ export function modifierRole(
   if (!isPerson(head.lemma)) return 'word';
   if (isWorn(modifier.word)) return 'worn';
   return pointersOf(modifier.word).length > 0 && !isPerson(modifier.word) ? 'thing' : 'word';
+}
+
+/** A describing word before it is known what it describes. */
+export interface Description {
+  readonly kind: AttributeKind;
+  readonly value: string;
+  readonly word: string;
+  readonly shade: Attribute['shade'];
+  readonly negated: boolean;
+}
+
+/** A noun phrase: describing words and at most one run of nouns. */
+export interface Chunk {
+  readonly descriptions: Description[];
+  readonly nouns: Token[];
+  readonly leftovers: string[];
+  count: number | null;
+  /** True where "and" or a pause stands before it. */
+  readonly joined: boolean;
+  /** True where a determiner or a selector stands before it, after a noun. */
+  readonly apart: boolean;
+  /** What "not" says of the noun itself: "not a car" is something else, "no car" is without one. */
+  denial: 'other-kind' | 'absence' | null;
+}
+
+/** What a chunk is built from: words, and marks where selectors were taken out. */
+export type PhraseItem =
+  | { readonly kind: 'word'; readonly token: Token; readonly negated: boolean }
+  | { readonly kind: 'gap' };
+
+const newChunk = (joined: boolean, apart: boolean): Chunk => ({
+  descriptions: [],
+  nouns: [],
+  leftovers: [],
+  count: null,
+  joined,
+  apart,
+  denial: null,
+});
+
+/** Endings that make adjectives of words no lexicon lists: "baldish", "friendliest". */
+const ADJECTIVE_ENDING = /(?:ish|less|ful|ous|iest|est)$/;
+/** "The bottle that is not orange": a word behind these describes. */
+const PREDICATIVE = new Set(['is', 'are', 'was', 'not', 'isnt', 'arent', 'neither', 'nor']);
+const CONNECTIVES = new Set([',', 'and', 'or', 'nor', 'but']);
+/** "baby zebra" is a zebra, though a baby is a person. */
+const YOUNG_OR_PARENT = new Set(
+  'baby infant mother mom mommy momma mama father dad daddy papa parent adult male female boy girl child'.split(
+    ' ',
+  ),
+);
+
+const AGES = new Set('young old older younger elderly'.split(' '));
+
+function describe(word: string, shade: Attribute['shade'], negated: boolean): Description | null {
+  const colour = COLOURS.get(word);
+  if (colour !== undefined) {
+    return {
+      kind: 'colour',
+      value: colour,
+      word,
+      shade: shade ?? SHADES.get(word) ?? null,
+      negated,
+    };
+  }
+  const size = SIZES.get(word);
+  if (size !== undefined) return { kind: 'size', value: size, word, shade: null, negated };
+  if (PATTERNS.has(word)) return { kind: 'pattern', value: word, word, shade: null, negated };
+  return null;
+}
+
+function isDescribing(word: string, next: string | undefined): boolean {
+  if (SHADES.has(word) && isPlainWord(next) && word !== 'baby') return true;
+  if (AGES.has(word)) return isPlainWord(next);
+  if (pointersOf(word).length > 0) return false;
+  if (isAdjective(word) || ADJECTIVE_ENDING.test(word)) return true;
+  if (NOT_VERBS.has(word)) return false;
+  return /(?:ing|ed)$/.test(word) && (next !== undefined || POSTURES.has(word));
+}
+
+function isPlainWord(word: string | undefined): word is string {
+  return word !== undefined && word !== ',' && !FUNCTION_WORDS.has(word);
+}
+
+/** Words before a noun that keep their meaning inside a name: "young man" is a man who is young. */
+const isFreeWord = (word: string): boolean =>
+  COLOURS.has(word) || SIZES.has(word) || AGES.has(word) || PATTERNS.has(word);
+
+/** Cuts a run of words into chunks, left to right. */
+class Chunker {
+  readonly chunks: Chunk[] = [];
+  #chunk = newChunk(false, false);
+  #lacking = false;
+  #shade: { word: string; shade: Attribute['shade'] } | null = null;
+
+  constructor(
+    private readonly items: readonly PhraseItem[],
+    private readonly allowColourNoun: boolean,
+  ) {}
+
+  run(): Chunk[] {
+    for (let at = 0; at < this.items.length; ) at += this.#take(at);
+    this.#cut(false);
+    return this.chunks;
+  }
+
+  #word(at: number): string | undefined {
+    const item = this.items[at];
+    return item?.kind === 'word' ? item.token.word : undefined;
+  }
+
+  get #hasNoun(): boolean {
+    return this.#chunk.nouns.length > 0;
+  }
+
+  #cut(joined: boolean, apart = false): void {
+    const { nouns, descriptions, leftovers } = this.#chunk;
+    if (nouns.length + descriptions.length + leftovers.length > 0) this.chunks.push(this.#chunk);
+    this.#chunk = newChunk(joined, apart);
+  }
+
+  #cutAfterNoun(joined = false, apart = false): void {
+    if (this.#hasNoun) this.#cut(joined, apart);
+  }
+
+  /** Takes the item at `at`; returns how many items it takes. */
+  #take(at: number): number {
+    const item = this.items[at] as PhraseItem;
+    if (item.kind === 'gap') {
+      this.#cutAfterNoun(false, true);
+      return 1;
+    }
+    const { word } = item.token;
+    if (CONNECTIVES.has(word)) this.#cutAfterNoun(true);
+    else if (DETERMINERS.has(word)) {
+      if (!this.#chunk.nouns.at(-1)?.possessive) this.#cutAfterNoun(false, true);
+    } else if (NUMBERS.has(word) || /^\d+$/.test(word)) this.#takeNumber(word, at);
+    else if (word === 'no') this.#lack();
+    else if (!FUNCTION_WORDS.has(word)) return this.#takeContent(item.token, item.negated, at);
+    return 1;
+  }
+
+  /** "dog no collar": what follows is another thing, and it is not there. */
+  #lack(): void {
+    this.#cutAfterNoun(false, true);
+    this.#lacking = true;
+  }
+
+  #takeNumber(word: string, at: number): void {
+    const next = this.#word(at + 1);
+    if (word === 'one' && !isPlainWord(next)) return;
+    const value = NUMBERS.get(word) ?? Number(word);
+    this.#cutAfterNoun();
+    if (isPlainWord(next) && this.#chunk.count === null && value <= 20) this.#chunk.count = value;
+    else this.#chunk.leftovers.push(word);
+  }
+
+  #takeContent(token: Token, negated: boolean, at: number): number {
+    const { word } = token;
+    const next = this.#word(at + 1);
+    const name = this.#nameAt(at);
+    if (name > 1) {
+      const words = this.items.slice(at, at + name).map((_, offset) => this.#word(at + offset));
+      this.#takeNoun({ word: words.join(' '), possessive: false }, negated);
+      return name;
+    }
+    if (SHADES.has(word) && next !== undefined && COLOURS.has(next)) {
+      this.#cutAfterNoun();
+      this.#shade = { word, shade: SHADES.get(word) ?? null };
+      return 1;
+    }
+    const description = this.#describe(token, negated, at);
+    if (description !== null) {
+      this.#cutAfterNoun();
+      this.#chunk.descriptions.push(description);
+    } else if (/ly$/.test(word) && pointersOf(word).length === 0) this.#chunk.leftovers.push(word);
+    else if (this.#isStrayVerb(word, at)) this.#chunk.leftovers.push(word);
+    else this.#takeNoun(token, negated);
+    return 1;
+  }
+
+  /** "can see the cat" holds a stray verb; "a design", "faded paint" do not. */
+  #isStrayVerb(word: string, at: number): boolean {
+    if (!isVerb(word) || pointersOf(word).length > 0 || PARTITIVES.has(word)) return false;
+    // Things do nothing: "tv stand", "bike rack".
+    const last = this.#chunk.nouns.at(-1)?.word;
+    const thing = last === this.#word(at - 1) ? pointersOf(last ?? '')[0] : undefined;
+    if (thing !== undefined && thing.kind !== 'worn' && !isAnimate(thing.label)) return false;
+    const introduced =
+      this.#chunk.descriptions.length > 0 || DETERMINERS.has(this.#word(at - 1) ?? '');
+    return this.#hasNoun || !introduced || isPlainWord(this.#word(at + 1));
+  }
+
+  #describe({ word }: Token, negated: boolean, at: number): Description | null {
+    const next = this.#word(at + 1);
+    const colourNext = next === 'and' && COLOURS.has(this.#word(at + 2) ?? '');
+    const fruit =
+      this.allowColourNoun &&
+      word === 'orange' &&
+      !this.#hasNoun &&
+      !PREDICATIVE.has(this.#word(at - 1) ?? '') &&
+      (!isPlainWord(next) || PORTIONS.has(singularOf(next))) &&
+      !colourNext;
+    if (fruit) return null;
+    const shade = this.#shade;
+    this.#shade = null;
+    const known = describe(word, shade?.shade ?? null, negated);
+    if (known !== null) {
+      return shade === null ? known : { ...known, word: `${shade.word} ${known.word}` };
+    }
+    if (!isDescribing(word, next)) return null;
+    return { kind: 'other', value: word, word, shade: SHADES.get(word) ?? null, negated };
+  }
+
+  /** Length of the longest name of the lexicon that starts here: 2 for "hot dog", else 1. */
+  #nameAt(at: number): number {
+    const first = this.#word(at) as string;
+    if (isFreeWord(first)) return 1;
+    for (const length of [3, 2]) {
+      const words = Array.from({ length }, (_, offset) => this.#word(at + offset));
+      if (words.some((word) => !isPlainWord(word))) continue;
+      if (pointersOf(words.join(' ')).length > 0) return length;
+    }
+    return 1;
+  }
+
+  #takeNoun(token: Token, negated: boolean): void {
+    const last = this.#chunk.nouns.at(-1);
+    if (last !== undefined && startsAnother(last, token.word)) this.#cut(false);
+    this.#chunk.nouns.push(token);
+    if (negated) this.#chunk.denial = this.#lacking ? 'absence' : 'other-kind';
+    this.#lacking = false;
+  }
+}
+
+/** "tennis player" and "baby zebra" are one thing; "guy hat" is a guy, and a hat. */
+function startsAnother(last: Token, word: string): boolean {
+  if (last.possessive || !isPerson(last.word) || isPerson(word)) return false;
+  return !(YOUNG_OR_PARENT.has(last.word) && isAnimate(word));
+}
+
+/** "vintage white car": a noun that names nothing known, with a known thing right behind it, describes that thing. */
+function joinUnknown(chunks: readonly Chunk[]): Chunk[] {
+  const joined: Chunk[] = [];
+  for (const chunk of chunks) {
+    const last = joined.at(-1);
+    const known = pointersOf(chunk.nouns.at(-1)?.word ?? '').some(({ kind }) => kind !== 'worn');
+    const unknown = last !== undefined && last.nouns.length > 0 && !last.nouns.some(names);
+    if (last === undefined || chunk.joined || chunk.apart || !known || !unknown) joined.push(chunk);
+    else joined.splice(-1, 1, merged(last, chunk));
+  }
+  return joined;
+}
+
+const names = (token: Token): boolean => token.possessive || pointersOf(token.word).length > 0;
+
+function merged(first: Chunk, second: Chunk): Chunk {
+  return {
+    ...second,
+    joined: first.joined,
+    apart: first.apart,
+    count: first.count ?? second.count,
+    nouns: [...first.nouns, ...second.nouns],
+    descriptions: [...first.descriptions, ...second.descriptions],
+    leftovers: [...first.leftovers, ...second.leftovers],
+  };
+}
+
+/**
+ * Cuts a run of words into noun phrases: "guy blue shirt white shorts" is three, "red shirt guy" one. A new phrase starts at
+ * a determiner, a pause, "and", a describing word after a noun, and where a selector stood after a noun. `allowColourNoun`:
+ * a lone "orange" is a fruit here.
+ */
+export function chunksOf(items: readonly PhraseItem[], allowColourNoun: boolean): Chunk[] {
+  return joinUnknown(new Chunker(items, allowColourNoun).run());
 }

@@ -1,5 +1,5 @@
-import type { PhraseItem } from './chunk.js';
 import { isAdjective, pointersOf } from './lexicon.js';
+import type { PhraseItem } from './phrase.js';
 import { matchRelator, type RelatorMatch } from './relator.js';
 import { matchSelector, type SelectorMatch } from './selector.js';
 import { COLOURS, DETERMINERS, FUNCTION_WORDS, NEGATIONS, PATTERNS, SIZES } from './vocabulary.js';

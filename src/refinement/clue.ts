@@ -1,6 +1,5 @@
 import type { BoxXyxy, ImageSize } from '../geometry/box.js';
 import type { RgbRaster } from '../geometry/raster.js';
-import { type Age, ageOf } from '../language/age.js';
 import type {
   Attribute,
   AttributePart,
@@ -9,7 +8,7 @@ import type {
   RelationKind,
 } from '../language/expression.js';
 import { isAnimate, isPerson, isWorn } from '../language/lexicon.js';
-import { postureOf } from '../language/posture.js';
+import { type Age, ageOf, postureOf } from '../language/stature.js';
 import { BoxMemo } from './box-memo.js';
 import { COLOUR_TERMS, type ColourTerm } from './colour-term.js';
 import { type CropColours, colourFit, cropColours } from './crop-colour.js';

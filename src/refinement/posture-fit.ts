@@ -1,6 +1,6 @@
 import { sigmoid } from '../detection/logistic.js';
 import type { BoxXyxy, ImageSize } from '../geometry/box.js';
-import type { Posture } from '../language/posture.js';
+import type { Posture } from '../language/stature.js';
 
 /**
  * Height over width where one posture passes into the other, and the spread, natural logs. Medians over boxes of persons

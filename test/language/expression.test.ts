@@ -337,6 +337,8 @@ describe('words around an expression', () => {
     ['Locate the red car', 'the red car', 'locate'],
     ['In the image, the woman on the left', 'the woman on the left', 'in the image'],
     ['man on the left of the picture', 'man on the left of the picture', ''],
+    ['box of donuts', 'box of donuts', ''],
+    ['The woman in a picture', 'the woman in a picture', ''],
     ['please', 'please', ''],
     ['the find', 'the find', ''],
   ])('%s is %s', (text, expression, prompt) => {

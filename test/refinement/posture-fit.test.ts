@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { postureOf } from '../../src/language/posture.js';
+import { postureOf } from '../../src/language/stature.js';
 import { postureFit } from '../../src/refinement/posture-fit.js';
 import { createScorerRefiner } from '../../src/refinement/scorer-refiner.js';
 import { box, detected, PHOTO, request } from '../support/candidates.js';

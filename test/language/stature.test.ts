@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { ageOf } from '../../src/language/age.js';
+import { ageOf } from '../../src/language/stature.js';
 
 it.each([
   ['baby', 'young'],
