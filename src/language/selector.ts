@@ -67,6 +67,8 @@ export const DIRECTIONS: Readonly<Record<string, Direction>> = {
   taller: ['height', 'max', null],
   longest: ['height', 'max', 1],
   shortest: ['height', 'min', 1],
+  tall: ['height', 'max', null],
+  short: ['height', 'min', null],
   shorter: ['height', 'min', null],
 };
 
@@ -148,7 +150,10 @@ const FROM_LAST = sticky(
 );
 /** "third person", "number 2": no direction. */
 const ORDINAL = sticky(`(?:the )?(?<rank>${RANK_WORDS})|number (?<number>${COUNT_WORDS})`);
-const SIZE = sticky(`(?:the )?(?<dir>${SIZES})`);
+/** "the largest", "tall man"; "short hair" is no size of the thing. */
+const SIZE = sticky(
+  `(?:the )?(?<dir>${SIZES}|tall|short(?! (?:hair|sleeve|skirt|pants|dress|jeans|coat|legs|stor|\\d)\\S*|$))`,
+);
 /** "closest to us", "nearest the camera", "far from the viewer". */
 const SEEN_FROM = sticky(
   `(?:the )?(?<dir>closest|nearest|closer|nearer|close|near|farthest|furthest|farther|further|far)(?: up| away| back| out| off)?(?: (?:to|from))? ${VIEWER}`,
