@@ -189,16 +189,23 @@ export function parseExpression(text: string): Expression {
   return known.of(text, parsed);
 }
 
+/** The same words come again and again. */
+const spellings = new Recent<{ readonly word: string; readonly known: boolean }>(2048);
+
+function spelling(said: string): { word: string; known: boolean } {
+  const word = withoutSlip(said);
+  return { word, known: isKnown(word) };
+}
+
 function parsed(text: string): Expression {
   const { expression, promptWords } = withoutPrompt(text);
   const said = tokensOf(expression);
-  const tokens = said.map((token) => ({ ...token, word: withoutSlip(token.word) }));
-  const mended = said.flatMap(({ word }, at) =>
-    word === tokens[at]!.word ? [] : [{ from: word, to: tokens[at]!.word }],
+  const spelled = said.map(({ word }) => spellings.of(word, spelling));
+  const tokens = said.map((token, at) => ({ ...token, word: spelled[at]!.word }));
+  const mended = said.flatMap(({ word: from }, at) =>
+    from === spelled[at]!.word ? [] : [{ from, to: spelled[at]!.word }],
   );
-  const unknownWords = tokens
-    .map(({ word }) => word)
-    .filter((word) => word !== ',' && !isKnown(word));
+  const unknownWords = spelled.flatMap(({ word, known }) => (known || word === ',' ? [] : [word]));
   return { ...read(tokens), mended, promptWords, unknownWords };
 }
 
