@@ -4,7 +4,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 const PROGRAM_TESTS = 'test/**/*.e2e.test.ts';
 
 /** Short files that take long: last, as their sizes would have them, they would run while a core waits. */
-const FIRST = /(kill|slurm|trainer|vlm-stored|disk|fuzz)\.e2e\.test\.ts$/;
+const FIRST = /(kill|slurm|vlm-stored|disk|fuzz)\.e2e\.test\.ts$/;
 
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {

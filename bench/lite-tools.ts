@@ -1,6 +1,6 @@
 /**
- * Arbitration between tools, held to lines that it was not trained on: each file is cut into 20 blocks of neighbouring
- * lines, the same places in each; every fourth block is put aside, one `train-lite` run learns from the rest of all files
+ * Arbitration between tools, measured on lines that it was not fitted to: each file is cut into 20 blocks of neighbouring
+ * lines, the same places in each; every fourth block is put aside, one `train-lite` run is fitted to all the rest of all files
  * together, and the four folds cover every line once. Prints a Markdown table, then one JSON line; a fold alone where
  * FOLDS names it. Usage: FOLDS=0,1,2,3 npm run bench -- lite-tools TOOL FILE.jsonl...
  */
@@ -39,7 +39,7 @@ const sums = new Map<string, Sums>();
 for (const fold of folds) {
   const refiner = join(folder, `refiner-${fold}`);
   const train = files.flatMap((file) => ['--queries', part(file, fold, false)]);
-  vgrOutput('train-lite', ...train, '--tool', tool, '--output', refiner);
+  vgrOutput('train-lite', ...train, '--tool', tool, '--val-share', '0', '--output', refiner);
   for (const file of files) {
     const queries = part(file, fold, true);
     const results = join(folder, `results-${fold}-${basename(file)}`);

@@ -15,7 +15,7 @@ const folder = mkdtempSync(join(tmpdir(), 'vgr-bench-memory-'));
 
 function peakBytes(lines: number): number {
   const file = join(folder, 'q.jsonl');
-  writeQueryLines(file, lines, { detector: 'centernet', grounder: 'grounder' });
+  writeQueryLines(file, lines);
   return timedRun('refine', '--queries', file, '--no-timing').peakBytes;
 }
 

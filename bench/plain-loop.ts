@@ -35,7 +35,7 @@ async function plainLoop(): Promise<number> {
   const family = detectorFamily(card.family);
   const { width, height } = card.input;
   const { minScore, maxDetections } = card.decoding;
-  const options = { minScore, maxDetections, features: false };
+  const options = { minScore, maxDetections };
   for (const path of paths) {
     const { data, info } = await sharp(path)
       .resize(width, height, { fit: 'fill' })

@@ -1,5 +1,8 @@
-import { closeSync, openSync, writeSync } from 'node:fs';
-import { RandomStream } from '../src/training/random.js';
+import { closeSync, mkdtempSync, openSync, rmSync, statSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { RandomStream } from '../src/random/random-stream.js';
+import { rounded, timedRun } from './vgr.js';
 
 const SIZE = { width: 640, height: 480 };
 const KINDS = [
@@ -48,17 +51,9 @@ interface Box {
   readonly label?: string;
 }
 
-/** The detector's name decides what answers: one that the lite refiner was trained with goes to its networks. */
-export interface QueryLineTools {
-  readonly detector: string;
-  readonly grounder: string;
-}
-
 /** Lines as tools leave them: an expression, two to five boxes of a detector, one of a tool that read the expression. */
 class LineWriter {
-  readonly #random = RandomStream.fromSeed(20_251_206);
-
-  constructor(private readonly tools: QueryLineTools) {}
+  readonly #random = new RandomStream(20_251_206);
 
   line(number: number): string {
     const kind = this.#of(KINDS);
@@ -66,11 +61,13 @@ class LineWriter {
       this.#box(this.#random.uniform() < 0.75 ? kind : this.#of(KINDS)),
     ).sort((a, b) => b.score - a.score);
     const meant = boxes[this.#random.below(boxes.length)]!;
+    const [x1, y1, x2, y2] = meant.bbox_2d as [number, number, number, number];
     return `${JSON.stringify({
       id: `q${number}`,
       query: this.#expression(kind),
       ...SIZE,
-      tools: { [this.tools.detector]: boxes, [this.tools.grounder]: [this.#nearby(meant)] },
+      bbox: [x1, y1, x2 - x1, y2 - y1],
+      tools: { detector: boxes, grounder: [this.#nearby(meant)] },
     })}\n`;
   }
 
@@ -120,9 +117,9 @@ class LineWriter {
   }
 }
 
-/** Writes a queries file of so many lines, the same for the same number. */
-export function writeQueryLines(file: string, count: number, tools: QueryLineTools): void {
-  const writer = new LineWriter(tools);
+/** Writes a queries file of so many lines, the same for the same number. `bbox` is the box that the words were made for. */
+export function writeQueryLines(file: string, count: number): void {
+  const writer = new LineWriter();
   const handle = openSync(file, 'w');
   try {
     for (let from = 1; from <= count; from += 1000) {
@@ -134,5 +131,30 @@ export function writeQueryLines(file: string, count: number, tools: QueryLineToo
     }
   } finally {
     closeSync(handle);
+  }
+}
+
+/** What `vgr refine` takes for so many lines, and for a tenth of them. */
+export function measuredLines(refiner: string, lines: number): Readonly<Record<string, number>> {
+  const folder = mkdtempSync(join(tmpdir(), 'vgr-bench-lines-'));
+  try {
+    const file = join(folder, 'q.jsonl');
+    const [few, many] = [Math.ceil(lines / 10), lines].map((count) => {
+      writeQueryLines(file, count);
+      const run = timedRun('refine', '--queries', file, '--refiner', refiner, '--no-timing');
+      return { count, ...run };
+    });
+    return {
+      per_s: rounded(many!.count / many!.wallS, 0),
+      // Start-up is in both runs.
+      per_s_under_way: rounded((many!.count - few!.count) / (many!.wallS - few!.wallS), 0),
+      cpu_ms: rounded((many!.cpuS * 1000) / many!.count),
+      bytes_a_line: rounded(statSync(file).size / many!.count, 0),
+      tenth_mib: rounded(few!.peakBytes / 2 ** 20, 1),
+      whole_mib: rounded(many!.peakBytes / 2 ** 20, 1),
+      memory_ratio: rounded(many!.peakBytes / few!.peakBytes),
+    };
+  } finally {
+    rmSync(folder, { recursive: true });
   }
 }

@@ -13,7 +13,7 @@ import { readFileSync } from 'node:fs';
 import type { BoxXyxy } from '../src/geometry/box.js';
 import { areaXyxy, xywhToXyxy } from '../src/geometry/box.js';
 import { iouXyxy } from '../src/geometry/overlap.js';
-import { existence } from '../src/refinement/existence.js';
+import { existence } from '../src/refinement/candidate-table.js';
 import { print, rounded } from './vgr.js';
 
 const [found, truth, queries] = process.argv.slice(2);

@@ -54,7 +54,7 @@ const session = await ort.InferenceSession.create(`models/centernet/${card.file}
   intraOpNumThreads: 1,
   interOpNumThreads: 1,
 });
-const fetches = family.outputNames(card, { features: false });
+const fetches = family.outputNames(card);
 await session.run(feeds[0]!, fetches);
 const model = await perPhoto(async (index) => {
   await session.run(feeds[index]!, fetches);

@@ -8,6 +8,7 @@ const WITHOUT_ARGUMENTS = [
   'memory-queries',
   'startup',
   'queries',
+  'tool-lines',
   'queries-per-photo',
   'coco-eval',
   'refinement-eval',

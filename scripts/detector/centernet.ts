@@ -17,14 +17,11 @@ const OUTPUTS = {
   wh: 'tower_0/wh',
   /** Score of each class at each cell of 4 x 4 pixels. */
   keypoints: 'tower_0/keypoints',
-  /** What the last upsampling reads: 64 channels, cells of 8 x 8 pixels. */
-  features: 'tower_0/CenternetHead/c3_upsample/add',
 };
 
 /**
  * CenterNet with MobileNetV3 as ONNX: input `images` uint8 [batch, height, width, 3] RGB, sides multiples of 32; outputs `wh`
- * [batch, 4, height / 4, width / 4], `keypoints` [batch, 80, height / 4, width / 4] and `features` [batch, 64, height / 8,
- * width / 8], float32. The same files give the same bytes.
+ * [batch, 4, height / 4, width / 4] and `keypoints` [batch, 80, height / 4, width / 4], float32. The same files give the same bytes.
  * @param source said in the model's metadata, such as `package@version`
  * @see Zhou et al., Objects as Points, arXiv 1904.07850; Liu et al., Training-Time-Friendly Network, arXiv 1909.00700
  */

@@ -1,7 +1,8 @@
 /**
  * Writes `src/refinement/box-words.table.ts`: what each word tells of the size, shape and place of the box that is meant. A log-linear
- * model of the choice among boxes of one kind in one photo, with the transparent scorer's belief as an offset, so that words of
- * place and order say only what the scorer does not know already.
+ * model of the choice among boxes of one kind in one photo, with the log-odds of the embedded refiner's other columns as an
+ * offset, so that words of place and order say only what those do not know already. The printed scale of the offset is 1 over
+ * the weight that the column `box-words` should have.
  *
  *     npx tsx scripts/lexicon/box-words.ts SIBLINGS.jsonl.gz [--check]
  *
@@ -12,7 +13,9 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import { ANY_WORD, BOX_TRAITS, boxTraits } from '../../src/refinement/box-words.js';
-import { scoredScene } from '../../src/refinement/scored-scene.js';
+import { rowsOf } from '../../src/refinement/lite-refiner.js';
+import { logitsOf, policyOf } from '../../src/refinement/policy.js';
+import { situationOf } from '../../src/refinement/situation.js';
 
 const TARGET = fileURLToPath(new URL('../../src/refinement/box-words.table.ts', import.meta.url));
 /** Words of fewer expressions tell nothing sure. */
@@ -22,6 +25,15 @@ const PENALTY = 7.5;
 const STEP = 0.05;
 const ROUNDS = 400;
 const RATE = 0.05;
+
+const NUMBERS = JSON.parse(
+  readFileSync(new URL('../../models/lite-refiner/refiner.json', import.meta.url), 'utf8'),
+);
+/** Without the columns that the table takes the place of. */
+const POLICY = policyOf({
+  ...NUMBERS,
+  boxes: { ...NUMBERS.boxes, 'box-words': 0, area: 0, central: 0 },
+});
 
 interface Row {
   readonly words: readonly string[];
@@ -51,15 +63,14 @@ function rowOf(line: Line): Row {
   const candidates = boxes.map((boxXyxy, rank) => ({ boxXyxy, tool: 'siblings', rank }));
   const image = { width: line.width, height: line.height };
   const request = { query: line.query, image, candidates, toolName: 'siblings', tool: null };
-  const { expression, blind } = scoredScene(request);
+  const situation = situationOf(request);
+  const logits = logitsOf(POLICY, rowsOf(situation, POLICY.columns), 'rethink');
   const offsets = boxes.map(() => -20);
-  for (const { clue, logScore } of blind.things) {
-    for (const member of clue.thing.members) offsets[member] = logScore;
-  }
+  for (const [at, { source }] of situation.actions.entries()) offsets[source] = logits[at]!;
   const [x, y] = line.bbox;
   const truth = boxes.findIndex((box) => Math.abs(box.x1 - x) < 1 && Math.abs(box.y1 - y) < 1);
   return {
-    words: [ANY_WORD, ...new Set(expression.words)],
+    words: [ANY_WORD, ...new Set(situation.expression.words)],
     even: ((Math.imul(line.coco_id, 2654435761) >>> 16) & 1) === 0,
     offsets,
     traits: boxes.map((box) => boxTraits(box, image)),
@@ -161,7 +172,7 @@ for (const half of [true, false]) {
   const part = rows.filter(({ even }) => even === half);
   const plain = accuracy(part, new Map(), 1);
   process.stdout.write(
-    `${half ? 'even' : 'odd'}: ${part.length} lines, scorer ${plain}, with words ${accuracy(part, stepped, scale)}\n`,
+    `${half ? 'even' : 'odd'}: ${part.length} lines, other columns ${plain}, with words ${accuracy(part, stepped, scale)}, scale ${scale.toFixed(2)}\n`,
   );
 }
 if (mode !== '--check') {

@@ -1,5 +1,4 @@
 import type { ErrorLine, ResultLine } from '../formats/result-line.js';
-import type { RefinerOrder } from '../inference/messages.js';
 import { sharedPhoto } from '../inference/shared-photo.js';
 import { readLineBlocks, readLines } from '../io/line-reader.js';
 import type { OverlayFolder } from '../io/overlay.js';
@@ -10,6 +9,7 @@ import { intakeBlocks, refineBlocks } from '../pipeline/query-blocks.js';
 import { type IntakeItem, intakeQueries, QueryIntake } from '../pipeline/query-intake.js';
 import { type PhotoSource, refineQueries } from '../pipeline/refine-run.js';
 import type { Shard } from '../pipeline/shard.js';
+import type { LiteSpec } from '../refinement/lite-refiner.js';
 import type { Engine } from './engine.js';
 import { streamOptions } from './line-command.js';
 import type { RefineFlags } from './refine-command.js';
@@ -45,14 +45,14 @@ export function answeredLines(given: AnswerParts): AsyncIterable<PlacedLine> {
     return given.isDone(item);
   };
   const parts = { ...given, isDone };
-  const { order } = given.opened;
+  const { spec } = given.opened;
   const asksOthers = given.source?.crops || given.engine.detector?.prompted;
-  return order && !asksOthers ? answeredInThreads(parts, order) : answeredHere(parts);
+  return spec && !asksOthers ? answeredInThreads(parts, spec) : answeredHere(parts);
 }
 
 function answeredInThreads(
   { flags, shard, engine, source, overlays, progress, isDone, signal }: AnswerParts,
-  refiner: RefinerOrder,
+  refiner: LiteSpec,
 ): AsyncIterable<PlacedLine<ResultLine | ErrorLine>> {
   const taken = intakeBlocks(untilAborted(readLineBlocks(flags.queries, { signal }), signal), {
     intake: new QueryIntake(shard, progress),

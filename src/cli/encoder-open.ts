@@ -1,11 +1,7 @@
 import { resolve } from 'node:path';
 import { encoderDisagreements } from '../detection/encoder-signature.js';
 import type { Disagreement } from '../detection/signature.js';
-import {
-  ENCODER_FAMILIES,
-  type EncoderCard,
-  type EncoderFamilyName,
-} from '../formats/encoder-card.js';
+import type { EncoderCard } from '../formats/encoder-card.js';
 import { asVgrError, printable, quoted, VgrError } from '../formats/fault.js';
 import type { EncoderTrace } from '../formats/refiner-card.js';
 import { deviceText } from '../inference/device.js';
@@ -18,7 +14,6 @@ import { contentKey } from '../io/example-cache.js';
 import { rememberModel } from '../io/model-record.js';
 import { findModel } from '../io/model-store.js';
 import { CropMatching, type ImageTextEncoder } from '../pipeline/crop-matching.js';
-import { ENCODER_FEATURE_VERSION, ENCODER_FEATURES } from '../refinement/encoder-features.js';
 
 /** An image-text encoder whose towers stand in the pool. */
 export interface OpenedEncoder {
@@ -28,37 +23,12 @@ export interface OpenedEncoder {
   readonly trace: EncoderTrace;
 }
 
-/** `clip:NAME` taken apart. @throws VgrError USAGE */
-function parseFeatures(wanted: string): {
-  readonly family: EncoderFamilyName;
-  readonly name: string;
-} {
-  const colon = wanted.indexOf(':');
-  const family = ENCODER_FAMILIES.find((each) => each === wanted.slice(0, Math.max(colon, 0)));
-  const name = wanted.slice(colon + 1);
-  if (family !== undefined && name !== '') return { family, name };
-  throw new VgrError(
-    'USAGE',
-    `--features: expected ${ENCODER_FAMILIES.map((each) => `${each}:NAME`).join(' or ')}, got ${quoted(wanted)}`,
-    { hint: '`vgr models list` shows the encoders at hand' },
-  );
-}
-
 /**
- * Loads the encoder that `--features` means.
- * @throws VgrError USAGE, MODEL_UNKNOWN, MODEL_MISSING, MODEL_CORRUPT, CARD_INVALID, DEVICE_UNAVAILABLE
+ * Loads the encoder that `--encoder` names.
+ * @throws VgrError MODEL_UNKNOWN, MODEL_MISSING, MODEL_CORRUPT, CARD_INVALID, DEVICE_UNAVAILABLE
  */
-export async function openFeatures(wanted: string, pool: SessionPool): Promise<OpenedEncoder> {
-  const { family, name } = parseFeatures(wanted);
-  const model = await findEncoder(name);
-  if (model.card.family !== family) {
-    throw new VgrError(
-      'USAGE',
-      `--features: ${quoted(name)} is of family ${model.card.family}, not ${family}`,
-      { hint: `\`--features ${model.card.family}:${name}\`` },
-    );
-  }
-  return openEncoder(model, pool);
+export async function openNamedEncoder(name: string, pool: SessionPool): Promise<OpenedEncoder> {
+  return openEncoder(await findEncoder(name), pool);
 }
 
 /**
@@ -90,7 +60,7 @@ export async function openTrainedEncoder(
     'MODEL_CORRUPT',
     `refiner ${quoted(refiner)} was trained with another encoder ${quoted(trace.name)}: ${other}: expected ${trace[other]}, got ${opened.trace[other]}`,
     {
-      hint: `bring back the one that it was trained with, or train anew: \`vgr train-lite --features ${trace.family}:${trace.name}\``,
+      hint: `bring back the one that it was trained with, or train again: \`vgr train-lite --encoder ${trace.name}\``,
     },
   );
 }
@@ -139,10 +109,8 @@ export async function openEncoder(model: StoredEncoder, pool: SessionPool): Prom
     card,
     encoder,
     trace: {
-      version: ENCODER_FEATURE_VERSION,
       family: card.family,
       name: card.name,
-      candidate: ENCODER_FEATURES,
       image_sha256: image.sha256,
       text_sha256: text.sha256,
       tokenizer_sha256: tokenizerSha256,

@@ -1,9 +1,20 @@
-import { Args, Flags } from '@oclif/core';
+import { Args, Errors, Flags } from '@oclif/core';
 
 /**
  * Every flag that more than one command takes, with its environment variable. Help, completion and the table of
  * variables are made from here.
  */
+
+/** A finite number from `min` to `max` as a flag's value. Refused in the words of oclif's own numbers. */
+export function number(min: number, max = Number.POSITIVE_INFINITY) {
+  return async (text: string): Promise<number> => {
+    const value = Number(text);
+    const within = Number.isFinite(value) && value >= min && value <= max;
+    if (text.trim() !== '' && within) return value;
+    const range = max === Number.POSITIVE_INFINITY ? `of at least ${min}` : `from ${min} to ${max}`;
+    throw new Errors.CLIError(`Expected a number ${range} but received: ${text}`);
+  };
+}
 
 /** Where models come from and how they run. */
 export const inferenceFlags = {

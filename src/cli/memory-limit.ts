@@ -65,9 +65,7 @@ async function warmUp(detector: Detector, sessions: number): Promise<void> {
   });
   await Promise.all(
     Array.from({ length: sessions }, () =>
-      detector.prompted
-        ? detector.prompted.ask(blank(), ['a'])
-        : detector.detect(blank(), { features: true }),
+      detector.prompted ? detector.prompted.ask(blank(), ['a']) : detector.detect(blank()),
     ),
   );
 }

@@ -52,7 +52,7 @@ export async function withDetector<T>(
     const { raster, ...photo } = await benchPhoto(card);
     const run: Run = async () => {
       const copy: RgbRaster = { ...raster, data: raster.data.slice() };
-      await detector.detect({ ...photo, raster: copy }, { features: false });
+      await detector.detect({ ...photo, raster: copy });
     };
     for (let round = 0; round < WARM_UP; round++) {
       await Promise.all(Array.from({ length: sessions }, run));

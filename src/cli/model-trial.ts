@@ -67,9 +67,7 @@ export async function tryDetector(
   const detector = trialDetector(pool, standing, 1);
   const results: TrialPhoto[] = [];
   for (const ref of photos) {
-    const { detections } = await detector.detect(await open(ref, detector.spec), {
-      features: false,
-    });
+    const { detections } = await detector.detect(await open(ref, detector.spec));
     results.push({ image: ref.image, detections });
   }
   return results;

@@ -34,6 +34,8 @@ import type { VlmFlags } from './vlm-settings.js';
 export interface RefineFlags extends LineFlags, VlmFlags {
   readonly queries: string;
   readonly refiner: string;
+  readonly answers: string;
+  readonly 'min-confidence': number;
   readonly tool?: string | undefined;
 }
 
@@ -162,7 +164,7 @@ async function photoSource(
   {
     clock,
     progress,
-    opened: { picture, crops, features = false, rasterSide = PLAIN_SIDE },
+    opened: { picture, crops, rasterSide = PLAIN_SIDE },
     memory,
   }: Pick<ExamineParts, 'clock' | 'progress'> & {
     readonly opened: OpenedRefiner;
@@ -182,7 +184,7 @@ async function photoSource(
       ? new PromptedPhotos(capacity, { ...parts, detector }, detector.prompted)
       : new PhotoStore(capacity, (ref) =>
           detector
-            ? examinePhoto(ref, { ...parts, detector }, features)
+            ? examinePhoto(ref, { ...parts, detector })
             : openUnexamined(ref, parts, rasterSide),
         ),
     ...(detector && { detectorName: detector.name }),

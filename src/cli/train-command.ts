@@ -1,43 +1,71 @@
+import { createHash } from 'node:crypto';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { quoted, VgrError } from '../formats/fault.js';
 import type { Query } from '../formats/query-line.js';
 import type { RefinerCard } from '../formats/refiner-card.js';
-import type { SessionPool } from '../inference/pool.js';
+import { writeFileAtomic } from '../io/atomic-file.js';
 import { codeTrace } from '../io/code-trace.js';
 import { ExampleCache } from '../io/example-cache.js';
 import { ImageRoots } from '../io/image-path.js';
 import { imageRoots } from '../io/image-source.js';
-import { parseExpression } from '../language/expression.js';
+import { lockOutput } from '../io/output-lock.js';
 import { startedProgress } from '../pipeline/ports.js';
-import { litePolicySettings } from '../refinement/lite-example.js';
-import { Vocabulary } from '../refinement/lite-words.js';
-import type { KnownQuery } from '../training/example-file.js';
-import { bothViews, plainView } from '../training/known-query.js';
-import { policyParameters } from '../training/training-graph.js';
+import { COLUMNS_VERSION } from '../refinement/columns.js';
+import { type PolicyNumbers, PRIOR_NUMBERS } from '../refinement/policy.js';
+import { type FitSettings, fitPolicy } from '../training/fit.js';
 import {
   cropMatching,
   type OpenedEncoder,
-  openFeatures,
+  openNamedEncoder,
   openTrainedEncoder,
 } from './encoder-open.js';
 import { type Engine, openEngine, photoOpener } from './engine.js';
+import type { InferenceFlags } from './inference-settings.js';
 import type { Interruption } from './interruption.js';
-import { type LiteModel, readLiteModel } from './lite-open.js';
 import { openPool } from './open-pool.js';
+import { readRefiner } from './open-refiner.js';
 import type { Printer } from './printer.js';
 import { progressMode, startProgress } from './progress.js';
-import { cluesTaught, constructsTaught } from './taught.js';
 import {
   checkUsable,
+  type KnownExample,
   makeExamples,
+  readAnnotated,
   readSplit,
   type SplitQueries,
-  toolSlots,
+  toolsOf,
+  weighted,
 } from './train-data.js';
-import { TrainFolder } from './train-folder.js';
-import { type Lessons, trainMembers } from './train-members.js';
-import { writeRefiner } from './train-result.js';
-import { liteSizes, type TrainFlags } from './train-settings.js';
+import { heldOutNumbers, validationTable, verdict } from './train-report.js';
+
+/** The flags of `vgr train-lite` as the parser gives them. */
+export interface TrainFlags extends InferenceFlags {
+  readonly queries: readonly string[];
+  readonly val?: readonly string[] | undefined;
+  readonly 'val-share': number;
+  readonly annotations?: string | undefined;
+  readonly output: string;
+  readonly name: string;
+  readonly tool?: string | undefined;
+  readonly 'tool-columns': boolean;
+  readonly cache?: string | undefined;
+  readonly init: string;
+  readonly encoder?: string | undefined;
+  readonly algorithm: string;
+  readonly epochs: number;
+  readonly lr: number;
+  readonly kl: number;
+  readonly 'supervised-weight': number;
+  readonly prior: number;
+  readonly 'group-size': number;
+  readonly seed: number;
+  readonly json: boolean;
+  readonly quiet: boolean;
+  readonly 'no-progress': boolean;
+  readonly 'max-pixels': number;
+  readonly 'allow-outside': boolean;
+}
 
 export interface TrainCommand {
   readonly images: readonly string[];
@@ -53,160 +81,187 @@ export interface TrainCommand {
 /** `vgr train-lite`: queries with ground truth to a refiner. @returns the exit code */
 export async function trainCommand(command: TrainCommand): Promise<number> {
   const { flags, images, printer, interruption } = command;
-  const sizes = liteSizes(flags);
-  const queries = await readSplit(flags.queries, flags.val ?? [], flags['val-share'], printer);
-  checkPhotos(queries, images);
-  checkTool(queries, flags);
-  const engine = await openEngine(
-    images.length > 0 ? flags : { ...flags, detector: 'none' },
-    openPool(flags, printer),
-    printer,
-  );
+  const split = await readSplit(flags.queries, flags.val ?? [], flags['val-share'], printer);
+  if (images.length === 0) checkBoxes(split, flags);
+  const annotated = flags.annotations
+    ? await readAnnotated(flags.annotations, split.train, flags.seed)
+    : [];
+  const start = await startOf(flags, split);
+  const lock = await lockOutput(flags.output);
+  const pool = openPool(flags, printer);
   try {
-    const init = flags.init === undefined ? undefined : await readLiteModel(flags.init);
-    const encoder = await encoderOf(flags, init, engine.pool);
-    const folder = await TrainFolder.open(flags.output, { anew: flags['no-resume'] });
-    try {
-      const tools =
-        init?.card.tools ??
-        toolSlots([...queries.train, ...queries.validation], engine.detector?.name);
-      const made = await examplesOf(command, engine, queries, { tools, encoder });
-      if (interruption.signal.aborted) return 0;
-      checkUsable(made.train);
-      const vocabulary = init ? new Vocabulary(init.card.vocabulary) : vocabularyOf(made.train);
-      const lessons: Lessons = {
-        policy: litePolicySettings(init?.sizes ?? sizes, vocabulary, encoder !== undefined),
-        queries: made.train.map((known) => bothViews(known, vocabulary)),
-        validation: made.validation.map((known) => plainView(known, vocabulary)),
-        ...(init && { initial: init.members }),
-      };
-      const trained = await trainMembers(lessons, {
-        flags,
-        pool: engine.pool,
-        folder,
-        printer,
-        signal: interruption.signal,
-      });
-      if (trained === undefined) return 0;
-      const card = await writeRefiner(trained, {
-        lessons,
-        vocabulary,
-        tools,
-        constructs: constructsTaught(made.train, init?.card.constructs),
-        clues: cluesTaught(made.train, init?.card.clues),
-        encoder: encoder?.trace,
-        sizes: init?.sizes ?? sizes,
-        flags,
-        folder,
-        commandLine: command.commandLine,
-        parameters: policyParameters(lessons.policy),
-      });
-      await report(card, command);
-      return 0;
-    } finally {
-      await folder.close();
-    }
-  } finally {
+    const engine = await openEngine(
+      images.length > 0 ? flags : { ...flags, detector: 'none' },
+      pool,
+      printer,
+    );
+    const encoder = await encoderOf(flags, start.encoder, engine);
+    const learned = { tools: start.numbers.tools, encoder };
+    const made = await examplesOf(command, engine, { ...split, annotated }, learned);
     engine.closing();
-    await engine.pool.close();
+    if (interruption.signal.aborted) return 0;
+    checkUsable(made.train);
+    const curve: string[] = [];
+    const lessons = weighted(made.train, made.annotated);
+    const numbers = await fitPolicy(lessons, start.numbers, fitSettings(flags), async (epoch) => {
+      curve.push(`${JSON.stringify({ type: 'epoch', schema: 1, ...epoch })}\n`);
+      // A turn of the event loop, so that a signal is heard.
+      await setImmediate();
+      return !interruption.signal.aborted;
+    });
+    if (interruption.signal.aborted) return 0;
+    const refiner = { schema: 1, columns: COLUMNS_VERSION, ...numbers };
+    const text = `${JSON.stringify(refiner, null, 2)}\n`;
+    const reached = (policy: PolicyNumbers | null) => heldOutNumbers(made.validation, policy);
+    const card = {
+      ...cardOf(command, made, text),
+      ...(encoder && { encoder: encoder.trace }),
+      validation:
+        made.validation.length === 0
+          ? null
+          : {
+              queries: made.validation.length,
+              tool: reached(null),
+              start: reached(start.numbers),
+              fitted: reached(numbers),
+            },
+    };
+    const write = (name: string, content: string) =>
+      writeFileAtomic(join(flags.output, name), [content]);
+    await write('curve.jsonl', curve.join(''));
+    await write('refiner.json', text);
+    await write('card.json', `${JSON.stringify(card, null, 2)}\n`);
+    const told = flags.json
+      ? JSON.stringify({ ...card, output: flags.output }, null, 2)
+      : validationTable(card) + verdict(card, flags);
+    await printer.data(`${told}\n`);
+    return 0;
+  } finally {
+    await pool.close();
+    await lock.release();
   }
 }
 
-/** The encoder of `--features`; a refiner that is continued keeps the one it has. @throws VgrError USAGE and of the encoder */
+/** What training starts from: a refiner, or with `none` the weights that the columns have by themselves. */
+async function startOf({ init, 'tool-columns': named }: TrainFlags, { train }: SplitQueries) {
+  const from = init === 'none' ? undefined : await readRefiner(init);
+  const numbers = from?.numbers ?? PRIOR_NUMBERS;
+  const tools = named ? toolsOf(train) : [];
+  return {
+    numbers: { ...numbers, tools: [...new Set([...numbers.tools, ...tools])].sort() },
+    encoder: from?.card.encoder,
+  };
+}
+
+/** The queries of all parts as numbers. */
+interface MadeExamples {
+  readonly train: readonly KnownExample[];
+  /** Made of annotations. */
+  readonly annotated: readonly KnownExample[];
+  readonly validation: readonly KnownExample[];
+}
+
+function fitSettings(flags: TrainFlags): FitSettings {
+  return {
+    algorithm: flags.algorithm === 'grpo' ? 'grpo' : 'exact',
+    epochs: flags.epochs,
+    learningRate: flags.lr,
+    kl: flags.kl,
+    supervised: flags['supervised-weight'],
+    prior: flags.prior,
+    seed: flags.seed,
+    group: { size: flags['group-size'], clip: 0.2, reuse: 4 },
+  };
+}
+
+/** @param text of `refiner.json` */
+function cardOf(
+  { flags, commandLine }: TrainCommand,
+  made: MadeExamples,
+  text: string,
+): Omit<RefinerCard, 'validation'> {
+  const train = [...made.train, ...made.annotated];
+  const count = (holds: (example: KnownExample) => boolean) => train.filter(holds).length;
+  const data = createHash('sha256');
+  for (const { rows, overlaps } of train)
+    data.update(rows.boxes).update(rows.query).update(overlaps);
+  return {
+    schema: 1,
+    kind: 'refiner',
+    name: flags.name,
+    title: `Lite refiner, fitted to ${train.length} lines`,
+    file: 'refiner.json',
+    sha256: createHash('sha256').update(text).digest('hex'),
+    bytes: Buffer.byteLength(text),
+    licence: 'MIT',
+    citation: 'after VG-Refiner, arXiv 2512.06373',
+    source: { added: 'vgr train-lite' },
+    training: {
+      command: commandLine,
+      data_sha256: data.digest('hex'),
+      photos: count(({ image }) => image),
+      tools: count(({ image }) => !image),
+      absent: count(({ truths }) => truths === 0),
+      sets: count(({ truths }) => truths > 1),
+      settings: JSON.parse(JSON.stringify(fitSettings(flags))),
+    },
+  };
+}
+
+/** The encoder of `--encoder`; a refiner that is continued keeps the one it has. @throws VgrError USAGE and of the encoder */
 async function encoderOf(
-  { features, init: folder }: TrainFlags,
-  init: LiteModel | undefined,
-  pool: SessionPool,
+  { encoder: wanted, init }: TrainFlags,
+  has: RefinerCard['encoder'],
+  { pool }: Engine,
 ): Promise<OpenedEncoder | undefined> {
-  if (init === undefined) return features === undefined ? undefined : openFeatures(features, pool);
-  const { encoder, name } = init.card;
-  const has = encoder && `${encoder.family}:${encoder.name}`;
-  if (features !== undefined && features !== has) {
+  if (has === undefined) return wanted === undefined ? undefined : openNamedEncoder(wanted, pool);
+  if (wanted !== undefined && wanted !== has.name) {
     throw new VgrError(
       'USAGE',
-      `--features: ${quoted(folder!)} was trained ${has ? `with ${has}` : 'without an encoder'}, got ${quoted(features)}`,
-      {
-        hint: `leave out ${has ? '`--features`: the refiner brings its own' : '`--init` to train with an encoder'}`,
-      },
+      `--encoder: ${quoted(init)} was trained with ${quoted(has.name)}, got ${quoted(wanted)}`,
+      { hint: 'leave out `--encoder`: the refiner brings its own' },
     );
   }
-  return encoder && openTrainedEncoder(encoder, name, pool);
+  return openTrainedEncoder(has, init, pool);
 }
 
-async function report(card: RefinerCard, { flags, printer }: TrainCommand): Promise<void> {
-  if (flags.json) {
-    const { vocabulary, ...rest } = card;
-    await printer.data(
-      `${JSON.stringify({ ...rest, output: flags.output, words: vocabulary.length }, null, 2)}\n`,
-    );
-    return;
-  }
-  const { validation } = card;
-  const percent = (value: number | null) =>
-    value === null ? '-' : `${(100 * value).toFixed(1)} %`;
-  const numbers =
-    validation === null
-      ? 'nothing was held out'
-      : `accuracy ${percent(validation.accuracy)} (tool ${percent(validation.tool_accuracy)}), CCR ${percent(validation.ccr)}, lost ${percent(validation.lost)}`;
-  await printer.data(`${join(flags.output, card.file)}: ${numbers}\n`);
-}
-
-/** @throws VgrError USAGE where lines need photos and no folder is named */
-function checkPhotos({ train, validation }: SplitQueries, images: readonly string[]): void {
-  if (images.length > 0) return;
+/** @throws VgrError USAGE where lines need photos and no folder is named, or none has boxes of the tool asked for */
+function checkBoxes({ train, validation }: SplitQueries, { tool }: TrainFlags): void {
   const needs = ({ tools, image }: Query) => tools.length === 0 && image !== undefined;
   const first = [...train, ...validation].find(needs);
-  if (first === undefined) return;
-  throw new VgrError(
-    'USAGE',
-    `line ${first.line}: expected boxes in \`tools\`, since no image folder is given; got an image ${quoted(first.image!)}`,
-    { hint: 'name the folder: `vgr train-lite ./images --queries train.jsonl --output DIR`' },
-  );
-}
-
-/** @throws VgrError USAGE where no line has boxes of the tool that is asked for */
-function checkTool({ train }: SplitQueries, { tool, photos }: TrainFlags): void {
+  if (first !== undefined) {
+    throw new VgrError(
+      'USAGE',
+      `line ${first.line}: expected boxes in \`tools\`, since no image folder is given; got an image ${quoted(first.image!)}`,
+      { hint: 'name the folder: `vgr train-lite ./images --queries train.jsonl --output DIR`' },
+    );
+  }
   const names = new Set(train.flatMap(({ tools }) => tools.map(({ name }) => name)));
-  if (tool === undefined || names.has(tool) || photos) return;
+  if (tool === undefined || names.has(tool)) return;
   throw new VgrError(
     'USAGE',
     `--tool: expected a name under \`tools\` of the lines, got ${quoted(tool)}`,
-    {
-      hint: `the lines have ${[...names].map((name) => quoted(name)).join(', ')}`,
-    },
+    { hint: `the lines have ${[...names].map((name) => quoted(name)).join(', ')}` },
   );
 }
 
-function vocabularyOf(train: readonly KnownQuery[]): Vocabulary {
-  return Vocabulary.of(
-    train.flatMap(({ query, mirrored }) =>
-      [query, mirrored.text].map((text) => parseExpression(text)),
-    ),
-    // Each expression counts twice, as it is and mirrored.
-    4,
-  );
-}
-
-/** Queries of both parts as numbers. */
+/** The queries of all parts as numbers, from the cache or made now. */
 async function examplesOf(
   command: TrainCommand,
   engine: Engine,
-  queries: SplitQueries,
-  {
-    tools,
-    encoder,
-  }: { readonly tools: readonly string[]; readonly encoder: OpenedEncoder | undefined },
-): Promise<{ train: readonly KnownQuery[]; validation: readonly KnownQuery[] }> {
+  queries: SplitQueries & { readonly annotated: readonly Query[] },
+  { tools, encoder }: { tools: readonly string[]; encoder: OpenedEncoder | undefined },
+): Promise<MadeExamples> {
   const { flags, images, printer, interruption } = command;
   // As `refine` does: photos that neither a detector nor an encoder looks at are left closed.
   const roots =
     images.length === 0 || !(engine.detector || encoder)
       ? undefined
       : await ImageRoots.open(await imageRoots(images), { allowOutside: flags['allow-outside'] });
-  const total = queries.train.length + queries.validation.length;
+  const total = queries.train.length + queries.annotated.length + queries.validation.length;
   const counts = { all: 0, cached: 0 };
   const display = await startProgress({
-    stages: [{ title: 'features', count: () => counts.all }],
+    stages: [{ title: 'queries', count: () => counts.all }],
     share: () => counts.all / total,
     printer,
     mode: progressMode({
@@ -215,17 +270,21 @@ async function examplesOf(
       linesOnTerminal: false,
     }),
   });
+  const cache = flags.cache ?? command.cacheFolder;
   const maker = {
     engine,
-    parts: (engine.detector || encoder) && {
-      open: photoOpener(flags),
-      ...(engine.detector && { detector: engine.detector }),
-      clock: () => performance.now(),
-      progress: startedProgress(),
-    },
+    parts:
+      engine.detector || encoder
+        ? {
+            open: photoOpener(flags),
+            ...(engine.detector && { detector: engine.detector }),
+            clock: () => performance.now(),
+            progress: startedProgress(),
+          }
+        : undefined,
     roots,
     code: await codeTrace(),
-    cache: new ExampleCache(flags.cache ?? command.cacheFolder),
+    cache: new ExampleCache(cache),
     tools,
     toolName: flags.tool,
     encoder: encoder && { trace: encoder.trace, matching: cropMatching(encoder, flags) },
@@ -238,13 +297,12 @@ async function examplesOf(
   };
   try {
     const train = await makeExamples(queries.train, maker);
+    const annotated = await makeExamples(queries.annotated, maker);
     const validation = await makeExamples(queries.validation, maker);
-    return { train, validation };
+    return { train, annotated, validation };
   } finally {
     await display.stop();
-    printer.note(
-      `features of ${counts.all} queries, ${counts.cached} of them from ${flags.cache ?? command.cacheFolder}`,
-    );
+    printer.note(`${counts.all} queries, ${counts.cached} of them from the cache in ${cache}`);
     printer.closeFaults();
   }
 }

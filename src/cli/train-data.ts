@@ -1,12 +1,14 @@
+import { deserialize, serialize } from 'node:v8';
+import { type CocoEntry, cocoEntries } from '../formats/coco-records.js';
 import { asVgrError, quoted, VgrError } from '../formats/fault.js';
-import type { Query } from '../formats/query-line.js';
-import { extentOf } from '../formats/query-line.js';
+import { extentOf, type Query } from '../formats/query-line.js';
 import type { EncoderTrace } from '../formats/refiner-card.js';
 import { xywhToXyxy } from '../geometry/box.js';
 import { contentKey, type ExampleCache } from '../io/example-cache.js';
 import type { ImageRoots } from '../io/image-path.js';
 import { readLines } from '../io/line-reader.js';
 import { sha256OfFile } from '../io/model-weights.js';
+import { readTextChunks } from '../io/text-file.js';
 import type { CropMatching } from '../pipeline/crop-matching.js';
 import { orderedMap } from '../pipeline/ordered-map.js';
 import {
@@ -25,9 +27,11 @@ import {
   queryGroups,
   truthsInside,
 } from '../pipeline/training-intake.js';
-import { TOOL_SLOTS } from '../refinement/lite-features.js';
-import { decodeExamples, encodeExamples, type KnownQuery } from '../training/example-file.js';
-import { knownQuery, knownQueryWithCrops } from '../training/known-query.js';
+import { boxColumns, COLUMNS_VERSION } from '../refinement/columns.js';
+import { withCrops } from '../refinement/lite-refiner.js';
+import { situationOf } from '../refinement/situation.js';
+import { annotatedQueries } from '../training/annotated-queries.js';
+import { type Example, exampleOf } from '../training/example.js';
 import type { Engine } from './engine.js';
 import type { Printer } from './printer.js';
 import { PLAIN_SIDE } from './vlm-open.js';
@@ -39,10 +43,10 @@ export interface SplitQueries {
 }
 
 /** Fewer queries teach nothing. */
-const LEAST_USABLE = 10;
+const MIN_USABLE = 10;
 
 /**
- * Reads the files of queries. Lines that cannot be read, and those without ground truth, are told and passed by. Without
+ * Reads the files of queries. Lines that cannot be read, and those without ground truth, are counted aloud and left out. Without
  * files for validation it is cut from those for training.
  * @throws VgrError INPUT_INVALID where nothing can be learned from the lines
  */
@@ -64,13 +68,13 @@ export async function readSplit(
   if (train.length === 0) {
     throw new VgrError(
       'INPUT_INVALID',
-      `${files.map((file) => quoted(file)).join(', ')}: expected ground truth in \`bbox\`, got it on no line`,
+      `${files.map((file) => quoted(file)).join(', ')}: expected ground truth in \`bbox\` or \`boxes\`, got it on no line`,
       {
         hint: 'a line reads {"image": "zoo/3.jpg", "query": "the left lion", "bbox": [x, y, w, h]}',
       },
     );
   }
-  if (train.length < LEAST_USABLE) throw tooFew(train.length);
+  checkUsable(train);
   const photos = new Set(train.flatMap(({ image }) => image ?? []));
   const shared = new Set(held.flatMap(({ image }) => (image && photos.has(image) ? [image] : [])));
   if (shared.size > 0) {
@@ -81,31 +85,28 @@ export async function readSplit(
   return { train, validation: held };
 }
 
-function tooFew(count: number): VgrError {
-  return new VgrError(
+/** Ends a training that has too little to learn from. @throws VgrError INPUT_INVALID */
+export function checkUsable({ length }: readonly unknown[]): void {
+  if (length >= MIN_USABLE) return;
+  throw new VgrError(
     'INPUT_INVALID',
-    `expected at least ${LEAST_USABLE} usable lines to train on, got ${count}`,
-    { hint: 'a usable line has a `query`, a `bbox`, and an image or `tools`' },
+    `expected at least ${MIN_USABLE} usable lines to train on, got ${length}`,
+    { hint: 'a usable line has a `query`, `bbox` or `boxes`, and an image or `tools`' },
   );
 }
 
 async function readKnown(file: string, printer: Printer): Promise<readonly Query[]> {
   const known: Query[] = [];
-  let [without, empty, otherCount] = [0, 0, 0];
+  let [without, empty] = [0, 0];
   const all = { index: 1, count: 1 };
   for await (const item of intakeQueries(readLines(file), all, { listed: 0 })) {
     if ('fault' in item) printer.itemFault(`${file}:${item.line}`, item.fault);
     else if (item.query.truthsXywh === undefined) without += 1;
-    else if (item.query.truthsXywh.length !== 1) otherCount += 1;
     else if (item.query.image === undefined && item.query.tools.length === 0) empty += 1;
     else known.push(item.query);
   }
-  if (without > 0) printer.note(`${file}: ${without} lines without \`bbox\` are left out`);
-  if (otherCount > 0) {
-    printer.note(
-      `${file}: ${otherCount} lines whose \`boxes\` are none or several are left out: one box is learned`,
-    );
-  }
+  if (without > 0)
+    printer.note(`${file}: ${without} lines without \`bbox\` or \`boxes\` are left out`);
   if (empty > 0) {
     printer.note(
       `${file}: ${empty} lines with neither an image nor boxes in \`tools\` are left out`,
@@ -114,25 +115,38 @@ async function readKnown(file: string, printer: Printer): Promise<readonly Query
   return known;
 }
 
-/** Names that get a slot of their own: tools of the lines and the detector, the most frequent first. */
-export function toolSlots(queries: readonly Query[], detector: string | undefined): string[] {
-  const counts = new Map<string, number>();
-  const count = (name: string): void => void counts.set(name, (counts.get(name) ?? 0) + 1);
-  for (const { tools, image } of queries) {
-    for (const { name } of tools) count(name);
-    if (detector !== undefined && image !== undefined) count(detector);
-  }
-  return [...counts]
-    .sort(([a, many], [b, few]) => few - many || (a < b ? -1 : 1))
-    .slice(0, TOOL_SLOTS)
-    .map(([name]) => name)
-    .sort();
+/**
+ * Queries made of annotations, of the photos that are learned from.
+ * @throws VgrError INPUT_MISSING, INPUT_INVALID
+ */
+export async function readAnnotated(
+  file: string,
+  train: readonly Query[],
+  seed: number,
+): Promise<readonly Query[]> {
+  const images = new Set(train.flatMap(({ image }) => image ?? []));
+  const entries: CocoEntry[] = [];
+  for await (const entry of cocoEntries(readTextChunks(file), file)) entries.push(entry);
+  return annotatedQueries(entries, { images, seed });
 }
 
-/** The encoder whose numbers are learned from, and what holds crops against words with it. */
-export interface TrainingEncoder {
-  readonly trace: EncoderTrace;
-  readonly matching: CropMatching;
+/** Tools with fewer lines teach nothing about themselves. */
+const MIN_TOOL_LINES = 50;
+const MAX_TOOLS = 8;
+
+/** Tools that get columns of their own: where lines bring several, the most frequent of them, sorted. */
+export function toolsOf(queries: readonly Query[]): string[] {
+  const counts = new Map<string, number>();
+  for (const { tools } of queries) {
+    if (tools.length < 2) continue;
+    for (const { name } of tools) counts.set(name, (counts.get(name) ?? 0) + 1);
+  }
+  return [...counts]
+    .filter(([, count]) => count >= MIN_TOOL_LINES)
+    .sort(([a, many], [b, few]) => few - many || (a < b ? -1 : 1))
+    .slice(0, MAX_TOOLS)
+    .map(([name]) => name)
+    .sort();
 }
 
 export interface ExampleMaker {
@@ -141,10 +155,11 @@ export interface ExampleMaker {
   readonly parts: (Omit<ExamineParts, 'detector'> & Partial<ExamineParts>) | undefined;
   readonly roots: ImageRoots | undefined;
   readonly cache: ExampleCache;
+  /** Those with columns of their own. */
   readonly tools: readonly string[];
   readonly toolName: string | undefined;
-  /** Absent where no image-text encoder is asked. */
-  readonly encoder?: TrainingEncoder | undefined;
+  /** What holds crops against words; absent where no image-text encoder is asked. */
+  readonly encoder?: { readonly trace: EncoderTrace; readonly matching: CropMatching } | undefined;
   /** Of the code that makes the numbers. */
   readonly code: string;
   readonly printer: Printer;
@@ -153,19 +168,22 @@ export interface ExampleMaker {
   readonly counted: (count: number, cached: boolean) => void;
 }
 
-/** The numbers of all queries, in the order of the groups. Queries that fail are told and passed by. */
+/** A query as numbers. */
+export type KnownExample = Example & {
+  /** Whether it has a photo. */
+  readonly image: boolean;
+};
+
+/** The numbers of all queries, in the order of the groups. Queries that fail are told and left out. */
 export async function makeExamples(
   queries: readonly Query[],
   maker: ExampleMaker,
-): Promise<readonly KnownQuery[]> {
+): Promise<readonly KnownExample[]> {
   const groups = queryGroups(queries, maker.roots !== undefined);
   const inWork = maker.engine.inFlight;
-  const made: KnownQuery[] = [];
+  const made: KnownExample[] = [];
   async function* source(): AsyncGenerator<QueryGroup> {
-    for (const group of groups) {
-      if (maker.signal.aborted) return;
-      yield group;
-    }
+    for (const group of groups) if (!maker.signal.aborted) yield group;
   }
   const results = orderedMap(source(), (group) => examplesOf(group, maker), {
     concurrency: inWork,
@@ -176,16 +194,19 @@ export async function makeExamples(
   return made;
 }
 
-async function examplesOf(group: QueryGroup, maker: ExampleMaker): Promise<readonly KnownQuery[]> {
+async function examplesOf(
+  group: QueryGroup,
+  maker: ExampleMaker,
+): Promise<readonly KnownExample[]> {
   const { cache, engine, tools, toolName, roots, encoder, counted, printer } = maker;
+  const { length } = group.queries;
   try {
     const path = group.image === undefined ? undefined : await roots!.resolve(group.image);
     const key = contentKey({
       code: maker.code,
+      columns: COLUMNS_VERSION,
       photo: path === undefined ? null : await sha256OfFile(path),
       detector: path === undefined ? null : engine.settings,
-      // As the card tells it, which may be corrected while the weights stay.
-      calibration: path === undefined ? undefined : engine.detector?.calibration,
       tools,
       tool: toolName ?? null,
       encoder: path === undefined ? undefined : encoder?.trace,
@@ -196,21 +217,20 @@ async function examplesOf(group: QueryGroup, maker: ExampleMaker): Promise<reado
         size,
       })),
     });
-    const bytes = await cache.get(key);
-    const cached = bytes && decodeExamples(bytes);
+    const cached = await cache.get(key);
     if (cached) {
-      counted(group.queries.length, true);
-      return cached;
+      counted(length, true);
+      return deserialize(cached) as readonly KnownExample[];
     }
     const photoOf = await groupPhotos(group, path, maker.parts);
     const ref = path === undefined ? undefined : { image: group.image!, path };
     const results = await Promise.all(
-      group.queries.map((query) => exampleOf(query, { ref, photo: photoOf(query) }, maker)),
+      group.queries.map((query) => knownExample(query, ref, photoOf(query), maker)),
     );
     const made = results.flat();
     // Where a query failed, the next run tells of it again.
-    if (made.length === group.queries.length) await cache.put(key, encodeExamples(made));
-    counted(group.queries.length, false);
+    if (made.length === length) await cache.put(key, serialize(made));
+    counted(length, false);
     return made;
   } catch (thrown) {
     const fault = asVgrError(thrown);
@@ -239,35 +259,30 @@ async function groupPhotos(
     const photos = await examinePrompts(ref, { ...rest, detector }, port, expressions);
     return ({ query }) => photos.get(query);
   }
-  const photo = await examinePhoto(ref, { ...rest, detector }, true);
+  const photo = await examinePhoto(ref, { ...rest, detector });
   return () => photo;
 }
 
-interface SeenPhoto {
-  readonly ref: PhotoRef | undefined;
-  readonly photo: ExaminedPhoto | undefined;
-}
-
-async function exampleOf(
+/** The example of one query, none where it fails. */
+async function knownExample(
   query: Query,
-  { ref, photo }: SeenPhoto,
+  ref: PhotoRef | undefined,
+  photo: ExaminedPhoto | undefined,
   { engine, tools, toolName, encoder, printer }: ExampleMaker,
-): Promise<readonly KnownQuery[]> {
+): Promise<readonly KnownExample[]> {
   try {
-    const detectorName = photo && engine.detector?.name;
-    const calibration = engine.detector?.calibration;
+    const { name: detectorName, calibration } = (photo && engine.detector) ?? {};
     const request = requestOf(query, photo, {
       toolName,
-      ...(detectorName !== undefined && {
-        source: { detectorName, ...(calibration && { calibration }) },
-      }),
+      ...(detectorName !== undefined && { source: { detectorName, calibration } }),
     });
-    const image = photo?.size ?? query.size;
-    const extent = image ?? extentOf((query.truthsXywh ?? []).map(xywhToXyxy));
-    const truth = truthsInside(query, extent)[0]!;
-    if (!encoder) return [knownQuery(request, truth, tools)];
-    const crops = ref && encoder.matching.of(ref);
-    return [await knownQueryWithCrops({ ...request, ...(crops && { crops }) }, truth, tools)];
+    const crops = ref && encoder?.matching.of(ref);
+    const situation = situationOf({ ...request, ...(crops && { crops }) });
+    // Where nobody states the photo's size, it is at least as large as the truth.
+    const bounds = photo?.size ?? query.size ?? extentOf(query.truthsXywh!.map(xywhToXyxy));
+    const truths = truthsInside(query, bounds);
+    const seen = crops ? await withCrops(situation) : situation;
+    return [{ ...exampleOf(seen, truths, boxColumns(tools)), image: photo !== undefined }];
   } catch (thrown) {
     const fault = asVgrError(thrown);
     if (fault.exit !== 1) throw fault;
@@ -276,7 +291,22 @@ async function exampleOf(
   }
 }
 
-/** Ends a training that has too little left. @throws VgrError INPUT_INVALID */
-export function checkUsable(made: readonly KnownQuery[]): void {
-  if (made.length < LEAST_USABLE) throw tooFew(made.length);
+/** How much a query that is made of annotations counts against one that somebody wrote or chose. */
+const ANNOTATED_WEIGHT = 0.5;
+
+/**
+ * The examples by weight. Lines without photos count together no more than those with photos do, however many there are: one
+ * policy serves both.
+ */
+export function weighted(
+  examples: readonly KnownExample[],
+  annotated: readonly KnownExample[],
+): readonly Example[] {
+  const photos = examples.filter(({ image }) => image).length;
+  const others = examples.length - photos;
+  const share = photos === 0 ? 1 : Math.min(1, photos / Math.max(1, others));
+  return [
+    ...examples.map((example) => (example.image ? example : { ...example, weight: share })),
+    ...annotated.map((example) => ({ ...example, weight: ANNOTATED_WEIGHT })),
+  ];
 }

@@ -7,7 +7,7 @@ export type CommandTable = Pick<Config, 'bin' | 'commands'>;
 
 /** What to do where a command has no such flag and another one has. */
 const ELSEWHERE: Readonly<Record<string, string>> = {
-  features: 'the card of a refiner says which features it was trained with, and they are used',
+  encoder: 'the card of a refiner names the encoder that it was trained with, and it is used',
 };
 
 /** The error of oclif's parser with a hint for what was most likely meant. */

@@ -1,7 +1,6 @@
 import { quoted, VgrError } from '../formats/fault.js';
 import type { OutputLine } from '../formats/result-line.js';
 import type { RunSettings } from '../formats/run-summary.js';
-import type { RefinerOrder } from '../inference/messages.js';
 import type { SessionPool } from '../inference/pool.js';
 import { ChatClient } from '../io/chat-client.js';
 import { PictureMaker } from '../io/chat-photo.js';
@@ -9,6 +8,7 @@ import type { DecodingMemory } from '../io/decoding-memory.js';
 import { readTextIfThere } from '../io/text-file.js';
 import { Gate } from '../pipeline/gate.js';
 import type { PhotoSource } from '../pipeline/refine-run.js';
+import type { AnswerRules, LiteSpec } from '../refinement/lite-refiner.js';
 import type { Refiner } from '../refinement/refiner.js';
 import { CallQuota } from '../refinement/vlm/call-quota.js';
 import { type CascadeTally, createCascade } from '../refinement/vlm/cascade.js';
@@ -45,13 +45,11 @@ const OPEN_PER_REQUEST = 1.5;
 export interface OpenedRefiner {
   readonly refiner: Refiner;
   /** The same for the threads of the pool, where they can do without the main thread. */
-  readonly order?: RefinerOrder;
+  readonly spec?: LiteSpec;
   /** Settings that decide its answers. */
   readonly settings: RunSettings;
   /** Present where it looks at the photos themselves. */
   readonly picture?: (memory: DecodingMemory) => NonNullable<PhotoSource['picture']>;
-  /** Whether it reads the detector's feature maps. */
-  readonly features?: boolean;
   /** Present where it holds crops of the photos against words. */
   readonly crops?: (memory: DecodingMemory) => NonNullable<PhotoSource['crops']>;
   /** Of the model that reads the crops. */
@@ -71,6 +69,8 @@ export interface OpenedRefiner {
 
 export interface OpenRefinerFlags extends VlmFlags {
   readonly refiner: string;
+  readonly answers: string;
+  readonly 'min-confidence': number;
   readonly 'max-pixels': number;
 }
 
@@ -92,21 +92,28 @@ export async function openAnyRefiner(
 ): Promise<OpenedRefiner> {
   if (flags.refiner === 'vlm') return openLarge(flags, options);
   if (flags.refiner === 'cascade') return openCascade(flags, options);
-  const small = await openRefiner(flags.refiner, options.pool);
+  const small = await openRefiner(flags.refiner, rulesOf(flags), options.pool);
   return {
     refiner: small.refiner,
-    ...(small.order && { order: small.order }),
+    ...(small.spec && { spec: small.spec }),
     settings: settingsOf(small),
-    features: small.features,
     ...cropsOf(small, flags),
     inFlight: 0,
     close: async () => undefined,
   };
 }
 
-function settingsOf({ model, encoder }: SmallRefiner): RunSettings {
+function rulesOf(flags: OpenRefinerFlags): AnswerRules {
+  return {
+    answers: flags.answers === 'one' ? 'one' : 'auto',
+    minConfidence: flags['min-confidence'],
+  };
+}
+
+function settingsOf({ model, spec, encoder }: SmallRefiner): RunSettings {
   return {
     ...(model && { refiner_sha256: model.sha256 }),
+    ...(spec && { answers: spec.rules.answers, min_confidence: spec.rules.minConfidence }),
     ...(encoder && { encoder: encoder.card.name }),
   };
 }
@@ -184,14 +191,13 @@ async function openCascade(
   options: OpenRefinerOptions,
 ): Promise<OpenedRefiner> {
   const quotaOf = quotaSettings(flags);
-  const small = await openRefiner(flags['cascade-small'], options.pool);
+  const small = await openRefiner(flags['cascade-small'], rulesOf(flags), options.pool);
   const large = await openLarge(flags, options);
   const quota = new CallQuota(quotaOf);
   const tally = { asked: 0, failed: 0, unpaid: 0 };
   return {
     ...large,
     refiner: createCascade({ small: small.refiner, large: large.refiner, quota, tally }),
-    features: small.features,
     ...cropsOf(small, flags),
     rasterSide: PLAIN_SIDE,
     settings: {

@@ -1,12 +1,12 @@
 import { join } from 'node:path';
 import { Flags } from '@oclif/core';
 import { VgrCommand } from '../cli/base-command.js';
-import { imageFolderArgs, inferenceFlags, inputFlags, outputFlags } from '../cli/flags.js';
+import { imageFolderArgs, inferenceFlags, inputFlags, number, outputFlags } from '../cli/flags.js';
 import { openPool, tuned } from '../cli/open-pool.js';
 import { vlmFlags } from '../cli/vlm-flags.js';
 
 export default class Refine extends VgrCommand<typeof Refine> {
-  static override summary = 'Finds the one box that each expression means.';
+  static override summary = 'Finds what each expression means: one box, several, or nothing.';
   static override description =
     `The detector proposes boxes; the refiner thinks on its own, sees the detector's answer, rethinks, and confirms or corrects it.
 Queries are JSONL, one object a line: {"id": "q1", "image": "zoo/3.jpg", "query": "the left lion"}. Every line has one line of output, in the order of the file; a line that cannot be answered becomes an error record.
@@ -29,7 +29,7 @@ Fields of a line: \`query\`, the expression; \`image\`, relative to IMAGES; \`id
     }),
     refiner: Flags.string({
       summary:
-        'lite (learned), the name or folder of one of your own, v0 (transparent scorer), vlm (a model behind a server), cascade (a small one, and the server where it is unsure) or none (the detector alone)',
+        'lite (comes with the program), the name or folder of one of your own, vlm (a model behind a server), cascade (a small one, and the server where it is unsure) or none (the detector alone)',
       env: 'VGR_REFINER',
       default: 'lite',
       helpGroup: 'MODELS',
@@ -40,6 +40,21 @@ Fields of a line: \`query\`, the expression; \`image\`, relative to IMAGES; \`id
       env: 'VGR_TOOL',
       helpGroup: 'MODELS',
     }),
+    answers: Flags.string({
+      summary:
+        'auto: all boxes that fit where the words ask for several (`answer.boxes`); one: always one box',
+      env: 'VGR_ANSWERS',
+      options: ['auto', 'one'],
+      default: 'auto',
+      helpGroup: 'MODELS',
+    }),
+    'min-confidence': Flags.custom<number>({
+      summary: 'answers with a lower score become `none`, 0 to 1',
+      env: 'VGR_MIN_CONFIDENCE',
+      default: 0,
+      parse: number(0, 1),
+      helpGroup: 'MODELS',
+    })(),
     ...inferenceFlags,
     ...inputFlags,
     ...outputFlags,

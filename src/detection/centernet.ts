@@ -1,42 +1,30 @@
 import type { DetectorFamily } from './family.js';
-import { featureMaps, headOfPhoto, headsFor, outputsFor } from './heads.js';
+import { headOfPhoto, headsFor, outputsFor } from './heads.js';
 import { packRasters } from './packing.js';
 import { finishProposals, type Proposal } from './proposal.js';
 
 /**
  * Centres of objects are peaks of a score map per class; four more maps hold the distances to the sides. Roles of the
  * outputs: `scores` [batch, classes, rows, columns], 0..1; `sides` [batch, 4, rows, columns], input pixels from the centre to
- * left, top, right, bottom; `features` [batch, channels, rows, columns], optional. A centre can be a peak of several classes
- * and gives a box for each.
+ * left, top, right, bottom. A centre can be a peak of several classes and gives a box for each.
  * @see Zhou et al., Objects as Points, arXiv 1904.07850; Liu et al., Training-Time-Friendly Network, arXiv 1909.00700
  */
 export const centernet: DetectorFamily = {
   pack: packRasters,
 
-  outputNames(card, { features }) {
-    return [
-      ...outputsFor(card, 'scores'),
-      ...outputsFor(card, 'sides'),
-      ...(features ? (card.outputs.features ?? []) : []),
-    ];
-  },
+  outputNames: (card) => [...outputsFor(card, 'scores'), ...outputsFor(card, 'sides')],
 
   decode(outputs, images, card, options) {
     const batch = images.length;
     const [scores] = headsFor(outputs, card, 'scores', batch, [null, null, null]);
     const [, , rows, columns] = scores!.dims as [number, number, number, number];
     const [sides] = headsFor(outputs, card, 'sides', batch, [4, rows, columns]);
-    const maps = featureMaps(outputs, card, batch);
     const stride = card.decoding.strides[0]!;
     return images.map((image, index) => {
       const peaks = findPeaks(headOfPhoto(scores!, index), rows, columns, options.minScore);
       const ofPhoto = headOfPhoto(sides!, index);
       const proposals = peaks.map((peak) => proposalAt(peak, ofPhoto, columns, stride));
-      const featureMap = maps[index];
-      return {
-        detections: finishProposals(proposals, image, card, options),
-        ...(featureMap && { featureMap }),
-      };
+      return { detections: finishProposals(proposals, image, card, options) };
     });
   },
 };

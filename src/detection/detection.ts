@@ -12,19 +12,9 @@ export interface Detection {
   readonly categoryId: number;
 }
 
-/** A feature map of the detector over the whole raster: `data[(c * height + y) * width + x]`. */
-export interface FeatureMap {
-  readonly data: Float32Array;
-  readonly channels: number;
-  readonly height: number;
-  readonly width: number;
-}
-
 /** What the detector saw in one photo. Detections are sorted by falling score. */
 export interface DetectedRaster {
   readonly detections: readonly Detection[];
-  /** The pixels the model was given, handed back for colour features. */
+  /** The pixels the model was given, handed back for the colour columns. */
   readonly raster: RgbRaster;
-  /** Present where the model exposes one and it was asked for. */
-  readonly featureMap?: FeatureMap;
 }

@@ -1,7 +1,7 @@
 import type { DetectorCard } from '../formats/model-card.js';
 import type { ImageSize } from '../geometry/box.js';
 import type { RgbRaster } from '../geometry/raster.js';
-import type { Detection, FeatureMap } from './detection.js';
+import type { Detection } from './detection.js';
 import type { NamedTensors } from './tensor.js';
 
 /** Which boxes of a photo are wanted. */
@@ -20,8 +20,6 @@ export interface DecodeOptions {
 export interface DecodedPhoto {
   /** By falling score; equal scores by rising class index, then in the heads' own order. */
   readonly detections: readonly Detection[];
-  /** Present where the graph's feature output is among the decoded ones. Holds a buffer of its own. */
-  readonly featureMap?: FeatureMap;
 }
 
 /** A raster or an output of a graph that is not what the model's card says. */
@@ -36,8 +34,8 @@ export class CardMismatch extends RangeError {
 export interface DetectorFamily {
   /** The graph's inputs for a batch of rasters of one size, as the card tells it. Rasters may be shared with the tensors. */
   pack(rasters: readonly RgbRaster[], card: DetectorCard): NamedTensors;
-  /** The outputs to fetch; with `features` the feature map's as well, where the card names one. */
-  outputNames(card: DetectorCard, wanted: { readonly features: boolean }): string[];
+  /** The outputs to fetch. */
+  outputNames(card: DetectorCard): string[];
   /** @param images sizes of the upright photos from which the rasters were made, at least one; the rasters are of one size */
   decode(
     outputs: NamedTensors,

@@ -1,6 +1,5 @@
 import type { DetectorCard } from '../formats/model-card.js';
 import type { BoxCxcywh } from '../geometry/box.js';
-import type { FeatureMap } from './detection.js';
 import { CardMismatch } from './family.js';
 import type { NamedTensors, Tensor } from './tensor.js';
 
@@ -116,22 +115,4 @@ export function headOfPhoto({ data, dims }: Head, index: number): Float32Array {
 /** Four numbers from `at` on, as centre and size. */
 export function cxcywhAt(values: Float32Array, at: number): BoxCxcywh {
   return { cx: values[at]!, cy: values[at + 1]!, width: values[at + 2]!, height: values[at + 3]! };
-}
-
-/** The feature map of each photo, where the feature output was fetched. Each has a buffer of its own. */
-export function featureMaps(
-  outputs: NamedTensors,
-  card: DetectorCard,
-  batch: number,
-): readonly (FeatureMap | undefined)[] {
-  const name = card.outputs.features?.[0];
-  if (name === undefined || outputs[name] === undefined) return new Array(batch).fill(undefined);
-  const [head] = headsFor(outputs, card, 'features', batch, [null, null, null]);
-  const [, channels, height, width] = head!.dims as [number, number, number, number];
-  return Array.from({ length: batch }, (_, index) => {
-    const own = headOfPhoto(head!, index);
-    const data = new Float32Array(new SharedArrayBuffer(own.byteLength));
-    data.set(own);
-    return { data, channels, height, width };
-  });
 }

@@ -88,8 +88,3 @@ export function clipXyxy(box: BoxXyxy, { width, height }: ImageSize): BoxXyxy {
 export function scaleXyxy(box: BoxXyxy, sx: number, sy: number): BoxXyxy {
   return { x1: box.x1 * sx, y1: box.y1 * sy, x2: box.x2 * sx, y2: box.y2 * sy };
 }
-
-/** The box in the photo mirrored left to right. `{x1: 1, x2: 3}` in an image 10 wide becomes `{x1: 7, x2: 9}`. */
-export function mirrorXyxy(box: BoxXyxy, { width }: ImageSize): BoxXyxy {
-  return { x1: width - box.x2, y1: box.y1, x2: width - box.x1, y2: box.y2 };
-}

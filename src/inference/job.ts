@@ -1,8 +1,8 @@
+import type { DecodeOptions } from '../detection/family.js';
 import type { NamedTensors } from '../detection/tensor.js';
 import type { DetectorCard } from '../formats/model-card.js';
 import type {
   DetectItem,
-  DetectOptions,
   DetectReply,
   LoadReply,
   RefineReply,
@@ -25,7 +25,7 @@ export type DetectResult = DetectReply['results'][number] & {
 export interface DetectAsking {
   readonly model: string;
   readonly card: DetectorCard;
-  readonly options: DetectOptions;
+  readonly options: DecodeOptions;
   /** Photos that one run may take; 1 where the graph's batch dimension is fixed. */
   readonly batchLimit: number;
 }

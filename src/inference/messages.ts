@@ -1,4 +1,5 @@
-import type { Detection, FeatureMap } from '../detection/detection.js';
+import type { Detection } from '../detection/detection.js';
+import type { DecodeOptions } from '../detection/family.js';
 import type { PixelTaker } from '../detection/packing.js';
 import type { TokenizedPrompt } from '../detection/prompt.js';
 import type { GraphSignature } from '../detection/signature.js';
@@ -8,21 +9,8 @@ import type { ImageSize } from '../geometry/box.js';
 import type { RgbRaster } from '../geometry/raster.js';
 import type { SeenPhoto } from '../pipeline/query-answer.js';
 import type { DetectorSource } from '../pipeline/query-request.js';
-import type { LiteKnowledge } from '../refinement/lite-refiner.js';
+import type { LiteSpec } from '../refinement/lite-refiner.js';
 import type { Device } from './device.js';
-
-/** What a detector may leave out or add. */
-export interface DetectOptions {
-  /** Lowest score that counts, 0..1. */
-  readonly minScore: number;
-  readonly maxDetections: number;
-  /** In place of the card's, 0..1. */
-  readonly nmsIou?: number;
-  /** Names of the labels that are wanted; all where absent. */
-  readonly classes?: readonly string[];
-  /** Whether the feature map comes along. */
-  readonly features: boolean;
-}
 
 /** One photo for a detector: the raster that the model takes and the size of the photo itself. */
 export interface DetectItem {
@@ -47,7 +35,7 @@ export interface DetectRequest {
   readonly model: string;
   readonly card: DetectorCard;
   readonly items: readonly DetectItem[];
-  readonly options: DetectOptions;
+  readonly options: DecodeOptions;
 }
 
 /** Rasters that the worker packs into an input of the graph. */
@@ -65,33 +53,20 @@ export interface RunRequest {
   readonly fetches?: readonly string[];
 }
 
-/** Queries of one photo, or such as bring their own boxes, to be answered where the refiner's session lives. */
+/** Queries of one photo, or such as bring their own boxes, to be answered in a thread. */
 export interface RefineRequest {
   readonly kind: 'refine';
-  readonly refiner: RefinerOrder;
+  readonly refiner: LiteSpec;
   /** Lines of a queries file that were read without fault, as they stand there. */
   readonly texts: readonly string[];
   /** Their numbers in the file. */
   readonly numbers: readonly number[];
-  /** With pixels and feature map in shared memory. */
+  /** With its pixels in shared memory. */
   readonly seen?: SeenPhoto | undefined;
   readonly source?: DetectorSource | undefined;
   readonly toolName?: string | undefined;
   readonly timing: boolean;
 }
-
-/** A refiner that any thread can make for itself. */
-export type RefinerOrder =
-  | { readonly kind: 'v0' }
-  | {
-      readonly kind: 'lite';
-      readonly name: string;
-      /** Name of its graph in the pool. */
-      readonly model: string;
-      readonly knowledge: Omit<LiteKnowledge, 'vocabulary'> & {
-        readonly vocabulary: readonly string[];
-      };
-    };
 
 export type WorkerRequest = LoadRequest | DetectRequest | RunRequest | RefineRequest;
 
@@ -104,7 +79,6 @@ export interface LoadReply {
 export interface DetectReply {
   readonly results: readonly {
     readonly detections: readonly Detection[];
-    readonly featureMap?: FeatureMap;
     /** What each prompt finds, where there were any; `detections` is empty then. */
     readonly answers?: readonly (readonly Detection[])[];
     readonly raster: RgbRaster;

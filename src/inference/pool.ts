@@ -203,7 +203,6 @@ export class SessionPool {
   }
 
   async #refine(worker: PooledWorker, request: RefineRequest): Promise<RefineReply> {
-    if (request.refiner.kind === 'lite') await this.#ensureLoaded(worker, request.refiner.model);
     this.#refining.add(worker);
     try {
       return await this.#ask<RefineReply>(worker, request);

@@ -23,21 +23,18 @@ export function pooledDetector(
   card: DetectorCard,
   { batchSize, ...wanted }: PooledDetectorOptions,
 ): Detector {
-  const asking = (features: boolean): DetectAsking => ({
+  // Jobs share a batch when they share the asking, by identity.
+  const asking: DetectAsking = {
     model: card.name,
     card,
-    options: { ...wanted, features },
+    options: wanted,
     batchLimit: card.input.batch === 'any' ? batchSize : 1,
-  });
-  // Jobs share a batch when they share the asking, by identity.
-  const plain = asking(false);
-  const withFeatures = asking(true);
+  };
   return {
     name: card.name,
     spec: card.input,
     calibration: calibrationOf(card),
     categories: categoriesOf(card),
-    detect: ({ raster, size }, { features }) =>
-      pool.detect(features ? withFeatures : plain, { raster, image: size }),
+    detect: ({ raster, size }) => pool.detect(asking, { raster, image: size }),
   };
 }

@@ -36,7 +36,7 @@ export function promptedDetector(
   const asking: DetectAsking = {
     model: card.name,
     card,
-    options: { ...wanted, features: false },
+    options: wanted,
     batchLimit: 1,
   };
   const shared = { name: card.name, spec: card.input };

@@ -1,4 +1,3 @@
-import type { NamedTensors } from '../detection/tensor.js';
 import { parseQueryLine } from '../formats/query-line.js';
 import { type ErrorLine, lineJson, type ResultLine, roundedMs } from '../formats/result-line.js';
 import {
@@ -8,30 +7,25 @@ import {
   type SeenPhoto,
   seenAt,
 } from '../pipeline/query-answer.js';
-import { createLiteRefiner } from '../refinement/lite-refiner.js';
-import { Vocabulary } from '../refinement/lite-words.js';
+import { createLiteRefiner, type LiteSpec } from '../refinement/lite-refiner.js';
 import type { Refiner } from '../refinement/refiner.js';
-import { createScorerRefiner } from '../refinement/scorer-refiner.js';
-import type { RefineReply, RefineRequest, RefinerOrder } from './messages.js';
-import { WorkerRefusal } from './pooled-worker.js';
-import { refusedRun } from './refusal.js';
-
-/** Runs a graph of this thread. */
-type RunGraph = (model: string, feeds: NamedTensors) => Promise<NamedTensors>;
-
-/** Refiners of this thread by what they were made from. */
-const refiners = new Map<string, Refiner>();
+import type { RefineReply, RefineRequest } from './messages.js';
 
 /**
  * The lines of the answers as JSON, parallel to the queries. They are answered together: each is told an equal share of the
  * time.
  */
-export async function answerLines(
-  { refiner: order, texts, numbers, seen, source, toolName, timing }: RefineRequest,
-  runGraph: RunGraph,
-): Promise<RefineReply> {
+export async function answerLines({
+  refiner: spec,
+  texts,
+  numbers,
+  seen,
+  source,
+  toolName,
+  timing,
+}: RefineRequest): Promise<RefineReply> {
   const start = performance.now();
-  const refiner = refinerOf(order, runGraph);
+  const refiner = refinerOf(spec);
   const run: AnswerRun = {
     refine: async (request) => (await refiner.refine([request]))[0]!,
     source,
@@ -65,22 +59,11 @@ async function answerLine(
   }
 }
 
-function refinerOf(order: RefinerOrder, runGraph: RunGraph): Refiner {
-  const key = order.kind === 'lite' ? order.model : order.kind;
-  const known = refiners.get(key) ?? made(order, runGraph);
-  refiners.set(key, known);
-  return known;
-}
+/** The refiner of this thread, kept until another is asked for. */
+let made: { readonly key: string; readonly refiner: Refiner } | undefined;
 
-function made(order: RefinerOrder, runGraph: RunGraph): Refiner {
-  if (order.kind === 'v0') return createScorerRefiner();
-  const { name, model, knowledge } = order;
-  const vocabulary = new Vocabulary(knowledge.vocabulary);
-  return createLiteRefiner(name, { ...knowledge, vocabulary }, async (feeds) => {
-    try {
-      return await runGraph(model, feeds);
-    } catch (error) {
-      throw refusedRun(new WorkerRefusal(error instanceof Error ? error.message : String(error)));
-    }
-  });
+function refinerOf(spec: LiteSpec): Refiner {
+  const key = JSON.stringify(spec);
+  if (made?.key !== key) made = { key, refiner: createLiteRefiner(spec) };
+  return made.refiner;
 }

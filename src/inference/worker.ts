@@ -148,7 +148,7 @@ async function detect(request: DetectRequest): Promise<Outcome> {
       items.map(({ raster }) => raster),
       card,
     ),
-    family.outputNames(card, { features: options.features }),
+    family.outputNames(card),
   );
   const images = items.map(({ image }) => image);
   const transfer: ArrayBuffer[] = [];
@@ -169,9 +169,7 @@ async function run({ model, feeds, fetches, photos }: RunRequest): Promise<Outco
 /** Loaded on first use: runs that only detect start without it. */
 async function refine(request: RefineRequest): Promise<Outcome> {
   const { answerLines } = await import('./query-answers.js');
-  const reply: RefineReply = await answerLines(request, (model, feeds) =>
-    runSession(sessionOf(model), feeds, undefined),
-  );
+  const reply: RefineReply = await answerLines(request);
   return { reply, transfer: [] };
 }
 

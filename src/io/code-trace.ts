@@ -4,7 +4,17 @@ import { join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** Rooms of the program that make numbers of queries and photos. */
-const ROOMS = ['detection', 'geometry', 'language', 'refinement'];
+const ROOMS = [
+  'detection',
+  'formats',
+  'geometry',
+  'inference',
+  'io',
+  'language',
+  'pipeline',
+  'refinement',
+  'training',
+];
 const CODE = /\.(?:js|ts)$/;
 
 /**

@@ -5,7 +5,7 @@ import { asVgrError, quoted, VgrError } from '../formats/fault.js';
 import { holdsWeightsOf, type ModelCard, parseModelCard } from '../formats/model-card.js';
 import { nearestNames } from '../formats/nearest.js';
 import { modelsFolder } from './model-place.js';
-import { sha256OfFile } from './model-weights.js';
+import { sha256OfFile, TRAIN_AGAIN } from './model-weights.js';
 import { isFile, readJson } from './text-file.js';
 
 /** A model at hand: its card, and where its weights lie, if they do. */
@@ -123,13 +123,19 @@ function namedTwice(name: string, folder: string): VgrError {
 
 /** @throws VgrError CARD_INVALID, and those of reading */
 async function readCard(path: string): Promise<ModelCard> {
-  const result = parseModelCard(await readCardJson(path));
+  const json = await readCardJson(path);
+  const result = parseModelCard(json);
   if (result.ok) return result.card;
   const { path: field, expected, got } = result.faults[0]!;
   throw new VgrError(
     'CARD_INVALID',
     `${quoted(path)}: ${field === '' ? 'the card' : quoted(field)}: expected ${expected}, got ${got}`,
-    { hint: 'docs/models tells what a card holds; `vgr models add FILE` writes one' },
+    {
+      hint:
+        (json as { kind?: unknown } | null)?.kind === 'refiner'
+          ? TRAIN_AGAIN
+          : 'docs/models tells what a card holds; `vgr models add FILE` writes one',
+    },
   );
 }
 

@@ -31,8 +31,8 @@ export async function readVerified({ card, folder, weights }: StoredModel): Prom
   const sha256 = createHash('sha256').update(view).digest('hex');
   if (card.sha256 === undefined) throw unpinned(card, weights);
   if (!holdsWeightsOf(card, sha256)) throw otherFile(weights, card, sha256, view.length);
-  // What the build made needs no second look, and the default detector starts faster without it.
-  if ('package' in card.source) return { card, bytes: file, sha256 };
+  // A refiner is no graph. What the build made needs no second look, and the default detector starts faster without it.
+  if (card.kind === 'refiner' || 'package' in card.source) return { card, bytes: file, sha256 };
   const outline = readOutline(view, weights);
   const external = await readExternal(outline, card, weights);
   if (outline.overridable.length === 0 && external.size === 0) return { card, bytes: file, sha256 };
@@ -156,10 +156,18 @@ function tooLarge(path: string, size: number): VgrError {
   );
 }
 
+/** What to do about a refiner that cannot be read. */
+export const TRAIN_AGAIN =
+  'train it again with `vgr train-lite`, or use the `vgr` that it was trained with';
+
 /** A file that is not the one that the card pins. */
 export function otherFile(
   path: string,
-  named: { readonly sha256?: string | undefined; readonly bytes?: number | undefined },
+  named: {
+    readonly kind?: ModelCard['kind'];
+    readonly sha256?: string | undefined;
+    readonly bytes?: number | undefined;
+  },
   sha256: string,
   bytes: number,
 ): VgrError {
@@ -167,7 +175,10 @@ export function otherFile(
     'MODEL_CORRUPT',
     `${quoted(path)}: expected sha256 ${named.sha256} of ${named.bytes} bytes, got ${sha256} of ${bytes} bytes`,
     {
-      hint: 'the file is cut off or is another one: bring it again (`vgr models pull`; `npm run build` makes the embedded detector)',
+      hint:
+        named.kind === 'refiner'
+          ? 'the file was changed after the training: train it again with `vgr train-lite`'
+          : 'the file is cut off or is another one: bring it again (`vgr models pull`; `npm run build` makes the embedded detector)',
     },
   );
 }
@@ -186,6 +197,8 @@ export function missingFile(card: ModelCard, path: string): VgrError {
   const { source, name } = card;
   let hint = `\`vgr models pull ${name}\` brings it`;
   if ('package' in source) hint = 'the build makes it: `npm run build`';
-  if ('added' in source) hint = `add it again: \`vgr models add ${source.added} --name ${name}\``;
+  if (card.kind === 'refiner') hint = TRAIN_AGAIN;
+  else if ('added' in source)
+    hint = `add it again: \`vgr models add ${source.added} --name ${name}\``;
   return new VgrError('MODEL_MISSING', `model ${quoted(name)}: no file ${quoted(path)}`, { hint });
 }

@@ -202,9 +202,17 @@ const KNOWLEDGE_OF: Readonly<Record<PointerKind, HeadKnowledge['kind']>> = {
 /** How the head noun stands to the labels that a detector can give (COCO's by default), whatever it found in a photo. */
 export function headKnowledge(
   { head }: Pick<Expression, 'head'>,
-  labels: Iterable<string> = labelNames(),
+  labels?: Iterable<string>,
 ): HeadKnowledge {
   if (head === null) return { kind: 'unnamed', label: null, weight: 0 };
+  if (labels !== undefined) return knowledgeAmong(head, labels);
+  return KNOWLEDGE.of(head.lemma, () => knowledgeAmong(head, labelNames()));
+}
+
+/** Of COCO's labels, by lemma. */
+const KNOWLEDGE = new Recent<HeadKnowledge>(4096);
+
+function knowledgeAmong(head: HeadNoun, labels: Iterable<string>): HeadKnowledge {
   const named = [...namedBy(head, labels)].sort(([, a], [, b]) => b.weight - a.weight)[0];
   if (named !== undefined) {
     const [label, { kind, weight }] = named;

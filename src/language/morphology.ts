@@ -50,18 +50,39 @@ const IRREGULAR: Readonly<Record<string, string>> = {
   noses: 'nose',
   roses: 'rose',
   geezers: 'geezer',
+  tvs: 'tv',
+  gentlemen: 'gentleman',
+  firemen: 'fireman',
+  policemen: 'policeman',
+  policewomen: 'policewoman',
+  fishermen: 'fisherman',
+  salesmen: 'salesman',
+  workmen: 'workman',
+  snowmen: 'snowman',
 };
 
-/** Words that end in s and stand for one thing as they are, or that have no singular of their own. */
-const UNCHANGED = new Set(
+/** Several by form, one thing or pair by sense: no article, and no other plural. */
+const PLURAL_ONLY = new Set(
   (
-    'bus gas glasses sunglasses eyeglasses specs goggles shades jeans pants shorts trousers slacks leggings tights ' +
-    'stockings trunks scissors skis overalls pajamas pyjamas clothes sweatpants khakis capris bottoms headphones binoculars ' +
-    'grass dress glass class cross boss moss mattress waitress actress princess hostess albatross chess lens canvas ' +
-    'tennis iris octopus walrus cactus campus series species this his its us less swiss business plus christmas rhinoceros ' +
-    'hippopotamus status circus citrus virus sheep fish deer bangs'
+    'glasses sunglasses eyeglasses specs goggles shades jeans pants shorts trousers slacks leggings tights stockings ' +
+    'trunks scissors skis overalls pajamas pyjamas clothes sweatpants khakis capris bottoms headphones binoculars bangs'
   ).split(' '),
 );
+
+/** One and several alike. */
+const SAME_PLURAL = new Set('sheep fish deer series species'.split(' '));
+
+/** Words that end in s and stand for one thing. */
+const ENDING_IN_S = new Set(
+  (
+    'bus gas grass dress glass class cross boss moss mattress waitress actress princess hostess albatross chess lens ' +
+    'canvas tennis iris octopus walrus cactus campus this his its us less swiss business plus christmas rhinoceros ' +
+    'hippopotamus status circus citrus virus'
+  ).split(' '),
+);
+
+const isUnchanged = (word: string): boolean =>
+  PLURAL_ONLY.has(word) || SAME_PLURAL.has(word) || ENDING_IN_S.has(word);
 
 const RULES: ReadonlyArray<readonly [RegExp, string]> = [
   [/([^aeiou])ies$/, '$1y'],
@@ -73,11 +94,47 @@ const RULES: ReadonlyArray<readonly [RegExp, string]> = [
 export function singularOf(word: string): string {
   const irregular = Object.hasOwn(IRREGULAR, word) ? IRREGULAR[word] : undefined;
   if (irregular !== undefined) return irregular;
-  if (UNCHANGED.has(word) || word.length < 4) return word;
+  if (isUnchanged(word) || word.length < 4) return word;
   for (const [pattern, replacement] of RULES) {
     if (pattern.test(word)) return word.replace(pattern, replacement);
   }
   return word;
+}
+
+/** Singulars of irregular plurals; of two plurals the first one listed. */
+const PLURAL_OF: ReadonlyMap<string, string> = new Map(
+  Object.entries(IRREGULAR)
+    .reverse()
+    .map(([plural, singular]) => [singular, plural] as const),
+);
+
+const PLURAL_RULES: ReadonlyArray<readonly [RegExp, string]> = [
+  [/([^aeiou])y$/, '$1ies'],
+  [/(ch|sh|x|s|z|[^aeiou]o)$/, '$1es'],
+  [/$/, 's'],
+];
+
+/**
+ * The noun for `count` things, by its last word: "man" is `men`, "fire engine" `fire engines`; for one it stays as it is. A
+ * singular, lower case.
+ */
+export function pluralOf(noun: string, count = 2): string {
+  if (count === 1) return noun;
+  const start = noun.lastIndexOf(' ') + 1;
+  const last = noun.slice(start);
+  if (last === '' || PLURAL_ONLY.has(last) || SAME_PLURAL.has(last)) return noun;
+  const [pattern, ending] = PLURAL_RULES.find(([ends]) => ends.test(last))!;
+  return noun.slice(0, start) + (PLURAL_OF.get(last) ?? last.replace(pattern, ending));
+}
+
+/** Said with a vowel, and said with a consonant, against their first letter. */
+const VOWEL_SOUND = /^(?:[aeiou]|hour|honest|honou?r|heir|x-|suv\b|8|11\b|18\b)/;
+const CONSONANT_SOUND = /^(?:uni(?:[cfoqstv])|u[st][ei]|uk|ur[aio]|eu|ewe|one\b|once)/;
+
+/** "an apple", "a unicorn", "an hour"; "scissors" has no article. A singular, lower case. */
+export function withArticle(noun: string): string {
+  if (PLURAL_ONLY.has(noun.slice(noun.lastIndexOf(' ') + 1))) return noun;
+  return `${VOWEL_SOUND.test(noun) && !CONSONANT_SOUND.test(noun) ? 'an' : 'a'} ${noun}`;
 }
 
 /** What a verb form may be a form of: "sitting" gives `sitt`, `sitte`, `sit`. */

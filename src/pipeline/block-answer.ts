@@ -71,6 +71,6 @@ function ended({ query }: ReadQuery, cause: VgrError): VgrError {
   return new VgrError(
     'REFINEMENT_FAILED',
     `line ${query.line}: the refiner ended twice on this query: ${cause.message}`,
-    { cause, hint: cause.hint ?? '`--refiner v0` needs less for a query, and may answer it' },
+    { cause, hint: cause.hint ?? 'leave the line out, or give it fewer boxes' },
   );
 }

@@ -56,7 +56,7 @@ export function detectPhotos(
 async function detectPhoto(item: PhotoItem, run: DetectRun): Promise<DetectionsLine | ErrorLine> {
   try {
     if ('fault' in item) throw item.fault;
-    const line = detectionsLine(item, await examinePhoto(item, run, false), run.timing);
+    const line = detectionsLine(item, await examinePhoto(item, run), run.timing);
     await run.draw?.(line, item);
     return line;
   } catch (thrown) {

@@ -31,12 +31,8 @@ export interface ExamineParts {
  * went with the worker.
  * @throws VgrError of the decoder or the detector; DETECTION_FAILED where the worker ends twice
  */
-export async function examinePhoto(
-  ref: PhotoRef,
-  parts: ExamineParts,
-  features: boolean,
-): Promise<ExaminedPhoto> {
-  return twiceOnCrash(() => examineOnce(ref, parts, features));
+export async function examinePhoto(ref: PhotoRef, parts: ExamineParts): Promise<ExaminedPhoto> {
+  return twiceOnCrash(() => examineOnce(ref, parts));
 }
 
 /**
@@ -85,14 +81,13 @@ export async function openUnexamined(
 async function examineOnce(
   ref: PhotoRef,
   { open, detector, clock, progress }: ExamineParts,
-  features: boolean,
 ): Promise<ExaminedPhoto> {
   const start = clock();
   const photo = await open(ref, detector.spec);
   const decodeMs = clock() - start;
   progress.decoded += 1;
   progress.decodeMs += decodeMs;
-  const { ms: detectMs, ...found } = await detector.detect(photo, { features });
+  const { ms: detectMs, ...found } = await detector.detect(photo);
   progress.detected += 1;
   progress.detectMs += detectMs;
   const { raster: _moved, ...rest } = photo;

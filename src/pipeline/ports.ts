@@ -38,10 +38,7 @@ export interface Detector {
    * The raster's buffer is moved away for the time of the call and comes back in the result. `ms`: the model's own time.
    * @throws VgrError WORKER_CRASHED when the thread ends under it; the raster is lost then
    */
-  detect(
-    photo: OpenedPhoto,
-    options: { readonly features: boolean },
-  ): Promise<DetectedRaster & { readonly ms: number }>;
+  detect(photo: OpenedPhoto): Promise<DetectedRaster & { readonly ms: number }>;
   /** Present on a detector that is asked the expressions themselves. Its `detect` is not called then. */
   readonly prompted?: PromptPort;
 }

@@ -39,11 +39,7 @@ export function requestOf(
     toolName,
     tool: answerOf(toolName, query, candidates, photo?.asked ?? false),
     ...(photo && {
-      evidence: {
-        raster: photo.raster,
-        contentXyxy: photo.contentXyxy,
-        ...(photo.featureMap && { featureMap: photo.featureMap }),
-      },
+      evidence: { raster: photo.raster, contentXyxy: photo.contentXyxy },
     }),
   };
 }

@@ -1,8 +1,7 @@
-import type { BoxXyxy, ImageSize } from '../geometry/box.js';
-import { iouXyxy } from '../geometry/overlap.js';
-import { partShare } from './box-geometry.js';
-import { type Crowd, crowdAt } from './crowd.js';
-import { existence } from './existence.js';
+import type { ScoreCalibration } from '../detection/calibration.js';
+import { sigmoid } from '../detection/logistic.js';
+import { areaXyxy, type BoxXyxy, type ImageSize } from '../geometry/box.js';
+import { iouXyxy, shareInsideXyxy } from '../geometry/overlap.js';
 import type { Candidate } from './refiner.js';
 
 /** Overlaps of all pairs are kept for lists of this length, 0.5 MB: detectors give a hundred boxes. */
@@ -19,11 +18,9 @@ export class CandidateTable {
   readonly #image: ImageSize;
   readonly #overlaps: Float64Array[] = [];
   readonly #parts: number[] = [];
-  readonly #crowds: Crowd[] = [];
   #labels: ReadonlySet<string> | undefined;
   #existences: Float64Array | undefined;
   #places: Uint32Array | undefined;
-  #byScore: Uint32Array | undefined;
 
   private constructor(candidates: readonly Candidate[], image: ImageSize) {
     this.#candidates = candidates;
@@ -60,25 +57,10 @@ export class CandidateTable {
     return this.#labels;
   }
 
-  /** Places in the list, the highest score first; a candidate without a score counts as sure. */
-  get byScore(): Uint32Array {
-    const score = (at: number): number => this.#candidates[at]!.score ?? 1;
-    this.#byScore ??= new Uint32Array(this.#candidates.length)
-      .map((_, at) => at)
-      .sort((a, b) => score(b) - score(a) || a - b);
-    return this.#byScore;
-  }
-
   /** {@link partShare} of a candidate. */
   partShare(at: number): number {
     this.#parts[at] ??= partShare(this.#candidates[at]!, this.#candidates);
     return this.#parts[at];
-  }
-
-  /** {@link crowdAt} of a candidate's box. */
-  crowd(at: number): Crowd {
-    this.#crowds[at] ??= crowdAt(this.#candidates[at]!.boxXyxy, this.#candidates);
-    return this.#crowds[at];
   }
 
   /** {@link existence} of each candidate. */
@@ -94,6 +76,44 @@ export class CandidateTable {
     this.#places ??= placesOf(this.#candidates);
     return this.#places;
   }
+}
+
+/**
+ * For scores of which nothing is known, those of the embedded CenterNet, as its card has them: the logistic fit of "a box of this
+ * score is a thing of this label" on its boxes in 190 photos that COCO annotates in full (13,422 things, 1,120 true). Over a
+ * tenth of the photo a score of 0.1 is true 4 times in 100, 0.3 about every second time, 0.5 nine times in ten.
+ */
+const CENTERNET: ScoreCalibration = { intercept: 3.77, score: 2.71, area: 0.43 };
+/** Tools that tell no score list few boxes and mean them. */
+const WITHOUT_SCORE = 0.7;
+const SMALLEST_SHARE = 1e-4;
+const EDGE = 1e-3;
+
+/** Chance that a candidate is a real thing of its label, 0..1. */
+export function existence(
+  { boxXyxy, score, calibration = CENTERNET }: Candidate,
+  image: ImageSize,
+): number {
+  if (score === undefined) return WITHOUT_SCORE;
+  const bounded = Math.min(Math.max(score, EDGE), 1 - EDGE);
+  const share = areaXyxy(boxXyxy) / Math.max(1, image.width * image.height);
+  return sigmoid(
+    calibration.intercept +
+      calibration.score * Math.log(bounded / (1 - bounded)) +
+      calibration.area * Math.log(Math.max(share, SMALLEST_SHARE)),
+  );
+}
+
+/**
+ * The largest share of a box that lies inside a clearly larger box (twice the area) of the same label, 0..1: near 1 for a
+ * head or hand that a detector boxed as one more person. 0 where the candidate has no label.
+ */
+export function partShare(candidate: Candidate, candidates: readonly Candidate[]): number {
+  if (candidate.label === undefined) return 0;
+  const area = areaXyxy(candidate.boxXyxy);
+  return candidates
+    .filter(({ label, boxXyxy }) => label === candidate.label && areaXyxy(boxXyxy) > 2 * area)
+    .reduce((most, { boxXyxy }) => Math.max(most, shareInsideXyxy(candidate.boxXyxy, boxXyxy)), 0);
 }
 
 /** A loop: `Float64Array.from` walks an iterator, which takes many times as long. */

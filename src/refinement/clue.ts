@@ -9,7 +9,6 @@ import type {
 } from '../language/expression.js';
 import { isAnimate, isPerson, isWorn } from '../language/lexicon.js';
 import { type Age, ageOf, postureOf } from '../language/stature.js';
-import { BoxMemo } from './box-memo.js';
 import { COLOUR_TERMS, type ColourTerm } from './colour-term.js';
 import { type CropColours, colourFit, cropColours } from './crop-colour.js';
 import { lean, placeChances } from './order.js';
@@ -76,7 +75,8 @@ function shadeFit(colours: CropColours, shade: NonNullable<Attribute['shade']>):
 const isColourTerm = (value: string): value is ColourTerm =>
   (COLOUR_TERMS as readonly string[]).includes(value);
 
-const SEEN = new BoxMemo<RgbRaster, Map<AttributePart, CropColours | null>>();
+/** Colours by raster, box and part, while both are in use: the queries of a photo weigh the same boxes. */
+const SEEN = new WeakMap<RgbRaster, WeakMap<BoxXyxy, Map<AttributePart, CropColours | null>>>();
 
 function coloursOf(
   evidence: PhotoEvidence,
@@ -84,7 +84,10 @@ function coloursOf(
   box: BoxXyxy,
   part: AttributePart,
 ): CropColours | null {
-  const parts = SEEN.of(evidence.raster, box, () => new Map());
+  const boxes = SEEN.get(evidence.raster) ?? new WeakMap();
+  SEEN.set(evidence.raster, boxes);
+  const parts = boxes.get(box) ?? new Map<AttributePart, CropColours | null>();
+  boxes.set(box, parts);
   const known = parts.get(part);
   if (known !== undefined) return known;
   const colours = cropColours(evidence, image, box, part);

@@ -45,7 +45,7 @@ export type ColourTerm = (typeof COLOUR_TERMS)[number];
 /** Hues in degrees of the Lab plane at which one chromatic term gives way to the next, in turning order. */
 const HUE_TERMS: ReadonlyArray<readonly [number, ColourTerm]> = [
   [12, 'pink'],
-  [48, 'red'],
+  [44, 'red'],
   [72, 'orange'],
   [105, 'yellow'],
   [195, 'green'],
@@ -70,10 +70,11 @@ export function termOf({ l, a, b }: Lab): ColourTerm {
   return term === 'yellow' && l > 80 && chroma < 22 ? 'white' : term;
 }
 
-/** Brown is dark or dull orange and yellow. */
+/** Brown is dark or dull orange and yellow. Skin and sand are dull orange, the suit of an astronaut is not. */
 function isBrown(l: number, chroma: number, hue: number): boolean {
   if (hue < 40) return l < 42 && chroma < 32;
-  return l < 55 || (l < 75 && chroma < 38);
+  if (l < 55) return l < 40 || chroma < 50;
+  return (l < 75 && chroma < 38) || (hue < 72 && chroma < 42);
 }
 
 /** Terms that lighting and shade turn into each other, with the credit that one gives the other. */

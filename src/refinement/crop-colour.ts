@@ -26,6 +26,11 @@ const WINDOWS: Readonly<Record<AttributePart, Window>> = {
   head: [0.3, 0, 0.7, 0.16],
 };
 
+/** Of a person who is not seen down to the feet: clothes fill what lies below the face. */
+const HALF_FIGURE: Window = [0.2, 0.4, 0.8, 0.95];
+/** Boxes of whole figures are higher than this times their width. */
+const WHOLE_FIGURE = 1.7;
+
 /** Samples along each side of a window. */
 const GRID = 14;
 
@@ -37,8 +42,9 @@ export function cropColours(
   part: AttributePart,
 ): CropColours | null {
   const { raster, contentXyxy: content } = evidence;
-  const [wx1, wy1, wx2, wy2] = WINDOWS[part];
   const [width, height] = [box.x2 - box.x1, box.y2 - box.y1];
+  const half = (part === 'upper' || part === 'worn') && height < WHOLE_FIGURE * width;
+  const [wx1, wy1, wx2, wy2] = half ? HALF_FIGURE : WINDOWS[part];
   if (width <= 0 || height <= 0) return null;
   const sx = (content.x2 - content.x1) / image.width;
   const sy = (content.y2 - content.y1) / image.height;

@@ -1,184 +1,148 @@
-import type { NamedTensors } from '../detection/tensor.js';
-import { constructsOf } from '../language/construct.js';
-import { parseExpression } from '../language/expression.js';
-import { judgedClues } from './judged-clues.js';
-import { type Prepared, type Reply, refinementOf } from './lite-answer.js';
-import { liteDraft, withCrops, withWordRows } from './lite-example.js';
-import type { Vocabulary } from './lite-words.js';
+import type { BoxXyxy } from '../geometry/box.js';
+import { iouXyxy, isSameXyxy } from '../geometry/overlap.js';
+import { type BoxColumn, boxRows, queryRow } from './columns.js';
+import { encoderTexts, matchesOf } from './crop-match.js';
+import { type Choice, chooseBox, chooseSet, overlapTable } from './decision.js';
 import {
-  candidateBucket,
-  candidateCount,
-  type PaddedSizes,
-  type PolicyExample,
-  packPolicyBatch,
-  unpackActions,
-} from './policy-batch.js';
-import type { PolicySettings } from './policy-inputs.js';
-import type { Refinement, RefineRequest, Refiner } from './refiner.js';
-import { scoredScene } from './scored-scene.js';
-import { refineScored } from './scorer-refiner.js';
+  type Belief,
+  beliefOf,
+  hiddenColumns,
+  type PolicyNumbers,
+  type PolicyRows,
+  policyOf,
+} from './policy.js';
+import { reasonOf } from './reason.js';
+import type { Answer, Decision, Refinement, Refiner } from './refiner.js';
+import { chanceOf, SCORE_PARTS, scoreParts } from './score.js';
+import { type Situation, situationOf } from './situation.js';
 
-/** What a trained refiner knows beside its weights. */
-export interface LiteKnowledge {
-  readonly policy: PolicySettings;
-  readonly vocabulary: Vocabulary;
-  /** Tools by slot. */
-  readonly tools: readonly string[];
-  /** See `Choice.margin`. */
-  readonly margin: number;
-  /** Of {@link constructsOf}, those that it was taught. */
-  readonly constructs: readonly string[];
-  /** Of {@link judgedClues}, the sorts by which training showed one thing told from others. */
-  readonly clues: readonly string[];
-  /** Whether it was trained with what an image-text encoder says of the crops. */
-  readonly crops?: boolean;
+/** An answer whose box overlaps the tool's more (IoU) is its box; less than the other, another object. */
+const SAME_BOX_IOU = 0.999;
+const SAME_OBJECT_IOU = 0.5;
+
+/** What a user may ask of the answers. */
+export interface AnswerRules {
+  /** `one`: a single box, whatever the words ask for. */
+  readonly answers: 'auto' | 'one';
+  /** Answers of a lower score become `none`, 0..1. */
+  readonly minConfidence: number;
 }
 
-/** Runs the policy's graph. */
-export type RunPolicy = (feeds: NamedTensors) => Promise<NamedTensors>;
+/** A refiner that any thread can make for itself. */
+export interface LiteSpec {
+  readonly name: string;
+  readonly numbers: PolicyNumbers;
+  readonly rules: AnswerRules;
+}
 
-/** More would cost a single query more than they save many; where candidates are few, starting a run is half of its cost. */
-const QUERIES_A_RUN = 8;
-const FEW_CANDIDATES = 8;
-/** Words are padded to a multiple of this. */
-const WORD_STEP = 16;
+/** The numbers of a situation for the policy. */
+export function rowsOf(situation: Situation, columns: readonly BoxColumn[]): PolicyRows {
+  return {
+    boxes: boxRows(situation, columns),
+    query: queryRow(situation),
+    ofTool: Uint8Array.from(situation.actions, ({ ofTool }) => (ofTool ? 1 : 0)),
+    hidden: hiddenColumns(columns, situation.request.toolName),
+  };
+}
 
-interface Waiting {
-  readonly prepared: Prepared;
-  readonly resolve: (refinement: Refinement) => void;
-  readonly reject: (error: unknown) => void;
+/** The situation with what an image-text encoder says of each box, where the request brings one. @throws VgrError of the photo */
+export async function withCrops(situation: Situation): Promise<Situation> {
+  const { request, actions, expression } = situation;
+  if (request.crops === undefined || actions.length === 0) return situation;
+  const boxes = actions.map(({ boxXyxy }) => boxXyxy);
+  const cosines = await request.crops.match(boxes, encoderTexts(expression));
+  return { ...situation, crops: matchesOf(actions, cosines, request.crops) };
 }
 
 /**
- * The learned refiner. A request without a box of any tool that it was trained with goes to the transparent scorer: what was
- * learned of other tools says nothing there. One whose words hold a construct that training never showed goes there too.
- * Where such a sort of clue makes the transparent scorer hold another object than a detector's, its answer stands: all that was
- * learned of the clue is to trust the detector.
- * Requests that come while the policy works are answered together in its next run. A request whose signal is aborted rejects
- * with the signal's reason.
+ * Thinks, rethinks in view of the tool's answer, and answers, each by the same numbers. Microseconds a query. A request whose
+ * signal is aborted throws the signal's reason.
  */
-export function createLiteRefiner(
-  name: string,
-  knowledge: LiteKnowledge,
-  runPolicy: RunPolicy,
-): Refiner {
-  const waiting: Waiting[] = [];
-  let working = false;
-  const work = async (): Promise<void> => {
-    if (working) return;
-    working = true;
-    while (waiting.length > 0) await answerTogether(waiting.splice(0), knowledge, runPolicy);
-    working = false;
-  };
-  const known = new Set(knowledge.tools);
-  const taught = new Set(knowledge.constructs);
-  const clues = new Set(knowledge.clues);
-  const isNew = ({ query, candidates }: RefineRequest): boolean =>
-    !candidates.some(({ tool }) => known.has(tool)) ||
-    constructsOf(parseExpression(query)).some((construct) => !taught.has(construct));
-  const ask = async (request: RefineRequest): Promise<Refinement> => {
-    if (isNew(request)) return refineScored(request, scoredScene(request));
-    const prepared = await prepare(request, knowledge);
-    if (holdsUntold(prepared, clues)) {
-      const plain = refineScored(request, prepared.draft.scene);
-      if (plain.answer.decision === 'correct') return plain;
-    }
-    return new Promise((resolve, reject) => {
-      waiting.push({ prepared, resolve, reject });
-      // A microtask later all requests of one call are there.
-      queueMicrotask(() => void work());
-    });
+export function createLiteRefiner({ name, numbers, rules }: LiteSpec): Refiner {
+  const policy = policyOf(numbers);
+  const refineOne = (situation: Situation): Refinement => {
+    const rows = rowsOf(situation, policy.columns);
+    const pairs = overlapTable(situation.actions.map(({ boxXyxy }) => boxXyxy));
+    const judged = (belief: Belief): Judged => {
+      const choice = chooseBox(belief, pairs, numbers.threshold);
+      const parts = scoreParts(policy, rows, belief, choice);
+      return { belief, choice, score: chanceOf(parts, SCORE_PARTS, numbers.score) };
+    };
+    const think = judged(beliefOf(policy, rows, 'think'));
+    const rethink = judged(beliefOf(policy, rows, 'rethink'));
+    const several = rules.answers === 'auto' && asksForSeveral(situation.expression);
+    const { quantity } = situation.expression;
+    const set =
+      several && rethink.choice !== null
+        ? chooseSet(policy, rows, pairs, numbers.members, 'n' in quantity ? quantity.n : null)
+        : [];
+    const told = { policy, rows, situation };
+    const { choice } = rethink;
+    const answer = answerOf(rethink, set, situation, (decision) =>
+      reasonOf({ ...told, choice, set, decision }),
+    );
+    const { choice: thought, score } = think;
+    const text = reasonOf({ ...told, choice: thought, set: [], decision: null });
+    const boxXyxy = thought && situation.actions[thought.at]!.boxXyxy;
+    return { think: { boxXyxy, score, text }, answer: bounded(answer, rethink, rules) };
   };
   return {
     name,
     async refine(requests, signal) {
-      signal?.throwIfAborted();
-      return Promise.all(requests.map(ask));
+      const refined: Refinement[] = [];
+      for (const request of requests) {
+        signal?.throwIfAborted();
+        const situation = situationOf(request);
+        refined.push(refineOne(request.crops ? await withCrops(situation) : situation));
+      }
+      return refined;
     },
   };
 }
 
-/** A tool that was asked the expression has read the clue itself; its answer is worth what its answers are worth. */
-function holdsUntold({ request, draft, example }: Prepared, clues: ReadonlySet<string>): boolean {
-  const { expression, grounders } = draft.scene;
-  if (grounders.has(request.toolName)) return false;
-  return judgedClues(expression, example).some((sort) => !clues.has(sort));
+/** "all the cups", and "the dogs"; "kids on left" often means one, whatever its grammar. */
+function asksForSeveral({ quantity, selectors }: Situation['expression']): boolean {
+  return quantity.kind !== 'one' && (quantity.sure || selectors.length === 0);
 }
 
-async function answerTogether(
-  waiting: readonly Waiting[],
-  knowledge: LiteKnowledge,
-  runPolicy: RunPolicy,
-): Promise<void> {
-  const bySize = new Map<string, { readonly sizes: PaddedSizes; readonly all: Waiting[] }>();
-  for (const item of waiting) {
-    const sizes = sizesFor(item.prepared.example);
-    const key = `${sizes.candidates} ${sizes.words}`;
-    const known = bySize.get(key);
-    if (known) known.all.push(item);
-    else bySize.set(key, { sizes, all: [item] });
-  }
-  const runs = [...bySize.values()].flatMap(({ sizes, all }) =>
-    batches(all, sizes.batch).map(async (batch) => {
-      try {
-        const replies = await read(
-          batch.map(({ prepared }) => prepared.example),
-          sizes,
-          knowledge.policy,
-          runPolicy,
-        );
-        for (const [row, { prepared, resolve }] of batch.entries()) {
-          resolve(refinementOf(prepared, replies[row]!, knowledge.margin));
-        }
-      } catch (error) {
-        for (const { reject } of batch) reject(error);
-      }
-    }),
-  );
-  await Promise.all(runs);
+/** A belief with what it leads to. */
+export interface Judged {
+  readonly belief: Belief;
+  /** Null where nothing fits. */
+  readonly choice: Choice | null;
+  readonly score: number;
 }
 
-/**
- * Sizes of the run that answers an example. They follow from the example alone, and a run has all its rows, filled or not: a
- * query's numbers must not depend on its company.
- */
-function sizesFor(example: PolicyExample): PaddedSizes {
-  const candidates = candidateBucket(candidateCount(example));
-  return {
-    batch: candidates <= FEW_CANDIDATES ? 2 * QUERIES_A_RUN : QUERIES_A_RUN,
-    candidates,
-    words: Math.max(Math.ceil(example.words.length / WORD_STEP) * WORD_STEP, WORD_STEP),
-  };
+function answerOf(
+  { choice, score }: Judged,
+  set: readonly { readonly at: number; readonly chance: number }[],
+  { actions, request }: Situation,
+  textOf: (decision: Decision) => string,
+): Answer {
+  if (choice === null) return { boxXyxy: null, score, decision: 'none', text: textOf('none') };
+  const first = set[0];
+  const own = actions[first?.at ?? choice.at]!.boxXyxy;
+  const decision = decisionOf(own, request.tool?.boxXyxy);
+  const text = textOf(decision);
+  const boxXyxy = decision === 'confirm' ? request.tool!.boxXyxy : own;
+  if (first === undefined) return { boxXyxy, score, decision, text };
+  const boxes = set.map(({ at, chance }, place) => ({
+    boxXyxy: place === 0 ? boxXyxy : actions[at]!.boxXyxy,
+    score: chance,
+  }));
+  return { boxXyxy, score: first.chance, decision, text, boxes };
 }
 
-function batches<T>(items: readonly T[], size: number): readonly (readonly T[])[] {
-  return Array.from({ length: Math.ceil(items.length / size) }, (_, at) =>
-    items.slice(at * size, (at + 1) * size),
-  );
+function decisionOf(answer: BoxXyxy, tool: BoxXyxy | undefined): Decision {
+  if (tool === undefined) return 'correct';
+  const overlap = iouXyxy(answer, tool);
+  if (overlap > SAME_BOX_IOU || isSameXyxy(answer, tool)) return 'confirm';
+  return overlap > SAME_OBJECT_IOU ? 'adjust' : 'correct';
 }
 
-async function prepare(
-  request: RefineRequest,
-  { tools, vocabulary, crops }: LiteKnowledge,
-): Promise<Prepared> {
-  const plain = liteDraft(request, tools);
-  const draft = crops ? await withCrops(plain, request) : plain;
-  return { request, draft, example: withWordRows(draft.example, request.query, vocabulary) };
-}
-
-async function read(
-  examples: readonly PolicyExample[],
-  sizes: PaddedSizes,
-  policy: PolicySettings,
-  runPolicy: RunPolicy,
-): Promise<readonly Reply[]> {
-  const outputs = await runPolicy(packPolicyBatch(policy, examples, sizes));
-  return examples.map((example, row) => {
-    const n = candidateCount(example);
-    return {
-      think: unpackActions(outputs.think!, row, n, 1),
-      rethink: unpackActions(outputs.rethink!, row, n),
-      score: unpackActions(outputs.score!, row, n),
-    };
-  });
+/** An answer that is less sure than is asked for becomes `none`, with the chance that nothing fits as its score. */
+function bounded(answer: Answer, { belief }: Judged, { minConfidence }: AnswerRules): Answer {
+  if (answer.boxXyxy === null || answer.score >= minConfidence) return answer;
+  const text = `score ${answer.score.toFixed(2)} is below --min-confidence ${minConfidence}: ${answer.text}`;
+  return { boxXyxy: null, score: belief.none, decision: 'none', text };
 }

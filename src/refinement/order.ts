@@ -54,16 +54,9 @@ export function countChances(chances: readonly number[], most = MOST_COUNTED): n
 }
 
 /** How many things lie before and behind each thing, as chances of each number. */
-interface Neighbours {
-  readonly before: number[];
-  readonly behind: number[];
-}
-
+type Neighbours = Readonly<Record<'before' | 'behind', number[]>>;
 /** Highest numbers of neighbours that are asked about. */
-interface Asked {
-  readonly before: number;
-  readonly behind: number;
-}
+type Asked = Readonly<Record<'before' | 'behind', number>>;
 
 function neighbours(
   things: readonly Thing[],

@@ -1,5 +1,4 @@
 import type { ScoreCalibration } from '../detection/calibration.js';
-import type { FeatureMap } from '../detection/detection.js';
 import type { BoxXyxy, ImageSize } from '../geometry/box.js';
 import type { RgbRaster } from '../geometry/raster.js';
 import type { CropMatcher } from './crop-match.js';
@@ -25,7 +24,6 @@ export interface PhotoEvidence {
   readonly raster: RgbRaster;
   /** The photo's own rectangle inside the raster, raster pixels (all of it where the fit is `stretch`). */
   readonly contentXyxy: BoxXyxy;
-  readonly featureMap?: FeatureMap;
 }
 
 /** The photo as a picture for a server. */
@@ -99,11 +97,6 @@ export interface Answer {
   readonly format?: 0 | 1;
   /** All boxes of an answer that may list several, best first; the first one is `boxXyxy`. Scores are 0..1. */
   readonly boxes?: readonly { readonly boxXyxy: BoxXyxy; readonly score: number }[];
-  /**
-   * What the answer's box says by itself, as natural log-odds; absent where the score has it in already. The score compares
-   * boxes, and one box alone has nothing to be compared with.
-   */
-  readonly plausibility?: number;
   /** Of a cascade: how sure the small refiner was, 0..1, and whether the large one was asked. */
   readonly cascade?: { readonly confidence: number; readonly asked: boolean };
 }

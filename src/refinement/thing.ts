@@ -26,7 +26,9 @@ export interface Kind {
 }
 
 /** Boxes that overlap more are one object. */
-const SAME_OBJECT_IOU = 0.65;
+const SAME_OBJECT_IOU = 0.6;
+/** Objects of another kind are taken up to this number. */
+const MAX_OBJECTS = 32;
 /** Weight of a candidate whose tool tells no label, where the expression has a noun and others tell theirs. */
 const WITHOUT_LABEL = 0.7;
 /** Chance that the box of a tool that has read the expression shows a thing of the kind that the expression names. */
@@ -80,15 +82,23 @@ export function thingsOf(expression: Expression, proposals: Proposals, isLandmar
   const { candidates, image } = proposals;
   const table = CandidateTable.of(candidates, image);
   const { values, naming } = chances(expression, proposals, isLandmark);
+  const { existences } = table;
   const order = candidates
     .map((_, at) => at)
-    .sort((a, b) => values[b]! - values[a]! || table.places[a]! - table.places[b]!);
+    .sort(
+      (a, b) =>
+        values[b]! - values[a]! ||
+        existences[b]! - existences[a]! ||
+        table.places[a]! - table.places[b]!,
+    );
   const things: Array<{ boxXyxy: BoxXyxy; members: number[]; chance: number }> = [];
   for (const at of order) {
     const chance = values[at]!;
     const same = things.find(({ members }) => table.overlap(at, members[0]!) > SAME_OBJECT_IOU);
     if (same !== undefined) same.members.push(at);
-    else if (chance > 0) things.push({ boxXyxy: candidates[at]!.boxXyxy, members: [at], chance });
+    else if (chance > 0 || (!isLandmark && things.length < MAX_OBJECTS)) {
+      things.push({ boxXyxy: candidates[at]!.boxXyxy, members: [at], chance });
+    }
   }
   return { things, naming };
 }

@@ -1,123 +1,97 @@
-import type { ParameterSet } from './adamw.js';
-import { drawnBatches, drawnExample, type EpochParts, meanLosses } from './epoch.js';
+import type { RandomStream } from '../random/random-stream.js';
+import { type Belief, beliefOf, type Policy, type Stage } from '../refinement/policy.js';
+import type { Example } from './example.js';
 import {
-  rethinkTarget,
-  scoreTarget,
-  scoreWeight,
-  type TrainingExample,
-  thinkTarget,
-  toolOverlap,
-} from './example.js';
-import { evaluateGroup, sampleActions } from './group.js';
-import type { Learner } from './learner.js';
-import { type Lesson, type LossValues, lossValues, type PolicyReading } from './policy-graphs.js';
-import { RIGHT_IOU, reward } from './reward.js';
-import type { TrainingSettings } from './settings.js';
+  addSlopes,
+  type Lesson,
+  type ObjectiveTerms,
+  type PolicyGradient,
+  rewardsOf,
+} from './objective.js';
 
-/** What the samples of one epoch came to; shares are of all samples. */
-export interface SamplingStatistics {
-  readonly meanReward: number;
-  /** Samples that are right where the tool is wrong. */
-  readonly corrections: number;
-  /** Samples that are right where the tool is right. */
-  readonly confirmations: number;
-  /** Share of groups whose rewards differ. */
-  readonly teachingGroups: number;
+export interface GroupSettings {
+  /** Answers that are sampled for a query; 8 in the paper. */
+  readonly size: number;
+  /** How far the ratio to the sampling policy may leave 1. */
+  readonly clip: number;
+  /** Epochs that learn from the same samples. */
+  readonly reuse: number;
 }
 
-export interface GrpoEpoch {
-  readonly losses: LossValues;
-  readonly sampling: SamplingStatistics;
+/** Answers sampled for one query: actions, the last of which is `none`, with the chances that they had. */
+export interface Group {
+  readonly actions: Int32Array;
+  readonly chances: Float64Array;
+  /** Normalised: reward less the group's mean, over its deviation; all 0 where the rewards are equal. */
+  readonly advantages: Float64Array;
+  readonly meanReward: number;
+}
+
+const chanceOf = ({ boxes, none }: Belief, action: number): number =>
+  action === boxes.length ? none : boxes[action]!;
+
+/** Samples a group from the policy as it is. */
+export function drawGroup(
+  example: Example,
+  policy: Policy,
+  { stage, size, random }: { stage: Stage; size: number; random: RandomStream },
+): Group {
+  const belief = beliefOf(policy, example.rows, stage);
+  const rewards = rewardsOf(example, stage);
+  const actions = Int32Array.from({ length: size }, () => {
+    let left = random.uniform();
+    for (let action = 0; action < belief.boxes.length; action++) {
+      left -= belief.boxes[action]!;
+      if (left < 0) return action;
+    }
+    return belief.boxes.length;
+  });
+  const earned = Float64Array.from(actions, (action) => rewards[action]!);
+  const meanReward = earned.reduce((sum, value) => sum + value, 0) / size;
+  const spread = Math.sqrt(
+    earned.reduce((sum, value) => sum + (value - meanReward) ** 2, 0) / size,
+  );
+  return {
+    actions,
+    chances: Float64Array.from(actions, (action) => chanceOf(belief, action)),
+    advantages: earned.map((value) => (spread === 0 ? 0 : (value - meanReward) / spread)),
+    meanReward,
+  };
 }
 
 /**
- * One epoch of group relative policy optimisation: for each query a group of answers is sampled from the current policy, and
- * what is better than the mean of its group becomes likelier. The network itself is without noise, so that probabilities are
- * what was sampled from.
- * @see Shao et al. 2024, arXiv 2402.03300; VG-Refiner, arXiv 2512.06373
+ * The clipped surrogate of GRPO less the divergence from the start, by the estimator exp(d) - d - 1; its gradient is added.
+ * @see Shao et al. 2024, arXiv 2402.03300, section 4.1
  */
-export async function grpoEpoch(
-  { graphs, learner, queries, settings, schedule }: EpochParts,
-  reference: ParameterSet,
-): Promise<GrpoEpoch> {
-  const weights = lossValues((part) => {
-    if (part === 'policy') return 1;
-    if (part === 'kl') return settings.kl;
-    if (part === 'think') return settings.thinkWeight;
-    if (part === 'rethink') return settings.supervisedWeight;
-    return part === 'score' ? settings.scoreWeight : 0;
-  });
-  const passes: LossValues[] = [];
-  const tally = { reward: 0, corrections: 0, confirmations: 0, teaching: 0 };
-  for (const batch of drawnBatches(queries, settings.batch, learner.random)) {
-    const examples = batch.map((query) => drawnExample(query, settings, learner.random));
-    const [readings, frozen] = await Promise.all([
-      graphs.read(learner.values, examples),
-      graphs.read(reference, examples),
-    ]);
-    const lessons = examples.map((example, i) =>
-      sampledLesson(example, readings[i]!, frozen[i]!.rethink, {
-        batch: batch.length,
-        settings,
-        learner,
-        tally,
-      }),
-    );
-    for (let inner = 0; inner < settings.innerSteps; inner++) {
-      const pass = await graphs.gradient(learner.values, lessons, weights);
-      learner.learn(pass, schedule);
-      passes.push(pass.parts);
+export function addGroup(
+  policy: Policy,
+  lesson: Lesson & { readonly kl: number; readonly clip: number; readonly group: Group },
+  gradient: PolicyGradient,
+): ObjectiveTerms {
+  const { example, stage, weight, start, kl, clip, group } = lesson;
+  const belief = beliefOf(policy, example.rows, stage);
+  const { boxes, none } = belief;
+  const size = group.actions.length;
+  const slopes = new Float64Array(boxes.length);
+  let [slopeNone, among, divergence] = [0, 0, 0];
+  for (const [sample, action] of group.actions.entries()) {
+    const chance = Math.max(chanceOf(belief, action), 1e-12);
+    const ratio = chance / Math.max(group.chances[sample]!, 1e-12);
+    const advantage = group.advantages[sample]!;
+    const clipped = advantage > 0 ? ratio > 1 + clip : ratio < 1 - clip;
+    const apart = Math.log(Math.max(chanceOf(start, action), 1e-12) / chance);
+    divergence += (Math.exp(apart) - apart - 1) / size;
+    const slope = ((clipped ? 0 : advantage * ratio) - kl * (1 - Math.exp(apart))) / size;
+    if (action === boxes.length) slopeNone += slope * (1 - none);
+    else {
+      slopes[action]! += slope;
+      among += slope;
+      slopeNone -= slope * none;
     }
   }
-  return {
-    losses: meanLosses(passes),
-    sampling: {
-      meanReward: tally.reward / queries.length,
-      corrections: tally.corrections / queries.length,
-      confirmations: tally.confirmations / queries.length,
-      teachingGroups: tally.teaching / queries.length,
-    },
-  };
-}
-
-interface Sampling {
-  readonly batch: number;
-  readonly settings: TrainingSettings;
-  readonly learner: Learner;
-  readonly tally: { reward: number; corrections: number; confirmations: number; teaching: number };
-}
-
-function sampledLesson(
-  example: TrainingExample,
-  reading: PolicyReading,
-  reference: Float32Array,
-  { batch, settings, learner, tally }: Sampling,
-): Lesson {
-  const tool = toolOverlap(example);
-  const rewards = example.overlaps.map((answer) => reward(settings.reward, { tool, answer }));
-  const actions = sampleActions(reading.rethink, settings.groupSize, learner.random);
-  const group = evaluateGroup(settings.advantage, actions, rewards);
-  const right = group.shares.reduce(
-    (sum, each, action) => (example.overlaps[action]! < RIGHT_IOU ? sum : sum + each),
-    0,
-  );
-  tally.reward += group.meanReward;
-  tally[tool < RIGHT_IOU ? 'corrections' : 'confirmations'] += right;
-  tally.teaching += group.teaches ? 1 : 0;
-  const held = settings.targetSharing === 'held' ? reading : undefined;
-  const share = (values: Float32Array) => values.map((value) => value / batch);
-  const none = new Float32Array(example.overlaps.length);
-  return {
-    example,
-    targets: {
-      think: share(thinkTarget(example, settings.targetSoftness, held?.think)),
-      rethink: share(rethinkTarget(example, settings.targetSoftness, held?.rethink)),
-      scoreTarget: scoreTarget(example),
-      scoreWeight: share(scoreWeight(example, reading.rethink.map(Math.exp))),
-      sampled: group.teaches ? share(group.shares) : none,
-      advantage: group.advantages,
-      old: reading.rethink,
-      reference,
-    },
-  };
+  if (none < 1) {
+    for (let box = 0; box < boxes.length; box++) slopes[box]! -= (among * boxes[box]!) / (1 - none);
+  }
+  addSlopes(example.rows, { stage, weight, slopes, slopeNone }, gradient);
+  return { reward: group.meanReward, divergence, likelihood: 0 };
 }

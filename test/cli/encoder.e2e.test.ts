@@ -6,10 +6,6 @@ import { type EncoderPlan, writeEncoder } from '../support/encoder-graph.js';
 import { freshFolder, jsonLines, type Outcome, vgr } from '../support/vgr.js';
 
 const SMALL = ['--device', 'cpu', '--sessions', '1', '--threads', '1'];
-const SHORT = [
-  ...['--warm-start-epochs', '16', '--warm-start-lr', '5e-3', '--epochs', '1'],
-  ...['--members', '1', '--width', '16'],
-];
 
 /** Words that no dictionary has, and the colour that each means. */
 const KINDS = [
@@ -74,7 +70,7 @@ interface Trained {
   readonly outcome: Outcome;
 }
 
-describe('an image-text encoder as features of the lite refiner', () => {
+describe('an image-text encoder as columns of the lite refiner', () => {
   let photos: string;
   let train: string;
   let val: string;
@@ -87,9 +83,9 @@ describe('an image-text encoder as features of the lite refiner', () => {
     const folder = freshFolder();
     const outcome = await run([
       ...['train-lite', photos, '--queries', train, '--val', val, '--output', folder],
-      ...['--detector', 'none', '--cache', join(folder, 'cache'), ...SMALL, ...SHORT, ...flags],
+      ...['--detector', 'none', '--cache', join(folder, 'cache'), ...SMALL, ...flags],
     ]);
-    expect(outcome.stderr).toContain('features of');
+    expect(outcome.stderr).toContain('of them from the cache');
     expect(outcome.code).toBe(0);
     return { folder, outcome, card: JSON.parse(readFileSync(join(folder, 'card.json'), 'utf8')) };
   }
@@ -125,7 +121,7 @@ describe('an image-text encoder as features of the lite refiner', () => {
     train = fileOf(all.slice(0, 150));
     val = fileOf(lines);
     plain = await trained();
-    clip = await trained('--features', 'clip:tiny-clip');
+    clip = await trained('--encoder', 'tiny-clip');
   });
 
   it('teaches words that nothing else explains', async () => {
@@ -134,13 +130,9 @@ describe('an image-text encoder as features of the lite refiner', () => {
     expect(accuracy(with_.stdout, lines)).toBeGreaterThan(0.95);
   });
 
-  it('is told in the card, and changes no other one', () => {
+  it('is told in the card, and no other card tells of one', () => {
     expect(plain.card).not.toHaveProperty('encoder');
-    const { candidate } = plain.card.features as { candidate: number };
-    expect(clip.card).toMatchObject({
-      features: { ...(plain.card.features as object), candidate: candidate + 15 },
-      encoder: { version: 1, family: 'clip', name: 'tiny-clip', candidate: 15 },
-    });
+    expect(clip.card.encoder).toMatchObject({ family: 'clip', name: 'tiny-clip' });
     for (const part of ['image', 'text', 'tokenizer', 'rules']) {
       expect(clip.card.encoder).toHaveProperty(
         `${part}_sha256`,
@@ -158,8 +150,8 @@ describe('an image-text encoder as features of the lite refiner', () => {
     expect(two.stdout).toBe(one.stdout);
     const again = await run([
       ...['train-lite', photos, '--queries', train, '--val', val, '--output', clip.folder],
-      ...['--detector', 'none', '--cache', join(clip.folder, 'cache'), ...SMALL, ...SHORT],
-      ...['--features', 'clip:tiny-clip', '--no-resume'],
+      ...['--detector', 'none', '--cache', join(clip.folder, 'cache'), ...SMALL],
+      ...['--encoder', 'tiny-clip'],
     ]);
     expect(again.stderr).toContain('192 of them from');
     expect(JSON.parse(readFileSync(join(clip.folder, 'card.json'), 'utf8')).sha256).toBe(
@@ -177,10 +169,10 @@ describe('an image-text encoder as features of the lite refiner', () => {
   });
 
   it.each([
-    ['siglip:tiny-siglip', 'siglip'],
-    ['clip:tiny-whole', 'clip'],
-  ])('works with %s', async (features, family) => {
-    const { folder, card } = await trained('--features', features);
+    ['tiny-siglip', 'siglip'],
+    ['tiny-whole', 'clip'],
+  ])('works with %s', async (name, family) => {
+    const { folder, card } = await trained('--encoder', name);
     expect(card.encoder).toMatchObject({ family });
     expect(accuracy((await refine(folder)).stdout, lines)).toBeGreaterThan(0.95);
   });
@@ -212,11 +204,11 @@ describe('an image-text encoder as features of the lite refiner', () => {
     const more = await trained('--init', clip.folder);
     expect(more.card.encoder).toEqual(clip.card.encoder);
     const other = await run([
-      ...['train-lite', photos, '--queries', train, '--output', freshFolder(), ...SMALL, ...SHORT],
-      ...['--detector', 'none', '--init', plain.folder, '--features', 'clip:tiny-clip'],
+      ...['train-lite', photos, '--queries', train, '--output', freshFolder(), ...SMALL],
+      ...['--detector', 'none', '--init', clip.folder, '--encoder', 'tiny-siglip'],
     ]);
     expect(other.code).toBe(2);
-    expect(other.stderr).toContain('was trained without an encoder');
+    expect(other.stderr).toContain('was trained with `tiny-clip`, got `tiny-siglip`');
   });
 
   describe('that is not what the refiner was trained with', () => {
@@ -273,7 +265,7 @@ describe('an image-text encoder as features of the lite refiner', () => {
       const weights = await refused(shelf({ strength: 2 }));
       expect(weights.code).toBe(3);
       expect(weights.stderr).toContain('was trained with another encoder `tiny-clip`: text_sha256');
-      expect(weights.stderr).toContain('vgr train-lite --features clip:tiny-clip');
+      expect(weights.stderr).toContain('vgr train-lite --encoder tiny-clip');
       const folder = shelf({});
       const path = join(folder, 'tiny-clip', 'card.json');
       const card = JSON.parse(readFileSync(path, 'utf8'));
@@ -311,7 +303,7 @@ describe('an image-text encoder as features of the lite refiner', () => {
       const { code, stderr } = await run(
         [
           ...['train-lite', photos, '--queries', train, '--output', freshFolder(), ...SMALL],
-          ...['--detector', 'none', '--features', 'clip:tiny-clip'],
+          ...['--detector', 'none', '--encoder', 'tiny-clip'],
         ],
         { VGR_MODELS_DIR: folder },
       );
@@ -325,7 +317,7 @@ describe('an image-text encoder as features of the lite refiner', () => {
       const { code, stderr } = await run(
         [
           ...['train-lite', photos, '--queries', train, '--output', freshFolder(), ...SMALL],
-          ...['--detector', 'none', '--features', 'clip:tiny-clip'],
+          ...['--detector', 'none', '--encoder', 'tiny-clip'],
         ],
         { VGR_MODELS_DIR: folder },
       );
@@ -334,21 +326,19 @@ describe('an image-text encoder as features of the lite refiner', () => {
     });
   });
 
-  it('is asked for by family and name', async () => {
+  it('is asked for by name', async () => {
     const cases = [
-      ['tiny-clip', 'expected clip:NAME or siglip:NAME', 2],
-      ['siglip:tiny-clip', 'is of family clip, not siglip', 2],
-      ['clip:centernet', 'expected an image-text encoder, got a detector', 2],
-      ['clip:nobody', 'no model `nobody`', 2],
-      ['clip:clip-vit-base-patch32', 'vgr models pull clip-vit-base-patch32', 3],
+      ['centernet', 'expected an image-text encoder, got a detector', 2],
+      ['nobody', 'no model `nobody`', 2],
+      ['clip-vit-base-patch32', 'vgr models pull clip-vit-base-patch32', 3],
     ] as const;
-    for (const [features, message, exit] of cases) {
+    for (const [name, message, exit] of cases) {
       const { code, stderr } = await run([
         ...['train-lite', photos, '--queries', train, '--output', freshFolder(), ...SMALL],
-        ...['--detector', 'none', '--features', features],
+        ...['--detector', 'none', '--encoder', name],
       ]);
       expect(stderr).toContain(message);
-      expect(code, features).toBe(exit);
+      expect(code, name).toBe(exit);
     }
   });
 

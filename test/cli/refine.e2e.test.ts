@@ -3,11 +3,19 @@ import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'no
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { lockOutput } from '../../src/io/output-lock.js';
-import { canMount, SmallDisk } from '../support/faults.js';
+import { canMount, linesFile, SmallDisk } from '../support/faults.js';
 import { freshFolder, jsonLines, photoFolder, startVgr, vgr } from '../support/vgr.js';
 
 const CPU = ['--device', 'cpu'];
 const FIXTURES = ['refine', 'fixtures/images', '--queries', 'fixtures/queries.jsonl', ...CPU];
+
+interface Answer {
+  readonly bbox_2d: readonly number[] | null;
+  readonly score: number;
+  readonly decision: string;
+  readonly text: string;
+  readonly boxes?: readonly { readonly bbox_2d: readonly number[]; readonly score: number }[];
+}
 
 function linesOf(path: string): Record<string, unknown>[] {
   return jsonLines(readFileSync(path, 'utf8'));
@@ -63,7 +71,7 @@ describe('vgr refine', () => {
     const queries = join(freshFolder(), 'q.jsonl');
     const tools = { qwen: [{ bbox_2d: [0, 0, 50, 90] }], dino: [{ bbox_2d: [60, 0, 90, 90] }] };
     writeFileSync(queries, `${JSON.stringify({ query: 'the left man', tools })}\n`);
-    for (const refiner of ['lite', 'v0']) {
+    for (const refiner of ['lite', 'none']) {
       const args = ['refine', '--queries', queries, '--refiner', refiner, ...CPU];
       const mistyped = await vgr([...args, '--tool', 'qwn']);
       expect(mistyped.code).toBe(0);
@@ -81,18 +89,107 @@ describe('vgr refine', () => {
       width: 100,
       height: 50,
       tools: {
-        first: [{ bbox_2d: [60, 5, 90, 40], score: 0.9, label: 'cat' }],
-        second: [{ bbox_2d: [5, 5, 40, 40], score: 0.8, label: 'cat' }],
+        lister: [
+          { bbox_2d: [60, 5, 90, 40], score: 0.9, label: 'cat' },
+          { bbox_2d: [6, 6, 40, 40], score: 0.6, label: 'cat' },
+        ],
+        reader: [{ bbox_2d: [5, 5, 40, 40] }],
       },
     };
     const stdin = `${JSON.stringify(line)}\n`;
     const { code, stdout } = await vgr(['refine', '--queries', '-', ...CPU], { stdin });
     expect(code).toBe(0);
     expect(jsonLines(stdout)[0]).toMatchObject({
-      tool: { name: 'first', bbox_2d: [60, 5, 90, 40] },
-      answer: { bbox_2d: [5, 5, 40, 40], decision: 'correct' },
-      candidates: 2,
+      tool: { name: 'lister', bbox_2d: [60, 5, 90, 40] },
+      answer: { decision: 'correct', bbox_2d: [expect.any(Number), expect.any(Number), 40, 40] },
+      candidates: 3,
     });
+  });
+
+  it('gives all boxes of a set, none where nothing fits, and both to the COCO files', async () => {
+    const lines = [
+      { id: 'set', image: 'cats.jpg', query: 'both cats' },
+      { id: 'none', image: 'cats.jpg', query: 'the zebra' },
+      { id: 'one', image: 'cats.jpg', query: 'the left cat' },
+      { id: 'nothing', image: 'train.jpg', query: 'the zebra' },
+    ];
+    const output = freshFolder();
+    const args = ['refine', 'fixtures/images', '--queries', linesFile(lines), ...CPU];
+    const run = await vgr([...args, '--output', output, '--no-timing']);
+    expect(run.code, run.stderr).toBe(0);
+    const answers = linesOf(join(output, 'results.jsonl')).map(({ answer }) => answer as Answer);
+    const [set, none, one, nothing] = answers;
+    expect(set!.boxes).toHaveLength(2);
+    expect(set!.boxes![0]).toEqual({ bbox_2d: set!.bbox_2d, score: set!.score, label: 'cat' });
+    const [left, right] = set!.boxes!.map(({ bbox_2d }) => bbox_2d).sort((a, b) => a[0]! - b[0]!);
+    expect(left![2]).toBeLessThan(right![0]!);
+    for (const answer of [none, nothing]) {
+      expect(answer).toMatchObject({ bbox_2d: null, decision: 'none' });
+      expect(answer).not.toHaveProperty('boxes');
+    }
+    expect(one).toMatchObject({ bbox_2d: left, label: 'cat' });
+    expect(one).not.toHaveProperty('boxes');
+
+    const dataset = JSON.parse(readFileSync(join(output, 'annotations.json'), 'utf8'));
+    expect(dataset.images).toMatchObject([
+      { id: 1, file_name: 'cats.jpg' },
+      { id: 2, file_name: 'train.jpg' },
+    ]);
+    const boxes = [...set!.boxes!.map(({ bbox_2d }) => bbox_2d), one!.bbox_2d!];
+    const expected = boxes.map(([x1, y1, x2, y2]) => ({
+      image_id: 1,
+      category_id: 17,
+      bbox: [x1!, y1!, x2! - x1!, y2! - y1!].map((side) => expect.closeTo(side, 2)),
+    }));
+    expect(dataset.annotations).toMatchObject(expected);
+    expect(dataset.annotations.map((each: { query_id: string }) => each.query_id)).toEqual([
+      ...['set', 'set', 'one'],
+    ]);
+    const predictions = JSON.parse(readFileSync(join(output, 'predictions.json'), 'utf8'));
+    expect(predictions).toMatchObject(expected);
+
+    const other = await vgr([...args, '--output', output, '--no-timing', '--answers', 'one']);
+    expect(other.code).toBe(2);
+    expect(other.stderr).toContain('answers: "auto", now "one"');
+  });
+
+  it('gives one box, whatever the words ask for, with --answers one', async () => {
+    const lines = [
+      { image: 'cats.jpg', query: 'both cats' },
+      { image: 'dogs.jpg', query: 'the three dogs' },
+      { image: 'cats.jpg', query: 'the zebra' },
+    ];
+    const args = ['refine', 'fixtures/images', '--queries', linesFile(lines), ...CPU];
+    const all = jsonLines((await vgr(args)).stdout).map(({ answer }) => answer as Answer);
+    expect(all.map(({ boxes }) => boxes?.length)).toEqual([2, 3, undefined]);
+    const { code, stdout } = await vgr([...args, '--answers', 'one']);
+    expect(code).toBe(0);
+    const answers = jsonLines(stdout).map(({ answer }) => answer as Answer);
+    for (const answer of answers) expect(answer).not.toHaveProperty('boxes');
+    expect(answers.map(({ bbox_2d }) => bbox_2d !== null)).toEqual([true, true, false]);
+  });
+
+  it('answers none in place of what is less sure than --min-confidence', async () => {
+    const args = [...FIXTURES, '--no-timing'];
+    const plain = jsonLines((await vgr(args)).stdout).map(({ answer }) => answer as Answer);
+    const scores = plain.map(({ score }) => score).sort((a, b) => a - b);
+    // Clearly between two scores: lines hold them rounded.
+    const at = scores.findIndex((score, place) => place > 7 && scores[place + 1]! - score > 1e-3);
+    const bound = (scores[at]! + scores[at + 1]!) / 2;
+    const { stdout } = await vgr([...args, '--min-confidence', String(bound)]);
+    const bounded = jsonLines(stdout).map(({ answer }) => answer as Answer);
+    for (const [place, answer] of bounded.entries()) {
+      if (plain[place]!.score >= bound) expect(answer).toEqual(plain[place]);
+      else {
+        expect(answer).toMatchObject({ bbox_2d: null, decision: 'none' });
+        expect(answer).not.toHaveProperty('label');
+        expect(answer.text).toContain(`is below --min-confidence ${bound}`);
+      }
+    }
+    expect(bounded.filter(({ bbox_2d }) => bbox_2d === null).length).toBeGreaterThan(5);
+    const wrong = await vgr([...args, '--min-confidence', '2']);
+    expect(wrong.code).toBe(2);
+    expect(wrong.stderr).toContain('--min-confidence: expected a number from 0 to 1, got `2`');
   });
 
   it('gives every bad line its error record and goes on', async () => {

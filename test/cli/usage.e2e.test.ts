@@ -4,11 +4,7 @@ import { vgr } from '../support/vgr.js';
 it.each([
   ['refine --querys q.jsonl', 'no such flag: --querys', 'did you mean `--queries`?'],
   ['refine --out o --queries q.jsonl', '--out', 'did you mean `--output`?'],
-  [
-    'refine --queries q.jsonl --features clip:x',
-    '--features',
-    'belongs to `vgr train-lite`; the card',
-  ],
+  ['refine --queries q.jsonl --encoder x', '--encoder', 'belongs to `vgr train-lite`; the card'],
   ['eval --sessions 2', '--sessions', 'belongs to `vgr detect`, `vgr refine`, `vgr train-lite`;'],
   ['refine images', 'error: expected `--queries`, got nothing', 'vgr refine --help'],
   [

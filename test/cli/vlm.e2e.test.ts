@@ -137,10 +137,7 @@ describe('refine --refiner vlm', () => {
     const results = join(output, 'results.jsonl');
     expect(JSON.parse(readFileSync(results, 'utf8')).answer).toMatchObject({
       bbox_2d: [0, 0, 20, 100],
-      boxes: [
-        [0, 0, 20, 100],
-        [0, 0, 80, 100],
-      ],
+      boxes: [{ bbox_2d: [0, 0, 20, 100] }, { bbox_2d: [0, 0, 80, 100] }],
     });
     const outcome = await vgr(['eval', '--queries', queries, '--results', results, '--json']);
     expect(outcome.stderr).toContain('1 answers list several boxes');

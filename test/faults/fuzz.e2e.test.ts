@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { extname, join } from 'node:path';
 import { expect, it } from 'vitest';
-import { RandomStream } from '../../src/training/random.js';
+import { RandomStream } from '../../src/random/random-stream.js';
 import { expectClean, linesFile, outputBytes, shell } from '../support/faults.js';
 import { fuzzedLine } from '../support/query-fuzzer.js';
 import { freshFolder, jsonLines, photoFolder, vgr } from '../support/vgr.js';
@@ -23,7 +23,7 @@ function expectBoxes(value: unknown): void {
 }
 
 it(`gives each of ${LINES} fuzzed query lines one line, and none of them its way`, async () => {
-  const random = RandomStream.fromSeed(31);
+  const random = new RandomStream(31);
   const folder = await photoFolder(3);
   const images = readdirSync(folder);
   const lines = Array.from({ length: LINES }, (_, at) => fuzzedLine(random, images, `q${at}`));
@@ -50,7 +50,7 @@ it(`gives each of ${LINES} fuzzed query lines one line, and none of them its way
 });
 
 it('continues through fuzzed lines, double and broken ids among them, to the same bytes', async () => {
-  const random = RandomStream.fromSeed(33);
+  const random = new RandomStream(33);
   const folder = await photoFolder(2);
   const lines = Array.from({ length: 600 }, (_, at) =>
     fuzzedLine(random, readdirSync(folder), `q${at % 500}`),
@@ -88,7 +88,7 @@ function mutated(photo: Buffer, random: RandomStream): Buffer {
 }
 
 it(`looks at each of ${PHOTOS} damaged photos, or says why not`, async () => {
-  const random = RandomStream.fromSeed(32);
+  const random = new RandomStream(32);
   const sources = ['fixtures/formats', 'fixtures/images', 'fixtures/broken'].flatMap((folder) =>
     readdirSync(folder).map((name) => join(folder, name)),
   );

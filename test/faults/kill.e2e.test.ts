@@ -1,7 +1,7 @@
 import { copyFileSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { RandomStream } from '../../src/training/random.js';
+import { RandomStream } from '../../src/random/random-stream.js';
 import { linesFile, outputBytes, summaryOf } from '../support/faults.js';
 import { freshFolder, photoFolder, startVgr, vgr } from '../support/vgr.js';
 
@@ -58,7 +58,7 @@ it(`is killed at ${KILLS} random moments and continued, to the bytes of a run le
   expect(Object.keys(expected)).toHaveLength(4);
   const wholeBytes = journalBytes(whole);
 
-  const random = RandomStream.fromSeed(20);
+  const random = new RandomStream(20);
   let kills = 0;
   let midway = 0;
   while (kills < KILLS) {

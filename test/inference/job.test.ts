@@ -6,7 +6,7 @@ const CARD = shippedCard('centernet');
 const settle = { resolve: () => undefined, reject: () => undefined };
 
 function asking(batchLimit: number): DetectAsking {
-  const options = { minScore: 0.1, maxDetections: 10, features: false };
+  const options = { minScore: 0.1, maxDetections: 10 };
   return { model: 'centernet', card: CARD, options, batchLimit };
 }
 

@@ -1,14 +1,16 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { type Dirent, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { codeTrace } from '../../src/io/code-trace.js';
 import { freshFolder } from '../support/vgr.js';
 
+const isFolder = (entry: Dirent): boolean => entry.isDirectory();
+
 function program(words: string): string {
   const root = freshFolder();
-  for (const room of ['cli', 'detection', 'geometry', 'language', 'refinement']) {
-    mkdirSync(join(root, room, 'deep'), { recursive: true });
-    writeFileSync(join(root, room, 'deep', 'a.js'), room);
+  for (const { name } of readdirSync('src', { withFileTypes: true }).filter(isFolder)) {
+    mkdirSync(join(root, name, 'deep'), { recursive: true });
+    writeFileSync(join(root, name, 'deep', 'a.js'), name);
   }
   writeFileSync(join(root, 'language', 'words.js'), words);
   return root;

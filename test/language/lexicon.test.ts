@@ -5,9 +5,10 @@ import {
   isPerson,
   isVerb,
   isWorn,
+  labelNames,
   pointersOf,
 } from '../../src/language/lexicon.js';
-import { singularOf } from '../../src/language/morphology.js';
+import { pluralOf, singularOf, withArticle } from '../../src/language/morphology.js';
 
 describe('pointersOf', () => {
   it('weighs senses as photos show them', () => {
@@ -59,4 +60,57 @@ describe('singularOf', () => {
     ['grass', 'grass'],
     ['', ''],
   ])('%s is %s', (plural, singular) => expect(singularOf(plural)).toBe(singular));
+});
+
+describe('pluralOf', () => {
+  it.each([
+    ['man', 'men'],
+    ['woman', 'women'],
+    ['person', 'people'],
+    ['gentleman', 'gentlemen'],
+    ['lady', 'ladies'],
+    ['boy', 'boys'],
+    ['bus', 'buses'],
+    ['glass', 'glasses'],
+    ['wine glass', 'wine glasses'],
+    ['fire engine', 'fire engines'],
+    ['bench', 'benches'],
+    ['box', 'boxes'],
+    ['knife', 'knives'],
+    ['mouse', 'mice'],
+    ['sheep', 'sheep'],
+    ['skis', 'skis'],
+    ['scissors', 'scissors'],
+    ['tomato', 'tomatoes'],
+    ['zebra', 'zebras'],
+    ['', ''],
+  ])('several of %s are %s', (singular, plural) => {
+    expect(pluralOf(singular)).toBe(plural);
+    expect(pluralOf(singular, 8)).toBe(plural);
+    expect(pluralOf(singular, 1)).toBe(singular);
+  });
+
+  it('is undone by singularOf for all labels of one word', () => {
+    const labels = labelNames().filter((label) => !label.includes(' '));
+    expect(labels.map((label) => singularOf(pluralOf(label)))).toEqual(labels);
+  });
+});
+
+describe('withArticle', () => {
+  it.each([
+    ['apple', 'an apple'],
+    ['dog', 'a dog'],
+    ['umbrella', 'an umbrella'],
+    ['unicorn', 'a unicorn'],
+    ['uniform', 'a uniform'],
+    ['unimportant thing', 'an unimportant thing'],
+    ['used car', 'a used car'],
+    ['utensil', 'a utensil'],
+    ['hour', 'an hour'],
+    ['one', 'a one'],
+    ['onion', 'an onion'],
+    ['suv', 'an suv'],
+    ['scissors', 'scissors'],
+    ['person box', 'a person box'],
+  ])('%s: %s', (noun, phrase) => expect(withArticle(noun)).toBe(phrase));
 });

@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { constructsAmong, constructsOf } from '../../src/language/construct.js';
 import { denotationsOf, meaningsOf } from '../../src/language/denotation.js';
 import { parseExpression } from '../../src/language/expression.js';
 import { labelsAskedFor } from '../../src/language/purpose.js';
@@ -42,24 +41,5 @@ describe('meaningsOf', () => {
     ]);
     const named = parseExpression('the left chair');
     expect(meaningsOf(named, labels)).toEqual(denotationsOf(named, labels));
-  });
-});
-
-describe('constructsOf', () => {
-  it.each([
-    ['the car not behind the bus', ['negation']],
-    ['man without a hat', ['negation']],
-    ['the dog that is not black', ['negation']],
-    ['the man beside the dog that is not black', ['negation']],
-    ['What can I drink?', ['question']],
-    ['the man farthest from the camera', ['depth']],
-    ['the tallest man not in red', ['negation', 'depth']],
-    ['the left car', []],
-  ])('%s', (text, constructs) => expect(constructsOf(parseExpression(text))).toEqual(constructs));
-
-  it('counts a construct as shown where enough expressions hold it', () => {
-    const shown = ['man not in red', 'man without a hat', 'what flies?'].map(parseExpression);
-    expect(constructsAmong(shown, 2)).toEqual(['negation']);
-    expect(constructsAmong(shown, 3)).toEqual([]);
   });
 });

@@ -64,13 +64,13 @@ const ref = (image: string): PhotoRef => ({ image, path: `/photos/${image}` });
 describe('a photo', () => {
   it('is decoded and detected once more when the worker ends under it', async () => {
     const log: string[] = [];
-    const photo = await examinePhoto(ref('crash'), parts(log), false);
+    const photo = await examinePhoto(ref('crash'), parts(log));
     expect(photo).toMatchObject({ detections: [{ label: 'cat' }], detectMs: 7 });
     expect(log).toEqual(['open crash', 'detect crash', 'open crash', 'detect crash']);
   });
 
   it('is an item error when the worker ends twice', async () => {
-    await expect(examinePhoto(ref('always-crash'), parts(), false)).rejects.toMatchObject({
+    await expect(examinePhoto(ref('always-crash'), parts())).rejects.toMatchObject({
       code: 'DETECTION_FAILED',
       exit: 1,
     });
@@ -78,7 +78,7 @@ describe('a photo', () => {
 
   it('is looked at once for queries near each other, and anew when it was long ago', async () => {
     const log: string[] = [];
-    const store = new PhotoStore(2, (wanted) => examinePhoto(wanted, parts(log), false));
+    const store = new PhotoStore(2, (wanted) => examinePhoto(wanted, parts(log)));
     const images = ['a', 'a', 'b', 'a', 'c', 'b'];
     const fresh: boolean[] = [];
     for (const image of images) {
@@ -145,7 +145,7 @@ describe('refine', () => {
       refineQueries(intakeQueries(stream(lines), WHOLE, examine.progress), {
         source: {
           locate: async (image) => ref(image),
-          photos: new PhotoStore(4, (wanted) => examinePhoto(wanted, examine, false)),
+          photos: new PhotoStore(4, (wanted) => examinePhoto(wanted, examine)),
           detectorName: 'testdet',
         },
         refine: async (request) => {

@@ -1,9 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { iouXyxy } from '../../src/geometry/overlap.js';
-import { partShare } from '../../src/refinement/box-geometry.js';
-import { CandidateTable } from '../../src/refinement/candidate-table.js';
-import { existence } from '../../src/refinement/existence.js';
+import { CandidateTable, existence, partShare } from '../../src/refinement/candidate-table.js';
 import type { Candidate } from '../../src/refinement/refiner.js';
 
 const IMAGE = { width: 100, height: 80 };

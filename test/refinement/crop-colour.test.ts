@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { COLOUR_TERMS, labOf, likeness, termOf } from '../../src/refinement/colour-term.js';
 import { colourFit, cropColours } from '../../src/refinement/crop-colour.js';
-import { createScorerRefiner } from '../../src/refinement/scorer-refiner.js';
-import { box, detected, PHOTO, request } from '../support/candidates.js';
+import { box, detected, PHOTO, refined, request } from '../support/candidates.js';
 
 type Rgb = readonly [number, number, number];
 
@@ -85,7 +84,7 @@ const raster = (() => {
   return { width, height, data };
 })();
 const evidence = { raster, contentXyxy: { x1: 0, y1: 0, x2: 60, y2: 40 } };
-const [left, right] = [box(0, 0, 300, 400), box(300, 0, 300, 400)];
+const [left, right] = [box(50, 0, 200, 400), box(350, 0, 200, 400)];
 
 describe('cropColours', () => {
   it('sees upper and lower halves apart', () => {
@@ -95,6 +94,12 @@ describe('cropColours', () => {
     expect(colourFit(upper, 'blue')).toBe(0);
     expect(colourFit(lower, 'blue')).toBe(1);
     expect(upper.lightness).toBeLessThan(cropColours(evidence, PHOTO, right, 'upper')!.lightness);
+  });
+
+  it('looks lower for the clothes of a person who is not seen down to the feet', () => {
+    const wide = box(0, 0, 300, 400);
+    expect(colourFit(cropColours(evidence, PHOTO, wide, 'upper')!, 'blue')).toBeGreaterThan(0.7);
+    expect(colourFit(cropColours(evidence, PHOTO, wide, 'whole')!, 'blue')).toBeCloseTo(0.5, 9);
   });
 
   it('is null for a box without extent, and looks no further than the raster', () => {
@@ -118,9 +123,7 @@ describe('colour words', () => {
     ['person in light shirt', right],
     ['dude in dark shirt', left],
   ])('%s', async (query, meant) => {
-    const [refinement] = await createScorerRefiner().refine([
-      { ...request(query, people), evidence },
-    ]);
-    expect(refinement!.think.boxXyxy).toEqual(meant);
+    const { think } = await refined({ ...request(query, people), evidence });
+    expect(think.boxXyxy).toEqual(meant);
   });
 });

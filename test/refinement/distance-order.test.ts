@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { distanceChances } from '../../src/refinement/distance-order.js';
+import { distanceChances } from '../../src/refinement/relation-fit.js';
 import type { Thing } from '../../src/refinement/thing.js';
 import { box, PHOTO } from '../support/candidates.js';
 

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { calibrationOf } from '../../src/detection/calibration.js';
 import { type DetectorCard, parseModelCard } from '../../src/formats/model-card.js';
-import { existence } from '../../src/refinement/existence.js';
+import { existence } from '../../src/refinement/candidate-table.js';
 import { box, PHOTO } from '../support/candidates.js';
 
 const MODELS = new URL('../../models/', import.meta.url);

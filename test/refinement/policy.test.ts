@@ -1,228 +1,113 @@
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { boxColumns, QUERY_COLUMNS } from '../../src/refinement/columns.js';
 import {
-  candidateCount,
-  type PaddedSizes,
-  type PolicyExample,
-  packPolicyBatch,
-  unpackActions,
-} from '../../src/refinement/policy-batch.js';
-import { parameterCount } from '../../src/tensor/expression.js';
-import { UNCALIBRATED } from '../../src/training/calibration.js';
-import { startValues } from '../../src/training/parameter-values.js';
-import { RandomStream } from '../../src/training/random.js';
-import { policyParameters, writePolicy } from '../../src/training/training-graph.js';
-import { randomExample, SMALL_POLICY } from '../support/policy-example.js';
-import { type GraphSession, openModel } from '../training/graph-session.js';
+  beliefOf,
+  logitsOf,
+  named,
+  type PolicyRows,
+  PRIOR_NUMBERS,
+  policyOf,
+} from '../../src/refinement/policy.js';
+import { detections, expressions } from '../support/arbitraries.js';
+import { PRIOR, refined, request } from '../support/candidates.js';
 
-let session: GraphSession;
+const NUMBERS = { ...PRIOR_NUMBERS, tools: ['detector'], boxes: { 'from:detector': 1.5, tool: 2 } };
+const POLICY = policyOf(NUMBERS);
+const WIDTH = POLICY.columns.length;
+const HIDDEN = [WIDTH - 1, WIDTH - 4];
 
-beforeAll(async () => {
-  const parameters = policyParameters(SMALL_POLICY);
-  session = await openModel(
-    writePolicy({
-      settings: SMALL_POLICY,
-      values: startValues(parameters, RandomStream.fromSeed(7)),
-      calibration: UNCALIBRATED,
+const value = fc.double({ min: -20, max: 20, noNaN: true });
+/** Rows of up to 6 boxes, some of them the judged tool's. */
+const anyRows: fc.Arbitrary<PolicyRows> = fc.array(fc.boolean(), { maxLength: 6 }).chain((ofTool) =>
+  fc.record({
+    boxes: fc
+      .array(value, { minLength: ofTool.length * WIDTH, maxLength: ofTool.length * WIDTH })
+      .map((values) => Float64Array.from(values)),
+    query: fc
+      .array(value, { minLength: QUERY_COLUMNS.length, maxLength: QUERY_COLUMNS.length })
+      .map((values) => Float64Array.from(values)),
+    ofTool: fc.constant(Uint8Array.from(ofTool, Number)),
+    hidden: fc.constant(HIDDEN),
+  }),
+);
+
+describe('a policy', () => {
+  it('gives a column that the numbers do not name its prior weight', () => {
+    const policy = policyOf({ ...PRIOR_NUMBERS, boxes: { kind: 2.5 }, none: { foreign: 7 } });
+    for (const [at, { name, prior }] of boxColumns([]).entries()) {
+      expect(policy.boxes[at], name).toBe(name === 'kind' ? 2.5 : prior);
+    }
+    for (const [at, { name, prior }] of QUERY_COLUMNS.entries()) {
+      expect(policy.none[at], name).toBe(name === 'foreign' ? 7 : prior);
+    }
+  });
+
+  it('is the same after its weights were written by name, to six digits', () => {
+    const again = policyOf({ ...NUMBERS, boxes: named(POLICY.columns, POLICY.boxes) });
+    expect(again.boxes).toEqual(POLICY.boxes);
+    expect(named([{ name: 'kind' }], Float64Array.of(1.23456789))).toEqual({ kind: 1.23457 });
+  });
+});
+
+describe('beliefOf', () => {
+  it('sums to 1', () => {
+    fc.assert(
+      fc.property(anyRows, fc.constantFrom('think', 'rethink'), (rows, stage) => {
+        const { boxes, none } = beliefOf(POLICY, rows, stage);
+        expect(boxes.every((belief) => belief >= 0)).toBe(true);
+        expect(boxes.reduce((sum, belief) => sum + belief, none)).toBeCloseTo(1, 9);
+      }),
+    );
+  });
+
+  it('of think sees neither hidden columns nor the judged tool’s boxes, to the last bit', () => {
+    fc.assert(
+      fc.property(anyRows, value, (rows, other) => {
+        const boxes = rows.boxes.map((own, at) => {
+          const isHidden = HIDDEN.includes(at % WIDTH) || rows.ofTool[Math.floor(at / WIDTH)] === 1;
+          return isHidden ? other : own;
+        });
+        const think = beliefOf(POLICY, rows, 'think');
+        expect(beliefOf(POLICY, { ...rows, boxes }, 'think')).toEqual(think);
+        for (const [at, ofTool] of rows.ofTool.entries()) {
+          if (ofTool === 1) expect(think.boxes[at]).toBe(0);
+        }
+      }),
+    );
+  });
+
+  it('of rethink sees both', () => {
+    const boxes = new Float64Array(2 * WIDTH);
+    const rows = {
+      boxes,
+      query: new Float64Array(QUERY_COLUMNS.length),
+      ofTool: Uint8Array.of(1, 0),
+      hidden: HIDDEN,
+    };
+    boxes[POLICY.columns.findIndex(({ name }) => name === 'tool')] = 1;
+    expect([...logitsOf(POLICY, rows, 'rethink')]).toEqual([2, 0]);
+    expect([...logitsOf(POLICY, rows, 'think')]).toEqual([Number.NEGATIVE_INFINITY, 0]);
+  });
+
+  it('is that nothing fits where there is no box to see', () => {
+    const query = new Float64Array(QUERY_COLUMNS.length).fill(-9);
+    const rows = { boxes: new Float64Array(WIDTH), query, ofTool: Uint8Array.of(1), hidden: [] };
+    expect(beliefOf(POLICY, rows, 'think')).toEqual({ boxes: Float64Array.of(0), none: 1 });
+    expect(beliefOf(POLICY, rows, 'rethink').none).toBeLessThan(1);
+  });
+});
+
+it('thinks alike whichever box the detector answers, to the last bit', async () => {
+  const spec = { ...PRIOR, numbers: NUMBERS };
+  await fc.assert(
+    fc.asyncProperty(detections, expressions, fc.nat(), async (candidates, query, pick) => {
+      const other = candidates[pick % candidates.length]!;
+      const one = await refined(request(query, candidates), spec);
+      const two = await refined(request(query, candidates, other), spec);
+      const none = await refined(request(query, candidates, null), spec);
+      expect(two.think).toEqual(one.think);
+      expect(none.think).toEqual(one.think);
     }),
   );
-});
-
-afterAll(() => session.close());
-
-interface Answer {
-  readonly think: Float32Array;
-  readonly rethink: Float32Array;
-  readonly score: Float32Array;
-}
-
-async function answers(
-  examples: readonly PolicyExample[],
-  sizes?: PaddedSizes,
-): Promise<readonly Answer[]> {
-  const results = await session.run(packPolicyBatch(SMALL_POLICY, examples, sizes));
-  const batch = sizes?.batch ?? examples.length;
-  const row = (name: keyof Answer, index: number, extra: number) => {
-    const data = results[name]!;
-    const tensor = { type: 'float32', data, dims: [batch, data.length / batch] } as const;
-    return unpackActions(tensor, index, candidateCount(examples[index]!), extra);
-  };
-  return examples.map((_, index) => ({
-    think: row('think', index, 1),
-    rethink: row('rethink', index, 2),
-    score: row('score', index, 2),
-  }));
-}
-
-function expectClose(got: Float32Array, expected: ArrayLike<number>): void {
-  expect(got).toHaveLength(expected.length);
-  got.forEach((value, i) => {
-    expect(Math.abs(value - expected[i]!), `at ${i}`).toBeLessThan(2e-6);
-  });
-}
-
-function largestChange(a: Float32Array, b: Float32Array): number {
-  return Math.max(...a.map((value, i) => Math.abs(value - b[i]!)));
-}
-
-/** The example with its candidates in another order: row i of the result is row `order[i]`. */
-function reordered(example: PolicyExample, order: readonly number[]): PolicyExample {
-  const rows = <T extends Float32Array | Uint8Array>(values: T): T => {
-    const width = values.length / order.length;
-    const moved = values.slice() as T;
-    order.forEach((from, to) => {
-      moved.set(values.subarray(from * width, (from + 1) * width), to * width);
-    });
-    return moved;
-  };
-  const actionMask = example.actionMask.slice();
-  actionMask.set(rows(example.actionMask.slice(0, order.length)));
-  return {
-    ...example,
-    candidates: rows(example.candidates),
-    boxes: rows(example.boxes),
-    thinkMask: rows(example.thinkMask),
-    tool: rows(example.tool),
-    actionMask,
-  };
-}
-
-const seeds = fc.integer({ min: 0, max: 1e6 });
-const counts = fc.integer({ min: 2, max: 9 });
-const RUNS = { numRuns: 25 };
-
-describe('policy', () => {
-  test('think is blind to the tool, rethink is not', async () => {
-    await fc.assert(
-      fc.asyncProperty(seeds, seeds, counts, async (seed, other, n) => {
-        const example = randomExample(seed, n, 4);
-        const { tool } = randomExample(other + 1_000_003, n, 4);
-        const actionMask = new Uint8Array(n + 2).map((_, action) => (action < 2 ? 1 : 0));
-        const [one] = await answers([example]);
-        const [two] = await answers([{ ...example, tool, actionMask }]);
-        expect(two!.think).toEqual(one!.think);
-        expect(largestChange(two!.rethink, one!.rethink)).toBeGreaterThan(1e-4);
-      }),
-      RUNS,
-    );
-  });
-
-  test('think is blind to candidates that are hidden from it', async () => {
-    await fc.assert(
-      fc.asyncProperty(seeds, counts, async (seed, n) => {
-        const example = randomExample(seed, n, 4);
-        const candidates = example.candidates.slice();
-        const boxes = example.boxes.slice();
-        candidates.subarray(-SMALL_POLICY.candidateFeatures).fill(0.9);
-        boxes.set([0.5, 0.5, 0.9, 0.9], boxes.length - 4);
-        const [one] = await answers([example]);
-        const [two] = await answers([{ ...example, candidates, boxes }]);
-        expect(two!.think).toEqual(one!.think);
-        expect(one!.think[n - 1]).toBe(0);
-        expect(largestChange(two!.rethink, one!.rethink)).toBeGreaterThan(1e-6);
-      }),
-      RUNS,
-    );
-  });
-
-  test('the order of candidates does not matter', async () => {
-    await fc.assert(
-      fc.asyncProperty(seeds, counts, async (seed, n) => {
-        const example = randomExample(seed, n, 4);
-        const order = RandomStream.fromSeed(seed).shuffled(Array.from({ length: n }, (_, i) => i));
-        const [one, two] = await answers([example, reordered(example, order)]);
-        for (const name of ['think', 'rethink', 'score'] as const) {
-          const moved = one![name].slice();
-          order.forEach((from, to) => {
-            moved[to] = one![name][from]!;
-          });
-          expectClose(two![name], moved);
-        }
-      }),
-      RUNS,
-    );
-  });
-
-  test('padding and neighbours in the batch change nothing', async () => {
-    await fc.assert(
-      fc.asyncProperty(seeds, fc.nat(6), fc.nat(5), async (seed, n, w) => {
-        const example = randomExample(seed, n, w);
-        const [alone] = await answers([example]);
-        const padded = await answers([randomExample(seed + 1, 11, 8), example], {
-          batch: 4,
-          candidates: 16,
-          words: 12,
-        });
-        for (const name of ['think', 'rethink', 'score'] as const) {
-          expectClose(padded[1]![name], alone![name]);
-        }
-      }),
-      RUNS,
-    );
-  });
-
-  test('padding changes nothing where think may see no candidate at all', async () => {
-    const example = { ...randomExample(3, 4, 3), thinkMask: new Uint8Array(4) };
-    const [alone] = await answers([example]);
-    const [padded] = await answers([example], { batch: 1, candidates: 20, words: 3 });
-    expectClose(padded!.rethink, alone!.rethink);
-    expect([...alone!.think]).toEqual([0, 0, 0, 0, 1]);
-  });
-
-  test('probabilities add up over the open actions alone', async () => {
-    await fc.assert(
-      fc.asyncProperty(seeds, counts, async (seed, n) => {
-        const example = randomExample(seed, n, 4);
-        const open = RandomStream.fromSeed(seed);
-        const actionMask = example.actionMask.map((_, i) =>
-          i === 1 || open.uniform() < 0.5 ? 1 : 0,
-        );
-        const [answer] = await answers([{ ...example, actionMask }]);
-        const sum = (values: Float32Array) => values.reduce((total, value) => total + value, 0);
-        expect(sum(answer!.rethink)).toBeCloseTo(1, 5);
-        expect(sum(answer!.think)).toBeCloseTo(1, 5);
-        answer!.rethink.forEach((value, action) => {
-          if (actionMask[action] === 0) expect(value).toBe(0);
-        });
-      }),
-      RUNS,
-    );
-  });
-
-  test('keeping the tool is as right as the box that it keeps', async () => {
-    const [answer] = await answers([randomExample(11, 5, 4)]);
-    expect(answer!.score[5]).toBeCloseTo(answer!.score[0]!, 6);
-  });
-
-  test('the shipped sizes stay far below a million values', () => {
-    const settings = {
-      ...SMALL_POLICY,
-      candidateFeatures: 120,
-      queryFeatures: 40,
-      vocabulary: 2000,
-      wordWidth: 24,
-      width: 64,
-      heads: 4,
-      hidden: 128,
-    };
-    expect(parameterCount(policyParameters(settings))).toBeLessThan(300_000);
-  });
-});
-
-describe('packPolicyBatch', () => {
-  test('refuses what does not fit', () => {
-    const example = randomExample(1, 3, 2);
-    const pack = (each: PolicyExample, sizes?: PaddedSizes) => () =>
-      packPolicyBatch(SMALL_POLICY, [each], sizes);
-    expect(pack(example, { batch: 1, candidates: 2, words: 2 })).toThrow(
-      'an example of 3 candidates and 2 words in a batch for 2 candidates and 2 words',
-    );
-    expect(pack(example, { batch: 0, candidates: 3, words: 2 })).toThrow('batch of 0: got 1');
-    expect(pack({ ...example, query: new Float32Array(3) })).toThrow(
-      'query: expected 4 numbers, got 3',
-    );
-    expect(pack({ ...example, words: Int32Array.of(0, 30) })).toThrow(
-      'words: expected rows below 30, got 30',
-    );
-  });
 });

@@ -1,5 +1,12 @@
 import type { BoxXyxy, ImageSize } from '../../src/geometry/box.js';
-import type { Candidate, RefineRequest } from '../../src/refinement/refiner.js';
+import { createLiteRefiner, type LiteSpec } from '../../src/refinement/lite-refiner.js';
+import { PRIOR_NUMBERS } from '../../src/refinement/policy.js';
+import type {
+  Candidate,
+  PhotoEvidence,
+  Refinement,
+  RefineRequest,
+} from '../../src/refinement/refiner.js';
 
 export const PHOTO: ImageSize = { width: 600, height: 400 };
 
@@ -29,3 +36,33 @@ export function request(
 ): RefineRequest {
   return { query, image: PHOTO, candidates, toolName: tool?.tool ?? 'detector', tool };
 }
+
+/** A photo that is red on the left half and green on the right. */
+export const HALVES: PhotoEvidence = {
+  raster: {
+    width: 60,
+    height: 40,
+    data: Uint8Array.from({ length: 60 * 40 * 3 }, (_, at) =>
+      at % 3 === (at % 180 < 90 ? 0 : 1) ? 200 : 20,
+    ),
+  },
+  contentXyxy: { x1: 0, y1: 0, x2: 60, y2: 40 },
+};
+
+/** The lite refiner before anything is fitted. */
+export const PRIOR: LiteSpec = {
+  name: 'lite',
+  numbers: PRIOR_NUMBERS,
+  rules: { answers: 'auto', minConfidence: 0 },
+};
+
+export async function refined(asked: RefineRequest, spec: LiteSpec = PRIOR): Promise<Refinement> {
+  return (await createLiteRefiner(spec).refine([asked]))[0]!;
+}
+
+/** The box in the photo mirrored left to right. */
+export const mirrorXyxy = (box: BoxXyxy, { width }: ImageSize): BoxXyxy => ({
+  ...box,
+  x1: width - box.x2,
+  x2: width - box.x1,
+});

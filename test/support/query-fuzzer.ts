@@ -1,4 +1,4 @@
-import type { RandomStream } from '../../src/training/random.js';
+import type { RandomStream } from '../../src/random/random-stream.js';
 
 /** Values that fields are given in place of what belongs there. */
 const ODD: readonly unknown[] = [

@@ -1,14 +1,7 @@
 import { asVgrError } from '../../formats/fault.js';
-import { iouXyxy } from '../../geometry/overlap.js';
-import { agreement } from '../agreement.js';
-import { grounders } from '../grounder.js';
 import type { Answer, Candidate, Refinement, RefineRequest, Refiner } from '../refiner.js';
 import type { CallQuota } from './call-quota.js';
 import { decisionOn } from './vlm-answer.js';
-
-/** Boxes overlap more than this (IoU) where they show the same object. */
-const SAME_OBJECT_IOU = 0.5;
-const EDGE = 1e-3;
 
 export interface CascadeSettings {
   /** Answers every query, and judges the large one's answers. */
@@ -46,7 +39,7 @@ async function descend(
   signal: AbortSignal | undefined,
 ): Promise<Refinement> {
   const first = await refineOne(small, request, signal);
-  const confidence = cascadeConfidence(first.answer, request);
+  const confidence = cascadeConfidence(first.answer);
   await request.turn?.come;
   const asked = quota.decide(confidence);
   request.turn?.take();
@@ -120,29 +113,9 @@ async function refineOne(
 }
 
 /**
- * How sure the small refiner may be, 0..1, four decimals: the mean of its score, of the score that a tool which read the
- * expression gives the same object, and, where at least two tools read it, of each one's vote. Tools that err apart seldom
- * agree by chance. Where none vote, what the box says by itself moves the mean; beside votes it tells nothing more.
+ * How sure the small refiner is that its answer is right, 0..1, four decimals: its score, which is that probability; an answer
+ * without a box is always worth a second look.
  */
-export function cascadeConfidence(answer: Answer, { query, candidates }: RefineRequest): number {
-  const { boxXyxy, plausibility = 0 } = answer;
-  if (boxXyxy === null) return 0;
-  const readers = grounders(query, candidates);
-  const scores = candidates.flatMap(({ tool, score, boxXyxy: other }) =>
-    score !== undefined && readers.has(tool) && iouXyxy(other, boxXyxy) > SAME_OBJECT_IOU
-      ? [score]
-      : [],
-  );
-  const told = scores.length > 0 ? [Math.max(...scores)] : [];
-  const voters = readers.size < 2 ? 0 : readers.size;
-  const votes = voters * (agreement(boxXyxy, candidates, readers) ?? 0);
-  const mean = (answer.score + votes + (told[0] ?? 0)) / (1 + voters + told.length);
-  return Math.round(moved(mean, voters > 0 ? 0 : plausibility) * 1e4) / 1e4;
-}
-
-/** A chance moved by natural log-odds; 0 and 1 are taken for nearly so. */
-function moved(chance: number, logOdds: number): number {
-  const bounded = Math.min(Math.max(chance, EDGE), 1 - EDGE);
-  const odds = (bounded / (1 - bounded)) * Math.exp(logOdds);
-  return logOdds === 0 ? chance : odds / (1 + odds);
+export function cascadeConfidence({ boxXyxy, score }: Answer): number {
+  return boxXyxy === null ? 0 : Math.round(score * 1e4) / 1e4;
 }

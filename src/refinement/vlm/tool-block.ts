@@ -1,7 +1,6 @@
 import type { BoxXyxy } from '../../geometry/box.js';
-import { grounders } from '../grounder.js';
 import type { Candidate, RefineRequest } from '../refiner.js';
-import { firstAnswer, toolAnswer } from '../tool-answer.js';
+import { firstAnswer, grounders, toolAnswer } from '../tool-answer.js';
 import { type ModelView, writtenXyxy } from './pixel-grid.js';
 
 /** How the model asks for the tools' results. */

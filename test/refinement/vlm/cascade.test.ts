@@ -1,10 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { VgrError } from '../../../src/formats/fault.js';
+import { createLiteRefiner } from '../../../src/refinement/lite-refiner.js';
 import type { Answer, Candidate, RefineRequest, Refiner } from '../../../src/refinement/refiner.js';
-import { createScorerRefiner } from '../../../src/refinement/scorer-refiner.js';
 import { CallQuota } from '../../../src/refinement/vlm/call-quota.js';
 import { cascadeConfidence, createCascade } from '../../../src/refinement/vlm/cascade.js';
+import { PRIOR } from '../../support/candidates.js';
 
 const confidences = fc.array(fc.double({ min: 0, max: 1, noNaN: true }), {
   minLength: 1,
@@ -121,7 +122,7 @@ function large(answer: Partial<Answer> | VgrError): Refiner & { asked: number } 
 
 function cascade(big: Refiner, share: number, threshold = 2) {
   const tally = { asked: 0, failed: 0, unpaid: 0 };
-  const small = createScorerRefiner();
+  const small = createLiteRefiner(PRIOR);
   const quota = new CallQuota({ share, threshold });
   const made = createCascade({ small, large: big, quota, tally });
   return {
@@ -134,7 +135,7 @@ describe('a cascade', () => {
   it('gives the answer of the small refiner where it does not ask', async () => {
     const big = large({});
     const given = await cascade(big, 0).ask();
-    const [alone] = await createScorerRefiner().refine([request()]);
+    const [alone] = await createLiteRefiner(PRIOR).refine([request()]);
     expect(big.asked).toBe(0);
     expect(given.think).toEqual(alone!.think);
     expect(given.answer).toEqual({
@@ -204,32 +205,8 @@ describe('a cascade', () => {
   });
 });
 
-describe('the confidence that a cascade goes by', () => {
-  const answer: Answer = { boxXyxy: LEFT, score: 0.8, decision: 'confirm', text: '' };
-
-  it('is the mean of the score, what tools that read the expression score it, and their votes', () => {
-    const agreeing: Candidate = { boxXyxy: LEFT, tool: 'ofa', rank: 0 };
-    expect(cascadeConfidence(answer, request({ candidates: [tool] }))).toBe(0.55);
-    // 0.8, 0.3 and two votes of two.
-    expect(cascadeConfidence(answer, request({ candidates: [tool, agreeing] }))).toBe(0.775);
-    // 0.8, 0.3 and one vote of two.
-    expect(cascadeConfidence(answer, request())).toBe(0.525);
-  });
-
-  it('is moved by what the box says by itself, where no tools vote', () => {
-    const doubted: Answer = { ...answer, plausibility: Math.log(1 / 3) };
-    // Odds of 0.55 / 0.45, a third of them.
-    const odds = 0.55 / 0.45 / 3;
-    const moved = Math.round((odds / (1 + odds)) * 1e4) / 1e4;
-    expect(cascadeConfidence(doubted, request({ candidates: [tool] }))).toBe(moved);
-    expect(cascadeConfidence(doubted, request())).toBe(0.525);
-    const sure: Answer = { ...doubted, score: 1 };
-    expect(cascadeConfidence(sure, request({ candidates: [] }))).toBe(0.997);
-  });
-
-  it('is none without a box, and that of the small refiner where no tool read the expression', () => {
-    expect(cascadeConfidence({ ...answer, boxXyxy: null }, request())).toBe(0);
-    const detected: Candidate = { ...tool, label: 'zebra' };
-    expect(cascadeConfidence(answer, request({ candidates: [detected] }))).toBe(0.8);
-  });
+it('goes by the score of the small refiner, and never relies on an answer without a box', () => {
+  const answer: Answer = { boxXyxy: LEFT, score: 0.81236, decision: 'confirm', text: '' };
+  expect(cascadeConfidence(answer)).toBe(0.8124);
+  expect(cascadeConfidence({ ...answer, boxXyxy: null, decision: 'none' })).toBe(0);
 });
