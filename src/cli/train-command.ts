@@ -183,8 +183,10 @@ function cardOf(
   const train = [...made.train, ...made.annotated];
   const count = (holds: (example: KnownExample) => boolean) => train.filter(holds).length;
   const data = createHash('sha256');
-  for (const { rows, overlaps } of train)
-    data.update(rows.boxes).update(rows.query).update(overlaps);
+  for (const { rows, overlaps, truthOf, truths, tool, several } of train) {
+    data.update(rows.boxes).update(rows.query).update(rows.ofTool).update(overlaps).update(truthOf);
+    data.update(JSON.stringify([rows.hidden, truths, tool, several]));
+  }
   return {
     schema: 1,
     kind: 'refiner',

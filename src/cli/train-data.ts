@@ -19,6 +19,7 @@ import {
 } from '../pipeline/photo-store.js';
 import type { PhotoRef } from '../pipeline/ports.js';
 import { examinePrompts } from '../pipeline/prompted-photos.js';
+import { needsPhoto } from '../pipeline/query-answer.js';
 import { intakeQueries } from '../pipeline/query-intake.js';
 import { requestOf } from '../pipeline/query-request.js';
 import {
@@ -217,10 +218,10 @@ async function examplesOf(
         size,
       })),
     });
-    const cached = await cache.get(key);
+    const cached = examplesIn(await cache.get(key));
     if (cached) {
       counted(length, true);
-      return deserialize(cached) as readonly KnownExample[];
+      return cached;
     }
     const photoOf = await groupPhotos(group, path, maker.parts);
     const ref = path === undefined ? undefined : { image: group.image!, path };
@@ -237,6 +238,15 @@ async function examplesOf(
     if (fault.exit !== 1) throw fault;
     printer.itemFault(group.image ?? `line ${group.queries[0]!.line}`, fault);
     return [];
+  }
+}
+
+/** Undefined where there is no file, or one that cannot be read: its examples are made again. */
+function examplesIn(bytes: Uint8Array | undefined): readonly KnownExample[] | undefined {
+  try {
+    return bytes && (deserialize(bytes) as readonly KnownExample[]);
+  } catch {
+    return undefined;
   }
 }
 
@@ -271,6 +281,7 @@ async function knownExample(
   { engine, tools, toolName, encoder, printer }: ExampleMaker,
 ): Promise<readonly KnownExample[]> {
   try {
+    if (!photo && query.tools.length === 0) throw needsPhoto(query);
     const { name: detectorName, calibration } = (photo && engine.detector) ?? {};
     const request = requestOf(query, photo, {
       toolName,

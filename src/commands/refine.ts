@@ -42,7 +42,7 @@ Fields of a line: \`query\`, the expression; \`image\`, relative to IMAGES; \`id
     }),
     answers: Flags.string({
       summary:
-        'auto: all boxes that fit where the words ask for several (`answer.boxes`); one: always one box',
+        'auto: all boxes that fit where the words ask for several (`answer.boxes`); one: at most one box',
       env: 'VGR_ANSWERS',
       options: ['auto', 'one'],
       default: 'auto',

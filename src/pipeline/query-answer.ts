@@ -66,7 +66,8 @@ export function failedQuery({ id, image, line }: Query, thrown: unknown): ErrorL
   return errorLine({ id, line, ...(image !== undefined && { image }) }, itemFault(thrown));
 }
 
-function needsPhoto({ line, image }: Query): VgrError {
+/** Why a query cannot be answered where nothing brings boxes for it. */
+export function needsPhoto({ line, image }: Query): VgrError {
   if (image === undefined) {
     return new VgrError(
       'QUERY_INVALID',

@@ -107,6 +107,7 @@ function detectedCandidates(
       rank,
       score,
       ...(namesKind(label, photo) && { label }),
+      ...(!photo.asked && { listed: true as const }),
       ...(calibration && { calibration }),
     }),
   );

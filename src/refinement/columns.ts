@@ -118,20 +118,9 @@ function rivalChance({ thing }: Clue, { candidates, table, meanings }: Situation
 const isJudged = ({ attributes, relations }: Clue, { expression }: Situation): boolean =>
   expression.selectors.length > 0 || [...attributes, ...relations].some((fit) => fit !== null);
 
-/** The share of the readers that give the same object, a box further down a list counting 1 / (1 + place), times their number. */
-function votes({ boxXyxy }: Action, { candidates, voters }: Situation): number {
-  let sum = 0;
-  for (const voter of voters) {
-    let most = 0;
-    for (const { tool, rank, boxXyxy: other } of candidates) {
-      if (tool === voter && iouXyxy(boxXyxy, other) > CORRECT_IOU) {
-        most = Math.max(most, 1 / (1 + rank));
-      }
-    }
-    sum += most;
-  }
-  return sum;
-}
+/** Number of the readers, without the judged one, whose box shows the same object. */
+const votes = ({ boxXyxy }: Action, { firsts }: Situation): number =>
+  firsts.filter((first) => iouXyxy(boxXyxy, first.boxXyxy) > CORRECT_IOU).length;
 
 const isTool = ({ source, fused }: Action, { toolAt }: Situation): boolean =>
   source === toolAt && !fused;
@@ -225,13 +214,6 @@ const OWN_COLUMNS: readonly BoxColumn[] = [
       return sum / Math.max(1, firsts.length);
     },
   ),
-  think(
-    'listed',
-    0,
-    'its place in the list of a reader',
-    ({ source }, { grounders, candidates }) =>
-      grounders.size === 0 ? 0 : -candidates[source]!.rank,
-  ),
   think('person', 0.5, 'a person, where nothing is named', ({ source }, { naming, candidates }) =>
     flag(naming === 'unnamed' && candidates[source]!.label === 'person'),
   ),
@@ -263,11 +245,10 @@ const OWN_COLUMNS: readonly BoxColumn[] = [
   ),
 ];
 
-/** Columns that tell how well a box meets the words beside the noun. */
+/** Columns that tell how well a box meets the words beside the noun, but for the place that one box of several holds. */
 export const WORD_COLUMNS: ReadonlySet<string> = new Set([
-  ...['place', 'place-of-answers', 'lean', 'lean-of-rank', 'colour', 'worn-colour', 'size', 'look'],
+  ...['lean', 'lean-of-rank', 'colour', 'worn-colour', 'size', 'look', 'excepted'],
   ...RELATIONS.map(([name]) => name),
-  'excepted',
 ]);
 
 /** What is learned of a single tool: how far its boxes, and those that overlap them, can be relied on. */

@@ -60,6 +60,9 @@ export function chooseBox(
   return { at, mass };
 }
 
+/** A box that is asked for by number belongs to the set with at least this chance. */
+const MIN_COUNTED = 0.05;
+
 /** A box of a set with the chance that it belongs to it, 0..1. */
 export interface Member {
   readonly at: number;
@@ -85,7 +88,7 @@ export function chooseSet(
   })).sort((a, b) => b.chance - a.chance || a.at - b.at);
   const chosen: Member[] = [];
   for (const member of all) {
-    if (count === null ? member.chance <= 0.5 : chosen.length >= count) break;
+    if (member.chance <= (count === null ? 0.5 : MIN_COUNTED) || chosen.length === count) break;
     const taken = chosen.some(({ at }) => overlaps[at * words.length + member.at]! > CORRECT_IOU);
     if (!taken) chosen.push(member);
   }

@@ -63,10 +63,11 @@ export function createLiteRefiner({ name, numbers, rules }: LiteSpec): Refiner {
   const refineOne = (situation: Situation): Refinement => {
     const rows = rowsOf(situation, policy.columns);
     const pairs = overlapTable(situation.actions.map(({ boxXyxy }) => boxXyxy));
+    const scoreOf = (belief: Belief, choice: Choice | null): number =>
+      chanceOf(scoreParts(policy, rows, belief, choice), SCORE_PARTS, numbers.score);
     const judged = (belief: Belief): Judged => {
       const choice = chooseBox(belief, pairs, numbers.threshold);
-      const parts = scoreParts(policy, rows, belief, choice);
-      return { belief, choice, score: chanceOf(parts, SCORE_PARTS, numbers.score) };
+      return { choice, score: scoreOf(belief, choice), nothing: scoreOf(belief, null) };
     };
     const think = judged(beliefOf(policy, rows, 'think'));
     const rethink = judged(beliefOf(policy, rows, 'rethink'));
@@ -101,16 +102,17 @@ export function createLiteRefiner({ name, numbers, rules }: LiteSpec): Refiner {
 }
 
 /** "all the cups", and "the dogs"; "kids on left" often means one, whatever its grammar. */
-function asksForSeveral({ quantity, selectors }: Situation['expression']): boolean {
+export function asksForSeveral({ quantity, selectors }: Situation['expression']): boolean {
   return quantity.kind !== 'one' && (quantity.sure || selectors.length === 0);
 }
 
 /** A belief with what it leads to. */
 export interface Judged {
-  readonly belief: Belief;
   /** Null where nothing fits. */
   readonly choice: Choice | null;
   readonly score: number;
+  /** The score of the answer that nothing fits. */
+  readonly nothing: number;
 }
 
 function answerOf(
@@ -140,9 +142,13 @@ function decisionOf(answer: BoxXyxy, tool: BoxXyxy | undefined): Decision {
   return overlap > SAME_OBJECT_IOU ? 'adjust' : 'correct';
 }
 
-/** An answer that is less sure than is asked for becomes `none`, with the chance that nothing fits as its score. */
-function bounded(answer: Answer, { belief }: Judged, { minConfidence }: AnswerRules): Answer {
-  if (answer.boxXyxy === null || answer.score >= minConfidence) return answer;
+/** Boxes that are less sure than is asked for are left out; without any, the answer is that nothing fits, with its score. */
+function bounded(answer: Answer, { nothing }: Judged, { minConfidence }: AnswerRules): Answer {
+  if (answer.boxXyxy === null) return answer;
+  if (answer.score >= minConfidence) {
+    const boxes = answer.boxes?.filter(({ score }) => score >= minConfidence);
+    return boxes ? { ...answer, boxes } : answer;
+  }
   const text = `score ${answer.score.toFixed(2)} is below --min-confidence ${minConfidence}: ${answer.text}`;
-  return { boxXyxy: null, score: belief.none, decision: 'none', text };
+  return { boxXyxy: null, score: nothing, decision: 'none', text };
 }

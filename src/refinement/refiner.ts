@@ -14,6 +14,8 @@ export interface Candidate {
   /** The tool's confidence, 0..1; absent where the tool gives none. */
   readonly score?: number;
   readonly label?: string;
+  /** Whether the tool lists things of its labels, and was not asked the expression. */
+  readonly listed?: true;
   /** What the score is worth; absent where nothing is known of the tool. */
   readonly calibration?: ScoreCalibration;
 }

@@ -75,7 +75,7 @@ function chances(
 
 /**
  * Things of the kind that the expression names, best first. Candidates join the strongest thing they overlap by more than
- * 0.65 (IoU); candidates that cannot be of the kind are members of things, never things of their own. `isLandmark`: the
+ * {@link SAME_OBJECT_IOU}; candidates that cannot be of the kind are members of things, never things of their own. `isLandmark`: the
  * expression is a part of the one that the tools were asked.
  */
 export function thingsOf(expression: Expression, proposals: Proposals, isLandmark = false): Kind {

@@ -2,7 +2,7 @@ import type { BoxXyxy } from '../geometry/box.js';
 import { iouXyxy, isCorrect } from '../geometry/overlap.js';
 import type { BoxColumn } from '../refinement/columns.js';
 import { overlapTable } from '../refinement/decision.js';
-import { rowsOf } from '../refinement/lite-refiner.js';
+import { asksForSeveral, rowsOf } from '../refinement/lite-refiner.js';
 import type { PolicyRows } from '../refinement/policy.js';
 import type { Situation } from '../refinement/situation.js';
 
@@ -19,7 +19,7 @@ export interface Example {
   readonly truths: number;
   /** IoU of the tool's answer; where nothing fits, 1 if the tool has none. */
   readonly tool: number;
-  /** Whether the words ask for several things. */
+  /** Whether the words ask for several things, and not for a single true box. */
   readonly several: boolean;
   /** How much it counts in fitting. */
   readonly weight: number;
@@ -45,7 +45,7 @@ export function exampleOf(
     ),
     truths: truths.length,
     tool,
-    several: expression.quantity.kind !== 'one' && expression.quantity.sure,
+    several: asksForSeveral(expression) && truths.length !== 1,
     weight: 1,
   };
 }

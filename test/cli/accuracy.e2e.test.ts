@@ -7,8 +7,7 @@ import { annotatedQueries } from '../../src/training/annotated-queries.js';
 import { vgr } from '../support/vgr.js';
 
 /**
- * The gate that answers have to pass: what the embedded detector and refiner reach, less two standard errors. A gate that
- * fails is no matter of noise; a gate that is passed by far is to be raised.
+ * The gate that answers have to pass: what the embedded detector and refiner reached, less two standard errors.
  */
 const PHOTOS = '../shared/data/grounding';
 

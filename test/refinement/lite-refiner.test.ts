@@ -232,9 +232,11 @@ describe('several things', () => {
     expect(giraffes.answer).not.toHaveProperty('boxes');
   });
 
-  it('are not taken from a bare plural, which people write for one box', async () => {
-    const { answer } = await refined(asked('zoo', 'zebras'), FITTED);
-    expect(answer).not.toHaveProperty('boxes');
+  it('are taken from a bare plural, but with a place people write it for one box', async () => {
+    const { answer: all } = await refined(asked('zoo', 'the zebras'), FITTED);
+    expect(all.boxes?.length).toBeGreaterThan(1);
+    const { answer: one } = await refined(asked('zoo', 'zebras on the left'), FITTED);
+    expect(one).not.toHaveProperty('boxes');
   });
 });
 

@@ -116,7 +116,7 @@ describe.each(['exact', 'grpo'] as const)('fit, %s', (algorithm) => {
     for (const { name, prior } of START.columns) {
       if (name !== 'area' && name !== 'central') expect(fitted.boxes[name]).toBe(prior);
     }
-    expect(fitted.none.foreign).toBe(4);
+    expect(fitted.none.foreign).toBe(8);
   });
 
   test('ten examples do not spoil a good start', async () => {
