@@ -15,8 +15,8 @@ import { pipeline } from 'node:stream/promises';
 import { parseArgs } from 'node:util';
 import { evaluateCoco } from '../src/evaluation/coco-evaluation.js';
 import { CocoDetections, CocoGroundTruth } from '../src/evaluation/coco-tables.js';
-import { SeededRandom } from '../src/evaluation/seeded-random.js';
 import { cocoDetections, cocoEntries } from '../src/formats/coco-records.js';
+import { SeededRandom } from '../src/random/seeded-random.js';
 import { print, rounded } from './vgr.js';
 
 const { values, positionals } = parseArgs({

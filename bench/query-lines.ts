@@ -1,7 +1,7 @@
 import { closeSync, mkdtempSync, openSync, rmSync, statSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { RandomStream } from '../src/random/random-stream.js';
+import { SeededRandom } from '../src/random/seeded-random.js';
 import { rounded, timedRun } from './vgr.js';
 
 const SIZE = { width: 640, height: 480 };
@@ -53,14 +53,14 @@ interface Box {
 
 /** Lines as tools leave them: an expression, two to five boxes of a detector, one of a tool that read the expression. */
 class LineWriter {
-  readonly #random = new RandomStream(20_251_206);
+  readonly #random = new SeededRandom(20_251_206);
 
   line(number: number): string {
     const kind = this.#of(KINDS);
-    const boxes = Array.from({ length: 2 + this.#random.below(4) }, () =>
-      this.#box(this.#random.uniform() < 0.75 ? kind : this.#of(KINDS)),
+    const boxes = Array.from({ length: 2 + this.#random.nextBelow(4) }, () =>
+      this.#box(this.#random.next() < 0.75 ? kind : this.#of(KINDS)),
     ).sort((a, b) => b.score - a.score);
-    const meant = boxes[this.#random.below(boxes.length)]!;
+    const meant = boxes[this.#random.nextBelow(boxes.length)]!;
     const [x1, y1, x2, y2] = meant.bbox_2d as [number, number, number, number];
     return `${JSON.stringify({
       id: `q${number}`,
@@ -72,16 +72,16 @@ class LineWriter {
   }
 
   #of<T>(list: readonly T[]): T {
-    return list[this.#random.below(list.length)]!;
+    return list[this.#random.nextBelow(list.length)]!;
   }
 
   #chance(share: number, text: () => string): string {
-    return this.#random.uniform() < share ? text() : '';
+    return this.#random.next() < share ? text() : '';
   }
 
   #noun(kind: string): string {
     const others = OTHER_WORDS[kind]?.split(' ');
-    return others && this.#random.uniform() < 0.7 ? this.#of(others) : kind;
+    return others && this.#random.next() < 0.7 ? this.#of(others) : kind;
   }
 
   #expression(kind: string): string {
@@ -101,18 +101,18 @@ class LineWriter {
   }
 
   #box(label: string): Box {
-    const [width, height] = [20 + this.#random.uniform() * 300, 20 + this.#random.uniform() * 240];
-    const x = this.#random.uniform() * (SIZE.width - width);
-    const y = this.#random.uniform() * (SIZE.height - height);
+    const [width, height] = [20 + this.#random.next() * 300, 20 + this.#random.next() * 240];
+    const x = this.#random.next() * (SIZE.width - width);
+    const y = this.#random.next() * (SIZE.height - height);
     return {
       bbox_2d: [x, y, x + width, y + height].map((side) => Number(side.toFixed(2))),
-      score: Number((0.1 + 0.9 * this.#random.uniform()).toFixed(4)),
+      score: Number((0.1 + 0.9 * this.#random.next()).toFixed(4)),
       label,
     };
   }
 
   #nearby({ bbox_2d, score }: Box): Box {
-    const moved = bbox_2d.map((side) => Number((side + this.#random.uniform() * 8).toFixed(2)));
+    const moved = bbox_2d.map((side) => Number((side + this.#random.next() * 8).toFixed(2)));
     return { bbox_2d: moved, score };
   }
 }

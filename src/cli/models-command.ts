@@ -8,7 +8,7 @@ import { modelsFolder } from '../io/model-place.js';
 import { recallModel } from '../io/model-record.js';
 import { findModel, listModels, type StoredModel } from '../io/model-store.js';
 import { readVerified } from '../io/model-weights.js';
-import type { Printer } from './printer.js';
+import { type Printer, tableText } from './printer.js';
 
 /** A model as `vgr models list --json` tells it, one line each. */
 interface ListedModel {
@@ -91,20 +91,6 @@ function sourceText(source: ModelCard['source']): string {
   if ('url' in source) return source.url;
   if ('hub' in source) return `${source.hub}@${source.revision}/${source.path}`;
   return 'package' in source ? `npm ${source.package}@${source.version}` : source.added;
-}
-
-/** Columns as wide as their widest cell, two blanks between them. */
-function tableText(rows: readonly (readonly string[])[]): string {
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
-  return rows
-    .map(
-      (row) =>
-        `${row
-          .map((cell, column) => cell.padEnd(widths[column]!))
-          .join('  ')
-          .trimEnd()}\n`,
-    )
-    .join('');
 }
 
 /** `vgr models verify`: reads weights and compares them with their cards. @returns 0, or 3 where one does not fit */

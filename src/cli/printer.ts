@@ -87,3 +87,17 @@ export class Printer {
     else process.stderr.write(text);
   }
 }
+
+/** Columns as wide as their widest cell, two blanks between them. */
+export function tableText(rows: readonly (readonly string[])[]): string {
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  return rows
+    .map(
+      (row) =>
+        `${row
+          .map((cell, column) => cell.padEnd(widths[column]!))
+          .join('  ')
+          .trimEnd()}\n`,
+    )
+    .join('');
+}

@@ -3,6 +3,7 @@ import { isCorrect } from '../geometry/overlap.js';
 import { chooseBox } from '../refinement/decision.js';
 import { beliefOf, type PolicyNumbers, policyOf } from '../refinement/policy.js';
 import type { Example } from '../training/example.js';
+import { tableText } from './printer.js';
 
 /** What a policy reaches on held-out examples; the tool alone where there is no policy. */
 export function heldOutNumbers(
@@ -73,14 +74,7 @@ export function validationTable({ validation, training }: RefinerCard): string {
       ];
     }),
   ];
-  const widths = cells[0]!.map((_, at) => Math.max(...cells.map((row) => row[at]!.length)));
-  const table = cells.map((row) =>
-    row
-      .map((cell, at) => cell.padEnd(widths[at]!))
-      .join('  ')
-      .trimEnd(),
-  );
-  return `${fitted}, tried on ${queries} others:\n${table.join('\n')}\n`;
+  return `${fitted}, tried on ${queries} others:\n${tableText(cells)}`;
 }
 
 /** Whether the refiner is worth using, and what would help where it is not. */

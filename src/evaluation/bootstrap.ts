@@ -1,7 +1,7 @@
+import { SeededRandom } from '../random/seeded-random.js';
 import type { MetricKey, RefinementMetrics } from './refinement-metrics.js';
 import type { ScoreColumns } from './refinement-scores.js';
 import { Resampler } from './resampling.js';
-import { SeededRandom } from './seeded-random.js';
 
 export interface BootstrapOptions {
   /** Start of the random stream; equal seeds give equal intervals. */

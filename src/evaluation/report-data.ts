@@ -1,10 +1,10 @@
+import { SeededRandom } from '../random/seeded-random.js';
 import type { Calibration } from './calibration.js';
 import type { Evaluation } from './evaluation-run.js';
 import type { GalleryEntry } from './gallery-selection.js';
 import { type RefinementReport, refinementReport } from './refinement-report.js';
 import type { ScoreColumns } from './refinement-scores.js';
 import { OUTCOMES, type Outcome, outcomeOf } from './scored-answer.js';
-import { SeededRandom } from './seeded-random.js';
 
 /** Most points that the scatter plot shows. */
 const MOST_POINTS = 1500;

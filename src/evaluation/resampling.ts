@@ -1,7 +1,7 @@
+import type { SeededRandom } from '../random/seeded-random.js';
 import { type CellPlan, SUMS_PER_CELL, signedRelativeIou } from './refinement-cells.js';
 import type { RefinementMetrics } from './refinement-metrics.js';
 import type { ScoreColumns } from './refinement-scores.js';
-import type { SeededRandom } from './seeded-random.js';
 
 /** Groups are resampled where there are this many at most: beyond, their metrics would fill the memory. */
 const MOST_GROUPS = 200;

@@ -206,10 +206,10 @@ function relationWords(seen: Seen, relation: Relation, fit: number): readonly Ph
   return negated ? [] : [said(`comes closest to "${tie}"`)];
 }
 
-function voteWords({ firsts, voters, clue }: Seen): readonly Phrase[] {
+function voteWords({ firsts, clue }: Seen): readonly Phrase[] {
   const { boxXyxy } = clue.thing;
   const agreeing = firsts.filter((each) => iouXyxy(each.boxXyxy, boxXyxy) > CORRECT_IOU);
   if (agreeing.length === 0) return [];
-  if (voters.size === 1) return [aside(`the answer of ${clip(agreeing[0]!.tool)}`)];
-  return [aside(`${agreeing.length} of ${voters.size} tools agree`)];
+  if (firsts.length === 1) return [aside(`the answer of ${clip(agreeing[0]!.tool)}`)];
+  return [aside(`${agreeing.length} of ${firsts.length} tools agree`)];
 }

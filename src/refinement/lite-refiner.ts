@@ -1,5 +1,5 @@
 import type { BoxXyxy } from '../geometry/box.js';
-import { iouXyxy, isSameXyxy } from '../geometry/overlap.js';
+import { CORRECT_IOU, iouXyxy, isSameXyxy } from '../geometry/overlap.js';
 import { type BoxColumn, boxRows, queryRow } from './columns.js';
 import { encoderTexts, matchesOf } from './crop-match.js';
 import { type Choice, chooseBox, chooseSet, overlapTable } from './decision.js';
@@ -16,9 +16,8 @@ import type { Answer, Decision, Refinement, Refiner } from './refiner.js';
 import { chanceOf, SCORE_PARTS, scoreParts } from './score.js';
 import { type Situation, situationOf } from './situation.js';
 
-/** An answer whose box overlaps the tool's more (IoU) is its box; less than the other, another object. */
+/** An answer whose box overlaps the tool's more (IoU) is its box. */
 const SAME_BOX_IOU = 0.999;
-const SAME_OBJECT_IOU = 0.5;
 
 /** What a user may ask of the answers. */
 export interface AnswerRules {
@@ -107,7 +106,7 @@ export function asksForSeveral({ quantity, selectors }: Situation['expression'])
 }
 
 /** A belief with what it leads to. */
-export interface Judged {
+interface Judged {
   /** Null where nothing fits. */
   readonly choice: Choice | null;
   readonly score: number;
@@ -139,7 +138,7 @@ function decisionOf(answer: BoxXyxy, tool: BoxXyxy | undefined): Decision {
   if (tool === undefined) return 'correct';
   const overlap = iouXyxy(answer, tool);
   if (overlap > SAME_BOX_IOU || isSameXyxy(answer, tool)) return 'confirm';
-  return overlap > SAME_OBJECT_IOU ? 'adjust' : 'correct';
+  return overlap > CORRECT_IOU ? 'adjust' : 'correct';
 }
 
 /** Boxes that are less sure than is asked for are left out; without any, the answer is that nothing fits, with its score. */

@@ -61,14 +61,15 @@ export interface Belief {
 
 export type Stage = 'think' | 'rethink';
 
-/** Weights by the names of their columns, six digits each. */
+/** A weight as it is written down: six digits. */
+export const asWritten = (weight: number): number => Number(weight.toPrecision(6));
+
+/** Weights by the names of their columns, as they are written down. */
 export function named(
   columns: readonly { readonly name: string }[],
   values: Float64Array,
 ): Record<string, number> {
-  return Object.fromEntries(
-    columns.map(({ name }, at) => [name, Number(values[at]!.toPrecision(6))]),
-  );
+  return Object.fromEntries(columns.map(({ name }, at) => [name, asWritten(values[at]!)]));
 }
 
 /** The columns and their weights; a column that the numbers do not name has its prior weight. */

@@ -45,9 +45,7 @@ export interface Situation extends Scene {
   readonly toolRead: boolean;
   /** Whether some tool lists things of its labels. */
   readonly lists: boolean;
-  /** Tools that read the expression, without the judged one. */
-  readonly voters: ReadonlySet<string>;
-  /** The first box of each tool that read the expression; without the judged one's, which think must not see. */
+  /** The boxes of tools that read the expression, one of each; without the judged one's, which think must not see. */
   readonly firsts: readonly Candidate[];
   /** Chance of each object to be excepted ("all cups but the red one"), parallel to `clues`; 0 without exceptions. */
   readonly excepted: readonly number[];
@@ -86,10 +84,7 @@ export function situationOf(request: RefineRequest): Situation {
     toolAt,
     toolRead,
     lists: candidates.some((each) => !readers.has(each.tool)),
-    voters: new Set([...readers].filter((name) => name !== toolName)),
-    firsts: candidates.filter(
-      ({ tool: name, rank }) => rank === 0 && readers.has(name) && name !== toolName,
-    ),
+    firsts: candidates.filter(({ tool: name }) => readers.has(name) && name !== toolName),
     excepted: exceptedChances(expression, scene, clues),
   };
 }

@@ -46,8 +46,8 @@ const plain = (text: string): string =>
 
 /**
  * Tools that were asked the expression itself and name one box: the box is a vote for what is meant, not a list of things of
- * a kind, as those of a detector are. Such a tool gives its box no label, or one cut from the expression. A tool that lists several boxes has left the
- * choice open, whether it is a detector or read the expression.
+ * a kind, as those of a detector are. Such a tool gives its box no label, or one cut from the expression. A tool that lists
+ * several boxes has left the choice open, whether it is a detector or read the expression.
  */
 export function grounders(query: string, candidates: readonly Candidate[]): ReadonlySet<string> {
   const text = plain(query);

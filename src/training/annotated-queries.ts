@@ -4,7 +4,7 @@ import type { Query } from '../formats/query-line.js';
 import type { BoxXywh } from '../geometry/box.js';
 import { pointersOf } from '../language/lexicon.js';
 import { pluralOf } from '../language/morphology.js';
-import { RandomStream } from '../random/random-stream.js';
+import { SeededRandom } from '../random/seeded-random.js';
 
 /**
  * What a query made from annotations teaches. `absent`: the photo has nothing of the kind. `unreached`: it has some, but
@@ -92,11 +92,11 @@ export function annotatedQueries(
 ): Query[] {
   const listed = entries.flatMap((each) => (each.kind === 'category' ? each.category.name : []));
   const names = [...new Set(listed)];
-  const root = new RandomStream(seed);
+  const root = new SeededRandom(seed);
   const queries: Query[] = [];
   for (const photo of photosOf(entries)) {
     // One number a photo, wanted or not: its queries stay the same whichever others are wanted.
-    const random = new RandomStream(root.word());
+    const random = new SeededRandom(root.nextUint32());
     if (images !== undefined && !images.has(photo.image)) continue;
     const asked = new Questions(photo);
     askAbsent(asked, names, random);
@@ -173,12 +173,12 @@ const labelsOf = (noun: string): string[] => [noun, ...pointersOf(noun).map(({ l
 
 const nounsOf = (name: string): Nouns =>
   NOUNS.get(name) ?? { same: [name.toLowerCase()], narrower: [], wider: [] };
-const pick = <T>(items: readonly T[], random: RandomStream): T =>
-  items[random.below(items.length)]!;
+const pick = <T>(items: readonly T[], random: SeededRandom): T =>
+  items[random.nextBelow(items.length)]!;
 const filled = (template: string, words: Readonly<Record<string, string>>): string =>
   template.replace(/[A-Z]+/g, (place) => words[place]!);
 
-function askAbsent(asked: Questions, names: readonly string[], random: RandomStream): void {
+function askAbsent(asked: Questions, names: readonly string[], random: SeededRandom): void {
   const { kinds } = asked.photo;
   const absent = names.filter((name) => !kinds.has(name));
   if (absent.length === 0) return;
@@ -195,13 +195,13 @@ function askAbsent(asked: Questions, names: readonly string[], random: RandomStr
 }
 
 /** What can be asked of a kind that the photo has, where every one of it is told apart. */
-function askPresent(asked: Questions, name: string, random: RandomStream): void {
+function askPresent(asked: Questions, name: string, random: SeededRandom): void {
   const all = asked.photo.kinds.get(name)!;
   const { same, wider } = nounsOf(name);
   const noun = pick([...same, ...wider], random);
-  const fewer = random.uniform() < UNREACHED_SHARE;
+  const fewer = random.next() < UNREACHED_SHARE;
   const end = pick(['left', 'right'], random);
-  const draw = random.uniform();
+  const draw = random.next();
   if (all.some(({ crowd }) => crowd) || asked.mayShow(noun, name)) return;
   const boxes = all.map(({ boxXywh }) => boxXywh);
   if (all.length === 1) asked.ask('present', `the ${noun}`, boxes);

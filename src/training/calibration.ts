@@ -1,8 +1,14 @@
+import { sigmoid } from '../detection/logistic.js';
 import { isCorrect } from '../geometry/overlap.js';
 import { chooseBox } from '../refinement/decision.js';
-import { beliefOf, named, type Policy, type PolicyNumbers } from '../refinement/policy.js';
 import {
-  chanceOf,
+  asWritten,
+  beliefOf,
+  named,
+  type Policy,
+  type PolicyNumbers,
+} from '../refinement/policy.js';
+import {
   MEMBER_PARTS,
   memberParts,
   SCORE_PARTS,
@@ -89,9 +95,10 @@ function regression(
   const examples = outcomes.reduce((sum, { weight }) => sum + weight, 0);
   for (let step = 0; examples > 0 && step < STEPS; step++) {
     const gradient = new Float64Array(names.length);
-    const weights = named(names, adam.values);
+    const weights = adam.values.map(asWritten);
     for (const { parts, right, weight } of outcomes) {
-      const error = weight * ((right ? 1 : 0) - chanceOf(parts, names, weights));
+      const odds = weights.reduce((sum, each, part) => sum + each * parts[part]!, 0);
+      const error = weight * ((right ? 1 : 0) - sigmoid(odds));
       for (let part = 0; part < parts.length; part++) gradient[part]! += error * parts[part]!;
     }
     adam.ascend(gradient, { examples, prior, rate: RATE * Math.min(1, 2 * (1 - step / STEPS)) });

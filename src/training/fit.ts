@@ -1,4 +1,4 @@
-import { RandomStream } from '../random/random-stream.js';
+import { SeededRandom } from '../random/seeded-random.js';
 import { QUERY_COLUMNS } from '../refinement/columns.js';
 import {
   beliefOf,
@@ -54,7 +54,7 @@ export async function fitPolicy(
   const boxes = new Adam(frozen.boxes.slice());
   const none = new Adam(frozen.none.slice());
   const policy: Policy = { columns: frozen.columns, boxes: boxes.values, none: none.values };
-  const random = new RandomStream(settings.seed);
+  const random = new SeededRandom(settings.seed);
   const { algorithm, kl, supervised, group } = settings;
   let groups: readonly Group[] = [];
 

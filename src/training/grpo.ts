@@ -1,4 +1,4 @@
-import type { RandomStream } from '../random/random-stream.js';
+import type { SeededRandom } from '../random/seeded-random.js';
 import { type Belief, beliefOf, type Policy, type Stage } from '../refinement/policy.js';
 import type { Example } from './example.js';
 import {
@@ -34,12 +34,12 @@ const chanceOf = ({ boxes, none }: Belief, action: number): number =>
 export function drawGroup(
   example: Example,
   policy: Policy,
-  { stage, size, random }: { stage: Stage; size: number; random: RandomStream },
+  { stage, size, random }: { stage: Stage; size: number; random: SeededRandom },
 ): Group {
   const belief = beliefOf(policy, example.rows, stage);
   const rewards = rewardsOf(example, stage);
   const actions = Int32Array.from({ length: size }, () => {
-    let left = random.uniform();
+    let left = random.next();
     for (let action = 0; action < belief.boxes.length; action++) {
       left -= belief.boxes[action]!;
       if (left < 0) return action;

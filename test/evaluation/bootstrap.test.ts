@@ -3,7 +3,7 @@ import { bootstrapIntervals, type Interval } from '../../src/evaluation/bootstra
 import { signedRelativeIou } from '../../src/evaluation/refinement-cells.js';
 import { comparisonReport, refinementReport } from '../../src/evaluation/refinement-report.js';
 import { createRefinementMetrics } from '../../src/evaluation/refinement-scores.js';
-import { SeededRandom } from '../../src/evaluation/seeded-random.js';
+import { SeededRandom } from '../../src/random/seeded-random.js';
 
 /** Queries whose answer is right with a probability of `skill`. */
 function randomRun(size: number, skill: number, seed = 1) {

@@ -8,7 +8,7 @@ import {
   createRefinementMetrics,
   type ScoredQuery,
 } from '../../src/evaluation/refinement-scores.js';
-import { SeededRandom } from '../../src/evaluation/seeded-random.js';
+import { SeededRandom } from '../../src/random/seeded-random.js';
 
 function scoresOf(rows: readonly ScoredQuery[], thresholds: readonly number[] = []) {
   const scores = createRefinementMetrics(thresholds);

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { extname, join } from 'node:path';
 import { expect, it } from 'vitest';
-import { RandomStream } from '../../src/random/random-stream.js';
+import { SeededRandom } from '../../src/random/seeded-random.js';
 import { expectClean, linesFile, outputBytes, shell } from '../support/faults.js';
 import { fuzzedLine } from '../support/query-fuzzer.js';
 import { freshFolder, jsonLines, photoFolder, vgr } from '../support/vgr.js';
@@ -23,7 +23,7 @@ function expectBoxes(value: unknown): void {
 }
 
 it(`gives each of ${LINES} fuzzed query lines one line, and none of them its way`, async () => {
-  const random = new RandomStream(31);
+  const random = new SeededRandom(31);
   const folder = await photoFolder(3);
   const images = readdirSync(folder);
   const lines = Array.from({ length: LINES }, (_, at) => fuzzedLine(random, images, `q${at}`));
@@ -50,7 +50,7 @@ it(`gives each of ${LINES} fuzzed query lines one line, and none of them its way
 });
 
 it('continues through fuzzed lines, double and broken ids among them, to the same bytes', async () => {
-  const random = new RandomStream(33);
+  const random = new SeededRandom(33);
   const folder = await photoFolder(2);
   const lines = Array.from({ length: 600 }, (_, at) =>
     fuzzedLine(random, readdirSync(folder), `q${at % 500}`),
@@ -61,7 +61,7 @@ it('continues through fuzzed lines, double and broken ids among them, to the sam
   const { 'results.jsonl': journal, ...rest } = outputBytes(whole);
   for (const retry of [[], ['--retry-failed']]) {
     const output = freshFolder();
-    const cut = journal!.slice(0, random.below(journal!.length));
+    const cut = journal!.slice(0, random.nextBelow(journal!.length));
     writeFileSync(join(output, 'results.jsonl'), cut);
     expect((await vgr([...args, output, ...retry])).code).toBe(1);
     expect(outputBytes(output)).toEqual({ 'results.jsonl': journal, ...rest });
@@ -71,30 +71,30 @@ it('continues through fuzzed lines, double and broken ids among them, to the sam
 });
 
 /** A photo with some bytes turned, cut off, doubled or put to nought. */
-function mutated(photo: Buffer, random: RandomStream): Buffer {
+function mutated(photo: Buffer, random: SeededRandom): Buffer {
   const bytes = Buffer.from(photo);
-  const kind = random.below(5);
-  if (kind === 0) return bytes.subarray(0, random.below(bytes.length));
+  const kind = random.nextBelow(5);
+  if (kind === 0) return bytes.subarray(0, random.nextBelow(bytes.length));
   if (kind === 1) {
-    const at = random.below(bytes.length);
-    return Buffer.concat([bytes.subarray(0, at), bytes.subarray(random.below(at + 1))]);
+    const at = random.nextBelow(bytes.length);
+    return Buffer.concat([bytes.subarray(0, at), bytes.subarray(random.nextBelow(at + 1))]);
   }
   // The first bytes decide the most: half of all changes are made to them.
-  const reach = random.uniform() < 0.5 ? Math.min(bytes.length, 512) : bytes.length;
-  for (let count = 1 + random.below(kind === 2 ? 3 : 60); count > 0; count--) {
-    bytes[random.below(reach)] = kind === 4 ? 0xff : random.below(256);
+  const reach = random.next() < 0.5 ? Math.min(bytes.length, 512) : bytes.length;
+  for (let count = 1 + random.nextBelow(kind === 2 ? 3 : 60); count > 0; count--) {
+    bytes[random.nextBelow(reach)] = kind === 4 ? 0xff : random.nextBelow(256);
   }
   return bytes;
 }
 
 it(`looks at each of ${PHOTOS} damaged photos, or says why not`, async () => {
-  const random = new RandomStream(32);
+  const random = new SeededRandom(32);
   const sources = ['fixtures/formats', 'fixtures/images', 'fixtures/broken'].flatMap((folder) =>
     readdirSync(folder).map((name) => join(folder, name)),
   );
   const folder = freshFolder();
   for (let at = 0; at < PHOTOS; at++) {
-    const source = sources[random.below(sources.length)]!;
+    const source = sources[random.nextBelow(sources.length)]!;
     const name = `${String(at).padStart(3, '0')}${extname(source).toLowerCase()}`;
     writeFileSync(join(folder, name), mutated(readFileSync(source), random));
   }

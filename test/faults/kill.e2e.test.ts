@@ -1,7 +1,7 @@
 import { copyFileSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { RandomStream } from '../../src/random/random-stream.js';
+import { SeededRandom } from '../../src/random/seeded-random.js';
 import { linesFile, outputBytes, summaryOf } from '../support/faults.js';
 import { freshFolder, photoFolder, startVgr, vgr } from '../support/vgr.js';
 
@@ -58,16 +58,16 @@ it(`is killed at ${KILLS} random moments and continued, to the bytes of a run le
   expect(Object.keys(expected)).toHaveLength(4);
   const wholeBytes = journalBytes(whole);
 
-  const random = new RandomStream(20);
+  const random = new SeededRandom(20);
   let kills = 0;
   let midway = 0;
   while (kills < KILLS) {
     const output = freshFolder();
     for (;;) {
       // A retry of errors that stay errors changes nothing either.
-      const retry = random.uniform() < 0.3 ? ['--retry-failed'] : [];
+      const retry = random.next() < 0.3 ? ['--retry-failed'] : [];
       const all = [...args, '--output', output, ...retry];
-      const [byTime, share] = [random.uniform() < 0.5, random.uniform()];
+      const [byTime, share] = [random.next() < 0.5, random.next()];
       const moment = byTime
         ? afterMs(share * 1.2 * wallMs)
         : afterGrowth(output, wholeBytes, share);

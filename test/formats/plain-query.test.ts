@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { plainQuery } from '../../src/formats/plain-query.js';
 import { checkedQuery, parseQueryLine, type Query } from '../../src/formats/query-line.js';
-import { RandomStream } from '../../src/random/random-stream.js';
+import { SeededRandom } from '../../src/random/seeded-random.js';
 import { fuzzedLine } from '../support/query-fuzzer.js';
 
 /** What the schema says of the value: the query, or the message. */
@@ -85,7 +85,7 @@ it('reads whatever it reads as the schema does', () => {
 });
 
 it('says of fuzzed lines what the schema says', () => {
-  const random = new RandomStream(3);
+  const random = new SeededRandom(3);
   for (let number = 1; number <= 3000; number++) {
     const text = fuzzedLine(random, ['a.jpg'], `q${number}`);
     let value: unknown;

@@ -1,4 +1,4 @@
-import type { RandomStream } from '../../src/random/random-stream.js';
+import type { SeededRandom } from '../../src/random/seeded-random.js';
 
 /** Values that fields are given in place of what belongs there. */
 const ODD: readonly unknown[] = [
@@ -43,21 +43,21 @@ const WORDS =
   );
 
 /** Lines of a queries file, some right and most broken in some way, by chance that the stream decides. */
-export function fuzzedLine(random: RandomStream, images: readonly string[], id: string): string {
+export function fuzzedLine(random: SeededRandom, images: readonly string[], id: string): string {
   const line: Record<string, unknown> = {
     id,
-    image: images[random.below(images.length)],
+    image: images[random.nextBelow(images.length)],
     query: Array.from(
-      { length: 1 + random.below(12) },
-      () => WORDS[random.below(WORDS.length)],
+      { length: 1 + random.nextBelow(12) },
+      () => WORDS[random.nextBelow(WORDS.length)],
     ).join(' '),
   };
-  if (random.uniform() < 0.3) line.tools = { t: [{ bbox_2d: [1, 2, 30, 40], score: 0.5 }] };
-  if (random.uniform() < 0.3) {
+  if (random.next() < 0.3) line.tools = { t: [{ bbox_2d: [1, 2, 30, 40], score: 0.5 }] };
+  if (random.next() < 0.3) {
     line.width = 120;
     line.height = 80;
   }
-  const kind = random.uniform();
+  const kind = random.next();
   if (kind < 0.2) return JSON.stringify(line);
   if (kind < 0.6) return JSON.stringify(withOddValue(line, random));
   return mangled(JSON.stringify(kind < 0.8 ? line : withOddValue(line, random)), random);
@@ -65,7 +65,7 @@ export function fuzzedLine(random: RandomStream, images: readonly string[], id: 
 
 function withOddValue(
   line: Readonly<Record<string, unknown>>,
-  random: RandomStream,
+  random: SeededRandom,
 ): Record<string, unknown> {
   const names = [
     'id',
@@ -79,32 +79,32 @@ function withOddValue(
     'kind',
     '__proto__',
   ];
-  const odd = ODD[random.below(ODD.length)];
-  const name = names[random.below(names.length)]!;
+  const odd = ODD[random.nextBelow(ODD.length)];
+  const name = names[random.nextBelow(names.length)]!;
   const value =
-    name === 'tools' && random.uniform() < 0.7
+    name === 'tools' && random.next() < 0.7
       ? { [String(odd)]: [{ bbox_2d: odd, score: odd, label: odd }, odd] }
       : odd;
   return { ...line, [name]: value };
 }
 
 /** Characters lost, doubled, swapped or put in; never a line feed. */
-function mangled(text: string, random: RandomStream): string {
+function mangled(text: string, random: SeededRandom): string {
   let result = text;
-  for (let count = 1 + random.below(4); count > 0; count--) {
-    const at = random.below(result.length + 1);
-    const end = at + random.below(6);
+  for (let count = 1 + random.nextBelow(4); count > 0; count--) {
+    const at = random.nextBelow(result.length + 1);
+    const end = at + random.nextBelow(6);
     const piece = result.slice(at, end);
-    const choice = random.below(5);
+    const choice = random.nextBelow(5);
     const put =
       choice === 0
         ? ''
         : choice === 1
           ? piece + piece
           : choice === 2
-            ? String.fromCharCode(random.below(0x2100))
+            ? String.fromCharCode(random.nextBelow(0x2100))
             : choice === 3
-              ? '{}[]",:\\0-e'.charAt(random.below(11))
+              ? '{}[]",:\\0-e'.charAt(random.nextBelow(11))
               : [...piece].reverse().join('');
     result = result.slice(0, at) + put + result.slice(choice === 2 ? at : end);
   }

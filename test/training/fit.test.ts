@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { RandomStream } from '../../src/random/random-stream.js';
+import { SeededRandom } from '../../src/random/seeded-random.js';
 import { QUERY_COLUMNS } from '../../src/refinement/columns.js';
 import { chooseBox } from '../../src/refinement/decision.js';
 import {
@@ -15,8 +15,8 @@ import { type FitSettings, fitPolicy as fitNumbers } from '../../src/training/fi
 import { rewardsOf } from '../../src/training/objective.js';
 
 /** Normal enough: mean 0, deviation 1. */
-const normal = (random: RandomStream) =>
-  Math.sqrt(3) * (2 * random.uniform() - 1 + (2 * random.uniform() - 1));
+const normal = (random: SeededRandom) =>
+  Math.sqrt(3) * (2 * random.next() - 1 + (2 * random.next() - 1));
 const mean = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / values.length;
 const identity = (count: number) =>
   Float32Array.from({ length: count * count }, (_, at) => (at % (count + 1) === 0 ? 1 : 0));
@@ -44,9 +44,9 @@ const NOISE = START.columns.flatMap(({ name, prior }) =>
  * Boxes of which `area` tells the right one, as surely as `signal` says, and the noisy columns nothing. Nothing is right where
  * the noun is no English word.
  */
-function toyExample(random: RandomStream, signal: number, noisy: readonly string[]): Example {
+function toyExample(random: SeededRandom, signal: number, noisy: readonly string[]): Example {
   const [count, width] = [4, START.columns.length];
-  const absent = random.below(4) === 0;
+  const absent = random.nextBelow(4) === 0;
   const boxes = new Float64Array(count * width);
   const odds = Array.from({ length: count }, (_, box) => {
     boxes[box * width + boxColumn('area')] = normal(random);
@@ -56,7 +56,7 @@ function toyExample(random: RandomStream, signal: number, noisy: readonly string
   const query = new Float64Array(QUERY_COLUMNS.length);
   query[queryColumn('always')] = 1;
   query[queryColumn('no-word')] = absent ? 1 : 0;
-  let left = random.uniform() * odds.reduce((a, b) => a + b);
+  let left = random.next() * odds.reduce((a, b) => a + b);
   const drawn = odds.findIndex((each) => {
     left -= each;
     return left < 0;
@@ -66,7 +66,7 @@ function toyExample(random: RandomStream, signal: number, noisy: readonly string
   return {
     truthOf,
     truths: absent ? 0 : 1,
-    tool: random.below(2),
+    tool: random.nextBelow(2),
     several: false,
     weight: 1,
     rows: { boxes, query, ofTool: new Uint8Array(count), hidden: [] },
@@ -76,7 +76,7 @@ function toyExample(random: RandomStream, signal: number, noisy: readonly string
 }
 
 function toyExamples(seed: number, count: number, signal = 3, noisy = ['central']): Example[] {
-  const random = new RandomStream(seed);
+  const random = new SeededRandom(seed);
   return Array.from({ length: count }, () => toyExample(random, signal, noisy));
 }
 
@@ -166,11 +166,11 @@ describe('calibrated', () => {
   });
 
   test.each([0.3, 1])('refuses few queries that have an answer, beliefs spread by %d', (spread) => {
-    const random = new RandomStream(10);
+    const random = new SeededRandom(10);
     const examples = toyExamples(11, 500).map((example) => {
       const query = example.rows.query.slice();
       // Many queries share their belief with others.
-      query[queryColumn('foreign')] = spread * random.below(100) * 0.01;
+      query[queryColumn('foreign')] = spread * random.nextBelow(100) * 0.01;
       query[queryColumn('no-word')] = 1;
       return { ...example, rows: { ...example.rows, query } };
     });

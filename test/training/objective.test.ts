@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { RandomStream } from '../../src/random/random-stream.js';
+import { SeededRandom } from '../../src/random/seeded-random.js';
 import { beliefOf, type Policy } from '../../src/refinement/policy.js';
 import type { Example } from '../../src/training/example.js';
 import { addGroup, drawGroup } from '../../src/training/grpo.js';
@@ -9,34 +9,34 @@ const STAGES = ['think', 'rethink'] as const;
 const [WIDTH, QUERY_WIDTH] = [5, 3];
 
 /** Normal enough: mean 0, deviation 1. */
-const normal = (random: RandomStream) =>
-  Math.sqrt(3) * (2 * random.uniform() - 1 + (2 * random.uniform() - 1));
-const normals = (count: number, random: RandomStream) =>
+const normal = (random: SeededRandom) =>
+  Math.sqrt(3) * (2 * random.next() - 1 + (2 * random.next() - 1));
+const normals = (count: number, random: SeededRandom) =>
   Float64Array.from({ length: count }, () => normal(random));
 
-const randomPolicy = (random: RandomStream): Policy => ({
+const randomPolicy = (random: SeededRandom): Policy => ({
   columns: [],
   boxes: normals(WIDTH, random),
   none: normals(QUERY_WIDTH, random),
 });
 
 /** Boxes of one object each; some of them, and the last two columns, are the tool's. */
-function randomExample(random: RandomStream, truths = random.below(2)): Example {
-  const count = 2 + random.below(4);
+function randomExample(random: SeededRandom, truths = random.nextBelow(2)): Example {
+  const count = 2 + random.nextBelow(4);
   return {
     rows: {
       boxes: normals(count * WIDTH, random),
       query: normals(QUERY_WIDTH, random),
       ofTool: Uint8Array.from({ length: count }, (_, at) =>
-        at > 0 && random.below(3) === 0 ? 1 : 0,
+        at > 0 && random.nextBelow(3) === 0 ? 1 : 0,
       ),
       hidden: [WIDTH - 2, WIDTH - 1],
     },
     pairs: new Float32Array(count * count),
-    overlaps: Float32Array.from({ length: count }, () => (truths === 0 ? 0 : random.uniform())),
+    overlaps: Float32Array.from({ length: count }, () => (truths === 0 ? 0 : random.next())),
     truthOf: new Int32Array(count).fill(-1),
     truths,
-    tool: random.uniform(),
+    tool: random.next(),
     several: false,
     weight: 1,
   };
@@ -97,7 +97,7 @@ describe.each(STAGES)('the gradient of J in %s', (stage) => {
     ['with the likelihood', 0, 0.6],
     ['with both', 0.3, 1],
   ])('%s', (_name, kl, supervised) => {
-    const random = new RandomStream(1);
+    const random = new SeededRandom(1);
     for (let round = 0; round < 60; round++) {
       const [example, policy, first] = [
         randomExample(random),
@@ -124,7 +124,7 @@ describe.each(STAGES)('the gradient of J in %s', (stage) => {
   });
 
   test('of the surrogate of a group, away from the clip', () => {
-    const random = new RandomStream(2);
+    const random = new SeededRandom(2);
     let clipped = 0;
     for (let round = 0; round < 120; round++) {
       const [example, drawn, first] = [
@@ -161,7 +161,7 @@ describe.each(STAGES)('the gradient of J in %s', (stage) => {
 });
 
 test('a correction moves the policy twice as much as a confirmation of equal belief', () => {
-  const random = new RandomStream(3);
+  const random = new SeededRandom(3);
   const [example, policy] = [randomExample(random, 1), { columns: [], ...zeros() }];
   example.overlaps.fill(0).fill(0.9, 0, 1);
   const start = beliefOf(policy, example.rows, 'rethink');

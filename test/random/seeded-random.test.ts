@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { SeededRandom } from '../../src/evaluation/seeded-random.js';
+import { SeededRandom } from '../../src/random/seeded-random.js';
 
 test('xoshiro128** from the state 1, 2, 3, 4', () => {
   const random = SeededRandom.fromState([1, 2, 3, 4]);
@@ -65,3 +65,19 @@ function moments(values: Float64Array): { mean: number; variance: number } {
   const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
   return { mean, variance: squares / values.length };
 }
+
+test('neighbouring seeds give unrelated, even numbers', () => {
+  const means = Array.from({ length: 50 }, (_, seed) => {
+    const random = new SeededRandom(seed);
+    return Array.from({ length: 400 }, () => random.next()).reduce((a, b) => a + b) / 400;
+  });
+  for (const mean of means) expect(Math.abs(mean - 0.5)).toBeLessThan(0.08);
+  expect(new Set(means).size).toBe(50);
+});
+
+test('the numbers of a seed stay as they were', () => {
+  const random = new SeededRandom(42);
+  expect([random.nextUint32(), random.nextUint32(), random.nextUint32()]).toEqual([
+    2837322924, 544945897, 479756282,
+  ]);
+});

@@ -1,4 +1,4 @@
-import { fillWords, seededState, type Xoshiro128State } from '../random/xoshiro128.js';
+import { fillWords, seededState, type Xoshiro128State } from './xoshiro128.js';
 
 /** Words made at a time. */
 const BLOCK = 1024;
