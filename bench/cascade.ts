@@ -5,14 +5,12 @@
 import { createReadStream, existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
+import { type BoxXyxy, iouXyxy, xywhToXyxy } from '../src/core/box.js';
 import { extentOf, parseQueryLine } from '../src/formats/query-line.js';
-import { type BoxXyxy, xywhToXyxy } from '../src/geometry/box.js';
-import { iouXyxy } from '../src/geometry/overlap.js';
-import type { Candidate, RefineRequest, Refiner } from '../src/refinement/refiner.js';
-import { firstAnswer } from '../src/refinement/tool-answer.js';
-import { CallQuota } from '../src/refinement/vlm/call-quota.js';
-import { createCascade } from '../src/refinement/vlm/cascade.js';
-import { decisionOn } from '../src/refinement/vlm/vlm-answer.js';
+import { firstAnswer } from '../src/refine/candidates.js';
+import type { Candidate, RefineRequest, Refiner } from '../src/refine/refiner.js';
+import { CallQuota, createCascade } from '../src/vlm/cascade.js';
+import { decisionOn } from '../src/vlm/vlm-refiner.js';
 import { print, rounded } from './vgr.js';
 
 const FOLDER = '../shared/data/tool-predictions';
@@ -39,10 +37,10 @@ interface Row {
 }
 
 // The built program: worker threads start from its files.
-const built = (name: string) => import(resolve('dist/cli', name));
-const { openPool } = await built('open-pool.js');
-const { openRefiner } = await built('open-refiner.js');
-const { Printer } = await built('printer.js');
+const built = (name: string) => import(resolve('dist', name));
+const { openPool } = await built('runtime/open-pool.js');
+const { openRefiner } = await built('runtime/refiner.js');
+const { Printer } = await built('core/terminal.js');
 const opened = openPool(
   { detector: 'none', device: 'cpu', sessions: 1, threads: 1 },
   new Printer({ quiet: true }),

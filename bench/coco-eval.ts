@@ -13,10 +13,10 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { parseArgs } from 'node:util';
-import { evaluateCoco } from '../src/evaluation/coco-evaluation.js';
-import { CocoDetections, CocoGroundTruth } from '../src/evaluation/coco-tables.js';
+import { SeededRandom } from '../src/core/random.js';
+import { evaluateCoco } from '../src/evaluate/coco.js';
+import { CocoDetections, CocoGroundTruth } from '../src/evaluate/coco-tables.js';
 import { cocoDetections, cocoEntries } from '../src/formats/coco-records.js';
-import { SeededRandom } from '../src/random/seeded-random.js';
 import { print, rounded } from './vgr.js';
 
 const { values, positionals } = parseArgs({

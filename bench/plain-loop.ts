@@ -6,10 +6,9 @@
 import { readFileSync, rmSync } from 'node:fs';
 import * as ort from 'onnxruntime-node';
 import sharp from 'sharp';
-import { detectorFamily } from '../src/detection/families.js';
+import { detectorFamily } from '../src/detect/families.js';
 import { type DetectorCard, parseModelCard } from '../src/formats/model-card.js';
-import { findModel } from '../src/io/model-store.js';
-import { readVerified } from '../src/io/model-weights.js';
+import { findModel, readVerified } from '../src/models/store.js';
 import { benchPhotos, CORES, photoFolder } from './photos.js';
 import { median, print, rounded, timedRun } from './vgr.js';
 

@@ -1,7 +1,7 @@
 import { closeSync, mkdtempSync, openSync, rmSync, statSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { SeededRandom } from '../src/random/seeded-random.js';
+import { SeededRandom } from '../src/core/random.js';
 import { rounded, timedRun } from './vgr.js';
 
 const SIZE = { width: 640, height: 480 };

@@ -10,12 +10,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { evaluateResults } from '../src/evaluation/evaluation-run.js';
-import { refinementReport } from '../src/evaluation/refinement-report.js';
-import { evalQueries } from '../src/formats/eval-queries.js';
-import { evalResults } from '../src/formats/eval-results.js';
-import { readLines } from '../src/io/line-reader.js';
-import { SeededRandom } from '../src/random/seeded-random.js';
+import { readLines } from '../src/core/line-reader.js';
+import { SeededRandom } from '../src/core/random.js';
+import { evaluateResults } from '../src/evaluate/evaluation-run.js';
+import { refinementReport } from '../src/evaluate/refinement-report.js';
+import { evalQueries, evalResults } from '../src/formats/eval-files.js';
 import { print, rounded } from './vgr.js';
 
 const [queries = 100_000] = process.argv.slice(2).map(Number);

@@ -10,10 +10,9 @@
  * not count.
  */
 import { readFileSync } from 'node:fs';
-import type { BoxXyxy } from '../src/geometry/box.js';
-import { areaXyxy, xywhToXyxy } from '../src/geometry/box.js';
-import { iouXyxy } from '../src/geometry/overlap.js';
-import { existence } from '../src/refinement/candidate-table.js';
+import type { BoxXyxy } from '../src/core/box.js';
+import { areaXyxy, iouXyxy, xywhToXyxy } from '../src/core/box.js';
+import { existence } from '../src/refine/candidates.js';
 import { print, rounded } from './vgr.js';
 
 const [found, truth, queries] = process.argv.slice(2);

@@ -4,10 +4,10 @@
  */
 import { readFileSync, rmSync } from 'node:fs';
 import * as ort from 'onnxruntime-node';
-import { detectorFamily } from '../src/detection/families.js';
+import type { RgbRaster } from '../src/core/raster.js';
+import { detectorFamily } from '../src/detect/families.js';
 import { type DetectorCard, parseModelCard } from '../src/formats/model-card.js';
-import type { RgbRaster } from '../src/geometry/raster.js';
-import { configureSharp, openPhoto } from '../src/io/photo-decoder.js';
+import { configureSharp, openPhoto } from '../src/photos/decode.js';
 import { benchPhotos, CORES, photoFolder } from './photos.js';
 import { median, print, rounded, timedRun } from './vgr.js';
 

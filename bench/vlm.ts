@@ -12,9 +12,9 @@ import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { ChatClient } from '../src/io/chat-client.js';
-import { PictureMaker } from '../src/io/chat-photo.js';
-import { GRIDS, gridSize } from '../src/refinement/vlm/pixel-grid.js';
+import { ChatClient } from '../src/vlm/client.js';
+import { PictureMaker } from '../src/vlm/photo.js';
+import { GRIDS, gridSize } from '../src/vlm/prompt.js';
 import { benchPhotos } from './photos.js';
 import { median, print, rounded } from './vgr.js';
 

@@ -15,7 +15,7 @@ const CARD = fileURLToPath(new URL('../../models/centernet/card.json', import.me
 function build(mayWriteCard: boolean): string {
   const text = readFileSync(CARD, 'utf8');
   const parsed = parseModelCard(JSON.parse(text));
-  if (!parsed.ok) throw new Error(`${CARD}: ${JSON.stringify(parsed.faults)}`);
+  if (!parsed.ok) throw new Error(`${CARD}: ${JSON.stringify(parsed.errors)}`);
   const { file, name, sha256, source } = parsed.card;
   if (!('package' in source)) throw new Error(`${CARD}: expected an npm package as source`);
 

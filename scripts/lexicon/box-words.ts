@@ -1,5 +1,5 @@
 /**
- * Writes `src/refinement/box-words.table.ts`: what each word tells of the size, shape and place of the box that is meant. A log-linear
+ * Writes `src/refine/box-words.table.ts`: what each word tells of the size, shape and place of the box that is meant. A log-linear
  * model of the choice among boxes of one kind in one photo, with the log-odds of the embedded refiner's other columns as an
  * offset, so that words of place and order say only what those do not know already. The printed scale of the offset is 1 over
  * the weight that the column `box-words` should have.
@@ -12,12 +12,12 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
-import { ANY_WORD, BOX_TRAITS, boxTraits } from '../../src/refinement/box-words.js';
-import { rowsOf } from '../../src/refinement/lite-refiner.js';
-import { logitsOf, policyOf } from '../../src/refinement/policy.js';
-import { situationOf } from '../../src/refinement/situation.js';
+import { ANY_WORD, BOX_TRAITS, boxTraits } from '../../src/refine/box-words.js';
+import { rowsOf } from '../../src/refine/lite-refiner.js';
+import { logitsOf, policyOf } from '../../src/refine/policy.js';
+import { situationOf } from '../../src/refine/situation.js';
 
-const TARGET = fileURLToPath(new URL('../../src/refinement/box-words.table.ts', import.meta.url));
+const TARGET = fileURLToPath(new URL('../../src/refine/box-words.table.ts', import.meta.url));
 /** Words of fewer expressions tell nothing sure. */
 const FEWEST = 4;
 /** Penalty on the square of each weight, against the log-likelihood of all expressions. */

@@ -1,10 +1,10 @@
 import { Command, type Interfaces } from '@oclif/core';
-import { asVgrError } from '../formats/fault.js';
+import { asVgrError } from '../core/error.js';
+import { Interruption } from '../core/interruption.js';
+import { Printer } from '../core/terminal.js';
 import { withConfigFile } from './config-file.js';
 import { commonFlags } from './flags.js';
-import { Interruption } from './interruption.js';
-import { Printer } from './printer.js';
-import { usageFault } from './usage-fault.js';
+import { usageError } from './usage-error.js';
 
 type FlagsOf<T extends typeof Command> = Interfaces.InferredFlags<
   (typeof VgrCommand)['baseFlags'] & T['flags']
@@ -32,7 +32,7 @@ export abstract class VgrCommand<T extends typeof Command> extends Command {
       await this.#readInput();
       const code = await this.work();
       await this.printer.flush();
-      if (this.interruption.stdoutFault) throw this.interruption.stdoutFault;
+      if (this.interruption.stdoutError) throw this.interruption.stdoutError;
       process.exitCode = code;
     } catch (thrown) {
       process.exitCode = this.#fail(thrown);
@@ -67,13 +67,13 @@ export abstract class VgrCommand<T extends typeof Command> extends Command {
 
   #fail(thrown: unknown): number {
     if (this.interruption.pipeClosed) return 0;
-    const fault = isOclifError(thrown)
-      ? usageFault(thrown, this.config, this.id ?? '')
+    const error = isOclifError(thrown)
+      ? usageError(thrown, this.config, this.id ?? '')
       : asVgrError(thrown);
     this.printer.release();
-    this.printer.fatal(fault);
-    if (fault.code === 'INTERNAL' && process.env.VGR_DEBUG) this.printer.stack(thrown);
-    return fault.exit;
+    this.printer.fatal(error);
+    if (error.code === 'INTERNAL' && process.env.VGR_DEBUG) this.printer.stack(thrown);
+    return error.exit;
   }
 }
 

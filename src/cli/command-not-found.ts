@@ -1,12 +1,12 @@
 import type { Hook } from '@oclif/core';
-import { Printer } from './printer.js';
-import { unknownCommand } from './usage-fault.js';
+import { Printer } from '../core/terminal.js';
+import { unknownCommand } from './usage-error.js';
 
 /** What oclif calls where the first words name no command. */
 const commandNotFound: Hook.CommandNotFound = async ({ id, config }) => {
-  const fault = unknownCommand(id, config);
-  new Printer({ quiet: false }).fatal(fault);
-  process.exitCode = fault.exit;
+  const error = unknownCommand(id, config);
+  new Printer({ quiet: false }).fatal(error);
+  process.exitCode = error.exit;
 };
 
 export default commandNotFound;

@@ -1,8 +1,8 @@
 import { delimiter } from 'node:path';
 import { type Interfaces, Parser } from '@oclif/core';
-import { quoted, VgrError } from '../formats/fault.js';
-import { meantName } from '../formats/nearest.js';
-import { readTextIfThere } from '../io/text-file.js';
+import { quoted, VgrError } from '../core/error.js';
+import { readTextIfThere } from '../core/files.js';
+import { meantName } from '../core/nearest-name.js';
 
 const DEFAULT_FILE = 'vgr.config.json';
 

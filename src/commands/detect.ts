@@ -1,7 +1,7 @@
 import { Args } from '@oclif/core';
 import { VgrCommand } from '../cli/base-command.js';
 import { inferenceFlags, inputFlags, outputFlags } from '../cli/flags.js';
-import { openPool, tuned } from '../cli/open-pool.js';
+import { openPool, tuned } from '../runtime/open-pool.js';
 
 export default class Detect extends VgrCommand<typeof Detect> {
   static override summary = 'Boxes everything that the detector knows in folders of photos.';
@@ -28,7 +28,7 @@ export default class Detect extends VgrCommand<typeof Detect> {
     const flags = await tuned(this.flags, printer);
     const pool = openPool(flags, printer);
     try {
-      const { detectCommand } = await import('../cli/detect-command.js');
+      const { detectCommand } = await import('../run/detect.js');
       return await detectCommand({ images: this.positional, flags, pool, printer, interruption });
     } finally {
       await pool.close();

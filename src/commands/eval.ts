@@ -1,6 +1,6 @@
 import { Args, Flags } from '@oclif/core';
 import { VgrCommand } from '../cli/base-command.js';
-import { evalCommand } from '../cli/eval-command.js';
+import { evalCommand } from '../evaluate/evaluate.js';
 
 export default class Eval extends VgrCommand<typeof Eval> {
   static override summary =

@@ -1,6 +1,6 @@
 import { Args, Flags } from '@oclif/core';
 import { VgrCommand } from '../cli/base-command.js';
-import { mergeCommand } from '../cli/merge-command.js';
+import { mergeCommand } from '../run/merge.js';
 
 export default class Merge extends VgrCommand<typeof Merge> {
   static override summary = 'Joins the outputs of shards into that of one run.';

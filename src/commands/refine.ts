@@ -2,8 +2,8 @@ import { join } from 'node:path';
 import { Flags } from '@oclif/core';
 import { VgrCommand } from '../cli/base-command.js';
 import { imageFolderArgs, inferenceFlags, inputFlags, number, outputFlags } from '../cli/flags.js';
-import { openPool, tuned } from '../cli/open-pool.js';
 import { vlmFlags } from '../cli/vlm-flags.js';
+import { openPool, tuned } from '../runtime/open-pool.js';
 
 export default class Refine extends VgrCommand<typeof Refine> {
   static override summary = 'Finds what each expression means: one box, several, or nothing.';
@@ -67,7 +67,7 @@ Fields of a line: \`query\`, the expression; \`image\`, relative to IMAGES; \`id
     const flags = this.positional.length > 0 ? await tuned(this.flags, printer) : this.flags;
     const pool = openPool(flags, printer);
     try {
-      const { refineCommand } = await import('../cli/refine-command.js');
+      const { refineCommand } = await import('../run/refine.js');
       return await refineCommand(
         { images: this.positional, flags, pool, printer, interruption },
         join(this.config.cacheDir, 'chat'),

@@ -161,7 +161,7 @@ Detections and cues are computed once and kept on disk; the same command after a
   };
 
   protected override async work(): Promise<number> {
-    const { trainCommand } = await import('../cli/train-command.js');
+    const { trainCommand } = await import('../train/train.js');
     return trainCommand({
       images: this.positional,
       flags: this.flags,

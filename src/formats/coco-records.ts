@@ -1,7 +1,6 @@
-import type { BoxXywh } from '../geometry/box.js';
-import type { Category } from './coco-categories.js';
-import { type JsonElement, jsonElements } from './eval-json.js';
-import { ForeignRecord, recordFault } from './eval-place.js';
+import type { BoxXywh } from '../core/box.js';
+import type { Category } from './coco.js';
+import { ForeignRecord, type JsonElement, jsonElements, recordError } from './foreign-json.js';
 
 /** A photo that a COCO file lists. */
 export interface CocoImage {
@@ -51,7 +50,7 @@ export async function* cocoEntries(text: Text, source: string): AsyncGenerator<C
   const missing = new Set(SECTIONS);
   for await (const element of jsonElements(text, source)) {
     if (element.section === '') {
-      throw recordFault({ source }, 'expected a COCO dataset, got a list', 'is it a results list?');
+      throw recordError({ source }, 'expected a COCO dataset, got a list', 'is it a results list?');
     }
     if (!SECTIONS.includes(element.section)) continue;
     missing.delete(element.section);
@@ -59,7 +58,7 @@ export async function* cocoEntries(text: Text, source: string): AsyncGenerator<C
   }
   missing.delete('annotations');
   for (const section of missing) {
-    throw recordFault(
+    throw recordError(
       { source },
       `expected a COCO dataset with \`${section}\`, a list that is not empty`,
     );
@@ -67,7 +66,7 @@ export async function* cocoEntries(text: Text, source: string): AsyncGenerator<C
 }
 
 function entryOf({ section, index, value }: JsonElement, source: string): CocoEntry {
-  if (index < 0) throw recordFault({ source }, `expected a list under \`${section}\``);
+  if (index < 0) throw recordError({ source }, `expected a list under \`${section}\``);
   const record = new ForeignRecord(value, { source, section, element: index });
   if (section === 'images') return { kind: 'image', image: imageOf(record) };
   if (section === 'annotations') return { kind: 'annotation', annotation: annotationOf(record) };
@@ -111,7 +110,7 @@ function isCrowd(record: ForeignRecord): boolean {
 export async function* cocoDetections(text: Text, source: string): AsyncGenerator<CocoDetection> {
   for await (const { section, index, value } of jsonElements(text, source)) {
     if (section !== '') {
-      throw recordFault(
+      throw recordError(
         { source },
         'expected a COCO results list, got an object',
         'detections are a list of {"image_id", "category_id", "bbox", "score"}',

@@ -1,5 +1,5 @@
-import type { BoxXyxy } from '../geometry/box.js';
-import { type FaultCode, quoted, VgrError } from './fault.js';
+import type { BoxXyxy } from '../core/box.js';
+import { type ErrorCode, quoted, VgrError } from '../core/error.js';
 
 /** Version of the lines below. New fields may come within a version; a field never changes its meaning. */
 export const RESULT_SCHEMA = 1;
@@ -100,7 +100,7 @@ export interface ErrorLine {
   readonly image?: string;
   /** Line number in the queries file, from 1. */
   readonly line?: number;
-  readonly code: FaultCode;
+  readonly code: ErrorCode;
   readonly message: string;
   readonly hint?: string;
 }
@@ -129,7 +129,7 @@ export function roundedMs(ms: number): number {
 /** The error record of an item. */
 export function errorLine(
   item: { readonly id?: string; readonly image?: string; readonly line?: number },
-  fault: VgrError,
+  error: VgrError,
 ): ErrorLine {
   return {
     type: 'error',
@@ -137,9 +137,9 @@ export function errorLine(
     ...(item.id !== undefined && { id: item.id }),
     ...(item.image !== undefined && { image: item.image }),
     ...(item.line !== undefined && { line: item.line }),
-    code: fault.code,
-    message: fault.message,
-    ...(fault.hint !== undefined && { hint: fault.hint }),
+    code: error.code,
+    message: error.message,
+    ...(error.hint !== undefined && { hint: error.hint }),
   };
 }
 

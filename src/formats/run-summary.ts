@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Category } from './coco-categories.js';
+import type { Category } from './coco.js';
 
 /** Everything that decides what a run answers; a rerun with other settings is another run. */
 export type RunSettings = Readonly<Record<string, string | number | boolean | null>>;

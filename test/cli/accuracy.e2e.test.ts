@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type CocoEntry, cocoEntries } from '../../src/formats/coco-records.js';
-import { annotatedQueries } from '../../src/training/annotated-queries.js';
+import { annotatedQueries } from '../../src/train/annotated-queries.js';
 import { vgr } from '../support/vgr.js';
 
 /**

@@ -147,7 +147,7 @@ describe('a card that lies ends the run with 2', () => {
 
   it('or is none', async () => {
     const models = shelf(detectorGraph(TINY_PLAN));
-    // A mark of the byte order is no fault.
+    // A mark of the byte order is no error.
     const card = readFileSync(join(models, 'tiny', 'card.json'), 'utf8');
     writeFileSync(join(models, 'tiny', 'card.json'), `\uFEFF${card}`);
     expect((await detect(models)).code).toBe(0);

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { lockOutput } from '../../src/io/output-lock.js';
+import { lockOutput } from '../../src/core/file-lock.js';
 import { canMount, linesFile, SmallDisk } from '../support/faults.js';
 import { freshFolder, jsonLines, photoFolder, startVgr, vgr } from '../support/vgr.js';
 
@@ -209,7 +209,7 @@ describe('vgr refine', () => {
     });
     expect(code).toBe(1);
     const lines = jsonLines(stdout);
-    expect(lines.map(({ type, code: fault, line }) => [type, fault, line])).toEqual([
+    expect(lines.map(({ type, code: error, line }) => [type, error, line])).toEqual([
       ['result', undefined, undefined],
       ['error', 'QUERY_INVALID', 2],
       ['error', 'QUERY_INVALID', 3],

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { extname, join } from 'node:path';
 import { expect, it } from 'vitest';
-import { SeededRandom } from '../../src/random/seeded-random.js';
+import { SeededRandom } from '../../src/core/random.js';
 import { expectClean, linesFile, outputBytes, shell } from '../support/faults.js';
 import { fuzzedLine } from '../support/query-fuzzer.js';
 import { freshFolder, jsonLines, photoFolder, vgr } from '../support/vgr.js';

@@ -1,7 +1,7 @@
 import { copyFileSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { SeededRandom } from '../../src/random/seeded-random.js';
+import { SeededRandom } from '../../src/core/random.js';
 import { linesFile, outputBytes, summaryOf } from '../support/faults.js';
 import { freshFolder, photoFolder, startVgr, vgr } from '../support/vgr.js';
 

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { CategoryIds, cocoDataset, cocoPredictions } from '../../src/formats/coco-dataset.js';
+import { CategoryIds, cocoDataset, cocoPredictions } from '../../src/formats/coco.js';
 import type {
   DetectionsLine,
   ErrorLine,
   OutputLine,
   ResultLine,
 } from '../../src/formats/result-line.js';
-import { countingImages, imagesOfCocoFile } from '../../src/pipeline/image-numbering.js';
+import { countingImages, imagesOfCocoFile } from '../../src/run/image-numbering.js';
 
 const detections = (image: string, count: number): DetectionsLine => ({
   type: 'detections',

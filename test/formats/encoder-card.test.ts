@@ -74,6 +74,6 @@ describe('an encoder card that is not valid', () => {
 
   it.each(cases)('%s', (_, json, path, got) => {
     const result = parseModelCard(JSON.parse(JSON.stringify(json)));
-    expect(result.ok ? [] : result.faults).toMatchObject([{ path, got }]);
+    expect(result.ok ? [] : result.errors).toMatchObject([{ path, got }]);
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { dumpRows } from '../../src/formats/eval-dump.js';
+import { dumpRows } from '../../src/formats/eval-files.js';
 
 async function rowsOf(...values: readonly unknown[]) {
   const rows = [];

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type JsonElement, jsonElements } from '../../src/formats/eval-json.js';
+import { type JsonElement, jsonElements } from '../../src/formats/foreign-json.js';
 
 async function elementsOf(...chunks: string[]): Promise<JsonElement[]> {
   const elements: JsonElement[] = [];

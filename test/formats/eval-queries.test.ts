@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import type { EvalLine } from '../../src/formats/eval-lines.js';
-import { type EvalQueryOptions, evalQueries } from '../../src/formats/eval-queries.js';
-import { VgrError } from '../../src/formats/fault.js';
+import { VgrError } from '../../src/core/error.js';
+import { type EvalQueryOptions, evalQueries } from '../../src/formats/eval-files.js';
+import type { EvalLine } from '../../src/formats/foreign-json.js';
 
 function numbered(texts: readonly string[]): EvalLine[] {
   return texts.map((text, index) => ({ number: index + 1, text }));
@@ -139,8 +139,8 @@ describe('refused, with file, line and field', () => {
 
   test('an empty file, and a line that the reader could not read', async () => {
     await expect(queriesOf([])).rejects.toThrow('`q.jsonl`: the file has no lines');
-    const fault = new VgrError('LINE_NOT_UTF8', 'line 3: expected UTF-8');
-    const reading = evalQueries([{ number: 3, fault }], 'q.jsonl').next();
+    const error = new VgrError('LINE_NOT_UTF8', 'line 3: expected UTF-8');
+    const reading = evalQueries([{ number: 3, error }], 'q.jsonl').next();
     await expect(reading).rejects.toMatchObject({
       code: 'INPUT_INVALID',
       message: '`q.jsonl`, line 3: expected UTF-8',

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { cocoEntries } from '../../src/formats/coco-records.js';
-import { refCocoQueries, refCocoRefs } from '../../src/formats/eval-refcoco.js';
+import { refCocoQueries, refCocoRefs } from '../../src/formats/eval-files.js';
 
 const instances = {
   images: [{ id: 3, file_name: 'COCO_3.jpg' }],

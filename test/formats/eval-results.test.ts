@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { evalResults } from '../../src/formats/eval-results.js';
+import { evalResults } from '../../src/formats/eval-files.js';
 
 async function resultsOf(...values: readonly unknown[]) {
   const lines = values.map((value, index) => ({ number: index + 1, text: JSON.stringify(value) }));

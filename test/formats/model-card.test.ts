@@ -1,8 +1,12 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { COCO_CATEGORIES } from '../../src/formats/coco-categories.js';
-import { categoriesOf } from '../../src/formats/detector-labels.js';
-import { type CardFault, holdsWeightsOf, parseModelCard } from '../../src/formats/model-card.js';
+import { COCO_CATEGORIES } from '../../src/formats/coco.js';
+import {
+  type CardIssue,
+  categoriesOf,
+  holdsWeightsOf,
+  parseModelCard,
+} from '../../src/formats/model-card.js';
 
 const MODELS = new URL('../../models/', import.meta.url);
 
@@ -14,10 +18,10 @@ const detectorNames = readdirSync(MODELS)
   .filter((name) => existsSync(new URL(`${name}/card.json`, MODELS)))
   .filter((name) => cardJson(name).kind === 'detector');
 
-/** The faults of CenterNet's card with some fields replaced. */
-function faultsWith(changes: Record<string, unknown>): readonly CardFault[] {
+/** The errors of CenterNet's card with some fields replaced. */
+function errorsWith(changes: Record<string, unknown>): readonly CardIssue[] {
   const result = parseModelCard({ ...cardJson('centernet'), ...changes });
-  return result.ok ? [] : result.faults;
+  return result.ok ? [] : result.errors;
 }
 
 describe('the cards of the detectors', () => {
@@ -56,9 +60,9 @@ describe('the card of a detector that is asked in words', () => {
   const owl = cardJson('owlv2-base');
   const input = owl.input as Record<string, unknown>;
   const text = input.text as Record<string, unknown>;
-  const faults = (changes: Record<string, unknown>): readonly CardFault[] => {
+  const errors = (changes: Record<string, unknown>): readonly CardIssue[] => {
     const result = parseModelCard({ ...owl, ...changes });
-    return result.ok ? [] : result.faults;
+    return result.ok ? [] : result.errors;
   };
 
   it('finds nothing by itself', () => {
@@ -69,13 +73,13 @@ describe('the card of a detector that is asked in words', () => {
 
   it('says what goes in, by which tokeniser, and has no labels', () => {
     const { text: _, ...wordless } = input;
-    expect(faults({ input: wordless })).toMatchObject([{ path: 'input.text', got: 'nothing' }]);
-    expect(faults({ labels: 'coco-80' })).toMatchObject([{ path: 'labels', got: '"coco-80"' }]);
-    expect(faults({ files: [] })).toMatchObject([
+    expect(errors({ input: wordless })).toMatchObject([{ path: 'input.text', got: 'nothing' }]);
+    expect(errors({ labels: 'coco-80' })).toMatchObject([{ path: 'labels', got: '"coco-80"' }]);
+    expect(errors({ files: [] })).toMatchObject([
       { path: 'input.text.tokenizer', expected: 'the name of one of `files`' },
       { path: 'input.text.config' },
     ]);
-    expect(faults({ input: { ...input, text: { ...text, length: 0 } } })).toMatchObject([
+    expect(errors({ input: { ...input, text: { ...text, length: 0 } } })).toMatchObject([
       { path: 'input.text.length', got: '0' },
     ]);
   });
@@ -83,25 +87,25 @@ describe('the card of a detector that is asked in words', () => {
   it('pins its files, unless a first download will', () => {
     const [tokenizer, config] = owl.files as Record<string, unknown>[];
     const { sha256: _, ...loose } = tokenizer!;
-    expect(faults({ files: [loose, config] })).toEqual([]);
-    expect(faults({ files: [loose, config], source: { added: 'model.onnx' } })).toMatchObject([
+    expect(errors({ files: [loose, config] })).toEqual([]);
+    expect(errors({ files: [loose, config], source: { added: 'model.onnx' } })).toMatchObject([
       { path: 'files[0].sha256', got: 'nothing' },
     ]);
-    expect(faults({ files: [{ ...tokenizer, file: '../tokenizer.json' }, config] })).toMatchObject([
+    expect(errors({ files: [{ ...tokenizer, file: '../tokenizer.json' }, config] })).toMatchObject([
       { path: 'files[0].file' },
       { path: 'input.text.tokenizer' },
     ]);
   });
 
   it('alone is asked in words', () => {
-    expect(faultsWith({ labels: 'prompts' })).toMatchObject([{ path: 'labels' }]);
+    expect(errorsWith({ labels: 'prompts' })).toMatchObject([{ path: 'labels' }]);
     const closed = cardJson('centernet').input as Record<string, unknown>;
-    expect(faultsWith({ input: { ...closed, text } })).toMatchObject([
+    expect(errorsWith({ input: { ...closed, text } })).toMatchObject([
       { path: 'input.text' },
       { path: 'input.text.tokenizer' },
       { path: 'input.text.config' },
     ]);
-    expect(faultsWith({ input: { ...closed, fit: 'shorter-side' } })).toMatchObject([
+    expect(errorsWith({ input: { ...closed, fit: 'shorter-side' } })).toMatchObject([
       { path: 'input.fit' },
     ]);
   });
@@ -109,7 +113,7 @@ describe('the card of a detector that is asked in words', () => {
 
 describe('a card that is not valid', () => {
   const input = cardJson('centernet').input as Record<string, unknown>;
-  const cases: readonly [string, Record<string, unknown>, CardFault][] = [
+  const cases: readonly [string, Record<string, unknown>, CardIssue][] = [
     [
       'a field that is missing',
       { licence: undefined },
@@ -199,17 +203,17 @@ describe('a card that is not valid', () => {
     ],
   ];
 
-  it.each(cases)('says path, expected and got: %s', (_, changes, fault) => {
-    expect(faultsWith(changes)).toEqual([fault]);
+  it.each(cases)('says path, expected and got: %s', (_, changes, error) => {
+    expect(errorsWith(changes)).toEqual([error]);
   });
 
   it.each([[null], [[]], ['card'], [7]])('may be no object at all: %j', (json) => {
-    expect(parseModelCard(json)).toMatchObject({ ok: false, faults: [{ path: '' }] });
+    expect(parseModelCard(json)).toMatchObject({ ok: false, errors: [{ path: '' }] });
   });
 
   it('shows long values shortened', () => {
-    const [fault] = faultsWith({ bytes: 'x'.repeat(100) });
-    expect(fault?.got).toHaveLength(60);
+    const [error] = errorsWith({ bytes: 'x'.repeat(100) });
+    expect(error?.got).toHaveLength(60);
   });
 });
 

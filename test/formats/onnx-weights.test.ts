@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { decodeOnnxModel, encodeOnnxModel } from '../../src/formats/onnx.js';
 import { onnxNode, onnxTensor, onnxValueInfo } from '../../src/formats/onnx-graph.js';
-import { outlineOnnxModel } from '../../src/formats/onnx-outline.js';
-import { embedWeights } from '../../src/formats/onnx-weights.js';
+import { embedWeights, outlineOnnxModel } from '../../src/formats/onnx-outline.js';
 import { withExternalWeights } from '../support/detector-graph.js';
 
 const weight = (name: string, count = 4) =>

@@ -8,9 +8,9 @@ import {
   OnnxDataType,
   type OnnxGraph,
   type OnnxModel,
+  ProtobufError,
 } from '../../src/formats/onnx.js';
 import { onnxNode, onnxTensor, onnxValueInfo } from '../../src/formats/onnx-graph.js';
-import { ProtobufError } from '../../src/formats/protobuf.js';
 
 /** y = clip(x * scale + 1, 0, 6) over any number of rows of two. */
 const AFFINE: OnnxModel = {

@@ -1,8 +1,12 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { plainQuery } from '../../src/formats/plain-query.js';
-import { checkedQuery, parseQueryLine, type Query } from '../../src/formats/query-line.js';
-import { SeededRandom } from '../../src/random/seeded-random.js';
+import { SeededRandom } from '../../src/core/random.js';
+import {
+  checkedQuery,
+  parseQueryLine,
+  plainQuery,
+  type Query,
+} from '../../src/formats/query-line.js';
 import { fuzzedLine } from '../support/query-fuzzer.js';
 
 /** What the schema says of the value: the query, or the message. */

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { VgrError } from '../../src/formats/fault.js';
+import { VgrError } from '../../src/core/error.js';
 import { extentOf, parseQueryLine, statedId } from '../../src/formats/query-line.js';
 
-function faultOf(text: string): VgrError {
+function errorOf(text: string): VgrError {
   try {
     parseQueryLine(text, 8);
   } catch (thrown) {
@@ -53,7 +53,7 @@ describe('a query line', () => {
       tools: [],
       extra: { kind: null },
     });
-    expect(faultOf('{"image":null,"tools":null,"query":"cat"}').message).toContain('got neither');
+    expect(errorOf('{"image":null,"tools":null,"query":"cat"}').message).toContain('got neither');
   });
 
   it('brings boxes of other tools, and needs no image then', () => {
@@ -121,9 +121,9 @@ describe('a query line', () => {
     ],
     ['{"id":5,"query":"x","image":"a"}', 'line 8, field `id`: expected a string, got `5`'],
   ])('%s is refused with what is expected and what is there', (text, message) => {
-    const fault = faultOf(text);
-    expect(fault.code).toBe('QUERY_INVALID');
-    expect(fault.message).toBe(message);
+    const error = errorOf(text);
+    expect(error.code).toBe('QUERY_INVALID');
+    expect(error.message).toBe(message);
   });
 
   it.each([
@@ -144,9 +144,9 @@ describe('a query line', () => {
     ['{"query":"x","image":"a","id":7}', 'field `id`', '{"id": "7"}'],
     ['{"query":"","image":"a"}', 'field `query`', 'a line reads {'],
   ])('%s is told how its field reads', (text, message, hint) => {
-    const fault = faultOf(text);
-    expect(fault.message).toContain(message);
-    expect(fault.hint).toContain(hint);
+    const error = errorOf(text);
+    expect(error.message).toContain(message);
+    expect(error.hint).toContain(hint);
   });
 
   it('never throws anything but its own error, whatever the text', () => {
@@ -189,5 +189,5 @@ it.each([
   ['{"id": "a",}', 'sed -n 8p FILE | jq .'],
   ['{\0"\0i\0', 'iconv -f utf-16'],
 ])('%j is told how it becomes a line', (text, hint) => {
-  expect(faultOf(text).hint).toContain(hint);
+  expect(errorOf(text).hint).toContain(hint);
 });

@@ -7,11 +7,11 @@ import { convertCenternet } from '../../scripts/detector/centernet.js';
 import { float16ToNumber } from '../../scripts/detector/graph-model.js';
 import { lowerGraph } from '../../scripts/detector/lowering.js';
 import { type PackageSource, readPackagedModel } from '../../scripts/detector/source-package.js';
-import { centernet } from '../../src/detection/centernet.js';
-import type { Detection } from '../../src/detection/detection.js';
-import { COCO_CATEGORIES } from '../../src/formats/coco-categories.js';
-import type { RasterSpec, RgbRaster } from '../../src/geometry/raster.js';
-import { openPhoto } from '../../src/io/photo-decoder.js';
+import type { RasterSpec, RgbRaster } from '../../src/core/raster.js';
+import { centernet } from '../../src/detect/centernet.js';
+import type { Detection } from '../../src/detect/family.js';
+import { COCO_CATEGORIES } from '../../src/formats/coco.js';
+import { openPhoto } from '../../src/photos/decode.js';
 import { shippedCard } from '../support/detector-card.js';
 import {
   channelsFirst,

@@ -2,8 +2,8 @@ import { fileURLToPath } from 'node:url';
 import * as tf from '@tensorflow/tfjs';
 import { setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
 import type { GraphModelFiles } from '../../scripts/detector/centernet.js';
-import type { ImageSize } from '../../src/geometry/box.js';
-import type { RgbRaster } from '../../src/geometry/raster.js';
+import type { ImageSize } from '../../src/core/box.js';
+import type { RgbRaster } from '../../src/core/raster.js';
 
 /** A tensor that TensorFlow.js computed. */
 export interface ReferenceTensor {

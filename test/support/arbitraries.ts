@@ -1,6 +1,6 @@
 import fc from 'fast-check';
-import type { BoxXyxy } from '../../src/geometry/box.js';
-import type { Candidate, RefineRequest } from '../../src/refinement/refiner.js';
+import type { BoxXyxy } from '../../src/core/box.js';
+import type { Candidate, RefineRequest } from '../../src/refine/refiner.js';
 import { answered, box, detected, HALVES, PHOTO, request } from './candidates.js';
 
 const side = fc.double({ min: 0, max: 1000, noNaN: true });

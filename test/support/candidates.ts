@@ -1,12 +1,12 @@
-import type { BoxXyxy, ImageSize } from '../../src/geometry/box.js';
-import { createLiteRefiner, type LiteSpec } from '../../src/refinement/lite-refiner.js';
-import { PRIOR_NUMBERS } from '../../src/refinement/policy.js';
+import type { BoxXyxy, ImageSize } from '../../src/core/box.js';
+import { createLiteRefiner, type LiteSpec } from '../../src/refine/lite-refiner.js';
+import { PRIOR_NUMBERS } from '../../src/refine/policy.js';
 import type {
   Candidate,
   PhotoEvidence,
   Refinement,
   RefineRequest,
-} from '../../src/refinement/refiner.js';
+} from '../../src/refine/refiner.js';
 
 export const PHOTO: ImageSize = { width: 600, height: 400 };
 

@@ -1,4 +1,4 @@
-// Loaded into every thread of a real run by NODE_OPTIONS: a worker thread ends under its VGR_TEST_CRASH_AT-th photo, as a fault
+// Loaded into every thread of a real run by NODE_OPTIONS: a worker thread ends under its VGR_TEST_CRASH_AT-th photo, as a error
 // in native code would end it; or under a query with the text VGR_TEST_CRASH_QUERY. Where the folder VGR_TEST_CRASH_MARKS is
 // given, no photo is the end of two threads, in whatever order they come.
 import { createHash } from 'node:crypto';

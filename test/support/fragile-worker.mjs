@@ -4,7 +4,7 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { parentPort } from 'node:worker_threads';
 
 // First, so that its listener is there when the port delivers.
-await import('../../dist/inference/worker.js');
+await import('../../dist/runtime/worker.js');
 
 parentPort.on('message', (request) => {
   const first = request.feeds?.x.data[0] ?? request.items?.[0].raster.data[0];

@@ -1,4 +1,4 @@
-import type { SeededRandom } from '../../src/random/seeded-random.js';
+import type { SeededRandom } from '../../src/core/random.js';
 
 /** Values that fields are given in place of what belongs there. */
 const ODD: readonly unknown[] = [

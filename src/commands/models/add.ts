@@ -1,11 +1,14 @@
 import { Args, Flags } from '@oclif/core';
 import { VgrCommand } from '../../cli/base-command.js';
 import { inferenceFlags } from '../../cli/flags.js';
-import { addModelCommand } from '../../cli/models-add.js';
-import { PIXEL_ENCODING_NAMES, type PixelEncodingName } from '../../detection/pixel-encoding.js';
-import { FAMILY_NAMES } from '../../formats/detector-outputs.js';
-import { ENCODER_FAMILIES, type EncoderFamilyName } from '../../formats/encoder-card.js';
+import { PIXEL_ENCODING_NAMES, type PixelEncodingName } from '../../detect/packing.js';
 import type { DetectorFamilyName } from '../../formats/model-card.js';
+import {
+  ENCODER_FAMILIES,
+  type EncoderFamilyName,
+  FAMILY_NAMES,
+} from '../../formats/model-card.js';
+import { addModelCommand } from '../../models/add.js';
 
 export default class ModelsAdd extends VgrCommand<typeof ModelsAdd> {
   static override summary = 'Adds a detector or an image-text encoder of your own.';

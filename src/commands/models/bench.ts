@@ -1,7 +1,7 @@
 import { Args, Flags } from '@oclif/core';
 import { VgrCommand } from '../../cli/base-command.js';
 import { inferenceFlags } from '../../cli/flags.js';
-import { benchModelCommand } from '../../cli/models-bench.js';
+import { benchModelCommand } from '../../models/bench.js';
 
 export default class ModelsBench extends VgrCommand<typeof ModelsBench> {
   static override summary = 'Measures how fast a detector is on each device at hand.';

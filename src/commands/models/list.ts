@@ -1,6 +1,6 @@
 import { Flags } from '@oclif/core';
 import { VgrCommand } from '../../cli/base-command.js';
-import { listModelsCommand } from '../../cli/models-command.js';
+import { listModelsCommand } from '../../models/list.js';
 
 export default class ModelsList extends VgrCommand<typeof ModelsList> {
   static override summary = 'Lists the models at hand.';

@@ -1,6 +1,6 @@
 import { Args } from '@oclif/core';
 import { VgrCommand } from '../../cli/base-command.js';
-import { pullModelsCommand } from '../../cli/models-pull.js';
+import { pullModelsCommand } from '../../models/pull.js';
 
 export default class ModelsPull extends VgrCommand<typeof ModelsPull> {
   static override summary = 'Brings the weights of models from where their cards say.';

@@ -1,6 +1,6 @@
 import { Args } from '@oclif/core';
 import { VgrCommand } from '../../cli/base-command.js';
-import { removeModelsCommand } from '../../cli/models-command.js';
+import { removeModelsCommand } from '../../models/list.js';
 
 export default class ModelsRemove extends VgrCommand<typeof ModelsRemove> {
   static override summary = 'Removes models from your folder of models.';

@@ -1,0 +1,227 @@
+import { rmSync } from 'node:fs';
+import { link, mkdir, readFile, rmdir, stat, unlink, writeFile } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { quoted, VgrError } from './error.js';
+import { makeFolder, outputError } from './files.js';
+
+const LOCK_NAME = '.vgr.lock';
+
+/** A lock that cannot be read is being written for microseconds; after this it was left by a crash. Milliseconds. */
+const UNREADABLE_LEFT_MS = 10_000;
+/** Taking over a dead lock is a matter of milliseconds; after this whoever was at it has crashed. */
+const TAKEOVER_LEFT_MS = 3_000;
+/** Time to wait for another process that takes over a dead lock, milliseconds. */
+const TAKEOVER_MS = 2 * TAKEOVER_LEFT_MS;
+
+interface Owner {
+  readonly pid: number;
+  readonly host: string;
+  /** ISO 8601, for the person who reads the message. */
+  readonly since: string;
+  /** What the system says of the process's start; tells a new process of the same pid from the owner. */
+  readonly birth: string;
+}
+
+export interface OutputLock {
+  /** Gives the folder free. May be called again. */
+  release(): Promise<void>;
+  /** The same for a process that ends at once. */
+  releaseNow(): void;
+}
+
+/** Folders that this process has taken; the pid in a lock cannot tell them from those of an earlier process. */
+const held = new Set<string>();
+
+/**
+ * Makes the folder and takes it for this process alone, by a file that names pid, host and start. A lock whose process is
+ * dead is taken over where it was of the same host; one of another host never is. Works on network folders, asks for no
+ * timer, and a crash leaves nothing to wait for.
+ * @throws VgrError OUTPUT_BUSY, OUTPUT_UNWRITABLE, DISK_FULL
+ */
+export async function lockOutput(folder: string): Promise<OutputLock> {
+  const file = path.join(path.resolve(folder), LOCK_NAME);
+  const owner: Owner = {
+    pid: process.pid,
+    host: os.hostname(),
+    since: new Date().toISOString(),
+    birth: await birthOf(process.pid),
+  };
+  if (held.has(file)) throw busy(folder, file, owner);
+  held.add(file);
+  try {
+    await makeFolder(folder);
+    if (await create(file, owner)) await removeGuard(file);
+    else await takeOver(file, owner, folder);
+  } catch (thrown) {
+    held.delete(file);
+    throw outputError(file, thrown);
+  }
+  return {
+    release: async () => {
+      if (!held.has(file)) return;
+      if (isSame(await readOwner(file), owner)) await unlink(file).catch(() => undefined);
+      held.delete(file);
+    },
+    releaseNow: () => {
+      if (held.delete(file)) rmSync(file, { force: true });
+    },
+  };
+}
+
+/**
+ * False where there is a lock already. The lock appears whole, by a link to a draft, so that neither a kill nor a full disk
+ * leaves one that nobody can read.
+ */
+async function create(file: string, owner: Owner): Promise<boolean> {
+  const draft = `${file}.draft-${process.pid}`;
+  try {
+    await writeFile(draft, JSON.stringify(owner));
+    await link(draft, file);
+    return true;
+  } catch (thrown) {
+    const { code, syscall } = thrown as NodeJS.ErrnoException;
+    // Whoever holds the lock removes the drafts of the dead, and may take this one for such.
+    if (syscall === 'link' && (code === 'EEXIST' || code === 'ENOENT')) return false;
+    if (code !== undefined && WITHOUT_LINKS.has(code)) return createInPlace(file, owner);
+    throw thrown;
+  } finally {
+    await unlink(draft).catch(() => undefined);
+  }
+}
+
+/** What file systems answer that know no links. */
+const WITHOUT_LINKS = new Set(['EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP']);
+
+async function createInPlace(file: string, owner: Owner): Promise<boolean> {
+  try {
+    await writeFile(file, JSON.stringify(owner), { flag: 'wx' });
+    return true;
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw thrown;
+  }
+}
+
+/**
+ * Replaces the lock of a dead process. A second, short lock around check and replacement keeps two processes that both see
+ * the dead one from replacing each other's.
+ */
+async function takeOver(file: string, owner: Owner, folder: string): Promise<void> {
+  const guard = guardOf(file);
+  const deadline = Date.now() + TAKEOVER_MS;
+  for (;;) {
+    await refuseAlive(file, folder);
+    try {
+      await mkdir(guard);
+      break;
+    } catch (thrown) {
+      if ((thrown as NodeJS.ErrnoException).code !== 'EEXIST') throw thrown;
+    }
+    if (((await ageOf(guard)) ?? 0) > TAKEOVER_LEFT_MS) await removeGuard(file);
+    else if (Date.now() > deadline) throw busy(folder, file, undefined);
+    await sleep(25);
+  }
+  try {
+    // A lock that is there and dead is changed by nobody but who holds the guard. One that is gone may come anew at any time.
+    if ((await refuseAlive(file, folder)) === 'dead') await unlink(file);
+    if (!(await create(file, owner))) throw busy(folder, file, await readOwner(file));
+  } finally {
+    await removeGuard(file);
+  }
+}
+
+function guardOf(file: string): string {
+  return `${file}.takeover`;
+}
+
+/** Also safe for the owner of a living lock, whom nobody in the guard can replace. */
+async function removeGuard(file: string): Promise<void> {
+  await rmdir(guardOf(file)).catch(() => undefined);
+}
+
+async function refuseAlive(file: string, folder: string): Promise<'dead' | 'gone'> {
+  const owner = await readOwner(file);
+  if (owner !== undefined) {
+    if (await isAlive(owner)) throw busy(folder, file, owner);
+    return 'dead';
+  }
+  const age = await ageOf(file);
+  if (age === undefined) return 'gone';
+  if (age < UNREADABLE_LEFT_MS) throw busy(folder, file, undefined);
+  return 'dead';
+}
+
+/** On doubt, alive. */
+async function isAlive(owner: Owner): Promise<boolean> {
+  if (owner.host !== os.hostname()) return true;
+  // This process holds no lock here, so one of its pid was left by an earlier process, as in a container that starts anew.
+  if (owner.pid === process.pid) return false;
+  try {
+    process.kill(owner.pid, 0);
+  } catch (thrown) {
+    return (thrown as NodeJS.ErrnoException).code !== 'ESRCH';
+  }
+  return !(await isZombie(owner.pid)) && (await birthOf(owner.pid)) === owner.birth;
+}
+
+/**
+ * Whether a process has ended and only waits for its parent to ask how. A container whose first process asks for no orphans
+ * keeps a killed run so for ever.
+ */
+async function isZombie(pid: number): Promise<boolean> {
+  const status = await statusOf(pid).catch((): readonly string[] => []);
+  // The first thread of a process may end before the others, which may still write.
+  return status[STATE] === 'Z' && Number(status[THREADS]) <= 1;
+}
+
+/** Boot and start time of a process where the system tells them (Linux), else empty, so that pids alone decide. */
+async function birthOf(pid: number): Promise<string> {
+  try {
+    const boot = await readFile('/proc/sys/kernel/random/boot_id', 'utf8');
+    return `${boot.trim()}/${(await statusOf(pid))[START] ?? ''}`;
+  } catch {
+    return '';
+  }
+}
+
+/** Places in what {@link statusOf} gives: fields 3, 20 and 22 of proc(5). */
+const STATE = 0;
+const THREADS = 17;
+const START = 19;
+
+/** The fields of a process from its state on; the name in brackets before them may hold anything. */
+async function statusOf(pid: number): Promise<readonly string[]> {
+  const status = await readFile(`/proc/${pid}/stat`, 'utf8');
+  return status.slice(status.lastIndexOf(')') + 2).split(' ');
+}
+
+async function readOwner(file: string): Promise<Owner | undefined> {
+  try {
+    const owner = JSON.parse(await readFile(file, 'utf8')) as Partial<Owner> | null;
+    if (!Number.isInteger(owner?.pid) || typeof owner?.host !== 'string') return undefined;
+    return { pid: owner.pid!, host: owner.host, since: `${owner.since}`, birth: `${owner.birth}` };
+  } catch {
+    return undefined;
+  }
+}
+
+/** Milliseconds since the last change; undefined where there is nothing. */
+async function ageOf(file: string): Promise<number | undefined> {
+  const there = await stat(file).catch(() => undefined);
+  return there && Date.now() - there.mtimeMs;
+}
+
+function isSame(a: Owner | undefined, b: Owner): boolean {
+  return a !== undefined && a.pid === b.pid && a.host === b.host && a.birth === b.birth;
+}
+
+function busy(folder: string, file: string, owner: Owner | undefined): VgrError {
+  const who = owner
+    ? `process ${owner.pid} on ${quoted(owner.host)} since ${quoted(owner.since)}`
+    : 'another process';
+  return new VgrError('OUTPUT_BUSY', `${who} is writing to ${quoted(folder)}`, {
+    hint: `give another \`--output\`, or wait; where no such process runs any more, remove ${quoted(file)}`,
+  });
+}

@@ -1,0 +1,234 @@
+import {
+  closeSync,
+  createReadStream,
+  existsSync,
+  fsyncSync,
+  openSync,
+  renameSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
+import {
+  type FileHandle,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+} from 'node:fs/promises';
+import { homedir } from 'node:os';
+import path, { isAbsolute, join } from 'node:path';
+import { asVgrError, printable, quoted, VgrError } from './error.js';
+
+export type Chunks = AsyncIterable<string | Uint8Array> | Iterable<string | Uint8Array>;
+
+const PARTIAL = /\.(partial|draft)-\d+$/;
+
+/** Small pieces are joined to writes of about this many characters. */
+const BATCH_CHARACTERS = 256 * 1024;
+
+/**
+ * Writes a whole file or nothing: into `NAME.partial-PID` beside it, to the disk, then renamed into place. On failure the
+ * partial file is removed and what was there before stays. Folders above it are made.
+ * @throws VgrError DISK_FULL, OUTPUT_UNWRITABLE; whatever `chunks` throws, as it is
+ */
+export async function writeFileAtomic(target: string, chunks: Chunks): Promise<void> {
+  const partial = `${target}.partial-${process.pid}`;
+  const folder = path.dirname(target);
+  const file = await onDisk(target, async () => {
+    await makeFolder(folder);
+    return open(partial, 'w');
+  });
+  try {
+    try {
+      await writeChunks(file, target, chunks);
+      await onDisk(target, () => file.sync());
+    } finally {
+      await file.close();
+    }
+    await onDisk(target, () => rename(partial, target));
+  } catch (thrown) {
+    await rm(partial, { force: true }).catch(() => undefined);
+    throw thrown;
+  }
+  await syncFolder(folder);
+}
+
+/**
+ * The same for a short text, while the caller waits: for a process that must end and whose other threads are not free.
+ * @throws VgrError DISK_FULL, OUTPUT_UNWRITABLE
+ */
+export function writeFileAtomicNow(target: string, text: string): void {
+  const partial = `${target}.partial-${process.pid}`;
+  try {
+    const file = openSync(partial, 'w');
+    try {
+      writeSync(file, text);
+      fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
+    renameSync(partial, target);
+  } catch (thrown) {
+    throw outputError(target, thrown);
+  }
+}
+
+/** Removes what killed processes have left of files that they did not finish. Nobody else may be writing to the folder. */
+export async function removePartialFiles(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    if (PARTIAL.test(name)) await rm(path.join(folder, name), { force: true });
+  }
+}
+
+async function writeChunks(file: FileHandle, target: string, chunks: Chunks): Promise<void> {
+  let batch = '';
+  const write = (data: string | Uint8Array) => onDisk(target, () => file.appendFile(data));
+  for await (const chunk of chunks) {
+    if (typeof chunk === 'string') batch += chunk;
+    if (batch.length < BATCH_CHARACTERS && typeof chunk === 'string') continue;
+    if (batch !== '') await write(batch);
+    batch = '';
+    if (typeof chunk !== 'string') await write(chunk);
+  }
+  if (batch !== '') await write(batch);
+}
+
+/** The errors of the disk are told apart from those of whoever makes the chunks. */
+async function onDisk<T>(target: string, action: () => Promise<T>): Promise<T> {
+  try {
+    return await action();
+  } catch (thrown) {
+    throw outputError(target, thrown);
+  }
+}
+
+/** Makes a rename outlast a loss of power. Not every system can open a folder; there the rename stands all the same. */
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder).catch(() => undefined);
+  await handle?.sync().catch(() => undefined);
+  await handle?.close().catch(() => undefined);
+}
+
+/**
+ * Makes a folder and those above it; nothing happens where it is there. Node's own recursive `mkdir` never ends where a file
+ * system answers ENOENT for a new folder in one that is there, as /proc does.
+ * @throws NodeJS.ErrnoException of `mkdir`
+ */
+export async function makeFolder(folder: string): Promise<void> {
+  const missing: string[] = [];
+  let place = path.resolve(folder);
+  while (!(await isFolder(place))) {
+    missing.push(place);
+    const above = path.dirname(place);
+    if (above === place) break;
+    place = above;
+  }
+  for (const each of missing.reverse()) {
+    await mkdir(each).catch(async (thrown: NodeJS.ErrnoException) => {
+      // Another process may have made it meanwhile.
+      if (thrown.code !== 'EEXIST' || !(await isFolder(each))) throw thrown;
+    });
+  }
+}
+
+async function isFolder(place: string): Promise<boolean> {
+  const found = await stat(place).catch(() => undefined);
+  return found?.isDirectory() ?? false;
+}
+
+const FULL = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
+
+const HINTS: Readonly<Record<string, string>> = {
+  EACCES: 'check who may write there: `ls -ld FOLDER`',
+  EPERM: 'check who may write there: `ls -ld FOLDER`',
+  ENOENT: 'check that the folder above it is there and can be written to',
+  EROFS: 'the file system is read-only: give another `--output`',
+  ENOTDIR: 'a part of the path is a file: give another `--output`',
+  EEXIST: 'a part of the path is a file: give another `--output`',
+  EISDIR: 'there is a folder of that name: give another `--output`',
+  ENAMETOOLONG: 'give a shorter `--output`',
+};
+
+/** What stands in the way of writing a file, as an error for a person. A VgrError stays as it is. */
+export function outputError(path: string, thrown: unknown): VgrError {
+  if (thrown instanceof VgrError) return thrown;
+  const cause = thrown as NodeJS.ErrnoException;
+  const code = cause.code ?? '';
+  if (FULL.has(code)) {
+    return new VgrError('DISK_FULL', `no space left to write ${quoted(path)}`, {
+      cause,
+      hint: 'free some space and run the same command again: it goes on where it stopped',
+    });
+  }
+  const hint = HINTS[code];
+  return new VgrError(
+    'OUTPUT_UNWRITABLE',
+    `cannot write ${quoted(path)}: ${printable(cause.message ?? String(thrown))}`,
+    { cause, ...(hint !== undefined && { hint }) },
+  );
+}
+
+/** The text of a file; undefined where there is none. @throws VgrError INPUT_UNREADABLE */
+export async function readTextIfThere(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw new VgrError('INPUT_UNREADABLE', `${quoted(path)}: ${asVgrError(thrown).message}`, {
+      cause: thrown,
+    });
+  }
+}
+
+/** The value in a JSON file. @throws VgrError INPUT_MISSING, INPUT_UNREADABLE, INPUT_INVALID */
+export async function readJson(path: string): Promise<unknown> {
+  const text = await readTextIfThere(path);
+  if (text === undefined) throw new VgrError('INPUT_MISSING', `no file ${quoted(path)}`);
+  try {
+    // Editors of Windows put a mark of the byte order first.
+    return JSON.parse(text.replace(/^\uFEFF/, ''));
+  } catch (cause) {
+    throw new VgrError(
+      'INPUT_INVALID',
+      `${quoted(path)}: expected JSON: ${asVgrError(cause).message}`,
+      {
+        cause,
+      },
+    );
+  }
+}
+
+/** Whether a file is there, or a link to one: no folder, and no pipe that would be waited for. */
+export function isFile(path: string): boolean {
+  // What cannot be reached at all throws otherwise.
+  return existsSync(path) && (statSync(path, { throwIfNoEntry: false })?.isFile() ?? false);
+}
+
+export function fileExists(path: string): boolean {
+  return existsSync(path);
+}
+
+/** A file's text in pieces, cut anywhere between characters. @throws VgrError INPUT_MISSING, INPUT_UNREADABLE */
+export async function* readTextChunks(path: string): AsyncGenerator<string> {
+  try {
+    yield* createReadStream(path, { encoding: 'utf8', highWaterMark: 256 * 1024 });
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') {
+      throw new VgrError('INPUT_MISSING', `no file ${quoted(path)}`, { cause: thrown });
+    }
+    throw new VgrError('INPUT_UNREADABLE', `${quoted(path)}: ${asVgrError(thrown).message}`, {
+      cause: thrown,
+    });
+  }
+}
+
+/** A path among the state that the system keeps for programs (`XDG_STATE_HOME`, by default `~/.local/state`). */
+export function statePath(...parts: readonly string[]): string {
+  const { XDG_STATE_HOME, LOCALAPPDATA } = process.env;
+  const state = process.platform === 'win32' ? LOCALAPPDATA : XDG_STATE_HOME;
+  const root = state && isAbsolute(state) ? state : join(homedir(), '.local', 'state');
+  return join(root, 'vgr', ...parts);
+}

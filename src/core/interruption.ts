@@ -1,0 +1,130 @@
+import { VgrError } from './error.js';
+
+/** Exit codes of a shell for a process that a signal ended: 128 + number. */
+const SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const;
+
+/** Time for the items in flight after the first signal; what takes longer is left to the rerun. Milliseconds. */
+const GRACE_MS = 3000;
+/** Time after the first signal that native code has to let go of what was given up. Milliseconds. */
+const RELEASE_MS = 3900;
+/** Time after the first signal at which the process ends, whatever it does. Milliseconds. */
+const END_MS = 4200;
+/** Time for a signal to end the process that sends it to itself. Milliseconds. */
+const DELIVERY_MS = 100;
+
+/**
+ * The ways in which a run is told to stop. The first SIGINT or SIGTERM, or a closed stdout, lets the items in flight
+ * finish; after a signal those that are slow are given up, so that the process ends within five seconds. A second signal
+ * ends it at once.
+ */
+export class Interruption {
+  readonly #controller = new AbortController();
+  readonly #overdue = new AbortController();
+  readonly #released = new AbortController();
+  readonly #listeners: [NodeJS.Signals, () => void][] = [];
+  #ending: { readonly signal: NodeJS.Signals; readonly code: number } | undefined;
+  #pipeClosed = false;
+  #stdoutError: VgrError | undefined;
+
+  constructor() {
+    for (const [signal, code] of Object.entries(SIGNALS) as [keyof typeof SIGNALS, number][]) {
+      const listener = (): void => this.#onSignal(signal, code);
+      process.on(signal, listener);
+      this.#listeners.push([signal, listener]);
+    }
+    // oclif's own listener swallows a closed pipe, so that work would go on, and throws all else out of reach.
+    process.stdout.removeAllListeners('error').on('error', this.#onStdoutError);
+  }
+
+  /** Fires once the run shall come to its end. */
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  /** Fires where the items in flight take too long after a signal: what is done is kept, they are not waited for. */
+  get overdue(): AbortSignal {
+    return this.#overdue.signal;
+  }
+
+  /** Whether work ends before the process has to. Call it where the items in flight take too long. */
+  inTime(work: Promise<unknown>): Promise<boolean> {
+    const { signal } = this.#released;
+    if (signal.aborted) return Promise.resolve(false);
+    const late = new Promise<boolean>((resolve) => {
+      signal.addEventListener('abort', () => resolve(false), { once: true });
+    });
+    return Promise.race([
+      work.then(
+        () => true,
+        () => false,
+      ),
+      late,
+    ]);
+  }
+
+  /** 130 or 143 after a signal, else undefined. */
+  get exitCode(): number | undefined {
+    return this.#ending?.code;
+  }
+
+  /** Whether the reader of stdout went away: nobody waits for more, which is no error. */
+  get pipeClosed(): boolean {
+    return this.#pipeClosed;
+  }
+
+  /** Set where stdout cannot be written to. */
+  get stdoutError(): VgrError | undefined {
+    return this.#stdoutError;
+  }
+
+  close(): void {
+    for (const [signal, listener] of this.#listeners) process.off(signal, listener);
+  }
+
+  /**
+   * Ends the process with what is under way. Where native code is at work it ends by the signal that came: process.exit() would
+   * wait for photos under decoding, and would end threads inside native code, which aborts.
+   * @param quiet whether no native code is at work
+   */
+  end({ quiet = false } = {}): void {
+    const { signal, code } = this.#ending ?? { signal: 'SIGTERM', code: SIGNALS.SIGTERM };
+    this.close();
+    if (quiet) process.exit(code);
+    process.kill(process.pid, signal);
+    // Process 1 of a container is not ended by signals of its own.
+    setTimeout(() => process.exit(code), DELIVERY_MS);
+  }
+
+  #onSignal(signal: NodeJS.Signals, code: number): void {
+    if (this.#ending) {
+      this.#ending = { signal, code };
+      this.end();
+      return;
+    }
+    this.#ending = { signal, code };
+    process.stderr.write(`\n${signal}: finishing the items in flight; again to stop at once\n`);
+    this.#controller.abort();
+    // No timer holds a process that is done.
+    setTimeout(() => this.#giveUp(), GRACE_MS).unref();
+    setTimeout(() => this.#released.abort(), RELEASE_MS).unref();
+    setTimeout(() => this.end(), END_MS).unref();
+  }
+
+  #giveUp(): void {
+    // Nobody listens to items that are given up: that they fail is no error.
+    process.on('unhandledRejection', () => undefined);
+    this.#overdue.abort();
+  }
+
+  readonly #onStdoutError = (error: NodeJS.ErrnoException): void => {
+    if (error.code === 'EPIPE') {
+      this.#pipeClosed = true;
+    } else {
+      const code = error.code === 'ENOSPC' ? 'DISK_FULL' : 'OUTPUT_UNWRITABLE';
+      this.#stdoutError = new VgrError(code, `stdout cannot be written to: ${error.message}`, {
+        hint: 'give it another place; with `--output DIR` a rerun continues where this one ended',
+      });
+    }
+    this.#controller.abort();
+  };
+}

@@ -1,0 +1,37 @@
+import { createHash } from 'node:crypto';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+
+/** A number with its noun, given in the singular: `1 query`, `2 queries`. */
+export function counted(count: number, noun: string): string {
+  if (count === 1) return `1 ${noun}`;
+  return `${count} ${noun.endsWith('y') ? `${noun.slice(0, -1)}ies` : `${noun}s`}`;
+}
+
+const require = createRequire(import.meta.url);
+
+/** Versions of everything that decides a result. */
+export function versions(): Readonly<Record<string, string>> {
+  return {
+    vgr: versionIn('../../package.json'),
+    node: process.versions.node,
+    'onnxruntime-node': versionOf('onnxruntime-node'),
+    sharp: versionOf('sharp'),
+  };
+}
+
+/** Hexadecimal. */
+export function sha256Of(content: string | Uint8Array): string {
+  return createHash('sha256').update(content).digest('hex');
+}
+
+function versionIn(path: string): string {
+  return (require(path) as { version: string }).version;
+}
+
+/** Of an installed package, whose `exports` may hide its package.json. */
+function versionOf(name: string): string {
+  const entry = require.resolve(name);
+  const folder = join('node_modules', name);
+  return versionIn(join(entry.slice(0, entry.lastIndexOf(folder) + folder.length), 'package.json'));
+}

@@ -1,0 +1,221 @@
+import { Tokenizer } from '@huggingface/tokenizers';
+import { asVgrError, quoted, VgrError } from '../core/error.js';
+import type { PromptInput } from '../formats/model-card.js';
+import type { Phrase, TokenizedPrompt, Word } from './prompt.js';
+
+/** Prompts whose tokens are kept: neighbouring queries ask alike. */
+const KEPT = 4096;
+
+/** Longest text whose tokens are kept, characters: others are rare, and would fill the memory. */
+const KEPT_LENGTH = 400;
+
+/** A name that boxes are called by, with its category id. */
+export interface PromptName {
+  readonly id: number;
+  readonly name: string;
+}
+
+/** What is used of the library. */
+interface TextTokenizer {
+  encode(
+    text: string,
+    options?: { readonly add_special_tokens: boolean },
+  ): { readonly ids: readonly number[]; readonly tokens: readonly string[] };
+}
+
+/** A text as tokens without the special ones. */
+interface BareText {
+  readonly ids: readonly number[];
+  readonly words: readonly Word[];
+}
+
+/** A prompt, and whether words were cut off it. */
+export interface CutPrompt extends TokenizedPrompt {
+  readonly cut: boolean;
+}
+
+/**
+ * Makes prompts of texts as the model was trained on them. Grounding DINO reads small letters and ends each phrase with a dot;
+ * OWL-ViT reads a text as it is.
+ */
+export class PromptTokenizer {
+  readonly #tokenizer: TextTokenizer;
+  readonly #length: number;
+  readonly #withDots: boolean;
+  /** Special tokens before and after a text. */
+  readonly #before: readonly number[];
+  readonly #after: readonly number[];
+  readonly #expressions = new Map<string, CutPrompt>();
+
+  /**
+   * @param tokenizer content of a `tokenizer.json`
+   * @param config content of its `tokenizer_config.json`, if there is one
+   * @throws Error in the library's words where they are no tokeniser
+   */
+  constructor(
+    tokenizer: object,
+    config: object,
+    { length }: Pick<PromptInput, 'length'>,
+    family: string,
+  ) {
+    this.#tokenizer = new Tokenizer(tokenizer, config);
+    this.#length = length;
+    this.#withDots = family === 'grounding-dino';
+    const probe = this.#bare('a').ids;
+    const framed = this.#tokenizer.encode('a').ids;
+    checkIds(probe);
+    checkIds(framed);
+    const start = framed.findIndex(
+      (id, place) => id === probe[0] && place <= framed.length - probe.length,
+    );
+    if (start < 0) throw new Error('the special tokens do not stand around the text');
+    this.#before = framed.slice(0, start);
+    this.#after = framed.slice(start + probe.length);
+  }
+
+  /** An expression as one prompt; undefined where it says nothing. */
+  expression(text: string): CutPrompt | undefined {
+    const known = this.#expressions.get(text);
+    if (known) return known;
+    const read = text.slice(0, LONGEST_TEXT);
+    const bare = this.#bare(this.#withDots ? withDot(read) : read);
+    if (bare.ids.length === 0 || !SAYS_SOMETHING.test(read)) return undefined;
+    const framed = this.#framed('expression', [{ id: 1, name: read.trim() }], [bare]);
+    const prompt = { ...framed, cut: framed.cut || read.length < text.length };
+    if (text.length > KEPT_LENGTH) return prompt;
+    this.#expressions.set(text, prompt);
+    if (this.#expressions.size > KEPT) {
+      this.#expressions.delete(this.#expressions.keys().next().value!);
+    }
+    return prompt;
+  }
+
+  /**
+   * Names as prompts: as many in one as it takes where the model tells phrases of one text apart, else one each. A name for
+   * which no token stands is left out.
+   */
+  names(names: readonly PromptName[]): readonly CutPrompt[] {
+    const known = names.flatMap((name) => {
+      const bare = this.#bare(this.#withDots ? withDot(name.name) : name.name);
+      return bare.ids.length === 0 ? [] : [{ name, bare }];
+    });
+    const room = this.#length - this.#before.length - this.#after.length;
+    const groups: { name: PromptName; bare: BareText }[][] = [];
+    let left = 0;
+    for (const one of known) {
+      const group = groups.at(-1);
+      if (this.#withDots && group && one.bare.ids.length <= left) group.push(one);
+      else {
+        groups.push([one]);
+        left = room;
+      }
+      left -= one.bare.ids.length;
+    }
+    return groups.map((group) =>
+      this.#framed(
+        'names',
+        group.map(({ name }) => name),
+        group.map(({ bare }) => bare),
+      ),
+    );
+  }
+
+  #bare(text: string): BareText {
+    const { ids, tokens } = this.#tokenizer.encode(text, { add_special_tokens: false });
+    return { ids, words: wordsOf(tokens, text) };
+  }
+
+  /** Texts one after the other between the special tokens. What is beyond the model's length is cut off the last. */
+  #framed(
+    kind: TokenizedPrompt['kind'],
+    names: readonly PromptName[],
+    texts: readonly BareText[],
+  ): CutPrompt {
+    const room = this.#length - this.#before.length - this.#after.length;
+    const whole = texts.flatMap(({ ids }) => ids);
+    const kept = whole.slice(0, room);
+    const phrases: Phrase[] = [];
+    let at = this.#before.length;
+    const end = at + kept.length;
+    for (const [place, { ids, words }] of texts.entries()) {
+      const moved = words
+        .map((word) => ({ ...word, start: word.start + at, end: Math.min(end, word.end + at) }))
+        .filter((word) => word.start < end);
+      phrases.push({ label: names[place]!.name, categoryId: names[place]!.id, words: moved });
+      at += ids.length;
+    }
+    return {
+      kind,
+      ids: [...this.#before, ...kept, ...this.#after],
+      phrases,
+      cut: kept.length < whole.length,
+    };
+  }
+}
+
+/** Anything but signs, blanks and invisible characters. */
+const SAYS_SOMETHING = /[^\p{P}\p{Z}\p{C}]/u;
+
+/** As Grounding DINO's own demonstration prepares a caption. */
+function withDot(text: string): string {
+  const small = text.toLowerCase().trim();
+  return small.endsWith('.') ? small : `${small}.`;
+}
+
+/** Tokens of a word's later pieces, as BERT's word pieces mark them. */
+const LATER_PIECE = /^##/;
+
+/** Tokens to words; which of them follow without a space is read off the text. */
+function wordsOf(tokens: readonly string[], text: string): Word[] {
+  const plain = text.normalize('NFD').replaceAll(/\p{M}/gu, '').toLowerCase();
+  const words: Word[] = [];
+  let at = 0;
+  for (const [place, token] of tokens.entries()) {
+    const piece = token.replace(LATER_PIECE, '');
+    const found = plain.indexOf(piece, at);
+    const gap = found < 0 ? ' ' : plain.slice(at, found);
+    if (found >= 0) at = found + piece.length;
+    const last = words.at(-1);
+    if (last && LATER_PIECE.test(token)) {
+      words[words.length - 1] = { ...last, text: last.text + piece, end: place + 1 };
+    } else {
+      words.push({ text: piece, glued: gap === '', start: place, end: place + 1 });
+    }
+  }
+  return words;
+}
+
+/** A vocabulary without a word for what it does not know gives no id. @throws Error */
+function checkIds(ids: readonly (number | undefined)[]): void {
+  if (ids.length > 0 && ids.every((id) => Number.isSafeInteger(id))) return;
+  throw new Error('it has no token for the letter a');
+}
+
+/** Numbers of the tokens of a text, the special ones among them. */
+export type Tokenize = (text: string) => readonly number[];
+
+/**
+ * Characters of a text that are looked at. No model reads more than 256 tokens, which are 4 to 5 characters of English each; the
+ * time of the tokenisers grows with the square of a text.
+ */
+const LONGEST_TEXT = 4096;
+
+/** @throws VgrError MODEL_CORRUPT */
+export function readTokenizer(json: object, { name }: { readonly name: string }): Tokenize {
+  try {
+    const tokenizer = new Tokenizer(json, {});
+    return (text) => {
+      const { ids } = tokenizer.encode(text.slice(0, LONGEST_TEXT));
+      if (ids.length > 0 && ids.every(Number.isInteger)) return ids;
+      throw new VgrError(
+        'MODEL_CORRUPT',
+        `model ${quoted(name)}: its tokenizer.json has no numbers for ${quoted(text)}`,
+      );
+    };
+  } catch (thrown) {
+    throw new VgrError(
+      'MODEL_CORRUPT',
+      `model ${quoted(name)}: its tokenizer.json cannot be read: ${asVgrError(thrown).message}`,
+    );
+  }
+}

@@ -1,0 +1,135 @@
+import { areaXyxy, type BoxXyxy, clipXyxy, type ImageSize, iouXyxy } from '../core/box.js';
+import { rasterToPhotoXyxy } from '../core/raster.js';
+import type { Category } from '../formats/coco.js';
+import { classesOf, type DetectorCard } from '../formats/model-card.js';
+import { CardMismatch, type DecodeOptions, type Detection } from './family.js';
+
+/** A box as the heads give it. */
+export interface Proposal {
+  /** Pixels of the model's input raster, not clipped. */
+  readonly boxXyxy: BoxXyxy;
+  /** 0..1 */
+  readonly score: number;
+  readonly classIndex: number;
+  /** In place of the name of its class. */
+  readonly label?: string;
+}
+
+/** The class scores of one cell: `classes` values from `offset` on. */
+export interface CellScores {
+  readonly values: Float32Array;
+  readonly offset: number;
+  readonly classes: number;
+  /** What each value is multiplied by; 1 where absent. */
+  readonly factor?: number;
+}
+
+/** Adds the cell's box once for each class with a score of at least `minScore`. The box is made only if there is one. */
+export function proposeCell(
+  proposals: Proposal[],
+  { values, offset, classes, factor = 1 }: CellScores,
+  minScore: number,
+  boxOf: () => BoxXyxy,
+): void {
+  let boxXyxy: BoxXyxy | undefined;
+  for (let classIndex = 0; classIndex < classes; classIndex++) {
+    const score = values[offset + classIndex]! * factor;
+    // Not a number is below any score.
+    if (!(score >= minScore)) continue;
+    boxXyxy ??= boxOf();
+    proposals.push({ boxXyxy, score, classIndex });
+  }
+}
+
+/** Most proposals that enter suppression, best first, as in the reference configurations of the one-stage detectors. */
+const SUPPRESSION_LIMIT = 1000;
+
+/** A score above 1 by more than this is no rounding: half precision is off by a thousandth at most. */
+const SCORE_SLACK = 0.001;
+
+/**
+ * The proposals of one photo as detections: best first, overlaps suppressed where the card says so, in photo pixels,
+ * clipped. Boxes of labels that are not wanted, of classes before the first (the background, or what fills a list), and those
+ * without area inside the photo, are dropped. Equal scores go by rising class index, then by their order.
+ * @throws {CardMismatch} for a score above 1 or a class that the card has no label for
+ */
+export function finishProposals(
+  proposals: readonly Proposal[],
+  image: ImageSize,
+  card: DetectorCard,
+  {
+    maxDetections,
+    nmsIou = card.decoding.nmsIou ?? undefined,
+    classes,
+  }: Pick<DecodeOptions, 'maxDetections' | 'nmsIou' | 'classes'>,
+  categories: readonly (Category | undefined)[] = classesOf(card),
+): Detection[] {
+  const isWanted = ({ classIndex, score }: Proposal): boolean => {
+    if (score > 1 + SCORE_SLACK) {
+      throw new CardMismatch(`${card.name}: expected scores of 0 to 1, got ${score}`);
+    }
+    if (classIndex >= categories.length) {
+      const { firstClass = 0 } = card.decoding;
+      throw new CardMismatch(
+        `${card.name}: expected class numbers of at most ${categories.length - 1 + firstClass}, as the card has ${categories.length} labels, got ${classIndex + firstClass}`,
+      );
+    }
+    const category = categories[classIndex];
+    return category !== undefined && (classes === undefined || classes.includes(category.name));
+  };
+  const sorted = proposals
+    .filter(isWanted)
+    .sort((a, b) => b.score - a.score || a.classIndex - b.classIndex);
+  const kept =
+    nmsIou === undefined ? sorted : suppressOverlaps(sorted.slice(0, SUPPRESSION_LIMIT), nmsIou);
+  const detections: Detection[] = [];
+  for (const { boxXyxy, score, classIndex, label } of kept) {
+    if (detections.length === maxDetections) break;
+    const inPhoto = clipXyxy(rasterToPhotoXyxy(boxXyxy, image, card.input), image);
+    if (!(areaXyxy(inPhoto) > 0)) continue;
+    const category = categories[classIndex]!;
+    detections.push({
+      boxXyxy: inPhoto,
+      score: Math.min(1, score),
+      label: label ?? category.name,
+      categoryId: category.id,
+    });
+  }
+  return detections;
+}
+
+/** A box that competes with others of its class. */
+export interface Contender {
+  readonly boxXyxy: BoxXyxy;
+  /** Boxes of different classes do not compete. */
+  readonly classIndex: number;
+}
+
+/**
+ * Non-maximum suppression, greedy and per class: a box goes when its IoU with a kept one before it is above `iou`.
+ * Idempotent; keeps the order.
+ * @param contenders best first
+ * @param iou 0..1
+ * @param limit no more than this many are kept
+ */
+export function suppressOverlaps<T extends Contender>(
+  contenders: readonly T[],
+  iou: number,
+  limit = Number.POSITIVE_INFINITY,
+): T[] {
+  const kept: T[] = [];
+  const keptOfClass = new Map<number, T[]>();
+  for (const contender of contenders) {
+    if (kept.length >= limit) break;
+    const rivals = keptOfClass.get(contender.classIndex);
+    if (rivals === undefined) {
+      keptOfClass.set(contender.classIndex, [contender]);
+    } else if (rivals.some((rival) => iouXyxy(rival.boxXyxy, contender.boxXyxy) > iou)) {
+      continue;
+    } else {
+      rivals.push(contender);
+    }
+    kept.push(contender);
+  }
+  return kept;
+}

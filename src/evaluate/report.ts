@@ -1,0 +1,215 @@
+import { OUTCOMES } from './answers.js';
+import type { Interval } from './bootstrap.js';
+import type { AccuracyRow, ChartRenderer } from './charts.js';
+import { gallerySection, OUTCOME_WORDS, type ReportPhoto } from './gallery.js';
+import { type Html, html, trusted } from './html.js';
+import type { MetricKey } from './metrics.js';
+import type { RefinementReport } from './refinement-report.js';
+import { IOU_CELLS, type ReportData } from './report-data.js';
+import { REPORT_SCRIPT, REPORT_STYLE } from './report-page.js';
+import { type Cell, metricsOverview, type Table } from './tables.js';
+
+/** Photos beyond this are left out of the page, bytes of text. */
+const MAX_PHOTO_BYTES = 12_000_000;
+
+/**
+ * The report of a run as one HTML page that needs nothing else: no network, no file beside it. Its policy forbids the
+ * browser any request and any script but its own.
+ * @param photos small copies of the photos of the gallery, by row of the query; they fill 12 MB at most, in the order of the
+ *   gallery, and answers beyond show their boxes alone
+ */
+export async function renderReport(
+  data: ReportData,
+  renderer: ChartRenderer,
+  photos: ReadonlyMap<number, ReportPhoto>,
+): Promise<string> {
+  const policy = `default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src '${await sha256(REPORT_SCRIPT)}'; base-uri 'none'; form-action 'none'`;
+  const page = html`<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="${policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="referrer" content="no-referrer">
+<title>${data.title}</title><link rel="icon" href="data:,">
+<style>${trusted(REPORT_STYLE)}</style></head>
+<body><a class="skip" href="#gallery">To the answers</a>
+<header><h1>${data.title}</h1>
+<dl class="subject">${data.subject.map(([label, text]) => html`<dt>${label}</dt><dd>${text}</dd>`)}
+<dt>queries</dt><dd>${data.report.metrics.total} scored; ${data.report.missing_answers} without an answer, ${data.report.missing_tools} without a box of the tool, which count with IoU 0</dd></dl>
+${data.notices.map((notice) => html`<p class="notice">${notice}</p>`)}</header>
+<main>${headlines(data)}${outcomeSquare(data)}${charts(data, renderer)}
+${gallerySection(data.gallery, photosThatFit(data, photos))}
+${metricsSection(data)}</main>
+<script>${trusted(REPORT_SCRIPT)}</script></body></html>
+`;
+  return page.text;
+}
+
+function photosThatFit(
+  { gallery }: ReportData,
+  photos: ReadonlyMap<number, ReportPhoto>,
+): ReadonlyMap<number, ReportPhoto> {
+  const fitting = new Map<number, ReportPhoto>();
+  let bytes = 0;
+  for (const { row } of gallery) {
+    const photo = photos.get(row);
+    if (!photo || bytes + photo.dataUrl.length > MAX_PHOTO_BYTES) continue;
+    bytes += photo.dataUrl.length;
+    fitting.set(row, photo);
+  }
+  return fitting;
+}
+
+/** The hash of a script as a policy names it. */
+async function sha256(text: string): Promise<string> {
+  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text));
+  return `sha256-${btoa(String.fromCharCode(...new Uint8Array(digest)))}`;
+}
+
+const HEADLINES = [
+  ['accuracy', 'Accuracy', 'answers with IoU above 0.5'],
+  ['tool_accuracy', 'Tool accuracy', 'boxes of the tool with IoU above 0.5'],
+  ['ccr', 'Corrected', 'of those the tool got wrong (CCR)'],
+  ['follow_correct_rate', 'Followed', 'of those the tool got right, same box'],
+  ['worsen_rate', 'Worsened', 'answers worse than the tool'],
+  ['nsri', 'NSRI', 'signed relative gain, -1 to 1'],
+  ['mean_iou', 'Mean IoU', 'of the answers'],
+  ['tool_mean_iou', 'Tool mean IoU', 'of the boxes of the tool'],
+] as const;
+
+/** Shown where some query means several objects, or none. */
+const SET_HEADLINES = [
+  ['set_precision', 'Exact', 'all boxes that are meant, and no others'],
+  ['n_acc', 'None found', 'of those that nothing fits, answered none (N-acc)'],
+  ['t_acc', 'Kept', 'of the others, not answered none (T-acc)'],
+] as const;
+
+/** The numbers that matter most, with their intervals. */
+function headlines({ report }: ReportData): Html {
+  const { metrics, intervals } = report;
+  const hasSets = report.absent_queries + report.set_queries > 0;
+  return html`<section aria-labelledby="numbers"><h2 id="numbers">Numbers</h2>
+<ul class="numbers">${[...HEADLINES, ...(hasSets ? SET_HEADLINES : [])].map(
+    ([metric, name, words]) => {
+      const interval = intervals?.[metric as MetricKey];
+      return html`<li>${name}<strong>${shown(metric, metrics[metric])}</strong>${interval && html`<small>95\u00a0%: ${shown(metric, interval[0]).replace('\u00a0%', '')} to ${shown(metric, interval[1])}</small>`}<small>${words}</small></li>`;
+    },
+  )}</ul></section>`;
+}
+
+/** Shares in percent, IoUs and NSRI as they are. */
+function shown(metric: string, value: number | null): string {
+  if (value === null) return 'undefined';
+  return /iou|nsri/.test(metric) ? value.toFixed(3) : percent(value);
+}
+
+function percent(value: number): string {
+  return `${(value * 100).toFixed(1)}\u00a0%`;
+}
+
+/** Tool right or wrong against answer right or wrong. */
+function outcomeSquare({ outcomes, report: { metrics } }: ReportData): Html {
+  const cell = (outcome: keyof typeof outcomes) =>
+    html`<td class="${outcome}"><strong>${outcomes[outcome]}</strong>${metrics.total > 0 && percent(outcomes[outcome] / metrics.total)}<br>${outcome}</td>`;
+  return html`<section aria-labelledby="outcomes"><h2 id="outcomes">Right and wrong</h2>
+<div class="wide"><table class="square"><caption>Queries by whether tool and answer are right (IoU above 0.5)</caption>
+<thead><tr><td></td><th scope="col">answer right</th><th scope="col">answer wrong</th></tr></thead>
+<tbody><tr><th scope="row">tool right</th>${cell('confirmation')}${cell('loss')}</tr>
+<tr><th scope="row">tool wrong</th>${cell('correction')}${cell('error')}</tr></tbody></table></div></section>`;
+}
+
+/** Charts, each with a table of the numbers that it shows. */
+function charts(data: ReportData, renderer: ChartRenderer): Html {
+  const { scatter, calibration, sizes, report } = data;
+  const groups = accuracyRows(report);
+  const bySize = accuracyRows(sizes);
+  return html`<section aria-labelledby="charts"><h2 id="charts">Charts</h2><div class="pair">
+${scatter.total > 0 && figure('Tool IoU and answer IoU', scatterWords(data), renderer.scatter(scatter.points), scatterTable(data))}
+${calibration.count > 0 && figure('Calibration of the score', calibrationWords(data), renderer.calibration(calibration.bins), calibrationTable(data))}
+${groups.length > 0 && figure('Accuracy by group', 'Accuracy of tool and answer by group, with 95 % intervals.', renderer.accuracy(groups), accuracyTable(groups))}
+${bySize.length > 0 && figure('Accuracy by object size', 'By area of the ground truth: small below 32 x 32 pixels, medium below 96 x 96, large.', renderer.accuracy(bySize), accuracyTable(bySize))}
+</div></section>`;
+}
+
+function figure(title: string, words: string, svg: string, table: Table): Html {
+  return html`<figure><h3>${title}</h3><div role="img" aria-label="${title}. ${words} The numbers are in the table below.">${trusted(svg)}</div>
+<figcaption>${words}</figcaption><details><summary>Table: ${title}</summary>${tableHtml(table, title)}</details></figure>`;
+}
+
+function scatterWords({ scatter, outcomes }: ReportData): string {
+  const sample =
+    scatter.points.length < scatter.total
+      ? ` A sample of ${scatter.points.length} of ${scatter.total} queries is drawn.`
+      : '';
+  const marks = { correction: 'triangle', confirmation: 'circle', loss: 'square', error: 'cross' };
+  const words = OUTCOMES.map(
+    (outcome) => `${marks[outcome]}: ${outcome}, ${OUTCOME_WORDS[outcome]} (${outcomes[outcome]})`,
+  );
+  return `Each mark is a query; above the diagonal the answer is better than the tool. ${words.join('; ')}.${sample}`;
+}
+
+function scatterTable({ scatter: { cells } }: ReportData): Table {
+  const range = (cell: number) =>
+    `${(cell / IOU_CELLS).toFixed(1)} to ${((cell + 1) / IOU_CELLS).toFixed(1)}`;
+  return {
+    columns: ['answer IoU', ...cells.map((_, cell) => `tool ${range(cell)}`)],
+    rows: cells.map((row, cell): Cell[] => [range(cell), ...row]).reverse(),
+  };
+}
+
+function accuracyRows({ groups = {}, group_intervals }: RefinementReport): AccuracyRow[] {
+  return Object.entries(groups).map(([group, metrics]) => ({
+    group,
+    total: metrics.total,
+    toolAccuracy: metrics.tool_accuracy ?? 0,
+    accuracy: metrics.accuracy ?? 0,
+    toolInterval: group_intervals?.[group]?.tool_accuracy ?? null,
+    interval: group_intervals?.[group]?.accuracy ?? null,
+  }));
+}
+
+function accuracyTable(rows: readonly AccuracyRow[]): Table {
+  const ends = (interval: Interval | null) => interval?.map(percent).join(' to ') ?? null;
+  return {
+    columns: ['group', 'queries', 'tool', 'tool, 95 %', 'answer', 'answer, 95 %'],
+    rows: rows.map((row): Cell[] => [
+      row.group,
+      row.total,
+      percent(row.toolAccuracy),
+      ends(row.toolInterval),
+      percent(row.accuracy),
+      ends(row.interval),
+    ]),
+  };
+}
+
+function calibrationWords({ calibration: { count, ece, brier } }: ReportData): string {
+  return `Share of right answers by their score, over ${count} answers with a score; on the diagonal the score is the probability. Expected calibration error ${ece?.toFixed(3)}, Brier score ${brier?.toFixed(3)}.`;
+}
+
+function calibrationTable({ calibration: { bins } }: ReportData): Table {
+  return {
+    columns: ['score', 'answers', 'mean score', 'right'],
+    rows: bins.map(({ from, to, count, meanScore, accuracy }): Cell[] => [
+      `${from.toFixed(1)} to ${to.toFixed(1)}`,
+      count,
+      meanScore === null ? null : meanScore.toFixed(3),
+      accuracy === null ? null : percent(accuracy),
+    ]),
+  };
+}
+
+/** Every metric, overall and by group. */
+function metricsSection({ report }: ReportData): Html {
+  return html`<section aria-labelledby="metrics"><h2 id="metrics">All metrics</h2>${tableHtml(metricsOverview(report), 'Metrics, with 95 % intervals in brackets')}</section>`;
+}
+
+function tableHtml({ columns, rows }: Table, caption: string): Html {
+  return html`<div class="wide" role="region" aria-label="${caption}" tabindex="0"><table><caption>${caption}</caption>
+<thead><tr>${columns.map((column) => html`<th scope="col">${column}</th>`)}</tr></thead>
+<tbody>${rows.map(([head, ...cells]) => html`<tr><th scope="row">${head ?? ''}</th>${cells.map((cell) => html`<td>${number(cell)}</td>`)}</tr>`)}</tbody></table></div>`;
+}
+
+function number(cell: Cell): string | number {
+  if (typeof cell !== 'number' || Number.isInteger(cell)) return cell ?? '';
+  return cell.toFixed(4);
+}

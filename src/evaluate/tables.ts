@@ -1,0 +1,196 @@
+import { printable } from '../core/error.js';
+import { writeFileAtomic } from '../core/files.js';
+import type { Interval, MetricIntervals } from './bootstrap.js';
+import type { CocoEvaluation } from './coco.js';
+import { COCO_METRIC_KEYS, type CocoMetrics } from './coco-matching.js';
+import { flatMetrics, type MetricKey } from './metrics.js';
+import type { ComparisonReport, RefinementReport, RunComparison } from './refinement-report.js';
+import { type EvalCommand, gatesOf, missedGates } from './settings.js';
+
+/** Name of the whole in the column of groups. */
+const WHOLE = 'all';
+
+/** One row a group and metric, for further work: group, metric, value, and the ends of the interval. */
+export function metricsTable(report: RefinementReport): Table {
+  return {
+    columns: ['group', 'metric', 'value', 'low', 'high'],
+    rows: groupsOf(report).flatMap(({ group, metrics, intervals }) =>
+      Object.entries(metrics).map(([key, value]): Cell[] => {
+        const interval = intervals?.[key as MetricKey] ?? null;
+        return [group, key, value, interval?.[0] ?? null, interval?.[1] ?? null];
+      }),
+    ),
+  };
+}
+
+/**
+ * One row a metric and one column a group, with intervals where there are any, to be read. Metrics of the answers alone are
+ * left out where the queries do not ask for them.
+ */
+export function metricsOverview(report: RefinementReport): Table {
+  const groups = groupsOf(report);
+  const hidden = hiddenKeys(report);
+  const keys = Object.keys(groups[0]!.metrics).filter((key) => !hidden.has(key));
+  return {
+    columns: ['metric', ...groups.map(({ group }) => group)],
+    rows: keys.map((key): Cell[] => [
+      key,
+      ...groups.map(({ metrics, intervals }) =>
+        withInterval(metrics[key] ?? null, intervals?.[key as MetricKey] ?? null),
+      ),
+    ]),
+  };
+}
+
+function hiddenKeys(report: RefinementReport): ReadonlySet<string> {
+  // The same number as `accuracy`.
+  const hidden = ['accuracy_50'];
+  if (report.absent_queries === 0) hidden.push('n_acc', 't_acc');
+  if (report.absent_queries + report.set_queries === 0) hidden.push('set_precision');
+  for (const key of ['score_auc', 'score_ece'] as const) {
+    if (report.metrics[key] === null) hidden.push(key);
+  }
+  for (const [size, accuracy] of Object.entries(report.metrics.by_size)) {
+    if (accuracy === null) hidden.push(`by_size.${size}`);
+  }
+  return new Set(hidden);
+}
+
+/** One row a group and metric: both runs, their difference and its interval. */
+export function comparisonTable({ metrics, groups = {} }: ComparisonReport): Table {
+  const all: [string, RunComparison][] = [[WHOLE, metrics], ...Object.entries(groups)];
+  return {
+    columns: ['group', 'metric', 'first', 'second', 'difference', 'low', 'high'],
+    rows: all.flatMap(([group, comparison]) =>
+      Object.entries(comparison).map(([key, { first, second, difference, interval }]): Cell[] => [
+        group,
+        key,
+        first,
+        second,
+        difference,
+        interval?.[0] ?? null,
+        interval?.[1] ?? null,
+      ]),
+    ),
+  };
+}
+
+/** The twelve numbers of COCO over all categories, and with `perCategory` of each. Undefined numbers stay -1. */
+export function cocoTable({ coco, categories }: CocoEvaluation, perCategory: boolean): Table {
+  const row = (name: string, id: number | null, metrics: CocoMetrics): Cell[] => [
+    name,
+    id,
+    ...COCO_METRIC_KEYS.map((key) => metrics[key]),
+  ];
+  return {
+    columns: ['category', 'category_id', ...COCO_METRIC_KEYS],
+    rows: [
+      row(WHOLE, null, coco),
+      ...(perCategory ? categories.map(({ id, name, metrics }) => row(name, id, metrics)) : []),
+    ],
+  };
+}
+
+interface NamedMetrics {
+  readonly group: string;
+  readonly metrics: Readonly<Record<string, number | null>>;
+  readonly intervals: MetricIntervals | undefined;
+}
+
+function groupsOf(report: RefinementReport): NamedMetrics[] {
+  return [
+    { group: WHOLE, metrics: flatMetrics(report.metrics), intervals: report.intervals },
+    ...Object.entries(report.groups ?? {}).map(([group, metrics]) => ({
+      group,
+      metrics: flatMetrics(metrics),
+      intervals: report.group_intervals?.[group],
+    })),
+  ];
+}
+
+function withInterval(value: number | null, interval: Interval | null): Cell {
+  if (value === null || interval === null) return value;
+  return `${value.toFixed(4)} (${interval[0].toFixed(4)} to ${interval[1].toFixed(4)})`;
+}
+
+/** A table as data; cells of a row stand in the order of the columns. Null is an empty cell. */
+export interface Table {
+  readonly columns: readonly string[];
+  readonly rows: readonly (readonly Cell[])[];
+}
+
+export type Cell = string | number | null;
+
+/** A spreadsheet runs a text that begins like this as a formula. */
+const FORMULA = /^[=+\-@\t\r]/;
+
+/**
+ * The table as RFC 4180 has it: commas, CR LF, quotes around a cell that needs them. Numbers stand with all their digits. A
+ * text that a spreadsheet would run as a formula gets an apostrophe before it.
+ * @see https://owasp.org/www-community/attacks/CSV_Injection
+ */
+export function renderCsv({ columns, rows }: Table): string {
+  return [columns, ...rows].map((row) => `${row.map(csvCell).join(',')}\r\n`).join('');
+}
+
+function csvCell(cell: Cell): string {
+  if (cell === null) return '';
+  if (typeof cell === 'number') return String(cell);
+  const text = FORMULA.test(cell) ? `'${cell}` : cell;
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+/** The table as GitHub's Markdown has it: numbers with four decimals, columns of numbers to the right. */
+export function renderMarkdown({ columns, rows }: Table): string {
+  const alignments = columns.map((_, column) =>
+    rows.length > 0 && rows.every((row) => typeof row[column] !== 'string') ? '---:' : '---',
+  );
+  return [columns.map(markdownCell), alignments, ...rows.map((row) => row.map(markdownCell))]
+    .map((cells) => `| ${cells.join(' | ')} |\n`)
+    .join('');
+}
+
+/** What Markdown or the HTML in it reads as markup; an underscore only at the edge of a word. */
+const MARKUP = /[\\`*[\]<>|&~]|(?<!\w)_|_(?!\w)/g;
+
+function markdownCell(cell: Cell): string {
+  if (cell === null) return '';
+  if (typeof cell === 'string') {
+    const oneLine = printable(cell.replace(/\s+/g, ' ').trim());
+    return oneLine.replace(MARKUP, (mark) => `&#${mark.codePointAt(0)};`);
+  }
+  return Number.isInteger(cell) ? String(cell) : cell.toFixed(4);
+}
+
+/** One evaluation, ready to be shown. */
+export interface EvalOutcome {
+  /** The document of `--json`. */
+  readonly document: object;
+  /** What a person sees. */
+  readonly overview: Table;
+  /** All numbers, for `--csv` and `--markdown`. */
+  readonly table: Table;
+  /** What `--fail-under` may name. */
+  readonly metrics: Readonly<Record<string, number | null | undefined>>;
+  readonly notices: readonly string[];
+}
+
+/** Shows an evaluation where the flags say. @returns 1 where a gate is missed, else 0 */
+export async function showOutcome(
+  { flags, printer }: EvalCommand,
+  { document, overview, table, metrics, notices }: EvalOutcome,
+): Promise<number> {
+  const missed = missedGates(gatesOf(flags), metrics);
+  for (const notice of notices) printer.note(`note: ${notice}`);
+  await printer.data(
+    flags.json ? `${JSON.stringify(document, null, 2)}\n` : renderMarkdown(overview),
+  );
+  if (flags.csv !== undefined) await writeFileAtomic(flags.csv, [renderCsv(table)]);
+  if (flags.markdown !== undefined) await writeFileAtomic(flags.markdown, [renderMarkdown(table)]);
+  for (const { metric, least, got } of missed) {
+    printer.important(
+      `--fail-under: ${metric} is ${got ?? 'not defined'}, expected at least ${least}`,
+    );
+  }
+  return missed.length > 0 ? 1 : 0;
+}

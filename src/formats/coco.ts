@@ -1,0 +1,198 @@
+import { type BoxXywh, xyxyToXywh } from '../core/box.js';
+import { answerBoxes, type Bbox2d, type OutputLine } from './result-line.js';
+
+/** A category of a label set. */
+export interface Category {
+  readonly id: number;
+  readonly name: string;
+}
+
+/** Ids between 1 and 90 that COCO's detection task does not use. */
+const UNUSED_IDS = new Set([12, 26, 29, 30, 45, 66, 68, 69, 71, 83]);
+
+const NAMES = [
+  'person|bicycle|car|motorcycle|airplane|bus|train|truck|boat|traffic light|fire hydrant|stop sign',
+  'parking meter|bench|bird|cat|dog|horse|sheep|cow|elephant|bear|zebra|giraffe|backpack|umbrella',
+  'handbag|tie|suitcase|frisbee|skis|snowboard|sports ball|kite|baseball bat|baseball glove',
+  'skateboard|surfboard|tennis racket|bottle|wine glass|cup|fork|knife|spoon|bowl|banana|apple',
+  'sandwich|orange|broccoli|carrot|hot dog|pizza|donut|cake|chair|couch|potted plant|bed',
+  'dining table|toilet|tv|laptop|mouse|remote|keyboard|cell phone|microwave|oven|toaster|sink',
+  'refrigerator|book|clock|vase|scissors|teddy bear|hair drier|toothbrush',
+].flatMap((row) => row.split('|'));
+
+const IDS = Array.from({ length: 90 }, (_, index) => index + 1).filter((id) => !UNUSED_IDS.has(id));
+
+/**
+ * The 80 object categories of COCO with COCO's own ids 1..90, in the order in which models number their classes 0..79.
+ * @see https://cocodataset.org, instances_val2017.json
+ */
+export const COCO_CATEGORIES: readonly Category[] = NAMES.map((name, index) => ({
+  id: IDS[index]!,
+  name,
+}));
+
+/** The same by COCO's own id: index 1 is person, index 90 toothbrush; indices that COCO does not use are empty. */
+export const COCO_BY_ID: readonly (Category | undefined)[] = Array.from({ length: 91 }, (_, id) =>
+  COCO_CATEGORIES.find((category) => category.id === id),
+);
+
+/** Opens the lines of a run from the start. COCO files name the images first, so the dataset reads them twice. */
+export type ReadLines = () => AsyncIterable<OutputLine>;
+
+/** Gives images their COCO ids. */
+export interface ImageNumbering {
+  /** The COCO file that the ids are taken from; null where they are counted. */
+  readonly file: string | null;
+  /** Undefined for a photo that has no place in the files. */
+  idOf(image: string): number | undefined;
+  /** Photos asked for that have none. */
+  readonly leftOut: number;
+  /** For one reading of the lines: tells whether an image comes for the first time, by its id. */
+  newListing(): (id: number) => boolean;
+}
+
+/** One box that a run stands for. */
+interface CocoBox {
+  readonly boxXywh: BoxXywh;
+  readonly score: number;
+  readonly categoryId: number;
+  /** Fields that only the dataset carries. */
+  readonly about: Readonly<Record<string, unknown>>;
+}
+
+/** The category of boxes that have no label of the detector's. */
+const OBJECT = 'object';
+
+/** Ids of a run's categories by label. */
+export class CategoryIds {
+  readonly categories: readonly Category[];
+  readonly #byLabel: ReadonlyMap<string, number>;
+  readonly #fallback: number;
+
+  /** Boxes without a label of the detector belong to `object`, whose id follows the detector's highest. */
+  constructor(categories: readonly Category[]) {
+    const object = categories.find(({ name }) => name === OBJECT);
+    this.#fallback = object?.id ?? Math.max(0, ...categories.map(({ id }) => id)) + 1;
+    this.categories = object ? categories : [...categories, { id: this.#fallback, name: OBJECT }];
+    this.#byLabel = new Map(this.categories.map(({ id, name }) => [name, id]));
+  }
+
+  idOf(label: string | undefined): number {
+    return (label === undefined ? undefined : this.#byLabel.get(label)) ?? this.#fallback;
+  }
+}
+
+/** The results list that pycocotools' `loadRes` takes, in pieces of text. */
+export async function* cocoPredictions(
+  read: ReadLines,
+  images: ImageNumbering,
+  categories: CategoryIds,
+): AsyncGenerator<string> {
+  let separator = '[\n';
+  for await (const line of read()) {
+    const imageId = imageIdOf(line, images);
+    if (imageId === undefined) continue;
+    for (const { boxXywh, score, categoryId } of boxesOf(line, categories)) {
+      const entry = {
+        image_id: imageId,
+        category_id: categoryId,
+        bbox: bboxOf(boxXywh),
+        score,
+      };
+      yield separator + JSON.stringify(entry);
+      separator = ',\n';
+    }
+  }
+  yield separator === '[\n' ? '[]\n' : '\n]\n';
+}
+
+/** A COCO dataset: images, annotations with ids from 1, categories. In pieces of text. */
+export async function* cocoDataset(
+  read: ReadLines,
+  images: ImageNumbering,
+  categories: CategoryIds,
+): AsyncGenerator<string> {
+  yield `{"info":{"description":"made by vgr"},"licenses":[],\n"categories":${JSON.stringify(categories.categories)},\n"images":[`;
+  yield* imageEntries(read, images);
+  yield '],\n"annotations":[';
+  yield* annotationEntries(read, images, categories);
+  yield ']}\n';
+}
+
+async function* imageEntries(read: ReadLines, images: ImageNumbering): AsyncGenerator<string> {
+  const isNew = images.newListing();
+  let separator = '\n';
+  for await (const line of read()) {
+    const id = imageIdOf(line, images);
+    if (id === undefined || line.type === 'error' || !isNew(id)) continue;
+    const { image, width, height } = line;
+    yield separator + JSON.stringify({ id, file_name: image, width, height });
+    separator = ',\n';
+  }
+}
+
+async function* annotationEntries(
+  read: ReadLines,
+  images: ImageNumbering,
+  categories: CategoryIds,
+): AsyncGenerator<string> {
+  let id = 0;
+  for await (const line of read()) {
+    const imageId = imageIdOf(line, images);
+    if (imageId === undefined) continue;
+    for (const { boxXywh, score, categoryId, about } of boxesOf(line, categories)) {
+      id += 1;
+      // No `segmentation`: importers (Label Studio's, for one) take an empty one for a polygon.
+      const entry = {
+        id,
+        image_id: imageId,
+        category_id: categoryId,
+        bbox: bboxOf(boxXywh),
+        area: Number((boxXywh.width * boxXywh.height).toFixed(2)),
+        iscrowd: 0,
+        score,
+        ...about,
+      };
+      yield (id === 1 ? '\n' : ',\n') + JSON.stringify(entry);
+    }
+  }
+}
+
+function imageIdOf(line: OutputLine, images: ImageNumbering): number | undefined {
+  if (line.type === 'error' || line.image === undefined) return undefined;
+  return images.idOf(line.image);
+}
+
+function boxesOf(line: OutputLine, categories: CategoryIds): CocoBox[] {
+  if (line.type === 'detections') {
+    return line.detections.map(({ bbox_2d, score, category_id }) => ({
+      boxXywh: xywhOf(bbox_2d),
+      score,
+      categoryId: category_id,
+      about: {},
+    }));
+  }
+  if (line.type === 'error') return [];
+  const { answer, tool, id, query } = line;
+  const about = {
+    query_id: id,
+    caption: query,
+    tool_bbox: tool.bbox_2d && bboxOf(xywhOf(tool.bbox_2d)),
+    decision: answer.decision,
+  };
+  return answerBoxes(answer).map(({ bbox_2d, score, label }) => ({
+    boxXywh: xywhOf(bbox_2d),
+    score,
+    categoryId: categories.idOf(label),
+    about,
+  }));
+}
+
+function xywhOf([x1, y1, x2, y2]: Bbox2d): BoxXywh {
+  return xyxyToXywh({ x1, y1, x2, y2 });
+}
+
+/** `[x, y, width, height]`; differences of two-decimal numbers are rounded back to two decimals. */
+function bboxOf({ x, y, width, height }: BoxXywh): [number, number, number, number] {
+  return [x, y, Number(width.toFixed(2)), Number(height.toFixed(2))];
+}

@@ -1,0 +1,272 @@
+import type { ImageSize } from '../core/box.js';
+import { cellCount, gridLevels, type Tensor } from '../detect/family.js';
+import type { ClosedFamilyName, DetectorCard, DetectorFamilyName } from '../formats/model-card.js';
+
+/** An output as a run of the graph on one photo gave it. */
+export interface ObservedOutput {
+  readonly name: string;
+  readonly tensor: Tensor;
+}
+
+/** A graph after one run, with what is known of it. */
+export interface ObservedGraph {
+  readonly outputs: readonly ObservedOutput[];
+  /** The raster it was run on. */
+  readonly input: ImageSize;
+  /** Whether it takes a size or a scale beside the photo. */
+  readonly takesSize: boolean;
+  /** Operators within it. */
+  readonly operators: ReadonlySet<string>;
+  /** Number of labels, where a file or the graph names them. */
+  readonly labels?: number;
+}
+
+/** A family that fits, with what its card needs. */
+export interface Recognition {
+  readonly family: DetectorFamilyName;
+  readonly outputs: DetectorCard['outputs'];
+  readonly strides: readonly number[];
+  /** Number of classes by the shape of the outputs; undefined where they do not tell. */
+  readonly classes: number | undefined;
+  readonly boxes?: NonNullable<DetectorCard['decoding']['boxes']>;
+  readonly activation?: NonNullable<DetectorCard['decoding']['activation']>;
+  readonly firstClass?: number;
+}
+
+type Recogniser = (graph: ObservedGraph) => Omit<Recognition, 'family'> | undefined;
+
+/** Strides of the heads, as the families' own configurations have them. */
+const THREE = [8, 16, 32];
+const FOUR = [8, 16, 32, 64];
+const FINE = [4, 8, 16, 32];
+
+/** What each family's outputs look like, for whoever brings a graph that is of none. */
+export const FAMILY_SHAPES: Readonly<Record<DetectorFamilyName, string>> = {
+  centernet:
+    '[batch, labels, rows, columns] and [batch, 4, rows, columns], scores and distances to the sides',
+  'nanodet-plus': '[batch, cells, labels + 32] with the cells of strides 8, 16, 32, 64',
+  picodet:
+    'for each of the strides 8, 16, 32, 64 [batch, cells, labels] and [batch, cells, 32]; or [boxes, 6] with an input scale_factor',
+  yolox: '[batch, cells, 5 + labels] with the cells of strides 8, 16, 32',
+  yolo: '[batch, 4 + labels, cells], [batch, 3 x cells, 5 + labels] or [batch, boxes, 6]',
+  detr: '[batch, queries, logits] and [batch, queries, 4]',
+  deim: '[batch, boxes] labels, [batch, boxes, 4], [batch, boxes] scores, with an input orig_target_sizes',
+  ssd: '[batch, boxes, 4], [batch, boxes] scores, [batch, boxes] classes, and perhaps [batch] counts',
+  'grounding-dino':
+    '[prompts, queries, tokens] logits and [prompts, queries, 4], with inputs input_ids, attention_mask, token_type_ids',
+  owlv2: '[1, patches, prompts] logits and [1, patches, 4], with inputs input_ids, attention_mask',
+  owlvit: 'the same as owlv2',
+};
+
+/** The families with labels of their own whose shapes the graph has; the likeliest first. */
+export function recogniseDetector(graph: ObservedGraph): Recognition[] {
+  return (Object.keys(RECOGNISERS) as ClosedFamilyName[]).flatMap((family) => {
+    const found = RECOGNISERS[family](graph);
+    return found ? [{ family, ...found }] : [];
+  });
+}
+
+/** Families that share a shape are told apart by the number of cells, so those with more conditions come first. */
+const RECOGNISERS: Readonly<Record<ClosedFamilyName, Recogniser>> = {
+  'nanodet-plus': (graph) => {
+    const output = onlyOutput(graph);
+    const [, cells, length = 0] = output?.tensor.dims ?? [];
+    if (!output || cells !== cellsOf(graph, FOUR) || length <= 32) return undefined;
+    return {
+      outputs: { predictions: [output.name] },
+      strides: FOUR,
+      classes: length - 32,
+    };
+  },
+  picodet: recognisePicodet,
+  yolox: (graph) => {
+    const output = onlyOutput(graph);
+    const [, cells, length = 0] = output?.tensor.dims ?? [];
+    if (!output || cells !== cellsOf(graph, THREE) || length <= 5) return undefined;
+    const decoded = graph.operators.has('Exp') || hasPixelSizes(output.tensor, length);
+    return {
+      outputs: { predictions: [output.name] },
+      strides: THREE,
+      classes: length - 5,
+      ...(decoded && { boxes: 'cxcywh-pixels' as const }),
+    };
+  },
+  yolo: recogniseYolo,
+  // Lists of finished boxes come first: TensorFlow's exports hold the raw ones beside them.
+  deim: (graph) => (graph.takesSize ? recogniseListed(graph, 'labels') : undefined),
+  ssd: (graph) => (graph.takesSize ? undefined : recogniseListed(graph, 'classes')),
+  detr: recogniseDetr,
+  centernet: (graph) => {
+    const maps = graph.outputs.filter(({ tensor }) => tensor.dims.length === 4);
+    const sides = maps.find(({ tensor }) => tensor.dims[1] === 4);
+    const scores = maps.find((map) => map !== sides && sameSides(map, sides));
+    const [, classes, rows = 1, columns = 1] = scores?.tensor.dims ?? [];
+    const stride = Math.round(graph.input.width / columns);
+    if (!sides || !scores || stride !== Math.round(graph.input.height / rows)) return undefined;
+    return {
+      outputs: { scores: [scores.name], sides: [sides.name] },
+      strides: [stride],
+      classes,
+    };
+  },
+};
+
+/** No logarithm of a size in strides is above this: exp(10) strides of 8 are 176,000 pixels. */
+const LARGEST_LOG_SIZE = 10;
+
+/** Whether widths or heights of [batch, cells, length] are pixels: a graph may decode without an exponential of its own. */
+function hasPixelSizes({ data }: Tensor, length: number): boolean {
+  return data.some((value: number | bigint, place: number) => {
+    const column = place % length;
+    return (column === 2 || column === 3) && value > LARGEST_LOG_SIZE;
+  });
+}
+
+function cellsOf({ input }: ObservedGraph, strides: readonly number[]): number {
+  return cellCount(gridLevels(input, strides));
+}
+
+function onlyOutput({ outputs }: Pick<ObservedGraph, 'outputs'>): ObservedOutput | undefined {
+  const [first, ...more] = outputs;
+  return first?.tensor.dims.length === 3 && more.length === 0 ? first : undefined;
+}
+
+function sameSides(a: ObservedOutput, b: ObservedOutput | undefined): boolean {
+  return a.tensor.dims[2] === b?.tensor.dims[2] && a.tensor.dims[3] === b?.tensor.dims[3];
+}
+
+function recognisePicodet(graph: ObservedGraph): Omit<Recognition, 'family'> | undefined {
+  const rows = graph.outputs.find(({ tensor: { dims } }) => dims.length === 2 && dims[1] === 6);
+  if (rows && graph.takesSize) {
+    return { outputs: { rows: [rows.name] }, strides: FOUR, classes: undefined };
+  }
+  const heads = gridLevels(graph.input, FOUR).map(({ rows: down, columns }) => {
+    const at = graph.outputs.filter(({ tensor: { dims } }) => dims[1] === down * columns);
+    const distances = at.find(({ tensor }) => tensor.dims[2] === 32 && tensor.dims.length === 3);
+    return { distances, scores: at.find((output) => output !== distances) };
+  });
+  const scores = heads.flatMap((head) => head.scores?.name ?? []);
+  const distances = heads.flatMap((head) => head.distances?.name ?? []);
+  if (scores.length < FOUR.length || distances.length < FOUR.length) return undefined;
+  const classes = heads[0]?.scores?.tensor.dims[2];
+  return { outputs: { scores, distances }, strides: FOUR, classes };
+}
+
+/** Exports of YOLOv5 up to 6.1 list the raw heads [batch, anchors, rows, columns, values] beside what is made of them. */
+function isRawHead({ tensor }: ObservedOutput): boolean {
+  return tensor.dims.length === 5;
+}
+
+function recogniseYolo(graph: ObservedGraph): Omit<Recognition, 'family'> | undefined {
+  const output = onlyOutput({ outputs: graph.outputs.filter((one) => !isRawHead(one)) });
+  if (!output) return undefined;
+  const [, first = 0, second = 0] = output.tensor.dims;
+  const outputs = { predictions: [output.name] };
+  for (const strides of [THREE, FOUR, FINE]) {
+    const cells = cellsOf(graph, strides);
+    if (second === cells && first > 4) return { outputs, strides, classes: first - 4 };
+    if (first === 3 * cells && second > 5) return { outputs, strides, classes: second - 5 };
+  }
+  // Ultralytics' RT-DETR: a row for each query, boxes in units of the input.
+  const labels = graph.labels ?? (isUnit(output.tensor, second) ? COCO_LABELS : undefined);
+  const isQueries = labels !== undefined && second === 4 + labels;
+  if (isQueries && (second !== FINAL_VALUES || isUnit(output.tensor, second))) {
+    return { outputs, strides: THREE, classes: labels, boxes: 'cxcywh-unit' };
+  }
+  return second === FINAL_VALUES ? { outputs, strides: THREE, classes: undefined } : undefined;
+}
+
+/** A graph without names is taken for one of these where its boxes are in units. */
+const COCO_LABELS = 80;
+
+/** Values of a row that is a whole detection: corners, score, class. */
+const FINAL_VALUES = 6;
+
+/** Whether all boxes at the starts of rows are within the input, told in units of it. */
+function isUnit({ data }: Tensor, length: number): boolean {
+  return data.every((value: number | bigint, place: number) => place % length > 3 || value <= 1);
+}
+
+function recogniseDetr(graph: ObservedGraph): Omit<Recognition, 'family'> | undefined {
+  const lists = graph.outputs.filter(({ tensor }) => tensor.dims.length === 3);
+  const fours = lists.filter(({ tensor }) => tensor.dims[2] === 4);
+  const boxes = fours.find(({ name }) => /box|det/i.test(name)) ?? fours[0];
+  const queries = boxes?.tensor.dims[1];
+  const candidates = lists.filter(
+    (output) => output !== boxes && output.tensor.dims[1] === queries,
+  );
+  const logits = candidates.find(({ name }) => /logit|label|class/i.test(name)) ?? candidates[0];
+  const length = logits?.tensor.dims[2];
+  if (!boxes || !logits || length === undefined || length < 1) return undefined;
+  const softmax = length > 1 && hasNoObject(logits.tensor, length, graph.labels);
+  return {
+    outputs: { logits: [logits.name], boxes: [boxes.name] },
+    strides: [],
+    classes: softmax ? length - 1 : Math.min(length, graph.labels ?? length),
+    activation: softmax ? 'softmax' : 'sigmoid',
+  };
+}
+
+/** COCO's ids reach to 90: 91 logits are those ids, 92 those and no object. */
+const COCO_IDS = 91;
+
+/**
+ * Whether the last logit stands for no object. A softmax head puts most queries there; for a sigmoid head no class is likely
+ * for most of them.
+ */
+function hasNoObject({ data }: Tensor, length: number, labels: number | undefined): boolean {
+  if (length === COCO_IDS || length === labels) return false;
+  if (length === COCO_IDS + 1) return true;
+  let none = 0;
+  const queries = data.length / length;
+  for (let query = 0; query < queries; query++) {
+    const logits = Float64Array.from(data.subarray(query * length, (query + 1) * length), Number);
+    const last = logits.at(-1)!;
+    none += 1 / logits.reduce((sum, logit) => sum + Math.exp(logit - last), 0);
+  }
+  return none / queries > 0.5;
+}
+
+function recogniseListed(
+  { outputs }: ObservedGraph,
+  role: 'labels' | 'classes',
+): Omit<Recognition, 'family'> | undefined {
+  const boxes =
+    outputs.find(({ name, tensor }) => isList(tensor, 4) && /^(?!raw).*box/i.test(name)) ??
+    outputs.find(({ tensor }) => isList(tensor, 4));
+  const rows = boxes && boxes.tensor.data.length / 4;
+  const columns = outputs.filter(
+    (output) => output !== boxes && output.tensor.data.length === rows && isList(output.tensor),
+  );
+  const scores = columns.find(({ name }) => /score|conf/i.test(name));
+  const labels =
+    columns.find(({ name }) => /label|class/i.test(name)) ??
+    columns.find((output) => output !== scores && output.tensor.type !== 'float32');
+  if (!boxes || !scores || !labels) return undefined;
+  const count = outputs.find(({ name, tensor }) => /num/i.test(name) && tensor.data.length === 1);
+  return {
+    outputs: {
+      boxes: [boxes.name],
+      scores: [scores.name],
+      [role]: [labels.name],
+      ...(role === 'classes' && count && { count: [count.name] }),
+    },
+    strides: [],
+    classes: undefined,
+    ...(role === 'classes' && listedBoxes(boxes)),
+  };
+}
+
+function isList({ dims }: Tensor, width?: number): boolean {
+  if (width !== undefined) return dims.at(-1) === width && dims.length >= 2 && dims.length <= 3;
+  return dims.length === 1 || dims.length === 2;
+}
+
+/** TensorFlow's exports name their boxes so and put y first; others put x first, in pixels or units. */
+function listedBoxes({ name, tensor }: ObservedOutput): Pick<Recognition, 'boxes' | 'firstClass'> {
+  if (/^detection_boxes/.test(name)) return { boxes: 'yxyx-unit' };
+  // Without boxes in the photo, a list without a batch is torchvision's, in pixels.
+  if (tensor.data.length === 0) return { boxes: 'xyxy-pixels' };
+  const furthest = Array.from(tensor.data, Number).reduce((a, b) => Math.max(a, Math.abs(b)), 0);
+  return { boxes: furthest > 2 ? 'xyxy-pixels' : 'xyxy-unit' };
+}

@@ -1,0 +1,550 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { open, readdir, readFile, realpath, stat } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { basename, dirname, isAbsolute, join, normalize, resolve } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { fileURLToPath } from 'node:url';
+import { asVgrError, printable, quoted, VgrError } from '../core/error.js';
+import { isFile, readJson, statePath, writeFileAtomic } from '../core/files.js';
+import { nearestNames } from '../core/nearest-name.js';
+import {
+  type EncoderCard,
+  type FurtherFile,
+  holdsWeightsOf,
+  type ModelCard,
+  type PromptedCard,
+  parseModelCard,
+} from '../formats/model-card.js';
+import { embedWeights, type OnnxOutline, outlineOnnxModel } from '../formats/onnx-outline.js';
+
+/** A model at hand: its card, and where its weights lie, if they do. */
+export interface StoredModel {
+  readonly card: ModelCard;
+  /** Folder of the card. */
+  readonly folder: string;
+  /** Undefined while the weights are not there. */
+  readonly weights: string | undefined;
+}
+
+/** A folder whose card cannot be read. */
+export interface BrokenModel {
+  /** The folder's name, under which the model would be asked for. */
+  readonly name: string;
+  readonly error: VgrError;
+}
+
+/** All models by name, and the folders that hold none. */
+export interface ModelShelf {
+  readonly models: readonly StoredModel[];
+  readonly broken: readonly BrokenModel[];
+}
+
+/** The cards that come with the program. */
+const SHIPPED = fileURLToPath(new URL('../../models', import.meta.url));
+
+/**
+ * All models by name: those that come with the program and those in the user's folder, whose cards win. Weights lie beside
+ * their card, in a folder of the model's name in the user's folder, or under their file name there.
+ */
+export async function listModels(userFolder = modelsFolder()): Promise<ModelShelf> {
+  const models = new Map<string, StoredModel>();
+  const broken: BrokenModel[] = [];
+  for (const root of [SHIPPED, userFolder]) {
+    const folders = new Map<string, string>();
+    for (const folder of await cardFolders(root)) {
+      try {
+        const card = await readCard(join(folder, 'card.json'));
+        const places = [folder, join(userFolder, card.name), userFolder];
+        const weights = places.map((place) => join(place, card.file)).find((path) => isFile(path));
+        const other = folders.get(card.name);
+        // The folder of the name itself wins, else the first.
+        const isSecond = other !== undefined && basename(folder) !== card.name;
+        if (other !== undefined) {
+          const second = isSecond ? folder : other;
+          broken.push({ name: basename(second), error: namedTwice(card.name, second) });
+        }
+        if (isSecond) continue;
+        folders.set(card.name, folder);
+        models.set(card.name, { card, folder, weights });
+      } catch (thrown) {
+        broken.push({ name: basename(folder), error: asVgrError(thrown) });
+      }
+    }
+  }
+  return {
+    models: [...models.values()].sort((a, b) => (a.card.name < b.card.name ? -1 : 1)),
+    broken,
+  };
+}
+
+/**
+ * The model that `--detector` or `--refiner` means: a name, a folder with a card, or an ONNX file that one of the cards
+ * describes (known by its sha256).
+ * @throws VgrError MODEL_UNKNOWN, MODEL_MISSING, CARD_INVALID
+ */
+export async function findModel(wanted: string, userFolder = modelsFolder()): Promise<StoredModel> {
+  if (isFile(join(wanted, 'card.json'))) {
+    const card = await readCard(join(wanted, 'card.json'));
+    const weights = join(wanted, card.file);
+    return { card, folder: wanted, weights: isFile(weights) ? weights : undefined };
+  }
+  const { models, broken } = await listModels(userFolder);
+  const bad = broken.find(({ name }) => name === wanted);
+  if (bad) throw bad.error;
+  const named = models.find(({ card }) => card.name === wanted);
+  if (named) return named;
+  if (wanted.endsWith('.onnx')) return describedFile(wanted, models);
+  throw unknownModel(
+    wanted,
+    models.map(({ card }) => card.name),
+  );
+}
+
+/** @throws VgrError CONFIG_INVALID where something else than a folder is there */
+async function cardFolders(root: string): Promise<string[]> {
+  // A folder that begins with a dot is one that `vgr models add` has not finished.
+  return (await namesIn(root))
+    .filter((name) => !name.startsWith('.') && isFile(join(root, name, 'card.json')))
+    .map((name) => join(root, name))
+    .sort();
+}
+
+async function namesIn(root: string): Promise<string[]> {
+  try {
+    return await readdir(root);
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw new VgrError(
+      'CONFIG_INVALID',
+      `expected a folder of models, got ${quoted(root)}: ${asVgrError(thrown).message}`,
+      { hint: 'VGR_MODELS_DIR names the folder', cause: thrown },
+    );
+  }
+}
+
+function namedTwice(name: string, folder: string): VgrError {
+  return new VgrError(
+    'CARD_INVALID',
+    `${quoted(join(folder, 'card.json'))}: expected a name that no other card has, got ${quoted(name)}`,
+    { hint: `call it ${quoted(basename(folder))}, or move the folder elsewhere` },
+  );
+}
+
+/** @throws VgrError CARD_INVALID, and those of reading */
+async function readCard(path: string): Promise<ModelCard> {
+  const json = await readCardJson(path);
+  const result = parseModelCard(json);
+  if (result.ok) return result.card;
+  const { path: field, expected, got } = result.errors[0]!;
+  throw new VgrError(
+    'CARD_INVALID',
+    `${quoted(path)}: ${field === '' ? 'the card' : quoted(field)}: expected ${expected}, got ${got}`,
+    {
+      hint:
+        (json as { kind?: unknown } | null)?.kind === 'refiner'
+          ? TRAIN_AGAIN
+          : 'docs/models tells what a card holds; `vgr models add FILE` writes one',
+    },
+  );
+}
+
+async function readCardJson(path: string): Promise<unknown> {
+  try {
+    return await readJson(path);
+  } catch (thrown) {
+    const error = asVgrError(thrown);
+    if (error.code !== 'INPUT_INVALID') throw error;
+    throw new VgrError('CARD_INVALID', error.message, { cause: error });
+  }
+}
+
+async function describedFile(path: string, models: readonly StoredModel[]): Promise<StoredModel> {
+  if (!isFile(path)) throw new VgrError('MODEL_MISSING', `no model file ${quoted(path)}`);
+  const sha256 = await sha256OfFile(path);
+  const known = models.find(({ card }) => holdsWeightsOf(card, sha256));
+  if (known) return { ...known, weights: path };
+  throw new VgrError(
+    'MODEL_UNKNOWN',
+    `${quoted(path)}: expected a file that a card describes, got one with sha256 ${sha256} that none does`,
+    { hint: `\`vgr models add ${basename(path)}\` looks into it and writes the card` },
+  );
+}
+
+function unknownModel(wanted: string, names: readonly string[]): VgrError {
+  const nearest = nearestNames(wanted, names);
+  return new VgrError('MODEL_UNKNOWN', `no model ${quoted(wanted)}`, {
+    hint: `nearest: ${nearest.join(', ')}; \`vgr models list\` shows all`,
+  });
+}
+
+/**
+ * The folder of the user's own models: `VGR_MODELS_DIR`, else `vgr/models` where the system keeps data of programs
+ * (`XDG_DATA_HOME`, by default `~/.local/share`; `LOCALAPPDATA` on Windows). It need not be there.
+ */
+export function modelsFolder(): string {
+  const { VGR_MODELS_DIR, XDG_DATA_HOME, LOCALAPPDATA } = process.env;
+  if (VGR_MODELS_DIR) return VGR_MODELS_DIR;
+  const data = process.platform === 'win32' ? LOCALAPPDATA : XDG_DATA_HOME;
+  // The XDG specification has relative paths ignored.
+  const root = data && isAbsolute(data) ? data : join(homedir(), '.local', 'share');
+  return join(root, 'vgr', 'models');
+}
+
+/** What is remembered of the last time a model was loaded. */
+export interface ModelRecord {
+  /** The file that was verified then. */
+  readonly path: string;
+  readonly sha256: string;
+  readonly bytes: number;
+  readonly mtimeMs: number;
+  readonly device: string;
+}
+
+const recordPath = (name: string): string => statePath('models', `${name}.json`);
+
+/** Remembers a model that was verified and runs. Never fails: where nothing can be written, nothing is remembered. */
+export async function rememberModel(
+  name: string,
+  path: string,
+  sha256: string,
+  device: string,
+): Promise<void> {
+  try {
+    const { size, mtimeMs } = await stat(path);
+    const record: ModelRecord = { path, sha256, bytes: size, mtimeMs, device };
+    const text = `${JSON.stringify(record)}\n`;
+    const before = await readFile(recordPath(name), 'utf8').catch(() => '');
+    if (before !== text) await writeFileAtomic(recordPath(name), [text]);
+  } catch {
+    // A read-only home is no reason to stop.
+  }
+}
+
+/** What is remembered of a model; undefined where there is nothing, or another file lies there by now. */
+export async function recallModel(name: string, path: string): Promise<ModelRecord | undefined> {
+  try {
+    const record = JSON.parse(await readFile(recordPath(name), 'utf8')) as ModelRecord;
+    const { size, mtimeMs } = await stat(path);
+    const same = record.path === path && record.bytes === size && record.mtimeMs === mtimeMs;
+    return same ? record : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The further files that a card names. */
+export function furtherFiles({ card }: Pick<StoredModel, 'card'>): readonly FurtherFile[] {
+  return card.kind === 'refiner' ? [] : (card.files ?? []);
+}
+
+/**
+ * Where a further file of a model lies: beside the card, in the model's folder among the user's own, beside the weights or in
+ * the folder above them, as the Hugging Face hub lays them out; undefined while it is not there.
+ */
+export function furtherPath(
+  { card, folder, weights }: StoredModel,
+  file: string,
+  userFolder = modelsFolder(),
+): string | undefined {
+  const around = weights ? [dirname(weights), dirname(dirname(resolve(weights)))] : [];
+  const places = [folder, join(userFolder, card.name), ...around];
+  return places.map((place) => join(place, file)).find((path) => isFile(path));
+}
+
+/**
+ * The bytes of a further file, checked against the card.
+ * @throws VgrError MODEL_MISSING, MODEL_CORRUPT
+ */
+export async function readFurther(model: StoredModel, named: FurtherFile): Promise<Uint8Array> {
+  const path = furtherPath(model, named.file);
+  if (path === undefined) throw missingFile(model.card, join(model.folder, named.file));
+  if (named.sha256 === undefined) throw unpinned(model.card, path);
+  const bytes = await readFile(path);
+  const sha256 = createHash('sha256').update(bytes).digest('hex');
+  if (sha256 !== named.sha256) throw otherFile(path, named, sha256, bytes.length);
+  return bytes;
+}
+
+/** A tokeniser as its files hold it. */
+export interface TokenizerFiles {
+  readonly tokenizer: object;
+  /** Empty where the model has none. */
+  readonly config: object;
+}
+
+/**
+ * The tokeniser of a model that is asked in words.
+ * @throws VgrError MODEL_MISSING, MODEL_CORRUPT
+ */
+export async function readTokenizer(
+  model: StoredModel & { readonly card: PromptedCard },
+): Promise<TokenizerFiles> {
+  const { tokenizer, config } = model.card.input.text;
+  const read = async (file: string): Promise<object> => {
+    const named = furtherFiles(model).find((one) => one.file === file)!;
+    return tokenizerJson(await readFurther(model, named), furtherPath(model, file)!);
+  };
+  return {
+    tokenizer: await read(tokenizer),
+    config: config === undefined ? {} : await read(config),
+  };
+}
+
+/** @throws VgrError MODEL_CORRUPT where the bytes are no JSON object */
+export function tokenizerJson(bytes: Uint8Array, path: string): object {
+  let reason = 'another value';
+  try {
+    const json: unknown = JSON.parse(new TextDecoder().decode(bytes));
+    if (typeof json === 'object' && json !== null && !Array.isArray(json)) return json;
+  } catch (thrown) {
+    reason = printable((thrown as Error).message).slice(0, 120);
+  }
+  throw new VgrError('MODEL_CORRUPT', `${quoted(path)}: expected a JSON object, got ${reason}`, {
+    hint: 'bring the file again; the repository of the model has it',
+  });
+}
+
+/** A model whose card is an encoder's. */
+export type StoredEncoder = StoredModel & { readonly card: EncoderCard };
+
+export function isEncoder(model: StoredModel): model is StoredEncoder {
+  return model.card.kind === 'encoder';
+}
+
+/** An encoder's files, whole and as its card says. */
+export interface VerifiedEncoder {
+  readonly image: VerifiedModel;
+  /** The very same as `image` for a graph with both towers. */
+  readonly text: VerifiedModel;
+  /** `tokenizer.json`, parsed. */
+  readonly tokenizer: object;
+  readonly tokenizerSha256: string;
+}
+
+/**
+ * Reads and verifies all files of an encoder.
+ * @throws VgrError MODEL_MISSING, MODEL_CORRUPT
+ */
+export async function readEncoder(model: StoredEncoder): Promise<VerifiedEncoder> {
+  const { file, files, text: rules } = model.card;
+  const named = (name: string) => files.find((further) => further.file === name)!;
+  const image = await readVerified(model);
+  const text =
+    rules.model === file ? image : await readVerified(asModel(model, named(rules.model)));
+  const further = named(rules.tokenizer);
+  const bytes = await readFurther(model, further);
+  return {
+    image,
+    text,
+    tokenizer: tokenizerJson(bytes, furtherPath(model, further.file)!),
+    // A file without one is not read.
+    tokenizerSha256: further.sha256!,
+  };
+}
+
+/** A further file as if it were the weights of a model of its own, to be read and verified like them. */
+function asModel(model: StoredEncoder, { file, sha256, bytes }: FurtherFile): StoredEncoder {
+  const { sha256: _, bytes: _bytes, ...card } = model.card;
+  const own = {
+    ...card,
+    file,
+    ...(sha256 !== undefined && { sha256 }),
+    ...(bytes !== undefined && { bytes }),
+  };
+  return { ...model, card: own, weights: furtherPath(model, file) };
+}
+
+/** A model's weights in memory, shared between threads, ready for a session. */
+export interface VerifiedModel {
+  readonly card: ModelCard;
+  readonly bytes: SharedArrayBuffer;
+  /** Of the file itself: the card's, or that of one of its alternates. */
+  readonly sha256: string;
+}
+
+/** Largest message of protobuf, bytes: weights beyond it cannot be handed over in memory. */
+const PROTOBUF_LIMIT = 2 ** 31 - 1;
+
+/**
+ * Reads a model's weights and checks them against the card; weights in further files are put in their places.
+ * @throws VgrError MODEL_MISSING, MODEL_CORRUPT
+ */
+export async function readVerified({ card, folder, weights }: StoredModel): Promise<VerifiedModel> {
+  if (weights === undefined) throw missingFile(card, join(folder, card.file));
+  const file = await readShared(weights);
+  const view = new Uint8Array(file);
+  const sha256 = createHash('sha256').update(view).digest('hex');
+  if (card.sha256 === undefined) throw unpinned(card, weights);
+  if (!holdsWeightsOf(card, sha256)) throw otherFile(weights, card, sha256, view.length);
+  // A refiner is no graph. What the build made needs no second look, and the default detector starts faster without it.
+  if (card.kind === 'refiner' || 'package' in card.source) return { card, bytes: file, sha256 };
+  const outline = readOutline(view, weights);
+  const external = await readExternal(outline, card, weights);
+  if (outline.overridable.length === 0 && external.size === 0) return { card, bytes: file, sha256 };
+  return { card, bytes: toShared(embedded(view, outline, external, weights)), sha256 };
+}
+
+/**
+ * The outline of a model file.
+ * @throws VgrError MODEL_CORRUPT where the bytes are no whole ONNX file
+ */
+export function readOutline(bytes: Uint8Array, path: string): OnnxOutline {
+  try {
+    return outlineOnnxModel(bytes);
+  } catch (cause) {
+    throw new VgrError(
+      'MODEL_CORRUPT',
+      `${quoted(path)}: expected a whole ONNX file, got ${bytes.length} bytes that are cut off or something else: ${printable((cause as Error).message)}`,
+      {
+        hint: 'export it or bring it again; PyTorch files (.pt, .pth) must be exported to ONNX',
+        cause,
+      },
+    );
+  }
+}
+
+/** Weights of a graph with the contents of its further files. @throws VgrError MODEL_CORRUPT */
+export function embedded(
+  bytes: Uint8Array,
+  outline: OnnxOutline,
+  external: ReadonlyMap<string, Uint8Array>,
+  path: string,
+): Uint8Array {
+  try {
+    return embedWeights(bytes, new Set(outline.overridable), external);
+  } catch (cause) {
+    throw new VgrError('MODEL_CORRUPT', `${quoted(path)}: ${printable((cause as Error).message)}`, {
+      cause,
+    });
+  }
+}
+
+/** Path of a further weights file of a model; it must lie in the model's own folder. @throws VgrError MODEL_CORRUPT */
+export async function externalPath(location: string, weights: string): Promise<string> {
+  const folder = dirname(weights);
+  const path = join(folder, location);
+  const isPlain = location !== '' && location !== '.' && dirname(path) === normalize(folder);
+  // A link may still lead elsewhere.
+  const real = isPlain ? await realpath(path).catch(() => undefined) : undefined;
+  if (isPlain && (real === undefined || dirname(real) === (await realpath(folder)))) return path;
+  throw new VgrError(
+    'MODEL_CORRUPT',
+    `${quoted(weights)}: expected further weights in its own folder, got ${quoted(location)}, which leads out of it`,
+    { hint: 'such a file could read any file of this machine; export the model anew' },
+  );
+}
+
+async function readExternal(
+  { externalFiles }: OnnxOutline,
+  card: ModelCard,
+  weights: string,
+): Promise<Map<string, Uint8Array>> {
+  const external = new Map<string, Uint8Array>();
+  let total = 0;
+  for (const location of externalFiles) {
+    const path = await externalPath(location, weights);
+    const named = card.external?.find(({ file }) => file === location);
+    if (named === undefined) {
+      throw new VgrError(
+        'CARD_INVALID',
+        `model ${quoted(card.name)}: the graph keeps weights in ${quoted(location)}, which \`external\` of the card does not name`,
+        { hint: `\`vgr models add ${basename(weights)}\` writes a card with it` },
+      );
+    }
+    const bytes = await readFile(path).catch(() => undefined);
+    if (bytes === undefined) throw missingFile(card, path);
+    const sha256 = createHash('sha256').update(bytes).digest('hex');
+    if (sha256 !== named.sha256) throw otherFile(path, named, sha256, bytes.length);
+    total += bytes.length;
+    if (total > PROTOBUF_LIMIT) throw tooLarge(weights, total);
+    external.set(location, bytes);
+  }
+  return external;
+}
+
+/** Hexadecimal. */
+export async function sha256OfFile(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(path), hash);
+  return hash.digest('hex');
+}
+
+/** The bytes in memory that threads share. */
+export function toShared(bytes: Uint8Array): SharedArrayBuffer {
+  const shared = new SharedArrayBuffer(bytes.length);
+  new Uint8Array(shared).set(bytes);
+  return shared;
+}
+
+async function readShared(path: string): Promise<SharedArrayBuffer> {
+  const { size } = await stat(path);
+  if (size > PROTOBUF_LIMIT) throw tooLarge(path, size);
+  const bytes = new SharedArrayBuffer(size);
+  const file = await open(path, 'r');
+  try {
+    const view = new Uint8Array(bytes);
+    for (let at = 0; at < size; ) {
+      const { bytesRead } = await file.read(view, at, size - at, at);
+      if (bytesRead === 0) break;
+      at += bytesRead;
+    }
+  } finally {
+    await file.close();
+  }
+  return bytes;
+}
+
+function tooLarge(path: string, size: number): VgrError {
+  return new VgrError(
+    'MODEL_CORRUPT',
+    `${quoted(path)}: expected weights of at most ${PROTOBUF_LIMIT} bytes, got ${size}`,
+  );
+}
+
+/** What to do about a refiner that cannot be read. */
+export const TRAIN_AGAIN =
+  'train it again with `vgr train-lite`, or use the `vgr` that it was trained with';
+
+/** A file that is not the one that the card pins. */
+function otherFile(
+  path: string,
+  named: {
+    readonly kind?: ModelCard['kind'];
+    readonly sha256?: string | undefined;
+    readonly bytes?: number | undefined;
+  },
+  sha256: string,
+  bytes: number,
+): VgrError {
+  return new VgrError(
+    'MODEL_CORRUPT',
+    `${quoted(path)}: expected sha256 ${named.sha256} of ${named.bytes} bytes, got ${sha256} of ${bytes} bytes`,
+    {
+      hint:
+        named.kind === 'refiner'
+          ? 'the file was changed after the training: train it again with `vgr train-lite`'
+          : 'the file is cut off or is another one: bring it again (`vgr models pull`; `npm run build` makes the embedded detector)',
+    },
+  );
+}
+
+/** A file that no card pins yet. */
+function unpinned(card: ModelCard, path: string): VgrError {
+  return new VgrError(
+    'MODEL_CORRUPT',
+    `${quoted(path)}: the card of ${quoted(card.name)} has no sha256 yet, so the file cannot be verified`,
+    { hint: `\`vgr models pull ${card.name}\` brings the file and pins its sha256` },
+  );
+}
+
+/** A file of a model that is not there. */
+function missingFile(card: ModelCard, path: string): VgrError {
+  const { source, name } = card;
+  let hint = `\`vgr models pull ${name}\` brings it`;
+  if ('package' in source) hint = 'the build makes it: `npm run build`';
+  if (card.kind === 'refiner') hint = TRAIN_AGAIN;
+  else if ('added' in source)
+    hint = `add it again: \`vgr models add ${source.added} --name ${name}\``;
+  return new VgrError('MODEL_MISSING', `model ${quoted(name)}: no file ${quoted(path)}`, { hint });
+}

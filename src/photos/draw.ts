@@ -1,0 +1,354 @@
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { OverlayOptions } from 'sharp';
+import sharp from 'sharp';
+import type { ImageSize } from '../core/box.js';
+import { printable } from '../core/error.js';
+import { makeFolder, outputError } from '../core/files.js';
+import {
+  answerBoxes,
+  type Bbox2d,
+  type DetectionsLine,
+  type ResultLine,
+} from '../formats/result-line.js';
+import { type DecodingMemory, decodeWithin, readPhotoFile, readWithin } from './decode.js';
+
+/** Long side of the drawn photo, pixels; smaller photos stay as they are. */
+const LONG_SIDE = 1280;
+/** Narrower than this no caption can be read: a narrow photo stands at the left of its picture. */
+const MIN_WIDTH = 480;
+const PADDING = 10;
+const CAPTION_BACKGROUND = '#ffffff';
+const TOOL_COLOUR = '#1a4fff';
+const ANSWER_COLOUR = '#e0002a';
+const INK = '#1c1c1c';
+/** Boxes below this score are drawn faintly and without a label where there are many: nobody could read the picture. */
+const FAINT_SCORE = 0.3;
+const MANY_BOXES = 12;
+
+interface Stroke {
+  readonly box: Bbox2d;
+  readonly colour: string;
+  /** Dashes tell the tool from the answer where colours do not. */
+  readonly dashed: boolean;
+  readonly faint?: boolean;
+}
+
+/** A folder of photos with boxes drawn over them: one JPEG a line, named by the query's id or the photo's name. */
+export class OverlayFolder {
+  readonly #folder: string;
+  readonly #memory: DecodingMemory | undefined;
+
+  /** @param memory what photos that are being decoded may hold together */
+  constructor(folder: string, memory?: DecodingMemory) {
+    this.#folder = folder;
+    this.#memory = memory;
+  }
+
+  /**
+   * The tool's box in dashed blue, all of the answer's in solid red, expression and decision below.
+   * @param photo path of the line's photo
+   * @throws VgrError DISK_FULL, OUTPUT_UNWRITABLE; IMAGE_UNREADABLE and its like for the photo
+   */
+  async drawAnswer(line: ResultLine, photo: string): Promise<void> {
+    const { tool, answer } = line;
+    const strokes: Stroke[] = [];
+    // The tool's box lies on top: its gaps let the answer's shine through where both are the same.
+    for (const { bbox_2d } of answerBoxes(answer).toReversed()) {
+      strokes.push({ box: bbox_2d, colour: ANSWER_COLOUR, dashed: false });
+    }
+    if (tool.bbox_2d) strokes.push({ box: tool.bbox_2d, colour: TOOL_COLOUR, dashed: true });
+    const canvas = await Canvas.open(photo, line, this.#memory);
+    canvas.drawStrokes(strokes);
+    await canvas.writeBelow([
+      { text: `\u201c${line.query}\u201d`, colour: INK },
+      { text: `\u2014\u2014 ${answerCaption(answer)}`, colour: ANSWER_COLOUR },
+      { text: `- - ${toolCaption(tool)}`, colour: TOOL_COLOUR },
+      { text: answer.text, colour: INK },
+    ]);
+    await this.#write(line.id, canvas);
+  }
+
+  /**
+   * Every box; its label and score where it has a good score or there are few boxes. The best lie on top.
+   * @throws VgrError as {@link drawAnswer}
+   */
+  async drawDetections(line: DetectionsLine, photo: string): Promise<void> {
+    const canvas = await Canvas.open(photo, line, this.#memory);
+    const many = line.detections.length > MANY_BOXES;
+    const drawn = line.detections
+      .toReversed()
+      .map((detection) => ({
+        ...detection,
+        box: detection.bbox_2d,
+        colour: categoryColour(detection.category_id),
+        dashed: false,
+        faint: many && detection.score < FAINT_SCORE,
+      }))
+      .sort((a, b) => Number(b.faint) - Number(a.faint));
+    canvas.drawStrokes(drawn);
+    for (const { label, score, box, colour, faint } of drawn) {
+      if (!faint) await canvas.drawLabel(`${label} ${score.toFixed(2)}`, box, colour);
+    }
+    const count = drawn.length;
+    const clear = drawn.filter(({ faint }) => !faint).length;
+    await canvas.writeBelow([
+      {
+        text: `${line.image}: ${count} ${count === 1 ? 'object' : 'objects'}${many ? `, ${clear} of score ${FAINT_SCORE} and more` : ''}`,
+        colour: INK,
+      },
+    ]);
+    await this.#write(line.image, canvas);
+  }
+
+  async #write(name: string, canvas: Canvas): Promise<void> {
+    const file = path.join(this.#folder, `${overlayName(name)}.jpg`);
+    const jpeg = await canvas.toJpeg();
+    try {
+      await makeFolder(this.#folder);
+      await writeFile(file, jpeg);
+    } catch (thrown) {
+      throw outputError(file, thrown);
+    }
+  }
+}
+
+function answerCaption({ decision, score, label, boxes }: ResultLine['answer']): string {
+  const count = boxes && boxes.length > 1 ? `, ${boxes.length} boxes` : '';
+  return `answer: ${decision}${label === undefined ? '' : `, ${label}`}${count} ${score.toFixed(2)}`;
+}
+
+function toolCaption({ name, bbox_2d, score, label }: ResultLine['tool']): string {
+  if (!bbox_2d) return `${name}: nothing`;
+  const words = [label, score?.toFixed(2)].filter((word) => word !== undefined);
+  return words.length > 0 ? `${name}: ${words.join(' ')}` : name;
+}
+
+/** Dark enough for white letters, far apart for ids that lie near each other: steps of the golden angle. */
+function categoryColour(id: number): string {
+  const hue = (id * 137.508) % 360;
+  const channel = (shift: number): string => {
+    const k = (shift + hue / 30) % 12;
+    const value = 0.36 - 0.32 * Math.max(-1, Math.min(k - 3, 9 - k, 1));
+    return Math.round(255 * value)
+      .toString(16)
+      .padStart(2, '0');
+  };
+  return `#${channel(0)}${channel(8)}${channel(4)}`;
+}
+
+interface CaptionLine {
+  readonly text: string;
+  readonly colour: string;
+}
+
+/** The photo at the size it is drawn in, and what goes over and below it. */
+class Canvas {
+  readonly #photo: Buffer;
+  readonly #size: ImageSize;
+  readonly #scale: number;
+  readonly #layers: OverlayOptions[] = [];
+  readonly #width: number;
+  #height: number;
+
+  private constructor(photo: Buffer, size: ImageSize, scale: number) {
+    this.#photo = photo;
+    this.#size = size;
+    this.#scale = scale;
+    this.#width = Math.max(MIN_WIDTH, size.width);
+    this.#height = size.height;
+  }
+
+  /** @param of size of the upright photo, which the boxes count in */
+  static async open(photo: string, of: ImageSize, memory?: DecodingMemory): Promise<Canvas> {
+    const { data, info } = await readWithin(memory, photo, async (admitted) => {
+      const bytes = await readPhotoFile(photo);
+      const image = sharp(bytes, { failOn: 'error', limitInputPixels: false });
+      const header = await image.metadata();
+      return decodeWithin(admitted, { path: photo, header, fileBytes: bytes.length }, () =>
+        image
+          .autoOrient()
+          .resize(LONG_SIDE, LONG_SIDE, { fit: 'inside', withoutEnlargement: true })
+          .flatten({ background: '#ffffff' })
+          .toColourspace('srgb')
+          .png({ compressionLevel: 0 })
+          .toBuffer({ resolveWithObject: true }),
+      );
+    });
+    return new Canvas(data, { width: info.width, height: info.height }, info.width / of.width);
+  }
+
+  drawStrokes(strokes: readonly Stroke[]): void {
+    const { width, height } = this.#size;
+    const line = Math.max(2, Math.round(Math.max(width, height) / 320));
+    const rects = strokes.flatMap(({ box, colour, dashed, faint = false }) => {
+      const [x1, y1, x2, y2] = box.map((value) => value * this.#scale) as [
+        number,
+        number,
+        number,
+        number,
+      ];
+      // Half a line inside the border, so that a box along it shows.
+      const left = Math.min(Math.max(x1, line / 2), width - line);
+      const top = Math.min(Math.max(y1, line / 2), height - line);
+      const w = Math.max(1, Math.min(x2, width - line / 2) - left);
+      const h = Math.max(1, Math.min(y2, height - line / 2) - top);
+      const at = `x="${left.toFixed(1)}" y="${top.toFixed(1)}" width="${w.toFixed(1)}" height="${h.toFixed(1)}"`;
+      if (faint) return [`<rect ${at} stroke="${colour}" stroke-width="1" stroke-opacity="0.6"/>`];
+      const dash = dashed ? ` stroke-dasharray="${line * 4} ${line * 3}"` : '';
+      const rect = `<rect ${at} stroke="${colour}" stroke-width="${line}"${dash}/>`;
+      // Between the dashes the other box must shine through, so only whole lines get a halo.
+      if (dashed) return [rect];
+      return [
+        `<rect ${at} stroke="#ffffff" stroke-opacity="0.7" stroke-width="${line + 2}"/>`,
+        rect,
+      ];
+    });
+    const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}"><g fill="none">${rects.join('')}</g></svg>`;
+    this.#layers.push({ input: Buffer.from(svg), left: 0, top: 0 });
+  }
+
+  /** A tag at the top left corner of a box, inside the picture. */
+  async drawLabel(text: string, [x1, y1]: Bbox2d, colour: string): Promise<void> {
+    const { width, height } = this.#size;
+    const size = Math.max(11, Math.round(Math.max(width, height) / 75));
+    const picture = await drawText(text, { size, colour: '#ffffff' }, 40);
+    const tag = { width: picture.width + 6, height: Math.max(size, picture.height) + 4 };
+    if (tag.width > width || tag.height > height) return;
+    const left = clamp(Math.round(x1 * this.#scale), width - tag.width);
+    const top = clamp(Math.round(y1 * this.#scale) - tag.height, height - tag.height);
+    this.#layers.push(
+      { input: { create: { ...tag, channels: 3, background: colour } }, left, top },
+      { input: picture.png, left: left + 3, top: top + tag.height - 2 - picture.height },
+    );
+  }
+
+  async writeBelow(lines: readonly CaptionLine[]): Promise<void> {
+    const size = Math.max(14, Math.round(this.#width / 56));
+    const width = this.#width - 2 * PADDING;
+    let top = this.#size.height + PADDING;
+    for (const { text, colour } of lines) {
+      if (text === '') continue;
+      const picture: TextPicture = await drawText(text, { size, colour, width });
+      this.#layers.push({ input: picture.png, left: PADDING, top });
+      // A picture of letters without descenders is lower: lines keep their distance all the same.
+      top += Math.max(picture.height, size) + Math.round(size / 2);
+    }
+    this.#height = top + PADDING - Math.round(size / 2);
+  }
+
+  async toJpeg(): Promise<Buffer> {
+    return (
+      sharp(this.#photo)
+        .extend({
+          right: this.#width - this.#size.width,
+          bottom: this.#height - this.#size.height,
+          background: CAPTION_BACKGROUND,
+        })
+        .composite(this.#layers)
+        // Thin coloured lines need every pixel's colour.
+        .jpeg({ quality: 88, chromaSubsampling: '4:4:4' })
+        .toBuffer()
+    );
+  }
+}
+
+function clamp(value: number, most: number): number {
+  return Math.max(0, Math.min(value, most));
+}
+
+/** A font of our own, since many servers have none; scripts that it lacks come from the system, where that has them. */
+const FONT_FILE = createRequire(import.meta.url).resolve('dejavu-fonts-ttf/ttf/DejaVuSans.ttf');
+const FONT_CONFIGURATION = fileURLToPath(new URL('../../assets/fonts/fonts.conf', import.meta.url));
+
+export interface TextStyle {
+  /** Height of the letters' line, pixels. */
+  readonly size: number;
+  /** `#rrggbb` */
+  readonly colour: string;
+  /** Widest line, pixels; longer text goes on in the next line. */
+  readonly width?: number;
+}
+
+/** Text as transparent pixels. */
+export interface TextPicture extends ImageSize {
+  readonly png: Buffer;
+}
+
+/**
+ * Without a configuration of its own, fontconfig complains on standard error; ours knows no folder. It is read once, before
+ * the first text, and only where the machine has none.
+ */
+function provideFontConfiguration(): void {
+  const { env } = process;
+  if (env.FONTCONFIG_FILE || env.FONTCONFIG_PATH || existsSync('/etc/fonts/fonts.conf')) return;
+  if (process.platform === 'linux') env.FONTCONFIG_FILE = FONT_CONFIGURATION;
+}
+
+/** Draws foreign text: shown as it is written, never read as markup, cut after `limit` characters. */
+export async function drawText(text: string, style: TextStyle, limit = 300): Promise<TextPicture> {
+  provideFontConfiguration();
+  const shown = printable(text.length > limit ? `${text.slice(0, limit)}...` : text);
+  try {
+    return await render(shown, style);
+  } catch (thrown) {
+    // Text without ink, such as spaces or fillers, is refused.
+    if (thrown instanceof Error && thrown.message.includes('no text to render')) {
+      return render('\u00b7', style);
+    }
+    throw thrown;
+  }
+}
+
+async function render(text: string, { size, colour, width }: TextStyle): Promise<TextPicture> {
+  const { data, info } = await sharp({
+    text: {
+      text: `<span foreground="${colour}">${escapeMarkup(text)}</span>`,
+      font: `DejaVu Sans ${size}`,
+      fontfile: FONT_FILE,
+      dpi: 72,
+      rgba: true,
+      ...(width !== undefined && { width, wrap: 'word-char' as const }),
+    },
+  })
+    .png({ compressionLevel: 1 })
+    .toBuffer({ resolveWithObject: true });
+  return { png: data, width: info.width, height: info.height };
+}
+
+/** Pango's markup is XML. */
+function escapeMarkup(text: string): string {
+  return text.replace(/[&<>"']/g, (character) => `&#${character.codePointAt(0)!};`);
+}
+
+/** Longest part of a name that is taken over as it is. */
+const KEPT_CHARACTERS = 80;
+const PLAIN = /^[a-z0-9_][a-z0-9_.-]*$/;
+const HASHED = /-[0-9a-f]{16}$/;
+/** Names that Windows keeps for devices, with any extension. */
+const DEVICE = /^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/;
+
+/**
+ * A file name, without extension, for a query id or the name of a photo. Holds letters, digits, `_`, `.` and `-` only, is no
+ * longer than 97 characters and never begins with a dot. Two ids never share one, on file systems without upper case
+ * too: whatever is not plain lower case carries a hash of the id. `q7` is `q7`, `zoo/3.jpg` is `zoo_3.jpg-...`.
+ */
+export function overlayName(id: string): string {
+  if (id.length <= KEPT_CHARACTERS && PLAIN.test(id) && !HASHED.test(id) && !DEVICE.test(id)) {
+    return id;
+  }
+  const readable = id
+    .slice(0, KEPT_CHARACTERS)
+    .replace(/[^A-Za-z0-9_.-]/g, '_')
+    .replace(/^[.-]/, '_');
+  // UTF-16 code units, for the UTF-8 of halves of surrogate pairs is the same for all of them.
+  const hash = createHash('sha256').update(Buffer.from(id, 'utf16le')).digest('hex').slice(0, 16);
+  return (
+    `${DEVICE.test(readable.toLowerCase()) ? '_' : ''}${readable}`.slice(0, KEPT_CHARACTERS) +
+    `-${hash}`
+  );
+}

@@ -1,0 +1,153 @@
+import { realpath } from 'node:fs/promises';
+import path from 'node:path';
+import { quoted, VgrError } from '../core/error.js';
+import { BoundedCache } from '../core/lru.js';
+import { NearestNames } from '../core/nearest-name.js';
+
+export interface ImageRootsOptions {
+  /** Take absolute paths, `..` and links that lead out of the folders. Off by default. */
+  readonly allowOutside?: boolean;
+}
+
+/** Photos whose paths are remembered. */
+const NEAR = 64;
+
+/** True where `inner` is `outer` or lies below it. Both are absolute and free of links. */
+export function isInside(outer: string, inner: string): boolean {
+  const relative = path.relative(outer, inner);
+  return (
+    relative === '' ||
+    (relative !== '..' && !relative.startsWith(`..${path.sep}`) && !path.isAbsolute(relative))
+  );
+}
+
+/** The folders that the `image` field of query lines is relative to, tried in order. */
+export class ImageRoots {
+  readonly #roots: readonly string[];
+  readonly #allowOutside: boolean;
+  readonly #names = new NearestNames();
+  /** Queries of one photo lie near each other: its path is followed once for them. */
+  readonly #resolved = new BoundedCache<string>(NEAR);
+
+  private constructor(roots: readonly string[], allowOutside: boolean) {
+    this.#roots = roots;
+    this.#allowOutside = allowOutside;
+  }
+
+  /** @throws VgrError INPUT_MISSING where a folder is not there */
+  static async open(
+    folders: readonly string[],
+    options: ImageRootsOptions = {},
+  ): Promise<ImageRoots> {
+    const roots = await Promise.all(
+      folders.map(async (folder) => {
+        try {
+          return await realpath(folder);
+        } catch (cause) {
+          throw new VgrError('INPUT_MISSING', `no folder ${quoted(folder)}`, { cause });
+        }
+      }),
+    );
+    return new ImageRoots([...new Set(roots)], options.allowOutside ?? false);
+  }
+
+  /**
+   * The real path of a photo, free of links.
+   * @param image the `image` field of a query line, with `/` between folders
+   * @throws VgrError IMAGE_OUTSIDE where it leads out of every folder, IMAGE_MISSING where no folder has it
+   */
+  resolve(image: string): Promise<string> {
+    const known = this.#resolved.get(image);
+    if (known) return known;
+    const real = this.#resolve(image);
+    this.#resolved.set(image, real);
+    return real;
+  }
+
+  async #resolve(image: string): Promise<string> {
+    if (image.includes('\0')) {
+      throw new VgrError('IMAGE_OUTSIDE', `expected a path, got ${quoted(image)} with a NUL byte`);
+    }
+    if (!this.#allowOutside) refuseAbsolute(image);
+    let outside: VgrError | undefined;
+    for (const root of this.#roots) {
+      const wanted = path.resolve(root, image);
+      if (!this.#allowOutside && !isInside(root, wanted)) {
+        outside ??= leadsOut(image, root);
+        continue;
+      }
+      const real = await realpath(wanted).catch(() => undefined);
+      if (real === undefined) continue;
+      if (this.#allowOutside || isInside(root, real)) return real;
+      outside ??= leadsOut(image, root, real);
+    }
+    throw outside ?? (await this.#missing(image));
+  }
+
+  async #missing(image: string): Promise<VgrError> {
+    const where = this.#roots.map((root) => quoted(root)).join(', ');
+    const nearest = await this.#nearest(image);
+    return new VgrError('IMAGE_MISSING', `no photo ${quoted(image)} in ${where}`, {
+      hint:
+        nearest === undefined
+          ? 'the `image` field is relative to the IMAGES folder of the command line'
+          : `is ${quoted(nearest)} meant?`,
+    });
+  }
+
+  async #nearest(image: string): Promise<string | undefined> {
+    const name = path.basename(image);
+    for (const root of this.#roots) {
+      const folder = path.dirname(path.resolve(root, image));
+      const found = await this.#names.nearest(folder, name);
+      if (found !== undefined) {
+        return path.relative(root, path.join(folder, found)).split(path.sep).join('/');
+      }
+    }
+    return undefined;
+  }
+}
+
+/**
+ * Pictures drawn over photos must not lie among those: an id may be the name of a photo, which the picture would replace.
+ * @throws VgrError USAGE
+ */
+export async function refuseAmongPhotos(folder: string, roots: readonly string[]): Promise<void> {
+  const real = async (name: string): Promise<string> =>
+    realpath(name).catch(() => path.resolve(name));
+  const wanted = await real(folder);
+  for (const root of roots) {
+    if ((await real(root)) !== wanted) continue;
+    throw new VgrError(
+      'USAGE',
+      `--visualize: expected another folder than that of the photos, got ${quoted(folder)}`,
+      { hint: 'pictures are named by the ids of queries, and could replace photos of that name' },
+    );
+  }
+}
+
+/** One photo in one folder; {@link ImageRoots} where there are many of either. */
+export async function resolveInside(
+  root: string,
+  relative: string,
+  options: ImageRootsOptions = {},
+): Promise<string> {
+  return (await ImageRoots.open([root], options)).resolve(relative);
+}
+
+function refuseAbsolute(image: string): void {
+  if (path.posix.isAbsolute(image) || path.win32.isAbsolute(image) || /^[A-Za-z]:/.test(image)) {
+    throw new VgrError(
+      'IMAGE_OUTSIDE',
+      `expected a path relative to the image folder, got ${quoted(image)}`,
+      { hint: 'make it relative, or pass `--allow-outside` where the file of queries is trusted' },
+    );
+  }
+}
+
+function leadsOut(image: string, root: string, real?: string): VgrError {
+  const target = real === undefined ? '' : `, a link to ${quoted(real)}`;
+  return new VgrError('IMAGE_OUTSIDE', `${quoted(image)} leads out of ${quoted(root)}${target}`, {
+    hint: 'copy the photo into the folder, or pass `--allow-outside` where the file of queries is trusted',
+  });
+}

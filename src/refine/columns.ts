@@ -1,0 +1,477 @@
+import { createHash } from 'node:crypto';
+import { areaXyxy, CORRECT_IOU, iouXyxy } from '../core/box.js';
+import {
+  type Denotations,
+  denotationsOf,
+  type HeadKnowledge,
+  headKnowledge,
+} from '../language/denotation.js';
+import type {
+  Attribute,
+  Expression,
+  HeadNoun,
+  Relation,
+  RelationKind,
+} from '../language/expression.js';
+import { isAnimate, isPerson, isWorn } from '../language/lexicon.js';
+import { tellsPurpose } from '../language/purpose.js';
+import { ageOf, postureOf } from '../language/stature.js';
+import { boxWordsFit } from './box-words.js';
+import type { Cue } from './cue.js';
+import { type Action, contextOf, type Situation } from './situation.js';
+
+/**
+ * What the policy knows of a query, as numbers with names. A name means one thing for good: a column that is computed
+ * otherwise gets another name. Fits count as natural logs with a floor, so that one misread word rules nothing out.
+ */
+interface Column<Value> {
+  readonly name: string;
+  /** What it tells, for a person who reads `refiner.json`. */
+  readonly says: string;
+  /** The weight before anything was fitted, and for good where fitting never meets the column. */
+  readonly prior: number;
+  readonly value: Value;
+}
+
+/** Of one box. `rethink`: tells of the judged tool's answer, so that think does not see it. */
+export interface BoxColumn extends Column<(action: Action, situation: Situation) => number> {
+  readonly stage: 'think' | 'rethink';
+  /** The tool that it is about, for columns of a tool. */
+  readonly tool?: string;
+}
+
+/** Of the whole query: whether anything fits, and how far an answer can be relied on. */
+export interface QueryColumn extends Column<(situation: Situation) => number> {
+  /** Says how far to rely on an answer, and nothing of whether anything fits: its weight in that stays the prior. */
+  readonly scoreOnly?: true;
+}
+
+const ln = (fit: number, floor: number): number => Math.log(floor + Math.max(fit, 0));
+const flag = (is: boolean): number => (is ? 1 : 0);
+
+/** What a fit of 0 still counts for. */
+const FLOOR = {
+  kind: 1e-3,
+  exists: 1e-2,
+  place: 1e-3,
+  lean: 0.05,
+  attribute: 0.05,
+  relation: 0.08,
+};
+
+const columnOf =
+  (stage: BoxColumn['stage']) =>
+  (name: string, prior: number, says: string, value: BoxColumn['value']): BoxColumn => ({
+    name,
+    says,
+    prior,
+    value,
+    stage,
+  });
+const think = columnOf('think');
+const rethink = columnOf('rethink');
+
+/** The logs of the fits that are known and count. */
+const logSum = <Part>(
+  fits: ReadonlyArray<number | null>,
+  parts: readonly Part[],
+  floor: number,
+  counts: (part: Part) => boolean,
+): number =>
+  parts.reduce((sum, part, at) => {
+    const fit = fits[at] ?? null;
+    return fit === null || !counts(part) ? sum : sum + ln(fit, floor);
+  }, 0);
+
+const isColour = ({ kind, part }: Attribute): boolean => kind === 'colour' && part === 'whole';
+const attributeLog = (
+  { attributes }: Cue,
+  { expression }: Situation,
+  counts: (attribute: Attribute) => boolean,
+): number => logSum(attributes, expression.attributes, FLOOR.attribute, counts);
+
+const placeLog = ({ cue }: Action): number =>
+  cue.places.reduce((sum, chance) => sum + ln(chance, FLOOR.place), 0);
+
+/** Selectors that name a rank, or only lean towards a side. */
+const leanLog = ({ cue }: Action, { expression }: Situation, isRanked: boolean): number =>
+  logSum(
+    cue.leans,
+    expression.selectors,
+    FLOOR.lean,
+    ({ rank, negated }) => !negated && (rank !== null) === isRanked,
+  );
+
+/** Highest chance that the box shows a thing of another label than those named; 0 where none is named. */
+function rivalChance({ thing }: Cue, { candidates, table, meanings }: Situation): number {
+  if (thing.chance === 0 || meanings.size === 0) return 0;
+  return thing.members.reduce((most, at) => {
+    const { label } = candidates[at]!;
+    const other = label !== undefined && !meanings.has(label);
+    return other ? Math.max(most, table.existences[at]!) : most;
+  }, 0);
+}
+
+/** Whether some cue beside the noun can tell the objects apart. */
+const isJudged = ({ attributes, relations }: Cue, { expression }: Situation): boolean =>
+  expression.selectors.length > 0 || [...attributes, ...relations].some((fit) => fit !== null);
+
+/** Number of the readers, without the judged one, whose box shows the same object. */
+const votes = ({ boxXyxy }: Action, { firsts }: Situation): number =>
+  firsts.filter((first) => iouXyxy(boxXyxy, first.boxXyxy) > CORRECT_IOU).length;
+
+const isTool = ({ source, fused }: Action, { toolAt }: Situation): boolean =>
+  source === toolAt && !fused;
+const toolOverlap = ({ boxXyxy }: Action, { toolAt, candidates }: Situation): number =>
+  toolAt < 0 ? 0 : iouXyxy(boxXyxy, candidates[toolAt]!.boxXyxy);
+
+/** Relations that are judged alike share a column: its name, what it says, and which relations. */
+export const RELATIONS: ReadonlyArray<readonly [string, string, readonly RelationKind[]]> = [
+  ['beside', 'stands beside the landmark', ['next-to', 'other', 'facing']],
+  ['side-of', 'lies to the left or right of the landmark', ['left-of', 'right-of']],
+  ['above-below', 'lies above or below the landmark', ['above', 'below']],
+  ['on', 'stands on the landmark', ['on']],
+  ['inside', 'lies inside the landmark or is part of it', ['in', 'of']],
+  ['behind-before', 'stands behind or in front of the landmark', ['behind', 'in-front-of']],
+  ['carried', 'holds, wears, rides or has the landmark', ['holding', 'wearing', 'with', 'riding']],
+  ['between', 'lies between the landmarks', ['between']],
+  ['far-from', 'lies farther from the landmark than others', ['far-from']],
+];
+
+const OWN_COLUMNS: readonly BoxColumn[] = [
+  think('kind', 1, 'chance that it is a real thing of the kind named', ({ cue }) =>
+    ln(cue.thing.chance, FLOOR.kind),
+  ),
+  think('exists', 0, 'chance that it is a real thing of its own label', ({ source }, { table }) =>
+    ln(table.existences[source]!, FLOOR.exists),
+  ),
+  think('named', 0, 'its label can mean the noun', ({ cue }) => flag(cue.thing.chance > 0)),
+  think('rival', 1, 'chance of another label', (action, all) => -rivalChance(action.cue, all)),
+  think('place', 1, 'chance to hold the place asked for among its kind', (action, { lists }) =>
+    lists ? placeLog(action) : 0,
+  ),
+  think('place-of-answers', 0.15, 'the same among boxes that are answers', (action, { lists }) =>
+    lists ? 0 : placeLog(action),
+  ),
+  think('lean', 0.5, 'how far it lies towards the side asked for', (action, situation) =>
+    leanLog(action, situation, false),
+  ),
+  think('lean-of-rank', 0.5, 'the same where a rank is asked for', (action, situation) =>
+    leanLog(action, situation, true),
+  ),
+  think('colour', 1, 'share of its pixels in the colour asked for', ({ cue }, situation) =>
+    attributeLog(cue, situation, isColour),
+  ),
+  think('worn-colour', 1, 'the same where the colour is of clothes or hair', ({ cue }, all) =>
+    attributeLog(cue, all, (each) => each.kind === 'colour' && !isColour(each)),
+  ),
+  think('size', 0.2, 'size among its kind', ({ cue }, situation) =>
+    attributeLog(cue, situation, ({ kind }) => kind === 'size'),
+  ),
+  think('look', 1, 'posture, age or shade asked for', ({ cue }, situation) =>
+    attributeLog(cue, situation, ({ kind }) => kind === 'other' || kind === 'pattern'),
+  ),
+  ...RELATIONS.map(([name, says, kinds]) =>
+    think(name, 1.5, says, ({ cue }, { expression }) =>
+      logSum(cue.relations, expression.relations, FLOOR.relation, (each) =>
+        kinds.includes(each.kind),
+      ),
+    ),
+  ),
+  think('excepted', 3, 'chance that the words except it', ({ cue }, { cues, excepted }) => {
+    const chance = excepted[cues.indexOf(cue)] ?? 0;
+    return chance === 0 ? 0 : ln(1 - chance, 0.02);
+  }),
+  think('votes', 1.5, 'number of other tools that read the words and answer it', votes),
+  think('box-words', 0.7, 'how its place and shape suit the words', ({ boxXyxy }, situation) =>
+    boxWordsFit(situation.expression.words, boxXyxy, situation.image),
+  ),
+  think('area', 0, 'share of the photo: people speak of what is large', ({ boxXyxy }, { image }) =>
+    Math.log(Math.max(areaXyxy(boxXyxy) / Math.max(1, image.width * image.height), 1e-4)),
+  ),
+  think(
+    'central',
+    0,
+    'nearness to the middle of the photo',
+    ({ boxXyxy: b }, { image }) =>
+      -Math.hypot((b.x1 + b.x2) / image.width - 1, (b.y1 + b.y2) / image.height - 1),
+  ),
+  think(
+    'part',
+    0,
+    'share of it inside a larger box of its label',
+    ({ source }, { table }) => -table.partShare(source),
+  ),
+  think('fused', 0, 'it is the mean of boxes of several tools', ({ fused }) => flag(fused)),
+  think(
+    'agreement',
+    0,
+    'mean overlap with the first boxes of readers',
+    ({ boxXyxy }, { firsts }) => {
+      const sum = firsts.reduce((most, first) => most + iouXyxy(first.boxXyxy, boxXyxy), 0);
+      return sum / Math.max(1, firsts.length);
+    },
+  ),
+  think('person', 0.5, 'a person, where nothing is named', ({ source }, { naming, candidates }) =>
+    flag(naming === 'unnamed' && candidates[source]!.label === 'person'),
+  ),
+  ...(['words', 'noun'] as const).map((text) =>
+    think(
+      `crop-${text}`,
+      0.5,
+      `match of its pixels with the ${text}`,
+      (action, { crops }) => crops?.get(action)?.[text] ?? 0,
+    ),
+  ),
+  rethink('tool', 0, 'it is the answer of a detector', (action, situation) =>
+    flag(isTool(action, situation) && !situation.toolRead),
+  ),
+  rethink('tool-unjudged', 0.5, 'the same, where no cue tells objects apart', (action, all) =>
+    flag(isTool(action, all) && !all.toolRead && !isJudged(action.cue, all)),
+  ),
+  rethink('tool-object', 0.1, 'it shows the same object as that answer', (action, situation) =>
+    flag(!situation.toolRead && toolOverlap(action, situation) > CORRECT_IOU),
+  ),
+  rethink('reader', 1, 'it is the answer of a tool that read the words', (action, situation) =>
+    flag(isTool(action, situation) && situation.toolRead),
+  ),
+  rethink('reader-object', 1, 'it shows the same object as that answer', (action, situation) =>
+    flag(situation.toolRead && toolOverlap(action, situation) > CORRECT_IOU),
+  ),
+  rethink('reader-overlap', 0.5, 'its overlap with that answer', (action, situation) =>
+    situation.toolRead ? toolOverlap(action, situation) : 0,
+  ),
+];
+
+/** Columns that tell how well a box meets the words beside the noun, but for the place that one box of several holds. */
+export const WORD_COLUMNS: ReadonlySet<string> = new Set([
+  ...['lean', 'lean-of-rank', 'colour', 'worn-colour', 'size', 'look', 'excepted'],
+  ...RELATIONS.map(([name]) => name),
+]);
+
+/** What is learned of a single tool: how far its boxes, and those that overlap them, can be relied on. */
+function columnsOf(tool: string): readonly BoxColumn[] {
+  const overlap = ({ boxXyxy }: Action, { firsts }: Situation): number => {
+    const first = firsts.find((each) => each.tool === tool);
+    return first === undefined ? 0 : iouXyxy(boxXyxy, first.boxXyxy);
+  };
+  const own = (name: string, says: string, value: BoxColumn['value']): BoxColumn => ({
+    ...think(`${name}:${tool}`, 0, says, value),
+    tool,
+  });
+  return [
+    own('from', 'it is a box of the tool', ({ source, fused }, { candidates }) =>
+      flag(!fused && candidates[source]!.tool === tool),
+    ),
+    own('overlaps', 'its overlap with the first box of the tool', overlap),
+    own('agrees', 'it shows the same object as that box', (action, situation) =>
+      flag(overlap(action, situation) > CORRECT_IOU),
+    ),
+  ];
+}
+
+/** The columns of a box, with those of the named tools. */
+export function boxColumns(tools: readonly string[]): readonly BoxColumn[] {
+  return [...OWN_COLUMNS, ...tools.flatMap(columnsOf)];
+}
+
+const query = (
+  name: string,
+  prior: number,
+  says: string,
+  value: QueryColumn['value'],
+): QueryColumn => ({ name, says, prior, value });
+
+const isKnown = ({ knowledge }: Situation, ...kinds: readonly HeadKnowledge['kind'][]): boolean =>
+  kinds.includes(knowledge.kind);
+
+/** Whether what the labels name was looked for: some tool lists boxes with labels. */
+const isSought = ({ lists, table }: Situation): boolean => lists && table.labels.size > 0;
+
+/** How surely nothing of the kind was found: 0 where it was, 6.9 where no box is of it. */
+function unfound({ cues, naming }: Situation): number {
+  const found = cues.reduce((most, { thing }) => Math.max(most, thing.chance), 0);
+  return -ln(naming === 'named' ? found : 0, FLOOR.kind);
+}
+
+const isLikely = ({ thing }: Cue): boolean => thing.chance > 0.1;
+
+/** How badly the best of the likely objects fits: 0 where one fits well, or there is none. */
+function worstOfBest({ cues }: Situation, fitLog: (cue: Cue) => number): number {
+  const likely = cues.filter(isLikely);
+  if (likely.length === 0) return 0;
+  return -likely.reduce((most, cue) => Math.max(most, fitLog(cue)), -Infinity);
+}
+
+/** Nouns of which `person` says all. */
+const ANY_PERSON = new Set(
+  'person human guy dude fellow folk everyone everybody someone somebody anyone anybody'.split(' '),
+);
+
+/** A sort of person that no label names: boxes of `person` do not tell a woman from a man, or a skier. */
+function unjudgedPerson(head: HeadNoun | null, meanings: Denotations): readonly string[] {
+  if (head === null || ANY_PERSON.has(head.lemma) || !isPerson(head.lemma)) return [];
+  const named = [...meanings.values()].some(({ kind }) => kind !== 'hyponym');
+  return named || meanings.size === 0 ? [] : [head.phrase];
+}
+
+/** "dark blue" is looked for as blue. */
+const unjudgedShade = ({ kind, word }: Attribute): readonly string[] =>
+  kind === 'colour' && word.includes(' ') ? [word.slice(0, word.lastIndexOf(' '))] : [];
+
+const attributeWords = ({ word, bearer }: Attribute): string =>
+  bearer === null ? word : `${word} ${bearer}`;
+
+/** Words of a thing that only the landmark or the exception of another is, so that no cues of it are kept. */
+function unjudgedBeside(beside: Expression, { table, evidence }: Situation): readonly string[] {
+  const { head, attributes, relations, leftovers } = beside;
+  const noun = head?.lemma ?? '';
+  const isSeen = ({ kind, value, shade }: Attribute): boolean => {
+    if (kind === 'size') return true;
+    if (kind === 'colour' || shade !== null) return evidence !== undefined;
+    if (!isAnimate(noun)) return false;
+    return postureOf(value) !== null || (!isPerson(noun) && ageOf(value) !== null);
+  };
+  return [
+    ...unjudgedPerson(head, denotationsOf(beside, table.labels)),
+    ...attributes.flatMap((each) => (isSeen(each) ? unjudgedShade(each) : [attributeWords(each)])),
+    ...relations.flatMap((relation) => unjudgedRelation(relation, attributes)),
+    ...leftovers,
+  ];
+}
+
+/** Without what is worn and counts already by an attribute: "in a red shirt". */
+function unjudgedRelation(
+  { kind, words, landmarks }: Relation,
+  attributes: readonly Attribute[],
+): readonly string[] {
+  const bearers = kind === 'wearing' || kind === 'with' ? attributes : [];
+  const isCounted = ({ head }: Expression) =>
+    bearers.some(({ bearer }) => bearer === (head?.lemma ?? null));
+  const rest = landmarks.filter((landmark) => !isCounted(landmark));
+  if (landmarks.length > 0 && rest.length === 0) return [];
+  return [`${words} ${rest.map(({ text }) => text).join(' and ')}`.trim()];
+}
+
+/** Whether boxes show how things stand to the landmark; else the fit is that of a posture, a side or a part's colour. */
+export function isShown({ kind }: Relation, { head }: Expression, { table }: Situation): boolean {
+  if (kind === 'other' || kind === 'facing') return false;
+  if (head === null || table.labels.size === 0) return true;
+  const named = { head, deniedKinds: [], exceptions: [] };
+  return !isWorn(head.lemma) && denotationsOf(named, table.labels).size > 0;
+}
+
+/** Of a relation with a fit: landmarks that no box shows, and words of the others that nothing was held against. */
+const unjudgedWithin = (relation: Relation, situation: Situation): readonly string[] =>
+  relation.landmarks.flatMap((landmark) => {
+    if (isShown(relation, landmark, situation)) return unjudgedBeside(landmark, situation);
+    const isPart = relation.kind === 'with' || relation.kind === 'of';
+    return (isPart ? landmark.head?.phrase : undefined) ?? landmark.text;
+  });
+
+/** Content words of the expression that no cue could use, in the order of its parts, each once. */
+export function unjudgedWords(situation: Situation): readonly string[] {
+  const { expression, cues, knowledge, meanings, naming } = situation;
+  const { head, attributes, relations, leftovers, deniedKinds, exceptions } = expression;
+  const cue = cues[0];
+  const hasFit = (fit: number | null | undefined) => fit !== null && fit !== undefined;
+  // A question without a noun is named by its other words: "What can I sit on?"
+  const told = head === null && naming === 'named' ? tellsPurpose : () => false;
+  const words = [
+    ...(knowledge.kind === 'no-word' ? [head?.phrase ?? ''] : unjudgedPerson(head, meanings)),
+    ...attributes.flatMap((each, at) =>
+      hasFit(cue?.attributes[at]) ? unjudgedShade(each) : [attributeWords(each)],
+    ),
+    ...relations.flatMap((each, at) =>
+      hasFit(cue?.relations[at])
+        ? unjudgedWithin(each, situation)
+        : unjudgedRelation(each, attributes),
+    ),
+    ...deniedKinds.flatMap((kind) =>
+      ['named', 'wider'].includes(headKnowledge({ head: kind }).kind) ? [] : [`not ${kind.phrase}`],
+    ),
+    ...exceptions.flatMap((each) =>
+      unjudgedBeside(each.head?.lemma === head?.lemma ? { ...each, head: null } : each, situation),
+    ),
+    ...leftovers.filter((word) => !told(word)),
+  ];
+  return [...new Set(words)].filter((each) => each !== '');
+}
+
+export const QUERY_COLUMNS: readonly QueryColumn[] = [
+  query('always', -5, 'the same for every query', () => 1),
+  query('unfound', 1, 'how surely nothing of the kind named was found', (situation) =>
+    isSought(situation) && isKnown(situation, 'named', 'narrower') ? unfound(situation) : 0,
+  ),
+  query(
+    'unfound-wider',
+    0.6,
+    'the same where the noun is a garment, or holds several labels',
+    (situation) =>
+      isSought(situation) && isKnown(situation, 'wider', 'worn') ? unfound(situation) : 0,
+  ),
+  query('taken', 0.4, 'chance that its likeliest object is of another label', (situation) =>
+    situation.cues[0] && situation.lists ? rivalChance(situation.cues[0], situation) : 0,
+  ),
+  query('context', 0.3, 'how unlikely it is beside what else was found', contextOf),
+  query('worn', 0, 'the noun is a garment or a part of the body', (situation) =>
+    flag(isKnown(situation, 'worn')),
+  ),
+  query('other-kind', 2, 'the noun is English, and no label means it', (situation) =>
+    flag(isSought(situation) && isKnown(situation, 'other-kind')),
+  ),
+  query('no-word', 3, 'the noun is no English word', (situation) =>
+    flag(isKnown(situation, 'no-word')),
+  ),
+  query(
+    'foreign',
+    8,
+    'share of the words that are not English',
+    ({ expression }) => expression.unknownWords.length / Math.max(1, expression.words.length),
+  ),
+  query('unnamed', 0, 'nothing is named', (situation) => flag(isKnown(situation, 'unnamed'))),
+  query('reader', -3, 'some tool read the words and answers a box', ({ grounders }) =>
+    flag(grounders.size > 0),
+  ),
+  query('unlabelled', -3, 'no box has a label', ({ table }) => flag(table.labels.size === 0)),
+  query('off-colour', 0.8, 'how little the best likely object has of the colour', (situation) =>
+    worstOfBest(situation, (cue) => attributeLog(cue, situation, isColour)),
+  ),
+  query('unreached', 3, 'how surely there are too few things', ({ expression, cues, lists }) =>
+    expression.selectors.reduce((sum, { rank }, at) => {
+      // Tools that read the words box the answer, not those that it is counted among.
+      if (rank === null || rank < 2 || !lists) return sum;
+      // Behind three cups any box holds the place of a fourth, but is none.
+      const held = cues.filter(isLikely).map(({ places }) => places[at]!);
+      return held.length === 0 ? sum : sum - ln(Math.max(...held), 0.01);
+    }, 0),
+  ),
+  {
+    ...query('unjudged', 0, 'words that no cue could use, at most 4', (situation) =>
+      Math.min(unjudgedWords(situation).length, 4),
+    ),
+    scoreOnly: true,
+  },
+];
+
+/** Of all names, so that numbers of other columns are refused: sha256, 16 digits. */
+export const COLUMNS_VERSION = createHash('sha256')
+  .update([...OWN_COLUMNS, ...columnsOf('*'), ...QUERY_COLUMNS].map(({ name }) => name).join('\n'))
+  .digest('hex')
+  .slice(0, 16);
+
+/** All boxes of a situation as numbers, [n, columns]. */
+export function boxRows(situation: Situation, columns: readonly BoxColumn[]): Float64Array {
+  const { actions } = situation;
+  const rows = new Float64Array(actions.length * columns.length);
+  let at = 0;
+  for (const action of actions) {
+    for (const { value } of columns) rows[at++] = value(action, situation);
+  }
+  return rows;
+}
+
+/** The query as numbers, [{@link QUERY_COLUMNS}]. */
+export function queryRow(situation: Situation): Float64Array {
+  return Float64Array.from(QUERY_COLUMNS, ({ value }) => value(situation));
+}

@@ -1,0 +1,115 @@
+import type { BoxXyxy, ImageSize } from '../core/box.js';
+import type { RgbRaster } from '../core/raster.js';
+import type { ScoreCalibration } from '../detect/family.js';
+import type { CropMatcher } from './crop-match.js';
+
+/** One box that some tool proposes for a query. */
+export interface Candidate {
+  /** Absolute pixels of the upright photo. */
+  readonly boxXyxy: BoxXyxy;
+  /** Name of the tool that proposes it: the detector's model name, or a key of `tools` on the query line. */
+  readonly tool: string;
+  /** Place among the boxes of the same tool, best first, from 0. */
+  readonly rank: number;
+  /** The tool's confidence, 0..1; absent where the tool gives none. */
+  readonly score?: number;
+  readonly label?: string;
+  /** Whether the tool lists things of its labels, and was not asked the expression. */
+  readonly listed?: true;
+  /** What the score is worth; absent where nothing is known of the tool. */
+  readonly calibration?: ScoreCalibration;
+}
+
+/** What the photo itself shows; absent where a query line brings its own boxes and no image. */
+export interface PhotoEvidence {
+  /** The whole photo at the detector's input size; `fit` as the detector's card says. */
+  readonly raster: RgbRaster;
+  /** The photo's own rectangle inside the raster, raster pixels (all of it where the fit is `stretch`). */
+  readonly contentXyxy: BoxXyxy;
+}
+
+/** The photo as a picture for a server. */
+export interface EncodedPhoto {
+  /** `data:image/jpeg;base64,...` or `data:image/png;base64,...` */
+  readonly url: string;
+  /** Size of the upright photo, pixels. */
+  readonly photo: ImageSize;
+  /** Size of the picture, pixels. */
+  readonly picture: ImageSize;
+}
+
+/**
+ * Makes a picture of the request's photo.
+ * @param fit the picture's size for a photo's, pixels
+ * @throws VgrError with a code of kind item, as when the photo is decoded
+ */
+export type EncodePhoto = (fit: (photo: ImageSize) => ImageSize) => Promise<EncodedPhoto>;
+
+/** The place of a request in the order of the input, for decisions that depend on what came before. */
+export interface Turn {
+  /** Resolves when every earlier request has taken its turn or has ended. */
+  readonly come: Promise<void>;
+  /** Lets the next one have its turn. May be called again. */
+  take(): void;
+}
+
+/** One query with everything that may be known when it is answered. */
+export interface RefineRequest {
+  /** The expression as the user wrote it. */
+  readonly query: string;
+  readonly image: ImageSize;
+  /** All boxes of all tools. May be empty. */
+  readonly candidates: readonly Candidate[];
+  /** Whose answer counts as the tool's: one of `candidates[].tool`. */
+  readonly toolName: string;
+  /** The tool's answer, one of `candidates`; null where the tool found nothing. */
+  readonly tool: Candidate | null;
+  readonly evidence?: PhotoEvidence;
+  /** For refiners that look at the photo itself; absent where the line has none. */
+  readonly encodePhoto?: EncodePhoto;
+  /** For refiners that hold crops of the photo against words; absent where the line has no photo. */
+  readonly crops?: CropMatcher;
+  /** Absent outside a run, where requests are decided as they come. */
+  readonly turn?: Turn;
+}
+
+/** The refiner's own answer, formed without sight of the tool's. */
+export interface Thought {
+  readonly boxXyxy: BoxXyxy | null;
+  /** 0..1 */
+  readonly score: number;
+  /** One sentence that a person can check against the photo. */
+  readonly text: string;
+}
+
+/**
+ * confirm: the tool's box stands. correct: another object. adjust: the same object, a better box. fallback: the refiner
+ * could not answer and the tool's box stands. none: nothing in the image fits.
+ */
+export type Decision = 'confirm' | 'correct' | 'adjust' | 'fallback' | 'none';
+
+export interface Answer {
+  /** Null if and only if the decision is `none`, or `fallback` without a tool's box. */
+  readonly boxXyxy: BoxXyxy | null;
+  /** 0..1 */
+  readonly score: number;
+  readonly decision: Decision;
+  readonly text: string;
+  /** Format term of the reward: whether the reply had all its parts; absent where no text was written. */
+  readonly format?: 0 | 1;
+  /** All boxes of an answer that may list several, best first; the first one is `boxXyxy`. Scores are 0..1. */
+  readonly boxes?: readonly { readonly boxXyxy: BoxXyxy; readonly score: number }[];
+  /** Of a cascade: how sure the small refiner was, 0..1, and whether the large one was asked. */
+  readonly cascade?: { readonly confidence: number; readonly asked: boolean };
+}
+
+export interface Refinement {
+  readonly think: Thought;
+  readonly answer: Answer;
+}
+
+/** Thinks, sees the tool's answer, rethinks. One refinement per request, in the same order. */
+export interface Refiner {
+  readonly name: string;
+  refine(requests: readonly RefineRequest[], signal?: AbortSignal): Promise<Refinement[]>;
+}

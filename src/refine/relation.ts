@@ -1,0 +1,231 @@
+import {
+  type BoxXyxy,
+  type ImageSize,
+  intersectionXyxy,
+  iouXyxy,
+  shareInsideXyxy,
+} from '../core/box.js';
+import { sigmoid } from '../core/math.js';
+import type { Relation, RelationKind, Selector } from '../language/expression.js';
+import type { Thing } from './object-hypothesis.js';
+import { placeChances } from './relative-rank.js';
+
+/** A landmark as it may lie in the photo, with its weight among the landmarks that the words allow, 0..1. */
+export interface Landmark {
+  readonly thing: Thing;
+  readonly weight: number;
+}
+
+/** Boxes that overlap more are no landmark of each other. */
+const SAME_OBJECT_IOU = 0.7;
+/** Landmarks that stand in no better relation are not there; a product over hundreds of ghosts would say otherwise. */
+export const FAINT = 0.02;
+/** "closest to the door", "farther from the dog": an order among the things, not a place. */
+const COMPARED = /\b(?:closest|nearest|closer|nearer)\b/;
+
+/** The chance that some landmark stands in the relation: 1 minus the chance that none does. */
+function someFit(fits: readonly number[]): number {
+  return 1 - fits.filter((fit) => fit > FAINT).reduce((none, fit) => none * (1 - fit), 1);
+}
+
+const isOther = (thing: Thing, other: Thing): boolean =>
+  thing !== other && iouXyxy(thing.boxXyxy, other.boxXyxy) < SAME_OBJECT_IOU;
+
+/**
+ * How well each thing stands in the relation to some landmark, 0..1, parallel to `things`; null where boxes do not show it.
+ * `groups` are the landmarks that each of the relation's phrases may mean, null where nothing is known of them.
+ */
+export function relationFits(
+  relation: Relation,
+  things: readonly Thing[],
+  groups: ReadonlyArray<readonly Landmark[] | null>,
+  image: ImageSize,
+): Array<number | null> {
+  const [first, other] = groups;
+  if (first === null || first === undefined) return fitsInOrder(relation, things, image);
+  if (relation.kind === 'between') {
+    return things.map((thing) => fitBetween(thing, first, other ?? first));
+  }
+  const far = relation.kind === 'far-from';
+  if (far || (relation.kind === 'next-to' && COMPARED.test(relation.words))) {
+    return distanceChances(things, first, image, far);
+  }
+  return things.map((thing) => fitToSome(relation, thing, first));
+}
+
+/** Where a thing lies in the order of its kind, if the words tie it so to something that no box shows. */
+export const ORDER_OF: Readonly<Partial<Record<RelationKind, Pick<Selector, 'axis' | 'end'>>>> = {
+  'left-of': { axis: 'x', end: 'min' },
+  'right-of': { axis: 'x', end: 'max' },
+  above: { axis: 'y', end: 'min' },
+  below: { axis: 'y', end: 'max' },
+  behind: { axis: 'depth', end: 'max' },
+};
+
+/** "left of the lamp", where no lamp is known: further left than others. */
+function fitsInOrder(
+  { kind, landmarks }: Relation,
+  things: readonly Thing[],
+  image: ImageSize,
+): Array<number | null> {
+  const order = ORDER_OF[kind];
+  if (order === undefined || landmarks.length === 0) return things.map(() => null);
+  return placeChances({ ...order, rank: null }, things, image).map((chance) => Math.sqrt(chance));
+}
+
+function fitToSome(
+  relation: Relation,
+  thing: Thing,
+  landmarks: readonly Landmark[],
+): number | null {
+  const fits = landmarks
+    .filter((landmark) => isOther(thing, landmark.thing))
+    .map(({ thing: other, weight }) => {
+      const fit = relationFit(relation.kind, thing.boxXyxy, other.boxXyxy);
+      return fit === null ? null : fit * weight;
+    });
+  if (fits.includes(null)) return null;
+  return someFit(fits as number[]);
+}
+
+function fitBetween(thing: Thing, first: readonly Landmark[], second: readonly Landmark[]): number {
+  const fits: number[] = [];
+  for (const a of first) {
+    for (const b of second) {
+      const apart = isOther(thing, a.thing) && isOther(thing, b.thing) && isOther(a.thing, b.thing);
+      if (!apart) continue;
+      fits.push(a.weight * b.weight * betweenFit(thing.boxXyxy, a.thing.boxXyxy, b.thing.boxXyxy));
+    }
+  }
+  return someFit(fits);
+}
+
+/** How far apart two distances must be for their order to be sure, as a share of the photo's diagonal. */
+const SOFTNESS = 0.02;
+/** Share of the distance of centres in a distance: of two boxes that touch a thing the one over its middle is closer. */
+const CENTRES = 0.25;
+
+/** Nobody means one of more; it keeps the work on a thousand boxes small. */
+const MAX_LANDMARKS = 16;
+
+/** Empty space between two boxes and, less, what lies between their centres, as a share of the photo's diagonal. */
+function distance(a: BoxXyxy, b: BoxXyxy, { width, height }: ImageSize): number {
+  const dx = Math.max(0, Math.max(a.x1, b.x1) - Math.min(a.x2, b.x2));
+  const dy = Math.max(0, Math.max(a.y1, b.y1) - Math.min(a.y2, b.y2));
+  const cx = (a.x1 + a.x2 - b.x1 - b.x2) / 2;
+  const cy = (a.y1 + a.y2 - b.y1 - b.y2) / 2;
+  return (Math.hypot(dx, dy) + CENTRES * Math.hypot(cx, cy)) / Math.hypot(width, height);
+}
+
+/**
+ * Chance of each thing to be the closest of all things to the landmark, or the farthest from it, 0..1, parallel to `things`:
+ * a mean over what the landmark may be, by weight. Other things count as far as they are likely to be there. Null where no
+ * landmark may be there.
+ */
+export function distanceChances(
+  things: readonly Thing[],
+  landmarks: readonly Landmark[],
+  image: ImageSize,
+  farthest: boolean,
+): Array<number | null> {
+  const likeliest = [...landmarks].sort((a, b) => b.weight - a.weight).slice(0, MAX_LANDMARKS);
+  const total = likeliest.reduce((sum, { weight }) => sum + weight, 0);
+  if (total === 0) return things.map(() => null);
+  const means = new Array<number>(things.length).fill(0);
+  for (const { thing: landmark, weight } of likeliest) {
+    const distances = things.map(({ boxXyxy }) => distance(boxXyxy, landmark.boxXyxy, image));
+    for (const [at, own] of distances.entries()) {
+      const first = things.reduce((chance, other, i) => {
+        if (i === at || other === landmark) return chance;
+        const before = sigmoid(((farthest ? -1 : 1) * (own - distances[i]!)) / SOFTNESS);
+        return chance * (1 - other.chance * before);
+      }, 1);
+      means[at]! += (weight / total) * (things[at] === landmark ? 0 : first);
+    }
+  }
+  return means;
+}
+
+/** How well two boxes stand in a relation as the eye sees it in the plane, 0..1. The subject comes first. */
+type Predicate = (subject: BoxXyxy, landmark: BoxXyxy) => number;
+
+const width = (box: BoxXyxy) => Math.max(box.x2 - box.x1, 1);
+const height = (box: BoxXyxy) => Math.max(box.y2 - box.y1, 1);
+const centreX = (box: BoxXyxy) => (box.x1 + box.x2) / 2;
+const centreY = (box: BoxXyxy) => (box.y1 + box.y2) / 2;
+/** Empty space between two boxes over their mean size; 0 where they touch or overlap. */
+function gap(a: BoxXyxy, b: BoxXyxy): number {
+  const dx = Math.max(0, Math.max(a.x1, b.x1) - Math.min(a.x2, b.x2));
+  const dy = Math.max(0, Math.max(a.y1, b.y1) - Math.min(a.y2, b.y2));
+  return Math.hypot(dx, dy) / meanSize(a, b);
+}
+
+const meanSize = (a: BoxXyxy, b: BoxXyxy): number =>
+  (Math.sqrt(width(a) * height(a)) + Math.sqrt(width(b) * height(b))) / 2;
+
+/** 1 where the boxes touch, about a third at one mean size apart. */
+const near: Predicate = (a, b) => Math.exp(-gap(a, b));
+
+/** Share of the narrower box's extent along x that both have in common. */
+function commonX(a: BoxXyxy, b: BoxXyxy): number {
+  const common = Math.min(a.x2, b.x2) - Math.max(a.x1, b.x1);
+  return Math.min(1, Math.max(0, common) / Math.min(width(a), width(b)));
+}
+
+/** Signed offset of centres in mean sizes. */
+const offsetX = (a: BoxXyxy, b: BoxXyxy) => (centreX(a) - centreX(b)) / meanSize(a, b);
+const offsetY = (a: BoxXyxy, b: BoxXyxy) => (centreY(a) - centreY(b)) / meanSize(a, b);
+
+/** The smaller box's share inside the other: what is held, worn or ridden overlaps its bearer. */
+const carried: Predicate = (subject, landmark) => {
+  const shared = intersectionXyxy(subject, landmark);
+  const smaller = Math.min(width(subject) * height(subject), width(landmark) * height(landmark));
+  return Math.min(1, shared / smaller) * 0.8 + 0.2 * near(subject, landmark);
+};
+
+/** Lower edges tell depth on level ground: who stands lower stands nearer. */
+const nearer = (subject: BoxXyxy, landmark: BoxXyxy): number =>
+  sigmoid((4 * (subject.y2 - landmark.y2)) / meanSize(subject, landmark));
+
+/** What the boxes can tell. Relations that they do not show ("facing", "other") are left out. */
+const PREDICATES: Readonly<Partial<Record<RelationKind, Predicate>>> = {
+  'next-to': near,
+  'left-of': (s, l) => sigmoid(-5 * offsetX(s, l)) * (0.4 + 0.6 * near(s, l)),
+  'right-of': (s, l) => sigmoid(5 * offsetX(s, l)) * (0.4 + 0.6 * near(s, l)),
+  above: (s, l) => sigmoid(-5 * offsetY(s, l)) * (0.4 + 0.6 * commonX(s, l)) * near(s, l),
+  below: (s, l) => sigmoid(5 * offsetY(s, l)) * (0.4 + 0.6 * commonX(s, l)) * near(s, l),
+  on: (s, l) => commonX(s, l) * near(s, l) * sigmoid(4 * ((l.y2 - s.y2) / meanSize(s, l) + 0.3)),
+  in: (s, l) => 0.2 * near(s, l) + 0.8 * shareInsideXyxy(s, l),
+  behind: (s, l) => near(s, l) * (1 - nearer(s, l)),
+  'in-front-of': (s, l) => near(s, l) * nearer(s, l),
+  holding: carried,
+  wearing: carried,
+  with: carried,
+  riding: (s, l) => carried(s, l) * sigmoid(-4 * offsetY(s, l)),
+  of: (s, l) => shareInsideXyxy(s, l),
+};
+
+/**
+ * How well the boxes stand in a relation, 0..1; null where boxes do not show it. "Left" is the left of the picture.
+ * `behind` and `in-front-of` compare lower edges; `on`, `in` and the like need overlap or touch.
+ */
+export function relationFit(
+  kind: RelationKind,
+  subject: BoxXyxy,
+  landmark: BoxXyxy,
+): number | null {
+  return PREDICATES[kind]?.(subject, landmark) ?? null;
+}
+
+/** How well the subject lies between two boxes, 0..1: 1 at the point midway, less off the line that joins them. */
+export function betweenFit(subject: BoxXyxy, first: BoxXyxy, second: BoxXyxy): number {
+  const span = Math.hypot(centreX(first) - centreX(second), centreY(first) - centreY(second));
+  const toFirst = Math.hypot(centreX(subject) - centreX(first), centreY(subject) - centreY(first));
+  const toSecond = Math.hypot(
+    centreX(subject) - centreX(second),
+    centreY(subject) - centreY(second),
+  );
+  const detour = (toFirst + toSecond - span) / Math.max(span, 1);
+  const balance = Math.min(toFirst, toSecond) / Math.max(toFirst, toSecond, 1);
+  return Math.exp(-3 * detour) * (0.5 + 0.5 * balance);
+}

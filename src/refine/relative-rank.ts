@@ -1,0 +1,162 @@
+import type { BoxXyxy, ImageSize } from '../core/box.js';
+import { sigmoid } from '../core/math.js';
+import type { Selector, SelectorAxis } from '../language/expression.js';
+import type { Thing } from './object-hypothesis.js';
+
+/**
+ * How far apart two places on an axis must be for their order to be sure: x and y in shares of the photo, size and height in
+ * natural logs, depth as {@link placeOn} has it. People are less exact than boxes; fitted to what they wrote.
+ */
+const SOFTNESS: Readonly<Record<SelectorAxis, number>> = {
+  x: 0.09,
+  y: 0.09,
+  size: 0.4,
+  height: 0.2,
+  depth: 0.18,
+};
+/** Who counts ("second from the left") looks closer than who says "left". */
+const COUNTING = 0.3;
+
+/**
+ * Place of a box on an axis, growing from the `min` end to the `max` end. x, y: centre, 0..1. size, height: natural log of
+ * the share of the photo. depth: grows away from the viewer, who sees near things large and low.
+ */
+function placeOn(axis: SelectorAxis, box: BoxXyxy, image: ImageSize): number {
+  const width = (box.x2 - box.x1) / image.width;
+  const height = (box.y2 - box.y1) / image.height;
+  if (axis === 'x') return (box.x1 + box.x2) / 2 / image.width;
+  if (axis === 'y') return (box.y1 + box.y2) / 2 / image.height;
+  if (axis === 'size') return Math.log(Math.max(width * height, 1e-6));
+  if (axis === 'height') return Math.log(Math.max(height, 1e-3));
+  const low = (0.6 * box.y2 + 0.4 * box.y1) / image.height;
+  return -(low + 0.25 * Math.log(Math.max(width * height, 1e-6)));
+}
+
+/** What is left of the chance of a thing that is alone of its kind: "the left lion" where there is one lion. */
+const ALONE = 1e-4;
+
+/** Nobody counts further; it keeps the work on a thousand boxes small. */
+const MAX_COUNTED = 16;
+
+/**
+ * Chances that exactly 0, 1, ... of independent events happen (Poisson binomial), by adding one event at a time, up to `most`
+ * events and never more than 16. `[0.5, 0.5]` gives `[0.25, 0.5, 0.25]`.
+ */
+export function countChances(chances: readonly number[], most = MAX_COUNTED): number[] {
+  const counts = [1];
+  for (const chance of chances) {
+    const last = counts.length - 1;
+    if (last < Math.min(most, MAX_COUNTED)) counts.push(counts[last]! * chance);
+    for (let n = last; n > 0; n--) counts[n] = counts[n]! * (1 - chance) + counts[n - 1]! * chance;
+    counts[0] = counts[0]! * (1 - chance);
+  }
+  return counts;
+}
+
+/** How many things lie before and behind each thing, as chances of each number. */
+type Neighbours = Readonly<Record<'before' | 'behind', number[]>>;
+/** Highest numbers of neighbours that are asked about. */
+type Asked = Readonly<Record<'before' | 'behind', number>>;
+
+function neighbours(
+  things: readonly Thing[],
+  places: readonly number[],
+  softness: number,
+  asked: Asked,
+): Neighbours[] {
+  return things.map((_, i) => {
+    const before: number[] = [];
+    const behind: number[] = [];
+    for (let j = 0; j < things.length; j++) {
+      if (i === j) continue;
+      const { chance } = things[j]!;
+      const ahead = sigmoid((places[i]! - places[j]!) / softness);
+      before.push(chance * ahead);
+      behind.push(chance * (1 - ahead));
+    }
+    return {
+      before: countChances(before, asked.before),
+      behind: countChances(behind, asked.behind),
+    };
+  });
+}
+
+/** Counting from one end asks whether `rank - 1` lie on that side, and whether nobody lies on the other. */
+function askedBy({ end, rank }: Pick<Selector, 'end' | 'rank'>): Asked {
+  if (end === 'middle') return { before: MAX_COUNTED, behind: MAX_COUNTED };
+  const first = (rank ?? 1) - 1;
+  return end === 'min' ? { before: first, behind: 0 } : { before: 0, behind: first };
+}
+
+/** "In the middle" tells of the photo first, and less of the order among the things. */
+const MIDDLE_ORDER = 0.4;
+/** What lies off the centre along the other axis counts half. */
+const OTHER_AXIS = 0.5;
+
+/** Chance of each thing to lie closest to the photo's centre. */
+function centralChances(axis: SelectorAxis, things: readonly Thing[], image: ImageSize): number[] {
+  const off = (along: 'x' | 'y', box: BoxXyxy) => Math.abs(placeOn(along, box, image) - 0.5);
+  const [main, other] = axis === 'y' ? (['y', 'x'] as const) : (['x', 'y'] as const);
+  const distances = things.map(
+    ({ boxXyxy }) => off(main, boxXyxy) + OTHER_AXIS * off(other, boxXyxy),
+  );
+  const asked = { before: 0, behind: 0 };
+  return neighbours(things, distances, SOFTNESS.x, asked).map(({ before }) => before[0]!);
+}
+
+/** Chance of as many things before as behind; one more on either side counts half. */
+function middleChance({ before, behind }: Neighbours): number {
+  return before.reduce((sum, chance, n) => {
+    const near = (behind[n] ?? 0) + 0.5 * ((behind[n + 1] ?? 0) + (behind[n - 1] ?? 0));
+    return sum + chance * near;
+  }, 0);
+}
+
+/**
+ * Chance that each thing holds the place which the selector asks for among its kind, 0..1, parallel to `things`. A thing
+ * counts as a neighbour as far as it is likely to be there at all, so that ghosts of low score push nobody from his place.
+ * Whoever says "left" has seen something further right: a thing with nobody behind it in the order is not meant. "left" asks
+ * for the leftmost, as "leftmost" does; see {@link lean} for the softer reading.
+ */
+export function placeChances(
+  selector: Pick<Selector, 'axis' | 'end' | 'rank'>,
+  things: readonly Thing[],
+  image: ImageSize,
+): number[] {
+  const places = things.map(({ boxXyxy }) => placeOn(selector.axis, boxXyxy, image));
+  const rank = selector.rank ?? 1;
+  const softness = SOFTNESS[selector.axis] * (rank > 1 ? COUNTING : 1);
+  const around = neighbours(things, places, softness, askedBy(selector));
+  if (selector.end === 'middle') {
+    const central = centralChances(selector.axis, things, image);
+    return around.map((each, at) => central[at]! * middleChance(each) ** MIDDLE_ORDER);
+  }
+  return around.map(({ before, behind }) => {
+    const [first, last] = selector.end === 'min' ? [before, behind] : [behind, before];
+    const held = first[rank - 1] ?? 0;
+    return rank === 1 ? held * Math.max(1 - (last[0] ?? 0), ALONE) : held;
+  });
+}
+
+/** 0 for a box that fills the photo, 1 for a speck at its top. */
+function farness(box: BoxXyxy, { width, height }: ImageSize): number {
+  const area = ((box.x2 - box.x1) * (box.y2 - box.y1)) / (width * height);
+  return 1 - (Math.sqrt(Math.max(area, 0)) + box.y2 / height) / 2;
+}
+
+/**
+ * How far a box lies towards the selector's end of the photo, 0..1, whatever else is there: "left" is 1 at the left border.
+ * Null for axes that have no ends in the photo (size, height).
+ */
+export function lean(
+  selector: Pick<Selector, 'axis' | 'end'>,
+  box: BoxXyxy,
+  image: ImageSize,
+): number | null {
+  if (selector.axis === 'size' || selector.axis === 'height') return null;
+  const share =
+    selector.axis === 'depth' ? farness(box, image) : placeOn(selector.axis, box, image);
+  const bounded = Math.min(Math.max(share, 0), 1);
+  if (selector.end === 'middle') return 1 - 2 * Math.abs(bounded - 0.5);
+  return selector.end === 'min' ? 1 - bounded : bounded;
+}

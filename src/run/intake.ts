@@ -1,0 +1,109 @@
+import { asVgrError, quoted, VgrError } from '../core/error.js';
+import { IdSet } from '../core/id-set.js';
+import { parseQueryLine, type Query, statedId } from '../formats/query-line.js';
+import type { RunProgress } from '../runtime/ports.js';
+import { inShard, type Shard } from './shard.js';
+
+/** A line of the queries file as the reader gives it: its text, or why it has none. */
+export type QueryLineItem =
+  | { readonly number: number; readonly text: string }
+  | { readonly number: number; readonly error: VgrError };
+
+/** A query to answer, or a line that holds none; such a line has no id where the one that it states is another line's. */
+export type IntakeItem =
+  | ReadQuery
+  | { readonly id?: string; readonly line: number; readonly error: VgrError };
+
+/** A query with the text of its line. */
+export interface ReadQuery {
+  readonly query: Query;
+  readonly text: string;
+}
+
+/** A line as it reads alone. */
+type ReadLine = IntakeItem & (ReadQuery | { readonly id: string });
+
+/**
+ * Reads the lines one after another: a bad line and an id that comes twice become errors, no line is lost. A shard takes
+ * the queries of its images; lines that cannot be read belong by their id.
+ */
+export class QueryIntake {
+  readonly #ids = new IdSet();
+
+  constructor(
+    private readonly shard: Shard,
+    private readonly progress: Pick<RunProgress, 'listed'>,
+  ) {}
+
+  /** Undefined where the line belongs to another shard. */
+  take(line: QueryLineItem): IntakeItem | undefined {
+    this.progress.listed += 1;
+    const item = readLine(line);
+    const key = 'query' in item ? (item.query.image ?? item.query.id) : item.id;
+    const id = 'query' in item ? item.query.id : item.id;
+    const first = this.#ids.add(id);
+    if (!inShard(key, this.shard)) return undefined;
+    if (first) return item;
+    if ('error' in item) return { line: item.line, error: item.error };
+    return { id, line: line.number, error: duplicateId(id, line.number) };
+  }
+}
+
+/** All lines as {@link QueryIntake} takes them. */
+export async function* intakeQueries(
+  lines: AsyncIterable<QueryLineItem>,
+  shard: Shard,
+  progress: Pick<RunProgress, 'listed'>,
+): AsyncGenerator<IntakeItem> {
+  const intake = new QueryIntake(shard, progress);
+  for await (const line of lines) {
+    const item = intake.take(line);
+    if (item) yield item;
+  }
+}
+
+function readLine(line: QueryLineItem): ReadLine {
+  const { number } = line;
+  if ('error' in line) return { id: String(number), line: number, error: line.error };
+  try {
+    return { query: parseQueryLine(line.text, number), text: line.text };
+  } catch (thrown) {
+    return { id: statedId(line.text) ?? String(number), line: number, error: asVgrError(thrown) };
+  }
+}
+
+function duplicateId(id: string, number: number): VgrError {
+  return new VgrError(
+    'ID_DUPLICATE',
+    `line ${number}: expected an id that is new in the file, got ${quoted(id)} again`,
+    { hint: 'give each line an `id` of its own, or leave `id` out: the line number stands in' },
+  );
+}
+
+/** Names beyond these are not kept: lines may make up one each. */
+const MAX_KEPT = 8;
+
+/** Which tools the lines of a run bring boxes of, to tell of one that is asked for and never comes. */
+export class ToolNames {
+  readonly #seen = new Set<string>();
+  #queries = 0;
+  #found = false;
+
+  /** @param wanted name of the tool that counts; undefined where none is asked for */
+  constructor(private readonly wanted: string | undefined) {}
+
+  note(item: IntakeItem): void {
+    if (this.wanted === undefined || this.#found || 'error' in item) return;
+    this.#queries += 1;
+    for (const { name } of item.query.tools) {
+      if (name === this.wanted) this.#found = true;
+      if (this.#seen.size < MAX_KEPT) this.#seen.add(name);
+    }
+  }
+
+  /** The names that came in its place, none or more; undefined where it came, or nothing was read. */
+  get others(): readonly string[] | undefined {
+    if (this.wanted === undefined || this.#found || this.#queries === 0) return undefined;
+    return [...this.#seen].sort();
+  }
+}

@@ -1,0 +1,143 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { availableParallelism } from 'node:os';
+import { dirname, join } from 'node:path';
+import { quoted, VgrError } from '../core/error.js';
+
+/** Where sessions run. `index` is the number of the GPU. */
+export interface Device {
+  readonly name: 'cpu' | 'cuda' | 'webgpu' | 'dml' | 'coreml';
+  readonly index?: number;
+}
+
+/** Devices to try in order, and why the ones before them are out of the question. */
+export interface DevicePlan {
+  readonly devices: readonly Device[];
+  /** One clause for each device of `auto` that is not tried. */
+  readonly skipped: readonly string[];
+}
+
+const CPU: Device = { name: 'cpu' };
+
+/** `cuda`, `cuda:1`, `webgpu`, ... @throws VgrError USAGE */
+export function parseDevice(text: string): Device | 'auto' {
+  if (text === 'auto') return 'auto';
+  const match = /^(?:(cpu|webgpu|dml|coreml)|cuda(?::(\d{1,3}))?)$/.exec(text);
+  if (!match) {
+    throw new VgrError(
+      'USAGE',
+      `--device: expected auto, cpu, cuda, cuda:N, webgpu, dml or coreml, got ${quoted(text)}`,
+    );
+  }
+  if (match[1]) return { name: match[1] as Device['name'] };
+  return match[2] === undefined ? { name: 'cuda' } : { name: 'cuda', index: Number(match[2]) };
+}
+
+/** The device as a user writes it. */
+export function deviceText(device: Device): string {
+  return device.index === undefined ? device.name : `${device.name}:${device.index}`;
+}
+
+/**
+ * What `auto` tries. Backends that cannot work here are left out beforehand: their native code writes warnings straight
+ * to stderr, where `--quiet` cannot reach them.
+ */
+export function planDevices(requested: Device | 'auto'): DevicePlan {
+  if (requested !== 'auto') return { devices: [requested], skipped: [] };
+  const devices: Device[] = [];
+  const skipped: string[] = [];
+  const consider = (device: Device, obstacle: string | undefined): void => {
+    if (obstacle === undefined) devices.push(device);
+    else skipped.push(`${device.name}: ${obstacle}`);
+  };
+  if (process.platform === 'linux') {
+    consider({ name: 'cuda' }, cudaObstacle());
+    consider({ name: 'webgpu' }, vulkanObstacle());
+  } else if (process.platform === 'win32') {
+    consider({ name: 'dml' }, undefined);
+  } else {
+    consider({ name: 'webgpu' }, undefined);
+  }
+  return { devices: [...devices, CPU], skipped };
+}
+
+/** Undefined where nothing speaks against CUDA. */
+function cudaObstacle(): string | undefined {
+  const require = createRequire(import.meta.url);
+  const root = dirname(require.resolve('onnxruntime-node/package.json'));
+  const native = join(root, 'bin', 'napi-v6', process.platform, process.arch);
+  if (!existsSync(join(native, 'libonnxruntime_providers_cuda.so')))
+    return 'libraries not installed';
+  return existsSync('/dev/nvidia0') || existsSync('/dev/dxg') ? undefined : 'no NVIDIA device';
+}
+
+function vulkanObstacle(): string | undefined {
+  const hasNode =
+    existsSync('/dev/nvidia0') ||
+    (existsSync('/dev/dri') && readdirSync('/dev/dri').some((name) => name.startsWith('renderD')));
+  if (!hasNode) return 'no GPU device';
+  return findVulkanLoader() ? undefined : 'no Vulkan loader (libvulkan.so.1)';
+}
+
+function findVulkanLoader(): boolean {
+  const triplet = process.arch === 'arm64' ? 'aarch64-linux-gnu' : 'x86_64-linux-gnu';
+  const folders = [
+    ...(process.env.LD_LIBRARY_PATH ?? '').split(':').filter((folder) => folder !== ''),
+    `/usr/lib/${triplet}`,
+    `/lib/${triplet}`,
+    '/usr/lib64',
+    '/usr/lib',
+    '/usr/local/lib',
+  ];
+  return folders.some((folder) => existsSync(join(folder, 'libvulkan.so.1')));
+}
+
+/** The flags of `inferenceFlags` as the parser gives them. */
+export interface InferenceFlags {
+  readonly detector: string;
+  readonly device: string;
+  readonly sessions?: number | undefined;
+  readonly threads?: number | undefined;
+  readonly 'batch-size'?: number | undefined;
+  readonly 'input-size'?: number | undefined;
+  readonly classes?: string | undefined;
+  readonly nms?: string | undefined;
+  readonly 'min-score'?: string | undefined;
+  readonly 'max-detections'?: number | undefined;
+}
+
+export interface InferenceSettings {
+  readonly device: Device | 'auto';
+  readonly sessions: number;
+  readonly threads: number;
+  readonly batchSize: number;
+}
+
+/** More threads than this, each with sessions of its own, cost more memory than they bring speed. */
+const MAX_SESSIONS = 8;
+const GPU_BATCH = 8;
+
+/**
+ * Sessions and threads: `sessions x threads` never exceeds the cores unless both are given. On the CPU one thread a session is
+ * fastest, since threads of one session wait for each other; a GPU gets one session.
+ */
+export function inferenceSettings(flags: InferenceFlags): InferenceSettings {
+  const device = parseDevice(flags.device);
+  const onCpu = device === 'auto' || device.name === 'cpu';
+  const cores = availableParallelism();
+  const wanted = flags.sessions ?? Math.floor(cores / (flags.threads ?? 1));
+  const sessions = flags.sessions ?? clamp(onCpu ? wanted : 1, 1, MAX_SESSIONS);
+  const threads = flags.threads ?? Math.max(1, Math.floor(cores / sessions));
+  return { device, sessions, threads, batchSize: flags['batch-size'] ?? (onCpu ? 1 : GPU_BATCH) };
+}
+
+/** `--min-score`. @throws VgrError USAGE */
+export function parseFraction(flag: string, text: string): number {
+  const value = Number(text);
+  if (text.trim() !== '' && value >= 0 && value <= 1) return value;
+  throw new VgrError('USAGE', `--${flag}: expected a number from 0 to 1, got ${quoted(text)}`);
+}
+
+function clamp(value: number, low: number, high: number): number {
+  return Math.min(Math.max(value, low), high);
+}

@@ -1,0 +1,427 @@
+import { resolve } from 'node:path';
+import { type BoxXyxy, widenedXyxy } from '../core/box.js';
+import { asVgrError, printable, quoted, VgrError } from '../core/error.js';
+import { BoundedCache } from '../core/lru.js';
+import type { RgbRaster } from '../core/raster.js';
+import { Gate } from '../core/semaphore.js';
+import { encoderDisagreements, fitTokens, MASK_INPUT } from '../detect/encoder.js';
+import type { NamedTensors, Tensor } from '../detect/family.js';
+import type { Disagreement, GraphSignature } from '../detect/signature.js';
+import type { EncoderCard, EncoderTrace } from '../formats/model-card.js';
+import {
+  findModel,
+  isEncoder,
+  readEncoder,
+  rememberModel,
+  type StoredEncoder,
+} from '../models/store.js';
+import { cropPhoto } from '../photos/crop.js';
+import type { DecodingMemory } from '../photos/decode.js';
+import type { CropMatcher, MatchScale } from '../refine/crop-match.js';
+import { contentKey } from '../train/cache.js';
+import { deviceText } from './device.js';
+import type { RunPhotos } from './messages.js';
+import type { SessionPool } from './pool.js';
+import type { PhotoRef } from './ports.js';
+
+/** An encoder's towers as they stand in the pool. */
+export interface PooledTowers {
+  /** Names in the pool; the same for a graph with both. */
+  readonly image: string;
+  readonly text: string;
+  /** Of the text tower. */
+  readonly signature: GraphSignature;
+  /** Tokens of a text, the special ones among them. */
+  readonly tokenize: (text: string) => readonly number[];
+}
+
+/**
+ * Crops in one run. Always as many, filled up with black ones: an embedding must not depend on the crops beside it, and
+ * matrix kernels add up in another order for another number of rows.
+ */
+const CROPS_A_RUN = 8;
+
+/** An image-text encoder whose sessions live in the pool. Texts are lower-cased, as both families were trained. */
+function pooledEncoder(
+  pool: SessionPool,
+  card: EncoderCard,
+  { image, text, signature, tokenize }: PooledTowers,
+): ImageTextEncoder {
+  const both = image === text;
+  const { output, fit: _fit, fill: _fill, ...input } = card.image;
+  const taker = { name: card.name, input };
+  const perRun = card.image.batch === 'any' ? CROPS_A_RUN : 1;
+  const blank = blankRaster(card);
+  const tokensOf = (words: string): NamedTensors => {
+    const { ids, mask } = fitTokens(
+      tokenize(card.text.template.replace('{}', () => words)),
+      card.text,
+    );
+    // SigLIP is trained to read its padding too.
+    const read = card.family === 'siglip' ? ids.map(() => 1) : mask;
+    return tokenTensors(ids, read, card.text.input, signature);
+  };
+  // A graph with both towers runs both: the other one is given the least there is.
+  const idle = both ? tokensOf('a') : {};
+  return {
+    ...card.match,
+    async embedCrops(crops) {
+      const runs = batches(crops, perRun).map(async (batch) => {
+        const filler = new Array<RgbRaster>(perRun - batch.length).fill(blank);
+        const photos: RunPhotos = { taker, rasters: [...batch, ...filler] };
+        const outputs = await steadily(() => pool.run(image, idle, [output], photos));
+        return embeddingsOf(outputs[output], card).slice(0, batch.length);
+      });
+      return (await Promise.all(runs)).flat();
+    },
+    async embedText(words) {
+      const feeds = tokensOf(words.toLowerCase());
+      const photos = both ? { taker, rasters: [blank] } : undefined;
+      const outputs = await steadily(() => pool.run(text, feeds, [card.text.output], photos));
+      return embeddingsOf(outputs[card.text.output], card)[0]!;
+    },
+  };
+}
+
+function blankRaster({ image: { width, height } }: EncoderCard): RgbRaster {
+  return { width, height, data: new Uint8Array(width * height * 3) };
+}
+
+function batches<T>(items: readonly T[], size: number): readonly (readonly T[])[] {
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, at) =>
+    items.slice(at * size, (at + 1) * size),
+  );
+}
+
+function tokenTensors(
+  ids: readonly number[],
+  mask: readonly number[],
+  name: string,
+  { inputs }: GraphSignature,
+): NamedTensors {
+  const tensor = (values: readonly number[], type: string | undefined): Tensor => ({
+    ...(type === 'int32'
+      ? { type, data: Int32Array.from(values) }
+      : { type: 'int64', data: BigInt64Array.from(values, BigInt) }),
+    dims: [1, values.length],
+  });
+  const port = (wanted: string) => inputs.find((each) => each.name === wanted);
+  const masked = port(MASK_INPUT);
+  return {
+    [name]: tensor(ids, port(name)?.type),
+    ...(masked && { [MASK_INPUT]: tensor(mask, masked.type) }),
+  };
+}
+
+/** Rows of length 1. @throws VgrError CARD_INVALID where the output is no embedding */
+function embeddingsOf(tensor: Tensor | undefined, { name }: EncoderCard): readonly Float32Array[] {
+  const [rows, width, ...more] = tensor?.dims ?? [];
+  if (tensor?.type !== 'float32' || !rows || !width || more.length > 0) {
+    const got = tensor ? `${tensor.type} [${tensor.dims.join(',')}]` : 'nothing';
+    throw new VgrError(
+      'CARD_INVALID',
+      `model \`${name}\`: expected embeddings, float32 [batch,d], got ${got}`,
+      { hint: 'docs/models/clip.md tells which output holds them' },
+    );
+  }
+  const data = tensor.data as Float32Array;
+  return Array.from({ length: rows }, (_, row) =>
+    normalised(data.subarray(row * width, (row + 1) * width)),
+  );
+}
+
+function normalised(values: Float32Array): Float32Array {
+  let sum = 0;
+  for (const value of values) sum += value * value;
+  const length = Math.max(Math.sqrt(sum), 1e-12);
+  return values.map((value) => value / length);
+}
+
+/** Once more where the thread ended under it: the feeds are still here. */
+async function steadily<T>(run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (thrown) {
+    if (asVgrError(thrown).code !== 'WORKER_CRASHED') throw thrown;
+    return run();
+  }
+}
+
+/** An image-text encoder whose towers stand in the pool. */
+export interface OpenedEncoder {
+  readonly card: EncoderCard;
+  readonly encoder: ImageTextEncoder;
+  /** What a refiner's card tells of it. */
+  readonly trace: EncoderTrace;
+}
+
+/**
+ * Loads the encoder that `--encoder` names.
+ * @throws VgrError MODEL_UNKNOWN, MODEL_MISSING, MODEL_CORRUPT, CARD_INVALID, DEVICE_UNAVAILABLE
+ */
+export async function openNamedEncoder(name: string, pool: SessionPool): Promise<OpenedEncoder> {
+  return openEncoder(await findEncoder(name), pool);
+}
+
+/**
+ * Loads the encoder that a refiner was trained with, and no other.
+ * @throws VgrError MODEL_MISSING, MODEL_CORRUPT, CARD_INVALID, DEVICE_UNAVAILABLE
+ */
+export async function openTrainedEncoder(
+  trace: EncoderTrace,
+  refiner: string,
+  pool: SessionPool,
+): Promise<OpenedEncoder> {
+  const model = await findEncoder(trace.name).catch((thrown: unknown) => {
+    const error = asVgrError(thrown);
+    if (error.code !== 'MODEL_UNKNOWN') throw error;
+    throw new VgrError(
+      'MODEL_MISSING',
+      `refiner ${quoted(refiner)} needs the encoder ${quoted(trace.name)} (${trace.family}), which is not here`,
+      {
+        hint: `add it: \`vgr models add FOLDER --name ${trace.name}\`, or copy its folder to where \`vgr models list\` looks`,
+        cause: error,
+      },
+    );
+  });
+  const opened = await openEncoder(model, pool);
+  const parts = ['image_sha256', 'text_sha256', 'tokenizer_sha256', 'rules_sha256'] as const;
+  const other = parts.find((part) => opened.trace[part] !== trace[part]);
+  if (other === undefined) return opened;
+  throw new VgrError(
+    'MODEL_CORRUPT',
+    `refiner ${quoted(refiner)} was trained with another encoder ${quoted(trace.name)}: ${other}: expected ${trace[other]}, got ${opened.trace[other]}`,
+    {
+      hint: `bring back the one that it was trained with, or train again: \`vgr train-lite --encoder ${trace.name}\``,
+    },
+  );
+}
+
+/** @throws VgrError MODEL_UNKNOWN; CARD_INVALID where the model is no encoder */
+async function findEncoder(name: string): Promise<StoredEncoder> {
+  const model = await findModel(name);
+  if (isEncoder(model)) return model;
+  throw new VgrError(
+    'CARD_INVALID',
+    `${quoted(name)}: expected an image-text encoder, got a ${model.card.kind}`,
+    { hint: '`vgr models list` shows which models are encoders' },
+  );
+}
+
+/**
+ * Loads both towers and tries them.
+ * @throws VgrError MODEL_MISSING, MODEL_CORRUPT, CARD_INVALID, DEVICE_UNAVAILABLE
+ */
+export async function openEncoder(model: StoredEncoder, pool: SessionPool): Promise<OpenedEncoder> {
+  const { card } = model;
+  const { image, text, tokenizer, tokenizerSha256 } = await readEncoder(model);
+  const whole = image === text;
+  const names = {
+    image: `encoder/${card.name}/image`,
+    text: `encoder/${card.name}/${whole ? 'image' : 'text'}`,
+  };
+  const looking = await pool.load({ name: names.image, bytes: image.bytes });
+  const reading = whole ? looking : await pool.load({ name: names.text, bytes: text.bytes });
+  refuseLies(card, [
+    ...encoderDisagreements(card, 'image', looking.signature),
+    ...encoderDisagreements(card, 'text', reading.signature),
+  ]);
+  // The library is loaded for encoders alone.
+  const { readTokenizer } = await import('../detect/prompt-tokenizer.js');
+  const encoder = pooledEncoder(pool, card, {
+    ...names,
+    signature: reading.signature,
+    tokenize: readTokenizer(tokenizer, card),
+  });
+  await tryEncoder(encoder, card);
+  if (model.weights && pool.device) {
+    await rememberModel(card.name, resolve(model.weights), image.sha256, deviceText(pool.device));
+  }
+  return {
+    card,
+    encoder,
+    trace: {
+      family: card.family,
+      name: card.name,
+      image_sha256: image.sha256,
+      text_sha256: text.sha256,
+      tokenizer_sha256: tokenizerSha256,
+      rules_sha256: rulesKey(card),
+    },
+  };
+}
+
+/** Has each session run both towers once. */
+export async function warmEncoder(
+  { card, encoder }: OpenedEncoder,
+  sessions: number,
+): Promise<void> {
+  const { width, height } = card.image;
+  const blank = { width, height, data: new Uint8Array(width * height * 3) };
+  const each = Array.from({ length: sessions });
+  // What is asked at the same time goes to one session each.
+  await Promise.all(each.map(() => encoder.embedCrops([blank])));
+  await Promise.all(each.map(() => encoder.embedText('a')));
+}
+
+/** What the crops of one photo may hold at a time: 111 crops of 224 pixels. */
+const CROP_BYTES = 16 * 2 ** 20;
+
+/** Crops of photos held against texts, with the limits of the flags. */
+export function cropMatching(
+  { card, encoder }: OpenedEncoder,
+  flags: { readonly 'max-pixels': number },
+  memory?: DecodingMemory,
+): CropMatching {
+  const { width, height, fit, fill } = card.image;
+  const spec = { width, height, fit, fill };
+  return new CropMatching(
+    encoder,
+    ({ path }, boxes) => cropPhoto(path, boxes, spec, { maxPixels: flags['max-pixels'], memory }),
+    Math.max(1, Math.floor(CROP_BYTES / (3 * width * height))),
+  );
+}
+
+/** Of all in a card beside the files that decides an embedding or what is made of it. */
+function rulesKey({ image, text, match }: EncoderCard): string {
+  const { model: _model, tokenizer: _tokenizer, ...reading } = text;
+  return contentKey({ image, text: reading, match });
+}
+
+function refuseLies({ name }: EncoderCard, found: readonly Disagreement[]): void {
+  if (found.length === 0) return;
+  const told = found
+    .map((one) => `${quoted(one.field)}: the card says ${one.card}, the graph has ${one.graph}`)
+    .join('; ');
+  throw new VgrError('CARD_INVALID', `model ${quoted(name)}: ${told}`, {
+    hint: 'correct the card, or let `vgr models add FOLDER` write one',
+  });
+}
+
+/** Both towers must run and meet in one space; better now than for each query. @throws VgrError CARD_INVALID */
+async function tryEncoder(encoder: ImageTextEncoder, card: EncoderCard): Promise<void> {
+  const { width, height } = card.image;
+  const grey = { width, height, data: new Uint8Array(width * height * 3).fill(128) };
+  try {
+    const [crops, words] = await Promise.all([
+      encoder.embedCrops([grey]),
+      encoder.embedText('a thing'),
+    ]);
+    const [seen, meant] = [crops[0]!.length, words.length];
+    if (seen === meant) return;
+    throw new VgrError(
+      'CARD_INVALID',
+      `model ${quoted(card.name)}: the towers give embeddings of ${seen} and ${meant} numbers, which cannot be compared`,
+      { hint: 'take both towers from the same export' },
+    );
+  } catch (thrown) {
+    const error = asVgrError(thrown);
+    if (error.exit !== 1) throw error;
+    throw new VgrError(
+      'CARD_INVALID',
+      `model ${quoted(card.name)} does not run: ${printable(error.message)}`,
+      { hint: 'docs/models/clip.md tells what the towers take and give', cause: error },
+    );
+  }
+}
+
+/** An image-text encoder that stands ready. Embeddings are [d] and of length 1. */
+export interface ImageTextEncoder extends MatchScale {
+  /** One embedding a crop. @throws VgrError */
+  embedCrops(crops: readonly RgbRaster[]): Promise<readonly Float32Array[]>;
+  /** @throws VgrError */
+  embedText(text: string): Promise<Float32Array>;
+}
+
+/** Cuts boxes, pixels of the upright photo, out of it, in the shape that the encoder takes. @throws VgrError of the photo */
+export type CropPhoto = (ref: PhotoRef, boxes: readonly BoxXyxy[]) => Promise<readonly RgbRaster[]>;
+
+/** A crop shows this much more on each side, as a share of the box's own: things are known by what is around them too. */
+const MARGIN = 0.1;
+/** Photos that are held decoded at a time, up to 48 MB each. */
+const DECODED = 4;
+/** Embeddings kept, of a few kilobytes each: those of the boxes of some hundred photos, and of as many texts. */
+const KEPT = 8192;
+
+/**
+ * Holds crops against texts, each box and each text embedded once as long as it is remembered: queries of one photo lie near
+ * each other, and share boxes.
+ */
+export class CropMatching {
+  readonly #encoder: ImageTextEncoder;
+  readonly #crop: CropPhoto;
+  readonly #mostCrops: number;
+  readonly #crops = new BoundedCache<Float32Array>(KEPT);
+  readonly #texts = new BoundedCache<Float32Array>(KEPT);
+  readonly #gate = new Gate(DECODED);
+
+  /** @param mostCrops of a photo that are held at a time; for more it is decoded again */
+  constructor(encoder: ImageTextEncoder, crop: CropPhoto, mostCrops: number) {
+    this.#encoder = encoder;
+    this.#crop = crop;
+    this.#mostCrops = mostCrops;
+  }
+
+  /** What compares crops of this photo with texts. */
+  of(ref: PhotoRef): CropMatcher {
+    const { scale, bias } = this.#encoder;
+    return {
+      scale,
+      bias,
+      match: async (boxes, texts) => {
+        const looks = this.#embedBoxes(ref, boxes);
+        const words = texts.map((text) => this.#embedText(text));
+        const [crops, meanings] = await Promise.all([Promise.all(looks), Promise.all(words)]);
+        return meanings.map((meaning) => Float32Array.from(crops, (crop) => dot(crop, meaning)));
+      },
+    };
+  }
+
+  #embedText(text: string): Promise<Float32Array> {
+    const known = this.#texts.get(text);
+    if (known) return known;
+    const made = this.#encoder.embedText(text);
+    this.#texts.set(text, made);
+    return made;
+  }
+
+  #embedBoxes(ref: PhotoRef, boxes: readonly BoxXyxy[]): readonly Promise<Float32Array>[] {
+    const fresh = new Map<string, BoxXyxy>();
+    const keys = boxes.map((box) => `${box.x1} ${box.y1} ${box.x2} ${box.y2} ${ref.path}`);
+    const known = keys.map((key, at) => {
+      const held = this.#crops.get(key);
+      if (held === undefined) fresh.set(key, boxes[at]!);
+      return held;
+    });
+    const coming = this.#embedFresh(ref, fresh);
+    return keys.map((key, at) => known[at] ?? coming.get(key)!);
+  }
+
+  /** By the keys of the boxes, which must not be held yet. */
+  #embedFresh(
+    ref: PhotoRef,
+    boxes: ReadonlyMap<string, BoxXyxy>,
+  ): ReadonlyMap<string, Promise<Float32Array>> {
+    if (boxes.size === 0) return new Map();
+    const wide = [...boxes.values()].map((box) => widenedXyxy(box, MARGIN));
+    const all = this.#gate.run(async () => {
+      const made: Float32Array[] = [];
+      for (let from = 0; from < wide.length; from += this.#mostCrops) {
+        const crops = await this.#crop(ref, wide.slice(from, from + this.#mostCrops));
+        made.push(...(await this.#encoder.embedCrops(crops)));
+      }
+      return made;
+    });
+    const coming = new Map(
+      [...boxes.keys()].map((key, place) => [key, all.then((made) => made[place]!)]),
+    );
+    for (const [key, embedding] of coming) this.#crops.set(key, embedding);
+    return coming;
+  }
+}
+
+function dot(a: Float32Array, b: Float32Array): number {
+  let sum = 0;
+  for (let at = 0; at < a.length; at++) sum += a[at]! * b[at]!;
+  return sum;
+}

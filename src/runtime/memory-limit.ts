@@ -1,0 +1,80 @@
+import { totalmem } from 'node:os';
+import { quoted, VgrError } from '../core/error.js';
+import { ByteBudget } from '../core/semaphore.js';
+import type { DecodingMemory } from '../photos/decode.js';
+import type { Detector } from './ports.js';
+
+const UNITS: Readonly<Record<string, number>> = { '': 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30 };
+
+/** What the main thread's heap and the allocator's pools grow by in a long run, beside sessions and decoding; 97 MB were seen. */
+const GROWTH_BYTES = 128 * 2 ** 20;
+
+/** Has each of so many sessions run once, since they take their memory then. */
+export type WarmUp = (sessions: number) => Promise<void>;
+
+/** Less than this decodes no photo of a camera. */
+const MIN_FOR_DECODING = 32 * 2 ** 20;
+
+/** `2g`, `800m` or a number of bytes. @throws VgrError USAGE */
+export function parseMemory(text: string): number {
+  const match = /^(\d+(?:\.\d+)?) ?([kmg]?)(?:i?b)?$/i.exec(text.trim());
+  const bytes = match ? Number(match[1]) * UNITS[match[2]!.toLowerCase()]! : 0;
+  if (bytes >= 1 && Number.isFinite(bytes)) return Math.floor(bytes);
+  throw new VgrError(
+    'USAGE',
+    `--max-memory: expected a size such as 800m or 2g, got ${quoted(text)}`,
+  );
+}
+
+/**
+ * What photos that are being decoded may hold together. With `--max-memory` that is what the sessions leave of it, and a photo
+ * that needs more is refused; without, a quarter of the machine, or of the container, and a larger photo is decoded alone.
+ * @param warmRefiner has each session run what the refiner looks at photos with, where that is a model
+ * @throws VgrError USAGE where the sessions alone take more than was given
+ */
+export async function decodingMemory(
+  given: string | undefined,
+  sessions: number,
+  detector: Detector | undefined,
+  warmRefiner?: WarmUp,
+): Promise<DecodingMemory> {
+  if (given === undefined) return { budget: new ByteBudget(machineMemory() / 4), strict: false };
+  const most = parseMemory(given);
+  if (detector) await warmUp(detector, sessions);
+  await warmRefiner?.(sessions);
+  const taken = process.memoryUsage.rss() + GROWTH_BYTES;
+  if (most - taken < MIN_FOR_DECODING) {
+    throw new VgrError(
+      'USAGE',
+      `--max-memory: ${sessions} sessions and what a run grows by take ${mib(taken)}; expected at least ${mib(taken + MIN_FOR_DECODING)}, got ${mib(most)}`,
+      { hint: 'raise `--max-memory`, or lower `--sessions`' },
+    );
+  }
+  return { budget: new ByteBudget(most - taken), strict: true };
+}
+
+/** Sessions take their memory with the first photo. */
+async function warmUp(detector: Detector, sessions: number): Promise<void> {
+  const { width, height } = detector.spec;
+  const size = { width, height };
+  const blank = () => ({
+    size,
+    raster: { ...size, data: new Uint8Array(width * height * 3) },
+    contentXyxy: { x1: 0, y1: 0, x2: width, y2: height },
+    sha256: '',
+  });
+  await Promise.all(
+    Array.from({ length: sessions }, () =>
+      detector.prompted ? detector.prompted.ask(blank(), ['a']) : detector.detect(blank()),
+    ),
+  );
+}
+
+function machineMemory(): number {
+  const limit = process.constrainedMemory();
+  return limit > 0 ? Math.min(limit, totalmem()) : totalmem();
+}
+
+function mib(bytes: number): string {
+  return `${Math.ceil(bytes / 2 ** 20)}m`;
+}

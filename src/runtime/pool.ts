@@ -1,0 +1,361 @@
+import { VgrError } from '../core/error.js';
+import type { DecodeOptions, NamedTensors } from '../detect/family.js';
+import type { DetectorCard } from '../formats/model-card.js';
+import { type Device, type DevicePlan, deviceText } from './device.js';
+import type {
+  DetectItem,
+  DetectReply,
+  LoadReply,
+  RefineReply,
+  RefineRequest,
+  RunPhotos,
+  RunReply,
+  WorkerReply,
+  WorkerRequest,
+} from './messages.js';
+import {
+  firstLine,
+  PooledWorker,
+  refusedModel,
+  refusedRun,
+  type TimedReply,
+  WorkerRefusal,
+} from './pooled-worker.js';
+
+export interface PoolOptions {
+  readonly plan: DevicePlan;
+  /** Worker threads, each with one session per model. */
+  readonly sessions: number;
+  /** Intra-op threads of each session. */
+  readonly threads: number;
+  /** Told once, when a planned device does not start and the next one is taken. */
+  readonly notice: (text: string) => void;
+  /** The worker's script; tests hand in one that breaks. */
+  readonly script?: URL;
+}
+
+/** Crashes in a row, without one answer between them, after which the pool gives up. */
+const CRASH_LIMIT = 8;
+
+/**
+ * Sessions in worker threads behind one queue, shared by everything that runs a graph. A worker that ends is replaced; its
+ * request rejects with WORKER_CRASHED and may be sent again by its owner, who still knows the photo.
+ */
+export class SessionPool {
+  readonly #options: PoolOptions;
+  readonly #script: URL;
+  readonly #workers = new Set<PooledWorker>();
+  readonly #idle: PooledWorker[] = [];
+  readonly #loaded = new WeakMap<PooledWorker, Set<string>>();
+  /** Those that answer queries, or ended under them. */
+  readonly #refining = new WeakSet<PooledWorker>();
+  readonly #files = new Map<string, ModelFile>();
+  readonly #queue: Job[] = [];
+  #device: Device | undefined;
+  #crashes = 0;
+  readonly #busyMs: Record<WorkerRequest['kind'], number> = {
+    load: 0,
+    detect: 0,
+    run: 0,
+    refine: 0,
+  };
+  #closed = false;
+
+  constructor(options: PoolOptions) {
+    // Before the first thread loads the runtime, which would report to its maker otherwise; see docs/decisions.
+    process.env.ORT_DISABLE_TELEMETRY ??= '1';
+    this.#options = options;
+    this.#script = options.script ?? new URL('./worker.js', import.meta.url);
+    for (let index = 0; index < options.sessions; index++) this.#spawn();
+  }
+
+  /** Where the sessions run; known after the first model stands. */
+  get device(): Device | undefined {
+    return this.#device;
+  }
+
+  /** Time that all workers spent on requests, milliseconds. */
+  get busyMs(): number {
+    return Object.values(this.#busyMs).reduce((sum, ms) => sum + ms, 0);
+  }
+
+  /** The same for requests of one kind. */
+  busyMsOf(kind: WorkerRequest['kind']): number {
+    return this.#busyMs[kind];
+  }
+
+  /**
+   * Makes a model known and brings up its first session; the other workers follow when they first need it.
+   * @throws VgrError DEVICE_UNAVAILABLE where no planned device starts, MODEL_CORRUPT where the CPU refuses the file
+   */
+  load(file: ModelFile): Promise<LoadReply> {
+    return this.#enqueue<LoadReply>((settle) => ({ kind: 'load', file, ...settle }));
+  }
+
+  /** Runs a detector on one photo. The raster's buffer moves to the worker and comes back with the result. */
+  detect(asking: DetectAsking, item: DetectItem): Promise<DetectResult> {
+    return this.#enqueue<DetectResult>((settle) => ({ kind: 'detect', asking, item, ...settle }));
+  }
+
+  /** Runs any loaded graph. Feeds and rasters are copied, so that a request can be sent again. */
+  run(
+    model: string,
+    feeds: NamedTensors,
+    fetches?: readonly string[],
+    photos?: RunPhotos,
+  ): Promise<NamedTensors> {
+    return this.#enqueue<NamedTensors>((settle) => ({
+      kind: 'run',
+      model,
+      feeds,
+      fetches,
+      photos,
+      ...settle,
+    }));
+  }
+
+  /** Has a block of queries answered by one thread. */
+  refine(request: Omit<RefineRequest, 'kind'>): Promise<RefineReply> {
+    return this.#enqueue<RefineReply>((settle) => ({
+      kind: 'refine',
+      request: { kind: 'refine', ...request },
+      ...settle,
+    }));
+  }
+
+  /** Ends all threads. Requests under way reject. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#rejectQueue(new VgrError('WORKER_CRASHED', 'the session pool is closed'));
+    await Promise.all([...this.#workers].map((worker) => worker.terminate()));
+  }
+
+  #enqueue<Result>(job: (settle: Settle<Result>) => Job): Promise<Result> {
+    return new Promise((resolve, reject) => {
+      this.#queue.push(job({ resolve, reject }));
+      this.#dispatch();
+    });
+  }
+
+  #dispatch(): void {
+    if (this.#crashes >= CRASH_LIMIT) {
+      this.#rejectQueue(
+        new VgrError('DEVICE_UNAVAILABLE', `${this.#crashes} worker threads ended in a row`, {
+          hint: 'try `--device cpu --sessions 1`, and `vgr models verify` for the model files',
+        }),
+      );
+    }
+    while (this.#queue.length > 0 && this.#idle.length > 0) {
+      const worker = this.#idle.shift()!;
+      void this.#serve(worker, takeBatch(this.#queue));
+    }
+  }
+
+  #rejectQueue(error: VgrError): void {
+    for (const job of this.#queue.splice(0)) job.reject(error);
+  }
+
+  async #serve(worker: PooledWorker, jobs: readonly Job[]): Promise<void> {
+    try {
+      const first = jobs[0]!;
+      if (first.kind === 'load') first.resolve(await this.#loadFirst(worker, first.file));
+      else if (first.kind === 'run') first.resolve(await this.#run(worker, first));
+      else if (first.kind === 'refine') first.resolve(await this.#refine(worker, first.request));
+      else await this.#detect(worker, jobs as readonly DetectJob[]);
+      this.#crashes = 0;
+    } catch (thrown) {
+      const error = thrown instanceof WorkerRefusal ? refusedRun(thrown) : thrown;
+      for (const job of jobs) job.reject(error);
+    }
+    if (this.#workers.has(worker)) this.#idle.push(worker);
+    this.#dispatch();
+  }
+
+  async #detect(worker: PooledWorker, jobs: readonly DetectJob[]): Promise<void> {
+    const { model, card, options } = jobs[0]!.asking;
+    await this.#ensureLoaded(worker, model);
+    const items = jobs.map(({ item }) => item);
+    const { reply, busyMs } = await this.#askTimed<DetectReply>(
+      worker,
+      { kind: 'detect', model, card, items, options },
+      items.map(({ raster }) => raster.data.buffer as ArrayBuffer),
+    );
+    const ms = busyMs / jobs.length;
+    for (const [index, job] of jobs.entries()) job.resolve({ ...reply.results[index]!, ms });
+  }
+
+  async #run(
+    worker: PooledWorker,
+    { model, feeds, fetches, photos }: RunJob,
+  ): Promise<NamedTensors> {
+    await this.#ensureLoaded(worker, model);
+    const request = {
+      kind: 'run' as const,
+      model,
+      feeds,
+      ...(fetches && { fetches }),
+      ...(photos && { photos }),
+    };
+    return (await this.#ask<RunReply>(worker, request)).outputs;
+  }
+
+  async #refine(worker: PooledWorker, request: RefineRequest): Promise<RefineReply> {
+    this.#refining.add(worker);
+    try {
+      return await this.#ask<RefineReply>(worker, request);
+    } finally {
+      this.#refining.delete(worker);
+    }
+  }
+
+  async #ensureLoaded(worker: PooledWorker, model: string): Promise<void> {
+    if (this.#loaded.get(worker)?.has(model)) return;
+    const file = this.#files.get(model);
+    if (!file || !this.#device) throw new VgrError('INTERNAL', `model \`${model}\` is not loaded`);
+    await this.#loadOn(worker, file, this.#device);
+  }
+
+  /** The first model decides the device for all: the first of the plan on which its session starts. */
+  async #loadFirst(worker: PooledWorker, file: ModelFile): Promise<LoadReply> {
+    const devices = this.#device ? [this.#device] : this.#options.plan.devices;
+    for (const [index, device] of devices.entries()) {
+      try {
+        const reply = await this.#loadOn(worker, file, device);
+        this.#device = device;
+        this.#files.set(file.name, file);
+        return reply;
+      } catch (error) {
+        if (!(error instanceof WorkerRefusal)) throw error;
+        const next = devices[index + 1];
+        if (!next) throw refusedModel(file.name, device, error);
+        this.#options.notice(
+          `device ${deviceText(next)} instead of ${deviceText(device)}: ${firstLine(error.message)}`,
+        );
+      }
+    }
+    throw new VgrError('INTERNAL', 'no device is planned');
+  }
+
+  async #loadOn(
+    worker: PooledWorker,
+    { name, bytes }: ModelFile,
+    device: Device,
+  ): Promise<LoadReply> {
+    const { threads } = this.#options;
+    const reply = await this.#ask<LoadReply>(worker, {
+      kind: 'load',
+      model: name,
+      bytes,
+      device,
+      threads,
+    });
+    this.#loaded.get(worker)!.add(name);
+    return reply;
+  }
+
+  async #ask<Reply extends WorkerReply>(
+    worker: PooledWorker,
+    request: WorkerRequest,
+    transfer: ArrayBuffer[] = [],
+  ): Promise<Reply> {
+    return (await this.#askTimed<Reply>(worker, request, transfer)).reply;
+  }
+
+  async #askTimed<Reply extends WorkerReply>(
+    worker: PooledWorker,
+    request: WorkerRequest,
+    transfer: ArrayBuffer[] = [],
+  ): Promise<TimedReply<Reply>> {
+    const timed = await worker.ask<Reply>(request, transfer);
+    this.#busyMs[request.kind] += timed.busyMs;
+    return timed;
+  }
+
+  #spawn(): void {
+    const worker = new PooledWorker(this.#script, (ended) => this.#replace(ended));
+    this.#workers.add(worker);
+    this.#loaded.set(worker, new Set());
+    this.#idle.push(worker);
+  }
+
+  #replace(ended: PooledWorker): void {
+    this.#workers.delete(ended);
+    const place = this.#idle.indexOf(ended);
+    if (place >= 0) this.#idle.splice(place, 1);
+    // Queries that end threads are bounded by who sends them: each is sent twice at most.
+    if (!this.#refining.has(ended)) this.#crashes += 1;
+    if (this.#closed || this.#crashes >= CRASH_LIMIT) return;
+    this.#spawn();
+    this.#dispatch();
+  }
+}
+
+/** A model file that was verified against its card. */
+export interface ModelFile {
+  readonly name: string;
+  readonly bytes: SharedArrayBuffer;
+}
+
+export type DetectResult = DetectReply['results'][number] & {
+  /** Its share of the time that a thread worked, milliseconds; waiting is no part of it. */
+  readonly ms: number;
+};
+
+/** How a detector is asked. Jobs with the same asking may share a batch. */
+export interface DetectAsking {
+  readonly model: string;
+  readonly card: DetectorCard;
+  readonly options: DecodeOptions;
+  /** Photos that one run may take; 1 where the graph's batch dimension is fixed. */
+  readonly batchLimit: number;
+}
+
+export interface Settle<Result> {
+  resolve(result: Result): void;
+  reject(error: unknown): void;
+}
+
+export interface DetectJob extends Settle<DetectResult> {
+  readonly kind: 'detect';
+  readonly asking: DetectAsking;
+  readonly item: DetectItem;
+}
+
+export interface RunJob extends Settle<NamedTensors> {
+  readonly kind: 'run';
+  readonly model: string;
+  readonly feeds: NamedTensors;
+  readonly photos: RunPhotos | undefined;
+  readonly fetches: readonly string[] | undefined;
+}
+
+export interface LoadJob extends Settle<LoadReply> {
+  readonly kind: 'load';
+  readonly file: ModelFile;
+}
+
+export interface RefineJob extends Settle<RefineReply> {
+  readonly kind: 'refine';
+  readonly request: RefineRequest;
+}
+
+export type Job = DetectJob | RunJob | LoadJob | RefineJob;
+
+/** The next job, with as many of its kind as one run takes: photos of one shape, which others that wait may stand between. */
+export function takeBatch(queue: Job[]): Job[] {
+  const first = queue.shift()!;
+  const batch: Job[] = [first];
+  if (first.kind !== 'detect') return batch;
+  const { asking, item } = first;
+  for (let place = 0; place < queue.length && batch.length < asking.batchLimit; ) {
+    const next = queue[place]!;
+    const fits =
+      next.kind === 'detect' &&
+      next.asking === asking &&
+      next.item.raster.width === item.raster.width &&
+      next.item.raster.height === item.raster.height;
+    if (fits) batch.push(...queue.splice(place, 1));
+    else place += 1;
+  }
+  return batch;
+}

@@ -1,0 +1,180 @@
+import { Worker } from 'node:worker_threads';
+import { printable, VgrError } from '../core/error.js';
+import { type Device, deviceText } from './device.js';
+import { READY, type WorkerMessage, type WorkerReply, type WorkerRequest } from './messages.js';
+
+/** A reply with the time the worker spent on it. */
+export interface TimedReply<Reply extends WorkerReply> {
+  readonly reply: Reply;
+  readonly busyMs: number;
+}
+
+/**
+ * Longest wait for a thread when the pool closes. One that is ended inside native code, be it a request or the loading of the
+ * runtime, takes the process along.
+ */
+const QUIET_MS = 4000;
+
+/**
+ * Under the limits of a whole process V8 would let the garbage of a thread grow to a hundred megabytes around fifteen that are
+ * in use. Tensors and pixels lie outside the heap. The old generation has room for a line of 16 MB, the longest that is read,
+ * with its 240,000 boxes; a thread that needs more ends.
+ */
+const HEAP_LIMITS = { maxYoungGenerationSizeMb: 16, maxOldGenerationSizeMb: 1024 };
+
+interface Waiter {
+  resolve(message: WorkerMessage): void;
+  reject(error: VgrError): void;
+}
+
+/** One thread, one request at a time. A thread that ends unasked rejects its request with WORKER_CRASHED. */
+export class PooledWorker {
+  readonly #worker: Worker;
+  #waiter: Waiter | undefined;
+  #ended: VgrError | undefined;
+  #ready = false;
+
+  /** @param onEnd called once when the thread ends unasked */
+  constructor(script: URL, onEnd: (worker: PooledWorker) => void) {
+    this.#worker = new Worker(script, {
+      stderr: false,
+      stdout: false,
+      resourceLimits: HEAP_LIMITS,
+    });
+    this.#worker.on('message', (message: WorkerMessage | typeof READY) => {
+      if (message === READY) this.#ready = true;
+      else this.#settle()?.resolve(message);
+    });
+    let cause: unknown;
+    this.#worker.on('error', (error) => {
+      cause = error;
+    });
+    this.#worker.on('exit', (code) => {
+      if (this.#ended) return;
+      this.#ended = endedThread(code, cause);
+      onEnd(this);
+      this.#settle()?.reject(this.#ended);
+    });
+  }
+
+  /**
+   * Sends one request. Buffers in `transfer` are gone here afterwards.
+   * @throws VgrError WORKER_CRASHED when the thread ends, {@link WorkerRefusal} when the request itself fails
+   */
+  async ask<Reply extends WorkerReply>(
+    request: WorkerRequest,
+    transfer: ArrayBuffer[] = [],
+  ): Promise<TimedReply<Reply>> {
+    if (this.#ended) throw this.#ended;
+    const message = await new Promise<WorkerMessage>((resolve, reject) => {
+      this.#waiter = { resolve, reject };
+      this.#worker.postMessage(request, transfer);
+    });
+    if (!message.ok) throw new WorkerRefusal(message.message, message.mismatch);
+    return { reply: message.reply as Reply, busyMs: message.busyMs };
+  }
+
+  /** Ends the thread once it has loaded the runtime and answered the request under way. */
+  async terminate(): Promise<void> {
+    if (!this.#isQuiet()) await this.#quiet();
+    this.#ended ??= new VgrError('WORKER_CRASHED', 'the session pool is closed');
+    this.#settle()?.reject(this.#ended);
+    await this.#worker.terminate();
+  }
+
+  #isQuiet(): boolean {
+    return this.#ended !== undefined || (this.#ready && this.#waiter === undefined);
+  }
+
+  #quiet(): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, QUIET_MS);
+      const check = (): void => {
+        if (!this.#isQuiet()) return;
+        clearTimeout(timer);
+        resolve();
+      };
+      this.#worker.on('message', check).on('exit', check);
+    });
+  }
+
+  #settle(): Waiter | undefined {
+    const waiter = this.#waiter;
+    this.#waiter = undefined;
+    return waiter;
+  }
+}
+
+function endedThread(code: number, cause: unknown): VgrError {
+  if ((cause as NodeJS.ErrnoException | undefined)?.code !== 'ERR_WORKER_OUT_OF_MEMORY') {
+    return new VgrError('WORKER_CRASHED', `a worker thread ended with code ${code}`, { cause });
+  }
+  return new VgrError(
+    'WORKER_CRASHED',
+    `a worker thread needed a heap of more than ${HEAP_LIMITS.maxOldGenerationSizeMb} MB`,
+    { cause, hint: 'has the line thousands of boxes or tools? leave those of low score out' },
+  );
+}
+
+/** The runtime refused a request; the thread is well. The message is the runtime's own. */
+export class WorkerRefusal extends Error {
+  /** @param mismatch whether the graph is not what its card says */
+  constructor(
+    message: string,
+    readonly mismatch = false,
+  ) {
+    super(message);
+  }
+}
+
+/** Why the first session of a model does not start: the file on the CPU, the device elsewhere. */
+export function refusedModel(name: string, device: Device, error: WorkerRefusal): VgrError {
+  const reason = firstLine(error.message);
+  if (device.name === 'cpu') {
+    return new VgrError('MODEL_CORRUPT', `model \`${name}\`: the runtime refuses it: ${reason}`, {
+      hint: 'check the file with `vgr models verify`',
+      cause: error,
+    });
+  }
+  const cuda =
+    'ONNXRUNTIME_NODE_INSTALL=cuda12 npm rebuild onnxruntime-node --ignore-scripts=false';
+  return new VgrError(
+    'DEVICE_UNAVAILABLE',
+    `device \`${deviceText(device)}\` does not start: ${reason}`,
+    {
+      hint:
+        device.name === 'cuda'
+          ? `\`${cuda}\` adds the CUDA libraries; \`--device auto\` takes what is there`
+          : 'use `--device auto` or `--device cpu`',
+      cause: error,
+    },
+  );
+}
+
+/** Why a run fails: the card, which is wrong for every photo, or this photo. */
+export function refusedRun(error: WorkerRefusal): VgrError {
+  const reason = printable(error.message);
+  if (!error.mismatch) return new VgrError('DETECTION_FAILED', `the model does not run: ${reason}`);
+  return new VgrError('CARD_INVALID', `the card is not true of its graph: ${reason}`, {
+    hint: 'correct the card, or let `vgr models add FILE` write one',
+  });
+}
+
+/** The first line of the runtime's own words, safe to print. */
+export function firstLine(text: string): string {
+  return printable(withoutPlace(text.split('\n', 1)[0]!).slice(0, 300));
+}
+
+/** The runtime begins some messages with the place in its source and the signature there: `/a/model.cc:202 f(int) `. */
+function withoutPlace(text: string): string {
+  const place = /^\/\S+\.\w+:\d+ /.exec(text);
+  if (!place) return text;
+  let depth = 0;
+  for (let at = place[0].length; at < text.length; at++) {
+    if (text[at] === '(') depth += 1;
+    if (text[at] !== ')') continue;
+    depth -= 1;
+    if (depth === 0) return text.slice(at + 1).trimStart() || text;
+  }
+  return text;
+}

@@ -1,0 +1,175 @@
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { availableParallelism, cpus } from 'node:os';
+import { VgrError } from '../core/error.js';
+import { statePath, writeFileAtomic } from '../core/files.js';
+import type { Printer } from '../core/terminal.js';
+import { versions } from '../core/text.js';
+import { type DetectorAtWork, rateOf, withDetector } from '../models/rate.js';
+import { findModel, readVerified } from '../models/store.js';
+import {
+  deviceText,
+  type InferenceFlags,
+  type InferenceSettings,
+  inferenceSettings,
+  parseDevice,
+  planDevices,
+} from './device.js';
+
+/** How long each way is measured, and how many photos at least. */
+const MEASURED_MS = 1000;
+const MIN_ROUNDS = 3;
+
+/** More sessions than this are not tried: each holds the model's activations. */
+const MAX_SESSIONS = 16;
+const GPU_BATCHES = [1, 4, 8, 16] as const;
+
+type Split = Pick<InferenceSettings, 'sessions' | 'threads' | 'batchSize'>;
+
+/**
+ * The flags with the sessions, threads and batch that `--tune` finds fastest: measured once for a model on a machine, and
+ * remembered. Photos are not decoded for it.
+ * @throws VgrError of the model; USAGE where there is no detector
+ */
+export async function tunedFlags<Flags extends InferenceFlags>(
+  flags: Flags,
+  printer: Printer,
+): Promise<Flags> {
+  if (flags.detector === 'none') {
+    throw new VgrError('USAGE', '--tune: expected a detector to measure, got `none`', {
+      hint: 'leave out `--tune`, or name a detector: `vgr models list`',
+    });
+  }
+  const { sha256 } = await readVerified(await findModel(flags.detector));
+  const key = keyOf(sha256, flags);
+  const known = await recallTuning(key);
+  const tuning = known ?? (await measure(flags, printer));
+  if (known) printer.note(`--tune: ${tuningText(known)}, as measured before`);
+  else {
+    printer.note(`--tune: ${tuningText(tuning)}`);
+    await rememberTuning(key, tuning);
+  }
+  const { sessions, threads, batch } = tuning;
+  return { ...flags, sessions, threads, 'batch-size': batch };
+}
+
+function keyOf(sha256: string, { device, 'input-size': inputSize }: InferenceFlags): TuningKey {
+  return {
+    model_sha256: sha256,
+    device,
+    ...(inputSize !== undefined && { input_size: inputSize }),
+    processor: cpus()[0]?.model ?? process.arch,
+    cores: availableParallelism(),
+    runtime: versions()['onnxruntime-node']!,
+  };
+}
+
+async function measure(flags: InferenceFlags, printer: Printer): Promise<Tuning> {
+  const { devices } = planDevices(parseDevice(flags.device));
+  let best: Tuning | undefined;
+  // The first way starts on the first device that stands; the others are tried on that one.
+  const first = { ...inferenceSettings(flags), batchSize: 1 };
+  let splits: readonly Split[] = [first];
+  let device = devices;
+  for (let index = 0; index < splits.length; index++) {
+    const split = splits[index]!;
+    const asked = { ...split, inputSize: flags['input-size'] };
+    const { rate, at } = await withDetector(flags.detector, device, asked, async (work) => ({
+      rate: await measuredRate(work, split),
+      at: work,
+    }));
+    const tuning: Tuning = {
+      sessions: split.sessions,
+      threads: split.threads,
+      batch: split.batchSize,
+      rate: Math.round(rate * 10) / 10,
+    };
+    printer.note(`--tune: ${tuningText(tuning)} on ${deviceText(at.device)}`);
+    if (index === 0) {
+      device = [at.device];
+      splits = [first, ...splitsOn(at).filter((other) => !isSame(other, first))];
+    }
+    if (!best || tuning.rate > best.rate) best = tuning;
+  }
+  return best!;
+}
+
+/** Ways to split the work: of the cores, by powers of two; on a GPU one session, with larger and larger batches. */
+function splitsOn({ device, card }: DetectorAtWork): readonly Split[] {
+  if (device.name !== 'cpu') {
+    const batches = card.input.batch === 'any' ? GPU_BATCHES : ([1] as const);
+    return batches.map((batchSize) => ({ sessions: 1, threads: 1, batchSize }));
+  }
+  return coreSplits(availableParallelism());
+}
+
+/** @param cores positive */
+export function coreSplits(cores: number): readonly Split[] {
+  const splits: Split[] = [];
+  for (let sessions = 1; sessions <= Math.min(cores, MAX_SESSIONS); sessions *= 2) {
+    splits.push({ sessions, threads: Math.floor(cores / sessions), batchSize: 1 });
+  }
+  return splits;
+}
+
+function isSame(a: Split, b: Split): boolean {
+  return a.sessions === b.sessions && a.threads === b.threads && a.batchSize === b.batchSize;
+}
+
+async function measuredRate(
+  { run }: DetectorAtWork,
+  { sessions, batchSize }: Split,
+): Promise<number> {
+  const lanes = 2 * sessions * batchSize;
+  const trial = await rateOf(run, MIN_ROUNDS * sessions * batchSize, lanes);
+  return rateOf(run, Math.max(Math.ceil((trial * MEASURED_MS) / 1000), lanes), lanes);
+}
+
+function tuningText({ sessions, threads, batch, rate }: Tuning): string {
+  const batches = batch > 1 ? `, batches of ${batch}` : '';
+  return `${sessions} x ${threads} threads${batches}, ${rate} photos a second`;
+}
+
+/** What a measurement holds for. Another model, machine or runtime is measured anew. */
+export interface TuningKey {
+  readonly model_sha256: string;
+  readonly device: string;
+  /** `--input-size`, where it is given. */
+  readonly input_size?: number;
+  readonly processor: string;
+  readonly cores: number;
+  readonly runtime: string;
+}
+
+/** How a detector's work is split, and how fast that was. */
+export interface Tuning {
+  readonly sessions: number;
+  readonly threads: number;
+  readonly batch: number;
+  /** Photos a second, without decoding. */
+  readonly rate: number;
+}
+
+function pathOf(key: TuningKey): string {
+  const hash = createHash('sha256').update(JSON.stringify(key)).digest('hex');
+  return statePath('tuning', `${hash.slice(0, 32)}.json`);
+}
+
+/** Remembers a measurement. Never fails: where nothing can be written, nothing is remembered. */
+async function rememberTuning(key: TuningKey, tuning: Tuning): Promise<void> {
+  await writeFileAtomic(pathOf(key), [`${JSON.stringify({ ...key, ...tuning })}\n`]).catch(
+    () => undefined,
+  );
+}
+
+/** What was measured; undefined where nothing was, or where the file is none of ours. */
+async function recallTuning(key: TuningKey): Promise<Tuning | undefined> {
+  try {
+    const { sessions, threads, batch, rate } = JSON.parse(await readFile(pathOf(key), 'utf8'));
+    const counts = [sessions, threads, batch];
+    const valid = counts.every((count) => Number.isInteger(count) && count >= 1 && count <= 256);
+    return valid && typeof rate === 'number' ? { sessions, threads, batch, rate } : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,197 @@
+import { asVgrError } from '../core/error.js';
+import { FUNCTION_CALL, GO_ON } from './prompt.js';
+
+/** think-rethink: two stages. piter: one turn with the tools' boxes in the prompt. */
+export type VlmProtocol = 'think-rethink' | 'piter';
+
+/** continue: the server goes on with an assistant's message. multi-turn: the tool's result is the user's next turn. */
+export type VlmMode = 'continue' | 'multi-turn';
+
+/** What is asked, and of whom. */
+export interface Conversation {
+  readonly chat: Chat;
+  readonly mode: VlmMode;
+  /** Most tokens of each reply. */
+  readonly maxTokens: number;
+  readonly repetitionPenalty?: number;
+}
+
+/** How a conversation went. */
+export interface Exchange {
+  /** The turns before the last reply, to go on from. */
+  readonly messages: readonly ChatMessage[];
+  /** What the model wrote before it saw the tools' boxes; empty in one turn. */
+  readonly blind: string;
+  /** What it wrote last. */
+  readonly last: string;
+  /** Whether it asked for the tools' boxes by itself. */
+  readonly called: boolean;
+  readonly confidence?: number;
+}
+
+const STAGE_STOPS = ['</function>', '<tool>'];
+/** The first stage ends here, whatever the server makes of stop strings. */
+const STAGE_END = /<\s*(?:\/\s*function|tool|rethink|answer)\s*>/i;
+/** What a repair turn is shown of a long reply, characters from its end. */
+const SHOWN_TAIL = 2000;
+
+/**
+ * Think, the tools' boxes, rethink. The first reply is stopped at the function call; where the model does not call, the call
+ * is made for it, so that it always sees the boxes.
+ * @param opening the first turn, with the image
+ * @param tools the `<tool>` block
+ */
+export async function twoStages(
+  conversation: Conversation,
+  opening: ChatMessage,
+  tools: string,
+): Promise<Exchange> {
+  const { mode } = conversation;
+  const first = await ask(conversation, [opening], STAGE_STOPS);
+  const { blind, called, stage } = firstStage(first.text);
+  const messages: ChatMessage[] =
+    mode === 'continue'
+      ? [opening, { role: 'assistant', content: `${stage}\n${tools}` }]
+      : [
+          opening,
+          { role: 'assistant', content: stage },
+          { role: 'user', content: `${tools}\n${GO_ON}` },
+        ];
+  const second = await ask(conversation, messages, [], mode === 'continue');
+  return {
+    messages,
+    blind,
+    last: second.text,
+    called,
+    ...(second.confidence !== undefined && { confidence: second.confidence }),
+  };
+}
+
+/** One turn; the tools' boxes are in the prompt. */
+export async function oneTurn(conversation: Conversation, opening: ChatMessage): Promise<Exchange> {
+  const { text, confidence } = await ask(conversation, [opening]);
+  return {
+    messages: [opening],
+    blind: '',
+    last: text,
+    called: true,
+    ...(confidence !== undefined && { confidence }),
+  };
+}
+
+/** Asks once more for an answer that can be read. */
+export function repairTurn(
+  conversation: Conversation,
+  { messages, last }: Exchange,
+  prompt: string,
+): Promise<ChatReply> {
+  const end = messages.at(-1)!;
+  const tail = last.slice(-SHOWN_TAIL);
+  // A message that was gone on with and its continuation are one turn.
+  const turns: ChatMessage[] =
+    end.role === 'assistant'
+      ? [...messages.slice(0, -1), { role: 'assistant', content: `${end.content}\n${tail}` }]
+      : [...messages, { role: 'assistant', content: tail }];
+  return ask(conversation, [...turns, { role: 'user', content: prompt }]);
+}
+
+function ask(
+  { chat, maxTokens, repetitionPenalty }: Conversation,
+  messages: readonly ChatMessage[],
+  stop: readonly string[] = [],
+  continues = false,
+): Promise<ChatReply> {
+  const penalty = repetitionPenalty === undefined ? {} : { repetitionPenalty };
+  return chat({ messages, stop, maxTokens, continues, ...penalty });
+}
+
+/** The first reply, cut where the stage ends, and made whole: a thought that is closed, a call that is closed. */
+function firstStage(text: string): {
+  readonly blind: string;
+  readonly called: boolean;
+  readonly stage: string;
+} {
+  const end = text.search(STAGE_END);
+  const kept = (end < 0 ? text : text.slice(0, end)).trim();
+  const callAt = kept.search(/<\s*function\s*>/i);
+  const thought = closed((callAt < 0 ? kept : kept.slice(0, callAt)).trimEnd());
+  const call = callAt < 0 ? FUNCTION_CALL : `${kept.slice(callAt).trimEnd()}</function>`;
+  return {
+    // What stands behind the end of the stage is not seen by the next one, but the model's own answer may be there.
+    blind: text,
+    called: callAt >= 0,
+    stage: thought === '' ? call : `${thought}\n${call}`,
+  };
+}
+
+function closed(thought: string): string {
+  const opens = /<\s*think\s*>/i.test(thought);
+  return opens && !/<\s*\/\s*think\s*>/i.test(thought) ? `${thought}</think>` : thought;
+}
+
+/** One part of what a user says. */
+export type ChatPart =
+  | { readonly type: 'text'; readonly text: string }
+  | { readonly type: 'image_url'; readonly image_url: { readonly url: string } };
+
+/** One turn, as the Chat Completions API has it. */
+export interface ChatMessage {
+  readonly role: 'user' | 'assistant';
+  readonly content: string | readonly ChatPart[];
+}
+
+/** What a server is asked. Decoding is greedy. */
+export interface ChatRequest {
+  readonly messages: readonly ChatMessage[];
+  /** The reply ends before the first of these. */
+  readonly stop?: readonly string[];
+  /** Most tokens of the reply. */
+  readonly maxTokens: number;
+  /** The last message is the assistant's own and is gone on with, in place of a new turn. */
+  readonly continues: boolean;
+  /** For servers that know this field; the model's own default where it is absent. */
+  readonly repetitionPenalty?: number;
+}
+
+/** What it answers. */
+export interface ChatReply {
+  readonly text: string;
+  /** stop: the model, or a stop string, ended it. length: it was cut off. */
+  readonly finish: 'stop' | 'length';
+  /** Mean probability of the reply's tokens as exp(mean log-probability), 0..1; absent where the server gives none. */
+  readonly confidence?: number;
+}
+
+/**
+ * A server that can be asked. Retries, limits and the cache lie behind it.
+ * @throws VgrError REFINEMENT_FAILED where the server refuses this request or fails on it again and again;
+ *   SERVER_UNAVAILABLE, SERVER_REFUSED, BUDGET_SPENT where there is no use in asking more
+ */
+export type Chat = (request: ChatRequest) => Promise<ChatReply>;
+
+const COUNT =
+  'Write the whole numbers from 1 to 9 in order, separated by spaces, and nothing else.';
+const BEGUN = '1 2 3 4';
+
+/**
+ * Finds out whether a server goes on with an assistant's message: it is asked to count, with the first four numbers as the
+ * message begun. One that goes on begins with 5; one that takes a new turn begins with 1; one that does not know the field
+ * refuses.
+ * @throws VgrError where the server cannot be asked at all
+ */
+export async function detectMode(chat: Chat): Promise<VlmMode> {
+  try {
+    const { text } = await chat({
+      messages: [
+        { role: 'user', content: COUNT },
+        { role: 'assistant', content: BEGUN },
+      ],
+      maxTokens: 16,
+      continues: true,
+    });
+    return /^\D*5/.test(text) ? 'continue' : 'multi-turn';
+  } catch (thrown) {
+    if (asVgrError(thrown).code !== 'REFINEMENT_FAILED') throw thrown;
+    return 'multi-turn';
+  }
+}

@@ -1,0 +1,226 @@
+import { printable, quoted, VgrError } from '../core/error.js';
+import { proxyFor } from '../core/http.js';
+import type { RunSettings } from '../formats/run-summary.js';
+import { parseFraction } from '../runtime/device.js';
+import { ChatCache } from './cache.js';
+import type { QuotaSettings } from './cascade.js';
+import type { ChatSettings } from './client.js';
+import { GRIDS, type GridName, type PixelGrid } from './prompt.js';
+
+/** The flags of `vlmFlags` as the parser gives them. */
+export interface VlmFlags {
+  readonly 'vlm-url'?: string | undefined;
+  readonly 'vlm-model'?: string | undefined;
+  readonly protocol: string;
+  readonly 'prompt-template'?: string | undefined;
+  readonly 'vlm-mode': string;
+  readonly 'vlm-preset': string;
+  readonly 'vlm-grid'?: number | undefined;
+  readonly 'vlm-min-pixels'?: number | undefined;
+  readonly 'vlm-max-pixels'?: number | undefined;
+  readonly 'vlm-image': string;
+  readonly 'vlm-tool-boxes': number;
+  readonly 'vlm-reply-tokens': number;
+  readonly 'vlm-repetition-penalty'?: string | undefined;
+  readonly 'vlm-logprobs': boolean;
+  readonly 'vlm-body'?: string | undefined;
+  readonly 'no-vlm-stream': boolean;
+  readonly 'vlm-concurrency': number;
+  readonly 'vlm-rpm'?: number | undefined;
+  readonly 'vlm-tpm'?: number | undefined;
+  readonly 'vlm-timeout': number;
+  readonly 'vlm-attempts': number;
+  readonly 'max-requests'?: number | undefined;
+  readonly 'max-tokens'?: number | undefined;
+  readonly 'vlm-price'?: string | undefined;
+  readonly 'vlm-cache'?: string | undefined;
+  readonly 'vlm-share'?: string | undefined;
+  readonly 'vlm-threshold'?: string | undefined;
+  readonly 'cascade-small': string;
+}
+
+/** Between two pieces of a streamed reply, at most. */
+const IDLE_MS = 30_000;
+const BACKOFF_MS = 500;
+/** Share of the queries that a cascade asks about where nothing is said. */
+const DEFAULT_SHARE = 0.2;
+
+/** The client's settings. @throws VgrError USAGE, CONFIG_INVALID */
+export function chatSettings(
+  flags: VlmFlags,
+  { cacheFolder, signal }: { readonly cacheFolder: string; readonly signal: AbortSignal },
+): ChatSettings {
+  const url = serverUrl(flags['vlm-url']);
+  const key = serverKey(url);
+  const proxy = proxyFor(new URL(url));
+  const timeoutMs = flags['vlm-timeout'] * 1000;
+  const cache = flags['vlm-cache'] ?? cacheFolder;
+  return {
+    url,
+    ...(key !== undefined && { key }),
+    ...(proxy && { proxy }),
+    model: required('vlm-model', flags['vlm-model']),
+    timeoutMs,
+    idleMs: Math.min(timeoutMs, IDLE_MS),
+    stream: !flags['no-vlm-stream'],
+    concurrency: flags['vlm-concurrency'],
+    requestsPerMinute: flags['vlm-rpm'] ?? Number.POSITIVE_INFINITY,
+    tokensPerMinute: flags['vlm-tpm'] ?? Number.POSITIVE_INFINITY,
+    attempts: flags['vlm-attempts'],
+    backoffMs: BACKOFF_MS,
+    logProbabilities: flags['vlm-logprobs'],
+    extra: bodyFields(flags['vlm-body']),
+    maxRequests: flags['max-requests'] ?? Number.POSITIVE_INFINITY,
+    maxTokens: flags['max-tokens'] ?? Number.POSITIVE_INFINITY,
+    ...prices(flags['vlm-price']),
+    ...(cache !== 'none' && { cache: new ChatCache(cache) }),
+    signal,
+  };
+}
+
+/** The grid of the preset, with what the flags change of it. @throws VgrError USAGE */
+export function pixelGrid(
+  flags: Pick<VlmFlags, 'vlm-preset' | 'vlm-grid' | 'vlm-min-pixels' | 'vlm-max-pixels'>,
+): PixelGrid {
+  const preset: PixelGrid = GRIDS[flags['vlm-preset'] as GridName];
+  const step = flags['vlm-grid'] ?? preset.step;
+  const maxPixels = flags['vlm-max-pixels'] ?? preset.maxPixels;
+  const minPixels = flags['vlm-min-pixels'] ?? Math.min(preset.minPixels, maxPixels);
+  if (minPixels > maxPixels || step * step > maxPixels) {
+    throw new VgrError(
+      'USAGE',
+      `--vlm-max-pixels: expected at least ${Math.max(minPixels, step * step)}, got ${maxPixels}`,
+    );
+  }
+  return { ...preset, step, minPixels, maxPixels };
+}
+
+/** @throws VgrError USAGE */
+export function quotaSettings(flags: VlmFlags): QuotaSettings {
+  const threshold = flags['vlm-threshold'];
+  const share = flags['vlm-share'];
+  return {
+    // A threshold alone is a budget of its own; no confidence lies above 1, so that without one all count as below.
+    share:
+      share === undefined
+        ? threshold === undefined
+          ? DEFAULT_SHARE
+          : 1
+        : parseFraction('vlm-share', share),
+    threshold:
+      threshold === undefined
+        ? Number.POSITIVE_INFINITY
+        : parseFraction('vlm-threshold', threshold),
+  };
+}
+
+/** @throws VgrError USAGE */
+export function repetitionPenalty(flags: VlmFlags): number | undefined {
+  const text = flags['vlm-repetition-penalty'];
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (value > 0 && value <= 2) return value;
+  throw new VgrError(
+    'USAGE',
+    `--vlm-repetition-penalty: expected a number above 0, at most 2, got ${quoted(text)}`,
+  );
+}
+
+/** Settings that decide the model's answers. How fast they come, and from where, is not among them. */
+export function vlmRunSettings(flags: VlmFlags, template: string | undefined): RunSettings {
+  const { step, minPixels, maxPixels, scale } = pixelGrid(flags);
+  return {
+    vlm_model: flags['vlm-model'] ?? null,
+    vlm_protocol: flags.protocol,
+    vlm_mode: flags['vlm-mode'],
+    vlm_prompt: template ?? 'own',
+    vlm_grid: `${step} ${minPixels} ${maxPixels} ${scale ?? 'pixels'}`,
+    vlm_image: flags['vlm-image'],
+    vlm_tool_boxes: flags['vlm-tool-boxes'],
+    vlm_reply_tokens: flags['vlm-reply-tokens'],
+    vlm_repetition_penalty: flags['vlm-repetition-penalty'] ?? null,
+    vlm_logprobs: flags['vlm-logprobs'],
+    vlm_body: flags['vlm-body'] ?? null,
+  };
+}
+
+/** @throws VgrError USAGE */
+function serverUrl(text: string | undefined): string {
+  const given = required('vlm-url', text);
+  const url = URL.canParse(given) ? new URL(given) : undefined;
+  if (!url || !/^https?:$/.test(url.protocol)) {
+    // Before `@` and behind `?` there may be a secret.
+    const got = /[@?]/.test(given) ? 'another value' : quoted(given);
+    throw new VgrError('USAGE', `--vlm-url: expected an http or https address, got ${got}`, {
+      hint: 'for example `--vlm-url http://localhost:8000/v1`',
+    });
+  }
+  if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
+    // The address is written to run.json, so the address itself is not repeated here.
+    throw new VgrError('USAGE', '--vlm-url: expected an address without name, password or query', {
+      hint: 'put the key into the environment variable VGR_VLM_API_KEY',
+    });
+  }
+  return url.href.replace(/\/+$/, '');
+}
+
+/**
+ * The key from the environment. The common variable of another service's key is read for that service alone.
+ * @throws VgrError CONFIG_INVALID where no header can hold it; the message does not repeat it
+ */
+export function serverKey(
+  url: string,
+  env: Readonly<NodeJS.ProcessEnv> = process.env,
+): string | undefined {
+  const isOpenAi = new URL(url).hostname === 'api.openai.com';
+  const names = ['VGR_VLM_API_KEY', ...(isOpenAi ? ['OPENAI_API_KEY'] : [])];
+  const name = names.find((each) => env[each]?.trim());
+  if (name === undefined) return undefined;
+  const key = env[name]!.trim();
+  const odd = key.search(/[^!-~]/);
+  if (odd < 0) return key;
+  const what = /\s/.test(key[odd]!) ? 'white space' : 'another character';
+  throw new VgrError(
+    'CONFIG_INVALID',
+    `${name}: expected a key in visible ASCII characters, got one with ${what} at place ${odd + 1} of ${key.length}`,
+    { hint: 'copy the bare key, without `Bearer`, quotes or a second line' },
+  );
+}
+
+function required(flag: string, value: string | undefined): string {
+  if (value !== undefined && value !== '') return value;
+  throw new VgrError('USAGE', `--${flag} is missing: \`--refiner vlm\` and \`cascade\` need it`, {
+    hint: '`--refiner vlm --vlm-url http://localhost:8000/v1 --vlm-model NAME`; docs/vlm.md tells how to serve one',
+  });
+}
+
+function bodyFields(text: string | undefined): Readonly<Record<string, unknown>> {
+  if (text === undefined) return {};
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
+      return value as Record<string, unknown>;
+    }
+  } catch {
+    // Told below.
+  }
+  throw new VgrError('USAGE', `--vlm-body: expected a JSON object, got ${quoted(text)}`);
+}
+
+/** Money for a million tokens, in and out. @throws VgrError USAGE */
+export function prices(
+  text: string | undefined,
+): Pick<ChatSettings, 'pricePrompt' | 'priceCompletion'> {
+  if (text === undefined) return {};
+  const parts = text.split('/');
+  const [prompt = Number.NaN, completion = Number.NaN] = parts.map((part) =>
+    part.trim() === '' ? Number.NaN : Number(part),
+  );
+  if (parts.length === 2 && [prompt, completion].every((price) => price >= 0 && price < 1e9)) {
+    return { pricePrompt: prompt, priceCompletion: completion };
+  }
+  throw new VgrError(
+    'USAGE',
+    `--vlm-price: expected two numbers, as \`0.2/0.6\`, got ${quoted(printable(text))}`,
+  );
+}

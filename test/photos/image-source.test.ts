@@ -1,0 +1,187 @@
+import { mkdir, symlink, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { imageRoots, type ListImagesOptions, listImages } from '../../src/photos/find-photos.js';
+import type { Listed } from '../../src/photos/photo-folder.js';
+import { useTemporaryFolders } from '../support/temporary-folder.js';
+
+const temporaryFolder = useTemporaryFolders();
+
+async function folderOf(...files: string[]): Promise<string> {
+  const root = path.join(await temporaryFolder(), 'photos');
+  await fill(root, files);
+  return root;
+}
+
+async function fill(root: string, files: readonly string[]): Promise<void> {
+  for (const file of files) {
+    await mkdir(path.dirname(path.join(root, file)), { recursive: true });
+    await writeFile(path.join(root, file), '');
+  }
+}
+
+async function list(inputs: readonly string[], options?: ListImagesOptions): Promise<Listed[]> {
+  const items: Listed[] = [];
+  for await (const item of listImages(inputs, options)) items.push(item);
+  return items;
+}
+
+const namesOf = (items: readonly Listed[]) => items.map((item) => item.image);
+const photosOf = (items: readonly Listed[]) => items.filter((item) => 'path' in item);
+const errorsOf = (items: readonly Listed[]) =>
+  items.flatMap((item) => ('error' in item ? [[item.image, item.error.code]] : []));
+
+describe('listImages', () => {
+  it('takes the images of a folder and of the folders in it, in the order of their paths', async () => {
+    const root = await folderOf('b.PNG', 'a/2.jpg', 'a/1.jpeg', 'a.jpg', 'a-1/x.webp', 'notes.txt');
+    expect(await list([root])).toEqual(
+      ['a-1/x.webp', 'a.jpg', 'a/1.jpeg', 'a/2.jpg', 'b.PNG'].map((name) => ({
+        image: name,
+        path: path.join(root, name),
+        root,
+      })),
+    );
+  });
+
+  it('gives photos of several folders names that are all different', async () => {
+    const one = await folderOf('x/a.jpg', 'y/a.jpg', 'y/x/a.jpg', 'y/b.jpg');
+    const [x, y] = [path.join(one, 'x'), path.join(one, 'y')];
+    expect(namesOf(await list([x, y]))).toEqual(['a.jpg', 'y/a.jpg', 'b.jpg', 'x/a.jpg']);
+    expect(namesOf(await list([x, path.join(y, 'x')]))).toEqual(['a.jpg', 'x/a.jpg']);
+    const far = [x, path.join(y, 'x'), path.join(one, 'y/*.jpg')];
+    expect(namesOf(await list(far))).toEqual(['a.jpg', 'x/a.jpg', 'y/a.jpg', 'b.jpg']);
+    expect(namesOf(await list([y]))).toEqual(['a.jpg', 'b.jpg', 'x/a.jpg']);
+  });
+
+  it('passes by hidden names, and takes only the extensions that are asked for', async () => {
+    const root = await folderOf('.x.jpg', '._a.jpg', '.cache/1.jpg', 'a.jpg', 'b.bmp', 'c.BMP');
+    expect(namesOf(await list([root]))).toEqual(['a.jpg']);
+    expect(namesOf(await list([root], { extensions: ['bmp'] }))).toEqual(['b.bmp', 'c.BMP']);
+  });
+
+  it('takes a file given by its name, whatever it is called', async () => {
+    const root = await folderOf('scan', 'a[1].jpg', 'a1.jpg');
+    expect(namesOf(await list([path.join(root, 'scan')]))).toEqual(['scan']);
+    expect(namesOf(await list([path.join(root, 'a[1].jpg')]))).toEqual(['a[1].jpg']);
+    expect(namesOf(await list([root, path.join(root, 'scan')]))).toEqual([
+      'a1.jpg',
+      'a[1].jpg',
+      'scan',
+    ]);
+  });
+
+  it('names the matches of a quoted glob and of one that the shell expands alike', async () => {
+    const root = await folderOf('z/1.jpg', 'z/b/1.jpg', 'z/a/1.jpg', 'z/a/2.png', 'z/a/n.txt');
+    const quoted = await list([path.join(root, 'z/*/*.jpg')]);
+    const expanded = await list([path.join(root, 'z/a/1.jpg'), path.join(root, 'z/b/1.jpg')]);
+    expect(namesOf(quoted)).toEqual(['a/1.jpg', 'b/1.jpg']);
+    expect(quoted).toEqual(expanded);
+    expect(namesOf(await list([path.join(root, 'z/**')]))).toEqual([
+      '1.jpg',
+      'a/1.jpg',
+      'a/2.png',
+      'b/1.jpg',
+    ]);
+  });
+
+  it('reads a pattern below a folder whose name looks like one', async () => {
+    const root = await folderOf('p/1.jpg', 'p/2.png');
+    expect(namesOf(await list([path.join(root, 'p/*.{jpg,png}')]))).toEqual(['1.jpg', '2.png']);
+    expect(
+      await imageRoots([path.join(root, 'p/*.jpg'), root, path.join(root, 'p/1.jpg')]),
+    ).toEqual([path.join(root, 'p'), root]);
+  });
+
+  it('gives each photo once where inputs overlap', async () => {
+    const root = await folderOf('a/1.jpg', 'a/2.jpg', 'b/1.jpg');
+    const glob = path.join(root, 'a/*.jpg');
+    expect(namesOf(await list([path.join(root, 'a'), glob, root]))).toEqual(
+      ['1.jpg', '2.jpg', 'b/1.jpg'].map((name) => name),
+    );
+    expect(namesOf(await list([glob, path.join(root, 'a/2.jpg'), glob]))).toEqual([
+      '1.jpg',
+      '2.jpg',
+    ]);
+  });
+
+  it('refuses links that lead out, aloud, unless they are allowed', async () => {
+    const outside = await folderOf('o.jpg', 'deep/p.jpg');
+    const root = await folderOf('a.jpg', 'sub/b.jpg');
+    await symlink(path.join(outside, 'o.jpg'), path.join(root, 'file.jpg'));
+    await symlink(outside, path.join(root, 'folder'));
+    await symlink(path.join(root, 'sub/b.jpg'), path.join(root, 'inside.jpg'));
+    await symlink(path.join(root, 'nowhere'), path.join(root, 'broken.jpg'));
+    const items = await list([root]);
+    expect(namesOf(photosOf(items))).toEqual(['a.jpg', 'inside.jpg', 'sub/b.jpg']);
+    expect(errorsOf(items)).toEqual([
+      ['broken.jpg', 'IMAGE_MISSING'],
+      ['file.jpg', 'IMAGE_OUTSIDE'],
+      ['folder', 'IMAGE_OUTSIDE'],
+    ]);
+    expect(namesOf(await list([root], { allowOutside: true }))).toEqual([
+      'a.jpg',
+      'broken.jpg',
+      'file.jpg',
+      'folder/deep/p.jpg',
+      'folder/o.jpg',
+      'inside.jpg',
+      'sub/b.jpg',
+    ]);
+    const glob = await list([path.join(root, '**/*.jpg')]);
+    expect(errorsOf(glob)).toEqual([
+      ['file.jpg', 'IMAGE_OUTSIDE'],
+      ['folder', 'IMAGE_OUTSIDE'],
+    ]);
+  });
+
+  it('ends where links go in circles', async () => {
+    const root = await folderOf('a/1.jpg', 'b/2.jpg');
+    await symlink('..', path.join(root, 'a/up'));
+    await symlink(path.join(root, 'a'), path.join(root, 'b/a'));
+    await symlink(path.join(root, 'loop'), path.join(root, 'loop'));
+    await symlink(path.dirname(root), path.join(root, 'b/parent'));
+    for (const input of [root, path.join(root, '**/*.jpg')]) {
+      const images = photosOf(await list([input]));
+      expect(namesOf(images)).toEqual(['a/1.jpg', 'b/2.jpg']);
+    }
+    const inner = path.join(root, 'a');
+    await symlink(root, path.join(inner, 'all'));
+    expect(namesOf(await list([inner], { allowOutside: true }))).toEqual(['1.jpg', 'all/b/2.jpg']);
+  });
+
+  it('says what it looked for and what it found instead', async () => {
+    const root = await folderOf('a.txt', 'b.txt', 'c.json', 'README');
+    await expect(list([root])).rejects.toMatchObject({
+      code: 'NO_IMAGES',
+      exit: 2,
+      message: expect.stringMatching(
+        /looked for \.jpg .*found 4 other files \(2 \.txt, .*1 without/,
+      ),
+    });
+    await expect(list([path.join(root, '*.jpg')])).rejects.toMatchObject({
+      code: 'NO_IMAGES',
+      message: expect.stringContaining('found no files'),
+    });
+    await expect(list([path.join(root, 'a.tx')])).rejects.toMatchObject({
+      code: 'INPUT_MISSING',
+      hint: expect.stringContaining('a.txt'),
+    });
+  });
+
+  it('gives the same paths in the same order for folder and glob', async () => {
+    const name = fc.stringMatching(/^[a-c\-. ]{0,2}[a-c]$/).filter((text) => !text.startsWith('.'));
+    const file = fc
+      .tuple(fc.array(name, { maxLength: 2 }), name)
+      .map(([folders, base]) => [...folders.map((f) => `${f}+`), `${base}.jpg`].join('/'));
+    await fc.assert(
+      fc.asyncProperty(fc.uniqueArray(file, { minLength: 1, maxLength: 8 }), async (files) => {
+        const root = await folderOf(...files);
+        const walked = await list([root]);
+        expect(namesOf(walked)).toEqual([...files].sort());
+        expect(await list([path.join(root, '**/*.jpg')])).toEqual(walked);
+      }),
+      { numRuns: 40 },
+    );
+  });
+});

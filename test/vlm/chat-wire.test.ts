@@ -1,0 +1,268 @@
+import { createServer, type RequestListener } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { ChatError } from '../../src/vlm/error.js';
+import { type ChatServer, ChatTransport } from '../../src/vlm/transport.js';
+import { hasOpenssl, localCertificate, startProxy } from '../support/tls.js';
+
+const open: { close(): unknown }[] = [];
+
+afterEach(async () => {
+  vi.unstubAllEnvs();
+  for (const part of open.splice(0)) await part.close();
+});
+
+const REPLY = JSON.stringify({
+  choices: [{ message: { role: 'assistant', content: 'a box' }, finish_reason: 'stop' }],
+});
+const EVENTS = ['a ', 'box']
+  .map((content) => `data: ${JSON.stringify({ choices: [{ delta: { content } }] })}\n\n`)
+  .concat('data: [DONE]\n\n')
+  .join('');
+
+const answer: RequestListener = (_request, response) => {
+  response.writeHead(200, { 'content-type': 'application/json' }).end(REPLY);
+};
+
+async function serve(
+  listener: RequestListener,
+  tls?: { readonly key: string; readonly cert: string },
+): Promise<number> {
+  const server = tls ? createSecureServer(tls, listener) : createServer(listener);
+  server.on('connection', (socket) => socket.unref());
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  open.push({
+    close: () => {
+      server.closeAllConnections();
+      server.close();
+    },
+  });
+  return (server.address() as AddressInfo).port;
+}
+
+function send(url: string, changes: Partial<ChatServer> = {}) {
+  const transport = new ChatTransport({
+    ...{ url, stream: false, timeoutMs: 5000, idleMs: 5000 },
+    ...changes,
+  });
+  return transport.send({ model: 'm', messages: [], max_tokens: 64 });
+}
+
+const errorOf = (work: Promise<unknown>): Promise<ChatError> =>
+  work.then(
+    () => Promise.reject(new Error('expected a error')),
+    (thrown) => {
+      expect(thrown).toBeInstanceOf(ChatError);
+      return thrown;
+    },
+  );
+
+describe('a reply that was packed on its way', () => {
+  it.each([
+    ['gzip', gzipSync],
+    ['deflate', deflateSync],
+    ['br', brotliCompressSync],
+    ['identity', (text: string) => Buffer.from(text)],
+  ])('is unpacked: %s', async (coding, pack) => {
+    const port = await serve((request, response) => {
+      const stream = request.headers.accept !== 'application/json';
+      const type = stream ? 'text/event-stream' : 'application/json';
+      response.writeHead(200, { 'content-type': type, 'content-encoding': coding });
+      response.end(pack(stream ? EVENTS : REPLY));
+    });
+    const { reply } = await send(`http://127.0.0.1:${port}/v1`);
+    expect(reply.text).toBe('a box');
+  });
+
+  it('is unpacked in pieces as they come', async () => {
+    const port = await serve((_request, response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream', 'content-encoding': 'gzip' });
+      const packed = gzipSync(EVENTS);
+      response.write(packed.subarray(0, 30));
+      setTimeout(() => response.end(packed.subarray(30)), 30);
+    });
+    const { reply } = await send(`http://127.0.0.1:${port}/v1`, { stream: true });
+    expect(reply.text).toBe('a box');
+  });
+
+  it('is cut off by what it unpacks to', async () => {
+    const bomb = gzipSync(Buffer.alloc(64 * 1024 ** 2));
+    const port = await serve((_request, response) => {
+      response.writeHead(200, { 'content-type': 'application/json', 'content-encoding': 'gzip' });
+      response.end(bomb);
+    });
+    const { reply } = await send(`http://127.0.0.1:${port}/v1`);
+    expect(reply).toEqual({ text: '', finish: 'length' });
+  });
+
+  it.each([
+    ['cut short', 'gzip', gzipSync(REPLY).subarray(0, 20), /unexpected end of file/],
+    ['not packed as it says', 'gzip', Buffer.from(REPLY), /incorrect header check/],
+    ['packed in another way', 'zstd', Buffer.from(REPLY), /got the content-encoding `zstd`/],
+  ])('is told where it is %s', async (_name, coding, body, message) => {
+    const port = await serve((_request, response) => {
+      response.writeHead(200, { 'content-type': 'application/json', 'content-encoding': coding });
+      response.end(body);
+    });
+    const error = await errorOf(send(`http://127.0.0.1:${port}/v1`));
+    expect(error).toMatchObject({ kind: 'again', message: expect.stringMatching(message) });
+  });
+});
+
+describe('a proxy', () => {
+  it('is handed plain http, with its own credentials', async () => {
+    const proxy = await startProxy(answer);
+    open.push(proxy);
+    const { reply } = await send('http://box.example:8000/v1', {
+      key: 'sk-secret-123',
+      proxy: new URL(`http://me:pass%20word@127.0.0.1:${proxy.port}`),
+    });
+    expect(reply.text).toBe('a box');
+    expect(proxy.carried).toHaveLength(1);
+    expect(proxy.carried[0]).toMatchObject({
+      to: 'http://box.example:8000/v1/chat/completions',
+      headers: {
+        host: 'box.example:8000',
+        authorization: 'Bearer sk-secret-123',
+        'proxy-authorization': `Basic ${Buffer.from('me:pass word').toString('base64')}`,
+      },
+    });
+  });
+
+  it('refuses plain http without a word of the key', async () => {
+    const proxy = await startProxy((_request, response) => {
+      response.writeHead(407, { 'content-type': 'text/html' }).end('who are you?');
+    });
+    open.push(proxy);
+    const error = await errorOf(
+      send('http://box.example/v1', { proxy: new URL(`http://127.0.0.1:${proxy.port}`) }),
+    );
+    expect(error).toMatchObject({ kind: 'refused', message: expect.stringContaining('407') });
+  });
+
+  it.skipIf(!hasOpenssl)('opens a way for https, and reads nothing of it', async () => {
+    const keys: unknown[] = [];
+    const port = await serve((request, response) => {
+      keys.push(request.headers.authorization, request.headers['proxy-authorization']);
+      answer(request, response);
+    }, localCertificate());
+    const proxy = await startProxy();
+    open.push(proxy);
+    vi.stubEnv('NODE_TLS_REJECT_UNAUTHORIZED', '0');
+    const through = { key: 'sk-secret-123', proxy: new URL(`http://a:b@127.0.0.1:${proxy.port}`) };
+    const { reply } = await send(`https://localhost:${port}/v1`, through);
+    expect(reply.text).toBe('a box');
+    expect(proxy.carried).toHaveLength(1);
+    expect(proxy.carried[0]!.to).toBe(`localhost:${port}`);
+    expect(proxy.carried[0]!.headers.authorization).toBeUndefined();
+    expect(keys).toEqual(['Bearer sk-secret-123', undefined]);
+  });
+});
+
+describe('an address', () => {
+  it.skipIf(!hasOpenssl)('is told at once where its certificate is not trusted', async () => {
+    const asked = vi.fn(answer);
+    const port = await serve(asked, localCertificate());
+    const error = await errorOf(send(`https://localhost:${port}/v1`, { key: 'sk-secret-123' }));
+    expect(error).toMatchObject({
+      kind: 'unsafe',
+      message: 'its certificate is not trusted: self-signed certificate',
+      hint: expect.stringContaining('NODE_EXTRA_CA_CERTS'),
+    });
+    expect(asked).not.toHaveBeenCalled();
+  });
+
+  it('is told at once where nobody speaks TLS', async () => {
+    const port = await serve(answer);
+    const error = await errorOf(send(`https://127.0.0.1:${port}/v1`));
+    expect(error).toMatchObject({ kind: 'unsafe', hint: expect.stringContaining('http://') });
+  });
+
+  it.each([
+    ['', '/v1`'],
+    ['/v1/chat/completions', 'without `/chat/completions`'],
+  ])('that is not the root of the API is told with what may be meant: %j', async (path, hint) => {
+    const port = await serve((_request, response) => {
+      response.writeHead(404, { 'content-type': 'application/json' }).end('{}');
+    });
+    const error = await errorOf(send(`http://127.0.0.1:${port}${path}`));
+    expect(error).toMatchObject({ kind: 'refused', hint: expect.stringContaining(hint) });
+  });
+});
+
+describe('an error', () => {
+  it.each([
+    ['of OpenAI and newer vLLM', { error: { message: 'too long', code: 400 } }],
+    ['of vLLM and SGLang', { object: 'error', message: 'too long', type: 'Bad', code: 400 }],
+    ['of FastAPI', { detail: 'too long' }],
+    ['of FastAPI about a field', { detail: [{ loc: ['body'], msg: 'too long' }] }],
+    ['of Ollama', { error: 'too long' }],
+    ['of a page', '<h1>too long</h1>'],
+  ])('is told in the words of the server: %s', async (_name, body) => {
+    const port = await serve((_request, response) => {
+      response.writeHead(400, { 'content-type': 'application/json' });
+      response.end(typeof body === 'string' ? body : JSON.stringify(body));
+    });
+    const error = await errorOf(send(`http://127.0.0.1:${port}/v1`));
+    expect(error).toMatchObject({
+      kind: 'item',
+      message: expect.stringMatching(/^status 400: .*too long/),
+    });
+  });
+
+  it.each([
+    [429, 'again'],
+    [402, 'refused'],
+    [undefined, 'again'],
+  ])('may come as a reply of status 200: %s', async (code, kind) => {
+    const port = await serve((_request, response) => {
+      response.writeHead(200, { 'content-type': 'application/json' });
+      response.end(JSON.stringify({ error: { message: 'not now, sk-secret-123', code } }));
+    });
+    const error = await errorOf(send(`http://127.0.0.1:${port}/v1`, { key: 'sk-secret-123' }));
+    expect(error).toMatchObject({ kind, message: expect.stringContaining('not now, [key]') });
+  });
+});
+
+describe('the key', () => {
+  const key = 'sk-+secret/"1234';
+
+  it.each([
+    ['as it is', key],
+    ['as it stands in an address', encodeURIComponent(key)],
+  ])('is taken out of replies, %s', async (_name, echoed) => {
+    const port = await serve((_request, response) => {
+      const content = `I was sent ${echoed} and see a box`;
+      const half = content.length / 2;
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      for (const piece of [content.slice(0, half), content.slice(half)]) {
+        response.write(`data: ${JSON.stringify({ choices: [{ delta: { content: piece } }] })}\n\n`);
+      }
+      response.end('data: [DONE]\n\n');
+    });
+    const { reply } = await send(`http://127.0.0.1:${port}/v1`, { key, stream: true });
+    expect(reply.text).toBe('I was sent [key] and see a box');
+  });
+
+  it('is taken out of pages and content types', async () => {
+    const port = await serve((_request, response) => {
+      const inJson = JSON.stringify({ authorization: `Bearer ${key}` });
+      response.writeHead(200, { 'content-type': `text/${encodeURIComponent(key)}` }).end(inJson);
+    });
+    const { message } = await errorOf(send(`http://127.0.0.1:${port}/v1`, { key }));
+    expect(message).toBe(
+      'expected application/json, got text/[key]: {"authorization":"Bearer [key]"}',
+    );
+  });
+
+  it('leaves replies alone where it is but a word', async () => {
+    const port = await serve((_request, response) => {
+      const reply = { choices: [{ message: { content: 'there are none' } }] };
+      response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(reply));
+    });
+    const { reply } = await send(`http://127.0.0.1:${port}/v1`, { key: 'none' });
+    expect(reply.text).toBe('there are none');
+  });
+});
