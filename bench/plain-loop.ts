@@ -8,7 +8,7 @@ import * as ort from 'onnxruntime-node';
 import sharp from 'sharp';
 import { detectorFamily } from '../src/detect/families.js';
 import { type DetectorCard, parseModelCard } from '../src/formats/model-card.js';
-import { findModel, readVerified } from '../src/models/store.js';
+import { findModel, readVerified } from '../src/runtime/model-store.js';
 import { benchPhotos, CORES, photoFolder } from './photos.js';
 import { median, print, rounded, timedRun } from './vgr.js';
 

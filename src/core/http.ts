@@ -2,8 +2,8 @@ import { type IncomingMessage, type RequestOptions, request } from 'node:http';
 import { request as secureRequest } from 'node:https';
 import { BlockList, isIP, type Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
-import { isSafeAddress } from '../formats/model-card.js';
 import { quoted, VgrError } from './error.js';
+import { isSafeAddress } from './text.js';
 
 /** What a server answered after all redirects. */
 export interface HttpAnswer {

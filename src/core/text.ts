@@ -35,3 +35,13 @@ function versionOf(name: string): string {
   const folder = join('node_modules', name);
   return versionIn(join(entry.slice(0, entry.lastIndexOf(folder) + folder.length), 'package.json'));
 }
+
+/** Hosts of this machine: what goes to them does not cross a network, so it needs no encryption. */
+const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/;
+
+/** Whether weights may be loaded from there: over https, or from this very machine. */
+export function isSafeAddress(address: string): boolean {
+  if (!URL.canParse(address)) return false;
+  const { protocol, hostname } = new URL(address);
+  return protocol === 'https:' || (protocol === 'http:' && LOOPBACK.test(hostname));
+}

@@ -1,6 +1,6 @@
 import type { BoxXyxy, ImageSize } from '../core/box.js';
 import type { RgbRaster } from '../core/raster.js';
-import type { DetectorCard } from '../formats/model-card.js';
+import type { DetectorCard, ScoreCalibration } from '../formats/model-card.js';
 
 /** Which boxes of a photo are wanted. */
 export interface DecodeOptions {
@@ -73,9 +73,6 @@ export interface DetectedRaster {
   /** The pixels the model was given, handed back for the colour columns. */
   readonly raster: RgbRaster;
 }
-
-/** What a detector's score is worth; see `decoding.calibration` of a card. */
-export type ScoreCalibration = NonNullable<DetectorCard['decoding']['calibration']>;
 
 /**
  * Of detectors whose card tells none: the joint fit of NanoDet-Plus, PicoDet at two sizes and YOLOX-Nano, each counting alike,

@@ -2,7 +2,7 @@ import { type BoxXyxy, type ImageSize, iouXyxy, isCorrect } from '../core/box.js
 import { quoted, VgrError } from '../core/error.js';
 import type { EvalQuery, EvalResult, EvalStage } from '../formats/eval-files.js';
 import { DoubleColumn } from './column.js';
-import { type JudgedAnswer, objectSizeOf } from './metrics.js';
+import { type JudgedAnswer, type ObjectSize, objectSizeOf } from './metrics.js';
 import type { RefinementScores } from './refinement-scores.js';
 
 /** Ids that are named in a message. */
@@ -224,7 +224,8 @@ export interface QueryTruth {
 }
 
 /** How good the answer to one query is. */
-export interface AnswerScore extends Required<JudgedAnswer> {
+export interface AnswerScore extends Required<Omit<JudgedAnswer, 'objectSize'>> {
+  readonly objectSize: ObjectSize | undefined;
   /** Place of the query in its file, from 0. */
   readonly row: number;
   /** 0..1; null where the tool gave no box. Where nothing fits, 1 for no box and 0 for one. */

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { expectation, valueText } from '../core/schema-error.js';
+import { isSafeAddress } from '../core/text.js';
 import { type Category, COCO_BY_ID, COCO_CATEGORIES } from './coco.js';
 
 /** What cards of more than one kind hold. */
@@ -31,16 +32,6 @@ const fileName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/);
 
 /** A model's name: a folder's, and what `--detector` takes. */
 export const CARD_NAME = /^[a-z0-9][a-z0-9._-]*$/;
-
-/** Hosts of this machine: what goes to them does not cross a network, so it needs no encryption. */
-const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/;
-
-/** Whether weights may be loaded from there: over https, or from this very machine. */
-export function isSafeAddress(address: string): boolean {
-  if (!URL.canParse(address)) return false;
-  const { protocol, hostname } = new URL(address);
-  return protocol === 'https:' || (protocol === 'http:' && LOOPBACK.test(hostname));
-}
 
 const relativePath = z.string().regex(/^[\w-][\w.-]*(?:\/[\w-][\w.-]*)*$/);
 
@@ -601,3 +592,6 @@ export function categoriesOf(card: DetectorCard): readonly Category[] {
 export function isPrompted(card: DetectorCard): card is PromptedCard {
   return isPromptedFamily(card.family) && card.input.text !== undefined;
 }
+
+/** What a detector's score is worth; see `decoding.calibration` of a card. */
+export type ScoreCalibration = NonNullable<DetectorCard['decoding']['calibration']>;

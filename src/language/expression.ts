@@ -128,5 +128,3 @@ export interface Expression {
   /** Content words that no dictionary of English lists. */
   readonly unknownWords: readonly string[];
 }
-
-export { parseExpression } from './parser.js';

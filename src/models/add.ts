@@ -12,6 +12,7 @@ import {
   isPrompted,
 } from '../formats/model-card.js';
 import { photoOpener } from '../runtime/engine.js';
+import { listModels, modelsFolder, type StoredModel } from '../runtime/model-store.js';
 import { openPool } from '../runtime/open-pool.js';
 import type { SessionPool } from '../runtime/pool.js';
 import type { OpenPhoto, PhotoRef } from '../runtime/ports.js';
@@ -21,7 +22,6 @@ import { type ModelFacts, nameOfFile, readModelFacts } from './facts.js';
 import { installModel } from './install.js';
 import { type LabelNames, parseLabelFile } from './label-list.js';
 import { draftPrompted, tokenizerOfKnown } from './prompted-draft.js';
-import { listModels, modelsFolder, type StoredModel } from './store.js';
 import {
   agreementWithEmbedded,
   TRIAL_NAMES,

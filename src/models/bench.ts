@@ -9,9 +9,9 @@ import {
   planDevices,
 } from '../runtime/device.js';
 import { openEncoder } from '../runtime/encoder.js';
+import { findModel, isEncoder, type StoredEncoder } from '../runtime/model-store.js';
 import { SessionPool } from '../runtime/pool.js';
-import { type Run, rateOf, withDetector } from './rate.js';
-import { findModel, isEncoder, type StoredEncoder } from './store.js';
+import { type Run, rateOf, withDetector } from '../runtime/rate.js';
 
 export interface BenchFlags {
   readonly device: string;

@@ -15,11 +15,11 @@ import {
 import type { OnnxOutline, TensorPort } from '../formats/onnx-outline.js';
 import { cropMatching, type OpenedEncoder, openEncoder } from '../runtime/encoder.js';
 import { photoOpener } from '../runtime/engine.js';
+import { externalPath, modelsFolder, readOutline } from '../runtime/model-store.js';
 import { openPool } from '../runtime/open-pool.js';
 import type { PhotoRef } from '../runtime/ports.js';
 import { nameOfFile, parsePreprocessor } from './facts.js';
 import { installModel, readBeside, readBytesBeside } from './install.js';
-import { externalPath, modelsFolder, readOutline } from './store.js';
 import { TRIAL_NAMES, trialPhotos } from './trial.js';
 
 /** What a user says of an encoder. */

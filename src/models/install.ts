@@ -4,7 +4,7 @@ import { dirname, join, resolve } from 'node:path';
 import { quoted, VgrError } from '../core/error.js';
 import { makeFolder, outputError, writeFileAtomic } from '../core/files.js';
 import type { ModelCard } from '../formats/model-card.js';
-import { externalPath } from './store.js';
+import { externalPath } from '../runtime/model-store.js';
 
 /**
  * Puts a model of the user's own into the folder of models: the whole folder appears at once, or not at all.

@@ -2,7 +2,6 @@ import { basename, dirname, resolve } from 'node:path';
 import { asVgrError, printable, quoted, VgrError } from '../core/error.js';
 import { type Printer, tableText } from '../core/terminal.js';
 import { CARD_NAME, holdsWeightsOf, type ModelCard } from '../formats/model-card.js';
-import { removeModel } from './install.js';
 import {
   findModel,
   furtherFiles,
@@ -15,7 +14,8 @@ import {
   readVerified,
   recallModel,
   type StoredModel,
-} from './store.js';
+} from '../runtime/model-store.js';
+import { removeModel } from './install.js';
 
 /** A model as `vgr models list --json` tells it, one line each. */
 interface ListedModel {

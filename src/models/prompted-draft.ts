@@ -12,6 +12,7 @@ import {
   type PromptedFamilyName,
 } from '../formats/model-card.js';
 import { makeTokenizer } from '../runtime/detector.js';
+import { tokenizerJson } from '../runtime/model-store.js';
 import {
   cardOf,
   type DraftedCard,
@@ -25,7 +26,6 @@ import {
 import type { TextInputs } from './facts.js';
 import { readBytesBeside } from './install.js';
 import { FAMILY_SHAPES, type ObservedOutput } from './recognition.js';
-import { tokenizerJson } from './store.js';
 import { TRIAL_NAMES } from './trial.js';
 
 /** A card of a detector that is asked in words, with its tokeniser. */

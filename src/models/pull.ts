@@ -7,16 +7,22 @@ import { makeFolder, outputError } from '../core/files.js';
 import type { Interruption } from '../core/interruption.js';
 import { progressMode, startProgress } from '../core/progress.js';
 import type { Printer } from '../core/terminal.js';
+import { isSafeAddress } from '../core/text.js';
 import {
   type DetectorCard,
   type EncoderCard,
   holdsWeightsOf,
-  isSafeAddress,
   type ModelSource,
 } from '../formats/model-card.js';
+import {
+  findModel,
+  furtherPath,
+  modelsFolder,
+  type StoredModel,
+  sha256OfFile,
+} from '../runtime/model-store.js';
 import { type Brought, download } from './download.js';
 import { writeCard } from './install.js';
-import { findModel, furtherPath, modelsFolder, type StoredModel, sha256OfFile } from './store.js';
 
 export interface PullOptions {
   readonly modelsFolder: string;

@@ -1,8 +1,9 @@
 import { areaXyxy, type BoxXyxy, type ImageSize, iouXyxy, shareInsideXyxy } from '../core/box.js';
 import { sigmoid } from '../core/math.js';
-import type { ScoreCalibration } from '../detect/family.js';
+import type { ScoreCalibration } from '../formats/model-card.js';
 import { denotationsOf } from '../language/denotation.js';
-import { type Expression, parseExpression } from '../language/expression.js';
+import type { Expression } from '../language/expression.js';
+import { parseExpression } from '../language/parser.js';
 import type { Candidate } from './refiner.js';
 
 /** Overlaps of all pairs are kept for lists of this length, 0.5 MB: detectors give a hundred boxes. */

@@ -1,6 +1,6 @@
 import type { BoxXyxy, ImageSize } from '../core/box.js';
 import type { RgbRaster } from '../core/raster.js';
-import type { ScoreCalibration } from '../detect/family.js';
+import type { ScoreCalibration } from '../formats/model-card.js';
 import type { CropMatcher } from './crop-match.js';
 
 /** One box that some tool proposes for a query. */

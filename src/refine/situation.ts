@@ -5,7 +5,8 @@ import {
   headKnowledge,
   meaningsOf,
 } from '../language/denotation.js';
-import { type Expression, parseExpression } from '../language/expression.js';
+import type { Expression } from '../language/expression.js';
+import { parseExpression } from '../language/parser.js';
 import { CandidateTable, grounders } from './candidates.js';
 import { type Cue, type Cues, cuesOf, type Scene } from './cue.js';
 import type { Candidate, RefineRequest } from './refiner.js';

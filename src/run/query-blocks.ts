@@ -1,8 +1,8 @@
 import { asVgrError, itemError, VgrError } from '../core/error.js';
 import { type OrderedMapOptions, orderedMap } from '../core/ordered-map.js';
 import { type ErrorLine, errorLine, type ResultLine } from '../formats/result-line.js';
-import { failedQuery, type SeenPhoto, seenAt } from '../refine/query-answer.js';
 import type { PhotoRef, PlacedLine, RunProgress } from '../runtime/ports.js';
+import { failedQuery, type SeenPhoto, seenAt } from '../runtime/query-answer.js';
 import type { IntakeItem, QueryIntake, QueryLineItem, ReadQuery } from './intake.js';
 import { type DrawAnswer, lookAt, type PhotoSource } from './refine-run.js';
 

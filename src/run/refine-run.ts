@@ -2,16 +2,16 @@ import type { ImageSize } from '../core/box.js';
 import { type OrderedMapOptions, orderedMap } from '../core/ordered-map.js';
 import { type ErrorLine, errorLine, type ResultLine } from '../formats/result-line.js';
 import type { CropMatcher } from '../refine/crop-match.js';
+import type { RefineRequest, Turn } from '../refine/refiner.js';
+import type { PhotoShelf } from '../runtime/photo-store.js';
+import type { PhotoRef, PlacedLine } from '../runtime/ports.js';
 import {
   type AnswerRun,
   answerQuery,
   type DetectorSource,
   failedQuery,
   type SeenPhoto,
-} from '../refine/query-answer.js';
-import type { RefineRequest, Turn } from '../refine/refiner.js';
-import type { PhotoShelf } from '../runtime/photo-store.js';
-import type { PhotoRef, PlacedLine } from '../runtime/ports.js';
+} from '../runtime/query-answer.js';
 import type { IntakeItem, ReadQuery } from './intake.js';
 
 /** Where photos come from; absent when no images are given, and lines answer with their own boxes. */

@@ -12,6 +12,7 @@ import {
   isPrompted,
   type PromptedCard,
 } from '../formats/model-card.js';
+import { deviceText, type InferenceFlags, parseFraction } from './device.js';
 import {
   findModel,
   furtherPath,
@@ -20,8 +21,7 @@ import {
   rememberModel,
   type StoredModel,
   type TokenizerFiles,
-} from '../models/store.js';
-import { deviceText, type InferenceFlags, parseFraction } from './device.js';
+} from './model-store.js';
 import type { DetectAsking, SessionPool } from './pool.js';
 import type { Detector, OpenedPhoto, PromptAnswers } from './ports.js';
 

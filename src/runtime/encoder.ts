@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { type BoxXyxy, widenedXyxy } from '../core/box.js';
+import { contentKey } from '../core/disk-cache.js';
 import { asVgrError, printable, quoted, VgrError } from '../core/error.js';
 import { BoundedCache } from '../core/lru.js';
 import type { RgbRaster } from '../core/raster.js';
@@ -8,19 +9,18 @@ import { encoderDisagreements, fitTokens, MASK_INPUT } from '../detect/encoder.j
 import type { NamedTensors, Tensor } from '../detect/family.js';
 import type { Disagreement, GraphSignature } from '../detect/signature.js';
 import type { EncoderCard, EncoderTrace } from '../formats/model-card.js';
+import { cropPhoto } from '../photos/crop.js';
+import type { DecodingMemory } from '../photos/decode.js';
+import type { CropMatcher, MatchScale } from '../refine/crop-match.js';
+import { deviceText } from './device.js';
+import type { RunPhotos } from './messages.js';
 import {
   findModel,
   isEncoder,
   readEncoder,
   rememberModel,
   type StoredEncoder,
-} from '../models/store.js';
-import { cropPhoto } from '../photos/crop.js';
-import type { DecodingMemory } from '../photos/decode.js';
-import type { CropMatcher, MatchScale } from '../refine/crop-match.js';
-import { contentKey } from '../train/cache.js';
-import { deviceText } from './device.js';
-import type { RunPhotos } from './messages.js';
+} from './model-store.js';
 import type { SessionPool } from './pool.js';
 import type { PhotoRef } from './ports.js';
 

@@ -6,8 +6,8 @@ import type { TokenizedPrompt } from '../detect/prompt.js';
 import type { GraphSignature } from '../detect/signature.js';
 import type { DetectorCard } from '../formats/model-card.js';
 import type { LiteSpec } from '../refine/lite-refiner.js';
-import type { DetectorSource, SeenPhoto } from '../refine/query-answer.js';
 import type { Device } from './device.js';
+import type { DetectorSource, SeenPhoto } from './query-answer.js';
 
 /** One photo for a detector: the raster that the model takes and the size of the photo itself. */
 export interface DetectItem {

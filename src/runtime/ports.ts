@@ -1,6 +1,7 @@
 import type { BoxXyxy, ImageSize } from '../core/box.js';
 import type { RasterSpec, RgbRaster } from '../core/raster.js';
-import type { DetectedRaster, Detection, ScoreCalibration } from '../detect/family.js';
+import type { DetectedRaster, Detection } from '../detect/family.js';
+import type { ScoreCalibration } from '../formats/model-card.js';
 import type { OutputLine } from '../formats/result-line.js';
 
 /** A photo by name: `image` as outputs echo it, `path` where it lies. */

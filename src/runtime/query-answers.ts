@@ -1,15 +1,15 @@
 import { parseQueryLine } from '../formats/query-line.js';
 import { type ErrorLine, lineJson, type ResultLine, roundedMs } from '../formats/result-line.js';
 import { createLiteRefiner, type LiteSpec } from '../refine/lite-refiner.js';
+import type { Refiner } from '../refine/refiner.js';
+import type { RefineReply, RefineRequest } from './messages.js';
 import {
   type AnswerRun,
   answerQuery,
   failedQuery,
   type SeenPhoto,
   seenAt,
-} from '../refine/query-answer.js';
-import type { Refiner } from '../refine/refiner.js';
-import type { RefineReply, RefineRequest } from './messages.js';
+} from './query-answer.js';
 
 /**
  * The lines of the answers as JSON, parallel to the queries. They are answered together: each is told an equal share of the

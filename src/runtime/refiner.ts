@@ -1,11 +1,11 @@
 import { asVgrError, quoted, VgrError } from '../core/error.js';
 import { type RefinerCard, refinerNumbers } from '../formats/model-card.js';
-import { findModel, readVerified, TRAIN_AGAIN } from '../models/store.js';
 import { COLUMNS_VERSION } from '../refine/columns.js';
 import { type AnswerRules, createLiteRefiner, type LiteSpec } from '../refine/lite-refiner.js';
 import type { PolicyNumbers } from '../refine/policy.js';
 import type { RefineRequest, Refiner } from '../refine/refiner.js';
 import { type OpenedEncoder, openTrainedEncoder } from './encoder.js';
+import { findModel, readVerified, TRAIN_AGAIN } from './model-store.js';
 import type { SessionPool } from './pool.js';
 
 /** Name of the refiner that comes with the program. */

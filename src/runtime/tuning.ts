@@ -5,8 +5,6 @@ import { VgrError } from '../core/error.js';
 import { statePath, writeFileAtomic } from '../core/files.js';
 import type { Printer } from '../core/terminal.js';
 import { versions } from '../core/text.js';
-import { type DetectorAtWork, rateOf, withDetector } from '../models/rate.js';
-import { findModel, readVerified } from '../models/store.js';
 import {
   deviceText,
   type InferenceFlags,
@@ -15,6 +13,8 @@ import {
   parseDevice,
   planDevices,
 } from './device.js';
+import { findModel, readVerified } from './model-store.js';
+import { type DetectorAtWork, rateOf, withDetector } from './rate.js';
 
 /** How long each way is measured, and how many photos at least. */
 const MEASURED_MS = 1000;

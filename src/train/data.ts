@@ -1,5 +1,6 @@
 import { deserialize, serialize } from 'node:v8';
 import { areaXyxy, type BoxXyxy, clipXyxy, type ImageSize, xywhToXyxy } from '../core/box.js';
+import { contentKey, type ExampleCache } from '../core/disk-cache.js';
 import { asVgrError, quoted, VgrError } from '../core/error.js';
 import { readTextChunks } from '../core/files.js';
 import { readLines } from '../core/line-reader.js';
@@ -8,15 +9,14 @@ import type { Printer } from '../core/terminal.js';
 import { type CocoEntry, cocoEntries } from '../formats/coco-records.js';
 import type { EncoderTrace } from '../formats/model-card.js';
 import { extentOf, type Query } from '../formats/query-line.js';
-import { sha256OfFile } from '../models/store.js';
 import type { ImageRoots } from '../photos/image-path.js';
 import { boxColumns, COLUMNS_VERSION } from '../refine/columns.js';
 import { withCrops } from '../refine/lite-refiner.js';
-import { needsPhoto, requestOf } from '../refine/query-answer.js';
 import { situationOf } from '../refine/situation.js';
 import { intakeQueries } from '../run/intake.js';
 import type { CropMatching } from '../runtime/encoder.js';
 import type { Engine } from '../runtime/engine.js';
+import { sha256OfFile } from '../runtime/model-store.js';
 import {
   type ExaminedPhoto,
   type ExamineParts,
@@ -25,9 +25,9 @@ import {
   openUnexamined,
 } from '../runtime/photo-store.js';
 import type { PhotoRef } from '../runtime/ports.js';
+import { needsPhoto, requestOf } from '../runtime/query-answer.js';
 import { PLAIN_SIDE } from '../vlm/open.js';
 import { annotatedQueries } from './annotated-queries.js';
-import { contentKey, type ExampleCache } from './cache.js';
 import { type Example, exampleOf } from './example.js';
 
 /** Queries with ground truth, split by what they are for. */

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
+import { ExampleCache } from '../core/disk-cache.js';
 import { quoted, VgrError } from '../core/error.js';
 import { lockOutput } from '../core/file-lock.js';
 import { writeFileAtomic } from '../core/files.js';
@@ -24,7 +25,7 @@ import { type Engine, openEngine, photoOpener } from '../runtime/engine.js';
 import { openPool } from '../runtime/open-pool.js';
 import { startedProgress } from '../runtime/ports.js';
 import { readRefiner } from '../runtime/refiner.js';
-import { codeTrace, ExampleCache } from './cache.js';
+import { codeFingerprint } from './code-fingerprint.js';
 import {
   checkUsable,
   type KnownExample,
@@ -284,7 +285,7 @@ async function examplesOf(
           }
         : undefined,
     roots,
-    code: await codeTrace(),
+    code: await codeFingerprint(),
     cache: new ExampleCache(cache),
     tools,
     toolName: flags.tool,

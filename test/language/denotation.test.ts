@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { denotationsOf, headKnowledge, labelsDenied } from '../../src/language/denotation.js';
-import { parseExpression } from '../../src/language/expression.js';
+import { parseExpression } from '../../src/language/parser.js';
 
 const COCO =
   'person,bicycle,car,motorcycle,airplane,bus,train,truck,boat,bench,bird,cat,dog,horse,sheep,cow,elephant,bear,zebra,' +

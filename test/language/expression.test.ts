@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Expression, parseExpression } from '../../src/language/expression.js';
+import type { Expression } from '../../src/language/expression.js';
+import { parseExpression } from '../../src/language/parser.js';
 
 /** One line a person can read: `<head> attributes | selectors | relations`. */
 function outline(expression: Expression): string {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseExpression } from '../../src/language/expression.js';
+import { parseExpression } from '../../src/language/parser.js';
 
 describe('a question that names its thing', () => {
   it.each([

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseExpression } from '../../src/language/expression.js';
+import { parseExpression } from '../../src/language/parser.js';
 import { mayBeShown } from '../../src/refine/object-hypothesis.js';
 import { relationFits } from '../../src/refine/relation.js';
 import { box, PHOTO } from '../support/candidates.js';

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { checkedQuery } from '../../src/formats/query-line.js';
-import { requestOf, resultLine } from '../../src/refine/query-answer.js';
+import { requestOf, resultLine } from '../../src/runtime/query-answer.js';
 
 it('a set has the score and the label of each of its boxes', () => {
   const query = checkedQuery(

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { VgrError } from '../../src/core/error.js';
 import type { Query } from '../../src/formats/query-line.js';
-import { requestOf } from '../../src/refine/query-answer.js';
 import type { ExamineParts } from '../../src/runtime/photo-store.js';
 import { examinePrompts, PromptedPhotos } from '../../src/runtime/photo-store.js';
 import { type PhotoRef, type PromptPort, startedProgress } from '../../src/runtime/ports.js';
+import { requestOf } from '../../src/runtime/query-answer.js';
 
 const ref = (image: string): PhotoRef => ({ image, path: `/photos/${image}` });
 

@@ -171,7 +171,7 @@ export function encoderFiles({
   const [seen, read] = outputsOf(family, whole);
   const image = imageTower(seen);
   const text = textTower(read, family === 'clip', textWidth, strength);
-  const graphs = whole
+  const graphs: Record<string, Uint8Array> = whole
     ? { 'model.onnx': graphOf(image, text) }
     : { 'vision_model.onnx': graphOf(image), 'text_model.onnx': graphOf(text) };
   return {

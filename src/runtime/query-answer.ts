@@ -1,6 +1,6 @@
 import { type BoxXyxy, iouXyxy, isSameXyxy } from '../core/box.js';
 import { itemError, VgrError } from '../core/error.js';
-import type { ScoreCalibration } from '../detect/family.js';
+import type { ScoreCalibration } from '../formats/model-card.js';
 import { extentOf, type Query } from '../formats/query-line.js';
 import {
   bbox2d,
@@ -12,11 +12,11 @@ import {
   roundedScore,
 } from '../formats/result-line.js';
 import { denotationsOf } from '../language/denotation.js';
-import { parseExpression } from '../language/expression.js';
-import type { ExaminedPhoto } from '../runtime/photo-store.js';
-import type { Clock, RunProgress } from '../runtime/ports.js';
-import { firstAnswer, toolAnswer } from './candidates.js';
-import type { Candidate, Refinement, RefineRequest } from './refiner.js';
+import { parseExpression } from '../language/parser.js';
+import { firstAnswer, toolAnswer } from '../refine/candidates.js';
+import type { Candidate, Refinement, RefineRequest } from '../refine/refiner.js';
+import type { ExaminedPhoto } from './photo-store.js';
+import type { Clock, RunProgress } from './ports.js';
 
 /** How a query is answered once its photo was looked at. */
 export interface AnswerRun extends RequestSource {

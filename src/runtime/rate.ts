@@ -1,11 +1,11 @@
 import type { RgbRaster } from '../core/raster.js';
 import type { DetectorCard } from '../formats/model-card.js';
-import { loadDetector } from '../runtime/detector.js';
-import type { Device, InferenceSettings } from '../runtime/device.js';
-import { photoOpener } from '../runtime/engine.js';
-import { SessionPool } from '../runtime/pool.js';
-import type { OpenedPhoto } from '../runtime/ports.js';
-import { trialDetector, trialPhotos } from './trial.js';
+import { trialDetector, trialPhotos } from '../models/trial.js';
+import { loadDetector } from './detector.js';
+import type { Device, InferenceSettings } from './device.js';
+import { photoOpener } from './engine.js';
+import { SessionPool } from './pool.js';
+import type { OpenedPhoto } from './ports.js';
 
 /** Detects once, on a photo of its own. */
 export type Run = () => Promise<void>;

@@ -14,17 +14,17 @@ import { ImageRoots } from '../photos/image-path.js';
 import { firstAnswer } from '../refine/candidates.js';
 import type { Candidate, RefineRequest } from '../refine/refiner.js';
 import { photoOpener } from '../runtime/engine.js';
-import { promptOf } from './open.js';
-import { savePicture } from './photo.js';
-import { gridSize } from './prompt.js';
-import { pixelGrid, type VlmFlags } from './settings.js';
+import { promptOf } from '../vlm/open.js';
+import { savePicture } from '../vlm/photo.js';
+import { gridSize } from '../vlm/prompt.js';
+import { pixelGrid, type VlmFlags } from '../vlm/settings.js';
 import {
   datasetInfo,
   llamaFactoryRow,
   type RowSettings,
   type TrainingCase,
   verlRow,
-} from './training-row.js';
+} from '../vlm/training-row.js';
 
 export interface ExportFlags
   extends Pick<

@@ -1,7 +1,7 @@
 import { type Dirent, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { codeTrace } from '../../src/train/cache.js';
+import { codeFingerprint } from '../../src/train/code-fingerprint.js';
 import { freshFolder } from '../support/vgr.js';
 
 const isFolder = (entry: Dirent): boolean => entry.isDirectory();
@@ -18,16 +18,16 @@ function program(words: string): string {
 
 it('is another where code that makes numbers is, and the same wherever it lies', async () => {
   const root = program('left right');
-  const trace = await codeTrace(root);
-  expect(trace).toMatch(/^[0-9a-f]{64}$/);
-  expect(await codeTrace(program('left right'))).toBe(trace);
-  expect(await codeTrace(program('left right middle'))).not.toBe(trace);
+  const fingerprint = await codeFingerprint(root);
+  expect(fingerprint).toMatch(/^[0-9a-f]{64}$/);
+  expect(await codeFingerprint(program('left right'))).toBe(fingerprint);
+  expect(await codeFingerprint(program('left right middle'))).not.toBe(fingerprint);
   writeFileSync(join(root, 'cli', 'deep', 'a.js'), 'another way to print');
-  expect(await codeTrace(root)).toBe(trace);
+  expect(await codeFingerprint(root)).toBe(fingerprint);
   writeFileSync(join(root, 'refine', 'deep', 'b.js'), '');
-  expect(await codeTrace(root)).not.toBe(trace);
+  expect(await codeFingerprint(root)).not.toBe(fingerprint);
 });
 
 it('is that of this program by default', async () => {
-  expect(await codeTrace()).toBe(await codeTrace('src'));
+  expect(await codeFingerprint()).toBe(await codeFingerprint('src'));
 });
