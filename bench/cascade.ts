@@ -48,7 +48,10 @@ const opened = openPool(
 try {
   if (!existsSync(FOLDER)) throw new Error(`no ${FOLDER}: the stored answers of real models`);
   const wanted = process.argv[2] ?? 'lite';
-  const { refiner: small } = await openRefiner(wanted, opened.pool);
+  const { refiner: small } = await openRefiner(
+    { refiner: wanted, answers: 'auto', 'min-confidence': 0, 'max-pixels': 1e8 },
+    { pool: opened.pool },
+  );
   for (const [name, evidences] of SETS) {
     for (const evidence of evidences) {
       const rows = await storedRows(name, evidence);

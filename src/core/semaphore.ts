@@ -1,5 +1,5 @@
 /** Lets a bounded number of tasks work at a time; the others wait in the order in which they came, the urgent before the rest. */
-export class Gate {
+export class Semaphore {
   readonly #urgent: (() => void)[] = [];
   readonly #waiting: (() => void)[] = [];
   #free: number;

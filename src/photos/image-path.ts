@@ -1,7 +1,7 @@
 import { realpath } from 'node:fs/promises';
 import path from 'node:path';
 import { quoted, VgrError } from '../core/error.js';
-import { BoundedCache } from '../core/lru.js';
+import { PromiseCache } from '../core/lru.js';
 import { NearestNames } from '../core/nearest-name.js';
 
 export interface ImageRootsOptions {
@@ -27,7 +27,7 @@ export class ImageRoots {
   readonly #allowOutside: boolean;
   readonly #names = new NearestNames();
   /** Queries of one photo lie near each other: its path is followed once for them. */
-  readonly #resolved = new BoundedCache<string>(NEAR);
+  readonly #resolved = new PromiseCache<string>(NEAR);
 
   private constructor(roots: readonly string[], allowOutside: boolean) {
     this.#roots = roots;

@@ -25,7 +25,7 @@ import {
   type RunProgress,
   startedProgress,
 } from '../runtime/ports.js';
-import { type OpenedRefiner, openAnyRefiner, PLAIN_SIDE } from '../vlm/open.js';
+import { type OpenedRefiner, openRefiner, PLAIN_SIDE } from '../runtime/refiner.js';
 import type { VlmFlags } from '../vlm/settings.js';
 import { type IntakeItem, intakeQueries, QueryIntake, ToolNames } from './intake.js';
 import { withoutDone } from './journal.js';
@@ -64,7 +64,7 @@ export async function refineCommand(
     command.pool,
     printer,
   );
-  const opened = await openAnyRefiner(flags, {
+  const opened = await openRefiner(flags, {
     cacheFolder,
     signal: interruption.signal,
     pool: engine.pool,

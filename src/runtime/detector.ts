@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { printable, quoted, VgrError } from '../core/error.js';
+import { parseFraction, printable, quoted, VgrError } from '../core/error.js';
 import { nearestNames } from '../core/nearest-name.js';
 import type { Printer } from '../core/terminal.js';
 import { calibrationOf, type Detection } from '../detect/family.js';
@@ -12,7 +12,7 @@ import {
   isPrompted,
   type PromptedCard,
 } from '../formats/model-card.js';
-import { deviceText, type InferenceFlags, parseFraction } from './device.js';
+import { deviceText, type InferenceFlags } from './device.js';
 import {
   findModel,
   furtherPath,

@@ -131,13 +131,6 @@ export function inferenceSettings(flags: InferenceFlags): InferenceSettings {
   return { device, sessions, threads, batchSize: flags['batch-size'] ?? (onCpu ? 1 : GPU_BATCH) };
 }
 
-/** `--min-score`. @throws VgrError USAGE */
-export function parseFraction(flag: string, text: string): number {
-  const value = Number(text);
-  if (text.trim() !== '' && value >= 0 && value <= 1) return value;
-  throw new VgrError('USAGE', `--${flag}: expected a number from 0 to 1, got ${quoted(text)}`);
-}
-
 function clamp(value: number, low: number, high: number): number {
   return Math.min(Math.max(value, low), high);
 }

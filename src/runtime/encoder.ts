@@ -2,9 +2,9 @@ import { resolve } from 'node:path';
 import { type BoxXyxy, widenedXyxy } from '../core/box.js';
 import { contentKey } from '../core/disk-cache.js';
 import { asVgrError, printable, quoted, VgrError } from '../core/error.js';
-import { BoundedCache } from '../core/lru.js';
+import { PromiseCache } from '../core/lru.js';
 import type { RgbRaster } from '../core/raster.js';
-import { Gate } from '../core/semaphore.js';
+import { Semaphore } from '../core/semaphore.js';
 import { encoderDisagreements, fitTokens, MASK_INPUT } from '../detect/encoder.js';
 import type { NamedTensors, Tensor } from '../detect/family.js';
 import type { Disagreement, GraphSignature } from '../detect/signature.js';
@@ -351,9 +351,9 @@ export class CropMatching {
   readonly #encoder: ImageTextEncoder;
   readonly #crop: CropPhoto;
   readonly #mostCrops: number;
-  readonly #crops = new BoundedCache<Float32Array>(KEPT);
-  readonly #texts = new BoundedCache<Float32Array>(KEPT);
-  readonly #gate = new Gate(DECODED);
+  readonly #crops = new PromiseCache<Float32Array>(KEPT);
+  readonly #texts = new PromiseCache<Float32Array>(KEPT);
+  readonly #gate = new Semaphore(DECODED);
 
   /** @param mostCrops of a photo that are held at a time; for more it is decoded again */
   constructor(encoder: ImageTextEncoder, crop: CropPhoto, mostCrops: number) {

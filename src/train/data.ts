@@ -26,7 +26,7 @@ import {
 } from '../runtime/photo-store.js';
 import type { PhotoRef } from '../runtime/ports.js';
 import { needsPhoto, requestOf } from '../runtime/query-answer.js';
-import { PLAIN_SIDE } from '../vlm/open.js';
+import { PLAIN_SIDE } from '../runtime/refiner.js';
 import { annotatedQueries } from './annotated-queries.js';
 import { type Example, exampleOf } from './example.js';
 

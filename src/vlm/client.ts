@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { VgrError } from '../core/error.js';
-import { Gate } from '../core/semaphore.js';
+import { Semaphore } from '../core/semaphore.js';
 import { CacheKeys, type ChatCache } from './cache.js';
 import type { Chat, ChatReply, ChatRequest } from './conversation.js';
 import { ChatError } from './error.js';
@@ -49,7 +49,7 @@ export class ChatClient {
   readonly #settings: ChatSettings;
   readonly #transport: ChatTransport;
   readonly #ledger: ChatLedger;
-  readonly #slots: Gate;
+  readonly #slots: Semaphore;
   readonly #requestPace: Pace;
   readonly #tokenPace: Pace;
   readonly #keys = new CacheKeys();
@@ -68,7 +68,7 @@ export class ChatClient {
     this.#settings = settings;
     this.#transport = new ChatTransport(settings);
     this.#ledger = new ChatLedger(settings);
-    this.#slots = new Gate(settings.concurrency);
+    this.#slots = new Semaphore(settings.concurrency);
     this.#requestPace = new Pace(settings.requestsPerMinute);
     this.#tokenPace = new Pace(settings.tokensPerMinute);
     // One listener for each request under way.

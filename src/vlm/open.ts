@@ -1,17 +1,12 @@
+import type { ImageSize } from '../core/box.js';
 import { quoted, VgrError } from '../core/error.js';
 import { readTextIfThere } from '../core/files.js';
-import { Gate } from '../core/semaphore.js';
+import { Semaphore } from '../core/semaphore.js';
 import { counted, sha256Of } from '../core/text.js';
 import type { OutputLine } from '../formats/result-line.js';
 import type { RunSettings } from '../formats/run-summary.js';
 import type { DecodingMemory } from '../photos/decode.js';
-import type { AnswerRules, LiteSpec } from '../refine/lite-refiner.js';
 import type { Refiner } from '../refine/refiner.js';
-import type { PhotoSource } from '../run/refine-run.js';
-import { cropMatching, warmEncoder } from '../runtime/encoder.js';
-import type { WarmUp } from '../runtime/memory-limit.js';
-import type { SessionPool } from '../runtime/pool.js';
-import { openRefiner, type SmallRefiner } from '../runtime/refiner.js';
 import { CallQuota, type CascadeTally, createCascade } from './cascade.js';
 import { ChatClient } from './client.js';
 import { detectMode, type VlmMode, type VlmProtocol } from './conversation.js';
@@ -28,115 +23,54 @@ import {
 } from './settings.js';
 import { createVlmRefiner, emptyTally } from './vlm-refiner.js';
 
-/** Enough to tell colours by, pixels. */
-export const PLAIN_SIDE = 512;
-
 /**
  * Conversations that are open for each request that may be under way: some are between two requests. Where a run is stopped, no
  * more than these are half done.
  */
 const OPEN_PER_REQUEST = 1.5;
 
-/** A refiner with what a run must know of it. */
-export interface OpenedRefiner {
+/** A refiner behind a server, with what a run must know of it. */
+export interface LargeRefiner {
   readonly refiner: Refiner;
-  /** The same for the threads of the pool, where they can do without the main thread. */
-  readonly spec?: LiteSpec;
   /** Settings that decide its answers. */
   readonly settings: RunSettings;
-  /** Present where it looks at the photos themselves. */
-  readonly picture?: (memory: DecodingMemory) => NonNullable<PhotoSource['picture']>;
-  /** Present where it holds crops of the photos against words. */
-  readonly crops?: (memory: DecodingMemory) => NonNullable<PhotoSource['crops']>;
-  /** Of the model that reads the crops. */
-  readonly warmUp?: WarmUp;
-  /** Side of the raster that it is shown where no detector looks at the photo, pixels. */
-  readonly rasterSide?: number;
+  /** Makes a picture of a photo at that size, as a data URL. */
+  readonly picture: (
+    memory: DecodingMemory,
+  ) => (photo: { readonly path: string }, size: ImageSize) => Promise<string>;
+  /** Side of the raster that it needs where no detector looks at the photo, pixels. */
+  readonly rasterSide: number;
   /** Queries to keep in work so that nobody waits for them. */
   readonly inFlight: number;
   /** Takes in a line that an earlier run wrote. */
   readonly recall?: (line: OutputLine) => void;
   /** For run.json. */
-  readonly report?: () => Readonly<Record<string, unknown>>;
+  readonly report: () => Readonly<Record<string, unknown>>;
   /** What a person must know of the answers of this run; empty where all went well. */
-  readonly warnings?: () => readonly string[];
+  readonly warnings: () => readonly string[];
   close(): Promise<void>;
 }
 
-export interface OpenRefinerFlags extends VlmFlags {
-  readonly refiner: string;
-  readonly answers: string;
-  readonly 'min-confidence': number;
+export interface LargeRefinerFlags extends VlmFlags {
   readonly 'max-pixels': number;
 }
 
-export interface OpenRefinerOptions {
+export interface LargeRefinerOptions {
   /** Where replies are kept between runs. */
   readonly cacheFolder: string;
   readonly signal: AbortSignal;
-  /** Where trained refiners run. */
-  readonly pool: SessionPool;
 }
 
-/**
- * The refiner that `--refiner` means: a large one behind a server, a cascade of both, or one of the small ones.
- * @throws VgrError USAGE, CONFIG_INVALID, MODEL_UNKNOWN, INPUT_MISSING
- */
-export async function openAnyRefiner(
-  flags: OpenRefinerFlags,
-  options: OpenRefinerOptions,
-): Promise<OpenedRefiner> {
-  if (flags.refiner === 'vlm') return openLarge(flags, options);
-  if (flags.refiner === 'cascade') return openCascade(flags, options);
-  const small = await openRefiner(flags.refiner, rulesOf(flags), options.pool);
-  return {
-    refiner: small.refiner,
-    ...(small.spec && { spec: small.spec }),
-    settings: settingsOf(small),
-    ...cropsOf(small, flags),
-    inFlight: 0,
-    close: async () => undefined,
-  };
-}
-
-function rulesOf(flags: OpenRefinerFlags): AnswerRules {
-  return {
-    answers: flags.answers === 'one' ? 'one' : 'auto',
-    minConfidence: flags['min-confidence'],
-  };
-}
-
-function settingsOf({ model, spec, encoder }: SmallRefiner): RunSettings {
-  return {
-    ...(model && { refiner_sha256: model.sha256 }),
-    ...(spec && { answers: spec.rules.answers, min_confidence: spec.rules.minConfidence }),
-    ...(encoder && { encoder: encoder.card.name }),
-  };
-}
-
-function cropsOf(
-  { encoder }: SmallRefiner,
-  flags: OpenRefinerFlags,
-): Pick<OpenedRefiner, 'crops' | 'warmUp'> {
-  if (!encoder) return {};
-  return {
-    crops: (memory) => {
-      const matching = cropMatching(encoder, flags, memory);
-      return (ref) => matching.of(ref);
-    },
-    warmUp: (sessions) => warmEncoder(encoder, sessions),
-  };
-}
-
-async function openLarge(
-  flags: OpenRefinerFlags,
-  options: OpenRefinerOptions,
-): Promise<OpenedRefiner> {
+/** The large refiner. @throws VgrError USAGE, CONFIG_INVALID, INPUT_MISSING */
+export async function openLarge(
+  flags: LargeRefinerFlags,
+  options: LargeRefinerOptions,
+): Promise<LargeRefiner> {
   const client = new ChatClient(chatSettings(flags, options));
   const { prompt, sha256 } = await promptOf(flags);
   const penalty = repetitionPenalty(flags);
   const tally = emptyTally();
-  const conversations = new Gate(Math.ceil(OPEN_PER_REQUEST * flags['vlm-concurrency']));
+  const conversations = new Semaphore(Math.ceil(OPEN_PER_REQUEST * flags['vlm-concurrency']));
   let mode: VlmMode | undefined;
   let detected: Promise<VlmMode> | undefined;
   return {
@@ -182,23 +116,21 @@ async function openLarge(
   };
 }
 
-async function openCascade(
-  flags: OpenRefinerFlags,
-  options: OpenRefinerOptions,
-): Promise<OpenedRefiner> {
+/** A small refiner, and the large one where it is unsure. @throws VgrError as {@link openLarge} */
+export async function openCascade(
+  flags: LargeRefinerFlags,
+  options: LargeRefinerOptions,
+  small: Refiner,
+): Promise<LargeRefiner> {
   const quotaOf = quotaSettings(flags);
-  const small = await openRefiner(flags['cascade-small'], rulesOf(flags), options.pool);
   const large = await openLarge(flags, options);
   const quota = new CallQuota(quotaOf);
   const tally = { asked: 0, failed: 0, unpaid: 0 };
   return {
     ...large,
-    refiner: createCascade({ small: small.refiner, large: large.refiner, quota, tally }),
-    ...cropsOf(small, flags),
-    rasterSide: PLAIN_SIDE,
+    refiner: createCascade({ small, large: large.refiner, quota, tally }),
     settings: {
       ...large.settings,
-      ...settingsOf(small),
       vlm_share: quotaOf.share,
       vlm_threshold: Number.isFinite(quotaOf.threshold) ? quotaOf.threshold : null,
     },
@@ -208,7 +140,7 @@ async function openCascade(
     },
     // Most queries do not go to the server: more must be in work to find those that do.
     inFlight: Math.min(Math.ceil(large.inFlight / Math.max(quotaOf.share, 0.1)), 1024),
-    report: () => ({ ...large.report?.(), cascade: { ...tally, seen: quota.seen } }),
+    report: () => ({ ...large.report(), cascade: { ...tally, seen: quota.seen } }),
     warnings: () => cascadeWarnings(tally),
   };
 }

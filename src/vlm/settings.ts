@@ -1,7 +1,6 @@
-import { printable, quoted, VgrError } from '../core/error.js';
+import { parseFraction, printable, quoted, VgrError } from '../core/error.js';
 import { proxyFor } from '../core/http.js';
 import type { RunSettings } from '../formats/run-summary.js';
-import { parseFraction } from '../runtime/device.js';
 import { ChatCache } from './cache.js';
 import type { QuotaSettings } from './cascade.js';
 import type { ChatSettings } from './client.js';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { BoxXyxy } from '../../src/core/box.js';
-import { BoundedCache } from '../../src/core/lru.js';
-import { Gate } from '../../src/core/semaphore.js';
+import { PromiseCache } from '../../src/core/lru.js';
+import { Semaphore } from '../../src/core/semaphore.js';
 import { CropMatching } from '../../src/runtime/encoder.js';
 import { box } from '../support/candidates.js';
 
@@ -98,9 +98,9 @@ describe('CropMatching', () => {
   });
 });
 
-describe('BoundedCache', () => {
+describe('PromiseCache', () => {
   it('keeps the last ones that were asked for', async () => {
-    const cache = new BoundedCache<number>(2);
+    const cache = new PromiseCache<number>(2);
     cache.set('a', Promise.resolve(1));
     cache.set('b', Promise.resolve(2));
     expect(await cache.get('a')).toBe(1);
@@ -111,9 +111,9 @@ describe('BoundedCache', () => {
   });
 });
 
-describe('Gate', () => {
+describe('Semaphore', () => {
   it('lets no more through than it is wide, in order, and goes on after a failure', async () => {
-    const gate = new Gate(2);
+    const gate = new Semaphore(2);
     const log: string[] = [];
     let inside = 0;
     const task = (name: string, fails = false) =>
@@ -137,7 +137,7 @@ describe('Gate', () => {
   });
 
   it('lets the urgent through before the rest', async () => {
-    const gate = new Gate(1);
+    const gate = new Semaphore(1);
     const log: string[] = [];
     const task = (name: string, urgent: boolean) =>
       gate.run(async () => void log.push(name), { urgent });
