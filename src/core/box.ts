@@ -89,16 +89,10 @@ export function scaleXyxy(box: BoxXyxy, sx: number, sy: number): BoxXyxy {
   return { x1: box.x1 * sx, y1: box.y1 * sy, x2: box.x2 * sx, y2: box.y2 * sy };
 }
 
+export { CORRECT_IOU, isCorrect } from './iou.js';
+
 /** Keeps the quotient finite for two boxes without area; the value of the paper's evaluation code. */
 const IOU_EPSILON = 1e-6;
-
-/** A box is right where its IoU with the ground truth is above this: in evaluation, in rewards, in what a score promises. */
-export const CORRECT_IOU = 0.5;
-
-/** Whether a box of this IoU with the ground truth is right. */
-export function isCorrect(iou: number): boolean {
-  return iou > CORRECT_IOU;
-}
 
 /** Area common to both boxes, square pixels. */
 export function intersectionXyxy(a: BoxXyxy, b: BoxXyxy): number {

@@ -1,5 +1,6 @@
 import { type BoxXyxy, iouXyxy } from '../core/box.js';
 import { VgrError } from '../core/error.js';
+import { SAME_OBJECT_IOU } from '../core/iou.js';
 import type {
   Answer,
   Candidate,
@@ -195,8 +196,6 @@ export interface Talk {
   readonly tally: VlmTally;
 }
 
-/** Boxes overlap this much (IoU) where they show the same object. */
-const SAME_OBJECT_IOU = 0.5;
 /** The score of a model that tells no probabilities. */
 const STATED = 1;
 /** Characters of a thought that a result holds. */

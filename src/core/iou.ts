@@ -1,0 +1,37 @@
+/**
+ * IoUs at which boxes count as something, in [0, 1): the one place of these thresholds. Each name says what is decided; whether
+ * the threshold itself counts is said where that matters.
+ */
+
+/** A box is right where its IoU with the ground truth is above this: in evaluation, in rewards, in what a score promises. */
+export const CORRECT_IOU = 0.5;
+
+/** Whether a box of this IoU with the ground truth is right. */
+export function isCorrect(iou: number): boolean {
+  return iou > CORRECT_IOU;
+}
+
+/**
+ * From this IoU on two boxes of sets match, the threshold included.
+ * @see C. Liu et al., "GRES", CVPR 2023, gRefCOCO
+ * @public
+ */
+export const MATCHING_IOU = 0.5;
+
+/** From this IoU on two boxes show the same object: an answer adjusts the tool's box, and does not correct it. */
+export const SAME_OBJECT_IOU = 0.5;
+
+/** Candidates that overlap more are boxes of one object hypothesis. @public */
+export const MERGED_OBJECT_IOU = 0.6;
+
+/** Boxes of different tools that overlap at least this much are averaged; beyond it they differ in their edges only. @public */
+export const FUSED_IOU = 0.6;
+
+/** Boxes that overlap this much or more are no landmarks of each other. @public */
+export const LANDMARK_IOU = 0.7;
+
+/** Boxes that overlap more are one choice: the second adds none. @public */
+export const DUPLICATE_IOU = 0.95;
+
+/** An answer that overlaps the tool's box more is that box. @public */
+export const SAME_BOX_IOU = 0.999;
