@@ -24,7 +24,7 @@ export interface Query {
   readonly line: number;
   readonly query: string;
   /** As written: relative to the image folder. Absent only where the line brings boxes in `tools`. */
-  readonly image?: string;
+  readonly imagePath?: string;
   /**
    * Ground truth, absolute pixels: one box of a line with `bbox`, any number of a line with `boxes`; none at all where nothing
    * in the photo fits. Absent where the line has no ground truth.
@@ -32,7 +32,7 @@ export interface Query {
   readonly truthsXywh?: readonly BoxXywh[];
   readonly tools: readonly ToolBoxes[];
   /** The size that the line itself states. */
-  readonly size?: ImageSize;
+  readonly imageSize?: ImageSize;
   /** Every other field of the line, as it was. */
   readonly extra: Readonly<Record<string, unknown>>;
 }
@@ -121,7 +121,7 @@ export function checkedQuery(value: unknown, number: number): Query {
     id: id ?? String(number),
     line: number,
     query,
-    ...(image != null && { image }),
+    ...(image != null && { imagePath: image }),
     ...(truthsXywh && { truthsXywh }),
     tools: Object.entries(tools ?? {}).map(([name, found]) => ({
       name,
@@ -131,7 +131,7 @@ export function checkedQuery(value: unknown, number: number): Query {
         ...(label != null && { label }),
       })),
     })),
-    ...(width != null && height != null && { size: { width, height } }),
+    ...(width != null && height != null && { imageSize: { width, height } }),
     extra,
   };
 }
@@ -247,11 +247,11 @@ function queryOf(line: Json, number: number, isShallow: (value: unknown) => bool
     id: id == null ? String(number) : text(id),
     line: number,
     query,
-    ...(image != null && { image: text(image) }),
+    ...(image != null && { imagePath: text(image) }),
     ...(bbox != null && { truthsXywh: [boxXywh(bbox)] }),
     ...(boxes != null && { truthsXywh: boxesXywh(boxes) }),
     tools: tools == null ? [] : toolsOf(tools),
-    ...(width != null && height != null && { size: { width: sizes[0]!, height: sizes[1]! } }),
+    ...(width != null && height != null && { imageSize: { width: sizes[0]!, height: sizes[1]! } }),
     extra: extraOf(line, isShallow),
   };
 }

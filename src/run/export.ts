@@ -215,8 +215,8 @@ function truthOf({ truthsXywh, line }: Query): BoxXyxy {
 }
 
 /** @throws VgrError QUERY_INVALID */
-function imageOf({ image, line }: Query): string {
-  if (image !== undefined) return image;
+function imageOf({ imagePath, line }: Query): string {
+  if (imagePath !== undefined) return imagePath;
   throw new VgrError('QUERY_INVALID', `line ${line}: expected \`image\`, got none`);
 }
 

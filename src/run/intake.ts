@@ -39,7 +39,7 @@ export class QueryIntake {
   take(line: QueryLineItem): IntakeItem | undefined {
     this.progress.listed += 1;
     const item = readLine(line);
-    const key = 'query' in item ? (item.query.image ?? item.query.id) : item.id;
+    const key = 'query' in item ? (item.query.imagePath ?? item.query.id) : item.id;
     const id = 'query' in item ? item.query.id : item.id;
     const first = this.#ids.add(id);
     if (!inShard(key, this.shard)) return undefined;

@@ -51,7 +51,7 @@ function hasRoom(block: readonly IntakeItem[], item: IntakeItem): boolean {
   if (block.length === BLOCK_QUERIES) return false;
   if (!('query' in item)) return true;
   const first = block.find((each): each is ReadQuery => 'query' in each);
-  return first === undefined || first.query.image === item.query.image;
+  return first === undefined || first.query.imagePath === item.query.imagePath;
 }
 
 export interface BlockRun {

@@ -1,5 +1,6 @@
 import type { ImageSize } from '../core/box.js';
 import { type OrderedMapOptions, orderedMap } from '../core/ordered-map.js';
+import type { Query } from '../formats/query-line.js';
 import { type ErrorLine, errorLine, type ResultLine } from '../formats/result-line.js';
 import type { CropMatcher } from '../refine/crop-match.js';
 import type { RefineRequest, Turn } from '../refine/refiner.js';
@@ -93,11 +94,11 @@ export interface LocatedPhoto extends SeenPhoto {
  * @throws VgrError of the path, the decoder or the detector
  */
 export async function lookAt(
-  { image, query }: { readonly image?: string | undefined; readonly query: string },
+  { imagePath, query }: Pick<Query, 'imagePath' | 'query'>,
   source: Pick<PhotoSource, 'locate' | 'photos'> | undefined,
 ): Promise<LocatedPhoto | undefined> {
-  if (image === undefined || !source) return undefined;
-  const ref = await source.locate(image);
+  if (imagePath === undefined || !source) return undefined;
+  const ref = await source.locate(imagePath);
   const { photo, fresh } = source.photos.get(ref, query);
   return { ref, photo: await photo, fresh };
 }

@@ -72,13 +72,13 @@ export async function answerQuery(
 }
 
 /** The error record of a query. @throws VgrError what ends the run */
-export function failedQuery({ id, image, line }: Query, thrown: unknown): ErrorLine {
-  return errorLine({ id, line, ...(image !== undefined && { image }) }, itemError(thrown));
+export function failedQuery({ id, imagePath, line }: Query, thrown: unknown): ErrorLine {
+  return errorLine({ id, line, image: imagePath }, itemError(thrown));
 }
 
 /** Why a query cannot be answered where nothing brings boxes for it. */
-export function needsPhoto({ line, image }: Query): VgrError {
-  if (image === undefined) {
+export function needsPhoto({ line, imagePath }: Query): VgrError {
+  if (imagePath === undefined) {
     return new VgrError(
       'QUERY_INVALID',
       `line ${line}: expected \`image\`, or boxes in \`tools\`; got neither`,
@@ -118,7 +118,8 @@ export function requestOf(
 ): RefineRequest {
   const candidates = candidatesOf(query, photo, run.source);
   const toolName = toolNameOf(query, run);
-  const image = photo?.size ?? query.size ?? extentOf(candidates.map(({ boxXyxy }) => boxXyxy));
+  const image =
+    photo?.size ?? query.imageSize ?? extentOf(candidates.map(({ boxXyxy }) => boxXyxy));
   return {
     query: query.query,
     image,
@@ -229,7 +230,7 @@ export function resultLine(
     type: 'result',
     schema: RESULT_SCHEMA,
     id: query.id,
-    ...(query.image !== undefined && { image: query.image }),
+    image: query.imagePath,
     width: request.image.width,
     height: request.image.height,
     query: query.query,

@@ -151,7 +151,7 @@ class Questions {
       id: `${kind}-${id}-${this.queries.length}`,
       line: 0,
       query,
-      image,
+      imagePath: image,
       truthsXywh,
       tools: [],
       extra: { kind },

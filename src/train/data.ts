@@ -69,8 +69,10 @@ export async function readSplit(
     );
   }
   checkUsable(train);
-  const photos = new Set(train.flatMap(({ image }) => image ?? []));
-  const shared = new Set(held.flatMap(({ image }) => (image && photos.has(image) ? [image] : [])));
+  const photos = new Set(train.flatMap(({ imagePath }) => imagePath ?? []));
+  const shared = new Set(
+    held.flatMap(({ imagePath }) => (imagePath && photos.has(imagePath) ? [imagePath] : [])),
+  );
   if (shared.size > 0) {
     printer.note(
       `warning: ${shared.size} photos are both in training and in validation: its numbers will be too good`,
@@ -96,7 +98,7 @@ async function readKnown(file: string, printer: Printer): Promise<readonly Query
   for await (const item of intakeQueries(readLines(file), all, { listed: 0 })) {
     if ('error' in item) printer.itemError(`${file}:${item.line}`, item.error);
     else if (item.query.truthsXywh === undefined) without += 1;
-    else if (item.query.image === undefined && item.query.tools.length === 0) empty += 1;
+    else if (item.query.imagePath === undefined && item.query.tools.length === 0) empty += 1;
     else known.push(item.query);
   }
   if (without > 0)
@@ -118,7 +120,7 @@ export async function readAnnotated(
   train: readonly Query[],
   seed: number,
 ): Promise<readonly Query[]> {
-  const images = new Set(train.flatMap(({ image }) => image ?? []));
+  const images = new Set(train.flatMap(({ imagePath }) => imagePath ?? []));
   const entries: CocoEntry[] = [];
   for await (const entry of cocoEntries(readTextChunks(file), file)) entries.push(entry);
   return annotatedQueries(entries, { images, seed });
@@ -204,11 +206,11 @@ async function examplesOf(
       tools,
       tool: toolName ?? null,
       encoder: path === undefined ? undefined : encoder?.trace,
-      queries: group.queries.map(({ query, truthsXywh, tools: own, size }) => ({
+      queries: group.queries.map(({ query, truthsXywh, tools: own, imageSize }) => ({
         query,
         truthsXywh,
         own,
-        size,
+        size: imageSize,
       })),
     });
     const cached = examplesIn(await cache.get(key));
@@ -283,7 +285,7 @@ async function knownExample(
     const crops = ref && encoder?.matching.of(ref);
     const situation = situationOf({ ...request, ...(crops && { crops }) });
     // Where nobody states the photo's size, it is at least as large as the truth.
-    const bounds = photo?.size ?? query.size ?? extentOf(query.truthsXywh!.map(xywhToXyxy));
+    const bounds = photo?.size ?? query.imageSize ?? extentOf(query.truthsXywh!.map(xywhToXyxy));
     const truths = truthsInside(query, bounds);
     const seen = crops ? await withCrops(situation) : situation;
     return [{ ...exampleOf(seen, truths, boxColumns(tools)), image: photo !== undefined }];
@@ -330,10 +332,10 @@ export function queryGroups(queries: readonly Query[], withPhotos: boolean): rea
   const photos = new Map<string, Query[]>();
   const others: Query[] = [];
   for (const query of queries) {
-    if (withPhotos && query.image !== undefined) {
-      const known = photos.get(query.image);
+    if (withPhotos && query.imagePath !== undefined) {
+      const known = photos.get(query.imagePath);
       if (known) known.push(query);
-      else photos.set(query.image, [query]);
+      else photos.set(query.imagePath, [query]);
     } else {
       others.push(query);
     }
@@ -373,7 +375,7 @@ export function heldOut(queries: readonly Query[], share: number): ReadonlySet<Q
   const firstRow = new Map<string, number>();
   const chosen = new Set<Query>();
   for (const [row, query] of queries.entries()) {
-    const key = query.image ?? `line ${query.line}`;
+    const key = query.imagePath ?? `line ${query.line}`;
     const first = firstRow.get(key) ?? row;
     firstRow.set(key, first);
     const block = Math.floor((first / queries.length) * BLOCKS);

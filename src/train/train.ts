@@ -229,12 +229,12 @@ async function encoderOf(
 
 /** @throws VgrError USAGE where lines need photos and no folder is named, or none has boxes of the tool asked for */
 function checkBoxes({ train, validation }: SplitQueries, { tool }: TrainFlags): void {
-  const needs = ({ tools, image }: Query) => tools.length === 0 && image !== undefined;
+  const needs = ({ tools, imagePath }: Query) => tools.length === 0 && imagePath !== undefined;
   const first = [...train, ...validation].find(needs);
   if (first !== undefined) {
     throw new VgrError(
       'USAGE',
-      `line ${first.line}: expected boxes in \`tools\`, since no image folder is given; got an image ${quoted(first.image!)}`,
+      `line ${first.line}: expected boxes in \`tools\`, since no image folder is given; got an image ${quoted(first.imagePath!)}`,
       { hint: 'name the folder: `vgr train-lite ./images --queries train.jsonl --output DIR`' },
     );
   }

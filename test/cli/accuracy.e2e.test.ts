@@ -44,7 +44,7 @@ describe('the answers', () => {
       for await (const entry of cocoEntries([text], 'instances.json')) entries.push(entry);
       const asked = annotatedQueries(entries, { images, seed: 7 })
         .filter(({ extra }) => extra.kind === 'absent' || extra.kind === 'present')
-        .map(({ id, image, query, truthsXywh = [] }) => ({
+        .map(({ id, imagePath: image, query, truthsXywh = [] }) => ({
           id,
           image,
           query,

@@ -20,7 +20,7 @@ describe('a query line', () => {
     expect(parseQueryLine(line, 8)).toEqual({
       id: 'q7',
       line: 8,
-      image: 'zoo/3.jpg',
+      imagePath: 'zoo/3.jpg',
       query: 'the left lion',
       truthsXywh: [{ x: 1, y: 2, width: 3, height: 4 }],
       tools: [],
@@ -48,7 +48,7 @@ describe('a query line', () => {
     expect(parseQueryLine(line, 8)).toEqual({
       id: '8',
       line: 8,
-      image: 'a.jpg',
+      imagePath: 'a.jpg',
       query: 'cat',
       tools: [],
       extra: { kind: null },
@@ -60,8 +60,8 @@ describe('a query line', () => {
     const line =
       '{"query":"cat","width":10,"height":20,"tools":{"a":[{"bbox_2d":[1,2,3,4],"score":0.5,"label":"cat"},{"bbox_2d":[0,0,1,1]}],"b":[]}}';
     const query = parseQueryLine(line, 1);
-    expect(query.image).toBeUndefined();
-    expect(query.size).toEqual({ width: 10, height: 20 });
+    expect(query.imagePath).toBeUndefined();
+    expect(query.imageSize).toEqual({ width: 10, height: 20 });
     expect(query.tools).toEqual([
       {
         name: 'a',

@@ -30,9 +30,11 @@ describe('fixtures', () => {
     const queries = await queriesOf('fixtures/queries.jsonl');
     expect(queries.length).toBeGreaterThanOrEqual(10);
     expect(new Set(queries.map(({ id }) => id)).size).toBe(queries.length);
-    expect(new Set(queries.map(({ image }) => image)).size).toBe((await readdir(IMAGES)).length);
-    for (const { id, image, truthsXywh } of queries) {
-      const { size } = await openPhoto(await roots.resolve(image!), SPEC);
+    expect(new Set(queries.map(({ imagePath }) => imagePath)).size).toBe(
+      (await readdir(IMAGES)).length,
+    );
+    for (const { id, imagePath, truthsXywh } of queries) {
+      const { size } = await openPhoto(await roots.resolve(imagePath!), SPEC);
       const { x1, y1, x2, y2 } = xywhToXyxy(truthsXywh![0]!);
       const inside =
         0 <= x1 && x1 < x2 && x2 <= size.width && 0 <= y1 && y1 < y2 && y2 <= size.height;
@@ -41,8 +43,8 @@ describe('fixtures', () => {
   });
 
   it('hold queries over the boxes of other tools', async () => {
-    for (const { id, image, tools } of await queriesOf('fixtures/tools-queries.jsonl')) {
-      expect([id, image, tools.length > 0]).toEqual([id, undefined, true]);
+    for (const { id, imagePath, tools } of await queriesOf('fixtures/tools-queries.jsonl')) {
+      expect([id, imagePath, tools.length > 0]).toEqual([id, undefined, true]);
     }
   });
 
@@ -52,8 +54,8 @@ describe('fixtures', () => {
     const ids = new Set<string>();
     for await (const { number, text } of textsOf('fixtures/broken-queries.jsonl')) {
       try {
-        const { id, image } = parseQueryLine(text, number);
-        if (image !== undefined) await openPhoto(await roots.resolve(image), SPEC);
+        const { id, imagePath } = parseQueryLine(text, number);
+        if (imagePath !== undefined) await openPhoto(await roots.resolve(imagePath), SPEC);
         found.push([id, ids.has(id) ? 'ID_DUPLICATE' : 'good']);
         ids.add(id);
       } catch (thrown) {

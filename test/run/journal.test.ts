@@ -96,7 +96,7 @@ it('retried lines take the places of their errors, wherever a kill has cut the r
 });
 
 it('does failed items again only when told so', () => {
-  const item = { id: 'q0', line: 1, query: 'x', image: 'a', tools: [], extra: {} };
+  const item = { id: 'q0', line: 1, query: 'x', imagePath: 'a', tools: [], extra: {} };
   const plain = new DoneItems();
   plain.add(lineOf(0, 'own'));
   expect(plain.hasQuery({ query: item })).toBe(true);
@@ -118,7 +118,7 @@ it('a double id is known by its line alone', () => {
     message: '',
   };
   done.add(double);
-  const query = { id: 'q0', line: 1, query: 'x', image: 'a', tools: [], extra: {} };
+  const query = { id: 'q0', line: 1, query: 'x', imagePath: 'a', tools: [], extra: {} };
   expect(done.hasQuery({ query })).toBe(false);
 });
 

@@ -140,7 +140,14 @@ describe('the answer of a detector that takes words', () => {
     const shelf = new PromptedPhotos(1, parts, port);
     const looked = shelf.get(ref('x'), 'the left lion').photo;
     await step();
-    const query = { id: 'q', line: 1, image: 'x', query: 'the left lion', tools: [], extra: {} };
+    const query = {
+      id: 'q',
+      line: 1,
+      imagePath: 'x',
+      query: 'the left lion',
+      tools: [],
+      extra: {},
+    };
     const request = requestOf(query as Query, await looked, { source: { detectorName: 'worded' } });
     expect(request.tool).toMatchObject({ rank: 0, boxXyxy: { x2: 13 } });
     expect(request.candidates).toHaveLength(2);
@@ -151,7 +158,7 @@ describe('the answer of a detector that takes words', () => {
     const { parts, port, step } = scene(1);
     const looked = new PromptedPhotos(1, parts, port).get(ref('x'), 'left').photo;
     await step();
-    const query = { id: 'q', line: 1, image: 'x', query: 'left', tools: [], extra: {} };
+    const query = { id: 'q', line: 1, imagePath: 'x', query: 'left', tools: [], extra: {} };
     const photo = await looked;
     const request = (asked: boolean) =>
       requestOf(query as Query, { ...photo, asked }, { source: { detectorName: 'worded' } });

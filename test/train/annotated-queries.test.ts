@@ -68,7 +68,9 @@ const bySeed = Array.from({ length: 40 }, (_, seed) => annotatedQueries(small, {
 const many = bySeed.flat();
 const wordsOf = (image: string, kind: string) =>
   [
-    ...new Set(ofKind(many, kind).flatMap((each) => (each.image === image ? [each.query] : []))),
+    ...new Set(
+      ofKind(many, kind).flatMap((each) => (each.imagePath === image ? [each.query] : [])),
+    ),
   ].sort();
 
 test('absent queries name nothing that the photo shows', async () => {
@@ -137,13 +139,13 @@ test('every kind of COCO gets a plural that the reader takes for its noun', asyn
     annotatedQueries(entries, { seed }),
   ).flat();
   const sets = ofKind(queries, 'set');
-  expect(new Set(sets.map(({ image }) => image)).size).toBe(80);
-  for (const { query, image } of sets) {
+  expect(new Set(sets.map(({ imagePath }) => imagePath)).size).toBe(80);
+  for (const { query, imagePath } of sets) {
     const noun = query.replace(/^(?:all the|all|the three|every) /, '');
     expect(
       pointersOf(noun).map(({ label }) => `${label}.jpg`),
       query,
-    ).toContain(image);
+    ).toContain(imagePath);
     if (!query.startsWith('every') && !/broccoli|skis|scissors|sheep|glasses/.test(noun)) {
       expect(singularOf(noun.split(' ').at(-1)!)).not.toBe(noun.split(' ').at(-1));
     }
@@ -177,7 +179,7 @@ test('the seed decides, photo by photo', () => {
   expect(annotatedQueries(small, { seed: 2 })).not.toEqual(queries);
   const images = new Set(['kitchen.jpg']);
   const some = annotatedQueries(small, { images, seed: 1 });
-  const same = queries.filter(({ image }) => image === 'kitchen.jpg');
+  const same = queries.filter(({ imagePath }) => imagePath === 'kitchen.jpg');
   expect(some).toEqual(same.map((query, at) => ({ ...query, line: at + 1 })));
   expect(new Set(queries.map(({ id }) => id)).size).toBe(queries.length);
   expect(queries.map(({ line }) => line)).toEqual(queries.map((_, at) => at + 1));
@@ -185,7 +187,7 @@ test('the seed decides, photo by photo', () => {
 
 test('no photo is asked the same words twice', () => {
   for (const queries of bySeed) {
-    const asked = queries.map(({ image, query }) => `${image} ${query}`);
+    const asked = queries.map(({ imagePath, query }) => `${imagePath} ${query}`);
     expect(new Set(asked).size).toBe(asked.length);
   }
 });

@@ -29,8 +29,8 @@ describe('heldOut', () => {
   it('never parts the rows of a photo', () => {
     const all = lines(300, (row) => `${Math.floor(row / 7) % 30}.jpg`);
     const held = heldOut(all, 0.25);
-    const photos = new Set([...held].map(({ image }) => image));
-    for (const query of all) expect(held.has(query)).toBe(photos.has(query.image));
+    const photos = new Set([...held].map(({ imagePath }) => imagePath));
+    for (const query of all) expect(held.has(query)).toBe(photos.has(query.imagePath));
   });
 
   it('takes none for a share of 0', () => {
