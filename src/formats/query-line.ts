@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { BoxXywh, BoxXyxy, ImageSize } from '../core/box.js';
-import { jsonHint, listHint, quoted, VgrError } from '../core/error.js';
+import { asVgrError, jsonHint, listHint, quoted, VgrError } from '../core/error.js';
 import { expectation, type SchemaWords, valueText } from '../core/schema-error.js';
 
 /** One box that another tool found for the query. */
@@ -134,6 +134,44 @@ export function checkedQuery(value: unknown, number: number): Query {
     ...(width != null && height != null && { imageSize: { width, height } }),
     extra,
   };
+}
+
+/** A line of a queries file as the reader gives it: its text, or why it has none. */
+export type QueryLineItem =
+  | { readonly number: number; readonly text: string }
+  | { readonly number: number; readonly error: VgrError };
+
+/** A query with the text of its line. */
+export interface ReadQuery {
+  readonly query: Query;
+  readonly text: string;
+}
+
+/** A line that holds no query, with the id that it states or else its number. */
+export interface UnreadableLine {
+  readonly id: string;
+  readonly line: number;
+  readonly error: VgrError;
+}
+
+/** A line by itself as a query, or as the error that it becomes. */
+export function readQueryLine(line: QueryLineItem): ReadQuery | UnreadableLine {
+  const { number } = line;
+  if ('error' in line) return { id: String(number), line: number, error: line.error };
+  try {
+    return { query: parseQueryLine(line.text, number), text: line.text };
+  } catch (thrown) {
+    return { id: statedId(line.text) ?? String(number), line: number, error: asVgrError(thrown) };
+  }
+}
+
+/** Why a query is not answered whose id an earlier line of the file has. */
+export function duplicateId(id: string, number: number): VgrError {
+  return new VgrError(
+    'ID_DUPLICATE',
+    `line ${number}: expected an id that is new in the file, got ${quoted(id)} again`,
+    { hint: 'give each line an `id` of its own, or leave `id` out: the line number stands in' },
+  );
 }
 
 /** The id that a line states, even where the rest of it is not valid; undefined where there is none to be read. */

@@ -1,27 +1,18 @@
-import { asVgrError, quoted, VgrError } from '../core/error.js';
+import type { VgrError } from '../core/error.js';
 import { IdSet } from '../core/id-set.js';
-import { parseQueryLine, type Query, statedId } from '../formats/query-line.js';
+import {
+  duplicateId,
+  type QueryLineItem,
+  type ReadQuery,
+  readQueryLine,
+} from '../formats/query-line.js';
 import type { RunProgress } from '../runtime/ports.js';
 import { inShard, type Shard } from './shard.js';
-
-/** A line of the queries file as the reader gives it: its text, or why it has none. */
-export type QueryLineItem =
-  | { readonly number: number; readonly text: string }
-  | { readonly number: number; readonly error: VgrError };
 
 /** A query to answer, or a line that holds none; such a line has no id where the one that it states is another line's. */
 export type IntakeItem =
   | ReadQuery
   | { readonly id?: string; readonly line: number; readonly error: VgrError };
-
-/** A query with the text of its line. */
-export interface ReadQuery {
-  readonly query: Query;
-  readonly text: string;
-}
-
-/** A line as it reads alone. */
-type ReadLine = IntakeItem & (ReadQuery | { readonly id: string });
 
 /**
  * Reads the lines one after another: a bad line and an id that comes twice become errors, no line is lost. A shard takes
@@ -38,7 +29,7 @@ export class QueryIntake {
   /** Undefined where the line belongs to another shard. */
   take(line: QueryLineItem): IntakeItem | undefined {
     this.progress.listed += 1;
-    const item = readLine(line);
+    const item = readQueryLine(line);
     const key = 'query' in item ? (item.query.imagePath ?? item.query.id) : item.id;
     const id = 'query' in item ? item.query.id : item.id;
     const first = this.#ids.add(id);
@@ -60,24 +51,6 @@ export async function* intakeQueries(
     const item = intake.take(line);
     if (item) yield item;
   }
-}
-
-function readLine(line: QueryLineItem): ReadLine {
-  const { number } = line;
-  if ('error' in line) return { id: String(number), line: number, error: line.error };
-  try {
-    return { query: parseQueryLine(line.text, number), text: line.text };
-  } catch (thrown) {
-    return { id: statedId(line.text) ?? String(number), line: number, error: asVgrError(thrown) };
-  }
-}
-
-function duplicateId(id: string, number: number): VgrError {
-  return new VgrError(
-    'ID_DUPLICATE',
-    `line ${number}: expected an id that is new in the file, got ${quoted(id)} again`,
-    { hint: 'give each line an `id` of its own, or leave `id` out: the line number stands in' },
-  );
 }
 
 /** Names beyond these are not kept: lines may make up one each. */

@@ -1,6 +1,7 @@
 import { writeFileAtomic } from '../core/files.js';
 import { IdSet } from '../core/id-set.js';
 import { readLineBlocks } from '../core/line-reader.js';
+import type { ReadQuery } from '../formats/query-line.js';
 import {
   type DetectionsLine,
   type ErrorLine,
@@ -9,7 +10,7 @@ import {
   unplacedText,
 } from '../formats/result-line.js';
 import type { PhotoItem } from './detect.js';
-import type { IntakeItem, ReadQuery } from './intake.js';
+import type { IntakeItem } from './intake.js';
 
 /** A line as it stands in a journal. Those of shards, and those that a retry writes, carry the place of their item. */
 export type JournalRecord = OutputLine & { readonly place?: number };

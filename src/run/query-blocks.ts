@@ -1,9 +1,10 @@
 import { asVgrError, itemError, VgrError } from '../core/error.js';
 import { type OrderedMapOptions, orderedMap } from '../core/ordered-map.js';
+import type { QueryLineItem, ReadQuery } from '../formats/query-line.js';
 import { type ErrorLine, errorLine, type ResultLine } from '../formats/result-line.js';
 import type { PhotoRef, PlacedLine, RunProgress } from '../runtime/ports.js';
 import { failedQuery, type SeenPhoto, seenAt } from '../runtime/query-answer.js';
-import type { IntakeItem, QueryIntake, QueryLineItem, ReadQuery } from './intake.js';
+import type { IntakeItem, QueryIntake } from './intake.js';
 import { type DrawAnswer, lookAt, type PhotoSource } from './refine-run.js';
 
 /** Most queries that go to a thread together: enough to fill the runs of a policy, few enough to share among threads. */

@@ -1,6 +1,6 @@
 import type { ImageSize } from '../core/box.js';
 import { type OrderedMapOptions, orderedMap } from '../core/ordered-map.js';
-import type { Query } from '../formats/query-line.js';
+import type { Query, ReadQuery } from '../formats/query-line.js';
 import { type ErrorLine, errorLine, type ResultLine } from '../formats/result-line.js';
 import type { CropMatcher } from '../refine/crop-match.js';
 import type { RefineRequest, Turn } from '../refine/refiner.js';
@@ -13,7 +13,7 @@ import {
   failedQuery,
   type SeenPhoto,
 } from '../runtime/query-answer.js';
-import type { IntakeItem, ReadQuery } from './intake.js';
+import type { IntakeItem } from './intake.js';
 
 /** Where photos come from; absent when no images are given, and lines answer with their own boxes. */
 export interface PhotoSource extends DetectorSource {

@@ -3,17 +3,17 @@ import { areaXyxy, type BoxXyxy, clipXyxy, type ImageSize, xywhToXyxy } from '..
 import { contentKey, type ExampleCache } from '../core/disk-cache.js';
 import { asVgrError, quoted, VgrError } from '../core/error.js';
 import { readTextChunks } from '../core/files.js';
+import { IdSet } from '../core/id-set.js';
 import { readLines } from '../core/line-reader.js';
 import { orderedMap } from '../core/ordered-map.js';
 import type { Printer } from '../core/terminal.js';
 import { type CocoEntry, cocoEntries } from '../formats/coco-records.js';
 import type { EncoderTrace } from '../formats/model-card.js';
-import { extentOf, type Query } from '../formats/query-line.js';
+import { duplicateId, extentOf, type Query, readQueryLine } from '../formats/query-line.js';
 import type { ImageRoots } from '../photos/image-path.js';
 import { boxColumns, COLUMNS_VERSION } from '../refine/columns.js';
 import { withCrops } from '../refine/lite-refiner.js';
 import { situationOf } from '../refine/situation.js';
-import { intakeQueries } from '../run/intake.js';
 import type { CropMatching } from '../runtime/encoder.js';
 import type { Engine } from '../runtime/engine.js';
 import { sha256OfFile } from '../runtime/model-store.js';
@@ -94,9 +94,13 @@ export function checkUsable({ length }: readonly unknown[]): void {
 async function readKnown(file: string, printer: Printer): Promise<readonly Query[]> {
   const known: Query[] = [];
   let [without, empty] = [0, 0];
-  const all = { index: 1, count: 1 };
-  for await (const item of intakeQueries(readLines(file), all, { listed: 0 })) {
+  const ids = new IdSet();
+  for await (const line of readLines(file)) {
+    const item = readQueryLine(line);
+    const { id } = 'error' in item ? item : item.query;
+    const isFirst = ids.add(id);
     if ('error' in item) printer.itemError(`${file}:${item.line}`, item.error);
+    else if (!isFirst) printer.itemError(`${file}:${line.number}`, duplicateId(id, line.number));
     else if (item.query.truthsXywh === undefined) without += 1;
     else if (item.query.imagePath === undefined && item.query.tools.length === 0) empty += 1;
     else known.push(item.query);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { VgrError } from '../../src/core/error.js';
-import { QueryIntake, type QueryLineItem } from '../../src/run/intake.js';
+import type { QueryLineItem } from '../../src/formats/query-line.js';
+import { QueryIntake } from '../../src/run/intake.js';
 import { DoneItems } from '../../src/run/journal.js';
 import type { AnswerBlock } from '../../src/run/query-blocks.js';
 import { type BlockRun, intakeBlocks, refineBlocks } from '../../src/run/query-blocks.js';

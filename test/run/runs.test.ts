@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { VgrError } from '../../src/core/error.js';
+import type { QueryLineItem } from '../../src/formats/query-line.js';
 import { errorLine, type OutputLine } from '../../src/formats/result-line.js';
 import type { RefineRequest } from '../../src/refine/refiner.js';
 import { detectPhotos, intakePhotos, type ListedPhoto } from '../../src/run/detect.js';
-import { intakeQueries, type QueryLineItem } from '../../src/run/intake.js';
+import { intakeQueries } from '../../src/run/intake.js';
 import { DoneItems, withoutDone } from '../../src/run/journal.js';
 import { refineQueries } from '../../src/run/refine-run.js';
 import { type ExamineParts, examinePhoto, PhotoStore } from '../../src/runtime/photo-store.js';
