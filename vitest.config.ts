@@ -2,9 +2,10 @@ import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 const PROGRAM_TESTS = 'test/**/*.e2e.test.ts';
+const FULL_TESTS = 'test/**/*.full.test.ts';
 
 /** Short files that take long: last, as their sizes would have them, they would run while a core waits. */
-const FIRST = /(kill|slurm|vlm-stored|disk|fuzz)\.e2e\.test\.ts$/;
+const FIRST = /(kill|vlm-stored|disk|fuzz)\.(e2e|full)\.test\.ts$/;
 
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
@@ -14,8 +15,13 @@ class LongestFirst extends BaseSequencer {
   }
 }
 
+const isFull = process.env.TEST_FULL === '1';
 const globalSetup = 'test/support/own-surroundings.ts';
 
+/** Tests start tens of processes, one after another; the third worker works while the others wait for a server or a clock. */
+const programs = { globalSetup, maxWorkers: 3, sequence: { groupOrder: 1 } };
+
+// A limit is there to see a hang: speed is the matter of bench/.
 export default defineConfig({
   test: {
     sequence: { sequencer: LongestFirst },
@@ -27,23 +33,27 @@ export default defineConfig({
           // Tests that load the runtime themselves report to nobody either.
           env: { ORT_DISABLE_TELEMETRY: '1' },
           include: ['test/**/*.test.ts'],
-          exclude: [PROGRAM_TESTS],
-          // Only a hang shall fail: a busy machine is slow, and speed is the matter of bench/.
-          testTimeout: 240_000,
-          hookTimeout: 240_000,
+          exclude: [PROGRAM_TESTS, FULL_TESTS],
+          testTimeout: 30_000,
+          hookTimeout: 30_000,
         },
       },
       {
         test: {
+          ...programs,
           name: 'e2e',
-          globalSetup,
           include: [PROGRAM_TESTS],
-          // A test starts tens of processes, one after another; only a hang shall fail here, too.
+          testTimeout: isFull ? 600_000 : 120_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        test: {
+          ...programs,
+          name: 'full',
+          include: [FULL_TESTS],
           testTimeout: 600_000,
-          hookTimeout: 600_000,
-          // Each test starts processes of its own; the third works while the others wait for a server or a clock.
-          maxWorkers: 3,
-          sequence: { groupOrder: 1 },
+          hookTimeout: 120_000,
         },
       },
     ],

@@ -11,6 +11,12 @@ export interface PackageSource {
   readonly path: string;
 }
 
+/** Where an npm package is installed for this folder; undefined where it is not. */
+export function packageFolder(name: string): string | undefined {
+  const folders = createRequire(import.meta.url).resolve.paths(name) ?? [];
+  return folders.map((folder) => join(folder, name)).find((folder) => existsSync(folder));
+}
+
 /**
  * Reads the model's files out of `node_modules`.
  * @throws {Error} when the package is missing or of another version
@@ -20,9 +26,10 @@ export function readPackagedModel({
   version,
   path,
 }: PackageSource): GraphModelFiles {
-  const folders = createRequire(import.meta.url).resolve.paths(name) ?? [];
-  const root = folders.map((folder) => join(folder, name)).find((folder) => existsSync(folder));
-  if (root === undefined) throw new Error(`${name} is not installed; hint: npm ci`);
+  const root = packageFolder(name);
+  if (root === undefined) {
+    throw new Error(`${name} is not installed; hint: npm ci --prefix scripts/detector`);
+  }
   const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
     version: string;
   };

@@ -3,12 +3,13 @@ import { extname, join } from 'node:path';
 import { expect, it } from 'vitest';
 import { SeededRandom } from '../../src/core/random.js';
 import { expectClean, linesFile, outputBytes, shell } from '../support/faults.js';
+import { IS_FULL } from '../support/layers.js';
 import { fuzzedLine } from '../support/query-fuzzer.js';
 import { freshFolder, jsonLines, photoFolder, vgr } from '../support/vgr.js';
 
 const CPU = ['--device', 'cpu', '--no-timing'];
-const LINES = 2000;
-const PHOTOS = 500;
+const LINES = IS_FULL ? 2000 : 500;
+const PHOTOS = IS_FULL ? 500 : 120;
 
 /** Every number under `bbox_2d` is one: what overflows becomes null in JSON. */
 function expectBoxes(value: unknown): void {

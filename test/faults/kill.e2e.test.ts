@@ -3,9 +3,10 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { SeededRandom } from '../../src/core/random.js';
 import { linesFile, outputBytes, summaryOf } from '../support/faults.js';
+import { IS_FULL } from '../support/layers.js';
 import { freshFolder, photoFolder, startVgr, vgr } from '../support/vgr.js';
 
-const KILLS = 30;
+const KILLS = IS_FULL ? 30 : 6;
 const FLAGS = ['--device', 'cpu', '--no-timing', '--quiet'];
 
 /** Queries over photos of which one is broken and one is missing, with lines that are none. */

@@ -1,6 +1,5 @@
-import { fileURLToPath } from 'node:url';
-import * as tf from '@tensorflow/tfjs';
-import { setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
+import { createRequire } from 'node:module';
+import { dirname } from 'node:path';
 import type { GraphModelFiles } from '../../scripts/detector/centernet.js';
 import type { ImageSize } from '../../src/core/box.js';
 import type { RgbRaster } from '../../src/core/raster.js';
@@ -11,7 +10,28 @@ export interface ReferenceTensor {
   readonly data: Float32Array;
 }
 
-const WASM = new URL('../../node_modules/@tensorflow/tfjs-backend-wasm/dist/', import.meta.url);
+interface Tensor {
+  readonly shape: number[];
+  data(): Promise<Float32Array>;
+}
+
+/** A model that TensorFlow.js has loaded. */
+export interface GraphModel {
+  execute(input: Tensor, nodes: string[]): Tensor[];
+  dispose(): void;
+}
+
+/** What is called of TensorFlow.js, which is installed beside the conversion only. */
+interface TensorFlow {
+  setBackend(name: string): Promise<boolean>;
+  ready(): Promise<void>;
+  loadGraphModel(source: { readonly load: () => Promise<object> }): Promise<GraphModel>;
+  tensor(values: Float32Array, shape: number[]): Tensor;
+  dispose(tensors: Tensor[]): void;
+}
+
+const installed = createRequire(new URL('../../scripts/detector/package.json', import.meta.url));
+const tensorFlow = (): TensorFlow => installed('@tensorflow/tfjs');
 
 /** Sides of the picture that the graph model is made for. */
 const SIDE = 512;
@@ -47,8 +67,10 @@ export function forSize(
 }
 
 /** The graph model as TensorFlow.js runs it, on WebAssembly. */
-export async function loadReference({ json, weights }: GraphModelFiles): Promise<tf.GraphModel> {
-  setWasmPaths(fileURLToPath(WASM));
+export async function loadReference({ json, weights }: GraphModelFiles): Promise<GraphModel> {
+  const tf = tensorFlow();
+  const wasm = installed.resolve('@tensorflow/tfjs-backend-wasm');
+  installed('@tensorflow/tfjs-backend-wasm').setWasmPaths(`${dirname(wasm)}/`);
   await tf.setBackend('wasm');
   await tf.ready();
   const { modelTopology, weightsManifest, signature } = JSON.parse(json);
@@ -64,16 +86,17 @@ export async function loadReference({ json, weights }: GraphModelFiles): Promise
 
 /** Nodes of the graph for one picture of interleaved 8-bit pixels. */
 export async function runReference(
-  model: tf.GraphModel,
+  model: GraphModel,
   { data, width, height }: RgbRaster,
   nodes: readonly string[],
 ): Promise<ReferenceTensor[]> {
+  const tf = tensorFlow();
   const input = tf.tensor(Float32Array.from(data), [1, height, width, 3]);
-  const outputs = model.execute(input, [...nodes]) as tf.Tensor[];
+  const outputs = model.execute(input, [...nodes]);
   const read = await Promise.all(
     outputs.map(async (tensor) => ({
       dims: tensor.shape,
-      data: (await tensor.data()) as Float32Array,
+      data: await tensor.data(),
     })),
   );
   tf.dispose([input, ...outputs]);
