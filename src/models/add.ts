@@ -11,24 +11,18 @@ import {
   holdsWeightsOf,
   isPrompted,
 } from '../formats/model-card.js';
-import { photoOpener } from '../runtime/engine.js';
 import { listModels, modelsFolder, type StoredModel } from '../runtime/model-store.js';
 import { openPool } from '../runtime/open-pool.js';
 import type { SessionPool } from '../runtime/pool.js';
-import type { OpenPhoto, PhotoRef } from '../runtime/ports.js';
+import type { PhotoRef } from '../runtime/ports.js';
+import { openTrialPhoto, TRIAL_NAMES, trialPhotos } from '../runtime/rate.js';
 import { type DraftedCard, draftCard, type ModelClaims } from './detector-draft.js';
 import { addEncoder, encoderAt, nameOfEncoder, type Tower } from './encoder-draft.js';
 import { type ModelFacts, nameOfFile, readModelFacts } from './facts.js';
 import { installModel } from './install.js';
 import { type LabelNames, parseLabelFile } from './label-list.js';
 import { draftPrompted, tokenizerOfKnown } from './prompted-draft.js';
-import {
-  agreementWithEmbedded,
-  TRIAL_NAMES,
-  type TrialPhoto,
-  trialPhotos,
-  tryDetector,
-} from './trial.js';
+import { type Agreement, agreementWithEmbedded, type TrialPhoto, tryDetector } from './trial.js';
 
 /** The flags of `vgr models add`, as the parser gives them. */
 export interface AddFlags extends Omit<ModelClaims, 'family'> {
@@ -40,16 +34,20 @@ export interface AddFlags extends Omit<ModelClaims, 'family'> {
   readonly 'dry-run': boolean;
 }
 
+export interface AddParts {
+  readonly printer: Printer;
+  /** How well detections of photos agree with those of a reference. */
+  readonly agreement: Agreement;
+}
+
 /** Best detections of a photo that are shown. */
 const SHOWN = 6;
 
-const PHOTO_LIMIT = { 'max-pixels': 100_000_000 };
-
 /** `vgr models add FILE`: looks into a graph, writes its card, runs it once and shows the result. @returns the exit code */
-export async function addModelCommand(
+export async function addModel(
   path: string,
   flags: AddFlags,
-  printer: Printer,
+  { printer, agreement }: AddParts,
 ): Promise<number> {
   const { models } = await listModels();
   const encoder = await encoderAt(path, flags);
@@ -74,8 +72,7 @@ export async function addModelCommand(
   try {
     await pool.load({ name, bytes: facts.ready });
     if (known) printer.note(`note: the card of ${name} describes this file`);
-    const open = photoOpener(PHOTO_LIMIT);
-    const first = photos[0] && { ref: photos[0], open };
+    const first = photos[0] && { ref: photos[0], open: openTrialPhoto };
     const parts = {
       name,
       facts,
@@ -88,7 +85,7 @@ export async function addModelCommand(
     const draft = known
       ? await draftOfKnown(known.card, path)
       : await (facts.inputs.text ? draftPrompted(parts) : draftCard(parts));
-    const trial = await bestTrial(draft, photos, open, pool, printer);
+    const trial = await bestTrial(draft, photos, pool, { printer, agreement });
     await show(trial, printer);
     const { card } = trial;
     if (flags['dry-run']) {
@@ -213,18 +210,17 @@ type Variant = readonly [says: string, card: DetectorCard];
 async function bestTrial(
   { card, guessed, tokenizer }: DraftedCard,
   photos: readonly PhotoRef[],
-  open: OpenPhoto,
   pool: SessionPool,
-  printer: Printer,
+  { printer, agreement }: AddParts,
 ): Promise<Trial> {
   // COCO's ids are common ground with the embedded detector; other label sets cannot be compared.
   const isCoco = card.labels === 'coco-80' || card.labels === 'coco-91';
   const comparable = photos.length > 0 && isCoco;
-  const compare = comparable ? await agreementWithEmbedded(pool, photos, open) : undefined;
+  const compare = comparable ? await agreementWithEmbedded(pool, photos, agreement) : undefined;
   const trialOf = async (of: DetectorCard): Promise<Attempt> => {
     const standing = { card: of, ...(tokenizer && { tokenizer }) };
     try {
-      const shown = await tryDetector(pool, standing, photos, open);
+      const shown = await tryDetector(pool, standing, photos);
       return { card: of, shown, agreed: compare?.(shown) };
     } catch (thrown) {
       const error = asVgrError(thrown);

@@ -5,7 +5,7 @@ import { printable, quoted, VgrError } from '../core/error.js';
 import { makeFolder, outputError } from '../core/files.js';
 import { type HttpAnswer, httpGet, isDistrust, shownAddress } from '../core/http.js';
 import { sha256OfFile } from '../runtime/model-store.js';
-import type { RemoteFile } from './pull.js';
+import type { RemoteFile } from './remote-file.js';
 
 /** A file to bring. */
 export interface Download extends RemoteFile {

@@ -14,13 +14,12 @@ import {
 } from '../formats/model-card.js';
 import type { OnnxOutline, TensorPort } from '../formats/onnx-outline.js';
 import { cropMatching, type OpenedEncoder, openEncoder } from '../runtime/encoder.js';
-import { photoOpener } from '../runtime/engine.js';
 import { externalPath, modelsFolder, readOutline } from '../runtime/model-store.js';
 import { openPool } from '../runtime/open-pool.js';
 import type { PhotoRef } from '../runtime/ports.js';
+import { openTrialPhoto, TRIAL_NAMES, trialPhotos } from '../runtime/rate.js';
 import { nameOfFile, parsePreprocessor } from './facts.js';
 import { installModel, readBeside, readBytesBeside } from './install.js';
-import { TRIAL_NAMES, trialPhotos } from './trial.js';
 
 /** What a user says of an encoder. */
 export interface EncoderClaims {
@@ -369,10 +368,9 @@ async function show(
   await printer.data(
     `${name}: ${family}, ${image.width} x ${image.height}, ${image.fit}, texts of at most ${text.length} tokens\n`,
   );
-  const open = photoOpener(PHOTO_LIMIT);
   const matching = cropMatching(opened, PHOTO_LIMIT);
   for (const ref of photos) {
-    const { size } = await open(ref, { width: 16, height: 16, fit: 'stretch', fill: 0 });
+    const { size } = await openTrialPhoto(ref, { width: 16, height: 16, fit: 'stretch', fill: 0 });
     const whole = { x1: 0, y1: 0, x2: size.width, y2: size.height };
     const rows = await matching.of(ref).match([whole], TRIAL_NAMES);
     const best = TRIAL_NAMES.map((word, at) => ({ word, cosine: rows[at]![0]! }))

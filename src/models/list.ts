@@ -35,8 +35,8 @@ interface ListedModel {
 
 const HEADINGS = ['name', 'family', 'size', 'licence', 'verified', 'device', 'weights'];
 
-/** `vgr models list`: every card at hand, and where its weights lie. @returns the exit code */
-export async function listModelsCommand(
+/** `vgr models list`: every card at hand, and where its weights are. @returns the exit code */
+export async function printModels(
   printer: Printer,
   { json }: { readonly json: boolean },
 ): Promise<number> {
@@ -101,10 +101,7 @@ function sourceText(source: ModelCard['source']): string {
 }
 
 /** `vgr models verify`: reads weights and compares them with their cards. @returns 0, or 3 where one does not fit */
-export async function verifyModelsCommand(
-  names: readonly string[],
-  printer: Printer,
-): Promise<number> {
+export async function verifyModels(names: readonly string[], printer: Printer): Promise<number> {
   const wanted =
     names.length > 0
       ? await Promise.all(names.map((name) => findModel(name)))
@@ -145,10 +142,7 @@ async function folderOf(name: string, userFolder: string): Promise<string> {
  * @throws VgrError MODEL_UNKNOWN, OUTPUT_UNWRITABLE
  * @returns the exit code
  */
-export async function removeModelsCommand(
-  names: readonly string[],
-  printer: Printer,
-): Promise<number> {
+export async function removeModels(names: readonly string[], printer: Printer): Promise<number> {
   const folder = modelsFolder();
   for (const name of names) {
     // Anything else is no model's name, and might lead out of the folder.

@@ -13,6 +13,7 @@ import {
 } from '../formats/model-card.js';
 import { makeTokenizer } from '../runtime/detector.js';
 import { tokenizerJson } from '../runtime/model-store.js';
+import { TRIAL_NAMES } from '../runtime/rate.js';
 import {
   cardOf,
   type DraftedCard,
@@ -26,7 +27,6 @@ import {
 import type { TextInputs } from './facts.js';
 import { readBytesBeside } from './install.js';
 import { FAMILY_SHAPES, type ObservedOutput } from './recognition.js';
-import { TRIAL_NAMES } from './trial.js';
 
 /** A card of a detector that is asked in words, with its tokeniser. */
 export interface PromptedDraft extends DraftedCard {

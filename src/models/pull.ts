@@ -1,5 +1,4 @@
 import { copyFile, rename, rm } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { quoted, VgrError } from '../core/error.js';
 import { lockOutput } from '../core/file-lock.js';
@@ -7,7 +6,6 @@ import { makeFolder, outputError } from '../core/files.js';
 import type { Interruption } from '../core/interruption.js';
 import { progressMode, startProgress } from '../core/progress.js';
 import type { Printer } from '../core/terminal.js';
-import { isSafeAddress } from '../core/text.js';
 import {
   type DetectorCard,
   type EncoderCard,
@@ -23,6 +21,7 @@ import {
 } from '../runtime/model-store.js';
 import { type Brought, download } from './download.js';
 import { writeCard } from './install.js';
+import { remoteFile, sharedCachePath, sourceBeside, stallLimit } from './remote-file.js';
 
 export interface PullOptions {
   readonly modelsFolder: string;
@@ -193,73 +192,6 @@ function notRemote({ card, weights }: StoredModel): VgrError {
   );
 }
 
-/** Where a file lies on the network, and what the server is told. */
-export interface RemoteFile {
-  readonly address: URL;
-  readonly headers: Readonly<Record<string, string>>;
-  /** Whether it is asked of the Hugging Face hub or a mirror of it. */
-  readonly isHub: boolean;
-}
-
-type HubSource = Extract<ModelSource, { hub: string }>;
-
-/**
- * The address of a model's weights. The environment is read as the Hugging Face hub's own clients do: `HF_ENDPOINT` names a
- * mirror, `HF_TOKEN` a token, which goes to that host alone.
- * @throws VgrError CONFIG_INVALID; USAGE for a model that is not to be had from a network
- */
-export function remoteFile(source: ModelSource, environment = process.env): RemoteFile {
-  if ('url' in source) return { address: new URL(source.url), headers: {}, isHub: false };
-  if (!('hub' in source)) throw new VgrError('USAGE', 'the model does not come from a network');
-  const endpoint = environment.HF_ENDPOINT || 'https://huggingface.co';
-  if (!isSafeAddress(endpoint)) {
-    throw new VgrError('CONFIG_INVALID', 'HF_ENDPOINT: expected an https address', {
-      hint: 'plain http is for this very machine alone',
-    });
-  }
-  if (/^(?:1|on|yes|true)$/i.test(environment.HF_HUB_OFFLINE ?? '')) {
-    throw new VgrError('CONFIG_INVALID', 'HF_HUB_OFFLINE forbids to ask the hub');
-  }
-  const { hub, revision, path } = source;
-  // A file that holds it may end with a line break.
-  const token = environment.HF_TOKEN?.trim();
-  return {
-    address: new URL(`${endpoint.replace(/\/+$/, '')}/${hub}/resolve/${revision}/${path}`),
-    headers: token ? { authorization: `Bearer ${token}` } : {},
-    isHub: true,
-  };
-}
-
-/** Where a further file of a model comes from: `path` in the hub's repository, else beside the weights. */
-function sourceBeside(
-  source: ModelSource,
-  { file, path }: { readonly file: string; readonly path?: string | undefined },
-): ModelSource {
-  if ('url' in source) return { ...source, url: new URL(path ?? file, source.url).href };
-  if (!('hub' in source)) return source;
-  return { ...source, path: path ?? `${source.path.replace(/[^/]*$/, '')}${file}` };
-}
-
-/** Where the hub's own clients keep the same file, if they have brought it. */
-export function sharedCachePath(source: HubSource, environment = process.env): string {
-  const { HF_HUB_CACHE, HF_HOME, XDG_CACHE_HOME } = environment;
-  const home = HF_HOME || join(XDG_CACHE_HOME || join(homedir(), '.cache'), 'huggingface');
-  const repository = `models--${source.hub.replace('/', '--')}`;
-  return join(
-    HF_HUB_CACHE || join(home, 'hub'),
-    repository,
-    'snapshots',
-    source.revision,
-    source.path,
-  );
-}
-
-/** Longest time without a byte, milliseconds: `HF_HUB_DOWNLOAD_TIMEOUT`, in seconds, as the hub's clients read it. */
-export function stallLimit(environment = process.env): number {
-  const seconds = Number(environment.HF_HUB_DOWNLOAD_TIMEOUT);
-  return seconds > 0 ? seconds * 1000 : 30_000;
-}
-
 export interface PullFlags {
   readonly quiet: boolean;
   readonly 'no-progress': boolean;
@@ -268,7 +200,7 @@ export interface PullFlags {
 const MIB = 2 ** 20;
 
 /** `vgr models pull`: brings the weights of models, one after the other. @returns the exit code */
-export async function pullModelsCommand(
+export async function pullModels(
   names: readonly string[],
   flags: PullFlags,
   printer: Printer,

@@ -1,70 +1,119 @@
-import type { RgbRaster } from '../core/raster.js';
-import type { DetectorCard } from '../formats/model-card.js';
-import { trialDetector, trialPhotos } from '../models/trial.js';
-import { loadDetector } from './detector.js';
+import { fileURLToPath } from 'node:url';
+import { asVgrError } from '../core/error.js';
+import { type DetectorCard, isPrompted } from '../formats/model-card.js';
+import { configureSharp, openPhoto } from '../photos/decode.js';
+import { listImages } from '../photos/find-photos.js';
+import { loadDetector, type StandingModel, standingDetector } from './detector.js';
 import type { Device, InferenceSettings } from './device.js';
-import { photoOpener } from './engine.js';
 import { SessionPool } from './pool.js';
-import type { OpenedPhoto } from './ports.js';
+import type { Detector, OpenedPhoto, OpenPhoto, PhotoRef } from './ports.js';
 
-/** Detects once, on a photo of its own. */
-export type Run = () => Promise<void>;
+/** Photos that come with the program. */
+const OWN_PHOTOS = fileURLToPath(new URL('../../fixtures/images', import.meta.url));
+
+/**
+ * The photos for a trial: those given, else those that come with the program.
+ * @throws VgrError of the first photo given that is not there
+ */
+export async function trialPhotos(given?: readonly string[]): Promise<PhotoRef[]> {
+  const photos: PhotoRef[] = [];
+  try {
+    for await (const item of listImages(given ?? [OWN_PHOTOS])) {
+      if ('error' in item) throw item.error;
+      photos.push(item);
+    }
+  } catch (thrown) {
+    // An installation may come without them.
+    if (given !== undefined) throw asVgrError(thrown);
+  }
+  return photos;
+}
+
+/** Opens photos of a trial, with the usual limit of pixels. */
+export const openTrialPhoto: OpenPhoto = ({ path }, spec) => {
+  configureSharp();
+  return openPhoto(path, spec);
+};
+
+/** What detectors that are asked in words look for in a trial: what the program's own photos show. */
+export const TRIAL_NAMES = ['person', 'dog', 'cat', 'cup', 'train'];
+
+/** A detector whose graph stands in the pool, by its card's own settings. */
+export function trialDetector(pool: SessionPool, standing: StandingModel, batchSize = 1): Detector {
+  const { minScore, maxDetections } = standing.card.decoding;
+  return standingDetector(pool, standing, {
+    minScore,
+    maxDetections,
+    batchSize,
+    onCut: () => undefined,
+    classes: isPrompted(standing.card) ? TRIAL_NAMES : undefined,
+  });
+}
+
+/** One piece of a model's work, the same each time. */
+export type Run = () => Promise<unknown>;
 
 /** A detector that is warm, in a pool of its own. */
 export interface DetectorAtWork {
+  /** Detects on one photo. */
   readonly run: Run;
   readonly card: DetectorCard;
   readonly device: Device;
 }
 
-/** Runs before the first that counts: caches fill and kernels are chosen. */
-const WARM_UP = 3;
+/** How the work is split among sessions. */
+export type Split = Pick<InferenceSettings, 'sessions' | 'threads' | 'batchSize'>;
 
-/**
- * Brings up a detector for measuring, and takes it down again.
- * @param devices to try, in this order
- * @throws VgrError of the model; DEVICE_UNAVAILABLE
- */
-export async function withDetector<T>(
-  name: string,
+/** Gives work a session pool on these devices, which are tried in this order, and closes it again. */
+export async function withPool<T>(
   devices: readonly Device[],
-  {
-    sessions,
-    threads,
-    batchSize,
-    inputSize,
-  }: Pick<InferenceSettings, 'sessions' | 'threads' | 'batchSize'> & {
-    readonly inputSize?: number | undefined;
-  },
-  work: (detector: DetectorAtWork) => Promise<T>,
+  { sessions, threads }: Split,
+  work: (pool: SessionPool) => Promise<T>,
 ): Promise<T> {
-  const pool = new SessionPool({
-    plan: { devices, skipped: [] },
-    sessions,
-    threads,
-    notice: () => undefined,
-  });
+  const plan = { devices, skipped: [] };
+  const pool = new SessionPool({ plan, sessions, threads, notice: () => undefined });
   try {
-    const loaded = await loadDetector(name, pool, inputSize);
-    const { card } = loaded;
-    const detector = trialDetector(pool, loaded, batchSize);
-    const { raster, ...photo } = await benchPhoto(card);
-    const run: Run = async () => {
-      const copy: RgbRaster = { ...raster, data: raster.data.slice() };
-      await detector.detect({ ...photo, raster: copy });
-    };
-    for (let round = 0; round < WARM_UP; round++) {
-      await Promise.all(Array.from({ length: sessions }, run));
-    }
-    return await work({ run, card, device: pool.device! });
+    return await work(pool);
   } finally {
     await pool.close();
   }
 }
 
-/** Photos a second with `inFlight` of them under way at all times. */
-export async function rateOf(run: Run, photos: number, inFlight: number): Promise<number> {
-  let left = photos;
+/**
+ * Loads a detector and warms it up for measuring.
+ * @param inputSize longest side of a photo in place of the card's, pixels
+ * @throws VgrError of the model; DEVICE_UNAVAILABLE
+ */
+export async function warmDetector(
+  name: string,
+  pool: SessionPool,
+  { sessions, batchSize }: Split,
+  inputSize?: number,
+): Promise<DetectorAtWork> {
+  const loaded = await loadDetector(name, pool, inputSize);
+  const { card } = loaded;
+  const detector = trialDetector(pool, loaded, batchSize);
+  const { raster, ...photo } = await benchPhoto(card);
+  // The pixels move to the worker.
+  const run: Run = () =>
+    detector.detect({ ...photo, raster: { ...raster, data: raster.data.slice() } });
+  await warmUp([run], sessions);
+  return { run, card, device: pool.device! };
+}
+
+/** Runs before the first that counts: caches fill and kernels are chosen. */
+const WARM_UP = 3;
+
+/** Runs all of them side by side, once a session, a few times. */
+export async function warmUp(runs: readonly Run[], sessions: number): Promise<void> {
+  for (let round = 0; round < WARM_UP; round++) {
+    await Promise.all(Array.from({ length: sessions }, () => runs.map((run) => run())).flat());
+  }
+}
+
+/** Runs a second with `inFlight` of them under way at all times. */
+export async function rateOf(run: Run, count: number, inFlight: number): Promise<number> {
+  let left = count;
   const lane = async (): Promise<void> => {
     while (left > 0) {
       left -= 1;
@@ -73,12 +122,12 @@ export async function rateOf(run: Run, photos: number, inFlight: number): Promis
   };
   const start = performance.now();
   await Promise.all(Array.from({ length: inFlight }, lane));
-  return (photos * 1000) / (performance.now() - start);
+  return (count * 1000) / (performance.now() - start);
 }
 
 async function benchPhoto({ input }: DetectorCard): Promise<OpenedPhoto> {
-  const [first] = await trialPhotos(undefined);
-  if (first) return photoOpener({ 'max-pixels': 100_000_000 })(first, input);
+  const [first] = await trialPhotos();
+  if (first) return openTrialPhoto(first, input);
   const { width, height } = input;
   const data = new Uint8Array(width * height * 3).fill(114);
   return {

@@ -1,20 +1,18 @@
-import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { availableParallelism, cpus } from 'node:os';
 import { VgrError } from '../core/error.js';
 import { statePath, writeFileAtomic } from '../core/files.js';
 import type { Printer } from '../core/terminal.js';
-import { versions } from '../core/text.js';
+import { sha256Of, versions } from '../core/text.js';
 import {
   deviceText,
   type InferenceFlags,
-  type InferenceSettings,
   inferenceSettings,
   parseDevice,
   planDevices,
 } from './device.js';
 import { findModel, readVerified } from './model-store.js';
-import { type DetectorAtWork, rateOf, withDetector } from './rate.js';
+import { type DetectorAtWork, rateOf, type Split, warmDetector, withPool } from './rate.js';
 
 /** How long each way is measured, and how many photos at least. */
 const MEASURED_MS = 1000;
@@ -23,8 +21,6 @@ const MIN_ROUNDS = 3;
 /** More sessions than this are not tried: each holds the model's activations. */
 const MAX_SESSIONS = 16;
 const GPU_BATCHES = [1, 4, 8, 16] as const;
-
-type Split = Pick<InferenceSettings, 'sessions' | 'threads' | 'batchSize'>;
 
 /**
  * The flags with the sessions, threads and batch that `--tune` finds fastest: measured once for a model on a machine, and
@@ -57,7 +53,7 @@ function keyOf(sha256: string, { device, 'input-size': inputSize }: InferenceFla
   return {
     model_sha256: sha256,
     device,
-    ...(inputSize !== undefined && { input_size: inputSize }),
+    input_size: inputSize,
     processor: cpus()[0]?.model ?? process.arch,
     cores: availableParallelism(),
     runtime: versions()['onnxruntime-node']!,
@@ -73,17 +69,12 @@ async function measure(flags: InferenceFlags, printer: Printer): Promise<Tuning>
   let device = devices;
   for (let index = 0; index < splits.length; index++) {
     const split = splits[index]!;
-    const asked = { ...split, inputSize: flags['input-size'] };
-    const { rate, at } = await withDetector(flags.detector, device, asked, async (work) => ({
-      rate: await measuredRate(work, split),
-      at: work,
-    }));
-    const tuning: Tuning = {
-      sessions: split.sessions,
-      threads: split.threads,
-      batch: split.batchSize,
-      rate: Math.round(rate * 10) / 10,
-    };
+    const { rate, at } = await withPool(device, split, async (pool) => {
+      const work = await warmDetector(flags.detector, pool, split, flags['input-size']);
+      return { rate: await measuredRate(work, split), at: work };
+    });
+    const { sessions, threads, batchSize: batch } = split;
+    const tuning: Tuning = { sessions, threads, batch, rate: Math.round(rate * 10) / 10 };
     printer.note(`--tune: ${tuningText(tuning)} on ${deviceText(at.device)}`);
     if (index === 0) {
       device = [at.device];
@@ -130,7 +121,7 @@ function tuningText({ sessions, threads, batch, rate }: Tuning): string {
   return `${sessions} x ${threads} threads${batches}, ${rate} photos a second`;
 }
 
-/** What a measurement holds for. Another model, machine or runtime is measured anew. */
+/** What a measurement holds for. Another model, machine or runtime is measured again. */
 export interface TuningKey {
   readonly model_sha256: string;
   readonly device: string;
@@ -151,8 +142,7 @@ export interface Tuning {
 }
 
 function pathOf(key: TuningKey): string {
-  const hash = createHash('sha256').update(JSON.stringify(key)).digest('hex');
-  return statePath('tuning', `${hash.slice(0, 32)}.json`);
+  return statePath('tuning', `${sha256Of(JSON.stringify(key)).slice(0, 32)}.json`);
 }
 
 /** Remembers a measurement. Never fails: where nothing can be written, nothing is remembered. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { proxyFor } from '../../src/core/http.js';
-import { remoteFile, sharedCachePath, stallLimit } from '../../src/models/pull.js';
+import { remoteFile, sharedCachePath, stallLimit } from '../../src/models/remote-file.js';
 
 const proxyOf = (address: string, environment: Record<string, string>): string | undefined =>
   proxyFor(new URL(address), environment)?.href;

@@ -1,14 +1,10 @@
 import { Args, Flags } from '@oclif/core';
 import { VgrCommand } from '../../cli/base-command.js';
 import { inferenceFlags } from '../../cli/flags.js';
-import { PIXEL_ENCODING_NAMES, type PixelEncodingName } from '../../detect/packing.js';
-import type { DetectorFamilyName } from '../../formats/model-card.js';
-import {
-  ENCODER_FAMILIES,
-  type EncoderFamilyName,
-  FAMILY_NAMES,
-} from '../../formats/model-card.js';
-import { addModelCommand } from '../../models/add.js';
+import { PIXEL_ENCODING_NAMES } from '../../detect/packing.js';
+import { agreement } from '../../evaluate/agreement.js';
+import { ENCODER_FAMILIES, FAMILY_NAMES } from '../../formats/model-card.js';
+import { type AddFlags, addModel } from '../../models/add.js';
 
 export default class ModelsAdd extends VgrCommand<typeof ModelsAdd> {
   static override summary = 'Adds a detector or an image-text encoder of your own.';
@@ -77,14 +73,7 @@ A folder with vision_model.onnx, text_model.onnx and tokenizer.json is an image-
   };
 
   protected override work(): Promise<number> {
-    return addModelCommand(
-      this.args.file as string,
-      {
-        ...this.flags,
-        family: this.flags.family as DetectorFamilyName | EncoderFamilyName | undefined,
-        pixels: this.flags.pixels as PixelEncodingName | undefined,
-      },
-      this.printer,
-    );
+    const { printer } = this;
+    return addModel(this.args.file as string, this.flags as AddFlags, { printer, agreement });
   }
 }

@@ -1,7 +1,7 @@
 import { Args, Flags } from '@oclif/core';
 import { VgrCommand } from '../../cli/base-command.js';
 import { inferenceFlags } from '../../cli/flags.js';
-import { benchModelCommand } from '../../models/bench.js';
+import { benchModel } from '../../models/bench.js';
 
 export default class ModelsBench extends VgrCommand<typeof ModelsBench> {
   static override summary = 'Measures how fast a detector is on each device at hand.';
@@ -27,6 +27,6 @@ export default class ModelsBench extends VgrCommand<typeof ModelsBench> {
   };
 
   protected override work(): Promise<number> {
-    return benchModelCommand(this.args.name as string, this.flags, this.printer);
+    return benchModel(this.args.name as string, this.flags, this.printer);
   }
 }

@@ -1,6 +1,6 @@
 import { Flags } from '@oclif/core';
 import { VgrCommand } from '../../cli/base-command.js';
-import { listModelsCommand } from '../../models/list.js';
+import { printModels } from '../../models/list.js';
 
 export default class ModelsList extends VgrCommand<typeof ModelsList> {
   static override summary = 'Lists the models at hand.';
@@ -15,6 +15,6 @@ export default class ModelsList extends VgrCommand<typeof ModelsList> {
   };
 
   protected override work(): Promise<number> {
-    return listModelsCommand(this.printer, { json: this.flags.json as boolean });
+    return printModels(this.printer, { json: this.flags.json as boolean });
   }
 }

@@ -1,6 +1,6 @@
 import { Args } from '@oclif/core';
 import { VgrCommand } from '../../cli/base-command.js';
-import { pullModelsCommand } from '../../models/pull.js';
+import { pullModels } from '../../models/pull.js';
 
 export default class ModelsPull extends VgrCommand<typeof ModelsPull> {
   static override summary = 'Brings the weights of models from where their cards say.';
@@ -17,6 +17,6 @@ HTTPS_PROXY, ALL_PROXY and NO_PROXY are respected; for the Hugging Face hub HF_E
   };
 
   protected override work(): Promise<number> {
-    return pullModelsCommand(this.positional, this.flags, this.printer, this.interruption);
+    return pullModels(this.positional, this.flags, this.printer, this.interruption);
   }
 }

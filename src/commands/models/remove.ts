@@ -1,6 +1,6 @@
 import { Args } from '@oclif/core';
 import { VgrCommand } from '../../cli/base-command.js';
-import { removeModelsCommand } from '../../models/list.js';
+import { removeModels } from '../../models/list.js';
 
 export default class ModelsRemove extends VgrCommand<typeof ModelsRemove> {
   static override summary = 'Removes models from your folder of models.';
@@ -13,6 +13,6 @@ export default class ModelsRemove extends VgrCommand<typeof ModelsRemove> {
   };
 
   protected override work(): Promise<number> {
-    return removeModelsCommand(this.positional, this.printer);
+    return removeModels(this.positional, this.printer);
   }
 }

@@ -1,6 +1,6 @@
 import { Args } from '@oclif/core';
 import { VgrCommand } from '../../cli/base-command.js';
-import { verifyModelsCommand } from '../../models/list.js';
+import { verifyModels } from '../../models/list.js';
 
 export default class ModelsVerify extends VgrCommand<typeof ModelsVerify> {
   static override summary = 'Compares model files with the sha256 of their cards.';
@@ -14,6 +14,6 @@ export default class ModelsVerify extends VgrCommand<typeof ModelsVerify> {
   };
 
   protected override work(): Promise<number> {
-    return verifyModelsCommand(this.positional, this.printer);
+    return verifyModels(this.positional, this.printer);
   }
 }
