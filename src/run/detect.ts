@@ -25,11 +25,12 @@ import {
   lineSettings,
   openOverlays,
   openShard,
-  openSinks,
   plainPath,
+  runProgressMode,
   streamOptions,
 } from './line-command.js';
-import { runLines } from './run-lines.js';
+import { openOutput } from './output.js';
+import { runFacts, runLines } from './run-lines.js';
 import { inShard, type Shard } from './shard.js';
 
 /** `vgr detect`: photos to detections. @returns the exit code */
@@ -52,22 +53,27 @@ export async function detectCommand(command: LineCommand): Promise<number> {
     ...lineSettings(flags, shard),
     images: JSON.stringify(images.map(plainPath)),
   };
-  const sinks = await openSinks(command, shard, settings, detector.categories);
+  const progress = startedProgress();
+  const output = await openOutput(flags, {
+    command: 'detect',
+    settings,
+    shard,
+    categories: detector.categories,
+    facts: runFacts(engine, progress),
+    printer,
+  });
   try {
-    const progress = startedProgress();
     const overlays = await openOverlays(images, flags.visualize, memory);
     const wanted = (counters: Pick<RunProgress, 'listed'>): AsyncIterable<PhotoItem> => {
       const listed = listImages(images, { allowOutside: flags['allow-outside'] });
       return take(intakePhotos(listed, shard, counters), flags.limit ?? Number.POSITIVE_INFINITY);
     };
     const photos = withoutDone(untilAborted(wanted(progress), interruption.signal), (item) =>
-      Boolean(sinks.folder?.done.hasPhoto(item)),
+      output.done.hasPhoto(item),
     );
     return await runLines({
-      ...sinks,
-      command: 'detect',
-      settings,
       engine,
+      output,
       lines: detectPhotos(photos, {
         open: photoOpener(flags, memory, engine.decoding),
         detector,
@@ -77,19 +83,18 @@ export async function detectCommand(command: LineCommand): Promise<number> {
         timing: !flags['no-timing'],
         ...(overlays && { draw: (line, { path }) => overlays.drawDetections(line, path) }),
       }),
-      progress,
       stages: [
         { title: 'decode', count: () => progress.decoded },
         { title: 'detect', count: () => progress.detected },
       ],
       countItems: () => countOf(wanted({ listed: 0 })),
-      noun: 'photo',
+      progressMode: runProgressMode(flags, output),
       printer,
       interruption,
     });
   } finally {
     engine.closing();
-    await sinks.folder?.close();
+    await output.close();
   }
 }
 

@@ -9,7 +9,6 @@ import {
   parseOutputLine,
   unplacedText,
 } from '../formats/result-line.js';
-import type { PhotoItem } from './detect.js';
 import type { IntakeItem } from './intake.js';
 
 /** A line as it stands in a journal. Those of shards, and those that a retry writes, carry the place of their item. */
@@ -107,7 +106,7 @@ export class DoneItems {
     return this.#done.has(`id ${id}`) && !(this.retryFailed && this.#known.hasFailed(line, id));
   }
 
-  hasPhoto({ image }: PhotoItem): boolean {
+  hasPhoto({ image }: { readonly image: string }): boolean {
     return this.#count > 0 && this.#done.has(`image ${image}`);
   }
 

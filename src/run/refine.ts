@@ -35,13 +35,14 @@ import {
   lineSettings,
   openOverlays,
   openShard,
-  openSinks,
   plainPath,
+  runProgressMode,
   streamOptions,
 } from './line-command.js';
+import { openOutput } from './output.js';
 import { intakeBlocks, refineBlocks } from './query-blocks.js';
 import { type PhotoSource, refineQueries } from './refine-run.js';
-import { runLines } from './run-lines.js';
+import { runFacts, runLines } from './run-lines.js';
 import type { Shard } from './shard.js';
 
 export interface RefineFlags extends LineFlags, VlmFlags {
@@ -105,21 +106,24 @@ async function answerLines(
     queries: plainPath(flags.queries),
     images: JSON.stringify(command.images.map(plainPath)),
   };
-  const sinks = await openSinks(command, shard, settings, engine.detector?.categories ?? []);
+  const progress = startedProgress();
+  const output = await openOutput(flags, {
+    command: 'refine',
+    settings,
+    shard,
+    categories: engine.detector?.categories ?? [],
+    facts: runFacts(engine, progress, opened.report),
+    printer,
+  });
   try {
-    if (opened.recall && sinks.folder) {
-      for await (const line of sinks.folder.lines()) opened.recall(line);
-    }
-    const progress = startedProgress();
+    if (opened.recall) for await (const line of output.earlierLines()) opened.recall(line);
     const toolNames = new ToolNames(flags.tool);
     const clock = (): number => performance.now();
     const overlays = await openOverlays(command.images, flags.visualize, memory);
     const source = await photoSource(command, engine, { progress, clock, opened, memory });
     const code = await runLines({
-      ...sinks,
-      command: 'refine',
-      settings,
       engine,
+      output,
       lines: answeredLines({
         flags,
         shard,
@@ -130,10 +134,9 @@ async function answerLines(
         progress,
         clock,
         note: (item) => toolNames.note(item),
-        isDone: (item) => Boolean(sinks.folder?.done.hasQuery(item)),
+        isDone: (item) => output.done.hasQuery(item),
         signal: interruption.signal,
       }),
-      progress,
       stages: [
         ...(source
           ? [
@@ -147,8 +150,7 @@ async function answerLines(
         const lines = await countLines(flags.queries);
         return lines && Math.min(lines / shard.count, flags.limit ?? Infinity);
       },
-      ...(opened.report && { refinerReport: opened.report }),
-      noun: 'query',
+      progressMode: runProgressMode(flags, output),
       printer,
       interruption,
     });
@@ -156,7 +158,7 @@ async function answerLines(
     if (flags.tool !== engine.detector?.name) warnOfTool(flags.tool, toolNames, printer);
     return code;
   } finally {
-    await sinks.folder?.close();
+    await output.close();
   }
 }
 
