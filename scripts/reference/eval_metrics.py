@@ -3,10 +3,10 @@
     python3 scripts/reference/eval_metrics.py QUERIES RESULTS
     python3 scripts/reference/eval_metrics.py QUERIES --tool NAME --answer NAME
 
-prints {"metrics": {..}, "groups": {..}}, the keys of `vgr eval --json`. The files of test/evaluation/oracle/answers.*, which a
+prints {"metrics": {..}, "groups": {..}}, the keys of `vgr eval --json`. The files of test/evaluate/oracle/answers.*, which a
 test compares with, are made by
 
-    python3 scripts/reference/eval_metrics.py --fixture test/evaluation/oracle
+    python3 scripts/reference/eval_metrics.py --fixture test/evaluate/oracle
 """
 
 import argparse

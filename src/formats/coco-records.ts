@@ -1,6 +1,12 @@
 import type { BoxXywh } from '../core/box.js';
 import type { Category } from './coco.js';
-import { ForeignRecord, type JsonElement, jsonElements, recordError } from './foreign-json.js';
+import {
+  ForeignRecord,
+  type JsonElement,
+  type JsonText,
+  jsonElements,
+  recordError,
+} from './foreign-json.js';
 
 /** A photo that a COCO file lists. */
 export interface CocoImage {
@@ -37,16 +43,14 @@ export type CocoEntry =
   | { readonly kind: 'annotation'; readonly annotation: CocoAnnotation }
   | { readonly kind: 'category'; readonly category: Category };
 
-type Text = AsyncIterable<string> | Iterable<string>;
-
 const SECTIONS = ['images', 'annotations', 'categories'];
 
 /**
- * Reads a COCO dataset of boxes entry by entry; other sections are passed by.
+ * Reads a COCO dataset of boxes entry by entry; other sections are left out.
  * @param source name of the file, for messages
  * @throws VgrError INPUT_INVALID that names file, element and field
  */
-export async function* cocoEntries(text: Text, source: string): AsyncGenerator<CocoEntry> {
+export async function* cocoEntries(text: JsonText, source: string): AsyncGenerator<CocoEntry> {
   const missing = new Set(SECTIONS);
   for await (const element of jsonElements(text, source)) {
     if (element.section === '') {
@@ -68,20 +72,12 @@ export async function* cocoEntries(text: Text, source: string): AsyncGenerator<C
 function entryOf({ section, index, value }: JsonElement, source: string): CocoEntry {
   if (index < 0) throw recordError({ source }, `expected a list under \`${section}\``);
   const record = new ForeignRecord(value, { source, section, element: index });
-  if (section === 'images') return { kind: 'image', image: imageOf(record) };
   if (section === 'annotations') return { kind: 'annotation', annotation: annotationOf(record) };
-  return {
-    kind: 'category',
-    category: {
-      id: record.integer('id'),
-      name: record.has('name') ? record.string('name') : String(record.integer('id')),
-    },
-  };
-}
-
-function imageOf(record: ForeignRecord): CocoImage {
   const id = record.integer('id');
-  return record.has('file_name') ? { id, fileName: record.string('file_name') } : { id };
+  if (section === 'images') {
+    return { kind: 'image', image: { id, fileName: record.optionalString('file_name') } };
+  }
+  return { kind: 'category', category: { id, name: record.optionalString('name') ?? String(id) } };
 }
 
 function annotationOf(record: ForeignRecord): CocoAnnotation {
@@ -107,7 +103,10 @@ function isCrowd(record: ForeignRecord): boolean {
  * @param source name of the file, for messages
  * @throws VgrError INPUT_INVALID that names file, element and field
  */
-export async function* cocoDetections(text: Text, source: string): AsyncGenerator<CocoDetection> {
+export async function* cocoDetections(
+  text: JsonText,
+  source: string,
+): AsyncGenerator<CocoDetection> {
   for await (const { section, index, value } of jsonElements(text, source)) {
     if (section !== '') {
       throw recordError(

@@ -1,10 +1,11 @@
 import { type BoxXyxy, type ImageSize, iouXyxy, isSameXyxy, xywhToXyxy } from '../core/box.js';
 import type { CocoAnnotation, CocoEntry } from './coco-records.js';
 import {
-  type EvalLines,
   ForeignRecord,
+  type JsonLines,
+  type JsonText,
   jsonElements,
-  type RecordPlace,
+  type RecordPosition,
   readJsonLines,
   recordError,
 } from './foreign-json.js';
@@ -14,8 +15,6 @@ import { RESULT_SCHEMA } from './result-line.js';
 export interface DumpRow {
   /** `image_id` and `ann_id` where the row has them; several expressions of one object share it. */
   readonly id: string;
-  /** Place in the list, from 0. */
-  readonly element: number;
   readonly truthXyxy?: BoxXyxy;
   /** 0..1; null where there was no box. With several boxes the best counts, as in the paper's code. */
   readonly toolIou: number | null;
@@ -33,10 +32,7 @@ const ROUNDING = 1e-3;
  * @param source name of the file, for messages
  * @throws VgrError INPUT_INVALID that names file, element and field
  */
-export async function* dumpRows(
-  text: AsyncIterable<string> | Iterable<string>,
-  source: string,
-): AsyncGenerator<DumpRow> {
+export async function* dumpRows(text: JsonText, source: string): AsyncGenerator<DumpRow> {
   for await (const { section, index, value } of jsonElements(text, source)) {
     if (section !== '') throw recordError({ source }, 'expected a list of rows, got an object');
     yield rowOf(new ForeignRecord(value, { source, element: index }), index);
@@ -44,50 +40,46 @@ export async function* dumpRows(
 }
 
 function rowOf(record: ForeignRecord, element: number): DumpRow {
-  const truth = record.has('gt_bbox') ? record.boxXyxy('gt_bbox') : undefined;
-  const tool = ious(record, 'tool_iou', 'tool_pred_bboxes', truth);
-  const final = ious(record, 'iou', 'pred_bbox', truth);
+  const truthXyxy = record.has('gt_bbox') ? record.boxXyxy('gt_bbox') : undefined;
+  const tool = statedIou(record, 'tool_iou', 'tool_pred_bboxes', truthXyxy);
+  const final = statedIou(record, 'iou', 'pred_bbox', truthXyxy);
   const ids = ['image_id', 'ann_id'].filter((key) => record.has(key));
   return {
     id: ids.length === 0 ? String(element) : ids.map((key) => String(record.raw(key))).join('_'),
-    element,
-    ...(truth && { truthXyxy: truth }),
+    truthXyxy,
     toolIou: tool.iou,
     finalIou: final.iou,
     disagrees: tool.disagrees || final.disagrees,
   };
 }
 
-function ious(
+/** The IoU that a row states, else the one that its boxes give. */
+function statedIou(
   record: ForeignRecord,
   iouKey: string,
   boxKey: string,
-  truth: BoxXyxy | undefined,
+  truthXyxy: BoxXyxy | undefined,
 ): { readonly iou: number | null; readonly disagrees: boolean } {
-  const computed = truth && record.has(boxKey) ? bestIou(record, boxKey, truth) : undefined;
+  const computed = truthXyxy && record.has(boxKey) ? bestIou(record, boxKey, truthXyxy) : null;
   if (record.raw(iouKey) === undefined) {
-    if (truth && record.raw(boxKey) !== undefined)
-      return { iou: computed ?? null, disagrees: false };
+    if (truthXyxy && record.raw(boxKey) !== undefined) return { iou: computed, disagrees: false };
     return record.refuse(
       iouKey,
       `a number in 0..1, or \`gt_bbox\` and ${boxKey} to compute it from`,
     );
   }
-  const stated = record.has(iouKey) ? record.share(iouKey) : null;
-  const disagrees = computed !== undefined && Math.abs(computed - (stated ?? 0)) > ROUNDING;
-  return { iou: stated, disagrees };
+  const iou = record.has(iouKey) ? record.share(iouKey) : null;
+  return { iou, disagrees: computed !== null && Math.abs(computed - (iou ?? 0)) > ROUNDING };
 }
 
 /** Of one box or a list of them. A box with its corners in the wrong order overlaps nothing. */
-function bestIou(record: ForeignRecord, key: string, truth: BoxXyxy): number {
+function bestIou(record: ForeignRecord, key: string, truthXyxy: BoxXyxy): number {
   const value = record.raw(key);
-  const boxes = Array.isArray(value) && Array.isArray(value[0]) ? (value as unknown[]) : [value];
+  const boxes: unknown[] = Array.isArray(value) && Array.isArray(value[0]) ? value : [value];
   const found = boxes.map((box) => {
-    const [x1, y1, x2, y2] = new ForeignRecord({ [key]: box }, record.place).fourNumbers(
-      key,
-      '[x1, y1, x2, y2]',
-    );
-    return x2 < x1 || y2 < y1 ? 0 : iouXyxy({ x1, y1, x2, y2 }, truth);
+    const holder = new ForeignRecord({ [key]: box }, record.position);
+    const [x1, y1, x2, y2] = holder.fourNumbers(key, '[x1, y1, x2, y2]');
+    return x2 < x1 || y2 < y1 ? 0 : iouXyxy({ x1, y1, x2, y2 }, truthXyxy);
   });
   return Math.max(0, ...found);
 }
@@ -104,7 +96,7 @@ export interface EvalBox {
 /** A query with its ground truth. */
 export interface EvalQuery {
   readonly id: string;
-  /** Line number from 1, or place in a list. */
+  /** Line number from 1, or index in a list. */
   readonly line: number;
   readonly query: string;
   readonly image?: string;
@@ -134,7 +126,7 @@ export interface EvalQueryOptions {
  * @throws VgrError INPUT_INVALID that names file, line and field
  */
 export function evalQueries(
-  lines: EvalLines,
+  lines: JsonLines,
   source: string,
   options: EvalQueryOptions = {},
 ): AsyncGenerator<EvalQuery> {
@@ -151,18 +143,15 @@ function queryOf(
   const boxesByTool = record.has('tools') ? record.record('tools') : undefined;
   const group = groupOf(record, groupBy);
   return {
-    id: record.has('id') ? record.string('id') : String(line),
+    id: record.optionalString('id') ?? String(line),
     line,
     query: record.string('query'),
     truthsXyxy: truthsOf(record),
     entries: tools.map((name) => (boxesByTool ? entryOf(boxesByTool, name) : null)),
     toolNames: boxesByTool?.keys() ?? [],
-    ...(record.has('image') && { image: record.string('image') }),
-    ...(group !== undefined && { group }),
-    ...(record.has('width') &&
-      record.has('height') && {
-        size: { width: record.number('width'), height: record.number('height') },
-      }),
+    image: record.optionalString('image'),
+    group,
+    size: record.optionalSize(),
   };
 }
 
@@ -176,11 +165,11 @@ function truthsOf(record: ForeignRecord): BoxXyxy[] {
 }
 
 function entryOf(tools: ForeignRecord, name: string): EvalBox[] | null {
-  const boxes = tools.foreign(name);
+  const boxes = tools.raw(name);
   if (boxes === undefined) return null;
   if (!Array.isArray(boxes)) return tools.refuse(name, 'a list of boxes');
   return boxes.map((value) => {
-    const box = new ForeignRecord(value, tools.place);
+    const box = new ForeignRecord(value, tools.position);
     const [x1, y1, x2, y2] = box.fourNumbers('bbox_2d', '[x1, y1, x2, y2]');
     return { boxXyxy: { x1, y1, x2, y2 }, ...scoreAndLabel(box) };
   });
@@ -188,14 +177,15 @@ function entryOf(tools: ForeignRecord, name: string): EvalBox[] | null {
 
 /** The optional fields that every box may have. */
 function scoreAndLabel(record: ForeignRecord): Omit<EvalBox, 'boxXyxy'> {
-  return {
-    ...(record.has('score') && { score: record.share('score') }),
-    ...(record.has('label') && { label: record.string('label') }),
-  };
+  return { score: scoreOf(record), label: record.optionalString('label') };
+}
+
+function scoreOf(record: ForeignRecord): number | undefined {
+  return record.has('score') ? record.share('score') : undefined;
 }
 
 function groupOf(record: ForeignRecord, field: string): string | undefined {
-  const value = record.foreign(field);
+  const value = record.raw(field);
   if (value === undefined || value === null || value === '') return undefined;
   if (typeof value === 'object') return record.refuse(field, 'a word or a number to group by');
   return String(value);
@@ -203,7 +193,7 @@ function groupOf(record: ForeignRecord, field: string): string | undefined {
 
 /** One object and the expressions that people gave for it. */
 export interface RefCocoRef {
-  readonly place: RecordPlace;
+  readonly position: RecordPosition;
   readonly refId: number;
   readonly annotationId: number;
   readonly imageId: number;
@@ -218,10 +208,7 @@ export interface RefCocoRef {
  * @throws VgrError INPUT_INVALID that names file, element and field
  * @see S. Kazemzadeh et al., "ReferItGame", 2014; L. Yu et al., "Modeling Context in Referring Expressions", 2016
  */
-export async function* refCocoRefs(
-  text: AsyncIterable<string> | Iterable<string>,
-  source: string,
-): AsyncGenerator<RefCocoRef> {
+export async function* refCocoRefs(text: JsonText, source: string): AsyncGenerator<RefCocoRef> {
   for await (const { section, index, value } of jsonElements(text, source)) {
     if (section !== '') throw recordError({ source }, 'expected a list of refs, got an object');
     yield refOf(new ForeignRecord(value, { source, element: index }));
@@ -233,13 +220,13 @@ function refOf(record: ForeignRecord): RefCocoRef {
   const sentences = record.raw('sentences');
   if (!Array.isArray(sentences)) return record.refuse('sentences', 'a list');
   return {
-    place: record.place,
+    position: record.position,
     refId,
     annotationId: record.integer('ann_id'),
     imageId: record.integer('image_id'),
-    ...(record.has('split') && { split: record.string('split') }),
+    split: record.optionalString('split'),
     sentences: sentences.map((value, index) => {
-      const sentence = new ForeignRecord(value, record.place);
+      const sentence = new ForeignRecord(value, record.position);
       return {
         id: `${refId}-${sentence.has('sent_id') ? sentence.integer('sent_id') : index}`,
         text: sentence.string('sent'),
@@ -280,24 +267,24 @@ function queriesOf(
   const image = fileNames.get(ref.imageId);
   if (annotation === undefined || annotation.imageId !== ref.imageId) {
     throw recordError(
-      ref.place,
+      ref.position,
       `annotation ${ref.annotationId} of image ${ref.imageId} is not in the annotation file`,
       'refs and `instances.json` must be of the same data set',
     );
   }
   if (image === undefined) {
     throw recordError(
-      ref.place,
+      ref.position,
       `image ${ref.imageId} has no \`file_name\` in the annotation file`,
     );
   }
   return ref.sentences.map(({ id, text }) => ({
     id,
-    line: ref.place.element ?? 0,
+    line: ref.position.element ?? 0,
     query: text,
     image,
     truthsXyxy: [xywhToXyxy(annotation.boxXywh)],
-    ...(ref.split !== undefined && { group: ref.split }),
+    group: ref.split,
     entries: [],
     toolNames: [],
   }));
@@ -335,7 +322,7 @@ export interface EvalResult {
  * @param source name of the file, for messages
  * @throws VgrError INPUT_INVALID that names file, line and field, also for lines of another kind or schema
  */
-export function evalResults(lines: EvalLines, source: string): AsyncGenerator<EvalResult> {
+export function evalResults(lines: JsonLines, source: string): AsyncGenerator<EvalResult> {
   return readJsonLines(lines, source, (value, line) => {
     const record = new ForeignRecord(value, { source, line });
     checkKind(record);
@@ -348,14 +335,14 @@ function checkKind(record: ForeignRecord): void {
   const type = record.raw('type');
   if (type === 'detections') {
     throw recordError(
-      record.place,
+      record.position,
       'expected a line of `vgr refine`, got one of `vgr detect`',
       'detections are scored against boxes of all objects: `--coco-gt` and `--coco-dt`',
     );
   }
   if (type === undefined) {
     throw recordError(
-      record.place,
+      record.position,
       'expected a line of `vgr refine`, got one without `type`',
       'take results.jsonl of its `--output` folder, or what it printed; queries belong to `--queries`',
     );
@@ -376,22 +363,14 @@ function resultOf(record: ForeignRecord, line: number): EvalResult {
   return {
     id: idOf(record),
     line,
-    tool: tool
-      ? {
-          boxXyxy: tool.has('bbox_2d') ? tool.boxXyxy('bbox_2d') : null,
-          ...scoreAndLabel(tool),
-        }
-      : null,
+    tool: tool ? { boxXyxy: boxOf(tool) ?? null, ...scoreAndLabel(tool) } : null,
     answer: stageOf(answer),
-    ...(tool?.has('name') && { toolName: tool.string('name') }),
-    ...(record.has('query') && { query: record.string('query') }),
-    ...(record.has('image') && { image: record.string('image') }),
-    ...(record.has('width') &&
-      record.has('height') && {
-        size: { width: record.number('width'), height: record.number('height') },
-      }),
-    ...(record.has('think') && { think: stageOf(record.record('think')) }),
-    ...(answer.has('decision') && { decision: answer.string('decision') }),
+    toolName: tool?.optionalString('name'),
+    query: record.optionalString('query'),
+    image: record.optionalString('image'),
+    size: record.optionalSize(),
+    think: record.has('think') ? stageOf(record.record('think')) : undefined,
+    decision: answer.optionalString('decision'),
   };
 }
 
@@ -399,11 +378,15 @@ function stageOf(record: ForeignRecord): EvalStage {
   // A missing box is a null, not a missing field: a field under another name must not pass for "no answer".
   if (record.raw('bbox_2d') === undefined) record.refuse('bbox_2d', '[x1, y1, x2, y2] or null');
   return {
-    boxXyxy: record.has('bbox_2d') ? record.boxXyxy('bbox_2d') : null,
-    ...(record.has('boxes') && { boxes: boxesOf(record) }),
-    ...(record.has('score') && { score: record.share('score') }),
-    ...(record.has('text') && { text: record.string('text') }),
+    boxXyxy: boxOf(record) ?? null,
+    boxes: record.has('boxes') ? boxesOf(record) : undefined,
+    score: scoreOf(record),
+    text: record.optionalString('text'),
   };
+}
+
+function boxOf(record: ForeignRecord): BoxXyxy | undefined {
+  return record.has('bbox_2d') ? record.boxXyxy('bbox_2d') : undefined;
 }
 
 function boxesOf(record: ForeignRecord): EvalBox[] {
@@ -411,7 +394,7 @@ function boxesOf(record: ForeignRecord): EvalBox[] {
     const box = holder.record(name);
     return { boxXyxy: box.boxXyxy('bbox_2d'), ...scoreAndLabel(box) };
   });
-  const first = record.has('bbox_2d') ? record.boxXyxy('bbox_2d') : undefined;
+  const first = boxOf(record);
   if (first ? boxes[0] && isSameXyxy(first, boxes[0].boxXyxy) : boxes.length === 0) return boxes;
   return record.refuse('boxes', 'a list whose first box is `bbox_2d`');
 }

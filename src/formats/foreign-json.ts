@@ -1,11 +1,15 @@
-import type { BoxXywh, BoxXyxy } from '../core/box.js';
+import type { BoxXywh, BoxXyxy, ImageSize } from '../core/box.js';
 import { quoted, VgrError } from '../core/error.js';
+import type { LineItem } from '../core/line-reader.js';
+
+/** A file in pieces, cut anywhere between two characters. */
+export type JsonText = AsyncIterable<string> | Iterable<string>;
 
 /** One element of an array that stands at the top of a JSON text, or one level below. */
 export interface JsonElement {
   /** Key of the array in the top object; empty where the text itself is an array. */
   readonly section: string;
-  /** Place in the array, from 0; -1 for a value of the top object that is no array. */
+  /** In the array, from 0; -1 for a value of the top object that is no array. */
   readonly index: number;
   readonly value: unknown;
 }
@@ -13,65 +17,21 @@ export interface JsonElement {
 /**
  * Reads a JSON text of any size element by element: `[..]`, or `{"images": [..], "annotations": [..]}`. No more than one
  * element and one chunk are held.
- * @param chunks the text in pieces, cut anywhere between two characters
  * @param source name of the file, for messages
  * @throws VgrError INPUT_INVALID that names file, element and what is wrong, also where the text ends early
  */
-export async function* jsonElements(
-  chunks: AsyncIterable<string> | Iterable<string>,
-  source: string,
-): AsyncGenerator<JsonElement> {
-  const splitter = new JsonSplitter(source);
+export async function* jsonElements(chunks: JsonText, source: string): AsyncGenerator<JsonElement> {
+  const reader = new JsonReader(source);
+  const elements = reader.elements();
   for await (const chunk of chunks) {
-    splitter.push(chunk);
-    for (let element = splitter.next(); element; element = splitter.next()) yield element;
+    reader.push(chunk);
+    for (let next = elements.next(); next.value; next = elements.next()) yield next.value;
   }
-  splitter.finish();
+  reader.finish();
 }
 
-/** What a value in the text is to the reader. */
-type Role = 'key' | 'element' | 'member';
-
-/** Where the reader stands between values. */
-type State =
-  | 'top'
-  | 'first element'
-  | 'element'
-  | 'after element'
-  | 'first key'
-  | 'key'
-  | 'colon'
-  | 'value'
-  | 'after value'
-  | 'end';
-
-/** After which punctuation which state follows, and which value may begin. `closed` is decided by what the array lies in. */
-const GRAMMAR: Readonly<
-  Record<
-    State,
-    { readonly next: Readonly<Record<string, State | 'closed'>>; readonly begins?: Role }
-  >
-> = {
-  top: { next: { '[': 'first element', '{': 'first key' } },
-  'first element': { next: { ']': 'closed' }, begins: 'element' },
-  element: { next: {}, begins: 'element' },
-  'after element': { next: { ',': 'element', ']': 'closed' } },
-  'first key': { next: { '}': 'end' }, begins: 'key' },
-  key: { next: {}, begins: 'key' },
-  colon: { next: { ':': 'value' } },
-  value: { next: { '[': 'first element' }, begins: 'member' },
-  'after value': { next: { ',': 'key', '}': 'end' } },
-  end: { next: {} },
-};
-
-const AFTER: Readonly<Record<Role, State>> = {
-  key: 'colon',
-  element: 'after element',
-  member: 'after value',
-};
-
 /** Longest text of one element, characters: far beyond any annotation, and short of what a string may hold. */
-const LONGEST_ELEMENT = 2 ** 26;
+const MAX_ELEMENT_CHARACTERS = 2 ** 26;
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
@@ -82,21 +42,20 @@ const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 const BYTE_ORDER_MARK = '\ufeff';
 
-/** Finds where the values begin and end; what lies between is left to `JSON.parse`. */
-class JsonSplitter {
+/** Finds where the values begin and end; their texts are left to `JSON.parse`. */
+class JsonReader {
   readonly #source: string;
-  #buffer = '';
-  /** The next character to look at, in `#buffer`. */
+  #text = '';
+  /** The next character to look at, in `#text`. */
   #at = 0;
-  /** Characters of the text before `#buffer`. */
+  /** Characters of the file before `#text`. */
   #before = 0;
-  #state: State = 'top';
-  #isArray = false;
+  /** What is being read: what comes before the value of the file, a key, anything else in it, or what follows it. */
+  #part: 'top' | 'key' | 'inside' | 'end' = 'top';
   #section = '';
   #index = 0;
-  /** The value being read; its text begins at `#start`. */
-  #role: Role | undefined;
-  #start = 0;
+  /** Where the value that is being read begins in `#text`; undefined between values. */
+  #start: number | undefined;
   #depth = 0;
   #inString = false;
 
@@ -105,66 +64,100 @@ class JsonSplitter {
   }
 
   push(chunk: string): void {
-    const keep = this.#role ? this.#start : Math.min(this.#at, this.#buffer.length);
-    const first = this.#before === 0 && this.#buffer === '';
-    this.#buffer =
-      this.#buffer.slice(keep) +
-      (first && chunk.startsWith(BYTE_ORDER_MARK) ? chunk.slice(1) : chunk);
-    this.#before += keep;
-    this.#at -= keep;
+    const dropped = this.#start ?? Math.min(this.#at, this.#text.length);
+    const isFirst = this.#before === 0 && this.#text === '';
+    const added = isFirst && chunk.startsWith(BYTE_ORDER_MARK) ? chunk.slice(1) : chunk;
+    this.#text = this.#text.slice(dropped) + added;
+    this.#before += dropped;
+    this.#at -= dropped;
+    if (this.#start === undefined) return;
     this.#start = 0;
-    if (this.#role && this.#buffer.length > LONGEST_ELEMENT + chunk.length) {
-      throw this.#error(`one value is longer than ${LONGEST_ELEMENT} characters`);
+    if (this.#text.length > MAX_ELEMENT_CHARACTERS + chunk.length) {
+      throw this.#error(`one value is longer than ${MAX_ELEMENT_CHARACTERS} characters`);
     }
   }
 
-  /** The next element; undefined where more text is needed first. */
-  next(): JsonElement | undefined {
-    for (;;) {
-      if (this.#role) {
-        if (!this.#reachEnd()) return undefined;
-        const element = this.#takeValue(this.#role);
-        if (element) return element;
-      } else if (!this.#takePunctuation()) return undefined;
-    }
+  /** The elements of the file; undefined each time that more text is needed first. */
+  *elements(): Generator<JsonElement | undefined, undefined> {
+    const mark = yield* this.#mark();
+    if (mark !== '[' && mark !== '{') throw this.#unexpected(mark);
+    this.#at++;
+    this.#part = 'inside';
+    yield* mark === '[' ? this.#list() : this.#members();
+    this.#part = 'end';
+    throw this.#unexpected(yield* this.#mark());
   }
 
   finish(): void {
-    if (this.#state === 'end') return;
-    if (this.#state === 'top') throw this.#error('the file is empty');
+    if (this.#part === 'end') return;
+    if (this.#part === 'top') throw this.#error('the file is empty');
     throw this.#error('the file ends in the middle', 'it seems to be cut; write or copy it again');
   }
 
-  /** Takes one punctuation mark or enters a value; false at the end of the buffer. */
-  #takePunctuation(): boolean {
-    while (isSpace(this.#buffer.charCodeAt(this.#at))) this.#at++;
-    if (this.#at >= this.#buffer.length) return false;
-    const mark = this.#buffer[this.#at]!;
-    const { next, begins } = GRAMMAR[this.#state];
-    const follows = Object.hasOwn(next, mark) ? next[mark]! : undefined;
-    if (follows) {
-      this.#at++;
-      this.#enter(follows, mark);
-    } else if (begins && (begins === 'key' ? mark === '"' : !',:]}'.includes(mark))) {
-      this.#role = begins;
-      this.#start = this.#at;
-    } else throw this.#unexpected(mark);
-    return true;
+  *#list(): Generator<JsonElement | undefined, void> {
+    this.#index = 0;
+    if (this.#takes(yield* this.#mark(), ']')) return;
+    do {
+      const value = yield* this.#value();
+      yield { section: this.#section, index: this.#index++, value };
+    } while (this.#continues(this.#nextMark() ?? (yield* this.#mark()), ']'));
   }
 
-  #enter(follows: State | 'closed', mark: string): void {
-    if (follows === 'first element') {
-      this.#isArray = this.#state === 'top';
-      this.#index = 0;
+  *#members(): Generator<JsonElement | undefined, void> {
+    if (this.#takes(yield* this.#mark(), '}')) return;
+    do {
+      const quote = yield* this.#mark();
+      if (quote !== '"') throw this.#unexpected(quote);
+      this.#part = 'key';
+      this.#section = (yield* this.#value()) as string;
+      this.#part = 'inside';
+      const colon = yield* this.#mark();
+      if (!this.#takes(colon, ':')) throw this.#unexpected(colon);
+      if (this.#takes(yield* this.#mark(), '[')) yield* this.#list();
+      else yield { section: this.#section, index: -1, value: yield* this.#value() };
+    } while (this.#continues(yield* this.#mark(), '}'));
+  }
+
+  *#value(): Generator<undefined, unknown> {
+    const mark = this.#nextMark() ?? (yield* this.#mark());
+    if (',:]}'.includes(mark)) throw this.#unexpected(mark);
+    this.#start = this.#at;
+    while (!this.#reachEnd()) yield;
+    const value = this.#parsed(this.#text.slice(this.#start, this.#at));
+    this.#start = undefined;
+    return value;
+  }
+
+  /** The next character that is no space, once it is there; it is not taken yet. */
+  *#mark(): Generator<undefined, string> {
+    for (;;) {
+      const mark = this.#nextMark();
+      if (mark !== undefined) return mark;
+      yield;
     }
-    if (follows === 'closed') this.#state = this.#isArray ? 'end' : 'after value';
-    else this.#state = follows;
-    if (mark === '{') this.#isArray = false;
   }
 
-  /** Moves `#at` behind the value; false where the buffer ends first. */
+  #nextMark(): string | undefined {
+    while (isSpace(this.#text.charCodeAt(this.#at))) this.#at++;
+    return this.#text[this.#at];
+  }
+
+  /** Takes the mark where it is the `wanted` one. */
+  #takes(mark: string, wanted: string): boolean {
+    if (mark === wanted) this.#at++;
+    return mark === wanted;
+  }
+
+  /** Takes a comma, or the mark that closes the list or object. */
+  #continues(mark: string, close: string): boolean {
+    if (this.#takes(mark, ',')) return true;
+    if (this.#takes(mark, close)) return false;
+    throw this.#unexpected(mark);
+  }
+
+  /** Moves `#at` behind the value; false where the text ends first. */
   #reachEnd(): boolean {
-    const text = this.#buffer;
+    const text = this.#text;
     let at = this.#at;
     let depth = this.#depth;
     let isOver = false;
@@ -191,11 +184,11 @@ class JsonSplitter {
   }
 
   /**
-   * The place behind the string that begins or goes on at `at`. `#inString` tells whether it goes on beyond the buffer; an
-   * escaped character may then be in the next chunk, and the place is one beyond the buffer.
+   * The index behind the string that begins or goes on at `at`. `#inString` tells whether it goes on beyond the text; an
+   * escaped character may then be in the next chunk, and the index is one beyond the text.
    */
   #skipString(at: number): number {
-    const text = this.#buffer;
+    const text = this.#text;
     let next = this.#inString ? at : at + 1;
     this.#inString = true;
     while (next < text.length) {
@@ -209,52 +202,37 @@ class JsonSplitter {
     return next;
   }
 
-  #takeValue(role: Role): JsonElement | undefined {
-    const value = this.#parsed(this.#buffer.slice(this.#start, this.#at));
-    this.#role = undefined;
-    this.#state = AFTER[role];
-    if (role === 'key') {
-      this.#section = value as string;
-      return undefined;
-    }
-    return { section: this.#section, index: role === 'element' ? this.#index++ : -1, value };
-  }
-
   #parsed(text: string): unknown {
     try {
       return JSON.parse(text);
     } catch (cause) {
       throw new VgrError(
         'INPUT_INVALID',
-        `${quoted(this.#source)}, ${this.#place()}: expected JSON, got ${quoted(text, 80)}`,
+        `${quoted(this.#source)}, ${this.#position()}: expected JSON, got ${quoted(text, 80)}`,
         { hint: hintFor(text), cause },
       );
     }
   }
 
   #unexpected(mark: string): VgrError {
-    if (this.#state === 'top') {
+    if (this.#part === 'top') {
       return this.#error(`expected a JSON array or object, got ${quoted(mark)}`);
     }
-    if (this.#state !== 'end') return this.#error(`unexpected ${quoted(mark)}`);
+    if (this.#part !== 'end') return this.#error(`unexpected ${quoted(mark)}`);
     return this.#error(
-      `text after the end of the JSON value, ${quoted(this.#buffer.slice(this.#at, this.#at + 40))}`,
+      `text after the end of the JSON value, ${quoted(this.#text.slice(this.#at, this.#at + 40))}`,
       'a file of one JSON object a line is read as JSONL, not as JSON',
     );
   }
 
   #error(what: string, hint?: string): VgrError {
-    const place = this.#state === 'top' ? '' : `, ${this.#place()}`;
-    return new VgrError(
-      'INPUT_INVALID',
-      `${quoted(this.#source)}${place}: ${what}`,
-      hint === undefined ? {} : { hint },
-    );
+    const position = this.#part === 'top' ? '' : `, ${this.#position()}`;
+    return new VgrError('INPUT_INVALID', `${quoted(this.#source)}${position}: ${what}`, { hint });
   }
 
-  #place(): string {
-    const character = `character ${this.#before + Math.min(this.#at, this.#buffer.length) + 1}`;
-    if (this.#state === 'end' || this.#role === 'key') return character;
+  #position(): string {
+    const character = `character ${this.#before + Math.min(this.#at, this.#text.length) + 1}`;
+    if (this.#part === 'end' || this.#part === 'key') return character;
     const section = this.#section === '' ? '' : ` of ${quoted(this.#section)}`;
     return `element ${this.#index}${section}, ${character}`;
   }
@@ -269,12 +247,8 @@ function isSpace(code: number): boolean {
   return code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09;
 }
 
-/** A line of a JSONL file as the reader gives it: its text, or why it has none. Numbers count from 1. */
-export type EvalLine =
-  | { readonly number: number; readonly text: string }
-  | { readonly number: number; readonly error: VgrError };
-
-export type EvalLines = AsyncIterable<EvalLine> | Iterable<EvalLine>;
+/** The lines of a file. */
+export type JsonLines = AsyncIterable<LineItem> | Iterable<LineItem>;
 
 /**
  * Reads a file of JSON lines. An evaluation stops at the first line that is not one: a number over the rest would be wrong.
@@ -283,28 +257,28 @@ export type EvalLines = AsyncIterable<EvalLine> | Iterable<EvalLine>;
  * @throws VgrError INPUT_INVALID that names file and line, also for a file without lines
  */
 export async function* readJsonLines<T>(
-  lines: EvalLines,
+  lines: JsonLines,
   source: string,
   read: (value: unknown, line: number) => T,
 ): AsyncGenerator<T> {
   let isEmpty = true;
   for await (const line of lines) {
-    if ('error' in line) throw rethrown(line.error, source);
+    if ('error' in line) {
+      const { message, hint } = line.error;
+      const cause = line.error;
+      throw new VgrError('INPUT_INVALID', `${quoted(source)}, ${message}`, { hint, cause });
+    }
     isEmpty = false;
-    yield read(parsed(line.text, line.number, source), line.number);
+    yield read(parsed(line.text, { source, line: line.number }), line.number);
   }
   if (isEmpty) throw recordError({ source }, 'the file has no lines');
 }
 
-function parsed(text: string, line: number, source: string): unknown {
+function parsed(text: string, position: RecordPosition): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    throw recordError(
-      { source, line },
-      `expected a JSON object, got ${quoted(text, 60)}`,
-      hintFor(text),
-    );
+    throw recordError(position, `expected a JSON object, got ${quoted(text, 60)}`, hintFor(text));
   }
 }
 
@@ -318,56 +292,49 @@ function hintFor(text: string): string {
   return 'check the file with `jq . FILE`';
 }
 
-function rethrown(error: VgrError, source: string): VgrError {
-  return new VgrError('INPUT_INVALID', `${quoted(source)}, ${error.message}`, {
-    cause: error,
-    ...(error.hint !== undefined && { hint: error.hint }),
-  });
-}
-
 /** Where a record stands in a file. */
-export interface RecordPlace {
+export interface RecordPosition {
   /** Name of the file. */
   readonly source: string;
-  /** Line number from 1 in a file of lines. */
+  /** From 1, in a file of lines. */
   readonly line?: number;
-  /** Place from 0 in an array, and the key that the array stands under. */
+  /** Index in an array, and the key that the array stands under. */
   readonly element?: number;
   readonly section?: string;
 }
 
-type Fields = Readonly<Record<string, unknown>>;
-
 /** An error about one record. @see VgrError for the manner of the message */
-export function recordError(place: RecordPlace, what: string, hint?: string): VgrError {
-  const parts = [quoted(place.source)];
-  if (place.line !== undefined) parts.push(`line ${place.line}`);
-  if (place.element !== undefined) {
-    parts.push(`element ${place.element}${place.section ? ` of ${quoted(place.section)}` : ''}`);
+export function recordError(position: RecordPosition, what: string, hint?: string): VgrError {
+  const { source, line, element, section } = position;
+  const parts = [quoted(source)];
+  if (line !== undefined) parts.push(`line ${line}`);
+  if (element !== undefined) {
+    parts.push(`element ${element}${section ? ` of ${quoted(section)}` : ''}`);
   }
-  return new VgrError('INPUT_INVALID', `${parts.join(', ')}: ${what}`, hint ? { hint } : {});
+  return new VgrError('INPUT_INVALID', `${parts.join(', ')}: ${what}`, { hint });
 }
 
-/** Reads the fields of one foreign record; each is checked when it is asked for. All methods throw VgrError INPUT_INVALID. */
+function isFields(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Reads the fields of one foreign record; each is checked when it is read. All methods throw VgrError INPUT_INVALID. */
 export class ForeignRecord {
-  readonly place: RecordPlace;
-  readonly #fields: Fields;
+  readonly position: RecordPosition;
+  readonly #fields: Readonly<Record<string, unknown>>;
 
-  constructor(value: unknown, place: RecordPlace) {
-    this.place = place;
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-      throw recordError(place, `expected an object, got ${shown(value)}`);
-    }
-    this.#fields = value as Fields;
+  constructor(value: unknown, position: RecordPosition) {
+    this.position = position;
+    if (!isFields(value)) throw recordError(position, `expected an object, got ${shown(value)}`);
+    this.#fields = value;
   }
 
-  /** Undefined where the field is missing; null stays null. The name is one of ours, not one that every object has. */
+  keys(): string[] {
+    return Object.keys(this.#fields);
+  }
+
+  /** Undefined where the field is missing, also for a name that every object has, as `constructor`; null stays null. */
   raw(key: string): unknown {
-    return this.#fields[key];
-  }
-
-  /** The same for a name that comes from outside: `constructor` is no field of a record that does not hold it. */
-  foreign(key: string): unknown {
     return Object.hasOwn(this.#fields, key) ? this.#fields[key] : undefined;
   }
 
@@ -399,17 +366,23 @@ export class ForeignRecord {
     return typeof value === 'string' ? value : this.refuse(key, 'a string');
   }
 
-  /** An object in a field, at the same place. */
-  record(key: string): ForeignRecord {
-    const value = this.raw(key);
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
-      return new ForeignRecord(value, this.place);
-    }
-    return this.refuse(key, 'an object');
+  /** Undefined where the field is missing or null. */
+  optionalString(key: string): string | undefined {
+    return this.has(key) ? this.string(key) : undefined;
   }
 
-  keys(): string[] {
-    return Object.keys(this.#fields);
+  /** `width` and `height`; undefined where one of them is missing or null. */
+  optionalSize(): ImageSize | undefined {
+    if (!this.has('width') || !this.has('height')) return undefined;
+    return { width: this.number('width'), height: this.number('height') };
+  }
+
+  /** An object in a field, at the same position. */
+  record(key: string): ForeignRecord {
+    const value = this.raw(key);
+    return isFields(value)
+      ? new ForeignRecord(value, this.position)
+      : this.refuse(key, 'an object');
   }
 
   /** `[x, y, width, height]`, sizes not negative. */
@@ -435,7 +408,7 @@ export class ForeignRecord {
     if (!Array.isArray(value)) return this.refuse(key, `a list of ${expected}`);
     return value.map((each, index) => {
       const name = `${key}[${index}]`;
-      return read(new ForeignRecord({ [name]: each }, this.place), name);
+      return read(new ForeignRecord({ [name]: each }, this.position), name);
     });
   }
 
@@ -451,8 +424,8 @@ export class ForeignRecord {
   /** @param expected what the field should hold, as a noun */
   refuse(key: string, expected: string): never {
     throw recordError(
-      this.place,
-      `field ${quoted(key)}: expected ${expected}, got ${shown(this.foreign(key))}`,
+      this.position,
+      `field ${quoted(key)}: expected ${expected}, got ${shown(this.raw(key))}`,
     );
   }
 }

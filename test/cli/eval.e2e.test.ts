@@ -67,10 +67,10 @@ describe('vgr eval', () => {
 
   it('scores sets and absent objects, from results and from two tools', async () => {
     const [queries, results] = ['queries', 'results'].map(
-      (name) => `test/evaluation/oracle/answers.${name}.jsonl`,
+      (name) => `test/evaluate/oracle/answers.${name}.jsonl`,
     );
     const expected = JSON.parse(
-      readFileSync('test/evaluation/oracle/answers.generated.json', 'utf8'),
+      readFileSync('test/evaluate/oracle/answers.generated.json', 'utf8'),
     );
     const keys = ['n_acc', 't_acc', 'set_precision', 'mean_accuracy', 'score_auc', 'score_ece'];
     for (const [kind, args] of [

@@ -16,7 +16,7 @@ function scoresOf(rows: readonly ScoredQuery[], thresholds: readonly number[] = 
   return scores;
 }
 
-/** `rows_of` of test/evaluation/oracle/refinement_oracle.py. */
+/** `rows_of` of test/evaluate/oracle/refinement_oracle.py. */
 function oracleRows(seed: number, size: number): ScoredQuery[] {
   const random = new SeededRandom(seed);
   return Array.from({ length: size }, (_, index) => {

@@ -25,7 +25,6 @@ test('the stated IoUs are taken', async () => {
   expect(await rowsOf(row)).toEqual([
     {
       id: '5_7',
-      element: 0,
       truthXyxy: { x1: 0, y1: 0, x2: 10, y2: 10 },
       toolIou: 0.8,
       finalIou: 0.5,
@@ -46,7 +45,7 @@ test('no box, and a box with its corners in the wrong order', async () => {
     { iou: 0.3, tool_iou: null, tool_pred_bboxes: null },
     { ...row, tool_pred_bboxes: [10, 10, 0, 0], tool_iou: 0 },
   );
-  expect(none).toEqual({ id: '0', element: 0, toolIou: null, finalIou: 0.3, disagrees: false });
+  expect(none).toEqual({ id: '0', toolIou: null, finalIou: 0.3, disagrees: false });
   expect(wrong).toMatchObject({ toolIou: 0, disagrees: false });
 });
 

@@ -2,8 +2,8 @@
 
 Run from the repository root, with pycocotools (2.0.11) and numpy at hand:
 
-    python3 test/evaluation/oracle/coco_oracle.py            # writes coco.generated.json
-    python3 test/evaluation/oracle/coco_oracle.py 300 FILE   # 300 random cases for a longer comparison
+    python3 test/evaluate/oracle/coco_oracle.py            # writes coco.generated.json
+    python3 test/evaluate/oracle/coco_oracle.py 300 FILE   # 300 random cases for a longer comparison
 """
 
 import contextlib

@@ -1,8 +1,8 @@
 """Refinement metrics and bootstrap intervals written a second time, straight from their definitions, with numpy.
 
-Run from the repository root; it writes the numbers that test/evaluation/refinement-scores.test.ts compares with:
+Run from the repository root; it writes the numbers that test/evaluate/refinement-scores.test.ts compares with:
 
-    python3 test/evaluation/oracle/refinement_oracle.py
+    python3 test/evaluate/oracle/refinement_oracle.py
 
 The rows come from the generator of src/evaluation/seeded-random.ts, written a second time too.
 """
