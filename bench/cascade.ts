@@ -40,10 +40,10 @@ interface Row {
 const built = (name: string) => import(resolve('dist', name));
 const { openPool } = await built('runtime/open-pool.js');
 const { openRefiner } = await built('runtime/refiner.js');
-const { Printer } = await built('core/terminal.js');
+const { StreamPrinter } = await built('cli/printer.js');
 const opened = openPool(
   { detector: 'none', device: 'cpu', sessions: 1, threads: 1 },
-  new Printer({ quiet: true }),
+  new StreamPrinter({ quiet: true }),
 );
 try {
   if (!existsSync(FOLDER)) throw new Error(`no ${FOLDER}: the stored answers of real models`);

@@ -1,9 +1,11 @@
 import { Command, type Interfaces } from '@oclif/core';
 import { asVgrError } from '../core/error.js';
-import { Interruption } from '../core/interruption.js';
-import { Printer } from '../core/terminal.js';
+import type { Terminal } from '../core/terminal.js';
 import { withConfigFile } from './config-file.js';
 import { commonFlags } from './flags.js';
+import { SignalInterruption } from './interruption.js';
+import { StreamPrinter } from './printer.js';
+import { showProgress } from './progress.js';
 import { usageError } from './usage-error.js';
 
 type FlagsOf<T extends typeof Command> = Interfaces.InferredFlags<
@@ -20,14 +22,14 @@ export abstract class VgrCommand<T extends typeof Command> extends Command {
 
   protected flags!: FlagsOf<T>;
   protected args!: ArgsOf<T>;
-  protected printer = new Printer({ quiet: false });
-  protected interruption!: Interruption;
+  protected printer = new StreamPrinter({ quiet: false });
+  protected interruption!: SignalInterruption;
 
   /** Does the work. @returns the exit code */
   protected abstract work(): Promise<number>;
 
   override async run(): Promise<void> {
-    this.interruption = new Interruption();
+    this.interruption = new SignalInterruption();
     try {
       await this.#readInput();
       const code = await this.work();
@@ -59,7 +61,21 @@ export abstract class VgrCommand<T extends typeof Command> extends Command {
     this.flags = flags as FlagsOf<T>;
     this.args = args as ArgsOf<T>;
     this.positional = rest as string[];
-    this.printer = new Printer({ quiet: Boolean((flags as { quiet?: boolean }).quiet) });
+    this.printer = new StreamPrinter({ quiet: Boolean((flags as { quiet?: boolean }).quiet) });
+  }
+
+  /** The command line as the work of the command sees it. */
+  protected get terminal(): Terminal {
+    const { printer, interruption } = this;
+    const { quiet, 'no-progress': silent } = this.flags as {
+      quiet?: boolean;
+      'no-progress'?: boolean;
+    };
+    return {
+      printer,
+      interruption,
+      showProgress: (options) => showProgress(options, printer, { off: Boolean(quiet || silent) }),
+    };
   }
 
   /** Arguments without a flag, in order. */
@@ -72,7 +88,8 @@ export abstract class VgrCommand<T extends typeof Command> extends Command {
       : asVgrError(thrown);
     this.printer.release();
     this.printer.fatal(error);
-    if (error.code === 'INTERNAL' && process.env.VGR_DEBUG) this.printer.stack(thrown);
+    // Not of its causes: a server's own words may hold the key that it was sent.
+    this.printer.debug((thrown instanceof Error && thrown.stack) || String(thrown));
     return error.exit;
   }
 }

@@ -1,4 +1,5 @@
 import { Args, Errors, Flags } from '@oclif/core';
+import { WHOLE } from '../run/shard.js';
 
 /**
  * Every flag that more than one command takes, with its environment variable. Help, completion and the table of
@@ -101,9 +102,6 @@ export const imageFolderArgs = {
       'folders that `image` on the lines is relative to; may be left out when every line brings `tools`',
   }),
 };
-
-/** The shard that is all of the work. */
-export const WHOLE = '1/1';
 
 /** What is read. */
 export const inputFlags = {

@@ -1,5 +1,5 @@
 import { Errors, Help } from '@oclif/core';
-import { Printer } from '../core/terminal.js';
+import { StreamPrinter } from './printer.js';
 import { unknownCommand } from './usage-error.js';
 
 /** oclif's help; words that name no command get the message that they get as a command. */
@@ -13,7 +13,7 @@ export default class VgrHelp extends Help {
       }
       const words = argv.filter((word) => !word.startsWith('-'));
       const error = unknownCommand(words.join(':'), this.config);
-      new Printer({ quiet: false }).fatal(error);
+      new StreamPrinter({ quiet: false }).fatal(error);
       process.exitCode = error.exit;
     }
   }

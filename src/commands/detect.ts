@@ -24,12 +24,12 @@ export default class Detect extends VgrCommand<typeof Detect> {
   static override flags = { ...inferenceFlags, ...inputFlags, ...outputFlags };
 
   protected override async work(): Promise<number> {
-    const { printer, interruption } = this;
+    const { printer, terminal } = this;
     const flags = await tuned(this.flags, printer);
     const pool = openPool(flags, printer);
     try {
       const { detectCommand } = await import('../run/detect.js');
-      return await detectCommand({ images: this.positional, flags, pool, printer, interruption });
+      return await detectCommand({ images: this.positional, flags, pool, terminal });
     } finally {
       await pool.close();
     }

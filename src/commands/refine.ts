@@ -62,14 +62,14 @@ Fields of a line: \`query\`, the expression; \`image\`, relative to IMAGES; \`id
   };
 
   protected override async work(): Promise<number> {
-    const { printer, interruption } = this;
+    const { printer, terminal } = this;
     // Without photos no detector runs, and there is nothing to measure.
     const flags = this.positional.length > 0 ? await tuned(this.flags, printer) : this.flags;
     const pool = openPool(flags, printer);
     try {
       const { refineCommand } = await import('../run/refine.js');
       return await refineCommand(
-        { images: this.positional, flags, pool, printer, interruption },
+        { images: this.positional, flags, pool, terminal },
         join(this.config.cacheDir, 'chat'),
       );
     } finally {

@@ -165,8 +165,7 @@ Detections and cues are computed once and kept on disk; the same command after a
     return trainCommand({
       images: this.positional,
       flags: this.flags,
-      printer: this.printer,
-      interruption: this.interruption,
+      terminal: this.terminal,
       cacheFolder: join(this.config.cacheDir, 'training'),
       commandLine: commandLine(this.argv),
     });

@@ -1,103 +1,72 @@
-import { printable, type VgrError } from './error.js';
+import type { VgrError } from './error.js';
 
-/** Item errors that are spelled out on stderr; the journal holds them all. */
-const SHOWN_ERRORS = 20;
-
-/**
- * Decides what reaches which stream: data on stdout, everything else on stderr. Commands print through it alone. Notes
- * wait while a live display owns the terminal.
- */
-export class Printer {
-  readonly #quiet: boolean;
-  readonly #held: string[] = [];
-  #holding = false;
-  #errors = 0;
-
-  constructor(options: { readonly quiet: boolean }) {
-    this.#quiet = options.quiet;
-  }
-
-  /** Data. Resolves when the stream has room again. */
-  async data(text: string): Promise<void> {
-    if (process.stdout.write(text)) return;
-    await new Promise<void>((resolve) => {
-      const done = (): void => {
-        process.stdout.off('drain', done).off('close', done).off('error', done);
-        resolve();
-      };
-      process.stdout.on('drain', done).on('close', done).on('error', done);
-    });
-  }
-
-  /** Resolves when stdout has taken everything, or has failed. */
-  async flush(): Promise<void> {
-    if (process.stdout.writableLength === 0 || process.stdout.destroyed) return;
-    await new Promise<void>((resolve) => {
-      process.stdout.once('error', () => resolve()).write('', () => resolve());
-    });
-  }
-
-  /** Something good to know; silent with `--quiet`. */
-  note(text: string): void {
-    if (!this.#quiet) this.#say(`${text}\n`);
-  }
-
-  /** Something that decides the exit code; printed even with `--quiet`. */
-  important(text: string): void {
-    this.#say(`${text}\n`);
-  }
-
-  /** The failure of one item: the first few are told, the number of the rest is. */
-  itemError(name: string, error: { readonly message: string; readonly hint?: string }): void {
-    this.#errors += 1;
-    if (this.#errors > SHOWN_ERRORS) return;
-    const hint = error.hint ? `  hint: ${printable(error.hint)}\n` : '';
-    this.#say(`error: ${printable(name)}: ${printable(error.message)}\n${hint}`);
-  }
-
-  /** What ends the command. Printed even with `--quiet`. */
-  fatal(error: VgrError): void {
-    this.#say(`error: ${printable(error.message)}\n`);
-    if (error.hint) this.#say(`\nhint: ${printable(error.hint)}\n`);
-  }
-
-  /** Where an unexpected error comes from; for VGR_DEBUG. */
-  stack(thrown: unknown): void {
-    this.#say(`${(thrown instanceof Error && thrown.stack) || String(thrown)}\n`);
-  }
-
-  /** Says how many item errors were not spelled out. */
-  closeErrors(): void {
-    const hidden = this.#errors - SHOWN_ERRORS;
-    if (hidden > 0) this.#say(`error: ${hidden} more items failed, see their error records\n`);
-  }
-
-  /** Keeps notes back until the display that owns the terminal is gone. */
-  hold(): void {
-    this.#holding = true;
-  }
-
-  release(): void {
-    this.#holding = false;
-    for (const text of this.#held.splice(0)) process.stderr.write(text);
-  }
-
-  #say(text: string): void {
-    if (this.#holding) this.#held.push(text);
-    else process.stderr.write(text);
-  }
+/** What the work of a command sees of the command line. */
+export interface Terminal {
+  readonly printer: Printer;
+  readonly interruption: Interruption;
+  /** Shows the stages of the work on stderr until the display is stopped. */
+  showProgress(options: ProgressOptions): Promise<ProgressDisplay>;
 }
 
-/** Columns as wide as their widest cell, two blanks between them. */
-export function tableText(rows: readonly (readonly string[])[]): string {
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
-  return rows
-    .map(
-      (row) =>
-        `${row
-          .map((cell, column) => cell.padEnd(widths[column]!))
-          .join('  ')
-          .trimEnd()}\n`,
-    )
-    .join('');
+/** Decides what reaches which stream: data goes to stdout, everything else to stderr. */
+export interface Printer {
+  /** Data. Resolves when the stream has room again. */
+  data(text: string): Promise<void>;
+  /** Something good to know; silent with `--quiet`. */
+  note(text: string): void;
+  /** Something that decides the exit code; printed even with `--quiet`. */
+  important(text: string): void;
+  /** For whoever looks for an error; printed with `VGR_DEBUG` alone. */
+  debug(text: string): void;
+  /** The error of one item: the first few are printed, the others are counted. */
+  itemError(name: string, error: { readonly message: string; readonly hint?: string }): void;
+  /** Says how many item errors were not printed. */
+  closeErrors(): void;
+  /** An error that the command ends with. Printed even with `--quiet`. */
+  fatal(error: VgrError): void;
+}
+
+/**
+ * How a run learns that it shall stop. The first SIGINT or SIGTERM, or a closed stdout, lets the items in flight finish;
+ * after a signal the slow ones are given up, so that the process ends within five seconds. A second signal ends it at once.
+ */
+export interface Interruption {
+  /** Fires once the run shall come to its end. */
+  readonly signal: AbortSignal;
+  /** Fires where the items in flight take too long after a signal: what is done is kept, they are not waited for. */
+  readonly overdue: AbortSignal;
+  /** Whether the reader of stdout went away: nobody waits for more, which is no error. */
+  readonly pipeClosed: boolean;
+  /** Set where stdout cannot be written to. */
+  readonly stdoutError: VgrError | undefined;
+  /** Whether `work` ends before the process has to. Call it where the items in flight take too long. */
+  inTime(work: Promise<unknown>): Promise<boolean>;
+  /**
+   * Ends the process with the items in flight.
+   * @param options.quiet whether no native code is at work
+   */
+  end(options?: { readonly quiet?: boolean }): void;
+}
+
+/** One stage of the work as the display shows it. */
+export interface ProgressStage {
+  readonly title: string;
+  /** Items that went through. */
+  readonly count: () => number;
+}
+
+export interface ProgressOptions {
+  readonly stages: readonly ProgressStage[];
+  /**
+   * Share of the input that was taken in, 0..1; undefined where its size is not known. Called only where the display is shown,
+   * and at its start for the first time.
+   */
+  readonly share: () => number | undefined;
+  /** Whether the data itself goes to the screen where the display would be. */
+  readonly linesOnTerminal?: boolean;
+}
+
+/** What is shown, until it is stopped. */
+export interface ProgressDisplay {
+  stop(): Promise<void>;
 }

@@ -1,6 +1,7 @@
 import { basename, dirname, resolve } from 'node:path';
 import { asVgrError, printable, quoted, VgrError } from '../core/error.js';
-import { type Printer, tableText } from '../core/terminal.js';
+import type { Printer } from '../core/terminal.js';
+import { tableText } from '../core/text.js';
 import { CARD_NAME, holdsWeightsOf, type ModelCard } from '../formats/model-card.js';
 import {
   findModel,

@@ -3,9 +3,7 @@ import { join } from 'node:path';
 import { quoted, VgrError } from '../core/error.js';
 import { lockOutput } from '../core/file-lock.js';
 import { makeFolder, outputError } from '../core/files.js';
-import type { Interruption } from '../core/interruption.js';
-import { progressMode, startProgress } from '../core/progress.js';
-import type { Printer } from '../core/terminal.js';
+import type { Printer, Terminal } from '../core/terminal.js';
 import {
   type DetectorCard,
   type EncoderCard,
@@ -192,33 +190,19 @@ function notRemote({ card, weights }: StoredModel): VgrError {
   );
 }
 
-export interface PullFlags {
-  readonly quiet: boolean;
-  readonly 'no-progress': boolean;
-}
-
 const MIB = 2 ** 20;
 
 /** `vgr models pull`: brings the weights of models, one after the other. @returns the exit code */
-export async function pullModels(
-  names: readonly string[],
-  flags: PullFlags,
-  printer: Printer,
-  { signal }: Interruption,
-): Promise<number> {
+export async function pullModels(names: readonly string[], terminal: Terminal): Promise<number> {
+  const { printer } = terminal;
+  const { signal } = terminal.interruption;
   for (const name of names) {
     const model = await findModel(name);
     let here = 0;
     let whole = model.card.bytes;
-    const display = await startProgress({
+    const display = await terminal.showProgress({
       stages: [{ title: `${model.card.name}, MiB`, count: () => Number((here / MIB).toFixed(1)) }],
       share: () => (whole ? here / whole : undefined),
-      printer,
-      mode: progressMode({
-        quiet: flags.quiet,
-        noProgress: flags['no-progress'],
-        linesOnTerminal: false,
-      }),
     });
     try {
       const pulled = await pullModel(model, {

@@ -26,7 +26,6 @@ import {
   openOverlays,
   openShard,
   plainPath,
-  runProgressMode,
   streamOptions,
 } from './line-command.js';
 import { openOutput } from './output.js';
@@ -35,7 +34,8 @@ import { inShard, type Shard } from './shard.js';
 
 /** `vgr detect`: photos to detections. @returns the exit code */
 export async function detectCommand(command: LineCommand): Promise<number> {
-  const { images, flags, printer, interruption } = command;
+  const { images, flags, terminal } = command;
+  const { printer, interruption } = terminal;
   const shard = openShard(flags, printer);
   const engine = await openEngine(flags, command.pool, printer);
   const { detector } = engine;
@@ -88,9 +88,7 @@ export async function detectCommand(command: LineCommand): Promise<number> {
         { title: 'detect', count: () => progress.detected },
       ],
       countItems: () => countOf(wanted({ listed: 0 })),
-      progressMode: runProgressMode(flags, output),
-      printer,
-      interruption,
+      terminal,
     });
   } finally {
     engine.closing();

@@ -1,8 +1,5 @@
-import { WHOLE } from '../cli/flags.js';
-import type { Interruption } from '../core/interruption.js';
 import type { OrderedMapOptions } from '../core/ordered-map.js';
-import { type ProgressMode, progressMode } from '../core/progress.js';
-import type { Printer } from '../core/terminal.js';
+import type { Printer, Terminal } from '../core/terminal.js';
 import type { RunSettings } from '../formats/run-summary.js';
 import type { DecodingMemory } from '../photos/decode.js';
 import { OverlayFolder } from '../photos/draw.js';
@@ -11,8 +8,8 @@ import { refuseAmongPhotos } from '../photos/image-path.js';
 import type { InferenceFlags } from '../runtime/device.js';
 import type { Engine } from '../runtime/engine.js';
 import type { OpenedPool } from '../runtime/open-pool.js';
-import type { Output, OutputFlags } from './output.js';
-import { arrayVariable, type Shard, shardOf } from './shard.js';
+import type { OutputFlags } from './output.js';
+import { arrayVariable, type Shard, shardOf, WHOLE } from './shard.js';
 
 /** The flags that `detect` and `refine` share, as the parser gives them. */
 export interface LineFlags extends InferenceFlags, OutputFlags {
@@ -24,7 +21,6 @@ export interface LineFlags extends InferenceFlags, OutputFlags {
   readonly visualize?: string | undefined;
   readonly 'no-timing': boolean;
   readonly unordered: boolean;
-  readonly 'no-progress': boolean;
 }
 
 /** A command with its input read. */
@@ -32,8 +28,7 @@ export interface LineCommand<Flags extends LineFlags = LineFlags> {
   readonly images: readonly string[];
   readonly flags: Flags;
   readonly pool: OpenedPool;
-  readonly printer: Printer;
-  readonly interruption: Interruption;
+  readonly terminal: Terminal;
 }
 
 /** Settings that decide the lines of either command. Where and how fast they are made is not among them. */
@@ -74,15 +69,6 @@ export async function openOverlays(
   if (folder === undefined) return undefined;
   await refuseAmongPhotos(folder, await imageRoots(images));
   return new OverlayFolder(folder, memory);
-}
-
-/** How the progress of a run is shown. */
-export function runProgressMode(flags: LineFlags, output: Output): ProgressMode {
-  return progressMode({
-    quiet: flags.quiet,
-    noProgress: flags['no-progress'],
-    linesOnTerminal: output.linesOnTerminal,
-  });
 }
 
 /** How many items are in work; read-ahead as deep again hides a slow one from the rest. */

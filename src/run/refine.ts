@@ -36,7 +36,6 @@ import {
   openOverlays,
   openShard,
   plainPath,
-  runProgressMode,
   streamOptions,
 } from './line-command.js';
 import { openOutput } from './output.js';
@@ -58,7 +57,8 @@ export async function refineCommand(
   command: LineCommand<RefineFlags>,
   cacheFolder: string,
 ): Promise<number> {
-  const { flags, images, printer, interruption } = command;
+  const { flags, images } = command;
+  const { printer, interruption } = command.terminal;
   const shard = openShard(flags, printer);
   const engine = await openEngine(
     images.length > 0 ? flags : { ...flags, detector: 'none' },
@@ -88,7 +88,8 @@ async function answerLines(
   command: LineCommand<RefineFlags>,
   { shard, engine, opened }: RefineParts,
 ): Promise<number> {
-  const { flags, printer, interruption } = command;
+  const { flags, terminal } = command;
+  const { printer, interruption } = terminal;
   const hasImages = command.images.length > 0;
   const { refiner } = opened;
   const memory = await decodingMemory(
@@ -150,9 +151,7 @@ async function answerLines(
         const lines = await countLines(flags.queries);
         return lines && Math.min(lines / shard.count, flags.limit ?? Infinity);
       },
-      progressMode: runProgressMode(flags, output),
-      printer,
-      interruption,
+      terminal,
     });
     for (const warning of opened.warnings?.() ?? []) printer.note(`warning: ${warning}`);
     if (flags.tool !== engine.detector?.name) warnOfTool(flags.tool, toolNames, printer);

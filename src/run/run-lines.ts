@@ -1,8 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Interruption } from '../core/interruption.js';
 import { untilAborted } from '../core/ordered-map.js';
-import { type ProgressMode, type Stage, startProgress } from '../core/progress.js';
-import type { Printer } from '../core/terminal.js';
+import type { ProgressStage, Terminal } from '../core/terminal.js';
 import { stageLoad } from '../formats/run-summary.js';
 import { deviceText } from '../runtime/device.js';
 import type { Engine } from '../runtime/engine.js';
@@ -14,12 +12,10 @@ export interface LineRun {
   readonly engine: Engine;
   readonly lines: AsyncIterable<PlacedLine>;
   readonly output: Output;
-  readonly stages: readonly Stage[];
-  readonly progressMode: ProgressMode;
+  readonly stages: readonly ProgressStage[];
   /** Counts the items of the input, for the time left; undefined where that cannot be known. Called only where somebody sees it. */
   readonly countItems?: () => Promise<number | undefined>;
-  readonly printer: Printer;
-  readonly interruption: Interruption;
+  readonly terminal: Terminal;
 }
 
 /**
@@ -28,7 +24,8 @@ export interface LineRun {
  * @returns the exit code
  */
 export async function runLines(run: LineRun): Promise<number> {
-  const { output, interruption } = run;
+  const { output } = run;
+  const { interruption } = run.terminal;
   try {
     await writeLines(run);
   } catch (thrown) {
@@ -59,15 +56,21 @@ async function letGo({ engine, output }: LineRun): Promise<void> {
 }
 
 async function writeLines(run: LineRun): Promise<void> {
-  const { printer, interruption, output } = run;
+  const { output, stages } = run;
+  const { printer, interruption } = run.terminal;
   let total: number | undefined;
-  if (run.progressMode !== 'off') {
-    void itemTotal(run).then((count) => {
-      total = count;
-    });
-  }
-  const share = (): number | undefined => (total ? output.items / total : undefined);
-  const display = await startProgress({ ...run, share, mode: run.progressMode });
+  let isCounting = false;
+  const share = (): number | undefined => {
+    if (!isCounting) {
+      isCounting = true;
+      void itemTotal(run).then((count) => {
+        total = count;
+      });
+    }
+    return total ? output.items / total : undefined;
+  };
+  const { linesOnTerminal } = output;
+  const display = await run.terminal.showProgress({ stages, share, linesOnTerminal });
   try {
     for await (const placed of untilAborted(run.lines, interruption.overdue)) {
       await output.write(placed);

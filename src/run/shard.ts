@@ -7,6 +7,9 @@ export interface Shard {
   readonly count: number;
 }
 
+/** The text of the shard that is all of the work. */
+export const WHOLE = '1/1';
+
 /** `2/4` is the second of four parts. @throws VgrError USAGE */
 function parseShard(text: string): Shard {
   const match = /^([1-9]\d{0,5})\/([1-9]\d{0,5})$/.exec(text);

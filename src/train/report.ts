@@ -1,5 +1,5 @@
 import { isCorrect } from '../core/box.js';
-import { tableText } from '../core/terminal.js';
+import { tableText } from '../core/text.js';
 import type { RefinerCard, RefinerReached } from '../formats/model-card.js';
 import { chooseBox } from '../refine/decision.js';
 import { beliefOf, type PolicyNumbers, policyOf } from '../refine/policy.js';

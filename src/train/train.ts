@@ -5,9 +5,7 @@ import { ExampleCache } from '../core/disk-cache.js';
 import { quoted, VgrError } from '../core/error.js';
 import { lockOutput } from '../core/file-lock.js';
 import { writeFileAtomic } from '../core/files.js';
-import type { Interruption } from '../core/interruption.js';
-import { progressMode, startProgress } from '../core/progress.js';
-import type { Printer } from '../core/terminal.js';
+import type { Terminal } from '../core/terminal.js';
 import type { RefinerCard } from '../formats/model-card.js';
 import type { Query } from '../formats/query-line.js';
 import { imageRoots } from '../photos/find-photos.js';
@@ -70,8 +68,7 @@ export interface TrainFlags extends InferenceFlags {
 export interface TrainCommand {
   readonly images: readonly string[];
   readonly flags: TrainFlags;
-  readonly printer: Printer;
-  readonly interruption: Interruption;
+  readonly terminal: Terminal;
   /** Folder for examples where `--cache` names none. */
   readonly cacheFolder: string;
   /** The command line as it can be run again. */
@@ -80,7 +77,8 @@ export interface TrainCommand {
 
 /** `vgr train-lite`: queries with ground truth to a refiner. @returns the exit code */
 export async function trainCommand(command: TrainCommand): Promise<number> {
-  const { flags, images, printer, interruption } = command;
+  const { flags, images } = command;
+  const { printer, interruption } = command.terminal;
   const split = await readSplit(flags.queries, flags.val ?? [], flags['val-share'], printer);
   if (images.length === 0) checkBoxes(split, flags);
   const annotated = flags.annotations
@@ -254,7 +252,8 @@ async function examplesOf(
   queries: SplitQueries & { readonly annotated: readonly Query[] },
   { tools, encoder }: { tools: readonly string[]; encoder: OpenedEncoder | undefined },
 ): Promise<MadeExamples> {
-  const { flags, images, printer, interruption } = command;
+  const { flags, images, terminal } = command;
+  const { printer, interruption } = terminal;
   // As `refine` does: photos that neither a detector nor an encoder looks at are left closed.
   const roots =
     images.length === 0 || !(engine.detector || encoder)
@@ -262,15 +261,9 @@ async function examplesOf(
       : await ImageRoots.open(await imageRoots(images), { allowOutside: flags['allow-outside'] });
   const total = queries.train.length + queries.annotated.length + queries.validation.length;
   const counts = { all: 0, cached: 0 };
-  const display = await startProgress({
+  const display = await terminal.showProgress({
     stages: [{ title: 'queries', count: () => counts.all }],
     share: () => counts.all / total,
-    printer,
-    mode: progressMode({
-      quiet: flags.quiet,
-      noProgress: flags['no-progress'],
-      linesOnTerminal: false,
-    }),
   });
   const cache = flags.cache ?? command.cacheFolder;
   const maker = {

@@ -17,6 +17,6 @@ HTTPS_PROXY, ALL_PROXY and NO_PROXY are respected; for the Hugging Face hub HF_E
   };
 
   protected override work(): Promise<number> {
-    return pullModels(this.positional, this.flags, this.printer, this.interruption);
+    return pullModels(this.positional, this.terminal);
   }
 }

@@ -1,4 +1,5 @@
-import { VgrError } from './error.js';
+import { VgrError } from '../core/error.js';
+import type { Interruption } from '../core/terminal.js';
 
 /** Exit codes of a shell for a process that a signal ended: 128 + number. */
 const SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const;
@@ -12,12 +13,8 @@ const END_MS = 4200;
 /** Time for a signal to end the process that sends it to itself. Milliseconds. */
 const DELIVERY_MS = 100;
 
-/**
- * The ways in which a run is told to stop. The first SIGINT or SIGTERM, or a closed stdout, lets the items in flight
- * finish; after a signal those that are slow are given up, so that the process ends within five seconds. A second signal
- * ends it at once.
- */
-export class Interruption {
+/** Listens to the signals of the process and to its stdout. */
+export class SignalInterruption implements Interruption {
   readonly #controller = new AbortController();
   readonly #overdue = new AbortController();
   readonly #released = new AbortController();
@@ -36,17 +33,14 @@ export class Interruption {
     process.stdout.removeAllListeners('error').on('error', this.#onStdoutError);
   }
 
-  /** Fires once the run shall come to its end. */
   get signal(): AbortSignal {
     return this.#controller.signal;
   }
 
-  /** Fires where the items in flight take too long after a signal: what is done is kept, they are not waited for. */
   get overdue(): AbortSignal {
     return this.#overdue.signal;
   }
 
-  /** Whether work ends before the process has to. Call it where the items in flight take too long. */
   inTime(work: Promise<unknown>): Promise<boolean> {
     const { signal } = this.#released;
     if (signal.aborted) return Promise.resolve(false);
@@ -67,12 +61,10 @@ export class Interruption {
     return this.#ending?.code;
   }
 
-  /** Whether the reader of stdout went away: nobody waits for more, which is no error. */
   get pipeClosed(): boolean {
     return this.#pipeClosed;
   }
 
-  /** Set where stdout cannot be written to. */
   get stdoutError(): VgrError | undefined {
     return this.#stdoutError;
   }
@@ -82,9 +74,8 @@ export class Interruption {
   }
 
   /**
-   * Ends the process with what is under way. Where native code is at work it ends by the signal that came: process.exit() would
-   * wait for photos under decoding, and would end threads inside native code, which aborts.
-   * @param quiet whether no native code is at work
+   * Where native code is at work the process ends by the signal that came: process.exit() would wait for photos under decoding,
+   * and would end threads inside native code, which aborts.
    */
   end({ quiet = false } = {}): void {
     const { signal, code } = this.#ending ?? { signal: 'SIGTERM', code: SIGNALS.SIGTERM };

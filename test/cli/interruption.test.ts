@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, expect, it, type MockInstance, vi } from 'vitest';
-import { Interruption } from '../../src/core/interruption.js';
+import { SignalInterruption } from '../../src/cli/interruption.js';
 
 let kill: MockInstance<typeof process.kill>;
 let exit: MockInstance<typeof process.exit>;
-let interruption: Interruption;
+let interruption: SignalInterruption;
 let deliver: (signal: NodeJS.Signals) => void;
 
 beforeEach(() => {
@@ -13,7 +13,7 @@ beforeEach(() => {
   exit = vi.spyOn(process, 'exit').mockReturnValue(undefined as never);
   vi.spyOn(process.stderr, 'write').mockReturnValue(true);
   const others = [...process.listeners('SIGINT'), ...process.listeners('SIGTERM')];
-  interruption = new Interruption();
+  interruption = new SignalInterruption();
   // The listeners of the test runner would end it.
   deliver = (signal) => {
     for (const listener of process.listeners(signal)) {
