@@ -1,4 +1,4 @@
-import { encodeOnnxModel } from '../../src/formats/onnx.js';
+import { encodeOnnxModel } from '../onnx/model.js';
 import { emitNetwork } from './emission.js';
 import { readGraphModel } from './graph-model.js';
 import { lowerGraph } from './lowering.js';

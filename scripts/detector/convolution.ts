@@ -1,4 +1,4 @@
-import type { OnnxAttributeValue } from '../../src/formats/onnx-graph.js';
+import type { OnnxAttributeValue } from '../onnx/model.js';
 import type { ConvLayer, MapSize } from './layers.js';
 
 /** A convolution as ONNX's `Conv` takes it. */

@@ -1,10 +1,13 @@
-import type { OnnxModel, OnnxNode, OnnxTensor } from '../../src/formats/onnx.js';
 import {
   type OnnxAttributeValue,
+  type OnnxModel,
+  type OnnxNode,
+  type OnnxTensor,
+  onnxEntries,
   onnxNode,
   onnxTensor,
   onnxValueInfo,
-} from '../../src/formats/onnx-graph.js';
+} from '../onnx/model.js';
 import { layOutConvolution } from './convolution.js';
 import {
   type ConvLayer,
@@ -116,7 +119,7 @@ class Emitter {
       irVersion: 8,
       producerName: producer,
       opsetImport: [{ domain: '', version: 17 }],
-      metadataProps: Object.entries(metadata).map(([key, value]) => ({ key, value })),
+      metadataProps: onnxEntries(metadata),
       graph: {
         name: graphName,
         node: this.#nodes,
@@ -152,7 +155,7 @@ class Emitter {
   }
 
   #hardSigmoid(input: string, output: string, slope: number): void {
-    this.#node('HardSigmoid', [input], output, { alpha: { floats: slope }, beta: { floats: 0.5 } });
+    this.#node('HardSigmoid', [input], output, { alpha: { float: slope }, beta: { float: 0.5 } });
   }
 
   #emitBinary(name: string, operator: string, [first, second]: readonly [string, string]): void {

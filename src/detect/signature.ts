@@ -1,6 +1,6 @@
 import { isFitOfPhoto } from '../core/raster.js';
 import type { DetectorCard } from '../formats/model-card.js';
-import type { TensorPort } from '../formats/onnx-outline.js';
+import type { TensorPort } from '../formats/onnx.js';
 
 /** Inputs and outputs of a graph as the runtime tells them. */
 export interface GraphSignature {

@@ -1,10 +1,30 @@
 import { BinaryReader, BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 
 /**
- * ONNX models as plain values: the messages of onnx.proto that inference uses. Sparse tensors, quantisation annotations,
- * training info and model-local functions are not read.
- * @see https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
+ * What an ONNX file says of itself, without its weights: only names, shapes and references are read, so that a file of any
+ * size is looked through in milliseconds.
  */
+export interface OnnxOutline {
+  /** Version of ONNX's own operator set; 0 where the file names none. */
+  readonly opset: number;
+  readonly metadata: Readonly<Record<string, string>>;
+  /** What must be fed; initialisers that the graph lists among its inputs are left out. */
+  readonly inputs: readonly TensorPort[];
+  readonly outputs: readonly TensorPort[];
+  /** Initialisers that are listed as inputs too, which keeps a runtime from treating them as constants. */
+  readonly overridable: readonly string[];
+  /** Weights in other files: the paths as the file gives them. */
+  readonly externalFiles: readonly string[];
+  readonly operators: ReadonlySet<string>;
+}
+
+/** An input or output: dimensions are sizes, or the name of a size known at run time. */
+export interface TensorPort {
+  readonly name: string;
+  /** As the runtime calls it, such as `float32`. */
+  readonly type: string;
+  readonly dims: readonly (number | string)[];
+}
 
 /** TensorProto.DataType */
 export const OnnxDataType = {
@@ -21,465 +41,300 @@ export const OnnxDataType = {
   float64: 11,
 } as const;
 
-/** AttributeProto.AttributeType */
-export const OnnxAttributeType = {
-  float: 1,
-  int: 2,
-  string: 3,
-  tensor: 4,
-  graph: 5,
-  floats: 6,
-  ints: 7,
-  strings: 8,
-  tensors: 9,
-  graphs: 10,
-} as const;
-
-/** TensorProto: row-major, little-endian values in `rawData` or in one of the typed lists. */
-export interface OnnxTensor {
-  readonly dims?: readonly number[];
-  /** One of {@link OnnxDataType}. */
-  readonly dataType?: number;
-  readonly floatData?: readonly number[];
-  readonly int32Data?: readonly number[];
-  readonly stringData?: readonly Uint8Array[];
-  readonly int64Data?: readonly bigint[];
-  readonly name?: string;
-  readonly rawData?: Uint8Array;
-  readonly doubleData?: readonly number[];
-  readonly uint64Data?: readonly bigint[];
-  readonly docString?: string;
-  /** Keys such as `location` and `offset` of values that lie in another file. */
-  readonly externalData?: readonly OnnxEntry[];
-  /** 1 where the values lie in another file. */
-  readonly dataLocation?: number;
-}
-
-/** StringStringEntryProto */
-interface OnnxEntry {
-  readonly key?: string;
-  readonly value?: string;
-}
-
-/** AttributeProto: the value lies in the field that `type` names. */
-export interface OnnxAttribute {
-  readonly name?: string;
-  readonly f?: number;
-  readonly i?: bigint;
-  /** UTF-8 */
-  readonly s?: Uint8Array;
-  readonly t?: OnnxTensor;
-  readonly g?: OnnxGraph;
-  readonly floats?: readonly number[];
-  readonly ints?: readonly bigint[];
-  readonly strings?: readonly Uint8Array[];
-  readonly tensors?: readonly OnnxTensor[];
-  readonly graphs?: readonly OnnxGraph[];
-  readonly docString?: string;
-  /** One of {@link OnnxAttributeType}. */
-  readonly type?: number;
-}
-
-/** NodeProto. An optional input that is left out is an empty string. */
-export interface OnnxNode {
-  readonly input?: readonly string[];
-  readonly output?: readonly string[];
-  readonly name?: string;
-  readonly opType?: string;
-  readonly attribute?: readonly OnnxAttribute[];
-  readonly docString?: string;
-  readonly domain?: string;
-}
-
-/** TensorShapeProto.Dimension: a size, a name for a size known at run time, or neither. */
-interface OnnxDimension {
-  readonly dimValue?: number;
-  readonly dimParam?: string;
-}
-
-interface OnnxTensorShape {
-  readonly dim?: readonly OnnxDimension[];
-}
-
-interface OnnxTensorType {
-  /** One of {@link OnnxDataType}. */
-  readonly elemType?: number;
-  readonly shape?: OnnxTensorShape;
-}
-
-/** TypeProto, tensors only. */
-interface OnnxType {
-  readonly tensorType?: OnnxTensorType;
-}
-
-/** ValueInfoProto */
-export interface OnnxValueInfo {
-  readonly name?: string;
-  readonly type?: OnnxType;
-  readonly docString?: string;
-}
-
-/** GraphProto: nodes in topological order. */
-export interface OnnxGraph {
-  readonly node?: readonly OnnxNode[];
-  readonly name?: string;
-  readonly initializer?: readonly OnnxTensor[];
-  readonly docString?: string;
-  readonly input?: readonly OnnxValueInfo[];
-  readonly output?: readonly OnnxValueInfo[];
-  readonly valueInfo?: readonly OnnxValueInfo[];
-}
-
-/** OperatorSetIdProto: the empty domain is ONNX's own. */
-interface OnnxOpset {
-  readonly domain?: string;
-  readonly version?: number;
-}
-
-/** ModelProto */
-export interface OnnxModel {
-  readonly irVersion?: number;
-  readonly producerName?: string;
-  readonly producerVersion?: string;
-  readonly domain?: string;
-  readonly modelVersion?: number;
-  readonly docString?: string;
-  readonly graph?: OnnxGraph;
-  readonly opsetImport?: readonly OnnxOpset[];
-  readonly metadataProps?: readonly OnnxEntry[];
-}
-
-const ENTRY: MessageTable<OnnxEntry> = {
-  key: { number: 1, kind: 'string' },
-  value: { number: 2, kind: 'string' },
-};
-
-const TENSOR: MessageTable<OnnxTensor> = {
-  dims: { number: 1, kind: 'int', repeated: true },
-  dataType: { number: 2, kind: 'int' },
-  floatData: { number: 4, kind: 'float', repeated: true },
-  int32Data: { number: 5, kind: 'int', repeated: true },
-  stringData: { number: 6, kind: 'bytes', repeated: true },
-  int64Data: { number: 7, kind: 'long', repeated: true },
-  name: { number: 8, kind: 'string' },
-  rawData: { number: 9, kind: 'bytes' },
-  doubleData: { number: 10, kind: 'double', repeated: true },
-  uint64Data: { number: 11, kind: 'ulong', repeated: true },
-  docString: { number: 12, kind: 'string' },
-  externalData: { number: 13, kind: 'message', repeated: true, table: () => ENTRY },
-  dataLocation: { number: 14, kind: 'int' },
-};
-
-const ATTRIBUTE: MessageTable<OnnxAttribute> = {
-  name: { number: 1, kind: 'string' },
-  f: { number: 2, kind: 'float' },
-  i: { number: 3, kind: 'long' },
-  s: { number: 4, kind: 'bytes' },
-  t: { number: 5, kind: 'message', table: () => TENSOR },
-  g: { number: 6, kind: 'message', table: () => GRAPH },
-  floats: { number: 7, kind: 'float', repeated: true },
-  ints: { number: 8, kind: 'long', repeated: true },
-  strings: { number: 9, kind: 'bytes', repeated: true },
-  tensors: { number: 10, kind: 'message', repeated: true, table: () => TENSOR },
-  graphs: { number: 11, kind: 'message', repeated: true, table: () => GRAPH },
-  docString: { number: 13, kind: 'string' },
-  type: { number: 20, kind: 'int' },
-};
-
-const NODE: MessageTable<OnnxNode> = {
-  input: { number: 1, kind: 'string', repeated: true },
-  output: { number: 2, kind: 'string', repeated: true },
-  name: { number: 3, kind: 'string' },
-  opType: { number: 4, kind: 'string' },
-  attribute: { number: 5, kind: 'message', repeated: true, table: () => ATTRIBUTE },
-  docString: { number: 6, kind: 'string' },
-  domain: { number: 7, kind: 'string' },
-};
-
-const DIMENSION: MessageTable<OnnxDimension> = {
-  dimValue: { number: 1, kind: 'int' },
-  dimParam: { number: 2, kind: 'string' },
-};
-
-const TENSOR_SHAPE: MessageTable<OnnxTensorShape> = {
-  dim: { number: 1, kind: 'message', repeated: true, table: () => DIMENSION },
-};
-
-const TENSOR_TYPE: MessageTable<OnnxTensorType> = {
-  elemType: { number: 1, kind: 'int' },
-  shape: { number: 2, kind: 'message', table: () => TENSOR_SHAPE },
-};
-
-const TYPE: MessageTable<OnnxType> = {
-  tensorType: { number: 1, kind: 'message', table: () => TENSOR_TYPE },
-};
-
-const VALUE_INFO: MessageTable<OnnxValueInfo> = {
-  name: { number: 1, kind: 'string' },
-  type: { number: 2, kind: 'message', table: () => TYPE },
-  docString: { number: 3, kind: 'string' },
-};
-
-const GRAPH: MessageTable<OnnxGraph> = {
-  node: { number: 1, kind: 'message', repeated: true, table: () => NODE },
-  name: { number: 2, kind: 'string' },
-  initializer: { number: 5, kind: 'message', repeated: true, table: () => TENSOR },
-  docString: { number: 10, kind: 'string' },
-  input: { number: 11, kind: 'message', repeated: true, table: () => VALUE_INFO },
-  output: { number: 12, kind: 'message', repeated: true, table: () => VALUE_INFO },
-  valueInfo: { number: 13, kind: 'message', repeated: true, table: () => VALUE_INFO },
-};
-
-const OPSET: MessageTable<OnnxOpset> = {
-  domain: { number: 1, kind: 'string' },
-  version: { number: 2, kind: 'int' },
-};
-
-const MODEL: MessageTable<OnnxModel> = {
-  irVersion: { number: 1, kind: 'int' },
-  producerName: { number: 2, kind: 'string' },
-  producerVersion: { number: 3, kind: 'string' },
-  domain: { number: 4, kind: 'string' },
-  modelVersion: { number: 5, kind: 'int' },
-  docString: { number: 6, kind: 'string' },
-  graph: { number: 7, kind: 'message', table: () => GRAPH },
-  opsetImport: { number: 8, kind: 'message', repeated: true, table: () => OPSET },
-  metadataProps: { number: 14, kind: 'message', repeated: true, table: () => ENTRY },
-};
-
-/** One initialiser as it lies in a graph. @throws {ProtobufError} */
-export function decodeOnnxTensor(bytes: Uint8Array): OnnxTensor {
-  return decodeMessage(bytes, TENSOR);
-}
-
-/** The bytes of one initialiser. */
-export function encodeOnnxTensor(tensor: OnnxTensor): Uint8Array {
-  return encodeMessage(tensor, TENSOR);
-}
-
-/** The model as the bytes of an `.onnx` file; the same model always gives the same bytes. */
-export function encodeOnnxModel(model: OnnxModel): Uint8Array {
-  return encodeMessage(model, MODEL);
-}
+const TYPE_NAMES: Readonly<Record<number, string>> = Object.fromEntries(
+  Object.entries(OnnxDataType).map(([name, number]) => [number, name]),
+);
 
 /**
- * The model in the bytes of an `.onnx` file. Repeated fields are always present; `rawData` are views of `bytes`.
- * @throws {ProtobufError} when the bytes are cut short, are no protobuf message, or hold no graph
+ * How a field lies on the wire: `int` is a signed 64-bit varint that must be a safe integer; a function gives the fields of a
+ * nested message, late, since graphs hold nodes that hold graphs.
  */
-export function decodeOnnxModel(bytes: Uint8Array): OnnxModel {
-  const model = decodeMessage(bytes, MODEL);
-  if (model.graph === undefined) throw new ProtobufError('graph: expected an ONNX graph, got none');
-  return model;
-}
+type Kind = 'int' | 'string' | (() => Fields);
 
-/**
- * How one field lies on the wire. `int` is a signed 64-bit varint as a number, which must be a safe integer; `long` is the
- * same as a bigint, and `ulong` its unsigned form. `message` names the table of the nested message.
- */
-type FieldKind = 'int' | 'long' | 'ulong' | 'float' | 'double' | 'string' | 'bytes' | 'message';
-
-interface FieldShape {
+interface Field<K extends Kind = Kind, L extends boolean = boolean> {
   readonly number: number;
-  readonly kind: FieldKind;
-  readonly repeated?: boolean;
-  /** A function, so that tables may refer to each other in a circle. */
-  readonly table?: () => AnyTable;
+  readonly kind: K;
+  readonly isList: L;
 }
 
-type AnyTable = Readonly<Record<string, FieldShape>>;
+/** The fields of a message that are read, by the name under which their values are kept; all others are skipped. */
+interface Fields {
+  readonly [name: string]: Field;
+}
 
-/**
- * The fields of a message type, by the key of the value that holds them. Every key must be listed.
- * @see https://protobuf.dev/programming-guides/encoding/
- */
-export type MessageTable<T> = { readonly [K in keyof T]-?: FieldShape };
+/** The value of a message: a list that is absent is empty. */
+type Value<F> = {
+  readonly [Name in keyof F]: F[Name] extends Field<infer K, infer L>
+    ? L extends true
+      ? readonly Item<K>[]
+      : Item<K> | undefined
+    : never;
+};
 
-/** Bytes that are not the message they are taken for: cut short, wrong wire type, a number beyond 2^53. */
+type Item<K> = K extends 'int'
+  ? number
+  : K extends 'string'
+    ? string
+    : K extends () => infer F
+      ? Value<F>
+      : never;
+
+const one = <K extends Kind>(number: number, kind: K): Field<K, false> => ({
+  number,
+  kind,
+  isList: false,
+});
+const list = <K extends Kind>(number: number, kind: K): Field<K, true> => ({
+  number,
+  kind,
+  isList: true,
+});
+
+// Numbers as in https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
+const ENTRY = { key: one(1, 'string'), value: one(2, 'string') };
+const TENSOR = {
+  name: one(8, 'string'),
+  externalData: list(13, () => ENTRY),
+  dataLocation: one(14, 'int'),
+};
+const ATTRIBUTE = {
+  t: one(5, () => TENSOR),
+  g: one(6, (): GraphFields => GRAPH),
+  tensors: list(10, () => TENSOR),
+  graphs: list(11, (): GraphFields => GRAPH),
+};
+const NODE = { opType: one(4, 'string'), attribute: list(5, () => ATTRIBUTE) };
+const DIMENSION = { dimValue: one(1, 'int'), dimParam: one(2, 'string') };
+const SHAPE = { dim: list(1, () => DIMENSION) };
+const TENSOR_TYPE = { elemType: one(1, 'int'), shape: one(2, () => SHAPE) };
+const TYPE = { tensorType: one(1, () => TENSOR_TYPE) };
+const VALUE_INFO = { name: one(1, 'string'), type: one(2, () => TYPE) };
+const GRAPH = {
+  node: list(1, () => NODE),
+  initializer: list(5, () => TENSOR),
+  input: list(11, () => VALUE_INFO),
+  output: list(12, () => VALUE_INFO),
+};
+/** Of {@link GRAPH}, whose own type cannot be inferred in a circle. */
+interface GraphFields extends Fields {
+  readonly node: Field<() => typeof NODE, true>;
+  readonly initializer: Field<() => typeof TENSOR, true>;
+  readonly input: Field<() => typeof VALUE_INFO, true>;
+  readonly output: Field<() => typeof VALUE_INFO, true>;
+}
+const OPSET = { domain: one(1, 'string'), version: one(2, 'int') };
+const MODEL = {
+  graph: one(7, () => GRAPH),
+  opsetImport: list(8, () => OPSET),
+  metadataProps: list(14, () => ENTRY),
+};
+
+/** Bytes that are no ONNX model: cut short, of the wrong wire type, a number beyond 2^53. */
 export class ProtobufError extends Error {
   override readonly name = 'ProtobufError';
 }
 
-const SCALAR_WIRE: Readonly<Record<FieldKind, WireType>> = {
-  int: WireType.Varint,
-  long: WireType.Varint,
-  ulong: WireType.Varint,
-  float: WireType.Bit32,
-  double: WireType.Bit64,
-  string: WireType.LengthDelimited,
-  bytes: WireType.LengthDelimited,
-  message: WireType.LengthDelimited,
-};
+/** @throws {ProtobufError} when the bytes are cut short, are no protobuf message, or hold no graph */
+export function outlineOnnxModel(bytes: Uint8Array): OnnxOutline {
+  const { graph, opsetImport, metadataProps } = readMessage(bytes, MODEL);
+  if (graph === undefined) throw new ProtobufError('graph: expected an ONNX graph, got none');
+  const weights = new Set(graph.initializer.map(({ name = '' }) => name));
+  const inputs = graph.input.map(portOf);
+  const own = opsetImport.find(({ domain = '' }) => domain === '' || domain === 'ai.onnx');
+  const files = new Set<string>();
+  const operators = new Set<string>();
+  collect(graph, files, operators);
+  return {
+    opset: own?.version ?? 0,
+    metadata: Object.fromEntries(metadataProps.map(({ key = '', value = '' }) => [key, value])),
+    inputs: inputs.filter(({ name }) => !weights.has(name)),
+    outputs: graph.output.map(portOf),
+    overridable: inputs.map(({ name }) => name).filter((name) => weights.has(name)),
+    externalFiles: [...files],
+    operators,
+  };
+}
+
+function portOf({ name = '', type }: Value<typeof VALUE_INFO>): TensorPort {
+  const tensor = type?.tensorType;
+  return {
+    name,
+    type: TYPE_NAMES[tensor?.elemType ?? 0] ?? 'other',
+    dims: (tensor?.shape?.dim ?? []).map(({ dimValue, dimParam }) => dimValue ?? dimParam ?? '?'),
+  };
+}
+
+/** Adds the files and operators that a graph and the graphs in its nodes name. */
+function collect(graph: Value<GraphFields>, files: Set<string>, operators: Set<string>): void {
+  const addFile = (tensor: Value<typeof TENSOR>): void => {
+    const file = externalFileOf(tensor);
+    if (file !== undefined) files.add(file);
+  };
+  graph.initializer.forEach(addFile);
+  for (const { opType = '', attribute } of graph.node) {
+    operators.add(opType);
+    for (const { t, tensors, g, graphs } of attribute) {
+      if (t) addFile(t);
+      tensors.forEach(addFile);
+      for (const inner of g ? [g, ...graphs] : graphs) collect(inner, files, operators);
+    }
+  }
+}
+
+/** The file that holds a tensor's values; undefined where they lie in the tensor itself. */
+function externalFileOf(tensor: Value<typeof TENSOR>): string | undefined {
+  if (tensor.dataLocation !== 1) return undefined;
+  return tensor.externalData.find(({ key }) => key === 'location')?.value ?? '';
+}
 
 /** Nested messages deeper than this are taken for an attack on the stack. */
 const MAX_DEPTH = 64;
 
 /**
- * The message as bytes. Fields come in the order of the table, repeated numbers are packed, undefined fields and empty lists
- * are left out: the same value always gives the same bytes. A zero is written, as presence has a meaning of its own.
- * @throws {ProtobufError} when an integer is not one
+ * The value in the bytes. Of a single field that comes twice the last one counts.
+ * @throws {ProtobufError} with the path in the message, such as `graph.node[3].name`
+ * @see https://protobuf.dev/programming-guides/encoding/
  */
-function encodeMessage<T extends object>(value: T, table: MessageTable<T>): Uint8Array {
-  const writer = new BinaryWriter();
-  writeFields(writer, value as Record<string, unknown>, table as AnyTable);
-  return writer.finish();
+function readMessage<F extends object>(bytes: Uint8Array, fields: F): Value<F> {
+  return readFields(bytes, fields as unknown as Fields, '', 0) as Value<F>;
 }
 
-/**
- * The value in the bytes. Repeated fields that are absent are empty, single ones are left out of the object. Unknown fields
- * are skipped. `bytes` fields are views of the input.
- * @throws {ProtobufError} with the place in the message, such as `graph.node[3].name`
- */
-export function decodeMessage<T extends object>(bytes: Uint8Array, table: MessageTable<T>): T {
-  return readFields(bytes, table as AnyTable, '', 0) as T;
-}
-
-function writeFields(writer: BinaryWriter, value: Record<string, unknown>, table: AnyTable): void {
-  for (const [key, field] of Object.entries(table)) {
-    const held = value[key];
-    if (held === undefined) continue;
-    if (!field.repeated) {
-      writeTagged(writer, field, held);
-    } else if (isPackable(field.kind)) {
-      writePacked(writer, field, held as readonly unknown[]);
-    } else {
-      for (const item of held as readonly unknown[]) writeTagged(writer, field, item);
-    }
-  }
-}
-
-function isPackable(kind: FieldKind): boolean {
-  return kind !== 'string' && kind !== 'bytes' && kind !== 'message';
-}
-
-function writePacked(writer: BinaryWriter, field: FieldShape, items: readonly unknown[]): void {
-  if (items.length === 0) return;
-  writer.tag(field.number, WireType.LengthDelimited).fork();
-  for (const item of items) writeBare(writer, field, item);
-  writer.join();
-}
-
-function writeTagged(writer: BinaryWriter, field: FieldShape, value: unknown): void {
-  writer.tag(field.number, SCALAR_WIRE[field.kind]);
-  writeBare(writer, field, value);
-}
-
-function writeBare(writer: BinaryWriter, { kind, table }: FieldShape, value: unknown): void {
-  switch (kind) {
-    case 'int':
-      if (!Number.isSafeInteger(value))
-        throw new ProtobufError(`expected an integer, got ${value}`);
-      writer.int64(value as number);
-      break;
-    case 'long':
-      writer.int64(value as bigint);
-      break;
-    case 'ulong':
-      writer.uint64(value as bigint);
-      break;
-    case 'float':
-      writer.float(value as number);
-      break;
-    case 'double':
-      writer.double(value as number);
-      break;
-    case 'string':
-      writer.string(value as string);
-      break;
-    case 'bytes':
-      writer.bytes(value as Uint8Array);
-      break;
-    case 'message':
-      writer.fork();
-      writeFields(writer, value as Record<string, unknown>, table?.() ?? {});
-      writer.join();
-  }
-}
-
-function readFields(
-  bytes: Uint8Array,
-  table: AnyTable,
-  place: string,
-  depth: number,
-): Record<string, unknown> {
-  if (depth > MAX_DEPTH) throw new ProtobufError(`${place}: nested more than ${MAX_DEPTH} deep`);
+function readFields(bytes: Uint8Array, fields: Fields, path: string, depth: number): object {
+  if (depth > MAX_DEPTH) throw new ProtobufError(`${path}: nested more than ${MAX_DEPTH} deep`);
   const value: Record<string, unknown> = {};
-  const byNumber = new Map<number, readonly [string, FieldShape]>();
-  for (const [key, field] of Object.entries(table)) {
-    byNumber.set(field.number, [key, field]);
-    if (field.repeated) value[key] = [];
+  const byNumber = new Map<number, readonly [string, Field]>();
+  for (const [name, field] of Object.entries(fields)) {
+    byNumber.set(field.number, [name, field]);
+    if (field.isList) value[name] = [];
   }
   const reader = new BinaryReader(bytes);
-  while (reader.pos < reader.len) {
-    const [number, wire] = located(place || 'message', () => reader.tag());
-    const entry = byNumber.get(number);
-    if (entry === undefined) {
-      located(place || 'message', () => reader.skip(wire, number));
-      continue;
+  let at = path || 'message';
+  try {
+    while (reader.pos < reader.len) {
+      at = path || 'message';
+      const [number, wire] = reader.tag();
+      const entry = byNumber.get(number);
+      if (entry === undefined) {
+        reader.skip(wire, number);
+        continue;
+      }
+      const [name, { kind, isList }] = entry;
+      const items = value[name] as unknown[];
+      at = `${path && `${path}.`}${name}${isList ? `[${items.length}]` : ''}`;
+      const item = readItem(reader, kind, wire, at, depth);
+      if (isList) items.push(item);
+      else value[name] = item;
     }
-    const [key, field] = entry;
-    const list = field.repeated ? (value[key] as unknown[]) : undefined;
-    const path = `${place && `${place}.`}${key}${list ? `[${list.length}]` : ''}`;
-    const items = located(path, () => readField(reader, field, wire, path, depth));
-    if (list === undefined) value[key] = items.at(-1);
-    else for (const item of items) list.push(item);
+  } catch (thrown) {
+    if (thrown instanceof ProtobufError) throw thrown;
+    throw new ProtobufError(`${at}: ${(thrown as Error).message}`, { cause: thrown });
   }
   return value;
 }
 
-/** One value, or all those of a packed run. */
-function readField(
+function readItem(
   reader: BinaryReader,
-  field: FieldShape,
+  kind: Kind,
   wire: WireType,
   path: string,
   depth: number,
-): unknown[] {
-  if (wire === SCALAR_WIRE[field.kind]) return [readBare(reader, field, path, depth)];
-  if (wire !== WireType.LengthDelimited || !field.repeated || !isPackable(field.kind)) {
-    throw new ProtobufError(`${path}: expected wire type ${SCALAR_WIRE[field.kind]}, got ${wire}`);
-  }
-  const run = new BinaryReader(reader.bytes());
-  const items: unknown[] = [];
-  while (run.pos < run.len) items.push(readBare(run, field, path, depth));
-  return items;
-}
-
-function readBare(
-  reader: BinaryReader,
-  { kind, table }: FieldShape,
-  path: string,
-  depth: number,
 ): unknown {
-  switch (kind) {
-    case 'int': {
-      const number = Number(reader.int64());
-      if (Number.isSafeInteger(number)) return number;
-      throw new ProtobufError(`${path}: expected an integer below 2^53, got ${number}`);
-    }
-    case 'long':
-      return BigInt(reader.int64());
-    case 'ulong':
-      return BigInt(reader.uint64());
-    case 'float':
-      return reader.float();
-    case 'double':
-      return reader.double();
-    case 'string':
-      return reader.string();
-    case 'bytes':
-      return reader.bytes();
-    case 'message':
-      return readFields(reader.bytes(), table?.() ?? {}, path, depth + 1);
+  const expected = kind === 'int' ? WireType.Varint : WireType.LengthDelimited;
+  if (wire !== expected) {
+    throw new ProtobufError(`${path}: expected wire type ${expected}, got ${wire}`);
   }
+  if (kind === 'string') return reader.string();
+  if (kind !== 'int') return readFields(reader.bytes(), kind(), path, depth + 1);
+  const number = Number(reader.int64());
+  if (Number.isSafeInteger(number)) return number;
+  throw new ProtobufError(`${path}: expected an integer below 2^53, got ${number}`);
 }
 
-/** Runs a read, and says where it failed. */
-function located<T>(place: string, read: () => T): T {
-  try {
-    return read();
-  } catch (error) {
-    if (error instanceof ProtobufError) throw error;
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new ProtobufError(`${place}: ${reason}`, { cause: error });
+/**
+ * The same model with its weights as constants within the file: initialisers are taken off the list of inputs, where they
+ * keep a runtime from folding them into the operators around them, and values that lie in other files are put in. All other
+ * bytes stay as they are.
+ * @param overridable names of initialisers that are listed as inputs
+ * @param external contents of the other files, by the path under which the model knows them
+ * @throws {ProtobufError} when a tensor reaches beyond its file, or a file is missing
+ */
+export function embedWeights(
+  bytes: Uint8Array,
+  overridable: ReadonlySet<string>,
+  external: ReadonlyMap<string, Uint8Array>,
+): Uint8Array {
+  return mapFields(bytes, (number, graph) => {
+    if (number !== MODEL.graph.number) return 'keep';
+    return mapFields(graph, (field, content) => {
+      if (field === GRAPH.input.number) {
+        return overridable.has(readMessage(content, VALUE_NAME).name ?? '') ? 'drop' : 'keep';
+      }
+      if (field !== GRAPH.initializer.number || external.size === 0) return 'keep';
+      const tensor = readMessage(content, TENSOR);
+      const file = externalFileOf(tensor);
+      return file === undefined ? 'keep' : withValues(content, tensor, file, external);
+    });
+  });
+}
+
+const VALUE_NAME = { name: VALUE_INFO.name };
+const TENSOR_RAW_DATA = 9;
+
+/** A tensor with its values, which lie in `file`, in place of the reference to them. */
+function withValues(
+  bytes: Uint8Array,
+  { name = '', externalData }: Value<typeof TENSOR>,
+  file: string,
+  external: ReadonlyMap<string, Uint8Array>,
+): Uint8Array {
+  const number = (key: string): number | undefined => {
+    const text = externalData.find((entry) => entry.key === key)?.value;
+    return text === undefined ? undefined : Number(text);
+  };
+  const values = external.get(file);
+  if (values === undefined) {
+    throw new ProtobufError(`tensor ${name}: its file ${file} is not here`);
   }
+  const offset = number('offset') ?? 0;
+  const length = number('length') ?? values.length - offset;
+  if (!(offset >= 0 && length >= 0 && offset + length <= values.length)) {
+    throw new ProtobufError(
+      `tensor ${name}: expected bytes ${offset} to ${offset + length} of ${file}, which has ${values.length}`,
+    );
+  }
+  const reference: readonly number[] = [TENSOR.externalData.number, TENSOR.dataLocation.number];
+  const bare = mapFields(bytes, (field) => (reference.includes(field) ? 'drop' : 'keep'));
+  return new BinaryWriter()
+    .raw(bare)
+    .tag(TENSOR_RAW_DATA, WireType.LengthDelimited)
+    .bytes(values.subarray(offset, offset + length))
+    .finish();
+}
+
+/** Rewrites, drops or copies each field of a message. `content` is empty for a number, which is not to be rewritten. */
+function mapFields(
+  bytes: Uint8Array,
+  change: (number: number, content: Uint8Array) => Uint8Array | 'keep' | 'drop',
+): Uint8Array {
+  const writer = new BinaryWriter();
+  const reader = new BinaryReader(bytes);
+  // Fields that stay are copied in runs.
+  let from = 0;
+  const copyTo = (end: number): void => {
+    if (end > from) writer.raw(bytes.subarray(from, end));
+  };
+  while (reader.pos < reader.len) {
+    const start = reader.pos;
+    const [number, wire] = reader.tag();
+    const isNested = wire === WireType.LengthDelimited;
+    const content = isNested ? reader.bytes() : new Uint8Array();
+    if (!isNested) reader.skip(wire, number);
+    const changed = change(number, content);
+    if (changed === 'keep') continue;
+    copyTo(start);
+    from = reader.pos;
+    if (changed !== 'drop') writer.tag(number, WireType.LengthDelimited).bytes(changed);
+  }
+  copyTo(bytes.length);
+  return writer.finish();
 }

@@ -12,7 +12,7 @@ import {
   type EncoderFamilyName,
   parseModelCard,
 } from '../formats/model-card.js';
-import type { OnnxOutline, TensorPort } from '../formats/onnx-outline.js';
+import type { OnnxOutline, TensorPort } from '../formats/onnx.js';
 import { cropMatching, type OpenedEncoder, openEncoder } from '../runtime/encoder.js';
 import { externalPath, modelsFolder, readOutline } from '../runtime/model-store.js';
 import { openPool } from '../runtime/open-pool.js';

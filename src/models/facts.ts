@@ -6,7 +6,7 @@ import type { ImageSize } from '../core/box.js';
 import { printable, quoted, VgrError } from '../core/error.js';
 import { portText } from '../detect/signature.js';
 import type { DetectorCard, ExtraInput, ModelCard, PromptInput } from '../formats/model-card.js';
-import type { OnnxOutline, TensorPort } from '../formats/onnx-outline.js';
+import type { OnnxOutline, TensorPort } from '../formats/onnx.js';
 import { embedded, externalPath, readOutline, toShared } from '../runtime/model-store.js';
 import { readBeside } from './install.js';
 import { type LabelNames, parseLabelFile, parsePythonNames } from './label-list.js';

@@ -16,7 +16,7 @@ import {
   type PromptedCard,
   parseModelCard,
 } from '../formats/model-card.js';
-import { embedWeights, type OnnxOutline, outlineOnnxModel } from '../formats/onnx-outline.js';
+import { embedWeights, type OnnxOutline, outlineOnnxModel } from '../formats/onnx.js';
 
 /** A model at hand: its card, and where its weights lie, if they do. */
 export interface StoredModel {

@@ -9,7 +9,7 @@ import { detectorFamily, promptedFamily } from '../detect/families.js';
 import { CardMismatch, type NamedTensors, type Tensor } from '../detect/family.js';
 import { packRasters } from '../detect/packing.js';
 import { isPrompted } from '../formats/model-card.js';
-import type { TensorPort } from '../formats/onnx-outline.js';
+import type { TensorPort } from '../formats/onnx.js';
 import { fromHalf, toHalf } from './half-float.js';
 import {
   type DetectReply,

@@ -3,8 +3,13 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { decodeOnnxModel, encodeOnnxModel } from '../../src/formats/onnx.js';
-import { onnxNode, onnxTensor, onnxValueInfo } from '../../src/formats/onnx-graph.js';
+import {
+  decodeOnnxModel,
+  encodeOnnxModel,
+  onnxNode,
+  onnxTensor,
+  onnxValueInfo,
+} from '../../scripts/onnx/model.js';
 import { detectorGraph, type GraphPlan, scaledInput } from '../support/detector-graph.js';
 import { freshFolder, jsonLines, vgr } from '../support/vgr.js';
 

@@ -1,23 +1,30 @@
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import fc from 'fast-check';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, it, test } from 'vitest';
 import {
   decodeOnnxModel,
   encodeOnnxModel,
-  OnnxDataType,
-  type OnnxGraph,
   type OnnxModel,
+  onnxEntries,
+  onnxNode,
+  onnxTensor,
+  onnxValueInfo,
+} from '../../scripts/onnx/model.js';
+import {
+  embedWeights,
+  OnnxDataType,
+  outlineOnnxModel,
   ProtobufError,
 } from '../../src/formats/onnx.js';
-import { onnxNode, onnxTensor, onnxValueInfo } from '../../src/formats/onnx-graph.js';
+import { withExternalWeights } from '../support/detector-graph.js';
 
 /** y = clip(x * scale + 1, 0, 6) over any number of rows of two. */
 const AFFINE: OnnxModel = {
   irVersion: 10,
   producerName: 'test',
   opsetImport: [{ domain: '', version: 17 }],
-  metadataProps: [{ key: 'licence', value: 'MIT' }],
+  metadataProps: onnxEntries({ licence: 'MIT' }),
   graph: {
     name: 'affine',
     input: [onnxValueInfo('x', 'float32', ['rows', 2])],
@@ -38,103 +45,173 @@ const AFFINE: OnnxModel = {
   },
 };
 
-const name = fc.string({ unit: 'grapheme', maxLength: 12 });
-const bytes = fc.uint8Array({ maxLength: 20 });
-const float = fc.float({ noNaN: true });
-const long = fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n });
-const int = fc.integer({ min: -(2 ** 53) + 1, max: 2 ** 53 - 1 });
+const weight = (name: string, count = 4) =>
+  onnxTensor(
+    name,
+    'float32',
+    [count],
+    Float32Array.from({ length: count }, (_, i) => i),
+  );
 
-const tensor = fc.record({
-  dims: fc.array(int, { maxLength: 3 }),
-  dataType: fc.constantFrom(...Object.values(OnnxDataType)),
-  floatData: fc.array(float, { maxLength: 3 }),
-  int32Data: fc.array(int, { maxLength: 3 }),
-  stringData: fc.array(bytes, { maxLength: 2 }),
-  int64Data: fc.array(long, { maxLength: 3 }),
-  name,
-  rawData: bytes,
-  doubleData: fc.array(fc.double({ noNaN: true }), { maxLength: 3 }),
-  uint64Data: fc.array(fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }), { maxLength: 3 }),
-  externalData: fc.array(fc.record({ key: name, value: name }), { maxLength: 2 }),
+/** Two weights, of which `a` is listed as an input. */
+const MODEL = encodeOnnxModel({
+  irVersion: 8,
+  opsetImport: [
+    { domain: 'com.example', version: 3 },
+    { domain: '', version: 17 },
+  ],
+  metadataProps: [{ key: 'task', value: 'detect' }],
+  graph: {
+    name: 'sum',
+    node: [onnxNode('Add', ['x', 'a'], ['s']), onnxNode('Add', ['s', 'b'], ['y'])],
+    initializer: [weight('a'), weight('b', 400)],
+    input: [onnxValueInfo('x', 'float32', ['n', 4]), onnxValueInfo('a', 'float32', [4])],
+    output: [onnxValueInfo('y', 'float32', ['n', 4])],
+  },
 });
 
-const EMPTY_GRAPH: OnnxGraph = {
-  node: [],
-  initializer: [],
-  input: [],
-  output: [],
-  valueInfo: [],
-};
-
-const { graph } = fc.letrec<{ graph: OnnxGraph; attribute: object }>((tie) => ({
-  attribute: fc.record(
-    {
-      name,
-      f: float,
-      i: long,
-      s: bytes,
-      t: tensor,
-      g: fc.option(tie('graph'), { maxDepth: 1, nil: { ...EMPTY_GRAPH } }),
-      floats: fc.array(float, { maxLength: 3 }),
-      ints: fc.array(long, { maxLength: 3 }),
-      strings: fc.array(bytes, { maxLength: 2 }),
-      tensors: fc.array(tensor, { maxLength: 1 }),
-      graphs: fc.constant([]),
-    },
-    { requiredKeys: ['floats', 'ints', 'strings', 'tensors', 'graphs'] },
-  ),
-  graph: fc.record({
-    node: fc.array(
-      fc.record({
-        input: fc.array(name, { maxLength: 3 }),
-        output: fc.array(name, { maxLength: 3 }),
-        name,
-        opType: name,
-        attribute: fc.array(tie('attribute'), { maxLength: 2 }),
-      }),
-      { maxLength: 2 },
-    ) as fc.Arbitrary<OnnxGraph['node'] & object>,
+const name = fc.string({ unit: 'grapheme', maxLength: 12 });
+const ports = fc.uniqueArray(
+  fc.record({
     name,
-    initializer: fc.array(tensor, { maxLength: 2 }),
-    input: fc.array(
-      fc.record({
-        name,
-        type: fc.record({
-          tensorType: fc.record({
-            elemType: int,
-            shape: fc.record({
-              dim: fc.array(fc.oneof(fc.record({ dimValue: int }), fc.record({ dimParam: name })), {
-                maxLength: 4,
-              }),
-            }),
-          }),
-        }),
-      }),
-      { maxLength: 2 },
-    ),
-    output: fc.constant([]),
-    valueInfo: fc.constant([]),
+    type: fc.constantFrom(...(Object.keys(OnnxDataType) as (keyof typeof OnnxDataType)[])),
+    dims: fc.array(fc.oneof(fc.integer({ min: -(2 ** 53) + 1, max: 2 ** 53 - 1 }), name), {
+      maxLength: 4,
+    }),
   }),
-}));
+  { maxLength: 3, selector: (port) => port.name },
+);
 
-describe('ONNX models as bytes', () => {
-  test('reading gives back what was written', () => {
+describe('the outline of a model', () => {
+  it('tells inputs, outputs and what hinders a runtime, without the weights', () => {
+    expect(outlineOnnxModel(MODEL)).toEqual({
+      opset: 17,
+      metadata: { task: 'detect' },
+      inputs: [{ name: 'x', type: 'float32', dims: ['n', 4] }],
+      outputs: [{ name: 'y', type: 'float32', dims: ['n', 4] }],
+      overridable: ['a'],
+      externalFiles: [],
+      operators: new Set(['Add']),
+    });
+  });
+
+  it('finds weights in other files wherever they are, in branches too', () => {
+    const { model } = withExternalWeights(MODEL, 'b.data');
+    expect(outlineOnnxModel(model).externalFiles).toEqual(['b.data']);
+    const { graph: branch } = decodeOnnxModel(model);
+    const nested = encodeOnnxModel({
+      graph: { node: [{ opType: 'If', attribute: [{ name: 'then_branch', g: branch! }] }] },
+    });
+    expect(outlineOnnxModel(nested).externalFiles).toEqual(['b.data']);
+    expect(outlineOnnxModel(nested).operators).toEqual(new Set(['If', 'Add']));
+  });
+
+  test('names inputs, outputs, operators and metadata as they were written', () => {
+    const metadata = fc.dictionary(name, name, { noNullPrototype: true });
     fc.assert(
-      fc.property(graph, int, name, (held, version, text) => {
-        const model: OnnxModel = {
-          irVersion: version,
-          docString: text,
-          graph: held,
-          opsetImport: [{ domain: text, version }],
-          metadataProps: [],
-        };
-        const first = encodeOnnxModel(model);
-        expect(decodeOnnxModel(first)).toEqual(model);
-        expect(encodeOnnxModel(decodeOnnxModel(first))).toEqual(first);
-      }),
+      fc.property(
+        ports,
+        ports,
+        fc.array(name),
+        metadata,
+        fc.nat(),
+        (inputs, outputs, types, entries, version) => {
+          const infos = (list: typeof inputs) =>
+            list.map((port) => onnxValueInfo(port.name, port.type, port.dims));
+          const bytes = encodeOnnxModel({
+            opsetImport: [{ domain: 'ai.onnx', version }],
+            metadataProps: onnxEntries(entries),
+            graph: {
+              node: types.map((type) => onnxNode(type, [], [], { a: -1, b: 'c', d: { float: 1 } })),
+              input: infos(inputs),
+              output: infos(outputs),
+            },
+          });
+          expect(outlineOnnxModel(bytes)).toEqual({
+            opset: version,
+            metadata: entries,
+            inputs,
+            outputs,
+            overridable: [],
+            externalFiles: [],
+            operators: new Set(types),
+          });
+        },
+      ),
     );
   });
 
+  test('skips unknown fields', () => {
+    const extra = new BinaryWriter();
+    extra.tag(900, WireType.LengthDelimited).bytes(new Uint8Array([1, 2, 3]));
+    extra.tag(901, WireType.Varint).uint64(2n ** 60n);
+    extra.tag(902, WireType.Bit64).double(0.5);
+    const bytesWithExtra = new Uint8Array([...extra.finish(), ...MODEL]);
+    expect(outlineOnnxModel(bytesWithExtra)).toEqual(outlineOnnxModel(MODEL));
+  });
+
+  test('tells where in the graph bytes are cut', () => {
+    const whole = encodeOnnxModel({ graph: AFFINE.graph });
+    for (let length = 0; length < whole.length; length++) {
+      expect(() => outlineOnnxModel(whole.subarray(0, length))).toThrow(ProtobufError);
+    }
+    expect(() => outlineOnnxModel(whole.subarray(0, whole.length - 1))).toThrow(/^graph: /);
+  });
+
+  test('names a field of another wire type', () => {
+    const writer = new BinaryWriter();
+    writer.tag(7, WireType.Varint).uint32(1);
+    expect(() => outlineOnnxModel(writer.finish())).toThrow('graph: expected wire type 2, got 0');
+  });
+
+  test('does not exhaust the stack where nesting has no end', () => {
+    let nested: Uint8Array = new Uint8Array();
+    const wrap = (number: number) => {
+      nested = new BinaryWriter().tag(number, WireType.LengthDelimited).bytes(nested).finish();
+    };
+    for (let depth = 0; depth < 200; depth++) for (const number of [6, 5, 1]) wrap(number);
+    wrap(7);
+    expect(() => outlineOnnxModel(nested)).toThrow(/nested more than 64 deep/);
+  });
+
+  it.each([1, 10, 100])('is refused where %i bytes are missing', (missing) => {
+    expect(() => outlineOnnxModel(MODEL.subarray(0, MODEL.length - missing))).toThrow();
+  });
+});
+
+describe('embedding weights', () => {
+  it('takes weights off the inputs and leaves every other byte', () => {
+    const made = embedWeights(MODEL, new Set(['a']), new Map());
+    const model = decodeOnnxModel(MODEL);
+    model.graph!.input = model.graph!.input.filter(({ name }) => name !== 'a');
+    expect(made).toEqual(encodeOnnxModel(model));
+    expect(embedWeights(MODEL, new Set(), new Map())).toEqual(MODEL);
+    expect(embedWeights(made, new Set(['a']), new Map())).toEqual(made);
+  });
+
+  it('puts values of other files in their places', () => {
+    const { model, weights } = withExternalWeights(MODEL, 'b.data');
+    const made = embedWeights(model, new Set(), new Map([['b.data', weights]]));
+    expect(decodeOnnxModel(made).graph!.initializer).toEqual(
+      decodeOnnxModel(MODEL).graph!.initializer,
+    );
+    expect(outlineOnnxModel(made).externalFiles).toEqual([]);
+  });
+
+  it('reads nothing beyond a file', () => {
+    const { model, weights } = withExternalWeights(MODEL, 'b.data');
+    const short = new Map([['b.data', weights.subarray(1)]]);
+    expect(() => embedWeights(model, new Set(), short)).toThrow(
+      'tensor b: expected bytes 0 to 1600 of b.data, which has 1599',
+    );
+    const other = new Map([['c.data', weights]]);
+    expect(() => embedWeights(model, new Set(), other)).toThrow(
+      'tensor b: its file b.data is not here',
+    );
+  });
+});
+
+describe('models that are written', () => {
   test('onnxruntime computes what the graph says', async () => {
     const session = await InferenceSession.create(encodeOnnxModel(AFFINE));
     const rows = [-1, 1, 2, 4, 100, 0];
@@ -144,52 +221,6 @@ describe('ONNX models as bytes', () => {
     await session.release();
   });
 
-  test('unknown fields are skipped', () => {
-    const plain = encodeOnnxModel(AFFINE);
-    const extra = new BinaryWriter();
-    extra.tag(900, WireType.LengthDelimited).bytes(new Uint8Array([1, 2, 3]));
-    extra.tag(901, WireType.Varint).uint64(2n ** 60n);
-    extra.tag(902, WireType.Bit64).double(0.5);
-    const bytesWithExtra = new Uint8Array([...extra.finish(), ...plain]);
-    expect(decodeOnnxModel(bytesWithExtra)).toEqual(decodeOnnxModel(plain));
-  });
-
-  test('lists of numbers are read packed and unpacked', () => {
-    const dims = new BinaryWriter();
-    for (const size of [3, 4]) dims.tag(1, WireType.Varint).int64(size);
-    const initializer = new BinaryWriter();
-    initializer.tag(5, WireType.LengthDelimited).bytes(dims.finish());
-    const model = new BinaryWriter();
-    model.tag(7, WireType.LengthDelimited).bytes(initializer.finish());
-    expect(decodeOnnxModel(model.finish()).graph?.initializer?.[0]?.dims).toEqual([3, 4]);
-  });
-
-  test('bytes cut anywhere inside the graph are an error that says where', () => {
-    const whole = encodeOnnxModel({ graph: AFFINE.graph ?? {} });
-    for (let length = 0; length < whole.length; length++) {
-      expect(() => decodeOnnxModel(whole.subarray(0, length))).toThrow(ProtobufError);
-    }
-    expect(() => decodeOnnxModel(whole.subarray(0, whole.length - 1))).toThrow(/^graph: /);
-  });
-
-  test('a field of another wire type is an error that names it', () => {
-    const writer = new BinaryWriter();
-    writer.tag(7, WireType.Varint).uint32(1);
-    expect(() => decodeOnnxModel(writer.finish())).toThrow('graph: expected wire type 2, got 0');
-  });
-
-  test('nesting without end does not exhaust the stack', () => {
-    let nested: Uint8Array = new Uint8Array();
-    const wrap = (number: number) => {
-      nested = new BinaryWriter().tag(number, WireType.LengthDelimited).bytes(nested).finish();
-    };
-    for (let depth = 0; depth < 200; depth++) for (const number of [6, 5, 1]) wrap(number);
-    wrap(7);
-    expect(() => decodeOnnxModel(nested)).toThrow(/nested more than 64 deep/);
-  });
-});
-
-describe('building graphs', () => {
   test('a tensor of the wrong size is refused', () => {
     expect(() => onnxTensor('w', 'float32', [2, 3], new Float32Array(5))).toThrow(
       'tensor w: [2,3] holds 6 elements, got 5',
@@ -207,7 +238,7 @@ describe('building graphs', () => {
 
   test('a bare fraction is refused as an attribute', () => {
     expect(() => onnxNode('LeakyRelu', ['x'], ['y'], { alpha: 0.1 })).toThrow(
-      'attribute alpha: expected an integer, got 0.1; wrap floats as {floats}',
+      'attribute alpha: expected an integer, got 0.1; wrap a fraction as {float}',
     );
   });
 });

@@ -1,11 +1,14 @@
 import {
   decodeOnnxModel,
   encodeOnnxModel,
-  OnnxDataType,
   type OnnxNode,
   type OnnxTensor,
-} from '../../src/formats/onnx.js';
-import { onnxNode, onnxTensor, onnxValueInfo } from '../../src/formats/onnx-graph.js';
+  onnxEntries,
+  onnxNode,
+  onnxTensor,
+  onnxValueInfo,
+} from '../../scripts/onnx/model.js';
+import { OnnxDataType } from '../../src/formats/onnx.js';
 
 /** An output whose values are known beforehand. */
 export interface KnownOutput {
@@ -72,7 +75,7 @@ export function detectorGraph({
     irVersion: 8,
     producerName: 'vgr tests',
     opsetImport: [{ domain: '', version: opset }],
-    metadataProps: Object.entries(metadata).map(([key, value]) => ({ key, value })),
+    metadataProps: onnxEntries(metadata),
     graph: {
       name: 'known answers',
       node: nodes,
@@ -118,23 +121,15 @@ function addOutput(
 
 /** A model whose photos are multiplied by `factor` before anything else. */
 export function scaledInput(bytes: Uint8Array, factor: number): Uint8Array {
-  const { graph = {}, ...model } = decodeOnnxModel(bytes);
-  const image = graph.input?.[0]?.name ?? '';
-  const nodes = (graph.node ?? []).map((node) => ({
-    ...node,
-    input: (node.input ?? []).map((name) => (name === image ? 'scaled' : name)),
-  }));
-  return encodeOnnxModel({
-    ...model,
-    graph: {
-      ...graph,
-      node: [onnxNode('Mul', [image, 'factor'], ['scaled']), ...nodes],
-      initializer: [
-        ...(graph.initializer ?? []),
-        onnxTensor('factor', 'float32', [1], Float32Array.of(factor)),
-      ],
-    },
-  });
+  const model = decodeOnnxModel(bytes);
+  const { node: nodes, initializer, input } = model.graph!;
+  const image = input[0]!.name!;
+  for (const node of nodes) {
+    node.input = node.input.map((name) => (name === image ? 'scaled' : name));
+  }
+  nodes.unshift(onnxNode('Mul', [image, 'factor'], ['scaled']));
+  initializer.push(onnxTensor('factor', 'float32', [1], Float32Array.of(factor)));
+  return encodeOnnxModel(model);
 }
 
 /** The model with its largest weights moved to another file. */
@@ -142,23 +137,18 @@ export function withExternalWeights(
   bytes: Uint8Array,
   location: string,
 ): { readonly model: Uint8Array; readonly weights: Uint8Array } {
-  const { graph = {}, ...model } = decodeOnnxModel(bytes);
+  const model = decodeOnnxModel(bytes);
   const parts: Uint8Array[] = [];
   let offset = 0;
-  const initializer = (graph.initializer ?? []).map(({ rawData, ...tensor }) => {
-    if (rawData === undefined || rawData.length < 1000)
-      return { ...tensor, ...(rawData && { rawData }) };
+  for (const tensor of model.graph!.initializer) {
+    const { rawData } = tensor;
+    if (rawData === undefined || rawData.length < 1000) continue;
     const entries = { location, offset: String(offset), length: String(rawData.length) };
     parts.push(rawData);
     offset += rawData.length;
-    return {
-      ...tensor,
-      dataLocation: 1,
-      externalData: Object.entries(entries).map(([key, value]) => ({ key, value })),
-    };
-  });
-  return {
-    model: encodeOnnxModel({ ...model, graph: { ...graph, initializer } }),
-    weights: Buffer.concat(parts),
-  };
+    delete tensor.rawData;
+    tensor.dataLocation = 1;
+    tensor.externalData = onnxEntries(entries);
+  }
+  return { model: encodeOnnxModel(model), weights: Buffer.concat(parts) };
 }

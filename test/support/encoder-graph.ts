@@ -1,8 +1,14 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { encodeOnnxModel, type OnnxNode, type OnnxTensor } from '../../src/formats/onnx.js';
-import { onnxNode, onnxTensor, onnxValueInfo } from '../../src/formats/onnx-graph.js';
+import {
+  encodeOnnxModel,
+  type OnnxNode,
+  type OnnxTensor,
+  onnxNode,
+  onnxTensor,
+  onnxValueInfo,
+} from '../../scripts/onnx/model.js';
 
 /** Side of the crops that the tiny encoders take. */
 const ENCODER_SIDE = 16;

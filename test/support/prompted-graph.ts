@@ -1,5 +1,11 @@
-import { encodeOnnxModel, type OnnxNode, type OnnxTensor } from '../../src/formats/onnx.js';
-import { onnxNode, onnxTensor, onnxValueInfo } from '../../src/formats/onnx-graph.js';
+import {
+  encodeOnnxModel,
+  type OnnxNode,
+  type OnnxTensor,
+  onnxNode,
+  onnxTensor,
+  onnxValueInfo,
+} from '../../scripts/onnx/model.js';
 
 export interface PromptedPlan {
   readonly family: 'grounding-dino' | 'owl';

@@ -1,5 +1,4 @@
-import { encodeOnnxModel } from '../../src/formats/onnx.js';
-import { onnxNode, onnxTensor, onnxValueInfo } from '../../src/formats/onnx-graph.js';
+import { encodeOnnxModel, onnxNode, onnxTensor, onnxValueInfo } from '../../scripts/onnx/model.js';
 
 /** A graph with one input `x` [n] and one output `y` = x + `addend`. */
 export function addingGraph(addend: number): Uint8Array {
