@@ -90,7 +90,7 @@ async function storedRows(name: string, evidence: Evidence): Promise<Row[]> {
     rows.push({
       request: {
         query,
-        image: extentOf(tools.flatMap(({ boxes }) => boxes.map(({ boxXyxy }) => boxXyxy))),
+        imageSize: extentOf(tools.flatMap(({ boxes }) => boxes.map(({ boxXyxy }) => boxXyxy))),
         candidates,
         toolName: TOOL,
         tool: firstAnswer(candidates.filter(({ tool }) => tool === TOOL)),

@@ -12,7 +12,7 @@
 import { readFileSync } from 'node:fs';
 import type { BoxXyxy } from '../src/core/box.js';
 import { areaXyxy, iouXyxy, xywhToXyxy } from '../src/core/box.js';
-import { existence } from '../src/refine/candidates.js';
+import { objectness } from '../src/refine/candidates.js';
 import { print, rounded } from './vgr.js';
 
 const [found, truth, queries] = process.argv.slice(2);
@@ -36,7 +36,7 @@ interface Sample {
   /** 1, logit of the score, natural log of the share of the photo. */
   readonly x: readonly [number, number, number];
   readonly right: boolean;
-  /** As `refinement/existence.ts` has it without a calibration. */
+  /** As `refinement/objectness.ts` has it without a calibration. */
   readonly usual: number;
 }
 
@@ -95,7 +95,7 @@ function samplesOf(
       {
         x: [1, Math.log(bounded / (1 - bounded)), Math.log(share)],
         right: best !== undefined,
-        usual: existence({ boxXyxy, score, tool: '', rank: 0 }, image),
+        usual: objectness({ boxXyxy, score, tool: '', rank: 0 }, image),
       },
     ];
   });

@@ -13,8 +13,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import { ANY_WORD, BOX_TRAITS, boxTraits } from '../../src/refine/box-words.js';
-import { rowsOf } from '../../src/refine/lite-refiner.js';
-import { logitsOf, policyOf } from '../../src/refine/policy.js';
+
+import { logitsOf, policyOf, rowsOf } from '../../src/refine/policy.js';
 import { situationOf } from '../../src/refine/situation.js';
 
 const TARGET = fileURLToPath(new URL('../../src/refine/box-words.table.ts', import.meta.url));
@@ -61,8 +61,8 @@ function rowOf(line: Line): Row {
     y2: y2!,
   }));
   const candidates = boxes.map((boxXyxy, rank) => ({ boxXyxy, tool: 'siblings', rank }));
-  const image = { width: line.width, height: line.height };
-  const request = { query: line.query, image, candidates, toolName: 'siblings', tool: null };
+  const imageSize = { width: line.width, height: line.height };
+  const request = { query: line.query, imageSize, candidates, toolName: 'siblings', tool: null };
   const situation = situationOf(request);
   const logits = logitsOf(POLICY, rowsOf(situation, POLICY.columns), 'rethink');
   const offsets = boxes.map(() => -20);
@@ -73,7 +73,7 @@ function rowOf(line: Line): Row {
     words: [ANY_WORD, ...new Set(situation.expression.words)],
     even: ((Math.imul(line.coco_id, 2654435761) >>> 16) & 1) === 0,
     offsets,
-    traits: boxes.map((box) => boxTraits(box, image)),
+    traits: boxes.map((box) => boxTraits(box, imageSize)),
     truth,
   };
 }

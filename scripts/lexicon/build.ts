@@ -4,7 +4,7 @@
  */
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { WordFilter } from '../../src/language/word-filter.js';
+import { WordFilter } from '../../src/core/word-filter.js';
 import { closeOver, type Pointer } from './closure.js';
 import { cocoSenses, wornSenses } from './coco-senses.js';
 import { colloquial } from './colloquial.js';

@@ -18,20 +18,23 @@ export function isCorrect(iou: number): boolean {
  */
 export const MATCHING_IOU = 0.5;
 
-/** From this IoU on two boxes show the same object: an answer adjusts the tool's box, and does not correct it. */
+/**
+ * Two boxes that overlap more show the same object: an answer adjusts the tool's box, and does not correct it. Where the large
+ * refiner answers, the threshold itself counts.
+ */
 export const SAME_OBJECT_IOU = 0.5;
 
-/** Candidates that overlap more are boxes of one object hypothesis. @public */
+/** Candidates that overlap more are boxes of one object hypothesis. */
 export const MERGED_OBJECT_IOU = 0.6;
 
-/** Boxes of different tools that overlap at least this much are averaged; beyond it they differ in their edges only. @public */
+/** Boxes of different tools that overlap at least this much are averaged; beyond it they differ in their edges only. */
 export const FUSED_IOU = 0.6;
 
-/** Boxes that overlap this much or more are no landmarks of each other. @public */
+/** Boxes that overlap this much or more are no landmarks of each other. */
 export const LANDMARK_IOU = 0.7;
 
-/** Boxes that overlap more are one choice: the second adds none. @public */
+/** Boxes that overlap more are one choice: the second adds none. */
 export const DUPLICATE_IOU = 0.95;
 
-/** An answer that overlaps the tool's box more is that box. @public */
+/** An answer that overlaps the tool's box more is that box. */
 export const SAME_BOX_IOU = 0.999;

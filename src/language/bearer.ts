@@ -1,4 +1,4 @@
-import { type Draft, type DraftRelation, newDraft } from './draft.js';
+import { type ExpressionDraft, newDraft, type RelationDraft } from './expression-draft.js';
 import { isAnimate, pointersOf } from './lexicon.js';
 import { headNoun } from './phrase.js';
 
@@ -23,19 +23,23 @@ const EMPTY = new Set('empty unoccupied vacant'.split(' '));
  * Names who a thing is with, where the words say so by a part of the body ("in the man's hand"), by a pronoun ("the bike he is
  * riding") or by the lack of anyone ("empty chair", "with nobody on it").
  */
-export function nameBearers(draft: Draft): void {
+export function nameOwners(draft: ExpressionDraft): void {
   const thing = draft.head !== null && !isAnimate(draft.head.lemma);
   for (const [at, relation] of draft.relations.entries()) {
-    const bearer = bearerOf(relation, draft, thing);
+    const bearer = ownedBy(relation, draft, thing);
     if (bearer !== null) draft.relations[at] = bearer;
-    for (const landmark of relation.landmarks) nameBearers(landmark);
+    for (const landmark of relation.landmarks) nameOwners(landmark);
   }
   if (thing && isEmptySeat(draft)) {
     draft.relations.push({ kind: 'with', words: '', landmarks: [person('person')], negated: true });
   }
 }
 
-function bearerOf(relation: DraftRelation, draft: Draft, thing: boolean): DraftRelation | null {
+function ownedBy(
+  relation: RelationDraft,
+  draft: ExpressionDraft,
+  thing: boolean,
+): RelationDraft | null {
   const [landmark] = relation.landmarks;
   const { kind, words } = relation;
   if (landmark === undefined) {
@@ -58,18 +62,18 @@ function bearerOf(relation: DraftRelation, draft: Draft, thing: boolean): DraftR
 }
 
 /** "the bike he is riding", but not "the bus you see parked". */
-function isDoneByPronoun(words: string, { tokens }: Draft): boolean {
+function isDoneByPronoun(words: string, { tokens }: ExpressionDraft): boolean {
   const [deed] = words.split(' ');
   let at = tokens.findIndex(({ word }) => word === deed) - 1;
   while (AUXILIARIES.has(tokens[at]?.word ?? '')) at -= 1;
   return PRONOUNS.has(tokens[at]?.word ?? '');
 }
 
-function isEmptySeat({ head, attributes }: Draft): boolean {
+function isEmptySeat({ head, attributes }: ExpressionDraft): boolean {
   const label = pointersOf(head?.lemma ?? '')[0]?.label ?? '';
   return SEATS.has(label) && attributes.some(({ value, negated }) => EMPTY.has(value) && !negated);
 }
 
-function person(phrase: string): Draft {
+function person(phrase: string): ExpressionDraft {
   return { ...newDraft([]), head: { ...headNoun('person'), phrase } };
 }

@@ -32,7 +32,7 @@ export interface Attribute {
   readonly word: string;
   readonly part: AttributePart;
   /** The noun it stands with where that is not the head: `shirt` in "man in a red shirt". */
-  readonly bearer: string | null;
+  readonly owner: string | null;
   /** "light", "dark" or "bright" before a colour. */
   readonly shade: 'light' | 'dark' | 'bright' | null;
   readonly negated: boolean;
@@ -122,7 +122,7 @@ export interface Expression {
   /** Content words that none of the parts above explains, in order. */
   readonly leftovers: readonly string[];
   /** Spelling slips that were repaired; `words` holds the repaired ones. */
-  readonly mended: ReadonlyArray<{ readonly from: string; readonly to: string }>;
+  readonly corrections: ReadonlyArray<{ readonly from: string; readonly to: string }>;
   /** Words of a prompt around the expression, which are not in `words`: "please find", "<image>". */
   readonly promptWords: readonly string[];
   /** Content words that no dictionary of English lists. */

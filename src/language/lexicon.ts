@@ -1,10 +1,10 @@
+import { WordFilter } from '../core/word-filter.js';
 import { lexiconJson } from './lexicon.generated.js';
 import { singularOf } from './morphology.js';
-import { WordFilter } from './word-filter.js';
 
 /**
  * How a noun stands to a label. `exact`: the label itself. `synonym`: another word for it. `hyponym`: a kind of it ("jeep"
- * of car). `hypernym`: a class that holds it ("vehicle" of car). `worn`: a part or garment that points at its bearer.
+ * of car). `hypernym`: a class that holds it ("vehicle" of car). `worn`: a part or garment that points at its owner.
  */
 export type PointerKind = 'exact' | 'synonym' | 'hyponym' | 'hypernym' | 'worn';
 

@@ -1,41 +1,45 @@
-import { nameBearers } from './bearer.js';
+import { nameOwners } from './bearer.js';
+import type { Expression, HeadNoun, Quantity, RelationKind } from './expression.js';
 import {
   addBeside,
   chunkTokens,
-  type Draft,
-  type DraftRelation,
   deny,
   draftOf,
+  type ExpressionDraft,
   fill,
   finish,
   mainChunk,
   newDraft,
+  type RelationDraft,
   wordsOf,
-} from './draft.js';
-import type { Expression, HeadNoun, Quantity, RelationKind } from './expression.js';
+} from './expression-draft.js';
 import { isAnimate, isPerson, isWorn } from './lexicon.js';
 import { type Chunk, chunksOf, headNoun, headOf } from './phrase.js';
 import { exceptionsIn, exclusionsDenied, quantified } from './quantity.js';
 import { Recent } from './recent.js';
-import type { RelatorMatch } from './relator.js';
+import type { RelationPhrase } from './relation.js';
 import { namedInQuestion, withoutPrompt } from './request.js';
 import { type Segment, segmentsOf } from './segment.js';
 import type { SelectorMatch } from './selector.js';
-import { isKnown, withoutSlip } from './spelling.js';
+import { corrected, isKnown } from './spelling.js';
 import { FUNCTION_WORDS, QUESTION_WORDS } from './vocabulary.js';
 import { type Token, tokensOf } from './words.js';
 
 /** The draft that a relation belongs to, among the chain from the whole expression to the landmark named last. */
-function ownerOf(chain: readonly Draft[], segment: Segment, previous: RelationKind | null): Draft {
-  const top = chain[0] as Draft;
-  const last = chain.at(-1) as Draft;
-  const relator = segment.relator;
-  if (chain.length === 1 || relator === null) return top;
-  if (relator.kind === 'of') return last;
+function subjectOf(
+  chain: readonly ExpressionDraft[],
+  segment: Segment,
+  previous: RelationKind | null,
+): ExpressionDraft {
+  const top = chain[0] as ExpressionDraft;
+  const last = chain.at(-1) as ExpressionDraft;
+  const relationPhrase = segment.relationPhrase;
+  if (chain.length === 1 || relationPhrase === null) return top;
+  if (relationPhrase.kind === 'of') return last;
   if (segment.joined) return top;
   const bearer = [top, last].some((draft) => isAnimate(draft.head?.lemma ?? ''));
-  const looksBack = relator.verbal || (relator.kind === 'with' && bearer);
-  const dressing = relator.kind === 'wearing';
+  const looksBack = relationPhrase.verbal || (relationPhrase.kind === 'with' && bearer);
+  const dressing = relationPhrase.kind === 'wearing';
   if (looksBack || dressing) {
     return chain.findLast((draft) => isAnimate(draft.head?.lemma ?? '')) ?? top;
   }
@@ -57,31 +61,34 @@ const BODY_PARTS = new Set('hand mouth arm lap hair face foot neck back head eye
 
 /** "in red", "in a blue shirt", "with a hat" tell what a person wears. */
 function dressed(segment: Segment, chunks: readonly Chunk[]): Segment {
-  const { relator } = segment;
-  if (relator === null || relator.kind !== 'in') return segment;
+  const { relationPhrase } = segment;
+  if (relationPhrase === null || relationPhrase.kind !== 'in') return segment;
   const first = chunks[0];
   const lemma = headOf(first?.nouns ?? [])?.head.lemma;
   const bareColour = lemma === undefined && first?.descriptions.some((d) => d.kind === 'colour');
   const garment = lemma !== undefined && isWorn(lemma) && !BODY_PARTS.has(lemma);
   if (!bareColour && !garment) return segment;
-  return { ...segment, relator: { ...relator, kind: 'wearing' } };
+  return { ...segment, relationPhrase: { ...relationPhrase, kind: 'wearing' } };
 }
 
-/** Puts one relator and what follows it in its place. Returns the chain to the landmark named last. */
+/** Puts one relation phrase and what follows it in its place. Returns the chain to the landmark named last. */
 function attach(
-  chain: readonly Draft[],
+  chain: readonly ExpressionDraft[],
   raw: Segment,
   previous: RelationKind | null,
-): { chain: Draft[]; kind: RelationKind } {
-  const chunks = chunksOf(raw.items, raw.relator?.kind !== 'wearing' && raw.relator?.kind !== 'in');
+): { chain: ExpressionDraft[]; kind: RelationKind } {
+  const chunks = chunksOf(
+    raw.items,
+    raw.relationPhrase?.kind !== 'wearing' && raw.relationPhrase?.kind !== 'in',
+  );
   const segment = dressed(raw, chunks);
-  const relator = segment.relator as NonNullable<Segment['relator']>;
-  const top = chain[0] as Draft;
-  const owner = ownerOf(chain, segment, previous);
+  const relationPhrase = segment.relationPhrase as NonNullable<Segment['relationPhrase']>;
+  const top = chain[0] as ExpressionDraft;
+  const owner = subjectOf(chain, segment, previous);
   const [first, ...rest] = chunks;
   const before = segment.selectors.filter((s) => s.prenominal && s.beforeNoun);
   const after = segment.selectors.filter((s) => !(s.prenominal && s.beforeNoun));
-  if (LEAVES_OUT.test(relator.words) && previous === null && first !== undefined) {
+  if (LEAVES_OUT.test(relationPhrase.words) && previous === null && first !== undefined) {
     const left = draftOf(first, segment.tokens);
     left.selectors.push(...segment.selectors);
     if (!isWorn(left.head?.lemma ?? '')) {
@@ -90,40 +97,40 @@ function attach(
       return { chain: [top], kind: 'other' };
     }
   }
-  const landmarks: Draft[] = [];
+  const landmarks: ExpressionDraft[] = [];
   if (first !== undefined) {
     const landmark = draftOf(first, segment.tokens);
     landmark.selectors.push(...before);
-    if (relator.kind !== 'wearing') nameAsOwner(landmark, owner);
+    if (relationPhrase.kind !== 'wearing') nameAsOwner(landmark, owner);
     landmarks.push(landmark);
   } else {
     after.unshift(...before);
   }
   for (const selector of after) {
-    const landmark = isBehindIt(relator, selector) ? landmarks.at(-1) : undefined;
+    const landmark = isBehindIt(relationPhrase, selector) ? landmarks.at(-1) : undefined;
     (landmark ?? top).selectors.push(selector);
   }
-  const relation: DraftRelation = {
-    kind: relator.kind,
-    words: relator.words,
+  const relation: RelationDraft = {
+    kind: relationPhrase.kind,
+    words: relationPhrase.words,
     landmarks,
-    negated: segment.negated || relator.negated,
+    negated: segment.negated || relationPhrase.negated,
   };
   owner.relations.push(relation);
   for (const chunk of rest) addLater(owner, top, relation, chunk);
   const landmark = landmarks.at(-1);
   const upTo = chain.slice(0, chain.indexOf(owner) + 1);
-  return { chain: landmark === undefined ? upTo : [...upTo, landmark], kind: relator.kind };
+  return { chain: landmark === undefined ? upTo : [...upTo, landmark], kind: relationPhrase.kind };
 }
 
 /** "with mountains in the background": those are far, whatever the thing itself is. */
-const isBehindIt = ({ kind }: RelatorMatch, { words }: SelectorMatch): boolean =>
+const isBehindIt = ({ kind }: RelationPhrase, { words }: SelectorMatch): boolean =>
   kind === 'with' && /background|distance/.test(words);
 
 const SAME_KIND = new Set('other others another one ones'.split(' '));
 
 /** "in front of two others", "left of the white one": the landmark is of the same kind. */
-function nameAsOwner(landmark: Draft, owner: Draft): void {
+function nameAsOwner(landmark: ExpressionDraft, owner: ExpressionDraft): void {
   const said = landmark.tokens.findLast(({ word }) => SAME_KIND.has(word))?.word;
   const other = landmark.head === null || SAME_KIND.has(landmark.head.lemma);
   if (said === undefined || !other || owner.head === null) return;
@@ -137,8 +144,13 @@ const tellsWhatItIsNot = (chunk: Chunk, { selectors }: Segment): boolean =>
   chunk.descriptions.length === 0 &&
   !selectors.some(({ negated }) => negated);
 
-/** Further phrases after a relator: "hat and white top", "the dog and the cat", "black shirt lady". */
-function addLater(owner: Draft, top: Draft, relation: DraftRelation, chunk: Chunk): void {
+/** Further phrases after a relation phrase: "hat and white top", "the dog and the cat", "black shirt lady". */
+function addLater(
+  owner: ExpressionDraft,
+  top: ExpressionDraft,
+  relation: RelationDraft,
+  chunk: Chunk,
+): void {
   const lemma = headOf(chunk.nouns)?.head.lemma ?? null;
   if (top.head === null && lemma !== null && isPerson(lemma) && relation.kind !== 'between') {
     fill(top, chunk);
@@ -170,7 +182,7 @@ function questionExpression(tokens: readonly Token[]): Expression {
 }
 
 /** Words that name a person without a noun: "who is sitting", "the blonde". */
-function standIn({ attributes }: Draft, tokens: readonly Token[]): HeadNoun | null {
+function standIn({ attributes }: ExpressionDraft, tokens: readonly Token[]): HeadNoun | null {
   if (tokens[0]?.word === 'who') return { ...headNoun('person'), phrase: 'who' };
   // Dogs are blond too: "the blond one" is one of whatever stands there.
   if (tokens.some(({ word }) => word === 'one' || word === 'ones')) return null;
@@ -193,7 +205,7 @@ export function parseExpression(text: string): Expression {
 const spellings = new Recent<{ readonly word: string; readonly known: boolean }>(2048);
 
 function spelling(said: string): { word: string; known: boolean } {
-  const word = withoutSlip(said);
+  const word = corrected(said);
   return { word, known: isKnown(word) };
 }
 
@@ -202,11 +214,11 @@ function parsed(text: string): Expression {
   const said = tokensOf(expression);
   const spelled = said.map(({ word }) => spellings.of(word, spelling));
   const tokens = said.map((token, at) => ({ ...token, word: spelled[at]!.word }));
-  const mended = said.flatMap(({ word: from }, at) =>
+  const corrections = said.flatMap(({ word: from }, at) =>
     from === spelled[at]!.word ? [] : [{ from, to: spelled[at]!.word }],
   );
   const unknownWords = spelled.flatMap(({ word, known }) => (known || word === ',' ? [] : [word]));
-  return { ...read(tokens), mended, promptWords, unknownWords };
+  return { ...read(tokens), corrections, promptWords, unknownWords };
 }
 
 /** Reads words in which slips are repaired. What several leave out is read by itself. */
@@ -242,10 +254,10 @@ function readPlain(said: readonly Token[], quantity: Quantity | null): Expressio
   const tokens = exclusionsDenied(all.slice(0, MOST_WORDS));
   const top = newDraft(tokens);
   top.quantity = quantity;
-  let chain: Draft[] = [top];
+  let chain: ExpressionDraft[] = [top];
   let previous: RelationKind | null = null;
   for (const segment of segmentsOf(tokens)) {
-    if (segment.relator !== null) {
+    if (segment.relationPhrase !== null) {
       ({ chain, kind: previous } = attach(chain, segment, previous));
       continue;
     }
@@ -265,6 +277,6 @@ function readPlain(said: readonly Token[], quantity: Quantity | null): Expressio
   top.leftovers = top.leftovers.concat(
     beyond.filter((word) => word !== ',' && !FUNCTION_WORDS.has(word)),
   );
-  nameBearers(top);
+  nameOwners(top);
   return finish(top);
 }

@@ -1,5 +1,5 @@
-import type { Draft } from './draft.js';
 import type { Quantity } from './expression.js';
+import type { ExpressionDraft } from './expression-draft.js';
 import { isAnimate, isWorn } from './lexicon.js';
 import { singularOf } from './morphology.js';
 import { DETERMINERS, NUMBERS } from './vocabulary.js';
@@ -59,7 +59,7 @@ function withoutTail(tokens: readonly Token[]): readonly Token[] {
 }
 
 /** How many things a finished draft asks for. */
-export function quantityOf(draft: Draft): Quantity {
+export function quantityOf(draft: ExpressionDraft): Quantity {
   const { head, count, quantity, tokens } = draft;
   if (quantity !== null) return quantity;
   if (head === null)

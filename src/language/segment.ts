@@ -1,25 +1,25 @@
 import { isAdjective, pointersOf } from './lexicon.js';
 import type { PhraseItem } from './phrase.js';
-import { matchRelator, type RelatorMatch } from './relator.js';
+import { matchRelation, type RelationPhrase } from './relation.js';
 import { matchSelector, type SelectorMatch } from './selector.js';
 import { COLOURS, DETERMINERS, FUNCTION_WORDS, NEGATIONS, PATTERNS, SIZES } from './vocabulary.js';
 import type { Token } from './words.js';
 
-/** A stretch of the text: what a relator opens, or the words before the first one. */
+/** A stretch of the text: what a relation phrase opens, or the words before the first one. */
 export interface Segment {
-  readonly relator: RelatorMatch | null;
-  /** True where "not" or "without" stands before the relator, or "no" right after it. */
+  readonly relationPhrase: RelationPhrase | null;
+  /** True where "not" or "without" stands before the relation phrase, or "no" right after it. */
   readonly negated: boolean;
-  /** True where a pause or "and" stands before the relator. */
+  /** True where a pause or "and" stands before the relation phrase. */
   readonly joined: boolean;
   readonly items: readonly PhraseItem[];
   readonly selectors: ReadonlyArray<SelectorMatch & { negated: boolean; beforeNoun: boolean }>;
-  /** The words behind the relator. */
+  /** The words behind the relation phrase. */
   readonly tokens: readonly Token[];
 }
 
 interface OpenSegment {
-  relator: RelatorMatch | null;
+  relationPhrase: RelationPhrase | null;
   negated: boolean;
   joined: boolean;
   items: PhraseItem[];
@@ -27,8 +27,12 @@ interface OpenSegment {
   tokens: Token[];
 }
 
-const open = (relator: RelatorMatch | null, negated: boolean, joined: boolean): OpenSegment => ({
-  relator,
+const open = (
+  relationPhrase: RelationPhrase | null,
+  negated: boolean,
+  joined: boolean,
+): OpenSegment => ({
+  relationPhrase,
   negated,
   joined,
   items: [],
@@ -101,10 +105,10 @@ class Segmenter {
     const rest = this.#words.slice(at);
     const text = rest.join(' ');
     const selector = matchSelector(text, around);
-    const relator = matchRelator(rest, text, around);
+    const relationPhrase = matchRelation(rest, text, around);
     const corner = selector !== null && at === this.#selectorEnd;
-    if ((selector !== null || relator !== null) && !corner) this.#endDenial(before);
-    if (selector !== null && selector.length >= (relator?.length ?? 0)) {
+    if ((selector !== null || relationPhrase !== null) && !corner) this.#endDenial(before);
+    if (selector !== null && selector.length >= (relationPhrase?.length ?? 0)) {
       this.#segment.selectors.push({
         ...selector,
         negated: this.#denied,
@@ -116,12 +120,12 @@ class Segmenter {
       this.#denialMet ||= this.#denied && !selector.prenominal;
       return selector.length;
     }
-    if (relator !== null) {
+    if (relationPhrase !== null) {
       this.#done.push(this.#segment);
       const joined = CONJUNCTIONS.has(before) || NEGATIONS.has(before);
-      this.#segment = open(relator, this.#denied, joined);
+      this.#segment = open(relationPhrase, this.#denied, joined);
       this.#afterNoun = false;
-      return relator.length;
+      return relationPhrase.length;
     }
     this.#takeWord(this.tokens[at] as Token);
     return 1;
@@ -141,13 +145,13 @@ class Segmenter {
     else if (NEGATION_ENDS.has(word)) this.#denied = false;
     if (
       (word === 'no' || word === 'neither') &&
-      this.#segment.relator !== null &&
+      this.#segment.relationPhrase !== null &&
       this.#segment.items.length === 0
     ) {
       this.#segment.negated = !this.#segment.negated;
       this.#denied = false;
     }
-    // What denies the relator leaves the words behind it as they are: "not wearing white pants".
+    // What denies the relation phrase leaves the words behind it as they are: "not wearing white pants".
     const negated = this.#denied && !this.#segment.negated;
     this.#segment.items.push({ kind: 'word', token, negated });
     this.#segment.tokens.push(token);
@@ -169,9 +173,9 @@ class Segmenter {
   /** "on the table, the cup": after a pause the words are about the thing itself, if it has no name yet. */
   #pause(): void {
     const named = [...this.#done, this.#segment].some(
-      (segment) => segment.relator === null && segment.items.some(isNoun),
+      (segment) => segment.relationPhrase === null && segment.items.some(isNoun),
     );
-    if (this.#segment.relator !== null && !named && this.#afterNoun) {
+    if (this.#segment.relationPhrase !== null && !named && this.#afterNoun) {
       this.#done.push(this.#segment);
       this.#segment = open(null, false, true);
     }

@@ -61,8 +61,8 @@ const BY_EAR: Readonly<Record<string, string>> = { sopha: 'sofa', racquette: 'ra
 
 let targets: readonly (readonly string[])[] | undefined;
 
-/** Words that slips are mended to, those that decide more first. */
-function mendable(): readonly (readonly string[])[] {
+/** Words that slips are corrected to, those that decide more first. */
+function correctable(): readonly (readonly string[])[] {
   targets ??= [
     [...Object.keys(DIRECTIONS), ...ORDINALS.keys(), ...SMALL.split(' ')],
     [...COLOURS.keys(), ...PATTERNS, ...PARTITIVES, ...commonNames()],
@@ -95,14 +95,14 @@ function oddness(word: string, target: string): number {
 
 /**
  * The word that was meant by a slip of the hand: "teh" is `the`, "midle" `middle`, "umberlla" `umbrella`. Words of place, order and
- * colour and names of what photos show are mended, and only where what stands there is no word of English: "form" stays, and so
+ * colour and names of what photos show are corrected, and only where what stands there is no word of English: "form" stays, and so
  * does a slip that may be of two words.
  */
-export function withoutSlip(word: string): string {
+export function corrected(word: string): string {
   if (!/^[a-z]{3,}$/.test(word) || isKnown(word)) return word;
   const heard = BY_EAR[word];
   if (heard !== undefined) return heard;
-  for (const words of mendable()) {
+  for (const words of correctable()) {
     const meant = closest(word, words) ?? plural(word, words);
     if (meant !== null) return meant;
   }

@@ -17,11 +17,11 @@ const MIDDLING = 0.1;
 const BORDER = 0.01;
 
 /** The traits of a box, in the order of {@link BOX_TRAITS}. Area and tallness are natural logs; the last three are 0 or 1. */
-export function boxTraits({ x1, y1, x2, y2 }: BoxXyxy, image: ImageSize): number[] {
+export function boxTraits({ x1, y1, x2, y2 }: BoxXyxy, imageSize: ImageSize): number[] {
   const [width, height] = [Math.max(x2 - x1, 1), Math.max(y2 - y1, 1)];
-  const area = (width * height) / (image.width * image.height);
-  const [left, right] = [x1 / image.width, x2 / image.width];
-  const [top, bottom] = [y1 / image.height, y2 / image.height];
+  const area = (width * height) / (imageSize.width * imageSize.height);
+  const [left, right] = [x1 / imageSize.width, x2 / imageSize.width];
+  const [top, bottom] = [y1 / imageSize.height, y2 / imageSize.height];
   return [
     Math.log(area / MIDDLING),
     Math.log(height / width),
@@ -53,8 +53,8 @@ function weightsOf(word: string): readonly number[] | undefined {
  * cut at the photo's side. Fitted to what people wrote of true boxes; to be compared among boxes of one photo.
  * @param words an expression's, lower case
  */
-export function boxWordsFit(words: readonly string[], box: BoxXyxy, image: ImageSize): number {
-  const traits = boxTraits(box, image);
+export function boxWordsFit(words: readonly string[], box: BoxXyxy, imageSize: ImageSize): number {
+  const traits = boxTraits(box, imageSize);
   let fit = 0;
   for (const word of new Set([ANY_WORD, ...words])) {
     const weights = weightsOf(word);

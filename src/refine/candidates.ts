@@ -17,23 +17,23 @@ const TABLES = new WeakMap<readonly Candidate[], CandidateTable>();
  */
 export class CandidateTable {
   readonly #candidates: readonly Candidate[];
-  readonly #image: ImageSize;
+  readonly #imageSize: ImageSize;
   readonly #overlaps: Float64Array[] = [];
   readonly #parts: number[] = [];
   #labels: ReadonlySet<string> | undefined;
-  #existences: Float64Array | undefined;
-  #places: Uint32Array | undefined;
+  #objectness: Float64Array | undefined;
+  #sortIndexes: Uint32Array | undefined;
 
-  private constructor(candidates: readonly Candidate[], image: ImageSize) {
+  private constructor(candidates: readonly Candidate[], imageSize: ImageSize) {
     this.#candidates = candidates;
-    this.#image = image;
+    this.#imageSize = imageSize;
   }
 
   /** The table of a list, by identity of the list and of the photo's size. */
-  static of(candidates: readonly Candidate[], image: ImageSize): CandidateTable {
+  static of(candidates: readonly Candidate[], imageSize: ImageSize): CandidateTable {
     const known = TABLES.get(candidates);
-    if (known && known.#image === image) return known;
-    const table = new CandidateTable(candidates, image);
+    if (known && known.#imageSize === imageSize) return known;
+    const table = new CandidateTable(candidates, imageSize);
     TABLES.set(candidates, table);
     return table;
   }
@@ -65,18 +65,18 @@ export class CandidateTable {
     return this.#parts[at];
   }
 
-  /** {@link existence} of each candidate. */
-  get existences(): Float64Array {
-    this.#existences ??= perCandidate(this.#candidates, (candidate) =>
-      existence(candidate, this.#image),
+  /** {@link objectness} of each candidate. */
+  get objectness(): Float64Array {
+    this.#objectness ??= perCandidate(this.#candidates, (candidate) =>
+      objectness(candidate, this.#imageSize),
     );
-    return this.#existences;
+    return this.#objectness;
   }
 
   /** Where each candidate stands in a total order that no shuffling changes: by its box, its tool and its rank. */
-  get places(): Uint32Array {
-    this.#places ??= placesOf(this.#candidates);
-    return this.#places;
+  get sortIndexes(): Uint32Array {
+    this.#sortIndexes ??= sortIndexesOf(this.#candidates);
+    return this.#sortIndexes;
   }
 }
 
@@ -92,13 +92,13 @@ const SMALLEST_SHARE = 1e-4;
 const EDGE = 1e-3;
 
 /** Chance that a candidate is a real thing of its label, 0..1. */
-export function existence(
+export function objectness(
   { boxXyxy, score, calibration = CENTERNET }: Candidate,
-  image: ImageSize,
+  imageSize: ImageSize,
 ): number {
   if (score === undefined) return WITHOUT_SCORE;
   const bounded = Math.min(Math.max(score, EDGE), 1 - EDGE);
-  const share = areaXyxy(boxXyxy) / Math.max(1, image.width * image.height);
+  const share = areaXyxy(boxXyxy) / Math.max(1, imageSize.width * imageSize.height);
   return sigmoid(
     calibration.intercept +
       calibration.score * Math.log(bounded / (1 - bounded)) +
@@ -135,14 +135,14 @@ function labelsOf(candidates: readonly Candidate[]): ReadonlySet<string> {
   return labels;
 }
 
-function placesOf(candidates: readonly Candidate[]): Uint32Array {
+function sortIndexesOf(candidates: readonly Candidate[]): Uint32Array {
   const keys = candidates.map(
     ({ boxXyxy: { x1, y1, x2, y2 }, tool, rank }) => [y1, y2, x2 - x1, x1, tool, rank] as const,
   );
   const order = keys.map((_, at) => at).sort((a, b) => compare(keys[a]!, keys[b]!));
-  const places = new Uint32Array(candidates.length);
-  for (const [place, at] of order.entries()) places[at] = place;
-  return places;
+  const sortIndexes = new Uint32Array(candidates.length);
+  for (const [place, at] of order.entries()) sortIndexes[at] = place;
+  return sortIndexes;
 }
 
 function compare(left: readonly (number | string)[], right: readonly (number | string)[]): number {
@@ -197,7 +197,10 @@ const plain = (text: string): string =>
  * a kind, as those of a detector are. Such a tool gives its box no label, or one cut from the expression. A tool that lists
  * several boxes has left the choice open, whether it is a detector or read the expression.
  */
-export function grounders(query: string, candidates: readonly Candidate[]): ReadonlySet<string> {
+export function singleBoxTools(
+  query: string,
+  candidates: readonly Candidate[],
+): ReadonlySet<string> {
   const text = plain(query);
   const boxes = new Map<string, number>();
   for (const { tool } of candidates) boxes.set(tool, (boxes.get(tool) ?? 0) + 1);

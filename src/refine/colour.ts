@@ -141,7 +141,7 @@ const GRID = 14;
 /** Colours in a window of the box. Null for a box without extent. The box is in pixels of the photo. */
 export function cropColours(
   evidence: PhotoEvidence,
-  image: ImageSize,
+  imageSize: ImageSize,
   box: BoxXyxy,
   part: AttributePart,
 ): CropColours | null {
@@ -150,8 +150,8 @@ export function cropColours(
   const half = (part === 'upper' || part === 'worn') && height < WHOLE_FIGURE * width;
   const [wx1, wy1, wx2, wy2] = half ? HALF_FIGURE : WINDOWS[part];
   if (width <= 0 || height <= 0) return null;
-  const sx = (content.x2 - content.x1) / image.width;
-  const sy = (content.y2 - content.y1) / image.height;
+  const sx = (content.x2 - content.x1) / imageSize.width;
+  const sy = (content.y2 - content.y1) / imageSize.height;
   const counts = new Float64Array(COLOUR_TERMS.length);
   let lightness = 0;
   for (let row = 0; row < GRID; row++) {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { areaXyxy, CORRECT_IOU, iouXyxy } from '../core/box.js';
+import { areaXyxy, iouXyxy } from '../core/box.js';
+import { SAME_OBJECT_IOU } from '../core/iou.js';
 import {
   type Denotations,
   denotationsOf,
@@ -90,25 +91,25 @@ const attributeLog = (
   counts: (attribute: Attribute) => boolean,
 ): number => logSum(attributes, expression.attributes, FLOOR.attribute, counts);
 
-const placeLog = ({ cue }: Action): number =>
-  cue.places.reduce((sum, chance) => sum + ln(chance, FLOOR.place), 0);
+const rankLog = ({ cue }: Action): number =>
+  cue.rankChances.reduce((sum, chance) => sum + ln(chance, FLOOR.place), 0);
 
 /** Selectors that name a rank, or only lean towards a side. */
-const leanLog = ({ cue }: Action, { expression }: Situation, isRanked: boolean): number =>
+const positionLog = ({ cue }: Action, { expression }: Situation, isRanked: boolean): number =>
   logSum(
-    cue.leans,
+    cue.positionScores,
     expression.selectors,
     FLOOR.lean,
     ({ rank, negated }) => !negated && (rank !== null) === isRanked,
   );
 
 /** Highest chance that the box shows a thing of another label than those named; 0 where none is named. */
-function rivalChance({ thing }: Cue, { candidates, table, meanings }: Situation): number {
-  if (thing.chance === 0 || meanings.size === 0) return 0;
-  return thing.members.reduce((most, at) => {
+function rivalChance({ object }: Cue, { candidates, table, meanings }: Situation): number {
+  if (object.chance === 0 || meanings.size === 0) return 0;
+  return object.members.reduce((most, at) => {
     const { label } = candidates[at]!;
     const other = label !== undefined && !meanings.has(label);
-    return other ? Math.max(most, table.existences[at]!) : most;
+    return other ? Math.max(most, table.objectness[at]!) : most;
   }, 0);
 }
 
@@ -118,7 +119,7 @@ const isJudged = ({ attributes, relations }: Cue, { expression }: Situation): bo
 
 /** Number of the readers, without the judged one, whose box shows the same object. */
 const votes = ({ boxXyxy }: Action, { firsts }: Situation): number =>
-  firsts.filter((first) => iouXyxy(boxXyxy, first.boxXyxy) > CORRECT_IOU).length;
+  firsts.filter((first) => iouXyxy(boxXyxy, first.boxXyxy) > SAME_OBJECT_IOU).length;
 
 const isTool = ({ source, fused }: Action, { toolAt }: Situation): boolean =>
   source === toolAt && !fused;
@@ -139,25 +140,25 @@ export const RELATIONS: ReadonlyArray<readonly [string, string, readonly Relatio
 ];
 
 const OWN_COLUMNS: readonly BoxColumn[] = [
-  think('kind', 1, 'chance that it is a real thing of the kind named', ({ cue }) =>
-    ln(cue.thing.chance, FLOOR.kind),
+  think('kind', 1, 'chance that it is a real object of the kind named', ({ cue }) =>
+    ln(cue.object.chance, FLOOR.kind),
   ),
-  think('exists', 0, 'chance that it is a real thing of its own label', ({ source }, { table }) =>
-    ln(table.existences[source]!, FLOOR.exists),
+  think('exists', 0, 'chance that it is a real object of its own label', ({ source }, { table }) =>
+    ln(table.objectness[source]!, FLOOR.exists),
   ),
-  think('named', 0, 'its label can mean the noun', ({ cue }) => flag(cue.thing.chance > 0)),
+  think('named', 0, 'its label can mean the noun', ({ cue }) => flag(cue.object.chance > 0)),
   think('rival', 1, 'chance of another label', (action, all) => -rivalChance(action.cue, all)),
   think('place', 1, 'chance to hold the place asked for among its kind', (action, { lists }) =>
-    lists ? placeLog(action) : 0,
+    lists ? rankLog(action) : 0,
   ),
   think('place-of-answers', 0.15, 'the same among boxes that are answers', (action, { lists }) =>
-    lists ? 0 : placeLog(action),
+    lists ? 0 : rankLog(action),
   ),
   think('lean', 0.5, 'how far it lies towards the side asked for', (action, situation) =>
-    leanLog(action, situation, false),
+    positionLog(action, situation, false),
   ),
   think('lean-of-rank', 0.5, 'the same where a rank is asked for', (action, situation) =>
-    leanLog(action, situation, true),
+    positionLog(action, situation, true),
   ),
   think('colour', 1, 'share of its pixels in the colour asked for', ({ cue }, situation) =>
     attributeLog(cue, situation, isColour),
@@ -184,17 +185,21 @@ const OWN_COLUMNS: readonly BoxColumn[] = [
   }),
   think('votes', 1.5, 'number of other tools that read the words and answer it', votes),
   think('box-words', 0.7, 'how its place and shape suit the words', ({ boxXyxy }, situation) =>
-    boxWordsFit(situation.expression.words, boxXyxy, situation.image),
+    boxWordsFit(situation.expression.words, boxXyxy, situation.imageSize),
   ),
-  think('area', 0, 'share of the photo: people speak of what is large', ({ boxXyxy }, { image }) =>
-    Math.log(Math.max(areaXyxy(boxXyxy) / Math.max(1, image.width * image.height), 1e-4)),
+  think(
+    'area',
+    0,
+    'share of the photo: people speak of what is large',
+    ({ boxXyxy }, { imageSize }) =>
+      Math.log(Math.max(areaXyxy(boxXyxy) / Math.max(1, imageSize.width * imageSize.height), 1e-4)),
   ),
   think(
     'central',
     0,
     'nearness to the middle of the photo',
-    ({ boxXyxy: b }, { image }) =>
-      -Math.hypot((b.x1 + b.x2) / image.width - 1, (b.y1 + b.y2) / image.height - 1),
+    ({ boxXyxy: b }, { imageSize }) =>
+      -Math.hypot((b.x1 + b.x2) / imageSize.width - 1, (b.y1 + b.y2) / imageSize.height - 1),
   ),
   think(
     'part',
@@ -230,13 +235,13 @@ const OWN_COLUMNS: readonly BoxColumn[] = [
     flag(isTool(action, all) && !all.toolRead && !isJudged(action.cue, all)),
   ),
   rethink('tool-object', 0.1, 'it shows the same object as that answer', (action, situation) =>
-    flag(!situation.toolRead && toolOverlap(action, situation) > CORRECT_IOU),
+    flag(!situation.toolRead && toolOverlap(action, situation) > SAME_OBJECT_IOU),
   ),
   rethink('reader', 1, 'it is the answer of a tool that read the words', (action, situation) =>
     flag(isTool(action, situation) && situation.toolRead),
   ),
   rethink('reader-object', 1, 'it shows the same object as that answer', (action, situation) =>
-    flag(situation.toolRead && toolOverlap(action, situation) > CORRECT_IOU),
+    flag(situation.toolRead && toolOverlap(action, situation) > SAME_OBJECT_IOU),
   ),
   rethink('reader-overlap', 0.5, 'its overlap with that answer', (action, situation) =>
     situation.toolRead ? toolOverlap(action, situation) : 0,
@@ -265,7 +270,7 @@ function columnsOf(tool: string): readonly BoxColumn[] {
     ),
     own('overlaps', 'its overlap with the first box of the tool', overlap),
     own('agrees', 'it shows the same object as that box', (action, situation) =>
-      flag(overlap(action, situation) > CORRECT_IOU),
+      flag(overlap(action, situation) > SAME_OBJECT_IOU),
     ),
   ];
 }
@@ -290,11 +295,11 @@ const isSought = ({ lists, table }: Situation): boolean => lists && table.labels
 
 /** How surely nothing of the kind was found: 0 where it was, 6.9 where no box is of it. */
 function unfound({ cues, naming }: Situation): number {
-  const found = cues.reduce((most, { thing }) => Math.max(most, thing.chance), 0);
+  const found = cues.reduce((most, { object }) => Math.max(most, object.chance), 0);
   return -ln(naming === 'named' ? found : 0, FLOOR.kind);
 }
 
-const isLikely = ({ thing }: Cue): boolean => thing.chance > 0.1;
+const isLikely = ({ object }: Cue): boolean => object.chance > 0.1;
 
 /** How badly the best of the likely objects fits: 0 where one fits well, or there is none. */
 function worstOfBest({ cues }: Situation, fitLog: (cue: Cue) => number): number {
@@ -319,8 +324,8 @@ function unjudgedPerson(head: HeadNoun | null, meanings: Denotations): readonly 
 const unjudgedShade = ({ kind, word }: Attribute): readonly string[] =>
   kind === 'colour' && word.includes(' ') ? [word.slice(0, word.lastIndexOf(' '))] : [];
 
-const attributeWords = ({ word, bearer }: Attribute): string =>
-  bearer === null ? word : `${word} ${bearer}`;
+const attributeWords = ({ word, owner }: Attribute): string =>
+  owner === null ? word : `${word} ${owner}`;
 
 /** Words of a thing that only the landmark or the exception of another is, so that no cues of it are kept. */
 function unjudgedBeside(beside: Expression, { table, evidence }: Situation): readonly string[] {
@@ -345,9 +350,9 @@ function unjudgedRelation(
   { kind, words, landmarks }: Relation,
   attributes: readonly Attribute[],
 ): readonly string[] {
-  const bearers = kind === 'wearing' || kind === 'with' ? attributes : [];
+  const owners = kind === 'wearing' || kind === 'with' ? attributes : [];
   const isCounted = ({ head }: Expression) =>
-    bearers.some(({ bearer }) => bearer === (head?.lemma ?? null));
+    owners.some(({ owner }) => owner === (head?.lemma ?? null));
   const rest = landmarks.filter((landmark) => !isCounted(landmark));
   if (landmarks.length > 0 && rest.length === 0) return [];
   return [`${words} ${rest.map(({ text }) => text).join(' and ')}`.trim()];
@@ -430,19 +435,19 @@ export const QUERY_COLUMNS: readonly QueryColumn[] = [
     ({ expression }) => expression.unknownWords.length / Math.max(1, expression.words.length),
   ),
   query('unnamed', 0, 'nothing is named', (situation) => flag(isKnown(situation, 'unnamed'))),
-  query('reader', -3, 'some tool read the words and answers a box', ({ grounders }) =>
-    flag(grounders.size > 0),
+  query('reader', -3, 'some tool read the words and answers a box', ({ singleBoxTools }) =>
+    flag(singleBoxTools.size > 0),
   ),
   query('unlabelled', -3, 'no box has a label', ({ table }) => flag(table.labels.size === 0)),
   query('off-colour', 0.8, 'how little the best likely object has of the colour', (situation) =>
     worstOfBest(situation, (cue) => attributeLog(cue, situation, isColour)),
   ),
-  query('unreached', 3, 'how surely there are too few things', ({ expression, cues, lists }) =>
+  query('unreached', 3, 'how surely there are too few objects', ({ expression, cues, lists }) =>
     expression.selectors.reduce((sum, { rank }, at) => {
       // Tools that read the words box the answer, not those that it is counted among.
       if (rank === null || rank < 2 || !lists) return sum;
       // Behind three cups any box holds the place of a fourth, but is none.
-      const held = cues.filter(isLikely).map(({ places }) => places[at]!);
+      const held = cues.filter(isLikely).map(({ rankChances }) => rankChances[at]!);
       return held.length === 0 ? sum : sum - ln(Math.max(...held), 0.01);
     }, 0),
   ),

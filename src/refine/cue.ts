@@ -20,13 +20,13 @@ import {
 import {
   type Kind,
   mayBeShown,
+  type ObjectHypothesis,
+  objectsOf,
   type Proposals,
-  type Thing,
-  thingsOf,
 } from './object-hypothesis.js';
 import type { PhotoEvidence } from './refiner.js';
-import { FAINT, type Landmark, relationFits } from './relation.js';
-import { lean, placeChances } from './relative-rank.js';
+import { type Landmark, MIN_WEIGHT, relationFits } from './relation.js';
+import { positionScore, rankChances } from './relative-rank.js';
 
 /** What is at hand to judge things by. */
 export interface Scene extends Proposals {
@@ -35,11 +35,11 @@ export interface Scene extends Proposals {
 
 /** How one thing meets an expression. Every number is 0..1; null where nothing is known. */
 export interface Cue {
-  readonly thing: Thing;
+  readonly object: ObjectHypothesis;
   /** Parallel to the expression's selectors: chance to hold the place asked for among its kind. */
-  readonly places: readonly number[];
+  readonly rankChances: readonly number[];
   /** Parallel to the expression's selectors: how far it lies towards that end of the photo. */
-  readonly leans: ReadonlyArray<number | null>;
+  readonly positionScores: ReadonlyArray<number | null>;
   /** Parallel to the expression's attributes: colour seen where the attribute shows, or size among its kind. */
   readonly attributes: ReadonlyArray<number | null>;
   /** Parallel to the expression's relations: how well it stands so to some landmark. */
@@ -49,7 +49,7 @@ export interface Cue {
 /** All things of the kind that an expression names, each with its cues. */
 export interface Cues {
   readonly naming: Kind['naming'];
-  readonly things: readonly Cue[];
+  readonly objects: readonly Cue[];
 }
 
 /** Expressions nest as deep as they are written; deeper landmarks than this say nothing about the answer. */
@@ -60,20 +60,25 @@ const LIGHT = 80;
 const DARK = 20;
 
 /** Compares the sizes of things: the weighted share of the others that is smaller; null where it is alone. */
-function sizeAmong(thing: Thing, things: readonly Thing[]): number | null {
-  const area = ({ boxXyxy: b }: Thing) => (b.x2 - b.x1) * (b.y2 - b.y1);
+function sizeAmong(object: ObjectHypothesis, objects: readonly ObjectHypothesis[]): number | null {
+  const area = ({ boxXyxy: b }: ObjectHypothesis) => (b.x2 - b.x1) * (b.y2 - b.y1);
   let [smaller, all] = [0, 0];
-  for (const other of things) {
-    if (other === thing) continue;
+  for (const other of objects) {
+    if (other === object) continue;
     all += other.chance;
-    if (area(other) < area(thing)) smaller += other.chance;
+    if (area(other) < area(object)) smaller += other.chance;
   }
   return all > 0.05 ? smaller / all : null;
 }
 
 /** Young animals are small among their kind, and grown ones large. */
-function ageFit(age: Age, negated: boolean, thing: Thing, things: readonly Thing[]): number | null {
-  const size = sizeAmong(thing, things);
+function ageFit(
+  age: Age,
+  negated: boolean,
+  object: ObjectHypothesis,
+  objects: readonly ObjectHypothesis[],
+): number | null {
+  const size = sizeAmong(object, objects);
   if (size === null) return null;
   return (age === 'grown') === negated ? 1 - size : size;
 }
@@ -91,7 +96,7 @@ const SEEN = new WeakMap<RgbRaster, WeakMap<BoxXyxy, Map<AttributePart, CropColo
 
 function coloursOf(
   evidence: PhotoEvidence,
-  image: ImageSize,
+  imageSize: ImageSize,
   box: BoxXyxy,
   part: AttributePart,
 ): CropColours | null {
@@ -101,26 +106,26 @@ function coloursOf(
   boxes.set(box, parts);
   const known = parts.get(part);
   if (known !== undefined) return known;
-  const colours = cropColours(evidence, image, box, part);
+  const colours = cropColours(evidence, imageSize, box, part);
   parts.set(part, colours);
   return colours;
 }
 
 function attributeFit(
   attribute: Attribute,
-  thing: Thing,
-  things: readonly Thing[],
+  object: ObjectHypothesis,
+  objects: readonly ObjectHypothesis[],
   scene: Scene,
 ): number | null {
   const { kind, value, shade, part, negated } = attribute;
   const asked = (fit: number | null) => (fit === null || !negated ? fit : 1 - fit);
   if (kind === 'size') {
-    const size = sizeAmong(thing, things);
+    const size = sizeAmong(object, objects);
     return asked(size === null || value === 'big' ? size : 1 - size);
   }
   const shown = (kind === 'colour' && isColourTerm(value)) || shade !== null;
   if (!shown || scene.evidence === undefined) return null;
-  const colours = coloursOf(scene.evidence, scene.image, thing.boxXyxy, part);
+  const colours = coloursOf(scene.evidence, scene.imageSize, object.boxXyxy, part);
   if (colours === null) return null;
   if (kind === 'colour' && isColourTerm(value)) return asked(colourFit(colours, value));
   return asked(shade === null ? null : shadeFit(colours, shade));
@@ -150,17 +155,17 @@ function landmarksOf(
 ): Landmark[] | null {
   if (expression.head === null && expression.selectors.length === 0) return null;
   if (!mayBeShown(expression, main, scene.candidates)) return null;
-  const { naming, things } = cuesOf(expression, scene, depth + 1);
+  const { naming, objects } = cuesOf(expression, scene, depth + 1);
   // A garment would point at every person; boxes do not show it.
   const garment = expression.head !== null && isWorn(expression.head.lemma);
   if (naming === 'unknown' || garment) return null;
-  const shares = attributeShares(things);
-  return things
-    .map(({ thing, places }, at) => ({
-      thing,
-      weight: places.reduce((w, p) => w * p, thing.chance * shares[at]!),
+  const shares = attributeShares(objects);
+  return objects
+    .map(({ object, rankChances }, at) => ({
+      object,
+      weight: rankChances.reduce((w, p) => w * p, object.chance * shares[at]!),
     }))
-    .filter(({ weight }) => weight > FAINT);
+    .filter(({ weight }) => weight > MIN_WEIGHT);
 }
 
 /** Weight of a landmark that is there and that no box shows. */
@@ -171,7 +176,7 @@ function presupposed(landmarks: Landmark[] | null): Landmark[] | null {
   if (landmarks === null) return null;
   const best = landmarks.reduce((most, { weight }) => Math.max(most, weight), 0);
   const scale = Math.max(1, 1 / (best + MISSED));
-  return landmarks.map(({ thing, weight }) => ({ thing, weight: weight * scale }));
+  return landmarks.map(({ object, weight }) => ({ object, weight: weight * scale }));
 }
 
 const PART_KINDS: ReadonlySet<RelationKind> = new Set(['with', 'of']);
@@ -181,12 +186,12 @@ const PART_SHARE = 3;
 /** "the boat with the green roof": the colour of a part that no box shows, looked for in the thing's own; null without one. */
 function partFit(
   { head, attributes }: Expression,
-  { boxXyxy }: Thing,
+  { boxXyxy }: ObjectHypothesis,
   scene: Scene,
 ): number | null {
   // What is worn has its own place on the wearer, and counts there.
   if (scene.evidence === undefined || isWorn(head?.lemma ?? '')) return null;
-  const colours = coloursOf(scene.evidence, scene.image, boxXyxy, 'whole');
+  const colours = coloursOf(scene.evidence, scene.imageSize, boxXyxy, 'whole');
   if (colours === null) return null;
   const fits = attributes.flatMap(({ kind, value, negated }) =>
     kind === 'colour' && isColourTerm(value) && !negated
@@ -199,35 +204,36 @@ function partFit(
 /** Fits of all things to one relation of the expression. */
 function fitsOf(
   relation: Relation,
-  things: readonly Thing[],
+  objects: readonly ObjectHypothesis[],
   scene: Scene,
   depth: number,
   main: Expression,
 ): Array<number | null> {
-  const nothing = things.map(() => null);
+  const nothing = objects.map(() => null);
   if (depth >= DEEPEST || relation.landmarks.length === 0) return nothing;
   const groups = relation.landmarks.map((landmark) => {
     const found = landmarksOf(landmark, scene, depth, main);
     return relation.negated ? found : presupposed(found);
   });
   if (groups[0] === null && PART_KINDS.has(relation.kind)) {
-    return things.map((thing) => partFit(relation.landmarks[0]!, thing, scene));
+    return objects.map((object) => partFit(relation.landmarks[0]!, object, scene));
   }
-  return relationFits(relation, things, groups, scene.image);
+  return relationFits(relation, objects, groups, scene.imageSize);
 }
 
 /** "sitting on the bench": the posture counts beside the place, and alone where the place is unknown. */
 function withPosture(
   { words }: Relation,
   body: Body,
-  things: readonly Thing[],
-  image: ImageSize,
+  objects: readonly ObjectHypothesis[],
+  imageSize: ImageSize,
   fits: ReadonlyArray<number | null>,
 ): ReadonlyArray<number | null> {
   const posture = postureOf(words);
   if (posture === null) return fits;
   return fits.map(
-    (fit, at) => (fit ?? 1) * postureFit(posture, body, (things[at] as Thing).boxXyxy, image),
+    (fit, at) =>
+      (fit ?? 1) * postureFit(posture, body, (objects[at] as ObjectHypothesis).boxXyxy, imageSize),
   );
 }
 
@@ -242,33 +248,35 @@ function bodyOf(lemma: string): Body | null {
  * `depth` counts how deep the expression nests in another.
  */
 export function cuesOf(expression: Expression, scene: Scene, depth = 0): Cues {
-  const { things, naming } = thingsOf(expression, scene, depth > 0);
-  const places = expression.selectors.map((selector) => {
-    const chances = placeChances(selector, things, scene.image);
+  const { objects, naming } = objectsOf(expression, scene, depth > 0);
+  const ranks = expression.selectors.map((selector) => {
+    const chances = rankChances(selector, objects, scene.imageSize);
     return selector.negated ? chances.map((chance) => 1 - chance) : chances;
   });
   const body = bodyOf(expression.head?.lemma ?? '');
-  const attributeOf = (attribute: Attribute, thing: Thing): number | null => {
+  const attributeOf = (attribute: Attribute, object: ObjectHypothesis): number | null => {
     const age = body === 'animal' && attribute.kind === 'other' ? ageOf(attribute.value) : null;
-    if (age !== null) return ageFit(age, attribute.negated, thing, things);
+    if (age !== null) return ageFit(age, attribute.negated, object, objects);
     const posture = body && attribute.kind === 'other' ? postureOf(attribute.value) : null;
-    if (!body || posture === null) return attributeFit(attribute, thing, things, scene);
-    const fit = postureFit(posture, body, thing.boxXyxy, scene.image);
+    if (!body || posture === null) return attributeFit(attribute, object, objects, scene);
+    const fit = postureFit(posture, body, object.boxXyxy, scene.imageSize);
     return attribute.negated ? 1 - fit : fit;
   };
   const relations = expression.relations.map((relation) => {
-    const fits = fitsOf(relation, things, scene, depth, expression);
-    const held = body ? withPosture(relation, body, things, scene.image, fits) : fits;
+    const fits = fitsOf(relation, objects, scene, depth, expression);
+    const held = body ? withPosture(relation, body, objects, scene.imageSize, fits) : fits;
     return relation.negated ? held.map((fit) => (fit === null ? null : 1 - fit)) : held;
   });
-  const cues = things.map((thing, at) => ({
-    thing,
-    places: places.map((chances) => chances[at] as number),
-    leans: expression.selectors.map((selector) => lean(selector, thing.boxXyxy, scene.image)),
-    attributes: expression.attributes.map((attribute) => attributeOf(attribute, thing)),
+  const cues = objects.map((object, at) => ({
+    object,
+    rankChances: ranks.map((chances) => chances[at] as number),
+    positionScores: expression.selectors.map((selector) =>
+      positionScore(selector, object.boxXyxy, scene.imageSize),
+    ),
+    attributes: expression.attributes.map((attribute) => attributeOf(attribute, object)),
     relations: relations.map((fits) => fits[at] ?? null),
   }));
-  return { naming, things: cues };
+  return { naming, objects: cues };
 }
 
 /**
@@ -293,9 +301,14 @@ export type Body = 'person' | 'animal';
  * How well the shape of a body's box goes with a posture, 0..1. What lies beyond the border of the photo makes a body wider or
  * taller than its box; where that may turn the answer, it is 0.5.
  */
-export function postureFit(posture: Posture, body: Body, box: BoxXyxy, image: ImageSize): number {
-  const aside = Math.min(box.x1, image.width - box.x2) < BORDER * image.width;
-  const above = Math.min(box.y1, image.height - box.y2) < BORDER * image.height;
+export function postureFit(
+  posture: Posture,
+  body: Body,
+  box: BoxXyxy,
+  imageSize: ImageSize,
+): number {
+  const aside = Math.min(box.x1, imageSize.width - box.x2) < BORDER * imageSize.width;
+  const above = Math.min(box.y1, imageSize.height - box.y2) < BORDER * imageSize.height;
   if (aside && above) return 0.5;
   const shape = Math.log(Math.max(box.y2 - box.y1, 1) / Math.max(box.x2 - box.x1, 1));
   const fit = shapeFit(posture, body, shape);

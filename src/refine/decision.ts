@@ -1,7 +1,9 @@
-import { type BoxXyxy, CORRECT_IOU, iouXyxy } from '../core/box.js';
+import { type BoxXyxy, iouXyxy } from '../core/box.js';
+import { SAME_OBJECT_IOU } from '../core/iou.js';
 import { sigmoid } from '../core/math.js';
 import { QUERY_COLUMNS, WORD_COLUMNS } from './columns.js';
 import type { Belief, Policy, PolicyRows } from './policy.js';
+import type { Situation } from './situation.js';
 
 /** IoU of boxes by pair, [n, n]. */
 export function overlapTable(boxes: readonly BoxXyxy[]): Float32Array {
@@ -43,21 +45,26 @@ export function chooseBox(
   for (let box = 0; box < count; box++) {
     let sum = 0;
     for (let other = 0; other < count; other++) {
-      if (overlaps[box * count + other]! > CORRECT_IOU) sum += boxes[other]!;
+      if (overlaps[box * count + other]! > SAME_OBJECT_IOU) sum += boxes[other]!;
     }
     if (sum > mass) [object, mass] = [box, sum];
   }
   let [at, most] = [object, -1];
   for (let box = 0; box < count; box++) {
-    if (overlaps[object * count + box]! <= CORRECT_IOU) continue;
+    if (overlaps[object * count + box]! <= SAME_OBJECT_IOU) continue;
     let worth = 0;
     for (let other = 0; other < count; other++) {
       const overlap = overlaps[box * count + other]!;
-      worth += boxes[other]! * (overlap > CORRECT_IOU ? 1 + overlap : overlap);
+      worth += boxes[other]! * (overlap > SAME_OBJECT_IOU ? 1 + overlap : overlap);
     }
     if (worth > most) [at, most] = [box, worth];
   }
   return { at, mass };
+}
+
+/** "all the cups", and "the dogs"; "kids on left" often means one, whatever its grammar. */
+export function asksForSeveral({ quantity, selectors }: Situation['expression']): boolean {
+  return quantity.kind !== 'one' && (quantity.sure || selectors.length === 0);
 }
 
 /** A box that is asked for by number belongs to the set with at least this chance. */
@@ -89,7 +96,9 @@ export function chooseSet(
   const chosen: Member[] = [];
   for (const member of all) {
     if (member.chance <= (count === null ? 0.5 : MIN_COUNTED) || chosen.length === count) break;
-    const taken = chosen.some(({ at }) => overlaps[at * words.length + member.at]! > CORRECT_IOU);
+    const taken = chosen.some(
+      ({ at }) => overlaps[at * words.length + member.at]! > SAME_OBJECT_IOU,
+    );
     if (!taken) chosen.push(member);
   }
   return chosen;

@@ -1,7 +1,7 @@
-import { type BoxXyxy, CORRECT_IOU, iouXyxy, isSameXyxy } from '../core/box.js';
-import { type BoxColumn, boxRows, queryRow } from './columns.js';
-import { encoderTexts, matchesOf } from './crop-match.js';
+import { type BoxXyxy, iouXyxy, isSameXyxy } from '../core/box.js';
+import { SAME_BOX_IOU, SAME_OBJECT_IOU } from '../core/iou.js';
 import {
+  asksForSeveral,
   type Choice,
   chanceOf,
   chooseBox,
@@ -10,20 +10,10 @@ import {
   SCORE_PARTS,
   scoreParts,
 } from './decision.js';
-import {
-  type Belief,
-  beliefOf,
-  hiddenColumns,
-  type PolicyNumbers,
-  type PolicyRows,
-  policyOf,
-} from './policy.js';
+import { type Belief, beliefOf, type PolicyNumbers, policyOf, rowsOf } from './policy.js';
 import { reasonOf } from './reason.js';
 import type { Answer, Decision, Refinement, Refiner } from './refiner.js';
-import { type Situation, situationOf } from './situation.js';
-
-/** An answer whose box overlaps the tool's more (IoU) is its box. */
-const SAME_BOX_IOU = 0.999;
+import { type Situation, situationOf, withCrops } from './situation.js';
 
 /** What a user may ask of the answers. */
 export interface AnswerRules {
@@ -38,25 +28,6 @@ export interface LiteSpec {
   readonly name: string;
   readonly numbers: PolicyNumbers;
   readonly rules: AnswerRules;
-}
-
-/** The numbers of a situation for the policy. */
-export function rowsOf(situation: Situation, columns: readonly BoxColumn[]): PolicyRows {
-  return {
-    boxes: boxRows(situation, columns),
-    query: queryRow(situation),
-    ofTool: Uint8Array.from(situation.actions, ({ ofTool }) => (ofTool ? 1 : 0)),
-    hidden: hiddenColumns(columns, situation.request.toolName),
-  };
-}
-
-/** The situation with what an image-text encoder says of each box, where the request brings one. @throws VgrError of the photo */
-export async function withCrops(situation: Situation): Promise<Situation> {
-  const { request, actions, expression } = situation;
-  if (request.crops === undefined || actions.length === 0) return situation;
-  const boxes = actions.map(({ boxXyxy }) => boxXyxy);
-  const cosines = await request.crops.match(boxes, encoderTexts(expression));
-  return { ...situation, crops: matchesOf(actions, cosines, request.crops) };
 }
 
 /**
@@ -106,11 +77,6 @@ export function createLiteRefiner({ name, numbers, rules }: LiteSpec): Refiner {
   };
 }
 
-/** "all the cups", and "the dogs"; "kids on left" often means one, whatever its grammar. */
-export function asksForSeveral({ quantity, selectors }: Situation['expression']): boolean {
-  return quantity.kind !== 'one' && (quantity.sure || selectors.length === 0);
-}
-
 /** A belief with what it leads to. */
 interface Judged {
   /** Null where nothing fits. */
@@ -144,7 +110,7 @@ function decisionOf(answer: BoxXyxy, tool: BoxXyxy | undefined): Decision {
   if (tool === undefined) return 'correct';
   const overlap = iouXyxy(answer, tool);
   if (overlap > SAME_BOX_IOU || isSameXyxy(answer, tool)) return 'confirm';
-  return overlap > CORRECT_IOU ? 'adjust' : 'correct';
+  return overlap > SAME_OBJECT_IOU ? 'adjust' : 'correct';
 }
 
 /** Boxes that are less sure than is asked for are left out; without any, the answer is that nothing fits, with its score. */

@@ -1,4 +1,5 @@
 import type { BoxXyxy, ImageSize } from '../core/box.js';
+import { MERGED_OBJECT_IOU } from '../core/iou.js';
 import { labelsDenied, meaningsOf } from '../language/denotation.js';
 import type { Expression } from '../language/expression.js';
 import { pointersOf } from '../language/lexicon.js';
@@ -6,7 +7,7 @@ import { CandidateTable } from './candidates.js';
 import type { Candidate } from './refiner.js';
 
 /** One object of the photo, told from its duplicates, as a possible thing of the kind that an expression names. */
-export interface Thing {
+export interface ObjectHypothesis {
   /** Of the candidate that speaks best for it. Absolute pixels. */
   readonly boxXyxy: BoxXyxy;
   /** Indexes into the request's candidates: the best first, then those that show the same object. */
@@ -17,7 +18,7 @@ export interface Thing {
 
 /** All things of one kind, and how well the kind was known. */
 export interface Kind {
-  readonly things: readonly Thing[];
+  readonly objects: readonly ObjectHypothesis[];
   /**
    * `named`: the detector knows the noun. `unnamed`: the expression names nothing ("far left"). `unknown`: it names
    * something that no candidate's label covers; every object counts then.
@@ -25,8 +26,6 @@ export interface Kind {
   readonly naming: 'named' | 'unnamed' | 'unknown';
 }
 
-/** Boxes that overlap more are one object. */
-const SAME_OBJECT_IOU = 0.6;
 /** Objects of another kind are taken up to this number. */
 const MAX_OBJECTS = 32;
 /** Weight of a candidate whose tool tells no label, where the expression has a noun and others tell theirs. */
@@ -36,35 +35,35 @@ const GROUNDED = { head: 0.5, otherLabel: 0.15, landmark: 0.1 };
 
 /** Where things are looked for. */
 export interface Proposals {
-  readonly image: ImageSize;
+  readonly imageSize: ImageSize;
   readonly candidates: readonly Candidate[];
   /** Tools that were asked the whole expression, not for things of a kind. */
-  readonly grounders: ReadonlySet<string>;
+  readonly singleBoxTools: ReadonlySet<string>;
 }
 
 /** Chance of each candidate to be a thing of the kind; parallel to the candidates. */
 function chances(
   expression: Expression,
-  { candidates, image, grounders }: Proposals,
+  { candidates, imageSize, singleBoxTools }: Proposals,
   isLandmark: boolean,
 ): { values: number[]; naming: Kind['naming'] } {
-  const { existences, labels } = CandidateTable.of(candidates, image);
+  const { objectness, labels } = CandidateTable.of(candidates, imageSize);
   const denoted = meaningsOf(expression, labels);
   const denied = labelsDenied(expression, labels);
   const unnamed = expression.head === null && denoted.size === 0;
   const detected = candidates.filter(
-    ({ tool, label }) => !grounders.has(tool) && label !== undefined,
+    ({ tool, label }) => !singleBoxTools.has(tool) && label !== undefined,
   );
   const named = detected.some(({ label }) => denoted.has(label as string));
   const unknown = !unnamed && detected.length > 0 && !named;
   // Where no box has a label or a score, the boxes are the things: doubt about each would only blur who is the second.
   const plain = labels.size === 0 && candidates.every(({ score }) => score === undefined);
   const unlabelled = plain ? 1 : WITHOUT_LABEL;
-  const existenceOf = (at: number) => (plain ? 1 : existences[at]!);
+  const existenceOf = (at: number) => (plain ? 1 : objectness[at]!);
   const values = candidates.map(({ label, tool }, at) => {
     const weight = label === undefined ? unlabelled : (denoted.get(label)?.weight ?? 0);
     if (label !== undefined && denied.has(label)) return 0;
-    if (grounders.has(tool)) {
+    if (singleBoxTools.has(tool)) {
       if (isLandmark && weight < 1) return GROUNDED.landmark;
       return weight > 0 || unnamed || unknown ? GROUNDED.head : GROUNDED.otherLabel;
     }
@@ -75,32 +74,32 @@ function chances(
 
 /**
  * Things of the kind that the expression names, best first. Candidates join the strongest thing they overlap by more than
- * {@link SAME_OBJECT_IOU}; candidates that cannot be of the kind are members of things, never things of their own. `isLandmark`: the
+ * {@link MERGED_OBJECT_IOU}; candidates that cannot be of the kind are members of things, never things of their own. `isLandmark`: the
  * expression is a part of the one that the tools were asked.
  */
-export function thingsOf(expression: Expression, proposals: Proposals, isLandmark = false): Kind {
-  const { candidates, image } = proposals;
-  const table = CandidateTable.of(candidates, image);
+export function objectsOf(expression: Expression, proposals: Proposals, isLandmark = false): Kind {
+  const { candidates, imageSize } = proposals;
+  const table = CandidateTable.of(candidates, imageSize);
   const { values, naming } = chances(expression, proposals, isLandmark);
-  const { existences } = table;
+  const { objectness } = table;
   const order = candidates
     .map((_, at) => at)
     .sort(
       (a, b) =>
         values[b]! - values[a]! ||
-        existences[b]! - existences[a]! ||
-        table.places[a]! - table.places[b]!,
+        objectness[b]! - objectness[a]! ||
+        table.sortIndexes[a]! - table.sortIndexes[b]!,
     );
-  const things: Array<{ boxXyxy: BoxXyxy; members: number[]; chance: number }> = [];
+  const objects: Array<{ boxXyxy: BoxXyxy; members: number[]; chance: number }> = [];
   for (const at of order) {
     const chance = values[at]!;
-    const same = things.find(({ members }) => table.overlap(at, members[0]!) > SAME_OBJECT_IOU);
+    const same = objects.find(({ members }) => table.overlap(at, members[0]!) > MERGED_OBJECT_IOU);
     if (same !== undefined) same.members.push(at);
-    else if (chance > 0 || (!isLandmark && things.length < MAX_OBJECTS)) {
-      things.push({ boxXyxy: candidates[at]!.boxXyxy, members: [at], chance });
+    else if (chance > 0 || (!isLandmark && objects.length < MAX_OBJECTS)) {
+      objects.push({ boxXyxy: candidates[at]!.boxXyxy, members: [at], chance });
     }
   }
-  return { things, naming };
+  return { objects, naming };
 }
 
 /**

@@ -1,5 +1,6 @@
 import { sigmoid } from '../core/math.js';
-import { type BoxColumn, boxColumns, QUERY_COLUMNS } from './columns.js';
+import { type BoxColumn, boxColumns, boxRows, QUERY_COLUMNS, queryRow } from './columns.js';
+import type { Situation } from './situation.js';
 
 /**
  * All that is fitted, by name. The policy has two steps, each a logistic or softmax over named columns: whether anything
@@ -96,6 +97,16 @@ export function hiddenColumns(columns: readonly BoxColumn[], tool: string): read
     );
   known.set(ofTool, hidden);
   return hidden;
+}
+
+/** The numbers of a situation for the policy. */
+export function rowsOf(situation: Situation, columns: readonly BoxColumn[]): PolicyRows {
+  return {
+    boxes: boxRows(situation, columns),
+    query: queryRow(situation),
+    ofTool: Uint8Array.from(situation.actions, ({ ofTool }) => (ofTool ? 1 : 0)),
+    hidden: hiddenColumns(columns, situation.request.toolName),
+  };
 }
 
 /** Log-odds of each box against the others, [n]; -Infinity for boxes that think does not see. */

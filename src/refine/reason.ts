@@ -1,4 +1,5 @@
-import { CORRECT_IOU, iouXyxy } from '../core/box.js';
+import { iouXyxy } from '../core/box.js';
+import { SAME_OBJECT_IOU } from '../core/iou.js';
 import type { Attribute, Relation, Selector } from '../language/expression.js';
 import { labelNames } from '../language/lexicon.js';
 import { pluralOf, withArticle } from '../language/morphology.js';
@@ -37,12 +38,12 @@ const LONGEST = 200;
  * the tool's own score of a box that is faint or stands in.
  */
 export function reasonOf(decided: Decided): string {
-  const { mended, promptWords } = decided.situation.expression;
+  const { corrections, promptWords } = decided.situation.expression;
   const tell = decided.choice === null ? noneReason : decided.set.length > 0 ? tellSet : tellBox;
   const unjudged = unusedWords(decided).map((each) => clip(each));
   const prompt = [...new Set(promptWords)].join(' ');
   const notes = [
-    ...mended.map(({ from, to }) => `"${clip(from)}" read as ${clip(to)}`),
+    ...corrections.map(({ from, to }) => `"${clip(from)}" read as ${clip(to)}`),
     ...(prompt === '' ? [] : [`"${clip(prompt)}" left out`]),
   ];
   let text = '';
@@ -62,12 +63,12 @@ export function reasonOf(decided: Decided): string {
 /** Words that nothing was held against: with the noun where the box has no label, without it where the text says so. */
 function unusedWords({ situation, choice, set }: Decided): readonly string[] {
   if (choice === null) return [];
-  const { expression, knowledge, actions, grounders, candidates } = situation;
+  const { expression, knowledge, actions, singleBoxTools, candidates } = situation;
   const answered = actions[(set[0] ?? choice).at]!;
   const noun = expression.head?.phrase ?? '';
   const isTold = (word: string) => knowledge.kind === 'no-word' && word === noun;
   const words = unjudgedWords(situation).filter((word) => !isTold(word));
-  const isRead = grounders.has(candidates[answered.source]!.tool);
+  const isRead = singleBoxTools.has(candidates[answered.source]!.tool);
   const isNamed = noun === '' || isRead || seenAt(situation, answered).label !== undefined;
   return isNamed ? words : [...new Set([noun, ...words])];
 }
@@ -126,10 +127,10 @@ function standsInFor({ label, meanings, expression, knowledge, table }: Seen): s
 /** Of a box that no cue set apart. Whoever is faint was told so before. */
 function surest({ label, box, cue, cues, count, meanings, noun }: Seen): string {
   const kind = meanings.get(label ?? '')?.kind;
-  const others = cues.filter((each) => each !== cue).map(({ thing }) => thing.chance);
+  const others = cues.filter((each) => each !== cue).map(({ object }) => object.chance);
   const most = Math.max(0, ...others);
   if ((kind === 'exact' || kind === 'synonym') && most <= ALSO_THERE) return `the only ${box}`;
-  const isSurest = cue.thing.chance > most;
+  const isSurest = cue.object.chance > most;
   if (count === 1) return isSurest ? `the surest ${box}` : withArticle(box);
   return `${isSurest ? 'the surest' : 'one'} of ${several(noun, count)}`;
 }
@@ -142,9 +143,9 @@ function decisiveCues(
   const { actions } = situation;
   const logits = logitsOf(policy, rows, decision === null ? 'think' : 'rethink');
   const isOther = ({ boxXyxy, cue }: Action): boolean =>
-    cue !== action.cue && iouXyxy(boxXyxy, action.boxXyxy) <= CORRECT_IOU;
+    cue !== action.cue && iouXyxy(boxXyxy, action.boxXyxy) <= SAME_OBJECT_IOU;
   const [next] = actions
-    .map((each, at) => ({ ...each, at, ofKind: Number(each.cue.thing.chance > ALSO_THERE) }))
+    .map((each, at) => ({ ...each, at, ofKind: Number(each.cue.object.chance > ALSO_THERE) }))
     .filter((each) => logits[each.at]! > Number.NEGATIVE_INFINITY && isOther(each))
     .sort((a, b) => b.ofKind - a.ofKind || logits[b.at]! - logits[a.at]!);
   if (next === undefined) return { cues: [] };
@@ -166,7 +167,7 @@ function tellSet({ situation, set }: Decided): string {
   const { quantity, exceptions } = situation.expression;
   const members = set.map(({ at }) => seenAt(situation, situation.actions[at]!));
   const first = members[0]!;
-  const kind = members.filter(({ cue }) => cue.thing.chance > 0);
+  const kind = members.filter(({ cue }) => cue.object.chance > 0);
   const count = kind.length;
   const asked = quantity.kind === 'count' ? quantity.n : 0;
   const faint = kind.filter(({ isFaint }) => isFaint).length;
@@ -198,7 +199,7 @@ function noneReason({ policy, rows, situation, decision }: Decided): string {
     if (against !== undefined && weight > most) [tell, most] = [against, weight];
   }
   const cue = naming === 'unknown' ? undefined : cues[0];
-  const best = cue && seenAt(situation, { cue, source: cue.thing.members[0]! });
+  const best = cue && seenAt(situation, { cue, source: cue.object.members[0]! });
   const noun = best?.label === undefined ? (expression.head?.lemma ?? 'object') : best.noun;
   return tell({ situation, noun: clip(noun), best });
 }
@@ -212,7 +213,7 @@ interface Asked {
 
 /** "no giraffe found", or what speaks against the best one. */
 function unfoundWords({ noun, best }: Asked): string {
-  if (best === undefined || best.naming !== 'named' || best.cue.thing.chance === 0)
+  if (best === undefined || best.naming !== 'named' || best.cue.object.chance === 0)
     return `no ${noun} found`;
   const { box, score, isFaint, likelier } = best;
   return isFaint || likelier !== ''
@@ -302,13 +303,13 @@ function seenAt(
   rival?: Cue,
 ): Seen {
   const { cues, candidates, table, meanings } = situation;
-  const { members } = cue.thing;
+  const { members } = cue.object;
   const labelOf = (at: number) => candidates[at]!.label;
   // A tool without labels may show the same object as a box with one.
   const named = members.find((at) => meanings.has(labelOf(at) ?? ''));
   const own = labelOf(source) === undefined ? (named ?? source) : source;
   const { label, score } = candidates[own]!;
-  const chanceOf = (at: number) => table.existences[at]!;
+  const chanceOf = (at: number) => table.objectness[at]!;
   const likeliest = members
     .filter((at) => labelOf(at) !== undefined && !meanings.has(labelOf(at)!))
     .reduce((most, at) => (chanceOf(at) > chanceOf(most) ? at : most), own);
@@ -316,7 +317,7 @@ function seenAt(
     ...situation,
     cue,
     rival,
-    count: cues.filter((each) => each === cue || each.thing.chance > COUNTED).length,
+    count: cues.filter((each) => each === cue || each.object.chance > COUNTED).length,
     noun: nounOf(situation, label),
     label,
     box: label === undefined ? 'box' : `${clip(label)} box`,
@@ -351,7 +352,7 @@ export type Tell = (seen: Seen, decision: Decision | null) => readonly Phrase[];
 const CUES: ReadonlyArray<readonly [columns: readonly string[], tell: Tell]> = [
   [
     ['place', 'place-of-answers', 'lean', 'lean-of-rank'],
-    (seen) => seen.expression.selectors.flatMap((each, at) => placeWords(seen, each, at)),
+    (seen) => seen.expression.selectors.flatMap((each, at) => rankWords(seen, each, at)),
   ],
   [
     ['colour', 'worn-colour', 'size', 'look'],
@@ -411,23 +412,23 @@ const ORDINAL_ENDINGS: Readonly<Record<string, string>> = { one: 'st', two: 'nd'
 const ordinal = (n: number): string => `${n}${ORDINAL_ENDINGS[ORDINALS.select(n)] ?? 'th'}`;
 
 /** "leftmost", "2nd from the right", "3rd largest"; only "towards the right" where the rank is not sure. */
-function placeWords({ cue, count }: Seen, selector: Selector, at: number): readonly Phrase[] {
+function rankWords({ cue, count }: Seen, selector: Selector, at: number): readonly Phrase[] {
   const { axis, end, rank, negated } = selector;
   const [most, from, lean] = ENDS[`${axis}.${end}`] ?? [];
   if (most === undefined) return [];
   const place = rank === null || end === 'middle' ? 1 : rank;
   const text = place === 1 ? most : `${ordinal(place)} ${from}`;
-  const isHeld = cue.places[at]! > TRUE;
+  const isHeld = cue.rankChances[at]! > TRUE;
   if (negated) return isHeld ? [said(`not the ${text}`)] : [];
-  if (isHeld && place <= count && cue.thing.chance > 0) return [{ text, form: 'ranked' }];
-  return lean !== undefined && place === 1 && cue.leans[at]! > TRUE ? [said(lean)] : [];
+  if (isHeld && place <= count && cue.object.chance > 0) return [{ text, form: 'ranked' }];
+  return lean !== undefined && place === 1 && cue.positionScores[at]! > TRUE ? [said(lean)] : [];
 }
 
 /** Of an attribute that the box has more of than the next object. Boxes show the age of animals by their size. */
 function attributeWords(attribute: Attribute, fit: number): readonly Phrase[] {
-  const { kind, part, word, value, bearer, negated } = attribute;
+  const { kind, part, word, value, owner, negated } = attribute;
   const isWorn = kind === 'colour' && part !== 'whole';
-  const what = clip(isWorn ? `${word} ${bearer ?? 'clothes'}` : word);
+  const what = clip(isWorn ? `${word} ${owner ?? 'clothes'}` : word);
   if (fit <= (isWorn && !negated ? WORN : TRUE)) {
     return kind === 'colour' && !negated ? [said(`more ${what} than the next`)] : [];
   }
@@ -454,8 +455,8 @@ function relationWords(seen: Seen, relation: Relation, fit: number): readonly Ph
 }
 
 function voteWords({ firsts, cue }: Seen): readonly Phrase[] {
-  const { boxXyxy } = cue.thing;
-  const agreeing = firsts.filter((each) => iouXyxy(each.boxXyxy, boxXyxy) > CORRECT_IOU);
+  const { boxXyxy } = cue.object;
+  const agreeing = firsts.filter((each) => iouXyxy(each.boxXyxy, boxXyxy) > SAME_OBJECT_IOU);
   if (agreeing.length === 0) return [];
   if (firsts.length === 1) return [aside(`the answer of ${clip(agreeing[0]!.tool)}`)];
   return [aside(`${agreeing.length} of ${firsts.length} tools agree`)];

@@ -1,7 +1,6 @@
 import type { BoxXyxy, ImageSize } from '../core/box.js';
 import type { RgbRaster } from '../core/raster.js';
 import type { ScoreCalibration } from '../formats/model-card.js';
-import type { CropMatcher } from './crop-match.js';
 
 /** One box that some tool proposes for a query. */
 export interface Candidate {
@@ -45,6 +44,25 @@ export interface EncodedPhoto {
  */
 export type EncodePhoto = (fit: (photo: ImageSize) => ImageSize) => Promise<EncodedPhoto>;
 
+/** How an image-text encoder makes a score of a cosine: `scale * cosine + bias`. */
+export interface MatchScale {
+  /** Above 0. */
+  readonly scale: number;
+  /** Null where scores are only compared with each other, as CLIP's are. */
+  readonly bias: number | null;
+}
+
+/** Compares crops of one photo with texts. */
+export interface CropMatcher extends MatchScale {
+  /**
+   * Cosines between crops and texts, one row a text, [boxes] each, -1..1. A text gives the same number whatever it is asked
+   * together with, and so does a box.
+   * @param boxes absolute pixels of the upright photo
+   * @throws VgrError with a code of kind item where the photo cannot be read
+   */
+  match(boxes: readonly BoxXyxy[], texts: readonly string[]): Promise<readonly Float32Array[]>;
+}
+
 /** The place of a request in the order of the input, for decisions that depend on what came before. */
 export interface Turn {
   /** Resolves when every earlier request has taken its turn or has ended. */
@@ -57,7 +75,7 @@ export interface Turn {
 export interface RefineRequest {
   /** The expression as the user wrote it. */
   readonly query: string;
-  readonly image: ImageSize;
+  readonly imageSize: ImageSize;
   /** All boxes of all tools. May be empty. */
   readonly candidates: readonly Candidate[];
   /** Whose answer counts as the tool's: one of `candidates[].tool`. */

@@ -5,31 +5,30 @@ import {
   iouXyxy,
   shareInsideXyxy,
 } from '../core/box.js';
+import { LANDMARK_IOU } from '../core/iou.js';
 import { sigmoid } from '../core/math.js';
 import type { Relation, RelationKind, Selector } from '../language/expression.js';
-import type { Thing } from './object-hypothesis.js';
-import { placeChances } from './relative-rank.js';
+import type { ObjectHypothesis } from './object-hypothesis.js';
+import { rankChances } from './relative-rank.js';
 
 /** A landmark as it may lie in the photo, with its weight among the landmarks that the words allow, 0..1. */
 export interface Landmark {
-  readonly thing: Thing;
+  readonly object: ObjectHypothesis;
   readonly weight: number;
 }
 
-/** Boxes that overlap more are no landmark of each other. */
-const SAME_OBJECT_IOU = 0.7;
 /** Landmarks that stand in no better relation are not there; a product over hundreds of ghosts would say otherwise. */
-export const FAINT = 0.02;
+export const MIN_WEIGHT = 0.02;
 /** "closest to the door", "farther from the dog": an order among the things, not a place. */
 const COMPARED = /\b(?:closest|nearest|closer|nearer)\b/;
 
 /** The chance that some landmark stands in the relation: 1 minus the chance that none does. */
 function someFit(fits: readonly number[]): number {
-  return 1 - fits.filter((fit) => fit > FAINT).reduce((none, fit) => none * (1 - fit), 1);
+  return 1 - fits.filter((fit) => fit > MIN_WEIGHT).reduce((none, fit) => none * (1 - fit), 1);
 }
 
-const isOther = (thing: Thing, other: Thing): boolean =>
-  thing !== other && iouXyxy(thing.boxXyxy, other.boxXyxy) < SAME_OBJECT_IOU;
+const isOther = (object: ObjectHypothesis, other: ObjectHypothesis): boolean =>
+  object !== other && iouXyxy(object.boxXyxy, other.boxXyxy) < LANDMARK_IOU;
 
 /**
  * How well each thing stands in the relation to some landmark, 0..1, parallel to `things`; null where boxes do not show it.
@@ -37,20 +36,20 @@ const isOther = (thing: Thing, other: Thing): boolean =>
  */
 export function relationFits(
   relation: Relation,
-  things: readonly Thing[],
+  objects: readonly ObjectHypothesis[],
   groups: ReadonlyArray<readonly Landmark[] | null>,
-  image: ImageSize,
+  imageSize: ImageSize,
 ): Array<number | null> {
   const [first, other] = groups;
-  if (first === null || first === undefined) return fitsInOrder(relation, things, image);
+  if (first === null || first === undefined) return fitsInOrder(relation, objects, imageSize);
   if (relation.kind === 'between') {
-    return things.map((thing) => fitBetween(thing, first, other ?? first));
+    return objects.map((object) => fitBetween(object, first, other ?? first));
   }
   const far = relation.kind === 'far-from';
   if (far || (relation.kind === 'next-to' && COMPARED.test(relation.words))) {
-    return distanceChances(things, first, image, far);
+    return distanceChances(objects, first, imageSize, far);
   }
-  return things.map((thing) => fitToSome(relation, thing, first));
+  return objects.map((object) => fitToSome(relation, object, first));
 }
 
 /** Where a thing lies in the order of its kind, if the words tie it so to something that no box shows. */
@@ -65,36 +64,45 @@ export const ORDER_OF: Readonly<Partial<Record<RelationKind, Pick<Selector, 'axi
 /** "left of the lamp", where no lamp is known: further left than others. */
 function fitsInOrder(
   { kind, landmarks }: Relation,
-  things: readonly Thing[],
-  image: ImageSize,
+  objects: readonly ObjectHypothesis[],
+  imageSize: ImageSize,
 ): Array<number | null> {
   const order = ORDER_OF[kind];
-  if (order === undefined || landmarks.length === 0) return things.map(() => null);
-  return placeChances({ ...order, rank: null }, things, image).map((chance) => Math.sqrt(chance));
+  if (order === undefined || landmarks.length === 0) return objects.map(() => null);
+  return rankChances({ ...order, rank: null }, objects, imageSize).map((chance) =>
+    Math.sqrt(chance),
+  );
 }
 
 function fitToSome(
   relation: Relation,
-  thing: Thing,
+  object: ObjectHypothesis,
   landmarks: readonly Landmark[],
 ): number | null {
   const fits = landmarks
-    .filter((landmark) => isOther(thing, landmark.thing))
-    .map(({ thing: other, weight }) => {
-      const fit = relationFit(relation.kind, thing.boxXyxy, other.boxXyxy);
+    .filter((landmark) => isOther(object, landmark.object))
+    .map(({ object: other, weight }) => {
+      const fit = relationFit(relation.kind, object.boxXyxy, other.boxXyxy);
       return fit === null ? null : fit * weight;
     });
   if (fits.includes(null)) return null;
   return someFit(fits as number[]);
 }
 
-function fitBetween(thing: Thing, first: readonly Landmark[], second: readonly Landmark[]): number {
+function fitBetween(
+  object: ObjectHypothesis,
+  first: readonly Landmark[],
+  second: readonly Landmark[],
+): number {
   const fits: number[] = [];
   for (const a of first) {
     for (const b of second) {
-      const apart = isOther(thing, a.thing) && isOther(thing, b.thing) && isOther(a.thing, b.thing);
+      const apart =
+        isOther(object, a.object) && isOther(object, b.object) && isOther(a.object, b.object);
       if (!apart) continue;
-      fits.push(a.weight * b.weight * betweenFit(thing.boxXyxy, a.thing.boxXyxy, b.thing.boxXyxy));
+      fits.push(
+        a.weight * b.weight * betweenFit(object.boxXyxy, a.object.boxXyxy, b.object.boxXyxy),
+      );
     }
   }
   return someFit(fits);
@@ -123,24 +131,24 @@ function distance(a: BoxXyxy, b: BoxXyxy, { width, height }: ImageSize): number 
  * landmark may be there.
  */
 export function distanceChances(
-  things: readonly Thing[],
+  objects: readonly ObjectHypothesis[],
   landmarks: readonly Landmark[],
-  image: ImageSize,
+  imageSize: ImageSize,
   farthest: boolean,
 ): Array<number | null> {
   const likeliest = [...landmarks].sort((a, b) => b.weight - a.weight).slice(0, MAX_LANDMARKS);
   const total = likeliest.reduce((sum, { weight }) => sum + weight, 0);
-  if (total === 0) return things.map(() => null);
-  const means = new Array<number>(things.length).fill(0);
-  for (const { thing: landmark, weight } of likeliest) {
-    const distances = things.map(({ boxXyxy }) => distance(boxXyxy, landmark.boxXyxy, image));
+  if (total === 0) return objects.map(() => null);
+  const means = new Array<number>(objects.length).fill(0);
+  for (const { object: landmark, weight } of likeliest) {
+    const distances = objects.map(({ boxXyxy }) => distance(boxXyxy, landmark.boxXyxy, imageSize));
     for (const [at, own] of distances.entries()) {
-      const first = things.reduce((chance, other, i) => {
+      const first = objects.reduce((chance, other, i) => {
         if (i === at || other === landmark) return chance;
         const before = sigmoid(((farthest ? -1 : 1) * (own - distances[i]!)) / SOFTNESS);
         return chance * (1 - other.chance * before);
       }, 1);
-      means[at]! += (weight / total) * (things[at] === landmark ? 0 : first);
+      means[at]! += (weight / total) * (objects[at] === landmark ? 0 : first);
     }
   }
   return means;

@@ -1,11 +1,11 @@
 import type { BoxXyxy, ImageSize } from '../core/box.js';
 import { sigmoid } from '../core/math.js';
 import type { Selector, SelectorAxis } from '../language/expression.js';
-import type { Thing } from './object-hypothesis.js';
+import type { ObjectHypothesis } from './object-hypothesis.js';
 
 /**
  * How far apart two places on an axis must be for their order to be sure: x and y in shares of the photo, size and height in
- * natural logs, depth as {@link placeOn} has it. People are less exact than boxes; fitted to what they wrote.
+ * natural logs, depth as {@link coordinateOn} has it. People are less exact than boxes; fitted to what they wrote.
  */
 const SOFTNESS: Readonly<Record<SelectorAxis, number>> = {
   x: 0.09,
@@ -21,14 +21,14 @@ const COUNTING = 0.3;
  * Place of a box on an axis, growing from the `min` end to the `max` end. x, y: centre, 0..1. size, height: natural log of
  * the share of the photo. depth: grows away from the viewer, who sees near things large and low.
  */
-function placeOn(axis: SelectorAxis, box: BoxXyxy, image: ImageSize): number {
-  const width = (box.x2 - box.x1) / image.width;
-  const height = (box.y2 - box.y1) / image.height;
-  if (axis === 'x') return (box.x1 + box.x2) / 2 / image.width;
-  if (axis === 'y') return (box.y1 + box.y2) / 2 / image.height;
+function coordinateOn(axis: SelectorAxis, box: BoxXyxy, imageSize: ImageSize): number {
+  const width = (box.x2 - box.x1) / imageSize.width;
+  const height = (box.y2 - box.y1) / imageSize.height;
+  if (axis === 'x') return (box.x1 + box.x2) / 2 / imageSize.width;
+  if (axis === 'y') return (box.y1 + box.y2) / 2 / imageSize.height;
   if (axis === 'size') return Math.log(Math.max(width * height, 1e-6));
   if (axis === 'height') return Math.log(Math.max(height, 1e-3));
-  const low = (0.6 * box.y2 + 0.4 * box.y1) / image.height;
+  const low = (0.6 * box.y2 + 0.4 * box.y1) / imageSize.height;
   return -(low + 0.25 * Math.log(Math.max(width * height, 1e-6)));
 }
 
@@ -59,17 +59,17 @@ type Neighbours = Readonly<Record<'before' | 'behind', number[]>>;
 type Asked = Readonly<Record<'before' | 'behind', number>>;
 
 function neighbours(
-  things: readonly Thing[],
+  objects: readonly ObjectHypothesis[],
   places: readonly number[],
   softness: number,
   asked: Asked,
 ): Neighbours[] {
-  return things.map((_, i) => {
+  return objects.map((_, i) => {
     const before: number[] = [];
     const behind: number[] = [];
-    for (let j = 0; j < things.length; j++) {
+    for (let j = 0; j < objects.length; j++) {
       if (i === j) continue;
-      const { chance } = things[j]!;
+      const { chance } = objects[j]!;
       const ahead = sigmoid((places[i]! - places[j]!) / softness);
       before.push(chance * ahead);
       behind.push(chance * (1 - ahead));
@@ -94,14 +94,19 @@ const MIDDLE_ORDER = 0.4;
 const OTHER_AXIS = 0.5;
 
 /** Chance of each thing to lie closest to the photo's centre. */
-function centralChances(axis: SelectorAxis, things: readonly Thing[], image: ImageSize): number[] {
-  const off = (along: 'x' | 'y', box: BoxXyxy) => Math.abs(placeOn(along, box, image) - 0.5);
+function centralChances(
+  axis: SelectorAxis,
+  objects: readonly ObjectHypothesis[],
+  imageSize: ImageSize,
+): number[] {
+  const off = (along: 'x' | 'y', box: BoxXyxy) =>
+    Math.abs(coordinateOn(along, box, imageSize) - 0.5);
   const [main, other] = axis === 'y' ? (['y', 'x'] as const) : (['x', 'y'] as const);
-  const distances = things.map(
+  const distances = objects.map(
     ({ boxXyxy }) => off(main, boxXyxy) + OTHER_AXIS * off(other, boxXyxy),
   );
   const asked = { before: 0, behind: 0 };
-  return neighbours(things, distances, SOFTNESS.x, asked).map(({ before }) => before[0]!);
+  return neighbours(objects, distances, SOFTNESS.x, asked).map(({ before }) => before[0]!);
 }
 
 /** Chance of as many things before as behind; one more on either side counts half. */
@@ -118,17 +123,17 @@ function middleChance({ before, behind }: Neighbours): number {
  * Whoever says "left" has seen something further right: a thing with nobody behind it in the order is not meant. "left" asks
  * for the leftmost, as "leftmost" does; see {@link lean} for the softer reading.
  */
-export function placeChances(
+export function rankChances(
   selector: Pick<Selector, 'axis' | 'end' | 'rank'>,
-  things: readonly Thing[],
-  image: ImageSize,
+  objects: readonly ObjectHypothesis[],
+  imageSize: ImageSize,
 ): number[] {
-  const places = things.map(({ boxXyxy }) => placeOn(selector.axis, boxXyxy, image));
+  const places = objects.map(({ boxXyxy }) => coordinateOn(selector.axis, boxXyxy, imageSize));
   const rank = selector.rank ?? 1;
   const softness = SOFTNESS[selector.axis] * (rank > 1 ? COUNTING : 1);
-  const around = neighbours(things, places, softness, askedBy(selector));
+  const around = neighbours(objects, places, softness, askedBy(selector));
   if (selector.end === 'middle') {
-    const central = centralChances(selector.axis, things, image);
+    const central = centralChances(selector.axis, objects, imageSize);
     return around.map((each, at) => central[at]! * middleChance(each) ** MIDDLE_ORDER);
   }
   return around.map(({ before, behind }) => {
@@ -148,14 +153,16 @@ function farness(box: BoxXyxy, { width, height }: ImageSize): number {
  * How far a box lies towards the selector's end of the photo, 0..1, whatever else is there: "left" is 1 at the left border.
  * Null for axes that have no ends in the photo (size, height).
  */
-export function lean(
+export function positionScore(
   selector: Pick<Selector, 'axis' | 'end'>,
   box: BoxXyxy,
-  image: ImageSize,
+  imageSize: ImageSize,
 ): number | null {
   if (selector.axis === 'size' || selector.axis === 'height') return null;
   const share =
-    selector.axis === 'depth' ? farness(box, image) : placeOn(selector.axis, box, image);
+    selector.axis === 'depth'
+      ? farness(box, imageSize)
+      : coordinateOn(selector.axis, box, imageSize);
   const bounded = Math.min(Math.max(share, 0), 1);
   if (selector.end === 'middle') return 1 - 2 * Math.abs(bounded - 0.5);
   return selector.end === 'min' ? 1 - bounded : bounded;

@@ -1,4 +1,5 @@
-import { type BoxXyxy, CORRECT_IOU, iouXyxy } from '../core/box.js';
+import { type BoxXyxy, iouXyxy } from '../core/box.js';
+import { DUPLICATE_IOU, FUSED_IOU, SAME_OBJECT_IOU } from '../core/iou.js';
 import {
   type Denotations,
   type HeadKnowledge,
@@ -7,9 +8,9 @@ import {
 } from '../language/denotation.js';
 import type { Expression } from '../language/expression.js';
 import { parseExpression } from '../language/parser.js';
-import { CandidateTable, grounders } from './candidates.js';
+import { CandidateTable, singleBoxTools } from './candidates.js';
 import { type Cue, type Cues, cuesOf, type Scene } from './cue.js';
-import type { Candidate, RefineRequest } from './refiner.js';
+import type { Candidate, MatchScale, RefineRequest } from './refiner.js';
 
 /** A box that can be the answer. */
 export interface Action {
@@ -57,17 +58,20 @@ export type CropMatches = ReadonlyMap<Action, { readonly words: number; readonly
 
 /** No more boxes are weighed: the work grows with their square. */
 const MAX_ACTIONS = 40;
-/** Boxes closer than this (IoU) are one choice. */
-const SAME_BOX_IOU = 0.95;
 
 /** Reads the expression and lays out what can be answered. */
 export function situationOf(request: RefineRequest): Situation {
   const expression = parseExpression(request.query);
-  const { candidates, image, evidence, tool, toolName } = request;
-  const readers = grounders(request.query, candidates);
-  const scene: Scene = { candidates, image, grounders: readers, ...(evidence && { evidence }) };
-  const { naming, things: cues } = cuesOf(expression, scene);
-  const table = CandidateTable.of(candidates, image);
+  const { candidates, imageSize, evidence, tool, toolName } = request;
+  const readers = singleBoxTools(request.query, candidates);
+  const scene: Scene = {
+    candidates,
+    imageSize,
+    singleBoxTools: readers,
+    ...(evidence && { evidence }),
+  };
+  const { naming, objects: cues } = cuesOf(expression, scene);
+  const table = CandidateTable.of(candidates, imageSize);
   const toolAt = tool === null ? -1 : candidates.indexOf(tool);
   const toolRead = readers.has(toolName);
   return {
@@ -106,7 +110,7 @@ function actionsOf(
   };
   for (const cue of cues) {
     const firsts = new Map<string, number>();
-    for (const source of cue.thing.members) {
+    for (const source of cue.object.members) {
       const { tool, boxXyxy } = candidates[source]!;
       const isSpare = firsts.has(tool) || seen >= MAX_ACTIONS;
       if (!firsts.has(tool)) firsts.set(tool, source);
@@ -114,18 +118,17 @@ function actionsOf(
       add({ boxXyxy, source, fused: false, ofTool: isSpare || tool === judged, cue });
     }
     if (firsts.size < 2) continue;
-    const mean = fusedBox(cue.thing.boxXyxy, candidates);
+    const mean = fusedBox(cue.object.boxXyxy, candidates);
     const ofTool = judged !== null && firsts.has(judged);
     const isKnown = (action: Action) =>
-      (ofTool || !action.ofTool) && iouXyxy(action.boxXyxy, mean!) > SAME_BOX_IOU;
+      (ofTool || !action.ofTool) && iouXyxy(action.boxXyxy, mean!) > DUPLICATE_IOU;
     if (mean === null || actions.some(isKnown)) continue;
-    add({ boxXyxy: mean, source: cue.thing.members[0]!, fused: true, ofTool, cue });
+    add({ boxXyxy: mean, source: cue.object.members[0]!, fused: true, ofTool, cue });
   }
   return actions;
 }
 
-/** Boxes must overlap this much (IoU) to be averaged; beyond it they differ in their edges only. */
-const AGREEING_IOU = 0.6;
+/** Weight in a mean of a box whose tool gives no score. */
 const WITHOUT_SCORE = 0.5;
 
 /**
@@ -137,7 +140,7 @@ function fusedBox(box: BoxXyxy, candidates: readonly Candidate[]): BoxXyxy | nul
   const ofTool = new Map<string, { candidate: Candidate; iou: number }>();
   for (const candidate of candidates) {
     const iou = iouXyxy(box, candidate.boxXyxy);
-    if (iou >= AGREEING_IOU && iou > (ofTool.get(candidate.tool)?.iou ?? 0)) {
+    if (iou >= FUSED_IOU && iou > (ofTool.get(candidate.tool)?.iou ?? 0)) {
       ofTool.set(candidate.tool, { candidate, iou });
     }
   }
@@ -160,12 +163,12 @@ function exceptedChances(
 ): readonly number[] {
   const chances = cues.map(() => 0);
   for (const exception of exceptions) {
-    const { things } = cuesOf(exception, scene);
-    const fits = things.map((cue) => ({ cue, fit: fitOf(cue) }));
+    const { objects } = cuesOf(exception, scene);
+    const fits = objects.map((cue) => ({ cue, fit: fitOf(cue) }));
     const best = fits.reduce((most, { fit }) => Math.max(most, fit), 1e-9);
     for (const { cue, fit } of fits) {
       const at = cues.findIndex(
-        ({ thing }) => iouXyxy(thing.boxXyxy, cue.thing.boxXyxy) > CORRECT_IOU,
+        ({ object }) => iouXyxy(object.boxXyxy, cue.object.boxXyxy) > SAME_OBJECT_IOU,
       );
       if (at >= 0) chances[at] = Math.max(chances[at]!, fit / best);
     }
@@ -174,11 +177,50 @@ function exceptedChances(
 }
 
 /** The product of all that is known of an object, 0..1. */
-function fitOf({ thing, places, attributes, relations }: Cue): number {
-  return [...places, ...attributes, ...relations].reduce<number>(
+function fitOf({ object, rankChances, attributes, relations }: Cue): number {
+  return [...rankChances, ...attributes, ...relations].reduce<number>(
     (product, fit) => (fit === null ? product : product * fit),
-    thing.chance,
+    object.chance,
   );
+}
+
+/**
+ * The texts that crops are held against: the expression, and the words for the thing itself without its place and its
+ * neighbours ("red car" of "the second red car left of the bus"); the expression twice where no noun is named.
+ */
+function encoderTexts({ text, head, attributes }: Expression): readonly [string, string] {
+  if (head === null) return [text, text];
+  const own = attributes.filter(({ owner, negated }) => owner === null && !negated);
+  return [text, [...own.map(({ word }) => word), head.phrase].join(' ')];
+}
+
+/** Natural logs of shares below this say no more. */
+const MIN_LOG = -5;
+
+/** The cosines of all boxes, two rows as by {@link encoderTexts}, as matches. */
+function matchesOf(
+  actions: readonly Action[],
+  [words, noun]: readonly Float32Array[],
+  { scale }: MatchScale,
+): CropMatches {
+  const logs = [words!, noun!].map((cosines) => {
+    const top = cosines.reduce((most, cosine) => Math.max(most, cosine), -1);
+    const total = cosines.reduce((sum, cosine) => sum + Math.exp(scale * (cosine - top)), 0);
+    const mean = Math.log(total / cosines.length);
+    return cosines.map((cosine) => Math.max(scale * (cosine - top) - mean, MIN_LOG));
+  });
+  return new Map(
+    actions.map((action, at) => [action, { words: logs[0]![at]!, noun: logs[1]![at]! }]),
+  );
+}
+
+/** The situation with what an image-text encoder says of each box, where the request brings one. @throws VgrError of the photo */
+export async function withCrops(situation: Situation): Promise<Situation> {
+  const { request, actions, expression } = situation;
+  if (request.crops === undefined || actions.length === 0) return situation;
+  const boxes = actions.map(({ boxXyxy }) => boxXyxy);
+  const cosines = await request.crops.match(boxes, encoderTexts(expression));
+  return { ...situation, crops: matchesOf(actions, cosines, request.crops) };
 }
 
 /** Where things of a label are mostly seen; labels in neither list tell nothing. */
@@ -210,7 +252,7 @@ export function contextOf({ candidates, table, meanings, knowledge }: Situation)
   if (side === 0) return 0;
   let outdoors = 0;
   for (const [at, { label: other }] of candidates.entries()) {
-    const chance = table.existences[at]!;
+    const chance = table.objectness[at]!;
     if (other === undefined || meanings.has(other) || chance < LIKELY) continue;
     if (OUTDOORS.has(other)) outdoors += chance;
     else if (INDOORS.has(other)) outdoors -= chance;

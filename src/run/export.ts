@@ -235,7 +235,7 @@ function hasThoughts({ answer }: ResultLine): boolean {
  */
 function requestOf(
   { query, tools, line }: Query,
-  image: { readonly width: number; readonly height: number },
+  imageSize: { readonly width: number; readonly height: number },
   {
     result,
     toolName,
@@ -256,7 +256,7 @@ function requestOf(
     );
   }
   const tool = firstAnswer(candidates.filter((candidate) => candidate.tool === name));
-  return { query, image, candidates, toolName: name, tool };
+  return { query, imageSize, candidates, toolName: name, tool };
 }
 
 function ranTool({ tool: { name, bbox_2d: box, score, label } }: ResultLine): Candidate[] {

@@ -2,8 +2,7 @@ import type { ImageSize } from '../core/box.js';
 import { type OrderedMapOptions, orderedMap } from '../core/ordered-map.js';
 import type { Query, ReadQuery } from '../formats/query-line.js';
 import { type ErrorLine, errorLine, type ResultLine } from '../formats/result-line.js';
-import type { CropMatcher } from '../refine/crop-match.js';
-import type { RefineRequest, Turn } from '../refine/refiner.js';
+import type { CropMatcher, RefineRequest, Turn } from '../refine/refiner.js';
 import type { PhotoShelf } from '../runtime/photo-store.js';
 import type { PhotoRef, PlacedLine } from '../runtime/ports.js';
 import {

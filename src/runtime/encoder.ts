@@ -11,7 +11,7 @@ import type { Disagreement, GraphSignature } from '../detect/signature.js';
 import type { EncoderCard, EncoderTrace } from '../formats/model-card.js';
 import { cropPhoto } from '../photos/crop.js';
 import type { DecodingMemory } from '../photos/decode.js';
-import type { CropMatcher, MatchScale } from '../refine/crop-match.js';
+import type { CropMatcher, MatchScale } from '../refine/refiner.js';
 import { deviceText } from './device.js';
 import type { RunPhotos } from './messages.js';
 import {

@@ -118,11 +118,11 @@ export function requestOf(
 ): RefineRequest {
   const candidates = candidatesOf(query, photo, run.source);
   const toolName = toolNameOf(query, run);
-  const image =
+  const imageSize =
     photo?.size ?? query.imageSize ?? extentOf(candidates.map(({ boxXyxy }) => boxXyxy));
   return {
     query: query.query,
-    image,
+    imageSize,
     candidates,
     toolName,
     tool: answerOf(toolName, query, candidates, photo?.asked ?? false),
@@ -231,8 +231,8 @@ export function resultLine(
     schema: RESULT_SCHEMA,
     id: query.id,
     image: query.imagePath,
-    width: request.image.width,
-    height: request.image.height,
+    width: request.imageSize.width,
+    height: request.imageSize.height,
     query: query.query,
     tool: {
       name: request.toolName,

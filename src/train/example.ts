@@ -1,8 +1,7 @@
 import { type BoxXyxy, iouXyxy, isCorrect } from '../core/box.js';
 import type { BoxColumn } from '../refine/columns.js';
-import { overlapTable } from '../refine/decision.js';
-import { asksForSeveral, rowsOf } from '../refine/lite-refiner.js';
-import type { PolicyRows } from '../refine/policy.js';
+import { asksForSeveral, overlapTable } from '../refine/decision.js';
+import { type PolicyRows, rowsOf } from '../refine/policy.js';
 import type { Situation } from '../refine/situation.js';
 
 /** A query as numbers, with what is right. n boxes. */

@@ -1,5 +1,5 @@
 import type { BoxXyxy, ImageSize } from '../core/box.js';
-import { firstAnswer, grounders, toolAnswer } from '../refine/candidates.js';
+import { firstAnswer, singleBoxTools, toolAnswer } from '../refine/candidates.js';
 import type { Candidate, RefineRequest } from '../refine/refiner.js';
 
 /** What a prompt is made from. */
@@ -90,7 +90,7 @@ export function shownTools(
   boxesPerTool: number,
 ): readonly ShownTool[] {
   const names = [...new Set([toolName, ...candidates.map((candidate) => candidate.tool)])];
-  const asked = grounders(query, candidates);
+  const asked = singleBoxTools(query, candidates);
   const answerOf = (name: string, own: readonly Candidate[]): Candidate | null => {
     if (name === toolName) return tool;
     return asked.has(name) ? firstAnswer(own) : toolAnswer(query, own);

@@ -10,7 +10,7 @@ function outline(expression: Expression): string {
     `<${head === null ? '' : head.lemma}${head?.plural ? '+' : ''}>`,
     ...attributes.map(
       (a) =>
-        `${a.negated ? '!' : ''}${a.shade ? `${a.shade}~` : ''}${a.value}@${a.part}${a.bearer === null ? '' : `/${a.bearer}`}`,
+        `${a.negated ? '!' : ''}${a.shade ? `${a.shade}~` : ''}${a.value}@${a.part}${a.owner === null ? '' : `/${a.owner}`}`,
     ),
     ...selectors.map(
       (s) => `${s.negated ? '!' : ''}${s.axis}.${s.end}${s.rank ?? ''}${s.assumed ? '?' : ''}`,
@@ -376,8 +376,8 @@ describe('slips of the hand', () => {
     ['bannanas by the dounut', '<banana+> next-to(<donut>)'],
   ])('%s', (text, outlined) => expect(parsed(text)).toBe(outlined));
 
-  it('says what it mended', () => {
-    expect(parseExpression('teh left dgo').mended).toEqual([
+  it('says what it corrects', () => {
+    expect(parseExpression('teh left dgo').corrections).toEqual([
       { from: 'teh', to: 'the' },
       { from: 'dgo', to: 'dog' },
     ]);
@@ -389,7 +389,7 @@ function accounted(expression: Expression): string[] {
   const split = (words: string) => words.split(' ');
   return [
     ...split(expression.head?.phrase ?? ''),
-    ...expression.attributes.flatMap((a) => [...split(a.word), ...split(a.bearer ?? '')]),
+    ...expression.attributes.flatMap((a) => [...split(a.word), ...split(a.owner ?? '')]),
     ...expression.selectors.flatMap((s) => split(s.words)),
     ...expression.relations.flatMap((r) => [...split(r.words), ...r.landmarks.flatMap(accounted)]),
     ...expression.deniedKinds.flatMap(({ phrase }) => split(phrase)),

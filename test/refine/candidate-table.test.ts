@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { iouXyxy } from '../../src/core/box.js';
-import { CandidateTable, existence, partShare } from '../../src/refine/candidates.js';
+import { CandidateTable, objectness, partShare } from '../../src/refine/candidates.js';
 import type { Candidate } from '../../src/refine/refiner.js';
 
 const IMAGE = { width: 100, height: 80 };
@@ -35,7 +35,7 @@ describe('CandidateTable', () => {
             candidates.map((other) => iouXyxy(other.boxXyxy, each.boxXyxy)),
           );
           expect(table.partShare(at)).toBe(partShare(each, candidates));
-          expect(table.existences[at]).toBe(existence(each, IMAGE));
+          expect(table.objectness[at]).toBe(objectness(each, IMAGE));
         }
       }),
     );
@@ -71,8 +71,8 @@ function orderOf({ boxXyxy, tool, rank }: Candidate): readonly unknown[] {
 }
 
 function inOrder(candidates: readonly Candidate[]): readonly Candidate[] {
-  const { places } = CandidateTable.of(candidates, IMAGE);
+  const { sortIndexes } = CandidateTable.of(candidates, IMAGE);
   const ordered: Candidate[] = [];
-  for (const [at, place] of places.entries()) ordered[place] = candidates[at]!;
+  for (const [at, place] of sortIndexes.entries()) ordered[place] = candidates[at]!;
   return ordered;
 }

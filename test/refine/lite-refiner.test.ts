@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest';
 import type { BoxXyxy } from '../../src/core/box.js';
 import { iouXyxy, isSameXyxy } from '../../src/core/box.js';
 import { toolAnswer } from '../../src/refine/candidates.js';
-import { createLiteRefiner, rowsOf } from '../../src/refine/lite-refiner.js';
-import { beliefOf, policyOf } from '../../src/refine/policy.js';
+import { createLiteRefiner } from '../../src/refine/lite-refiner.js';
+import { beliefOf, policyOf, rowsOf } from '../../src/refine/policy.js';
 import type { RefineRequest } from '../../src/refine/refiner.js';
 import { situationOf } from '../../src/refine/situation.js';
 import { readRefiner } from '../../src/runtime/refiner.js';
@@ -88,7 +88,7 @@ const mirroredWords = (text: string): string =>
 function mirrored(one: RefineRequest): RefineRequest {
   const candidates = one.candidates.map((each) => ({
     ...each,
-    boxXyxy: mirrorXyxy(each.boxXyxy, one.image),
+    boxXyxy: mirrorXyxy(each.boxXyxy, one.imageSize),
   }));
   const tool = one.tool && candidates[one.candidates.indexOf(one.tool)]!;
   return { ...one, query: mirroredWords(one.query), candidates, tool };

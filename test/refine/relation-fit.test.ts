@@ -4,7 +4,7 @@ import { mayBeShown } from '../../src/refine/object-hypothesis.js';
 import { relationFits } from '../../src/refine/relation.js';
 import { box, PHOTO } from '../support/candidates.js';
 
-const things = [50, 250, 450].map((x, at) => ({
+const objects = [50, 250, 450].map((x, at) => ({
   boxXyxy: box(x, 100, 40, 40),
   members: [at],
   chance: 1,
@@ -16,19 +16,19 @@ describe('a landmark that no box shows', () => {
     ['the man to the right of the lamp', 2],
   ])('%s: the one furthest that way', (text, best) => {
     const [relation] = parseExpression(text).relations;
-    const fits = relationFits(relation!, things, [null], PHOTO) as number[];
+    const fits = relationFits(relation!, objects, [null], PHOTO) as number[];
     expect(fits.indexOf(Math.max(...fits))).toBe(best);
     expect(fits.every((fit) => fit >= 0 && fit <= 1)).toBe(true);
   });
 
   it('tells nothing of what boxes do not order', () => {
     const [relation] = parseExpression('the man with the lamp').relations;
-    expect(relationFits(relation!, things, [null], PHOTO)).toEqual([null, null, null]);
+    expect(relationFits(relation!, objects, [null], PHOTO)).toEqual([null, null, null]);
   });
 });
 
 describe('mayBeShown', () => {
-  const plain = things.map(({ boxXyxy }, rank) => ({ boxXyxy, tool: 'boxes', rank }));
+  const plain = objects.map(({ boxXyxy }, rank) => ({ boxXyxy, tool: 'boxes', rank }));
   it.each([
     ['man left of the umbrella', false],
     ['man left of the woman', true],

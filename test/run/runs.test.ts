@@ -237,7 +237,7 @@ describe('refine', () => {
       line(2, { query: 'cat', tools }),
     ]);
     await results;
-    expect(requests.map(({ image }) => image)).toEqual([
+    expect(requests.map(({ imageSize }) => imageSize)).toEqual([
       { width: 200, height: 100 },
       { width: 90, height: 40 },
     ]);

@@ -34,7 +34,7 @@ export function request(
   candidates: readonly Candidate[],
   tool: Candidate | null = candidates[0] ?? null,
 ): RefineRequest {
-  return { query, image: PHOTO, candidates, toolName: tool?.tool ?? 'detector', tool };
+  return { query, imageSize: PHOTO, candidates, toolName: tool?.tool ?? 'detector', tool };
 }
 
 /** A photo that is red on the left half and green on the right. */

@@ -88,7 +88,7 @@ const tool: Candidate = { boxXyxy: LEFT, tool: 'dino', rank: 0, score: 0.3 };
 function request(changes: Partial<RefineRequest> = {}): RefineRequest {
   return {
     query: 'the right one',
-    image: { width: 400, height: 100 },
+    imageSize: { width: 400, height: 100 },
     candidates: [tool, { boxXyxy: RIGHT, tool: 'ofa', rank: 0 }],
     toolName: 'dino',
     tool,

@@ -21,7 +21,7 @@ const example: TrainingCase = {
   image: 'images/a.jpg',
   request: {
     query: 'The left <image> lion.',
-    image: photo,
+    imageSize: photo,
     candidates: [tool],
     toolName: 'dino',
     tool,

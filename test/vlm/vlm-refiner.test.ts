@@ -37,7 +37,7 @@ function request(changes: Partial<RefineRequest> = {}): RefineRequest {
   const photo = { width: 640, height: 480 };
   return {
     query: 'The left lion.',
-    image: photo,
+    imageSize: photo,
     candidates: [LION],
     toolName: 'dino',
     tool: LION,

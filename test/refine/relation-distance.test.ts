@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Thing } from '../../src/refine/object-hypothesis.js';
+import type { ObjectHypothesis } from '../../src/refine/object-hypothesis.js';
 import { distanceChances } from '../../src/refine/relation.js';
 import { box, PHOTO } from '../support/candidates.js';
 
-const thing = (x: number, y: number, chance = 1): Thing => ({
+const object = (x: number, y: number, chance = 1): ObjectHypothesis => ({
   boxXyxy: box(x, y, 30, 30),
   members: [0],
   chance,
@@ -13,10 +13,10 @@ const places = fc.tuple(fc.integer({ min: 0, max: 560 }), fc.integer({ min: 0, m
 const scene = fc.array(places, { minLength: 2, maxLength: 6 });
 
 describe('distanceChances', () => {
-  const [near, middle, far] = [thing(120, 100), thing(300, 100), thing(500, 100)];
-  const landmark = { thing: thing(60, 100), weight: 0.8 };
+  const [near, middle, far] = [object(120, 100), object(300, 100), object(500, 100)];
+  const landmark = { object: object(60, 100), weight: 0.8 };
 
-  it('holds the closest thing, and the farthest where that is asked', () => {
+  it('holds the closest object, and the farthest where that is asked', () => {
     const chances = (farthest: boolean) =>
       distanceChances([near, middle, far], [landmark], PHOTO, farthest) as number[];
     expect(chances(false)[0]).toBeGreaterThan(0.95);
@@ -25,29 +25,29 @@ describe('distanceChances', () => {
     expect(chances(true)[0]).toBeLessThan(0.05);
   });
 
-  it('counts a thing that is hardly there as hardly closer', () => {
-    const ghost = thing(95, 100, 0.02);
+  it('counts an object that is hardly there as hardly closer', () => {
+    const ghost = object(95, 100, 0.02);
     const chances = distanceChances([near, far, ghost], [landmark], PHOTO, false) as number[];
     expect(chances[0]).toBeGreaterThan(0.9);
   });
 
   it('weighs what the landmark may be, and knows nothing where it is not', () => {
-    const other = { thing: thing(560, 100), weight: 0.2 };
+    const other = { object: object(560, 100), weight: 0.2 };
     const [first, second] = distanceChances([near, far], [landmark, other], PHOTO, false);
     expect(first).toBeCloseTo(0.8, 1);
     expect(second).toBeCloseTo(0.2, 1);
     expect(distanceChances([near, far], [], PHOTO, false)).toEqual([null, null]);
   });
 
-  it('gives chances that no order of the things changes, and that sum to about one where all are there', () => {
+  it('gives chances that no order of the objects changes, and that sum to about one where all are there', () => {
     fc.assert(
       fc.property(scene, places, fc.boolean(), (all, at, farthest) => {
-        const things = all.map(([x, y]) => thing(x, y));
-        const landmarks = [{ thing: thing(...at), weight: 1 }];
-        const chances = distanceChances(things, landmarks, PHOTO, farthest) as number[];
+        const objects = all.map(([x, y]) => object(x, y));
+        const landmarks = [{ object: object(...at), weight: 1 }];
+        const chances = distanceChances(objects, landmarks, PHOTO, farthest) as number[];
         for (const chance of chances) expect(chance).toBeGreaterThanOrEqual(0);
         expect(chances.reduce((sum, chance) => sum + chance, 0)).toBeLessThan(1.2);
-        const turned = distanceChances([...things].reverse(), landmarks, PHOTO, farthest);
+        const turned = distanceChances([...objects].reverse(), landmarks, PHOTO, farthest);
         for (const [i, chance] of [...chances].reverse().entries()) {
           expect(turned[i]).toBeCloseTo(chance, 9);
         }

@@ -5,7 +5,7 @@ import type { Surroundings } from './selector.js';
 import { DETERMINERS, FUNCTION_WORDS, NOT_VERBS, PATTERNS, POSTURES, VIEW } from './vocabulary.js';
 
 /** Words that tie a thing to what follows. */
-export interface RelatorMatch {
+export interface RelationPhrase {
   readonly length: number;
   readonly words: string;
   readonly kind: RelationKind;
@@ -121,28 +121,33 @@ const FOLLOWS_VERB = new Set<RelationKind>([
 ]);
 const STRONG_VERBS = new Set<RelationKind>(['holding', 'wearing', 'riding', 'facing']);
 
-function matchPreposition(text: string): RelatorMatch | null {
+function matchPreposition(text: string): RelationPhrase | null {
   const absence = ABSENCE.exec(text);
   if (absence !== null) {
-    return relator(absence[0], absence[0].startsWith('except') ? 'other' : 'with', false, true);
+    return relationPhrase(
+      absence[0],
+      absence[0].startsWith('except') ? 'other' : 'with',
+      false,
+      true,
+    );
   }
-  let best: RelatorMatch | null = null;
+  let best: RelationPhrase | null = null;
   if (!ANY_PREPOSITION.test(text)) return best;
   for (const [kind, pattern] of PATTERNS_OF_KIND) {
     const match = pattern.exec(text);
     if (match === null) continue;
-    const found = relator(match[0], kind, STRONG_VERBS.has(kind), false);
+    const found = relationPhrase(match[0], kind, STRONG_VERBS.has(kind), false);
     if (best === null || found.length > best.length) best = found;
   }
   return best;
 }
 
-function relator(
+function relationPhrase(
   words: string,
   kind: RelationKind,
   verbal: boolean,
   negated: boolean,
-): RelatorMatch {
+): RelationPhrase {
   return { length: words.split(' ').length, words, kind, verbal, negated };
 }
 
@@ -192,7 +197,7 @@ function matchVerb(
   words: readonly string[],
   text: string,
   around: Surroundings,
-): RelatorMatch | null {
+): RelationPhrase | null {
   const [word, following] = words;
   if (word === undefined || !mayBeVerb(word)) return null;
   const particle = matchPreposition(text.slice(word.length + 1));
@@ -200,21 +205,21 @@ function matchVerb(
   if (isModifier(word, next, around)) return null;
   if (!isVerbHere(word, next, around)) return null;
   if (particle === null || !FOLLOWS_VERB.has(particle.kind))
-    return relator(word, 'other', true, false);
+    return relationPhrase(word, 'other', true, false);
   const done = particle.words === 'by' && !/ing$/.test(word) && !PLACED.has(word);
   const kind = !done ? particle.kind : CARRIED_BY.has(word) ? 'with' : 'other';
-  return relator(`${word} ${particle.words}`, kind, true, particle.negated);
+  return relationPhrase(`${word} ${particle.words}`, kind, true, particle.negated);
 }
 
 /**
- * The relator that starts the words, or null; the longest one wins. `words` holds pauses as `,`; `text` is the same, joined by
+ * The relation phrase that starts the words, or null; the longest one wins. `words` holds pauses as `,`; `text` is the same, joined by
  * spaces.
  */
-export function matchRelator(
+export function matchRelation(
   words: readonly string[],
   text: string,
   around: Surroundings,
-): RelatorMatch | null {
+): RelationPhrase | null {
   const preposition = matchPreposition(text);
   const verb = matchVerb(words, text, around);
   if (preposition === null || verb === null) return preposition ?? verb;

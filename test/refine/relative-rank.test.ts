@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Thing } from '../../src/refine/object-hypothesis.js';
-import { countChances, lean, placeChances } from '../../src/refine/relative-rank.js';
+import type { ObjectHypothesis } from '../../src/refine/object-hypothesis.js';
+import { countChances, positionScore, rankChances } from '../../src/refine/relative-rank.js';
 import { box, PHOTO } from '../support/candidates.js';
 
-const things = (places: ReadonlyArray<readonly [x: number, chance: number]>): Thing[] =>
+const objects = (places: ReadonlyArray<readonly [x: number, chance: number]>): ObjectHypothesis[] =>
   places.map(([x, chance], at) => ({ boxXyxy: box(x, 100, 40, 40), members: [at], chance }));
 const probability = fc.double({ min: 0, max: 1, noNaN: true });
 
@@ -33,14 +33,14 @@ describe('countChances', () => {
   });
 });
 
-describe('placeChances', () => {
-  const three = things([
+describe('rankChances', () => {
+  const three = objects([
     [50, 1],
     [250, 1],
     [450, 1],
   ]);
   const places = (end: 'min' | 'max' | 'middle', rank: number | null) =>
-    placeChances({ axis: 'x', end, rank }, three, PHOTO).map((chance) => Math.round(chance * 10));
+    rankChances({ axis: 'x', end, rank }, three, PHOTO).map((chance) => Math.round(chance * 10));
 
   it.each([
     ['min', 1, [10, 0, 0]],
@@ -51,10 +51,10 @@ describe('placeChances', () => {
     ['max', 9, [0, 0, 0]],
   ] as const)('%s %s', (end, rank, chances) => expect(places(end, rank)).toEqual(chances));
 
-  it('lets no ghost push a thing from its place', () => {
-    const [ghost, real] = placeChances(
+  it('lets no ghost push an object from its place', () => {
+    const [ghost, real] = rankChances(
       { axis: 'x', end: 'min', rank: 1 },
-      things([
+      objects([
         [10, 0.02],
         [200, 0.9],
         [400, 0.9],
@@ -74,7 +74,7 @@ describe('placeChances', () => {
         fc.constantFrom('min' as const, 'max' as const, 'middle' as const),
         fc.constantFrom('x' as const, 'y' as const, 'size' as const, 'depth' as const),
         (list, end, axis) => {
-          for (const chance of placeChances({ axis, end, rank: null }, things(list), PHOTO)) {
+          for (const chance of rankChances({ axis, end, rank: null }, objects(list), PHOTO)) {
             expect(chance).toBeGreaterThanOrEqual(0);
             expect(chance).toBeLessThanOrEqual(1 + 1e-9);
           }
@@ -84,12 +84,12 @@ describe('placeChances', () => {
   });
 });
 
-describe('lean', () => {
+describe('positionScore', () => {
   it('grows towards the end that is asked for', () => {
     const [left, right] = [box(0, 0, 20, 20), box(580, 0, 20, 20)];
-    expect(lean({ axis: 'x', end: 'min' }, left, PHOTO)).toBeGreaterThan(0.9);
-    expect(lean({ axis: 'x', end: 'min' }, right, PHOTO)).toBeLessThan(0.1);
-    expect(lean({ axis: 'x', end: 'middle' }, box(290, 0, 20, 20), PHOTO)).toBe(1);
-    expect(lean({ axis: 'size', end: 'max' }, left, PHOTO)).toBeNull();
+    expect(positionScore({ axis: 'x', end: 'min' }, left, PHOTO)).toBeGreaterThan(0.9);
+    expect(positionScore({ axis: 'x', end: 'min' }, right, PHOTO)).toBeLessThan(0.1);
+    expect(positionScore({ axis: 'x', end: 'middle' }, box(290, 0, 20, 20), PHOTO)).toBe(1);
+    expect(positionScore({ axis: 'size', end: 'max' }, left, PHOTO)).toBeNull();
   });
 });

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { calibrationOf } from '../../src/detect/family.js';
 import { type DetectorCard, parseModelCard } from '../../src/formats/model-card.js';
-import { existence } from '../../src/refine/candidates.js';
+import { objectness } from '../../src/refine/candidates.js';
 import { box, PHOTO } from '../support/candidates.js';
 
 const MODELS = new URL('../../models/', import.meta.url);
@@ -18,20 +18,20 @@ function cardOf(name: string): DetectorCard {
 /** A tenth of the photo. */
 const tenth = { boxXyxy: box(0, 0, 240, 100), tool: 'detector', rank: 0 };
 
-describe('existence', () => {
+describe('objectness', () => {
   it('is what the calibration makes of score and size', () => {
     const calibration = { intercept: 1, score: 2, area: 0.5 };
     // 1 + 2 ln(0.8 / 0.2) + 0.5 ln(0.1) = 2.6213
-    expect(existence({ ...tenth, score: 0.8, calibration }, PHOTO)).toBeCloseTo(0.9322, 4);
+    expect(objectness({ ...tenth, score: 0.8, calibration }, PHOTO)).toBeCloseTo(0.9322, 4);
   });
 
   it('takes CenterNet for granted where nothing is known', () => {
     // 3.77 + 2.71 ln(0.3 / 0.7) + 0.43 ln(0.1) = 0.4837
     const known = { ...tenth, score: 0.3 };
-    expect(existence(known, PHOTO)).toBeCloseTo(0.6186, 3);
+    expect(objectness(known, PHOTO)).toBeCloseTo(0.6186, 3);
     const calibration = calibrationOf(cardOf('centernet'));
-    expect(existence({ ...known, calibration }, PHOTO)).toBe(existence(known, PHOTO));
-    expect(existence(tenth, PHOTO)).toBe(0.7);
+    expect(objectness({ ...known, calibration }, PHOTO)).toBe(objectness(known, PHOTO));
+    expect(objectness(tenth, PHOTO)).toBe(0.7);
   });
 });
 
@@ -53,7 +53,7 @@ describe('calibrationOf', () => {
     for (const name of names) {
       const calibration = calibrationOf(cardOf(name));
       const chances = [0.1, 0.3, 0.5, 0.9].map((score) =>
-        existence({ ...tenth, score, calibration }, PHOTO),
+        objectness({ ...tenth, score, calibration }, PHOTO),
       );
       expect(chances, name).toEqual(chances.toSorted((a, b) => a - b));
       expect(chances.at(-1), name).toBeGreaterThan(0.8);

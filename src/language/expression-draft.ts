@@ -15,20 +15,20 @@ import { joinOrdinals, type SelectorMatch } from './selector.js';
 import { PART_OF_NOUN, PARTITIVES } from './vocabulary.js';
 import type { Token } from './words.js';
 
-export interface DraftRelation {
+export interface RelationDraft {
   kind: RelationKind;
   readonly words: string;
-  readonly landmarks: Draft[];
+  readonly landmarks: ExpressionDraft[];
   readonly negated: boolean;
 }
 
 /** An expression while it is being put together. */
-export interface Draft {
+export interface ExpressionDraft {
   tokens: Token[];
   head: HeadNoun | null;
   attributes: Attribute[];
   selectors: Array<SelectorMatch & { negated: boolean }>;
-  relations: DraftRelation[];
+  relations: RelationDraft[];
   count: number | null;
   /** What words before the noun say of how many are meant; null where they say nothing. */
   quantity: Quantity | null;
@@ -37,7 +37,7 @@ export interface Draft {
   leftovers: string[];
 }
 
-export const newDraft = (tokens: readonly Token[]): Draft => ({
+export const newDraft = (tokens: readonly Token[]): ExpressionDraft => ({
   tokens: [...tokens],
   head: null,
   attributes: [],
@@ -60,12 +60,8 @@ function partOf(noun: string): AttributePart {
 const shows = ({ kind, shade }: Pick<Attribute, 'kind' | 'shade'>): boolean =>
   kind === 'colour' || kind === 'pattern' || shade !== null;
 
-function attribute(
-  description: Description,
-  part: AttributePart,
-  bearer: string | null,
-): Attribute {
-  return { ...description, part, bearer };
+function attribute(description: Description, part: AttributePart, owner: string | null): Attribute {
+  return { ...description, part, owner };
 }
 
 /** Skin, not clothes, is what these tell before a person: "white guy". */
@@ -90,7 +86,7 @@ function ownAttributes(chunk: Chunk, head: HeadNoun | null): Attribute[] {
 }
 
 /** Lays the chunk's words on the draft as its own noun and attributes. */
-export function fill(draft: Draft, chunk: Chunk): void {
+export function fill(draft: ExpressionDraft, chunk: Chunk): void {
   const found = headOf(chunk.nouns);
   draft.count = chunk.count ?? draft.count;
   draft.leftovers.push(...chunk.leftovers);
@@ -103,15 +99,15 @@ export function fill(draft: Draft, chunk: Chunk): void {
   const own = ownAttributes(chunk, found.head);
   draft.attributes.push(
     ...own.map((a) =>
-      garment !== undefined && a.bearer === null && shows(a)
-        ? { ...a, part: partOf(garment.word), bearer: garment.word }
+      garment !== undefined && a.owner === null && shows(a)
+        ? { ...a, part: partOf(garment.word), owner: garment.word }
         : a,
     ),
   );
   for (const modifier of found.modifiers) addModifier(draft, modifier, found.head, chunk);
 }
 
-function addModifier(draft: Draft, modifier: Token, head: HeadNoun, chunk: Chunk): void {
+function addModifier(draft: ExpressionDraft, modifier: Token, head: HeadNoun, chunk: Chunk): void {
   const role = modifierRole(modifier, head);
   if (role === 'word') {
     draft.attributes.push({
@@ -119,7 +115,7 @@ function addModifier(draft: Draft, modifier: Token, head: HeadNoun, chunk: Chunk
       value: modifier.word,
       word: modifier.word,
       part: 'whole',
-      bearer: null,
+      owner: null,
       shade: null,
       negated: false,
     });
@@ -137,7 +133,7 @@ function addModifier(draft: Draft, modifier: Token, head: HeadNoun, chunk: Chunk
 }
 
 /** A draft of its own for a chunk that names another thing. */
-export function draftOf(chunk: Chunk, tokens: readonly Token[]): Draft {
+export function draftOf(chunk: Chunk, tokens: readonly Token[]): ExpressionDraft {
   const draft = newDraft(tokens);
   fill(draft, chunk);
   return draft;
@@ -161,7 +157,7 @@ export function mainChunk(chunks: readonly Chunk[]): Chunk | undefined {
 }
 
 /** Chunks beside the main one: garments are worn, other things come along, bare words describe. */
-export function addBeside(draft: Draft, chunk: Chunk): void {
+export function addBeside(draft: ExpressionDraft, chunk: Chunk): void {
   if (chunk.nouns.length === 0) {
     fill(draft, chunk);
     return;
@@ -190,7 +186,7 @@ export function addBeside(draft: Draft, chunk: Chunk): void {
  * "vehicle that is not a car" is of another kind; "cup, not the red one" has another colour. A kind that is told closer ("not a
  * red car") is not denied as a whole.
  */
-export function deny(draft: Draft, other: Draft): void {
+export function deny(draft: ExpressionDraft, other: ExpressionDraft): void {
   const closer = other.attributes.length + other.selectors.length + other.relations.length > 0;
   if (other.head !== null && !closer) draft.deniedKinds.push(other.head);
   else if (other.head !== null && other.head.phrase !== draft.head?.phrase) {
@@ -213,8 +209,8 @@ function namesSame(one: string, other: string): boolean {
 }
 
 /** Adds the colours of what is worn to the wearer, with the place where they show. */
-function foldGarments(draft: Draft): void {
-  const wears = ({ kind, landmarks }: DraftRelation) => {
+function foldGarments(draft: ExpressionDraft): void {
+  const wears = ({ kind, landmarks }: RelationDraft) => {
     if (kind === 'wearing') return true;
     const garment = landmarks[0]?.head?.lemma;
     return (
@@ -227,19 +223,19 @@ function foldGarments(draft: Draft): void {
   }
 }
 
-function foldGarment(draft: Draft, garment: Draft, negated: boolean): void {
-  const bearer = garment.head?.lemma ?? null;
-  if (bearer !== null && !isWorn(bearer)) return;
-  const part = bearer === null ? 'worn' : partOf(bearer);
+function foldGarment(draft: ExpressionDraft, garment: ExpressionDraft, negated: boolean): void {
+  const owner = garment.head?.lemma ?? null;
+  if (owner !== null && !isWorn(owner)) return;
+  const part = owner === null ? 'worn' : partOf(owner);
   for (const shown of garment.attributes.filter(shows)) {
-    const twice = draft.attributes.some((own) => own.word === shown.word && own.bearer === bearer);
+    const twice = draft.attributes.some((own) => own.word === shown.word && own.owner === owner);
     if (!twice)
-      draft.attributes.push({ ...shown, part, bearer, negated: shown.negated !== negated });
+      draft.attributes.push({ ...shown, part, owner, negated: shown.negated !== negated });
   }
 }
 
 /** "pair of skis", "side of a bus": the thing after "of" takes the place of the part. */
-function liftPartitive(draft: Draft): void {
+function liftPartitive(draft: ExpressionDraft): void {
   const at = draft.relations.findIndex((relation) => relation.kind === 'of');
   const relation = draft.relations[at];
   const whole = relation?.landmarks[0];
@@ -247,7 +243,7 @@ function liftPartitive(draft: Draft): void {
   if (!PARTITIVES.has(draft.head.lemma) || relation.words === '') return;
   const word = draft.head.phrase;
   draft.attributes.push(
-    { kind: 'other', value: word, word, part: 'whole', bearer: null, shade: null, negated: false },
+    { kind: 'other', value: word, word, part: 'whole', owner: null, shade: null, negated: false },
     ...whole.attributes,
   );
   if (!draft.head.plural) draft.quantity ??= { kind: 'one' };
@@ -259,7 +255,7 @@ function liftPartitive(draft: Draft): void {
 }
 
 /** "right side of the bed": nothing else is named, so it is the bed on the right. */
-function liftSide(draft: Draft): void {
+function liftSide(draft: ExpressionDraft): void {
   const at = draft.relations.findIndex(
     ({ kind, words }) =>
       (kind === 'left-of' || kind === 'right-of') && / side of$/.test(` ${words}`),
@@ -283,7 +279,7 @@ function liftSide(draft: Draft): void {
 }
 
 /** "the bigger of the two dogs", "one of the dogs": a thing without a name of its own is one of those. */
-function liftGroup(draft: Draft): void {
+function liftGroup(draft: ExpressionDraft): void {
   const at = draft.relations.findIndex(({ kind, words }) => kind === 'of' && words === 'of');
   const group = draft.relations[at]?.landmarks[0];
   if (draft.head !== null || group?.head?.plural !== true || draft.relations[at]?.negated) return;
@@ -301,7 +297,7 @@ const DEPTH_OF: ReadonlyMap<RelationKind, 'min' | 'max'> = new Map([
 ]);
 
 /** "the man walking in front": of no thing in particular, so of the others. */
-function placeInDepth(draft: Draft): void {
+function placeInDepth(draft: ExpressionDraft): void {
   const alone = draft.relations.filter(
     ({ kind, landmarks }) => landmarks.length === 0 && DEPTH_OF.has(kind),
   );
@@ -323,7 +319,7 @@ function placeInDepth(draft: Draft): void {
 export const wordsOf = (tokens: readonly Token[]): string[] =>
   tokens.map(({ word }) => word).filter((word) => word !== ',');
 
-export function finish(draft: Draft): Expression {
+export function finish(draft: ExpressionDraft): Expression {
   liftPartitive(draft);
   liftGroup(draft);
   liftSide(draft);
@@ -348,7 +344,7 @@ export function finish(draft: Draft): Expression {
     exceptions: draft.exceptions,
     deniedKinds: draft.deniedKinds,
     leftovers: draft.leftovers,
-    mended: [],
+    corrections: [],
     promptWords: [],
     unknownWords: [],
   };

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { WordFilter } from '../../src/language/word-filter.js';
+import { WordFilter } from '../../src/core/word-filter.js';
 
 describe('WordFilter', () => {
   it('holds every word that was added, and few others', () => {
