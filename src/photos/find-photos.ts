@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { quoted, VgrError } from '../core/error.js';
-import { IdSet } from '../core/id-set.js';
+import { NameTable } from '../core/name-table.js';
 import { NearestNames } from '../core/nearest-name.js';
 import { isInside } from './image-path.js';
 import {
@@ -173,7 +173,7 @@ class SeenInputs {
 
 /** Names under which photos are known in every output: no two have the same. */
 class DistinctNames {
-  readonly #taken = new IdSet();
+  readonly #taken = new NameTable();
 
   nameOf(image: string, root: string): string {
     const absolute = path.join(root, image);

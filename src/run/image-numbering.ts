@@ -1,12 +1,11 @@
 import { z } from 'zod';
 import { quoted, VgrError } from '../core/error.js';
-import { IdSet } from '../core/id-set.js';
-import { NameNumbers } from '../core/name-numbers.js';
+import { NameTable } from '../core/name-table.js';
 import type { ImageNumbering } from '../formats/coco.js';
 
 /** Ids from 1 in the order in which images are first asked for. */
 export function countingImages(): ImageNumbering {
-  const numbers = new NameNumbers();
+  const numbers = new NameTable();
   return {
     file: null,
     leftOut: 0,
@@ -49,7 +48,7 @@ export function imagesOfCocoFile(json: unknown, name: string): ImageNumbering {
     const last = lastPart(file_name);
     byLastPart.set(last, byLastPart.has(last) ? null : id);
   }
-  const unlisted = new IdSet();
+  const unlisted = new NameTable();
   let leftOut = 0;
   return {
     file: name,
@@ -62,7 +61,7 @@ export function imagesOfCocoFile(json: unknown, name: string): ImageNumbering {
       return id;
     },
     newListing() {
-      const listed = new IdSet();
+      const listed = new NameTable();
       return (id) => listed.add(String(id));
     },
   };

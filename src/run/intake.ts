@@ -1,5 +1,5 @@
 import type { VgrError } from '../core/error.js';
-import { IdSet } from '../core/id-set.js';
+import { NameTable } from '../core/name-table.js';
 import {
   duplicateId,
   type QueryLineItem,
@@ -19,7 +19,7 @@ export type IntakeItem =
  * the queries of its images; lines that cannot be read belong by their id.
  */
 export class QueryIntake {
-  readonly #ids = new IdSet();
+  readonly #ids = new NameTable();
 
   constructor(
     private readonly shard: Shard,

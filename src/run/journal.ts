@@ -1,6 +1,6 @@
 import { writeFileAtomic } from '../core/files.js';
-import { IdSet } from '../core/id-set.js';
 import { readLineBlocks } from '../core/line-reader.js';
+import { NameTable } from '../core/name-table.js';
 import type { ReadQuery } from '../formats/query-line.js';
 import {
   type DetectionsLine,
@@ -65,7 +65,7 @@ export interface JournalTally {
 
 /** What a journal already holds, and what is added to it. */
 export class DoneItems {
-  readonly #done = new IdSet();
+  readonly #done = new NameTable();
   readonly #known = new KnownItems();
   readonly #tally: JournalTally = { items: 0, errors: 0, replacements: 0, placed: 0 };
   /** Do items that became errors once more. */
@@ -123,10 +123,10 @@ type Replaced = 'error' | 'result';
 
 /** The items that the lines up to here are of. */
 class KnownItems {
-  readonly #finished = new IdSet();
-  readonly #failed = new IdSet();
+  readonly #finished = new NameTable();
+  readonly #failed = new NameTable();
   /** Names of finished items that another line has taken. */
-  readonly #taken = new IdSet();
+  readonly #taken = new NameTable();
 
   /** Whether the line of the input with that number has failed under another id. */
   hasFailed(line: number, id: string): boolean {
@@ -185,7 +185,7 @@ export interface JournalLine {
 export async function* withReplacements(
   read: () => AsyncIterable<JournalLine>,
 ): AsyncGenerator<string> {
-  const doneAgain = new IdSet();
+  const doneAgain = new NameTable();
   for await (const { line } of split(read(), 'later')) {
     for (const key of keysOf(line)) doneAgain.add(key);
   }

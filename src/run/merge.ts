@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { quoted, VgrError } from '../core/error.js';
 import { fileExists, readJson } from '../core/files.js';
-import { IdSet } from '../core/id-set.js';
 import { readLines } from '../core/line-reader.js';
+import { NameTable } from '../core/name-table.js';
 import type { Printer } from '../core/terminal.js';
 import { counted, sha256Of } from '../core/text.js';
 import { CategoryIds } from '../formats/coco.js';
@@ -261,7 +261,7 @@ async function* mergedLines(journals: readonly ShardJournal[]): AsyncGenerator<s
       return { lines, next: await lines.next() };
     }),
   );
-  const places = new IdSet();
+  const places = new NameTable();
   for (;;) {
     const open = heads.filter(({ next }) => !next.done);
     if (open.length === 0) return;

@@ -3,8 +3,8 @@ import { areaXyxy, type BoxXyxy, clipXyxy, type ImageSize, xywhToXyxy } from '..
 import { contentKey, type ExampleCache } from '../core/disk-cache.js';
 import { asVgrError, quoted, VgrError } from '../core/error.js';
 import { readTextChunks } from '../core/files.js';
-import { IdSet } from '../core/id-set.js';
 import { readLines } from '../core/line-reader.js';
+import { NameTable } from '../core/name-table.js';
 import { orderedMap } from '../core/ordered-map.js';
 import type { Printer } from '../core/terminal.js';
 import { type CocoEntry, cocoEntries } from '../formats/coco-records.js';
@@ -93,7 +93,7 @@ export function checkUsable({ length }: readonly unknown[]): void {
 async function readKnown(file: string, printer: Printer): Promise<readonly Query[]> {
   const known: Query[] = [];
   let [without, empty] = [0, 0];
-  const ids = new IdSet();
+  const ids = new NameTable();
   for await (const line of readLines(file)) {
     const item = readQueryLine(line);
     const { id } = 'error' in item ? item : item.query;
