@@ -8,7 +8,7 @@ export default class Export extends VgrCommand<typeof Export> {
     'Writes queries, pictures and tool results for training a large refiner.';
   static override description =
     `verl: one row a query for GRPO, with problem, picture, ground truth and the boxes of the tools as strings of JSON. llamafactory: conversations for supervised training, with the thoughts of a run that was right.
-Pictures are resized to the grid of the model, and all boxes are told in its coordinates, so that no trainer moves them. docs/vlm.md has the command lines of the trainers.`;
+Pictures are resized to the grid of the model, and all boxes are told in its coordinates, so that no trainer moves them. docs/large-models.md has the command lines of the trainers.`;
   static override examples = [
     '<%= config.bin %> export ./images --queries train.jsonl --format verl --output data',
     '<%= config.bin %> export ./images --queries train.jsonl --results out/results.jsonl --format llamafactory --output data',

@@ -76,7 +76,7 @@ export interface DetectedRaster {
 
 /**
  * Of detectors whose card tells none: the joint fit of NanoDet-Plus, PicoDet at two sizes and YOLOX-Nano, each counting alike,
- * over 190 photos that COCO annotates in full; docs/models/README.md tells how.
+ * over 190 photos that COCO annotates in full; docs/development/detectors.md tells how.
  */
 const GENERAL: ScoreCalibration = { intercept: -0.4, score: 1.86, area: -0.07 };
 

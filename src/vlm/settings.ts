@@ -189,7 +189,7 @@ export function serverKey(
 function required(flag: string, value: string | undefined): string {
   if (value !== undefined && value !== '') return value;
   throw new VgrError('USAGE', `--${flag} is missing: \`--refiner vlm\` and \`cascade\` need it`, {
-    hint: '`--refiner vlm --vlm-url http://localhost:8000/v1 --vlm-model NAME`; docs/vlm.md tells how to serve one',
+    hint: '`--refiner vlm --vlm-url http://localhost:8000/v1 --vlm-model NAME`; docs/large-models.md tells how to serve one',
   });
 }
 
