@@ -1,28 +1,17 @@
-import { isCorrect } from '../core/box.js';
+import { isCorrect } from '../core/iou.js';
+import type { SeededRandom } from '../core/random.js';
 import { QUERY_COLUMNS } from '../refine/columns.js';
-import {
-  type Belief,
-  beliefOf,
-  type Policy,
-  type PolicyRows,
-  type Stage,
-} from '../refine/policy.js';
-import type { Example } from './example.js';
+import { type Belief, beliefOf, type Policy, type Stage } from '../refine/policy.js';
+import type { Example } from './examples.js';
 
 /** One stage of one example. */
-export interface Lesson {
+export interface StagedExample {
   readonly example: Example;
   readonly stage: Stage;
   /** How much the example counts in this stage. */
   readonly weight: number;
-  /** Belief of the policy that training started from. */
+  /** Belief of the policy that training starts from. */
   readonly start: Belief;
-}
-
-/** Factors beside the reward: of the divergence from the start, and of the log-likelihood of the right boxes, which teaches where the reward is flat. */
-interface Factors {
-  readonly kl: number;
-  readonly supervised: number;
 }
 
 /** A gradient of the same shape as the policy. */
@@ -38,8 +27,16 @@ export interface ObjectiveTerms {
   readonly likelihood: number;
 }
 
-/** Differences in overlap that make one right box e times as good a target as another. */
-const TARGET_SOFTNESS = 0.1;
+/**
+ * Gradient by the log-odds of one query, before it goes on to the weights: the log-odds of each box against the other boxes,
+ * [n], and that of `none` against all boxes.
+ */
+interface LogitGradient {
+  readonly boxes: Float64Array;
+  none: number;
+}
+
+/** Probabilities below this count as this. */
 const TINY = 1e-12;
 
 const CORRECTION_REWARD = 1;
@@ -56,115 +53,123 @@ export function refinementReward({ tool, answer }: { tool: number; answer: numbe
 }
 
 /** The reward of each box and, last, of `none`, [n + 1]. Think is not judged against the tool. */
-export function rewardsOf({ overlaps, tool, truths }: Example, stage: Stage): Float64Array {
-  const against = stage === 'think' ? 0 : tool;
+export function rewardsOf(example: Example, stage: Stage): Float64Array {
+  const { overlaps, truths } = example;
+  const tool = stage === 'think' ? 0 : example.tool;
   const rewards = new Float64Array(overlaps.length + 1);
   for (let box = 0; box < overlaps.length; box++) {
-    rewards[box] = refinementReward({ tool: against, answer: overlaps[box]! });
+    rewards[box] = refinementReward({ tool, answer: overlaps[box]! });
   }
-  rewards[overlaps.length] = refinementReward({ tool: against, answer: truths === 0 ? 1 : 0 });
+  rewards[overlaps.length] = refinementReward({ tool, answer: truths === 0 ? 1 : 0 });
   return rewards;
 }
 
 /**
- * J = sum_a pi(a) A(a) - kl KL(pi || start) + supervised log-likelihood, with its exact gradient: every action and its reward is
- * known, so that the expectation is a sum. A is the reward less its mean under the policy: centred, so that a correction stays
- * worth twice a confirmation. The gradient is taken by the log-odds of the boxes and of `none`, and added to `gradient`.
+ * The exact objective of one example, J = sum_a pi(a) A(a) - kl KL(pi || start) + supervised log-likelihood; its gradient is
+ * added to `gradient`. Every action and its reward is known, so the expectation is a sum. The advantage A is the reward less
+ * its mean under the policy: centred, not normalised, so a correction stays worth twice a confirmation.
+ * @param factors of the divergence from the start, and of the log-likelihood of right boxes, which has a slope where the
+ *   reward is flat
  */
 export function addObjective(
   policy: Policy,
-  { example, stage, weight, start, kl, supervised }: Lesson & Factors,
+  staged: StagedExample,
+  factors: { readonly kl: number; readonly supervised: number },
   gradient: PolicyGradient,
 ): ObjectiveTerms {
-  const { rows } = example;
-  const belief = beliefOf(policy, rows, stage);
-  const { boxes, none } = belief;
-  const count = boxes.length;
-  const rewards = rewardsOf(example, stage);
-  const reward = expected(belief, rewards);
-  if (none === 1) return { reward, divergence: 0, likelihood: 0 };
-  const something = 1 - none;
-  // By the log-odds of the boxes, and by that of `none`.
-  const slopes = new Float64Array(count);
-
-  // Reward: pi(a) (r(a) - mean), inside the boxes and between boxes and none.
-  const among = boxes.reduce((sum, chance, box) => sum + chance * rewards[box]!, 0) / something;
-  for (let box = 0; box < count; box++) slopes[box] = boxes[box]! * (rewards[box]! - among);
-  let slopeNone = none * something * (rewards[count]! - among);
-
-  // Divergence from the start.
-  const startSomething = Math.max(1 - start.none, TINY);
-  let apart = 0;
-  for (let box = 0; box < count; box++) {
-    const chance = boxes[box]! / something;
-    if (chance > TINY) {
-      apart += chance * Math.log(chance / Math.max(start.boxes[box]! / startSomething, TINY));
-    }
-  }
-  for (let box = 0; box < count; box++) {
-    const chance = boxes[box]! / something;
-    if (chance <= TINY) continue;
-    const log = Math.log(chance / Math.max(start.boxes[box]! / startSomething, TINY));
-    slopes[box]! -= kl * boxes[box]! * (log - apart);
-  }
-  const logNone = Math.log(Math.max(none, TINY) / Math.max(start.none, TINY));
-  const logSomething = Math.log(something / startSomething);
-  const divergence = none * logNone + something * (logSomething + apart);
-  slopeNone -= kl * none * something * (logNone - logSomething - apart);
-
-  // Likelihood of the right answers, the tighter a box the more of it.
-  const likelihood = addLikelihood(example, belief, stage, supervised, slopes);
-  slopeNone += supervised * ((example.truths === 0 ? 1 : 0) - none);
-
-  addSlopes(rows, { stage, weight, slopes, slopeNone }, gradient);
+  const { example, stage, start } = staged;
+  const belief = beliefOf(policy, example.rows, stage);
+  const logits = { boxes: new Float64Array(belief.boxes.length), none: 0 };
+  const reward = addReward(belief, rewardsOf(example, stage), logits);
+  // There is no box to see, and nothing to decide.
+  if (belief.none === 1) return { reward, divergence: 0, likelihood: 0 };
+  const divergence = addDivergence(belief, start, factors.kl, logits);
+  const likelihood = addLikelihood(belief, staged, factors.supervised, logits);
+  addToWeights(staged, logits, gradient);
   return { reward, divergence, likelihood };
 }
 
-function expected({ boxes, none }: Belief, rewards: Float64Array): number {
-  return boxes.reduce((sum, chance, box) => sum + chance * rewards[box]!, none * rewards.at(-1)!);
+/** Adds the gradient of the expected reward: pi(a) A(a) among the boxes, and between all boxes and `none`. */
+function addReward(
+  { boxes, none }: Belief,
+  rewards: Float64Array,
+  gradient: LogitGradient,
+): number {
+  const something = 1 - none;
+  const ofNone = rewards.at(-1)!;
+  const mean = boxes.reduce((sum, chance, box) => sum + chance * rewards[box]!, 0) / something;
+  for (let box = 0; box < boxes.length; box++) {
+    gradient.boxes[box] = boxes[box]! * (rewards[box]! - mean);
+  }
+  gradient.none = none * something * (ofNone - mean);
+  return boxes.reduce((sum, chance, box) => sum + chance * rewards[box]!, none * ofNone);
 }
 
-function addLikelihood(
-  { overlaps, rows, truths }: Example,
+/** Subtracts the gradient of `factor` KL(pi || start). */
+function addDivergence(
   { boxes, none }: Belief,
-  stage: Stage,
+  start: Belief,
   factor: number,
-  slopes: Float64Array,
+  gradient: LogitGradient,
 ): number {
+  const something = 1 - none;
+  const startSomething = Math.max(1 - start.none, TINY);
+  let amongBoxes = 0;
+  // NaN for boxes of no chance, which the divergence leaves out.
+  const logs = boxes.map((share, box) => {
+    const chance = share / something;
+    if (chance <= TINY) return Number.NaN;
+    const log = Math.log(chance / Math.max(start.boxes[box]! / startSomething, TINY));
+    amongBoxes += chance * log;
+    return log;
+  });
+  for (let box = 0; box < boxes.length; box++) {
+    const log = logs[box]!;
+    if (!Number.isNaN(log)) gradient.boxes[box]! -= factor * boxes[box]! * (log - amongBoxes);
+  }
+  const logNone = Math.log(Math.max(none, TINY) / Math.max(start.none, TINY));
+  const logSomething = Math.log(something / startSomething);
+  gradient.none -= factor * none * something * (logNone - logSomething - amongBoxes);
+  return none * logNone + something * (logSomething + amongBoxes);
+}
+
+/** A difference in overlap by which one right box is e times as good a target as another. */
+const TARGET_SOFTNESS = 0.1;
+
+/** Adds the gradient of `factor` times the log-likelihood of the right answers: the tighter a right box, the more of it. */
+function addLikelihood(
+  { boxes, none }: Belief,
+  { example: { overlaps, rows, truths }, stage }: StagedExample,
+  factor: number,
+  gradient: LogitGradient,
+): number {
+  gradient.none += factor * ((truths === 0 ? 1 : 0) - none);
   if (truths === 0) return Math.log(Math.max(none, TINY));
-  const seen = (box: number) => stage === 'rethink' || rows.ofTool[box] === 0;
   let total = 0;
   const targets = Float64Array.from(overlaps, (overlap, box) => {
-    const target = isCorrect(overlap) && seen(box) ? Math.exp(overlap / TARGET_SOFTNESS) : 0;
+    const isSeen = stage === 'rethink' || rows.ofTool[box] === 0;
+    const target = isCorrect(overlap) && isSeen ? Math.exp(overlap / TARGET_SOFTNESS) : 0;
     total += target;
     return target;
   });
   if (total === 0) return Math.log(Math.max(1 - none, TINY));
   let likelihood = 0;
   for (let box = 0; box < boxes.length; box++) {
-    slopes[box]! += factor * (targets[box]! / total - boxes[box]! / (1 - none));
+    gradient.boxes[box]! += factor * (targets[box]! / total - boxes[box]! / (1 - none));
     likelihood += (targets[box]! / total) * Math.log(Math.max(boxes[box]!, TINY));
   }
   return likelihood;
 }
 
-/** What an objective would change of a query's log-odds: those of the boxes, and that of `none`. */
-export interface Slopes {
-  readonly stage: Stage;
-  readonly weight: number;
-  readonly slopes: Float64Array;
-  readonly slopeNone: number;
-}
-
-/** From log-odds back to the weights of the columns. */
-export function addSlopes(
-  rows: PolicyRows,
-  { stage, weight, slopes, slopeNone }: Slopes,
+/** Adds a gradient by log-odds to that by the weights of the columns. */
+function addToWeights(
+  { example: { rows }, stage, weight }: StagedExample,
+  logits: LogitGradient,
   gradient: PolicyGradient,
 ): void {
   const width = gradient.boxes.length;
-  for (let box = 0; box < slopes.length; box++) {
-    const slope = slopes[box]! * weight;
+  for (let box = 0; box < logits.boxes.length; box++) {
+    const slope = logits.boxes[box]! * weight;
     if (slope === 0) continue;
     const from = box * width;
     for (let column = 0; column < width; column++) {
@@ -175,6 +180,96 @@ export function addSlopes(
   }
   for (let column = 0; column < gradient.none.length; column++) {
     if (QUERY_COLUMNS[column]!.scoreOnly) continue;
-    gradient.none[column]! += slopeNone * weight * rows.query[column]!;
+    gradient.none[column]! += logits.none * weight * rows.query[column]!;
   }
+}
+
+export interface GroupSettings {
+  /** Answers that are sampled for a query; 8 in the paper. */
+  readonly size: number;
+  /** How far the ratio to the sampling policy may leave 1. */
+  readonly clip: number;
+  /** Epochs that use the same samples. */
+  readonly reuse: number;
+}
+
+/** Answers sampled for one query: actions, the last of which is `none`, with the chances that they had. */
+export interface Group {
+  readonly actions: Int32Array;
+  readonly chances: Float64Array;
+  /** Normalised: reward less the group's mean, over its deviation; all 0 where the rewards are equal. */
+  readonly advantages: Float64Array;
+  readonly meanReward: number;
+}
+
+const chanceOf = ({ boxes, none }: Belief, action: number): number =>
+  action === boxes.length ? none : boxes[action]!;
+
+/** Samples a group of answers from the policy. */
+export function drawGroup(
+  policy: Policy,
+  { example, stage }: Pick<StagedExample, 'example' | 'stage'>,
+  size: number,
+  random: SeededRandom,
+): Group {
+  const belief = beliefOf(policy, example.rows, stage);
+  const rewards = rewardsOf(example, stage);
+  const actions = Int32Array.from({ length: size }, () => {
+    let left = random.next();
+    for (let action = 0; action < belief.boxes.length; action++) {
+      left -= belief.boxes[action]!;
+      if (left < 0) return action;
+    }
+    return belief.boxes.length;
+  });
+  const earned = Float64Array.from(actions, (action) => rewards[action]!);
+  const meanReward = earned.reduce((sum, value) => sum + value, 0) / size;
+  const variance = earned.reduce((sum, value) => sum + (value - meanReward) ** 2, 0) / size;
+  const deviation = Math.sqrt(variance);
+  return {
+    actions,
+    chances: Float64Array.from(actions, (action) => chanceOf(belief, action)),
+    advantages: earned.map((value) => (deviation === 0 ? 0 : (value - meanReward) / deviation)),
+    meanReward,
+  };
+}
+
+/**
+ * The objective of GRPO for comparison: the clipped surrogate of a sampled group less the divergence from the start, by the
+ * estimator exp(d) - d - 1; its gradient is added.
+ * @see Shao et al. 2024, arXiv 2402.03300, section 4.1
+ */
+export function addGroup(
+  policy: Policy,
+  staged: StagedExample,
+  { group, kl, clip }: { readonly group: Group; readonly kl: number; readonly clip: number },
+  gradient: PolicyGradient,
+): ObjectiveTerms {
+  const belief = beliefOf(policy, staged.example.rows, staged.stage);
+  const { boxes, none } = belief;
+  const size = group.actions.length;
+  const logits = { boxes: new Float64Array(boxes.length), none: 0 };
+  let [amongBoxes, divergence] = [0, 0];
+  for (const [sample, action] of group.actions.entries()) {
+    const chance = Math.max(chanceOf(belief, action), TINY);
+    const ratio = chance / Math.max(group.chances[sample]!, TINY);
+    const advantage = group.advantages[sample]!;
+    const isClipped = advantage > 0 ? ratio > 1 + clip : ratio < 1 - clip;
+    const apart = Math.log(Math.max(chanceOf(staged.start, action), TINY) / chance);
+    divergence += (Math.exp(apart) - apart - 1) / size;
+    const slope = ((isClipped ? 0 : advantage * ratio) - kl * (1 - Math.exp(apart))) / size;
+    if (action === boxes.length) logits.none += slope * (1 - none);
+    else {
+      logits.boxes[action]! += slope;
+      amongBoxes += slope;
+      logits.none -= slope * none;
+    }
+  }
+  if (none < 1) {
+    for (let box = 0; box < boxes.length; box++) {
+      logits.boxes[box]! -= (amongBoxes * boxes[box]!) / (1 - none);
+    }
+  }
+  addToWeights(staged, logits, gradient);
+  return { reward: group.meanReward, divergence, likelihood: 0 };
 }

@@ -1,37 +1,80 @@
-import { isCorrect } from '../core/box.js';
+import { createHash } from 'node:crypto';
+import { isCorrect } from '../core/iou.js';
 import { tableText } from '../core/text.js';
 import type { RefinerCard, RefinerReached } from '../formats/model-card.js';
 import { chooseBox } from '../refine/decision.js';
 import { beliefOf, type PolicyNumbers, policyOf } from '../refine/policy.js';
-import type { Example } from './example.js';
+import type { Example } from './examples.js';
 
-/** What a policy reaches on held-out examples; the tool alone where there is no policy. */
-export function heldOutNumbers(
+/** The metrics of a policy on held-out examples; without a policy those of the tool alone. */
+export function metricsOf(
   examples: readonly Example[],
   numbers: PolicyNumbers | null,
 ): RefinerReached {
   const policy = numbers && policyOf(numbers);
-  const rows = examples.map((example) => {
-    const { rows, pairs, overlaps, truths, tool } = example;
-    if (policy === null) return { tool, answer: tool };
+  const answers = examples.map(({ rows, pairs, overlaps, truths, tool }) => {
+    if (policy === null) return { tool, overlap: tool };
     const choice = chooseBox(beliefOf(policy, rows, 'rethink'), pairs, numbers!.threshold);
-    return { tool, answer: choice === null ? Number(truths === 0) : overlaps[choice.at]! };
+    return { tool, overlap: choice === null ? Number(truths === 0) : overlaps[choice.at]! };
   });
-  const share = (all: typeof rows, holds: (row: (typeof rows)[number]) => boolean) =>
-    all.length === 0 ? null : Number((all.filter(holds).length / all.length).toFixed(4));
-  const right = ({ answer }: (typeof rows)[number]) => isCorrect(answer);
-  const mean = rows.reduce((sum, { answer }) => sum + answer, 0) / rows.length;
+  const isRight = ({ overlap }: { readonly overlap: number }) => isCorrect(overlap);
+  const toolRight = answers.filter(({ tool }) => isCorrect(tool));
+  const toolWrong = answers.filter(({ tool }) => !isCorrect(tool));
+  const sum = answers.reduce((total, { overlap }) => total + overlap, 0);
   return {
-    accuracy: share(rows, right),
-    mean_iou: rows.length === 0 ? null : Number(mean.toFixed(4)),
-    ccr: share(
-      rows.filter(({ tool }) => !isCorrect(tool)),
-      right,
-    ),
-    lost: share(
-      rows.filter(({ tool }) => isCorrect(tool)),
-      (row) => !right(row),
-    ),
+    accuracy: share(answers.filter(isRight).length, answers.length),
+    mean_iou: share(sum, answers.length),
+    ccr: share(toolWrong.filter(isRight).length, toolWrong.length),
+    lost: share(toolRight.filter((each) => !isRight(each)).length, toolRight.length),
+  };
+}
+
+const share = (sum: number, count: number): number | null =>
+  count === 0 ? null : Number((sum / count).toFixed(4));
+
+/** What a card tells of a training beside its metrics. */
+export interface Trained {
+  readonly name: string;
+  /** The command line with which it can be done again. */
+  readonly command: string;
+  readonly settings: object;
+  readonly encoder?: RefinerCard['encoder'];
+  /** What was fitted to, in order. */
+  readonly examples: readonly Example[];
+  readonly validation: RefinerCard['validation'];
+}
+
+/** @param text of `refiner.json` */
+export function cardOf(trained: Trained, text: string): RefinerCard {
+  const { name, command, settings, encoder, examples, validation } = trained;
+  const count = (holds: (example: Example) => boolean) => examples.filter(holds).length;
+  const data = createHash('sha256');
+  for (const { rows, overlaps, truthOf, truths, tool, several } of examples) {
+    data.update(rows.boxes).update(rows.query).update(rows.ofTool).update(overlaps).update(truthOf);
+    data.update(JSON.stringify([rows.hidden, truths, tool, several]));
+  }
+  return {
+    schema: 1,
+    kind: 'refiner',
+    name,
+    title: `Lite refiner, fitted to ${examples.length} lines`,
+    file: 'refiner.json',
+    sha256: createHash('sha256').update(text).digest('hex'),
+    bytes: Buffer.byteLength(text),
+    licence: 'MIT',
+    citation: 'after VG-Refiner, arXiv 2512.06373',
+    source: { added: 'vgr train-lite' },
+    training: {
+      command,
+      data_sha256: data.digest('hex'),
+      photos: count(({ hasPhoto }) => hasPhoto),
+      tools: count(({ hasPhoto }) => !hasPhoto),
+      absent: count(({ truths }) => truths === 0),
+      sets: count(({ truths }) => truths > 1),
+      settings: JSON.parse(JSON.stringify(settings)),
+    },
+    encoder,
+    validation,
   };
 }
 
@@ -39,12 +82,12 @@ const percent = (value: number | null): string =>
   value === null ? '-' : `${(100 * value).toFixed(1)} %`;
 
 /** 95 % interval of a share of `count`, as percent. @see Wilson 1927, JASA 22 */
-function interval(share: number, count: number): string {
+function interval(rate: number, count: number): string {
   const z = 1.96;
-  const centre = (share + (z * z) / (2 * count)) / (1 + (z * z) / count);
+  const centre = (rate + (z * z) / (2 * count)) / (1 + (z * z) / count);
   const half =
     (z / (1 + (z * z) / count)) *
-    Math.sqrt((share * (1 - share)) / count + (z * z) / (4 * count * count));
+    Math.sqrt((rate * (1 - rate)) / count + (z * z) / (4 * count * count));
   return `${(100 * (centre - half)).toFixed(1)} to ${(100 * (centre + half)).toFixed(1)}`;
 }
 
@@ -84,14 +127,15 @@ export function verdict(
 ): string {
   const use = `vgr refine IMAGES --queries q.jsonl --refiner ${output}`;
   if (validation === null) return `try it on lines that it has not seen: ${use}`;
-  const { tool, start, fitted } = validation;
-  const [own, before, alone] = [fitted.accuracy ?? 0, start.accuracy ?? 0, tool.accuracy ?? 0];
+  const [fitted, start, tool] = [validation.fitted, validation.start, validation.tool].map(
+    ({ accuracy }) => accuracy ?? 0,
+  ) as [number, number, number];
   const lines = training.photos + training.tools;
   const help = `What helps: more lines (${lines} were fitted to; from about 1,000 on a fit is worth its name), lines on which the tool errs, a detector that boxes what is asked for.`;
-  if (own < alone) {
+  if (fitted < tool) {
     return `This refiner is worse than the tool alone on the held-out lines: do not use it. ${help}`;
   }
-  if (own <= before) {
+  if (fitted <= start) {
     const other = init === 'none' ? 'the weights before fitting' : `\`--refiner ${init}\``;
     return `This refiner is not better than ${other} on the held-out lines: use that. ${help}`;
   }

@@ -1,7 +1,7 @@
 import { type Dirent, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { codeFingerprint } from '../../src/train/code-fingerprint.js';
+import { codeFingerprint } from '../../src/train/examples.js';
 import { freshFolder } from '../support/vgr.js';
 
 const isFolder = (entry: Dirent): boolean => entry.isDirectory();

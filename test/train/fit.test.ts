@@ -3,9 +3,8 @@ import { SeededRandom } from '../../src/core/random.js';
 import { QUERY_COLUMNS } from '../../src/refine/columns.js';
 import { chanceOf, chooseBox, SCORE_PARTS, scoreParts } from '../../src/refine/decision.js';
 import { beliefOf, type PolicyNumbers, PRIOR_NUMBERS, policyOf } from '../../src/refine/policy.js';
-import { calibrated } from '../../src/train/calibration.js';
-import type { Example } from '../../src/train/example.js';
-import { type FitSettings, fitPolicy as fitNumbers } from '../../src/train/fit.js';
+import type { Example } from '../../src/train/examples.js';
+import { calibrated, type FitSettings, fitPolicy } from '../../src/train/fit.js';
 import { rewardsOf } from '../../src/train/objective.js';
 
 /** Normal enough: mean 0, deviation 1. */
@@ -62,6 +61,7 @@ function toyExample(random: SeededRandom, signal: number, noisy: readonly string
     truths: absent ? 0 : 1,
     tool: random.nextBelow(2),
     several: false,
+    hasPhoto: true,
     weight: 1,
     rows: { boxes, query, ofTool: new Uint8Array(count), hidden: [] },
     pairs: identity(count),
@@ -89,7 +89,7 @@ function rewardOf(numbers: PolicyNumbers, examples: readonly Example[]): number 
 describe.each(['exact', 'grpo'] as const)('fit, %s', (algorithm) => {
   const examples = toyExamples(4, 150);
   const settings = { ...SETTINGS, algorithm };
-  const found = fitNumbers(examples, PRIOR_NUMBERS, settings);
+  const found = fitPolicy(examples, PRIOR_NUMBERS, settings);
 
   test('learns the column that tells, and when nothing fits', async () => {
     const fitted = await found;
@@ -101,7 +101,7 @@ describe.each(['exact', 'grpo'] as const)('fit, %s', (algorithm) => {
   });
 
   test('gives the same bytes twice', async () => {
-    const again = await fitNumbers(examples, PRIOR_NUMBERS, settings);
+    const again = await fitPolicy(examples, PRIOR_NUMBERS, settings);
     expect(JSON.stringify(again)).toBe(JSON.stringify(await found));
   });
 
@@ -120,7 +120,7 @@ describe.each(['exact', 'grpo'] as const)('fit, %s', (algorithm) => {
     const good = { ...PRIOR_NUMBERS, boxes: { area: 3 }, none: { 'no-word': 10 } };
     const rewards: number[] = [];
     for (let seed = 100; seed < 110; seed++) {
-      const fitted = await fitNumbers(toyExamples(seed, 10, 3, NOISE), good, held);
+      const fitted = await fitPolicy(toyExamples(seed, 10, 3, NOISE), good, held);
       rewards.push(rewardOf(fitted, fresh));
     }
     const before = rewardOf(good, fresh);
@@ -131,7 +131,7 @@ describe.each(['exact', 'grpo'] as const)('fit, %s', (algorithm) => {
 
 test('examples of sets alone leave the policy as it is', async () => {
   const sets = toyExamples(7, 20).map((example) => ({ ...example, several: true }));
-  const fitted = await fitNumbers(sets, PRIOR_NUMBERS, SETTINGS);
+  const fitted = await fitPolicy(sets, PRIOR_NUMBERS, SETTINGS);
   expect(policyOf(fitted).boxes).toEqual(START.boxes);
   expect(Object.values(fitted.members).every(Number.isFinite)).toBe(true);
 });

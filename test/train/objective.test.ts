@@ -1,9 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { SeededRandom } from '../../src/core/random.js';
 import { beliefOf, type Policy } from '../../src/refine/policy.js';
-import type { Example } from '../../src/train/example.js';
-import { addGroup, drawGroup } from '../../src/train/grpo.js';
-import { addObjective, rewardsOf } from '../../src/train/objective.js';
+import type { Example } from '../../src/train/examples.js';
+import { addGroup, addObjective, drawGroup, rewardsOf } from '../../src/train/objective.js';
 
 const STAGES = ['think', 'rethink'] as const;
 const [WIDTH, QUERY_WIDTH] = [5, 3];
@@ -38,6 +37,7 @@ function randomExample(random: SeededRandom, truths = random.nextBelow(2)): Exam
     truths,
     tool: random.next(),
     several: false,
+    hasPhoto: true,
     weight: 1,
   };
 }
@@ -108,7 +108,8 @@ describe.each(STAGES)('the gradient of J in %s', (stage) => {
       const gradient = zeros();
       const terms = addObjective(
         policy,
-        { example, stage, weight: 1.5, start, kl, supervised },
+        { example, stage, weight: 1.5, start },
+        { kl, supervised },
         gradient,
       );
       const own = termsOf(example, policy, first, stage);
@@ -132,7 +133,7 @@ describe.each(STAGES)('the gradient of J in %s', (stage) => {
         randomPolicy(random),
         randomPolicy(random),
       ];
-      const group = drawGroup(example, drawn, { stage, size: 8, random });
+      const group = drawGroup(drawn, { example, stage }, 8, random);
       const policy = {
         ...drawn,
         boxes: drawn.boxes.map((weight) => weight + 0.1 * normal(random)),
@@ -153,7 +154,7 @@ describe.each(STAGES)('the gradient of J in %s', (stage) => {
       };
       surrogate(policy);
       const gradient = zeros();
-      addGroup(policy, { example: example, stage, weight: 0.5, start, kl, clip, group }, gradient);
+      addGroup(policy, { example, stage, weight: 0.5, start }, { group, kl, clip }, gradient);
       expectSame(gradient, numeric(policy, surrogate));
     }
     expect(clipped).toBeGreaterThan(20);
@@ -167,8 +168,8 @@ test('a correction moves the policy twice as much as a confirmation of equal bel
   const start = beliefOf(policy, example.rows, 'rethink');
   const [wrong, right] = [0.2, 0.8].map((tool) => {
     const gradient = zeros();
-    const query = { stage: 'rethink', weight: 1, start, kl: 0, supervised: 0 } as const;
-    addObjective(policy, { example: { ...example, tool }, ...query }, gradient);
+    const staged = { example: { ...example, tool }, stage: 'rethink', weight: 1, start } as const;
+    addObjective(policy, staged, { kl: 0, supervised: 0 }, gradient);
     return [...gradient.boxes, ...gradient.none];
   });
   expect(wrong!.some((slope) => Math.abs(slope) > 0.01)).toBe(true);

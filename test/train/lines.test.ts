@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { parseQueryLine, type Query } from '../../src/formats/query-line.js';
-import { heldOut, queryGroups, truthsInside } from '../../src/train/data.js';
+import { queryGroups, truthsInside } from '../../src/train/examples.js';
+import { heldOut } from '../../src/train/lines.js';
 
 function lines(count: number, image: (row: number) => string | undefined): Query[] {
   return Array.from({ length: count }, (_, row) => {
@@ -47,7 +48,7 @@ describe('queryGroups', () => {
   it('brings the queries of a photo together and loses none', () => {
     const all = lines(100, (row) => (row % 2 === 0 ? `${row % 6}.jpg` : undefined));
     const groups = queryGroups(all, true);
-    expect(groups.filter(({ image }) => image !== undefined)).toHaveLength(3);
+    expect(groups.filter(({ imagePath }) => imagePath !== undefined)).toHaveLength(3);
     expect(groups.flatMap(({ queries }) => queries)).toHaveLength(100);
   });
 });

@@ -1,0 +1,357 @@
+import { createHash } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import { join, relative, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { deserialize, serialize } from 'node:v8';
+import {
+  areaXyxy,
+  type BoxXyxy,
+  clipXyxy,
+  type ImageSize,
+  iouXyxy,
+  xywhToXyxy,
+} from '../core/box.js';
+import { contentKey, ExampleCache } from '../core/disk-cache.js';
+import { asVgrError, VgrError } from '../core/error.js';
+import { isCorrect } from '../core/iou.js';
+import { orderedMap } from '../core/ordered-map.js';
+import type { Printer } from '../core/terminal.js';
+import { extentOf, type Query } from '../formats/query-line.js';
+import type { ImageRoots } from '../photos/image-path.js';
+import { boxColumns, COLUMNS_VERSION } from '../refine/columns.js';
+import { asksForSeveral, overlapTable } from '../refine/decision.js';
+import { type PolicyRows, rowsOf } from '../refine/policy.js';
+import { type Situation, situationOf, withCrops } from '../refine/situation.js';
+import { type CropMatching, cropMatching, type OpenedEncoder } from '../runtime/encoder.js';
+import { type Engine, photoOpener } from '../runtime/engine.js';
+import { sha256OfFile } from '../runtime/model-store.js';
+import {
+  type ExaminedPhoto,
+  type ExamineParts,
+  examinePhoto,
+  examinePrompts,
+  openUnexamined,
+} from '../runtime/photo-store.js';
+import { type PhotoRef, startedProgress } from '../runtime/ports.js';
+import { needsPhoto, requestOf } from '../runtime/query-answer.js';
+import { PLAIN_SIDE } from '../runtime/refiner.js';
+
+/** A query as numbers, with what is right. n boxes. */
+export interface Example {
+  readonly rows: PolicyRows;
+  /** [n, n]: IoU of the boxes. */
+  readonly pairs: Float32Array;
+  /** [n]: highest IoU with a true box. */
+  readonly overlaps: Float32Array;
+  /** [n]: index of the true box that it shows, -1 for none. */
+  readonly truthOf: Int32Array;
+  /** Number of true boxes; 0 where nothing fits. */
+  readonly truths: number;
+  /** IoU of the tool's answer; where nothing fits, 1 if the tool has none. */
+  readonly tool: number;
+  /** Whether the words ask for several things, and not for a single true box. */
+  readonly several: boolean;
+  readonly hasPhoto: boolean;
+  /** How much it counts in fitting. */
+  readonly weight: number;
+}
+
+/** What decides the numbers of an example, beside its line and the photo's file. */
+export interface ExampleSettings {
+  /** The detector, if any, and its settings. */
+  readonly engine: Engine;
+  /** Compares crops with words; absent where no column needs it. */
+  readonly encoder?: OpenedEncoder;
+  /** Folders of photos; absent where nothing looks at photos. */
+  readonly roots?: ImageRoots;
+  /** Tools with columns of their own, sorted. */
+  readonly tools: readonly string[];
+  readonly flags: { readonly tool?: string; readonly 'max-pixels': number };
+}
+
+/** Makes examples of queries, or takes them from the cache where the same ones were made before. */
+export class ExampleMaker {
+  /** Queries that went through, and how many of them came from the cache. */
+  readonly counts = { all: 0, cached: 0 };
+  readonly #settings: ExampleSettings;
+  readonly #printer: Printer;
+  readonly #cache: ExampleCache;
+  readonly #code: string;
+  readonly #matching: CropMatching | undefined;
+  readonly #parts: Omit<ExamineParts, 'detector'>;
+
+  static async open(
+    settings: ExampleSettings,
+    cacheFolder: string,
+    printer: Printer,
+  ): Promise<ExampleMaker> {
+    const cache = new ExampleCache(cacheFolder);
+    return new ExampleMaker(settings, printer, cache, await codeFingerprint());
+  }
+
+  private constructor(
+    settings: ExampleSettings,
+    printer: Printer,
+    cache: ExampleCache,
+    code: string,
+  ) {
+    this.#settings = settings;
+    this.#printer = printer;
+    this.#cache = cache;
+    this.#code = code;
+    this.#matching = settings.encoder && cropMatching(settings.encoder, settings.flags);
+    this.#parts = {
+      open: photoOpener(settings.flags),
+      clock: () => performance.now(),
+      progress: startedProgress(),
+    };
+  }
+
+  /** Examples by photo, in the order of the first line of each. Queries that fail are reported and left out. */
+  async make(queries: readonly Query[], signal: AbortSignal): Promise<readonly Example[]> {
+    const { engine, roots } = this.#settings;
+    const groups = queryGroups(queries, roots !== undefined);
+    async function* source(): AsyncGenerator<QueryGroup> {
+      for (const group of groups) if (!signal.aborted) yield group;
+    }
+    const results = orderedMap(source(), (group) => this.#ofGroup(group), {
+      concurrency: engine.inFlight,
+      backpressure: 2 * engine.inFlight,
+      unordered: false,
+    });
+    const made: Example[] = [];
+    for await (const examples of results) made.push(...examples);
+    return made;
+  }
+
+  async #ofGroup({ imagePath, queries }: QueryGroup): Promise<readonly Example[]> {
+    try {
+      const ref = imagePath === undefined ? undefined : await this.#locate(imagePath);
+      const key = await this.#key(queries, ref);
+      const cached = examplesIn(await this.#cache.get(key));
+      const examples = cached ?? (await this.#ofQueries(queries, ref));
+      // A query that failed is made again by the next run, which reports it again.
+      if (!cached && examples.length === queries.length) {
+        await this.#cache.put(key, serialize(examples));
+      }
+      this.counts.all += queries.length;
+      if (cached) this.counts.cached += queries.length;
+      return examples;
+    } catch (thrown) {
+      this.#reportItem(imagePath ?? `line ${queries[0]!.line}`, thrown);
+      return [];
+    }
+  }
+
+  async #locate(imagePath: string): Promise<PhotoRef> {
+    return { image: imagePath, path: await this.#settings.roots!.resolve(imagePath) };
+  }
+
+  async #key(queries: readonly Query[], ref: PhotoRef | undefined): Promise<string> {
+    const { engine, encoder, tools, flags } = this.#settings;
+    return contentKey({
+      code: this.#code,
+      columns: COLUMNS_VERSION,
+      photo: ref ? await sha256OfFile(ref.path) : null,
+      detector: ref ? engine.settings : null,
+      tools,
+      tool: flags.tool ?? null,
+      encoder: ref && encoder?.trace,
+      queries: queries.map(({ query, truthsXywh, tools: own, imageSize }) => ({
+        query,
+        truthsXywh,
+        own,
+        imageSize,
+      })),
+    });
+  }
+
+  async #ofQueries(queries: readonly Query[], ref: PhotoRef | undefined): Promise<Example[]> {
+    const photoOf = ref ? await this.#photosOf(ref, queries) : () => undefined;
+    const examples = await Promise.all(
+      queries.map(async (query) => {
+        try {
+          return await this.#ofQuery(query, ref, photoOf(query));
+        } catch (thrown) {
+          this.#reportItem(query.id, thrown);
+          return [];
+        }
+      }),
+    );
+    return examples.flat();
+  }
+
+  /** The photo as each of the queries sees it: a detector that is asked in words finds other boxes for each. */
+  async #photosOf(
+    ref: PhotoRef,
+    queries: readonly Query[],
+  ): Promise<(query: Query) => ExaminedPhoto | undefined> {
+    const { detector } = this.#settings.engine;
+    if (!detector) {
+      const photo = await openUnexamined(ref, this.#parts, PLAIN_SIDE);
+      return () => photo;
+    }
+    const parts = { ...this.#parts, detector };
+    if (detector.prompted) {
+      const expressions = queries.map(({ query }) => query);
+      const photos = await examinePrompts(ref, parts, detector.prompted, expressions);
+      return ({ query }) => photos.get(query);
+    }
+    const photo = await examinePhoto(ref, parts);
+    return () => photo;
+  }
+
+  async #ofQuery(
+    query: Query,
+    ref: PhotoRef | undefined,
+    photo: ExaminedPhoto | undefined,
+  ): Promise<Example> {
+    const { engine, tools, flags } = this.#settings;
+    if (!photo && query.tools.length === 0) throw needsPhoto(query);
+    const { name: detectorName, calibration } = (photo && engine.detector) ?? {};
+    const request = requestOf(query, photo, {
+      toolName: flags.tool,
+      ...(detectorName !== undefined && { source: { detectorName, calibration } }),
+    });
+    const crops = ref && this.#matching?.of(ref);
+    const situation = situationOf({ ...request, ...(crops && { crops }) });
+    // Where nobody states the photo's size, it is at least as large as the truth.
+    const size = photo?.size ?? query.imageSize ?? extentOf(query.truthsXywh!.map(xywhToXyxy));
+    const answer = answerOf(situation, truthsInside(query, size));
+    return {
+      ...answer,
+      rows: rowsOf(await withCrops(situation), boxColumns(tools)),
+      hasPhoto: photo !== undefined,
+      weight: 1,
+    };
+  }
+
+  /** @throws VgrError where it ends the command */
+  #reportItem(name: string, thrown: unknown): void {
+    const error = asVgrError(thrown);
+    if (error.exit !== 1) throw error;
+    this.#printer.itemError(name, error);
+  }
+}
+
+/** What is right, and how right the boxes and the tool are. @param truths absolute pixels; empty where nothing fits */
+function answerOf(
+  { actions, request, expression }: Situation,
+  truths: readonly BoxXyxy[],
+): Omit<Example, 'rows' | 'hasPhoto' | 'weight'> {
+  const best = (box: BoxXyxy) =>
+    truths.reduce((most, truth) => Math.max(most, iouXyxy(box, truth)), 0);
+  const boxes = actions.map(({ boxXyxy }) => boxXyxy);
+  return {
+    pairs: overlapTable(boxes),
+    overlaps: Float32Array.from(boxes, best),
+    truthOf: Int32Array.from(boxes, (box) =>
+      truths.findIndex((truth) => isCorrect(iouXyxy(box, truth))),
+    ),
+    truths: truths.length,
+    tool: request.tool === null ? Number(truths.length === 0) : best(request.tool.boxXyxy),
+    several: asksForSeveral(expression) && truths.length !== 1,
+  };
+}
+
+/** Undefined where there is no file, or one that cannot be read: its examples are made again. */
+function examplesIn(bytes: Uint8Array | undefined): readonly Example[] | undefined {
+  try {
+    return bytes && (deserialize(bytes) as readonly Example[]);
+  } catch {
+    return undefined;
+  }
+}
+
+/** How much a query that is made of annotations counts against one that somebody wrote or chose. */
+const ANNOTATED_WEIGHT = 0.5;
+
+/**
+ * The examples by weight. Lines without photos count together no more than those with photos do, however many there are: one
+ * policy serves both.
+ */
+export function weighted(
+  examples: readonly Example[],
+  annotated: readonly Example[],
+): readonly Example[] {
+  const photos = examples.filter(({ hasPhoto }) => hasPhoto).length;
+  const others = examples.length - photos;
+  const share = photos === 0 ? 1 : Math.min(1, photos / Math.max(1, others));
+  return [
+    ...examples.map((example) => (example.hasPhoto ? example : { ...example, weight: share })),
+    ...annotated.map((example) => ({ ...example, weight: ANNOTATED_WEIGHT })),
+  ];
+}
+
+/** Queries that are looked at together: those of one photo, or neighbours without photos. */
+interface QueryGroup {
+  /** Absent where lines bring their own boxes. */
+  readonly imagePath?: string;
+  readonly queries: readonly Query[];
+}
+
+/** Lines without a photo that are kept in one cache entry. */
+const GROUP_LINES = 64;
+
+/** Queries by photo, in the order of the first line of each; then those without a photo. */
+export function queryGroups(queries: readonly Query[], withPhotos: boolean): readonly QueryGroup[] {
+  const photos = new Map<string, Query[]>();
+  const others: Query[] = [];
+  for (const query of queries) {
+    const { imagePath } = query;
+    if (!withPhotos || imagePath === undefined) others.push(query);
+    else if (photos.has(imagePath)) photos.get(imagePath)!.push(query);
+    else photos.set(imagePath, [query]);
+  }
+  const groups: QueryGroup[] = Array.from(photos, ([imagePath, own]) => ({
+    imagePath,
+    queries: own,
+  }));
+  for (let at = 0; at < others.length; at += GROUP_LINES) {
+    groups.push({ queries: others.slice(at, at + GROUP_LINES) });
+  }
+  return groups;
+}
+
+/**
+ * The boxes of the ground truth inside the photo; none where nothing in it fits.
+ * @throws VgrError QUERY_INVALID where a box lies outside the photo or has no extent
+ */
+export function truthsInside({ line, truthsXywh = [] }: Query, photo: ImageSize): BoxXyxy[] {
+  return truthsXywh.map((xywh) => {
+    const inside = clipXyxy(xywhToXyxy(xywh), photo);
+    if (areaXyxy(inside) > 0) return inside;
+    const { x, y, width, height } = xywh;
+    throw new VgrError(
+      'QUERY_INVALID',
+      `line ${line}, ground truth: expected a box inside the photo of ${photo.width} x ${photo.height} pixels, got [${[x, y, width, height].join(', ')}]`,
+      { hint: 'boxes are [x, y, width, height] in pixels of the upright photo' },
+    );
+  });
+}
+
+/** Rooms of the program that make numbers of queries and photos. */
+const ROOMS = ['core', 'detect', 'formats', 'language', 'photos', 'refine', 'runtime', 'train'];
+const CODE = /\.(?:js|ts)$/;
+
+/**
+ * sha256 over the names and bytes of the program's own files that turn a query and its photo into numbers: examples that other
+ * code made, or another lexicon, have another key in the cache.
+ * @param root the folder that holds the rooms
+ */
+export async function codeFingerprint(
+  root = fileURLToPath(new URL('..', import.meta.url)),
+): Promise<string> {
+  const hash = createHash('sha256');
+  for (const room of ROOMS) {
+    const entries = await readdir(join(root, room), { recursive: true, withFileTypes: true });
+    const files = entries.filter((entry) => entry.isFile() && CODE.test(entry.name));
+    const paths = files.map(({ parentPath, name }) => join(parentPath, name)).sort();
+    for (const path of paths) {
+      const name = relative(root, path).split(sep).join('/');
+      const bytes = await readFile(path);
+      hash.update(`${name}\n${bytes.length}\n`).update(bytes);
+    }
+  }
+  return hash.digest('hex');
+}
