@@ -1,7 +1,6 @@
-import { z } from 'zod';
 import type { BoxXywh, BoxXyxy, ImageSize } from '../core/box.js';
 import { asVgrError, jsonHint, listHint, quoted, VgrError } from '../core/error.js';
-import { expectation, type SchemaWords, valueText } from '../core/schema-error.js';
+import { valueText } from '../core/schema-error.js';
 
 /** One box that another tool found for the query. */
 export interface ToolBox {
@@ -40,53 +39,6 @@ export interface Query {
 /** Far beyond every photo. Sums, areas and hundredths of such numbers are exact enough, and never infinite. */
 const MAX_PIXELS = 1e9;
 
-const coordinate = z.number().min(-MAX_PIXELS).max(MAX_PIXELS);
-const positive = z.number().positive().max(MAX_PIXELS);
-/** Models answer with swapped corners now and then; which box is meant is clear. */
-const xyxy = z.tuple([coordinate, coordinate, coordinate, coordinate]).transform(
-  ([x1, y1, x2, y2]): BoxXyxy => ({
-    x1: Math.min(x1, x2),
-    y1: Math.min(y1, y2),
-    x2: Math.max(x1, x2),
-    y2: Math.max(y1, y2),
-  }),
-);
-const xywh = z
-  .tuple([coordinate, coordinate, coordinate, coordinate])
-  .refine(([, , width, height]) => width >= 0 && height >= 0, {
-    error: 'expected [x, y, width, height] with width and height >= 0',
-  })
-  .transform(([x, y, width, height]): BoxXywh => ({ x, y, width, height }));
-
-const toolBox = z.object({
-  bbox_2d: xyxy,
-  score: z.number().min(0).max(1).nullish(),
-  label: z.string().nullish(),
-});
-
-/** A `null` counts as absent in every field that may be left out. */
-const queryLine = z
-  .looseObject({
-    id: z.string().min(1).nullish(),
-    image: z.string().min(1).nullish(),
-    query: z
-      .string()
-      .refine((text) => text.trim() !== '', { error: 'expected words, got an empty string' }),
-    bbox: xywh.nullish(),
-    boxes: z.array(xywh).nullish(),
-    tools: z.record(z.string(), z.array(toolBox)).nullish(),
-    width: positive.nullish(),
-    height: positive.nullish(),
-  })
-  .refine((line) => line.image != null || line.tools != null, {
-    path: ['image'],
-    error: 'expected a string, or `tools` with boxes; got neither',
-  })
-  .refine((line) => line.bbox == null || line.boxes == null, {
-    path: ['boxes'],
-    error: 'expected the ground truth in `bbox` or in `boxes`, got both',
-  });
-
 /** Widest and lowest corner of the boxes; the size of an image that nobody states. */
 export function extentOf(boxes: readonly BoxXyxy[]): ImageSize {
   let width = 1;
@@ -105,35 +57,18 @@ export function extentOf(boxes: readonly BoxXyxy[]): ImageSize {
  */
 export function parseQueryLine(text: string, number: number): Query {
   const value = jsonOf(text, number);
-  return (
-    plainQuery(value, number, (field) => !isDeeperThan(field, MAX_DEPTH - 1)) ??
-    checkedQuery(value, number)
-  );
-}
-
-/** The same, judged by the schema alone. */
-export function checkedQuery(value: unknown, number: number): Query {
-  const parsed = queryLine.safeParse(shallow(value, number), { reportInput: true });
-  if (!parsed.success) throw invalidField(parsed.error, number);
-  const { id, image, query, bbox, boxes, tools, width, height, ...extra } = parsed.data;
-  const truthsXywh = bbox ? [bbox] : boxes;
-  return {
-    id: id ?? String(number),
-    line: number,
-    query,
-    ...(image != null && { imagePath: image }),
-    ...(truthsXywh && { truthsXywh }),
-    tools: Object.entries(tools ?? {}).map(([name, found]) => ({
-      name,
-      boxes: found.map(({ bbox_2d, score, label }) => ({
-        boxXyxy: bbox_2d,
-        ...(score != null && { score }),
-        ...(label != null && { label }),
-      })),
-    })),
-    ...(width != null && height != null && { imageSize: { width, height } }),
-    extra,
-  };
+  if (isDeeperThan(value, MAX_DEPTH)) {
+    throw new VgrError(
+      'QUERY_INVALID',
+      `line ${number}: expected at most ${MAX_DEPTH} levels of lists and objects, got more`,
+      { hint: 'leave out what is not needed: other fields are only echoed' },
+    );
+  }
+  try {
+    return queryOf(object(value, ''), number);
+  } catch (thrown) {
+    throw thrown instanceof InvalidField ? lineError(thrown, number) : thrown;
+  }
 }
 
 /** A line of a queries file as the reader gives it: its text, or why it has none. */
@@ -190,16 +125,8 @@ const MAX_DEPTH = 100;
 function isDeeperThan(value: unknown, levels: number): boolean {
   if (typeof value !== 'object' || value === null) return false;
   if (levels === 0) return true;
-  return Object.values(value).some((each) => isDeeperThan(each, levels - 1));
-}
-
-function shallow(value: unknown, number: number): unknown {
-  if (!isDeeperThan(value, MAX_DEPTH)) return value;
-  throw new VgrError(
-    'QUERY_INVALID',
-    `line ${number}: expected at most ${MAX_DEPTH} levels of lists and objects, got more`,
-    { hint: 'leave out what is not needed: other fields are only echoed' },
-  );
+  for (const key in value) if (isDeeperThan((value as Json)[key], levels - 1)) return true;
+  return false;
 }
 
 function jsonOf(text: string, number: number): unknown {
@@ -217,24 +144,22 @@ function jsonOf(text: string, number: number): unknown {
   }
 }
 
-/** Lists are boxes, and text of a wrong length is empty. */
-const WORDS: SchemaWords = { list: 'four numbers', text: 'at least one character' };
+type Json = Readonly<Record<string, unknown>>;
 
-/** The first issue, told by line, field, what is expected and what is there. */
-function invalidField(error: z.ZodError, number: number): VgrError {
-  const issue = error.issues[0]!;
-  const field = issue.path.map(String).join('.');
-  const got = 'input' in issue ? `, got ${gotText(issue.input)}` : '';
-  const wanted =
-    issue.code === 'custom' ? issue.message : `expected ${expectation(issue, WORDS)}${got}`;
-  const where = field === '' ? `line ${number}` : `line ${number}, field ${quoted(field)}`;
-  if (field === '') {
-    return new VgrError('QUERY_INVALID', `${where}: ${wanted}`, { hint: listHint });
+/** The first field of a line that is not as it must be. */
+class InvalidField extends Error {
+  /** Names and indices from the line down, joined by dots; empty for the line itself. */
+  readonly path: string;
+
+  constructor(path: string, message: string) {
+    super(message);
+    this.path = path;
   }
-  const shape = SHAPES[String(issue.path[0])] ?? SHAPE_OF_LINE;
-  return new VgrError('QUERY_INVALID', `${where}: ${wanted}`, {
-    hint: `${shape}; \`vgr refine --help\` lists the fields`,
-  });
+}
+
+function invalid(path: string, expected: string, value: unknown): InvalidField {
+  const got = value === undefined ? valueText(value) : quoted(valueText(value), 60);
+  return new InvalidField(path, `expected ${expected}, got ${got}`);
 }
 
 const SHAPE_OF_LINE = 'a line reads {"id": "q1", "image": "zoo/3.jpg", "query": "the left lion"}';
@@ -248,95 +173,75 @@ const SHAPES: Readonly<Record<string, string>> = {
   id: 'an `id` is text: {"id": "7"}; without one the number of the line stands in',
 };
 
-function gotText(value: unknown): string {
-  return value === undefined ? valueText(value) : quoted(valueText(value), 60);
-}
-
-type Json = Readonly<Record<string, unknown>>;
-
-/** Thrown within this file: the schema has to judge. */
-const DOUBT = new Error('doubt');
-
-/**
- * The query of a line that is valid beyond doubt, read some ten times as fast as by the schema and equal to what the schema
- * gives. Undefined where there is any doubt: the schema decides then, and finds the words for what is wrong.
- * @param value of the line's JSON
- * @param isShallow whether a value of a field that is only echoed may stand, by how deep it nests
- */
-export function plainQuery(
-  value: unknown,
-  number: number,
-  isShallow: (value: unknown) => boolean,
-): Query | undefined {
-  try {
-    return isObject(value) ? queryOf(value, number, isShallow) : undefined;
-  } catch (thrown) {
-    if (thrown === DOUBT) return undefined;
-    throw thrown;
+function lineError({ path, message }: InvalidField, number: number): VgrError {
+  if (path === '') {
+    return new VgrError('QUERY_INVALID', `line ${number}: ${message}`, { hint: listHint });
   }
-}
-
-function queryOf(line: Json, number: number, isShallow: (value: unknown) => boolean): Query {
-  const { id, image, query, bbox, boxes, tools, width, height } = line;
-  if ((image == null && tools == null) || (bbox != null && boxes != null)) throw DOUBT;
-  if (typeof query !== 'string' || query.trim() === '') throw DOUBT;
-  const sizes = [width, height].map((side) => (side == null ? 0 : plainPositive(side)));
-  return {
-    id: id == null ? String(number) : text(id),
-    line: number,
-    query,
-    ...(image != null && { imagePath: text(image) }),
-    ...(bbox != null && { truthsXywh: [boxXywh(bbox)] }),
-    ...(boxes != null && { truthsXywh: boxesXywh(boxes) }),
-    tools: tools == null ? [] : toolsOf(tools),
-    ...(width != null && height != null && { imageSize: { width: sizes[0]!, height: sizes[1]! } }),
-    extra: extraOf(line, isShallow),
-  };
-}
-
-const FIELDS: ReadonlySet<string> = new Set(
-  'id image query bbox boxes tools width height'.split(' '),
-);
-
-function extraOf(line: Json, isShallow: (value: unknown) => boolean): Record<string, unknown> {
-  const extra: Record<string, unknown> = {};
-  for (const key of Object.keys(line)) {
-    if (FIELDS.has(key)) continue;
-    if (key === '__proto__' || !isShallow(line[key])) throw DOUBT;
-    extra[key] = line[key];
-  }
-  return extra;
-}
-
-function toolsOf(tools: unknown): ToolBoxes[] {
-  if (!isObject(tools)) throw DOUBT;
-  return Object.keys(tools).map((name) => {
-    const boxes = tools[name];
-    if (name === '__proto__' || !Array.isArray(boxes)) throw DOUBT;
-    return { name, boxes: boxes.map(plainToolBox) };
+  const shape = SHAPES[path.split('.', 1)[0]!] ?? SHAPE_OF_LINE;
+  return new VgrError('QUERY_INVALID', `line ${number}, field ${quoted(path)}: ${message}`, {
+    hint: `${shape}; \`vgr refine --help\` lists the fields`,
   });
 }
 
-function plainToolBox(value: unknown): ToolBox {
-  if (!isObject(value)) throw DOUBT;
-  for (const key in value) {
-    if (key !== 'bbox_2d' && typeof value[key] === 'object' && value[key] !== null) throw DOUBT;
+/** Reads the fields in a fixed order, so that the first error is always the same. `null` stands for an absent field. */
+function queryOf(value: Json, lineNumber: number): Query {
+  const { id, image, query, bbox, boxes, tools, width, height, ...extra } = value;
+  // A field of this name would become the prototype of a copy.
+  Reflect.deleteProperty(extra, '__proto__');
+  const name = id == null ? String(lineNumber) : nonEmpty(id, 'id');
+  const imagePath = image == null ? undefined : nonEmpty(image, 'image');
+  const words = string(query, 'query');
+  if (words.trim() === '') {
+    throw new InvalidField('query', 'expected words, got an empty string');
   }
-  const { score, label } = value;
-  const box: { -readonly [Key in keyof ToolBox]: ToolBox[Key] } = {
-    boxXyxy: boxXyxy(value.bbox_2d),
+  const truth = bbox == null ? undefined : [boxXywh(bbox, 'bbox')];
+  const truths =
+    boxes == null
+      ? undefined
+      : list(boxes, 'boxes').map((box, index) => boxXywh(box, `boxes.${index}`));
+  const found = tools == null ? [] : toolsOf(object(tools, 'tools'));
+  const imageWidth = width == null ? undefined : side(width, 'width');
+  const imageHeight = height == null ? undefined : side(height, 'height');
+  if (image == null && tools == null) {
+    throw new InvalidField('image', 'expected a string, or `tools` with boxes; got neither');
+  }
+  if (truth && truths) {
+    throw new InvalidField('boxes', 'expected the ground truth in `bbox` or in `boxes`, got both');
+  }
+  return {
+    id: name,
+    line: lineNumber,
+    query: words,
+    imagePath,
+    truthsXywh: truth ?? truths,
+    tools: found,
+    imageSize: imageWidth && imageHeight ? { width: imageWidth, height: imageHeight } : undefined,
+    extra,
   };
-  if (score != null) box.score = share(score);
-  if (label != null) {
-    if (typeof label !== 'string') throw DOUBT;
-    box.label = label;
-  }
-  return box;
 }
 
-/** Corners in their order, whichever of them comes first. */
-function boxXyxy(value: unknown): BoxXyxy {
-  const [x1, y1, x2, y2] = fourPixels(value);
+function toolsOf(tools: Json): ToolBoxes[] {
+  return Object.keys(tools)
+    .filter((name) => name !== '__proto__')
+    .map((name) => {
+      const path = `tools.${name}`;
+      const boxes = list(tools[name], path);
+      return { name, boxes: boxes.map((box, index) => toolBox(box, `${path}.${index}`)) };
+    });
+}
+
+function toolBox(value: unknown, path: string): ToolBox {
+  const { bbox_2d, score, label } = object(value, path);
+  return {
+    boxXyxy: boxXyxy(bbox_2d, `${path}.bbox_2d`),
+    score: score == null ? undefined : numberIn(score, `${path}.score`, 0, 1),
+    label: label == null ? undefined : string(label, `${path}.label`),
+  };
+}
+
+/** Models answer with swapped corners now and then; which box is meant is clear. */
+function boxXyxy(value: unknown, path: string): BoxXyxy {
+  const [x1, y1, x2, y2] = fourPixels(value, path);
   return {
     x1: Math.min(x1, x2),
     y1: Math.min(y1, y2),
@@ -345,40 +250,52 @@ function boxXyxy(value: unknown): BoxXyxy {
   };
 }
 
-function boxXywh(value: unknown): BoxXywh {
-  const [x, y, width, height] = fourPixels(value);
-  if (!(width >= 0 && height >= 0)) throw DOUBT;
-  return { x, y, width, height };
+function boxXywh(value: unknown, path: string): BoxXywh {
+  const [x, y, width, height] = fourPixels(value, path);
+  if (width >= 0 && height >= 0) return { x, y, width, height };
+  const expected = 'expected [x, y, width, height] with width and height >= 0';
+  throw new InvalidField(path, expected);
 }
 
-function boxesXywh(value: unknown): BoxXywh[] {
-  if (!Array.isArray(value)) throw DOUBT;
-  return value.map(boxXywh);
-}
-
-function fourPixels(value: unknown): readonly [number, number, number, number] {
-  if (!Array.isArray(value) || value.length !== 4) throw DOUBT;
-  for (const side of value) {
-    if (typeof side !== 'number' || !(Math.abs(side) <= MAX_PIXELS)) throw DOUBT;
+function fourPixels(value: unknown, path: string): readonly [number, number, number, number] {
+  if (!Array.isArray(value) || value.length !== 4) throw invalid(path, 'four numbers', value);
+  for (let index = 0; index < 4; index++) {
+    const pixel: unknown = value[index];
+    if (typeof pixel === 'number' && Math.abs(pixel) <= MAX_PIXELS) continue;
+    numberIn(pixel, `${path}.${index}`, -MAX_PIXELS, MAX_PIXELS);
   }
   return value as unknown as readonly [number, number, number, number];
 }
 
-function plainPositive(value: unknown): number {
-  if (typeof value !== 'number' || !(value > 0 && value <= MAX_PIXELS)) throw DOUBT;
+function side(value: unknown, path: string): number {
+  if (typeof value === 'number' && value <= 0) throw invalid(path, 'a number above 0', value);
+  return numberIn(value, path, 0, MAX_PIXELS);
+}
+
+function numberIn(value: unknown, path: string, least: number, most: number): number {
+  if (typeof value !== 'number' || !Number.isFinite(value)) throw invalid(path, 'a number', value);
+  if (value < least) throw invalid(path, `a number of at least ${least}`, value);
+  if (value > most) throw invalid(path, `a number of at most ${most}`, value);
   return value;
 }
 
-function share(value: unknown): number {
-  if (typeof value !== 'number' || !(value >= 0 && value <= 1)) throw DOUBT;
+function nonEmpty(value: unknown, path: string): string {
+  const text = string(value, path);
+  if (text === '') throw invalid(path, 'at least one character', text);
+  return text;
+}
+
+function string(value: unknown, path: string): string {
+  if (typeof value !== 'string') throw invalid(path, 'a string', value);
   return value;
 }
 
-function text(value: unknown): string {
-  if (typeof value !== 'string' || value === '') throw DOUBT;
+function list(value: unknown, path: string): readonly unknown[] {
+  if (!Array.isArray(value)) throw invalid(path, 'a list', value);
   return value;
 }
 
-function isObject(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+function object(value: unknown, path: string): Json {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Json;
+  throw invalid(path, 'an object', value);
 }

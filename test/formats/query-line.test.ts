@@ -149,6 +149,18 @@ describe('a query line', () => {
     expect(error.hint).toContain(hint);
   });
 
+  it('refuses what nests too deep, and keeps all else that it does not know', () => {
+    const nested = (levels: number): string => '['.repeat(levels) + ']'.repeat(levels);
+    const text = (levels: number): string =>
+      `{"image":"a","query":"cat","__proto__":{"x":1},"7":null,"kind":${nested(levels)}}`;
+    const { extra } = parseQueryLine(text(99), 1);
+    expect(Object.keys(extra)).toEqual(['7', 'kind']);
+    expect(Object.getPrototypeOf(extra)).toBe(Object.prototype);
+    expect(() => parseQueryLine(text(100), 1)).toThrow('at most 100 levels');
+    const tools = `{"query":"cat","tools":{"a":[{"bbox_2d":[1,2,3,4],"more":${nested(97)}}]}}`;
+    expect(() => parseQueryLine(tools, 1)).toThrow('at most 100 levels');
+  });
+
   it('never throws anything but its own error, whatever the text', () => {
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.json()), (text) => {

@@ -1,15 +1,10 @@
 import { expect, it } from 'vitest';
-import { checkedQuery } from '../../src/formats/query-line.js';
+import { parseQueryLine } from '../../src/formats/query-line.js';
 import { requestOf, resultLine } from '../../src/runtime/query-answer.js';
 
 it('a set has the score and the label of each of its boxes', () => {
-  const query = checkedQuery(
-    {
-      query: 'the lions',
-      tools: { t: [{ bbox_2d: [5, 5, 9, 9], label: 'lion' }, { bbox_2d: [20, 20, 30, 30] }] },
-    },
-    1,
-  );
+  const tools = { t: [{ bbox_2d: [5, 5, 9, 9], label: 'lion' }, { bbox_2d: [20, 20, 30, 30] }] };
+  const query = parseQueryLine(JSON.stringify({ query: 'the lions', tools }), 1);
   const boxes = query.tools[0]!.boxes.map(({ boxXyxy }, at) => ({
     boxXyxy,
     score: 0.9 - at / 3,
@@ -35,12 +30,9 @@ it.each([
   ['without area', [5, 5, 5, 9], 'lion'],
   ['that no candidate has', [50, 50, 60, 60], undefined],
 ])('an answer %s has the label of its candidate', (_, [x1, y1, x2, y2], label) => {
-  const line = (bbox: number[]) => ({
-    query: 'the lion',
-    tools: { t: [{ bbox_2d: bbox, label: 'lion' }] },
-  });
   const bbox = label === undefined ? [0, 0, 9, 9] : [x1!, y1!, x2!, y2!];
-  const query = checkedQuery(line(bbox), 1);
+  const tools = { t: [{ bbox_2d: bbox, label: 'lion' }] };
+  const query = parseQueryLine(JSON.stringify({ query: 'the lion', tools }), 1);
   const boxXyxy = { x1: x1!, y1: y1!, x2: x2!, y2: y2! };
   const { answer } = resultLine(
     query,
