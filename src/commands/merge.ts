@@ -1,6 +1,6 @@
 import { Args, Flags } from '@oclif/core';
 import { VgrCommand } from '../cli/base-command.js';
-import { mergeCommand } from '../run/merge.js';
+import { mergeShards } from '../run/merge.js';
 
 export default class Merge extends VgrCommand<typeof Merge> {
   static override summary = 'Joins the outputs of shards into that of one run.';
@@ -29,7 +29,7 @@ export default class Merge extends VgrCommand<typeof Merge> {
   };
 
   protected override work(): Promise<number> {
-    return mergeCommand({
+    return mergeShards({
       folders: this.positional,
       output: this.flags.output,
       imageIds: this.flags['image-ids'],

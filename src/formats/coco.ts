@@ -1,4 +1,5 @@
 import { type BoxXywh, xyxyToXywh } from '../core/box.js';
+import { NameTable } from '../core/name-table.js';
 import { answerBoxes, type Bbox2d, type OutputLine } from './result-line.js';
 
 /** A category of a label set. */
@@ -47,8 +48,6 @@ export interface ImageNumbering {
   idOf(image: string): number | undefined;
   /** Photos asked for that have none. */
   readonly leftOut: number;
-  /** For one reading of the lines: tells whether an image comes for the first time, by its id. */
-  newListing(): (id: number) => boolean;
 }
 
 /** One box that a run stands for. */
@@ -120,11 +119,11 @@ export async function* cocoDataset(
 }
 
 async function* imageEntries(read: ReadLines, images: ImageNumbering): AsyncGenerator<string> {
-  const isNew = images.newListing();
+  const listed = new NameTable();
   let separator = '\n';
   for await (const line of read()) {
     const id = imageIdOf(line, images);
-    if (id === undefined || line.type === 'error' || !isNew(id)) continue;
+    if (id === undefined || line.type === 'error' || !listed.add(String(id))) continue;
     const { image, width, height } = line;
     yield separator + JSON.stringify({ id, file_name: image, width, height });
     separator = ',\n';

@@ -1,56 +1,185 @@
 import { writeFileAtomic } from '../core/files.js';
 import { readLineBlocks } from '../core/line-reader.js';
 import { NameTable } from '../core/name-table.js';
-import type { ReadQuery } from '../formats/query-line.js';
+import type { Query } from '../formats/query-line.js';
 import {
-  type DetectionsLine,
-  type ErrorLine,
   type OutputLine,
   parseOutputLine,
+  placedText,
+  serialiseLine,
   unplacedText,
 } from '../formats/result-line.js';
-import type { IntakeItem } from './intake.js';
+import type { PlacedLine } from '../runtime/ports.js';
+import { type AppendFile, openAppendFile } from './append-file.js';
 
-/** A line as it stands in a journal. Those of shards, and those that a retry writes, carry the place of their item. */
+/** A line as it stands in a journal. Lines of shards, and those that a retry writes, carry the place of their item. */
 export type JournalRecord = OutputLine & { readonly place?: number };
 
+/** A line of a journal with its text as it stands there. */
+export interface JournalLine {
+  readonly line: JournalRecord;
+  readonly text: string;
+}
+
+/** A result echoes its query line, in which every byte may become an escape of six. */
+export const MAX_JOURNAL_LINE_BYTES = 128 * 1024 * 1024;
+
+export interface JournalOptions {
+  /** Whether lines carry the place of their item in the whole input, for `vgr merge`. */
+  readonly sharded: boolean;
+  /** Do items that became errors once more. */
+  readonly retryFailed: boolean;
+}
+
 /**
- * The names under which the item of a line is known to be done. A query is known by its id; a line that became an error
- * also by its number, and by that alone where its id is another line's.
+ * `results.jsonl` of an output folder: lines are appended as they come, and a rerun goes on behind the last whole one. A
+ * retry appends as well; what it wrote is moved to the places of the errors when the run ends, or when the next one starts.
  */
-function doneKeysOf(line: JournalRecord): string[] {
-  if (isOfPhoto(line)) return [`image ${line.image}`];
-  if (line.type === 'result') return [`id ${line.id}`];
-  return hasOwnId(line) ? [`line ${line.line}`, `id ${line.id}`] : [`line ${line.line}`];
+export class Journal {
+  readonly #path: string;
+  readonly #file: AppendFile;
+  readonly #sharded: boolean;
+  /** Lines that earlier runs left, and those of this run. */
+  readonly done: DoneItems;
+  /** Counts once all lines are in their places. */
+  #settled: JournalTally | undefined;
+
+  private constructor(path: string, file: AppendFile, sharded: boolean, done: DoneItems) {
+    this.#path = path;
+    this.#file = file;
+    this.#sharded = sharded;
+    this.done = done;
+  }
+
+  /** @throws VgrError INPUT_INVALID for a line that no run writes, OUTPUT_UNWRITABLE, DISK_FULL */
+  static async open(path: string, { sharded, retryFailed }: JournalOptions): Promise<Journal> {
+    const file = await openAppendFile(path);
+    try {
+      const done = await readDone(path, retryFailed);
+      if (!isUnsettled(done.tally, sharded)) return new Journal(path, file, sharded, done);
+    } catch (thrown) {
+      await file.close().catch(() => undefined);
+      throw thrown;
+    }
+    // A retry that was killed has left its lines at the end.
+    await file.close();
+    await settle(path, sharded);
+    const done = await readDone(path, retryFailed);
+    return new Journal(path, await openAppendFile(path), sharded, done);
+  }
+
+  /** Appends one line. Resolves when there is room for the next one. @throws VgrError DISK_FULL, OUTPUT_UNWRITABLE */
+  append({ line, place, json }: PlacedLine): Promise<void> {
+    // A line that is done again may be found by its place alone, until it stands there.
+    const placed = this.#sharded || this.done.retryFailed;
+    this.done.wrote(placed ? { ...line, place } : line);
+    if (placed) return this.#file.append(placedText(line, place));
+    return this.#file.append(json === undefined ? serialiseLine(line) : `${json}\n`);
+  }
+
+  /** All lines, in their order. */
+  async *lines(): AsyncGenerator<OutputLine> {
+    for await (const { line } of readJournal(this.#path)) yield line;
+  }
+
+  /** The lines that name a photo: the others have no place in COCO files, and are not even parsed. */
+  async *linesOfPhotos(): AsyncGenerator<OutputLine> {
+    const isWanted = (text: string): boolean => text.includes('"image":');
+    for await (const { line } of readJournal(this.#path, isWanted)) yield line;
+  }
+
+  /** Counts of the whole journal. */
+  get tally(): Readonly<JournalTally> {
+    return this.#settled ?? this.done.tally;
+  }
+
+  /** Time that writing took, milliseconds. */
+  get busyMs(): number {
+    return this.#file.busyMs;
+  }
+
+  /** When it resolves, everything appended so far is on the disk. @throws VgrError DISK_FULL, OUTPUT_UNWRITABLE */
+  flush(): Promise<void> {
+    return this.#file.flush();
+  }
+
+  /** Puts retried lines in their places. Nothing can be appended afterwards. */
+  async settle(): Promise<void> {
+    if (!isUnsettled(this.tally, this.#sharded)) return;
+    await settle(this.#path, this.#sharded);
+    this.#settled = (await readDone(this.#path, false)).tally;
+  }
+
+  /** Puts other lines in the place of all. Nothing can be appended afterwards. */
+  async replace(lines: AsyncIterable<string>): Promise<void> {
+    await writeFileAtomic(this.#path, lines);
+  }
+
+  async close(): Promise<void> {
+    await this.#file.close();
+  }
 }
 
-/** The name of the item: the image, or the id where it is the line's own. */
-function nameKeysOf(line: JournalRecord): string[] {
-  if (isOfPhoto(line)) return [`image ${line.image}`];
-  return line.type === 'result' || hasOwnId(line) ? [`id ${line.id}`] : [];
+/** What a run left in its journal. @throws VgrError INPUT_INVALID */
+async function readDone(file: string, retryFailed: boolean): Promise<DoneItems> {
+  const done = new DoneItems(retryFailed);
+  for await (const { line } of readJournal(file)) done.add(line);
+  return done;
 }
 
-/** Where the item stands in the input. Results show it only in a shard's journal and during a retry. */
-function placeKeysOf(line: JournalRecord): string[] {
-  if (isOfPhoto(line)) return [];
-  const place = line.place ?? (line.type === 'error' ? line.line : undefined);
-  return place === undefined ? [] : [`place ${place}`];
+/** Whether lines are not yet where, or not yet as, an undisturbed run would have written them. */
+function isUnsettled({ replacements, placed }: JournalTally, sharded: boolean): boolean {
+  return replacements > 0 || (placed > 0 && !sharded);
 }
 
-/** The names by which lines of one item find each other. */
+/** Puts retried lines in their places, and takes the places off them where the journal is no shard's. */
+async function settle(file: string, sharded: boolean): Promise<void> {
+  const lines = withReplacements(() => readJournal(file));
+  await writeFileAtomic(file, sharded ? lines : withoutPlaces(lines));
+}
+
+async function* withoutPlaces(lines: AsyncIterable<string>): AsyncGenerator<string> {
+  for await (const text of lines) yield unplacedText(text)?.text ?? text;
+}
+
+/** @throws VgrError INPUT_INVALID for a line that no run writes */
+async function* readJournal(
+  path: string,
+  isWanted: (text: string) => boolean = () => true,
+): AsyncGenerator<JournalLine> {
+  for await (const block of readLineBlocks(path, { maxLineBytes: MAX_JOURNAL_LINE_BYTES })) {
+    for (const item of block) {
+      if ('error' in item) throw item.error;
+      const { text, number } = item;
+      if (isWanted(text)) {
+        yield { line: parseOutputLine(text, `${path}:${number}`), text: `${text}\n` };
+      }
+    }
+  }
+}
+
+/** The item's own name: its image, or its id; undefined where that is another line's, or there is none. */
+function nameOf(line: JournalRecord): string | undefined {
+  if (line.type === 'result') return `id ${line.id}`;
+  if (line.type === 'detections' || line.line === undefined) return `image ${line.image}`;
+  return line.id === undefined || line.code === 'ID_DUPLICATE' ? undefined : `id ${line.id}`;
+}
+
+/** Where a query stands in the input. Results show it only in a shard's journal and during a retry. */
+function placeOf(line: JournalRecord): string | undefined {
+  if (line.type === 'detections') return undefined;
+  const place = line.type === 'error' ? line.line : line.place;
+  return place === undefined ? undefined : `place ${place}`;
+}
+
+/** The keys by which lines of one item find each other. */
 function keysOf(line: JournalRecord): string[] {
-  return [...nameKeysOf(line), ...placeKeysOf(line)];
+  return [nameOf(line), placeOf(line)].filter((key) => key !== undefined);
 }
 
-/** Lines of `detect`. */
-function isOfPhoto(
-  line: JournalRecord,
-): line is JournalRecord & (DetectionsLine | (ErrorLine & { readonly line?: undefined })) {
-  return line.type === 'detections' || (line.type === 'error' && line.line === undefined);
-}
-
-function hasOwnId({ id, code }: ErrorLine): boolean {
-  return id !== undefined && code !== 'ID_DUPLICATE';
+/** The name of the item whose id the line has taken a second time. */
+function doubleOf(line: JournalRecord): string | undefined {
+  return line.type === 'error' && line.code === 'ID_DUPLICATE' ? `id ${line.id}` : undefined;
 }
 
 /** What the lines of a journal add up to. */
@@ -81,10 +210,13 @@ export class DoneItems {
     this.#record(line, this.#known.take(line));
     if (line.type === 'error' && this.retryFailed) return;
     this.#count += 1;
-    for (const key of doneKeysOf(line)) this.#done.add(key);
+    const name = nameOf(line);
+    if (name !== undefined) this.#done.add(name);
+    // A line that became an error is known by its number, too, and by that alone where its id is another line's.
+    if (line.type === 'error' && line.line !== undefined) this.#done.add(`line ${line.line}`);
   }
 
-  /** Counts a line of this run. Only of lines that are done again something is kept. */
+  /** Counts a line of this run. Something is kept only of lines that are done again. */
   wrote(line: JournalRecord): void {
     this.#record(line, this.retryFailed ? this.#known.replacedBy(line) : undefined);
   }
@@ -98,7 +230,12 @@ export class DoneItems {
     return this.#tally;
   }
 
-  hasQuery(item: Pick<ReadQuery, 'query'> | Exclude<IntakeItem, ReadQuery>): boolean {
+  /** @param item a query, or a line that holds none */
+  hasQuery(
+    item:
+      | { readonly query: Pick<Query, 'id' | 'line'> }
+      | { readonly line: number; readonly error: unknown },
+  ): boolean {
     if (this.#count === 0) return false;
     if ('error' in item) return this.#done.has(`line ${item.line}`);
     const { id, line } = item.query;
@@ -121,7 +258,7 @@ export class DoneItems {
 /** What stands where a line of a retry will stand. */
 type Replaced = 'error' | 'result';
 
-/** The items that the lines up to here are of. */
+/** The items of the lines that were taken so far. */
 class KnownItems {
   readonly #finished = new NameTable();
   readonly #failed = new NameTable();
@@ -134,15 +271,16 @@ class KnownItems {
   }
 
   /**
-   * What the line comes in the place of; undefined where its item is new. Where a line was given an id that is a later
-   * line's, that one's result makes room for the error of a double id.
+   * What the line replaces; undefined where its item is new. Where a line was given an id that is a later line's, the
+   * result of that one makes room for the error of a double id.
    */
   replacedBy(line: JournalRecord): Replaced | undefined {
     const keys = keysOf(line);
-    const double = doubleKeyOf(line);
-    for (const key of nameKeysOf(line)) if (this.#finished.has(key)) this.#taken.add(key);
+    const name = nameOf(line);
+    if (name !== undefined && this.#finished.has(name)) this.#taken.add(name);
     if (keys.some((key) => this.#failed.has(key))) return 'error';
     if (keys.some((key) => this.#finished.has(key))) return 'result';
+    const double = doubleOf(line);
     return double !== undefined && this.#taken.has(double) ? 'result' : undefined;
   }
 
@@ -155,11 +293,6 @@ class KnownItems {
   }
 }
 
-/** The name of the item whose id the line has taken a second time. */
-function doubleKeyOf(line: JournalRecord): string | undefined {
-  return line.type === 'error' && line.code === 'ID_DUPLICATE' ? `id ${line.id}` : undefined;
-}
-
 /** The items that are still to be done. */
 export async function* withoutDone<Item>(
   items: AsyncIterable<Item>,
@@ -168,12 +301,6 @@ export async function* withoutDone<Item>(
   for await (const item of items) {
     if (!isDone(item)) yield item;
   }
-}
-
-/** A line of a journal with its text as it stands there. */
-export interface JournalLine {
-  readonly line: JournalRecord;
-  readonly text: string;
 }
 
 /**
@@ -208,7 +335,7 @@ export async function* withReplacements(
 function takesPlaceOf(later: JournalRecord, first: JournalRecord): boolean {
   const keys = keysOf(first);
   if (first.type === 'error') return keysOf(later).some((key) => keys.includes(key));
-  const double = doubleKeyOf(later);
+  const double = doubleOf(later);
   return double !== undefined && keys.includes(double);
 }
 
@@ -222,50 +349,4 @@ async function* split(
     const isLater = known.take(entry.line) !== undefined;
     if (isLater === (part === 'later')) yield entry;
   }
-}
-
-/** A result echoes its query line, in which every byte may become an escape of six. */
-export const MAX_JOURNAL_LINE_BYTES = 128 * 1024 * 1024;
-
-/** What a run left in its journal. @throws VgrError INPUT_INVALID */
-export async function readDone(file: string, retryFailed: boolean): Promise<DoneItems> {
-  const done = new DoneItems(retryFailed);
-  for await (const { line } of readJournal(file)) done.add(line);
-  return done;
-}
-
-/** Whether lines are not yet where, or not yet as, an undisturbed run would have written them. */
-export function isUnsettled({ replacements, placed }: JournalTally, sharded: boolean): boolean {
-  return replacements > 0 || (placed > 0 && !sharded);
-}
-
-/** Puts retried lines in their places, and takes the places off them where the journal is no shard's. */
-export async function settleJournal(file: string, sharded: boolean): Promise<void> {
-  const lines = withReplacements(() => readJournal(file));
-  await writeFileAtomic(file, sharded ? lines : withoutPlaces(lines));
-}
-
-async function* withoutPlaces(lines: AsyncIterable<string>): AsyncGenerator<string> {
-  for await (const text of lines) yield unplacedText(text)?.text ?? text;
-}
-
-/** @throws VgrError INPUT_INVALID for a line that no run writes */
-export async function* readJournal(
-  path: string,
-  isWanted: (text: string) => boolean = () => true,
-): AsyncGenerator<JournalLine> {
-  for await (const block of readLineBlocks(path, { maxLineBytes: MAX_JOURNAL_LINE_BYTES })) {
-    for (const item of block) {
-      if ('error' in item) throw item.error;
-      const { text, number } = item;
-      if (isWanted(text)) {
-        yield { line: parseOutputLine(text, `${path}:${number}`), text: `${text}\n` };
-      }
-    }
-  }
-}
-
-/** The lines that name a photo: the others have no place in COCO files, and are not even parsed. */
-export async function* linesOfPhotos(path: string): AsyncGenerator<OutputLine> {
-  for await (const { line } of readJournal(path, (text) => text.includes('"image":'))) yield line;
 }

@@ -13,51 +13,53 @@ import {
   type RunSummary,
   type ShardRun,
   STAGES,
-  type StageLoad,
   type StageLoads,
   settingsDifference,
 } from '../formats/run-summary.js';
-import { countingImages, imagesOfCocoFile } from './image-numbering.js';
+import { imageNumbering } from './image-numbering.js';
 import { MAX_JOURNAL_LINE_BYTES } from './journal.js';
 import { OutputFolder } from './output-folder.js';
-import { shardOf } from './shard.js';
+import { type Shard, shardOf } from './shard.js';
 
-export interface MergeCommand {
+export interface MergeSettings {
+  /** Output folders of all shards. */
   readonly folders: readonly string[];
   readonly output: string;
-  readonly imageIds: string | undefined;
+  readonly imageIds?: string;
   readonly printer: Printer;
 }
 
 /** `vgr merge`: the folders of all shards to that of one run. @returns 1 where items failed, as the one run would */
-export async function mergeCommand(command: MergeCommand): Promise<number> {
-  const { folders, output, imageIds, printer } = command;
-  const shards = wholeOf(await Promise.all(folders.map(readShard)));
-  const summary = wholeSummary(shards, imageIds ?? null);
-  const images =
-    imageIds === undefined
-      ? countingImages()
-      : imagesOfCocoFile(await readJson(imageIds), imageIds);
-  const folder = await OutputFolder.open(output, summary.settings, {
+export async function mergeShards(settings: MergeSettings): Promise<number> {
+  const shards = wholeOf(await Promise.all(settings.folders.map(readShard)));
+  const images = await imageNumbering(settings.imageIds);
+  const summary = wholeSummary(
+    shards.map(({ run }) => run),
+    images.file,
+  );
+  const folder = await OutputFolder.open(settings.output, summary.settings, {
     retryFailed: false,
     sharded: false,
   });
   try {
-    const journals = shards.map((shard) => ({ shard, lines: shardLines(shard.folder) }));
-    await folder.replaceJournal(mergedLines(journals));
+    await folder.journal.replace(mergedLines(shards));
     await folder.finish(images, new CategoryIds(summary.categories));
-    await folder.writeSummary({
-      ...summary,
-      settings_hash: sha256Of(canonicalSettings(summary.settings)),
-    });
+    await folder.writeSummary(summary);
   } finally {
     await folder.close();
   }
   const { items, errors } = summary.counts;
-  printer.note(
+  settings.printer.note(
     `${counted(items, 'item')} of ${counted(shards.length, 'shard')}${errors > 0 ? `, ${errors} failed` : ''}`,
   );
   return errors > 0 ? 1 : 0;
+}
+
+/** A shard's folder and what its run.json says. */
+interface ShardFolder {
+  readonly folder: string;
+  readonly run: ShardRun;
+  readonly shard: Shard;
 }
 
 /** @throws VgrError INPUT_MISSING, INPUT_INVALID */
@@ -70,51 +72,105 @@ async function readShard(folder: string): Promise<ShardFolder> {
   }
   const run = parseShardRun(await readJson(path));
   if (!run) throw new VgrError('INPUT_INVALID', `${quoted(path)}: expected the summary of a run`);
-  return { folder, run };
-}
-
-/** @throws VgrError INPUT_INVALID for a line without its place */
-async function* shardLines(folder: string): AsyncGenerator<ShardLine> {
-  const path = join(folder, 'results.jsonl');
-  for await (const item of readLines(path, { maxLineBytes: MAX_JOURNAL_LINE_BYTES })) {
-    if ('error' in item) throw item.error;
-    const line = unplacedText(item.text);
-    if (!line) {
-      throw new VgrError(
-        'INPUT_INVALID',
-        `${path}:${item.number}: expected a line with \`place\`, got ${quoted(item.text, 60)}`,
-        { hint: 'only shards of a run (`--shard i/n`, n > 1) can be merged' },
-      );
-    }
-    yield line;
-  }
-}
-
-/** A shard's folder and what its run.json says. */
-export interface ShardFolder {
-  readonly folder: string;
-  readonly run: ShardRun;
+  return { folder, run, shard: shardOf(String(run.settings.shard), {}) };
 }
 
 /**
- * The summary of the whole run: counts and times are sums over the shards, which may have run side by side; the wall time
- * and the memory are those of the largest shard.
+ * Checks that the folders are all the shards of one run, each once and each complete, and that together they hold every
+ * item of the input.
+ * @returns the folders in the order of their shards
+ * @throws VgrError SHARD_MISSING, OUTPUT_MISMATCH
  */
-function wholeSummary(
-  shards: readonly ShardFolder[],
-  imageIds: string | null,
-): Omit<RunSummary, 'settings_hash'> {
-  const runs = shards.map(({ run }) => run);
+function wholeOf(folders: readonly ShardFolder[]): readonly ShardFolder[] {
+  const first = folders[0]!;
+  for (const other of folders.slice(1)) refuseOtherRun(first, other);
+  const { count } = first.shard;
+  const byIndex = new Map<number, ShardFolder>();
+  for (const each of folders) {
+    const { index } = each.shard;
+    const double = byIndex.get(index);
+    if (double) {
+      throw new VgrError(
+        'OUTPUT_MISMATCH',
+        `${quoted(double.folder)} and ${quoted(each.folder)} are both shard ${index}/${count}`,
+        { hint: 'give each shard once' },
+      );
+    }
+    byIndex.set(index, each);
+  }
+  refuseMissing(byIndex, count);
+  const items = folders.reduce((sum, { run }) => sum + run.counts.items, 0);
+  if (items !== first.run.counts.listed) {
+    throw new VgrError(
+      'SHARD_MISSING',
+      `expected ${first.run.counts.listed} items in all shards, got ${items}`,
+      { hint: 'the input changed between the shards: run them again on one input' },
+    );
+  }
+  return folders.toSorted((a, b) => a.shard.index - b.shard.index);
+}
+
+function refuseOtherRun(first: ShardFolder, other: ShardFolder): void {
+  const identity = ({ run, shard }: ShardFolder) => ({
+    ...run.settings,
+    shard: `of ${shard.count}`,
+    command: run.command,
+  });
+  const difference = settingsDifference(identity(first), identity(other));
+  const [listed, otherListed] = [first.run.counts.listed, other.run.counts.listed];
+  if (listed !== otherListed && other.run.complete && difference.length === 0) {
+    difference.push(`input items: ${listed}, now ${otherListed}`);
+  }
+  if (difference.length === 0) return;
+  throw new VgrError(
+    'OUTPUT_MISMATCH',
+    `${quoted(first.folder)} and ${quoted(other.folder)} are of different runs: ${difference.join('; ')}`,
+    { hint: 'merge the shards of one run, made with the same flags on the same input' },
+  );
+}
+
+function refuseMissing(byIndex: ReadonlyMap<number, ShardFolder>, count: number): void {
+  const missing = Array.from({ length: count }, (_, at) => at + 1).filter((at) => !byIndex.has(at));
+  const incomplete = [...byIndex.values()].filter(({ run }) => !run.complete);
+  const parts = [
+    ['missing', missing.map((at) => `${at}/${count}`)],
+    ['not at their end', incomplete.map(({ folder }) => quoted(folder))],
+  ] as const;
+  const wanting = parts.filter(([, names]) => names.length > 0);
+  if (wanting.length === 0) return;
+  const told = wanting.map(([what, names]) => `${what}: ${names.join(', ')}`);
+  throw new VgrError('SHARD_MISSING', `expected all ${count} shards; ${told.join('; ')}`, {
+    hint: 'run the command of these shards again: each continues where it ended',
+  });
+}
+
+/**
+ * The summary of the whole run: counts and times are sums over the shards, which may have run side by side; the wall time,
+ * the memory and the lanes are those of the largest shard, utilisation is the mean.
+ */
+function wholeSummary(runs: readonly ShardRun[], imageIds: string | null): RunSummary {
   const first = runs[0]!;
-  const sum = (of: (run: ShardRun) => number): number =>
-    runs.reduce((total, run) => total + of(run), 0);
+  const settings = { ...first.settings, shard: '1/1' };
   const most = (of: (run: ShardRun) => number): number => Math.max(...runs.map(of));
-  const seconds = (of: (run: ShardRun) => number): number => Number(sum(of).toFixed(3));
+  const total = (of: (run: ShardRun) => number): number =>
+    runs.reduce((sum, run) => sum + of(run), 0);
+  const sum = (of: (run: ShardRun) => number): number => Number(total(of).toFixed(3));
+  const mean = (of: (run: ShardRun) => number): number =>
+    Number((total(of) / runs.length).toFixed(3));
+  const stages = STAGES.map((stage) => [
+    stage,
+    {
+      busy_s: sum((run) => run.stages[stage].busy_s),
+      lanes: most((run) => run.stages[stage].lanes),
+      utilisation: mean((run) => run.stages[stage].utilisation),
+    },
+  ]);
   return {
     schema: 1,
     command: first.command,
     complete: true,
-    settings: { ...first.settings, shard: '1/1' },
+    settings,
+    settings_hash: sha256Of(canonicalSettings(settings)),
     versions: first.versions,
     models: first.models,
     image_ids: imageIds,
@@ -131,133 +187,32 @@ function wholeSummary(
     },
     timings: {
       wall_s: most((run) => run.timings.wall_s),
-      decode_s: seconds((run) => run.timings.decode_s),
-      detect_s: seconds((run) => run.timings.detect_s),
-      refine_s: seconds((run) => run.timings.refine_s),
-      session_utilisation: Number(
-        (sum((run) => run.timings.session_utilisation) / runs.length).toFixed(3),
-      ),
-      cpu_s: seconds((run) => run.timings.cpu_s),
+      decode_s: sum((run) => run.timings.decode_s),
+      detect_s: sum((run) => run.timings.detect_s),
+      refine_s: sum((run) => run.timings.refine_s),
+      session_utilisation: mean((run) => run.timings.session_utilisation),
+      cpu_s: sum((run) => run.timings.cpu_s),
     },
-    stages: wholeStages(runs),
+    stages: Object.fromEntries(stages) as StageLoads,
     peak_memory_bytes: most((run) => run.peak_memory_bytes),
   };
 }
 
-/** Busy seconds are sums, utilisation is a mean, lanes are those of the largest shard. */
-function wholeStages(runs: readonly ShardRun[]): StageLoads {
-  const whole = (stage: keyof StageLoads): StageLoad => {
-    const loads = runs.map(({ stages }) => stages[stage]);
-    const sum = (of: (load: StageLoad) => number): number =>
-      Number(loads.reduce((total, load) => total + of(load), 0).toFixed(3));
-    return {
-      busy_s: sum(({ busy_s }) => busy_s),
-      lanes: Math.max(...loads.map(({ lanes }) => lanes)),
-      utilisation: Number((sum(({ utilisation }) => utilisation) / runs.length).toFixed(3)),
-    };
-  };
-  return Object.fromEntries(STAGES.map((stage) => [stage, whole(stage)])) as StageLoads;
-}
-
-/**
- * Checks that the folders are all the shards of one run, each once and each complete, and that together they hold every
- * item of the input.
- * @returns the folders in the order of their shards
- * @throws VgrError SHARD_MISSING, OUTPUT_MISMATCH
- */
-function wholeOf(folders: readonly ShardFolder[]): readonly ShardFolder[] {
-  const first = folders[0]!;
-  for (const other of folders.slice(1)) refuseOtherRun(first, other);
-  const count = shardOf(String(first.run.settings.shard), {}).count;
-  const byIndex = new Map<number, ShardFolder>();
-  for (const each of folders) {
-    const { index } = shardOf(String(each.run.settings.shard), {});
-    const double = byIndex.get(index);
-    if (double) {
-      throw new VgrError(
-        'OUTPUT_MISMATCH',
-        `${quoted(double.folder)} and ${quoted(each.folder)} are both shard ${index}/${count}`,
-        { hint: 'give each shard once' },
-      );
-    }
-    byIndex.set(index, each);
-  }
-  const missing = Array.from({ length: count }, (_, at) => at + 1).filter((at) => !byIndex.has(at));
-  const incomplete = folders.filter(({ run }) => !run.complete);
-  if (missing.length > 0 || incomplete.length > 0) {
-    throw shardsMissing(count, missing, incomplete);
-  }
-  const items = folders.reduce((sum, { run }) => sum + run.counts.items, 0);
-  if (items !== first.run.counts.listed) {
-    throw new VgrError(
-      'SHARD_MISSING',
-      `expected ${first.run.counts.listed} items in all shards, got ${items}`,
-      { hint: 'the input changed between the shards: run them again on one input' },
-    );
-  }
-  return [...byIndex.entries()].sort(([a], [b]) => a - b).map(([, each]) => each);
-}
-
-function refuseOtherRun(first: ShardFolder, other: ShardFolder): void {
-  const difference = settingsDifference(
-    { ...first.run.settings, shard: countOf(first), command: first.run.command },
-    { ...other.run.settings, shard: countOf(other), command: other.run.command },
-  );
-  const listed = first.run.counts.listed === other.run.counts.listed || !other.run.complete;
-  if (difference.length === 0 && listed) return;
-  const why =
-    difference.length > 0
-      ? difference.join('; ')
-      : `input items: ${first.run.counts.listed}, now ${other.run.counts.listed}`;
-  throw new VgrError(
-    'OUTPUT_MISMATCH',
-    `${quoted(first.folder)} and ${quoted(other.folder)} are of different runs: ${why}`,
-    { hint: 'merge the shards of one run, made with the same flags on the same input' },
-  );
-}
-
-function countOf({ run }: ShardFolder): string {
-  return `of ${shardOf(String(run.settings.shard), {}).count}`;
-}
-
-function shardsMissing(
-  count: number,
-  missing: readonly number[],
-  incomplete: readonly ShardFolder[],
-): VgrError {
-  const parts = [
-    ...(missing.length > 0 ? [`missing: ${missing.map((at) => `${at}/${count}`).join(', ')}`] : []),
-    ...(incomplete.length > 0
-      ? [`not at their end: ${incomplete.map(({ folder }) => quoted(folder)).join(', ')}`]
-      : []),
-  ];
-  return new VgrError('SHARD_MISSING', `expected all ${count} shards; ${parts.join('; ')}`, {
-    hint: 'run the command of these shards again: each continues where it ended',
-  });
-}
-
-/** A line of a shard's journal with its place in the whole input. */
-export interface ShardLine {
+/** A line of a shard's journal with the place of its item in the whole input. */
+interface ShardLine {
   readonly place: number;
   readonly text: string;
-}
-
-/** A shard with the lines of its journal. */
-export interface ShardJournal {
-  readonly shard: ShardFolder;
-  readonly lines: AsyncIterable<ShardLine>;
 }
 
 /**
  * The lines of all shards in the order of the input. Each shard holds its own in that order, so one line a shard is in
  * memory, and at most 16 bytes for each place. Places that fall (an unordered run) are taken as they come.
- * @throws VgrError OUTPUT_MISMATCH where a place comes twice, SHARD_MISSING where a journal does not hold as many lines as
- * its run.json says
+ * @throws VgrError OUTPUT_MISMATCH where a place comes twice, and those of {@link shardLines}
  */
-async function* mergedLines(journals: readonly ShardJournal[]): AsyncGenerator<string> {
+async function* mergedLines(shards: readonly ShardFolder[]): AsyncGenerator<string> {
   const heads = await Promise.all(
-    journals.map(async (journal) => {
-      const lines = wholeJournal(journal);
+    shards.map(async (shard) => {
+      const lines = shardLines(shard);
       return { lines, next: await lines.next() };
     }),
   );
@@ -279,18 +234,32 @@ async function* mergedLines(journals: readonly ShardJournal[]): AsyncGenerator<s
   }
 }
 
-/** The lines as they come. @throws VgrError SHARD_MISSING at their end, where they are not as many as were written */
-async function* wholeJournal({ shard, lines }: ShardJournal): AsyncGenerator<ShardLine> {
+/**
+ * The lines of one shard's journal.
+ * @throws VgrError INPUT_INVALID for a line without its place; at the end SHARD_MISSING where there are not as many lines as
+ *   its run.json says
+ */
+async function* shardLines({ folder, run }: ShardFolder): AsyncGenerator<ShardLine> {
+  const path = join(folder, 'results.jsonl');
   let count = 0;
-  for await (const line of lines) {
+  for await (const item of readLines(path, { maxLineBytes: MAX_JOURNAL_LINE_BYTES })) {
+    if ('error' in item) throw item.error;
+    const line = unplacedText(item.text);
+    if (!line) {
+      throw new VgrError(
+        'INPUT_INVALID',
+        `${path}:${item.number}: expected a line with \`place\`, got ${quoted(item.text, 60)}`,
+        { hint: 'only shards of a run (`--shard i/n`, n > 1) can be merged' },
+      );
+    }
     count += 1;
     yield line;
   }
-  const { items } = shard.run.counts;
+  const { items } = run.counts;
   if (count === items) return;
   throw new VgrError(
     'SHARD_MISSING',
-    `${quoted(shard.folder)}: expected ${items} lines in \`results.jsonl\`, as its \`run.json\` says, got ${count}`,
+    `${quoted(folder)}: expected ${items} lines in \`results.jsonl\`, as its \`run.json\` says, got ${count}`,
     {
       hint:
         count < items

@@ -1,5 +1,4 @@
 import { printable, VgrError } from '../core/error.js';
-import { readJson } from '../core/files.js';
 import type { Printer } from '../core/terminal.js';
 import { counted, sha256Of, versions } from '../core/text.js';
 import { type Category, CategoryIds, type ImageNumbering } from '../formats/coco.js';
@@ -13,7 +12,7 @@ import {
   stageLoad,
 } from '../formats/run-summary.js';
 import type { PlacedLine } from '../runtime/ports.js';
-import { countingImages, imagesOfCocoFile } from './image-numbering.js';
+import { imageNumbering } from './image-numbering.js';
 import { DoneItems, type JournalTally } from './journal.js';
 import { defaultFormat, type LineFormat, type LineOutput, lineOutput } from './line-output.js';
 import { OutputFolder, unusedFolder } from './output-folder.js';
@@ -63,8 +62,7 @@ const LONG_S = 60;
  * @throws VgrError USAGE, of the folder (see {@link OutputFolder.open}), or of `--image-ids`
  */
 export async function openOutput(flags: OutputFlags, run: WrittenRun): Promise<Output> {
-  const ids = flags['image-ids'];
-  const images = ids === undefined ? countingImages() : imagesOfCocoFile(await readJson(ids), ids);
+  const images = await imageNumbering(flags['image-ids']);
   const format = (flags.format ??
     defaultFormat({ toFolder: flags.output !== undefined, quiet: flags.quiet })) as LineFormat;
   const folder = await openFolder(flags, run);
@@ -128,7 +126,7 @@ export class Output {
     this.#images = parts.images;
     this.#categories = new CategoryIds(run.categories);
     this.linesOnTerminal = parts.linesOnTerminal;
-    this.done = this.#folder?.done ?? new DoneItems();
+    this.done = this.#folder?.journal.done ?? new DoneItems();
     const { count } = this.done;
     if (count > 0) {
       run.printer.note(`${this.#counted(count)} ${count === 1 ? 'is' : 'are'} done already`);
@@ -142,7 +140,7 @@ export class Output {
 
   /** The lines that earlier runs left, in the order of the journal; none without a folder. */
   async *earlierLines(): AsyncGenerator<OutputLine> {
-    if (this.#folder) yield* this.#folder.lines();
+    if (this.#folder) yield* this.#folder.journal.lines();
   }
 
   /**
@@ -157,7 +155,7 @@ export class Output {
       this.#errors += 1;
       this.#run.printer.itemError(line.id ?? line.image ?? `line ${line.line}`, line);
     }
-    const [journal, stdout] = [this.#folder?.append(placed), this.#stdout.write(placed)];
+    const [journal, stdout] = [this.#folder?.journal.append(placed), this.#stdout.write(placed)];
     if (journal) await journal;
     if (stdout) await stdout;
   }
@@ -169,7 +167,7 @@ export class Output {
 
   /** When it resolves, every line so far is on the disk. */
   async flush(): Promise<void> {
-    await this.#folder?.flush();
+    await this.#folder?.journal.flush();
   }
 
   /** Writes run.json as of a run that has not come to its end. */
@@ -186,7 +184,7 @@ export class Output {
   async finish(): Promise<number> {
     if (this.#folder?.isFinished(this.#images)) {
       this.#run.printer.note('nothing left to do: the files stay as they are');
-      return this.#folder.tally.errors === 0 ? 0 : 1;
+      return this.#folder.journal.tally.errors === 0 ? 0 : 1;
     }
     await this.#folder?.finish(this.#images, this.#categories);
     return this.#close({ complete: true });
@@ -216,7 +214,7 @@ export class Output {
 
   /** Lines of the whole journal; without a folder those of this run. */
   get #total(): Pick<JournalTally, 'items' | 'errors'> {
-    return this.#folder?.tally ?? { items: this.#items, errors: this.#errors };
+    return this.#folder?.journal.tally ?? { items: this.#items, errors: this.#errors };
   }
 
   #summary({ complete }: { readonly complete: boolean }): RunSummary {
@@ -246,7 +244,7 @@ export class Output {
       timings: told.timings,
       stages: {
         ...told.stages,
-        write: stageLoad(this.#folder?.busyMs ?? 0, 1, told.timings.wall_s * 1000),
+        write: stageLoad(this.#folder?.journal.busyMs ?? 0, 1, told.timings.wall_s * 1000),
       },
       peak_memory_bytes: told.peak_memory_bytes,
       refiner: told.refiner,

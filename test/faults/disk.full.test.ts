@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { openAppendFile } from '../../src/run/output-folder.js';
+import { openAppendFile } from '../../src/run/append-file.js';
 import { startChatServer } from '../support/chat-server.js';
 import {
   canMount,

@@ -1,0 +1,144 @@
+import { type FileHandle, open } from 'node:fs/promises';
+import path from 'node:path';
+import { makeFolder, outputError } from '../core/files.js';
+
+/** Bytes waiting to be written above which {@link AppendFile.append} makes its caller wait. */
+const HIGH_WATER_BYTES = 1024 * 1024;
+const TAIL_BYTES = 64 * 1024;
+const LINE_FEED = 0x0a;
+
+/**
+ * Opens a file of lines to append to, and makes it where it is not there. A last line without its end, left by a run that
+ * was cut off, is removed; only the tail of the file is read for it.
+ * @throws VgrError DISK_FULL, OUTPUT_UNWRITABLE
+ */
+export async function openAppendFile(file: string): Promise<AppendFile> {
+  try {
+    await makeFolder(path.dirname(file));
+    const handle = await open(file, 'a+');
+    try {
+      await cutTornLine(handle);
+      return new AppendFile(file, handle);
+    } catch (thrown) {
+      await handle.close();
+      throw thrown;
+    }
+  } catch (thrown) {
+    throw outputError(file, thrown);
+  }
+}
+
+/**
+ * Appends lines in the order of the calls. What comes while a write is under way goes out with the next one, so many small
+ * lines cost few writes and none waits for a timer. After a failure nothing more is written: every later call fails alike.
+ */
+export class AppendFile {
+  readonly #path: string;
+  readonly #handle: FileHandle;
+  #waiting: Buffer[] = [];
+  #waitingBytes = 0;
+  #writing: Promise<void> | undefined;
+  #failure: unknown;
+  #closed = false;
+  #busyMs = 0;
+
+  constructor(file: string, handle: FileHandle) {
+    this.#path = file;
+    this.#handle = handle;
+  }
+
+  /** Time that writes took, milliseconds. */
+  get busyMs(): number {
+    return this.#busyMs;
+  }
+
+  /**
+   * Takes whole lines, each with its line feed. Resolves when there is room for more, not when they are written.
+   * @throws VgrError DISK_FULL, OUTPUT_UNWRITABLE of this or an earlier write
+   */
+  async append(lines: string): Promise<void> {
+    if (this.#closed) throw new Error('append after close');
+    this.#throwFailure();
+    const bytes = Buffer.from(lines, 'utf8');
+    if (bytes.at(-1) !== LINE_FEED) {
+      throw new Error('expected whole lines that end with a line feed');
+    }
+    this.#waiting.push(bytes);
+    this.#waitingBytes += bytes.length;
+    this.#writing ??= this.#writeAll();
+    if (this.#waitingBytes > HIGH_WATER_BYTES) {
+      await this.#writing;
+      this.#throwFailure();
+    }
+  }
+
+  /** When it resolves, everything appended so far is on the disk. @throws VgrError DISK_FULL, OUTPUT_UNWRITABLE */
+  async flush(): Promise<void> {
+    await this.#writing;
+    this.#throwFailure();
+    try {
+      await this.#handle.datasync();
+    } catch (thrown) {
+      throw outputError(this.#path, thrown);
+    }
+  }
+
+  /** Flushes and closes. May be called again. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    try {
+      await this.flush();
+    } finally {
+      await this.#handle.close();
+    }
+  }
+
+  /** Never rejects: the failure is kept for the callers. */
+  async #writeAll(): Promise<void> {
+    try {
+      // Lines that are appended within the same turn of the event loop go out together.
+      await new Promise((resolve) => setImmediate(resolve));
+      while (this.#waiting.length > 0) {
+        const batch = Buffer.concat(this.#waiting);
+        this.#waiting = [];
+        this.#waitingBytes = 0;
+        const start = performance.now();
+        await this.#handle.appendFile(batch);
+        this.#busyMs += performance.now() - start;
+      }
+    } catch (thrown) {
+      this.#failure = thrown;
+      this.#waiting = [];
+      this.#waitingBytes = 0;
+      // A full disk takes a part of the batch: whole lines of it stay.
+      await cutTornLine(this.#handle).catch(() => undefined);
+    } finally {
+      this.#writing = undefined;
+    }
+  }
+
+  #throwFailure(): void {
+    if (this.#failure !== undefined) throw outputError(this.#path, this.#failure);
+  }
+}
+
+/** Removes a last line without its end, which must not look like a whole one. */
+async function cutTornLine(handle: FileHandle): Promise<void> {
+  const { size } = await handle.stat();
+  const end = await endOfLastLine(handle, size);
+  if (end < size) await handle.truncate(end);
+}
+
+/** Offset behind the last line feed, 0 where there is none. Reads backwards from the end. */
+async function endOfLastLine(handle: FileHandle, size: number): Promise<number> {
+  const buffer = Buffer.alloc(TAIL_BYTES);
+  for (let end = size; end > 0; ) {
+    const start = Math.max(0, end - TAIL_BYTES);
+    const { bytesRead } = await handle.read(buffer, 0, end - start, start);
+    const at = buffer.subarray(0, bytesRead).lastIndexOf(LINE_FEED);
+    if (at >= 0) return start + at + 1;
+    end = start;
+  }
+  return 0;
+}
