@@ -1,4 +1,4 @@
-import { Args, Errors, Flags } from '@oclif/core';
+import { Args, Errors, Flags, type Interfaces } from '@oclif/core';
 import { WHOLE } from '../run/shard.js';
 
 /**
@@ -15,6 +15,18 @@ export function number(min: number, max = Number.POSITIVE_INFINITY) {
     const range = max === Number.POSITIVE_INFINITY ? `of at least ${min}` : `from ${min} to ${max}`;
     throw new Errors.CLIError(`Expected a number ${range} but received: ${text}`);
   };
+}
+
+/**
+ * Flags that help shows together. Each is also set by the environment: `val-share` by `VGR_VAL_SHARE`, unless it names another
+ * variable.
+ */
+export function flagGroup<Group extends Interfaces.FlagInput>(title: string, flags: Group): Group {
+  for (const [name, flag] of Object.entries(flags)) {
+    flag.helpGroup = title;
+    flag.env ??= `VGR_${name.toUpperCase().replaceAll('-', '_')}`;
+  }
+  return flags;
 }
 
 /** Where models come from and how they run. */
