@@ -10,14 +10,7 @@ import { ImageRoots } from '../photos/image-path.js';
 import type { LiteSpec } from '../refine/lite-refiner.js';
 import { type Engine, openEngine, photoOpener } from '../runtime/engine.js';
 import { decodingMemory } from '../runtime/memory-limit.js';
-import {
-  type ExamineParts,
-  examinePhoto,
-  openUnexamined,
-  PhotoStore,
-  PromptedPhotos,
-  sharedPhoto,
-} from '../runtime/photo-store.js';
+import { type ExamineParts, photoShelf, sharedPhoto } from '../runtime/photo-store.js';
 import {
   type Clock,
   type PhotoRef,
@@ -191,16 +184,9 @@ async function photoSource(
     allowOutside: flags['allow-outside'],
   });
   const parts = { open: photoOpener(flags, memory, decoding), clock, progress };
-  const capacity = 2 * inFlight;
   return {
     locate: async (image) => ({ image, path: await roots.resolve(image) }),
-    photos: detector?.prompted
-      ? new PromptedPhotos(capacity, { ...parts, detector }, detector.prompted)
-      : new PhotoStore(capacity, (ref) =>
-          detector
-            ? examinePhoto(ref, { ...parts, detector })
-            : openUnexamined(ref, parts, rasterSide),
-        ),
+    photos: photoShelf({ ...parts, detector }, { capacity: 2 * inFlight, rasterSide }),
     ...(detector && { detectorName: detector.name }),
     ...(detector?.calibration && { calibration: detector.calibration }),
     ...(picture && { picture: picture(memory) }),

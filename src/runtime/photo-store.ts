@@ -269,22 +269,19 @@ export class PromptedPhotos implements PhotoShelf {
 }
 
 /**
- * Decodes a photo and asks a detector that takes words for each expression.
- * @throws VgrError of the decoder or the detector; DETECTION_FAILED where the worker ends twice
+ * The shelf that suits the detector; without one photos are decoded alone.
+ * @param options.rasterSide of the raster of a photo that no detector looks at, pixels
  */
-export async function examinePrompts(
-  ref: PhotoRef,
-  parts: ExamineParts,
-  port: PromptPort,
-  expressions: readonly string[],
-): Promise<ReadonlyMap<string, ExaminedPhoto>> {
-  const shelf = new PromptedPhotos(1, parts, port);
-  const photos = await Promise.all(
-    [...new Set(expressions)].map(
-      async (expression) => [expression, await shelf.get(ref, expression).photo] as const,
-    ),
+export function photoShelf(
+  { detector, ...parts }: Omit<ExamineParts, 'detector'> & { readonly detector?: Detector },
+  { capacity, rasterSide }: { readonly capacity: number; readonly rasterSide: number },
+): PhotoShelf {
+  if (detector?.prompted) {
+    return new PromptedPhotos(capacity, { ...parts, detector }, detector.prompted);
+  }
+  return new PhotoStore(capacity, (ref) =>
+    detector ? examinePhoto(ref, { ...parts, detector }) : openUnexamined(ref, parts, rasterSide),
   );
-  return new Map(photos);
 }
 
 const SHARED = new WeakMap<ExaminedPhoto, ExaminedPhoto>();

@@ -25,13 +25,7 @@ import { type Situation, situationOf, withCrops } from '../refine/situation.js';
 import { type CropMatching, cropMatching, type OpenedEncoder } from '../runtime/encoder.js';
 import { type Engine, photoOpener } from '../runtime/engine.js';
 import { sha256OfFile } from '../runtime/model-store.js';
-import {
-  type ExaminedPhoto,
-  type ExamineParts,
-  examinePhoto,
-  examinePrompts,
-  openUnexamined,
-} from '../runtime/photo-store.js';
+import { type ExaminedPhoto, type PhotoShelf, photoShelf } from '../runtime/photo-store.js';
 import { type PhotoRef, startedProgress } from '../runtime/ports.js';
 import { needsPhoto, requestOf } from '../runtime/query-answer.js';
 import { PLAIN_SIDE } from '../runtime/refiner.js';
@@ -73,43 +67,30 @@ export interface ExampleSettings {
 export class ExampleMaker {
   /** Queries that went through, and how many of them came from the cache. */
   readonly counts = { all: 0, cached: 0 };
-  readonly #settings: ExampleSettings;
-  readonly #printer: Printer;
   readonly #cache: ExampleCache;
-  readonly #code: string;
   readonly #matching: CropMatching | undefined;
-  readonly #parts: Omit<ExamineParts, 'detector'>;
+  readonly #shelf: PhotoShelf;
+  #code = '';
 
-  static async open(
-    settings: ExampleSettings,
+  constructor(
+    private readonly settings: ExampleSettings,
+    private readonly printer: Printer,
     cacheFolder: string,
-    printer: Printer,
-  ): Promise<ExampleMaker> {
-    const cache = new ExampleCache(cacheFolder);
-    return new ExampleMaker(settings, printer, cache, await codeFingerprint());
-  }
-
-  private constructor(
-    settings: ExampleSettings,
-    printer: Printer,
-    cache: ExampleCache,
-    code: string,
   ) {
-    this.#settings = settings;
-    this.#printer = printer;
-    this.#cache = cache;
-    this.#code = code;
-    this.#matching = settings.encoder && cropMatching(settings.encoder, settings.flags);
-    this.#parts = {
-      open: photoOpener(settings.flags),
-      clock: () => performance.now(),
-      progress: startedProgress(),
-    };
+    const { engine, encoder, flags } = settings;
+    this.#cache = new ExampleCache(cacheFolder);
+    this.#matching = encoder && cropMatching(encoder, flags);
+    const clock = () => performance.now();
+    this.#shelf = photoShelf(
+      { open: photoOpener(flags), clock, progress: startedProgress(), detector: engine.detector },
+      { capacity: engine.inFlight, rasterSide: PLAIN_SIDE },
+    );
   }
 
   /** Examples by photo, in the order of the first line of each. Queries that fail are reported and left out. */
   async make(queries: readonly Query[], signal: AbortSignal): Promise<readonly Example[]> {
-    const { engine, roots } = this.#settings;
+    const { engine, roots } = this.settings;
+    this.#code ||= await codeFingerprint();
     const groups = queryGroups(queries, roots !== undefined);
     async function* source(): AsyncGenerator<QueryGroup> {
       for (const group of groups) if (!signal.aborted) yield group;
@@ -144,11 +125,11 @@ export class ExampleMaker {
   }
 
   async #locate(imagePath: string): Promise<PhotoRef> {
-    return { image: imagePath, path: await this.#settings.roots!.resolve(imagePath) };
+    return { image: imagePath, path: await this.settings.roots!.resolve(imagePath) };
   }
 
   async #key(queries: readonly Query[], ref: PhotoRef | undefined): Promise<string> {
-    const { engine, encoder, tools, flags } = this.#settings;
+    const { engine, encoder, tools, flags } = this.settings;
     return contentKey({
       code: this.#code,
       columns: COLUMNS_VERSION,
@@ -157,48 +138,24 @@ export class ExampleMaker {
       tools,
       tool: flags.tool ?? null,
       encoder: ref && encoder?.trace,
-      queries: queries.map(({ query, truthsXywh, tools: own, imageSize }) => ({
-        query,
-        truthsXywh,
-        own,
-        imageSize,
-      })),
+      // Neither the ids nor the numbers of the lines.
+      queries: queries.map((each) => [each.query, each.truthsXywh, each.tools, each.imageSize]),
     });
   }
 
   async #ofQueries(queries: readonly Query[], ref: PhotoRef | undefined): Promise<Example[]> {
-    const photoOf = ref ? await this.#photosOf(ref, queries) : () => undefined;
+    const photos = await Promise.all(
+      queries.map(({ query }) => ref && this.#shelf.get(ref, query).photo),
+    );
     const examples = await Promise.all(
-      queries.map(async (query) => {
-        try {
-          return await this.#ofQuery(query, ref, photoOf(query));
-        } catch (thrown) {
+      queries.map((query, at) =>
+        this.#ofQuery(query, ref, photos[at]).catch((thrown: unknown) => {
           this.#reportItem(query.id, thrown);
           return [];
-        }
-      }),
+        }),
+      ),
     );
     return examples.flat();
-  }
-
-  /** The photo as each of the queries sees it: a detector that is asked in words finds other boxes for each. */
-  async #photosOf(
-    ref: PhotoRef,
-    queries: readonly Query[],
-  ): Promise<(query: Query) => ExaminedPhoto | undefined> {
-    const { detector } = this.#settings.engine;
-    if (!detector) {
-      const photo = await openUnexamined(ref, this.#parts, PLAIN_SIDE);
-      return () => photo;
-    }
-    const parts = { ...this.#parts, detector };
-    if (detector.prompted) {
-      const expressions = queries.map(({ query }) => query);
-      const photos = await examinePrompts(ref, parts, detector.prompted, expressions);
-      return ({ query }) => photos.get(query);
-    }
-    const photo = await examinePhoto(ref, parts);
-    return () => photo;
   }
 
   async #ofQuery(
@@ -206,15 +163,12 @@ export class ExampleMaker {
     ref: PhotoRef | undefined,
     photo: ExaminedPhoto | undefined,
   ): Promise<Example> {
-    const { engine, tools, flags } = this.#settings;
+    const { engine, tools, flags } = this.settings;
     if (!photo && query.tools.length === 0) throw needsPhoto(query);
     const { name: detectorName, calibration } = (photo && engine.detector) ?? {};
-    const request = requestOf(query, photo, {
-      toolName: flags.tool,
-      ...(detectorName !== undefined && { source: { detectorName, calibration } }),
-    });
-    const crops = ref && this.#matching?.of(ref);
-    const situation = situationOf({ ...request, ...(crops && { crops }) });
+    const source = { detectorName, calibration };
+    const request = requestOf(query, photo, { toolName: flags.tool, source });
+    const situation = situationOf({ ...request, crops: ref && this.#matching?.of(ref) });
     // Where nobody states the photo's size, it is at least as large as the truth.
     const size = photo?.size ?? query.imageSize ?? extentOf(query.truthsXywh!.map(xywhToXyxy));
     const answer = answerOf(situation, truthsInside(query, size));
@@ -230,7 +184,7 @@ export class ExampleMaker {
   #reportItem(name: string, thrown: unknown): void {
     const error = asVgrError(thrown);
     if (error.exit !== 1) throw error;
-    this.#printer.itemError(name, error);
+    this.printer.itemError(name, error);
   }
 }
 

@@ -161,7 +161,7 @@ async function makeExamples(
       : undefined;
     const cache = flags.cache ?? command.cacheFolder;
     const settings = { engine, encoder, roots, tools: start.numbers.tools, flags };
-    const maker = await ExampleMaker.open(settings, cache, printer);
+    const maker = new ExampleMaker(settings, printer, cache);
     const { counts } = maker;
     const total = lines.train.length + lines.annotated.length + lines.validation.length;
     const display = await terminal.showProgress({

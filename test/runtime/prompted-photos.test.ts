@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { VgrError } from '../../src/core/error.js';
 import type { Query } from '../../src/formats/query-line.js';
 import type { ExamineParts } from '../../src/runtime/photo-store.js';
-import { examinePrompts, PromptedPhotos } from '../../src/runtime/photo-store.js';
+import { PromptedPhotos } from '../../src/runtime/photo-store.js';
 import { type PhotoRef, type PromptPort, startedProgress } from '../../src/runtime/ports.js';
 import { requestOf } from '../../src/runtime/query-answer.js';
 
@@ -126,11 +126,14 @@ describe('photos for a detector that takes words', () => {
     expect(crashing.log.filter((entry) => entry === 'open missing')).toHaveLength(1);
   });
 
-  it('can be asked for a list of expressions', async () => {
-    const { parts, port, step } = scene(8);
-    const all = examinePrompts(ref('x'), parts, port, ['a', 'bb', 'a']);
+  it('answer once what is asked twice, in one run', async () => {
+    const { parts, port, log, step } = scene(8);
+    const store = new PromptedPhotos(1, parts, port);
+    const [a, bb, again] = ['a', 'bb', 'a'].map((text) => store.get(ref('x'), text).photo);
     await step();
-    expect([...(await all).keys()]).toEqual(['a', 'bb']);
+    expect(await again).toBe(await a);
+    expect(await bb).not.toBe(await a);
+    expect(log).toEqual(['open x', 'x: a + bb']);
   });
 });
 
