@@ -73,7 +73,7 @@ async function twiceOnCrash<T>(work: () => Promise<T>): Promise<T> {
  * @param side of the raster, pixels: a few where only the size of the photo is wanted
  * @throws VgrError of the decoder
  */
-export async function openUnexamined(
+async function openUnexamined(
   ref: PhotoRef,
   { open, clock, progress }: Omit<ExamineParts, 'detector'>,
   side: number,
