@@ -78,20 +78,16 @@ async function talk(url: string, count: number): Promise<void> {
     image_url: { url: await pictures.url(path!, size) },
   } as const;
   const client = new ChatClient({
-    url,
-    model: 'bench',
-    timeoutMs: 60_000,
-    idleMs: 30_000,
-    stream: true,
-    concurrency: CONCURRENCY,
-    requestsPerMinute: Number.POSITIVE_INFINITY,
-    tokensPerMinute: Number.POSITIVE_INFINITY,
-    attempts: 3,
-    backoffMs: 500,
-    logProbabilities: false,
-    extra: {},
-    maxRequests: Number.POSITIVE_INFINITY,
-    maxTokens: Number.POSITIVE_INFINITY,
+    server: { url, stream: true, timeoutMs: 60_000, idleMs: 30_000 },
+    model: { name: 'bench', logProbabilities: false, extra: {} },
+    limits: {
+      concurrency: CONCURRENCY,
+      requestsPerMinute: Number.POSITIVE_INFINITY,
+      tokensPerMinute: Number.POSITIVE_INFINITY,
+      attempts: 3,
+      backoffMs: 500,
+    },
+    budget: { maxRequests: Number.POSITIVE_INFINITY, maxTokens: Number.POSITIVE_INFINITY },
   });
   const ask = (text: string) =>
     client.chat({

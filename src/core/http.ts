@@ -1,19 +1,126 @@
-import { type IncomingMessage, type RequestOptions, request } from 'node:http';
-import { request as secureRequest } from 'node:https';
 import { BlockList, isIP, type Socket } from 'node:net';
-import { connect as connectTls, type TLSSocket } from 'node:tls';
+import { Readable } from 'node:stream';
+import { Agent, buildConnector, type Dispatcher } from 'undici';
 import { quoted, VgrError } from './error.js';
 import { isSafeAddress } from './text.js';
 
-/** What a server answered after all redirects. */
-export interface HttpAnswer {
-  readonly status: number;
-  readonly headers: IncomingMessage['headers'];
-  /** Must be read to its end or destroyed. */
-  readonly body: IncomingMessage;
+export interface HttpRequest {
+  readonly method: 'GET' | 'POST';
+  /** The only headers that are sent, but for `host`, `connection` and those for a proxy. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Goes out in these pieces; `content-length` is set from them. */
+  readonly body?: readonly Buffer[];
+  readonly signal: AbortSignal;
+  /** Whether the connection is closed after the response. */
+  readonly closes?: boolean;
 }
 
-export interface HttpQuestion {
+export interface HttpResponse {
+  readonly status: number;
+  /** Names in lower case; of a repeated header the first value. */
+  readonly headers: Readonly<Record<string, string | undefined>>;
+  /** As sent: not unpacked. Must be read to its end or destroyed. */
+  readonly body: Readable;
+}
+
+/**
+ * HTTP over connections that stay open. It follows no redirect: where photos and keys go is for the user to decide. Plain http
+ * is handed to the proxy itself; https goes through it unread.
+ */
+export class HttpClient {
+  readonly #proxy: URL | undefined;
+  /** Connections to servers, or to the proxy. */
+  readonly #direct: Agent;
+  /** Connections to servers that speak TLS, through the proxy where there is one. */
+  readonly #secure: Agent;
+
+  /** @param timeoutMs longest time without a byte, and for each connection that is opened */
+  constructor(proxy: URL | undefined, timeoutMs: number) {
+    const connect = buildConnector({ timeout: timeoutMs });
+    const timeouts = { headersTimeout: timeoutMs, bodyTimeout: timeoutMs };
+    this.#proxy = proxy;
+    this.#direct = new Agent({
+      ...timeouts,
+      // The name in the certificate is that of the host connected to; a `host` header may name another one behind it.
+      connect: (target, done) => connect({ ...target, servername: undefined }, done),
+    });
+    this.#secure = !proxy
+      ? this.#direct
+      : new Agent({
+          ...timeouts,
+          connect: (target, done) => {
+            const name = isIP(target.hostname) === 6 ? `[${target.hostname}]` : target.hostname;
+            this.#openTunnel(proxy, `${name}:${target.port || 443}`).then(
+              (httpSocket) => connect({ ...target, httpSocket }, done),
+              (error) => done(error, null),
+            );
+          },
+        });
+  }
+
+  /** @throws the signal's reason; VgrError DOWNLOAD_FAILED where the proxy refuses; errors of the network as they are */
+  async request(url: URL, request: HttpRequest): Promise<HttpResponse> {
+    const { method, headers, body, signal, closes } = request;
+    const through = url.protocol === 'http:' ? this.#proxy : undefined;
+    const length = body?.reduce((sum, { byteLength }) => sum + byteLength, 0);
+    const options: Dispatcher.RequestOptions = {
+      origin: (through ?? url).origin,
+      path: through ? url.href : url.pathname + url.search,
+      method,
+      headers: {
+        ...headers,
+        ...(length !== undefined && { 'content-length': String(length) }),
+        ...(through && { host: url.host, ...credentialsFor(through) }),
+      },
+      body: body && Readable.from(body),
+      signal,
+      reset: closes,
+    };
+    const agent = url.protocol === 'http:' ? this.#direct : this.#secure;
+    const response = await orAborted(agent.request(options), signal);
+    // A body that is destroyed before its end fails; without a listener that would end the process.
+    response.body.on('error', () => undefined);
+    return {
+      status: response.statusCode,
+      headers: Object.fromEntries(
+        Object.entries(response.headers).map(([name, value]) => [name, [value].flat()[0]]),
+      ),
+      body: response.body,
+    };
+  }
+
+  /** Cuts all connections. */
+  async close(): Promise<void> {
+    await Promise.all([this.#direct.destroy(), this.#secure.destroy()]);
+  }
+
+  /** Credentials of the proxy go to it alone. @param host with its port */
+  async #openTunnel(proxy: URL, host: string): Promise<Socket> {
+    const { statusCode, socket } = await this.#direct.connect({
+      origin: proxy.origin,
+      path: host,
+      headers: { host, ...credentialsFor(proxy) },
+    });
+    if (statusCode === 200) return socket as Socket;
+    socket.on('error', () => undefined).destroy();
+    throw new VgrError(
+      'DOWNLOAD_FAILED',
+      `the proxy ${quoted(proxy.host)} refuses a way to ${quoted(host)} with status ${statusCode}`,
+    );
+  }
+}
+
+/** Work is left to itself when the signal is aborted: a request that waits for its connection does not heed it. */
+function orAborted<Result>(work: Promise<Result>, signal: AbortSignal): Promise<Result> {
+  return new Promise((resolve, reject) => {
+    const onAbort = () => reject(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+    const settled = () => signal.removeEventListener('abort', onAbort);
+    work.finally(settled).then(resolve, reject);
+  });
+}
+
+export interface GetOptions {
   readonly headers: Readonly<Record<string, string>>;
   /** Longest time without a byte, milliseconds. */
   readonly stallMs: number;
@@ -21,29 +128,37 @@ export interface HttpQuestion {
 }
 
 /** As many as browsers follow. */
-const REDIRECT_LIMIT = 20;
+const MAX_REDIRECTS = 20;
 
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 
 /**
  * Asks for an address over https, or over http from this very machine, and follows redirects. `authorization` goes to the
  * first host alone, and no redirect leads from https to http.
- * @throws VgrError DOWNLOAD_FAILED for a redirect that may not be followed; errors of the network as they are
+ * @throws VgrError DOWNLOAD_FAILED for a redirect that may not be followed, or where the proxy refuses; errors of the network
  */
-export async function httpGet(start: URL, question: HttpQuestion): Promise<HttpAnswer> {
+export async function httpGet(start: URL, options: GetOptions): Promise<HttpResponse> {
+  const { stallMs, signal } = options;
   let address = start;
-  for (let hop = 0; hop <= REDIRECT_LIMIT; hop++) {
-    const headers = { ...question.headers };
+  for (let hop = 0; hop <= MAX_REDIRECTS; hop++) {
+    const headers: Record<string, string> = {
+      ...options.headers,
+      'accept-encoding': 'identity',
+      'user-agent': 'vgr',
+    };
     if (address.host !== start.host) delete headers.authorization;
-    const answer = await askOnce(address, { ...question, headers });
-    const { location } = answer.headers;
-    if (!REDIRECTS.has(answer.status) || location === undefined) return answer;
-    answer.body.destroy();
+    const client = new HttpClient(proxyFor(address), stallMs);
+    const response = await client
+      .request(address, { method: 'GET', headers, signal, closes: true })
+      .catch((thrown) => Promise.reject(stallError(thrown, stallMs)));
+    const { location } = response.headers;
+    if (!REDIRECTS.has(response.status) || location === undefined) return response;
+    response.body.destroy();
     address = nextAddress(address, location);
   }
   throw new VgrError(
     'DOWNLOAD_FAILED',
-    `${shownAddress(start)}: expected a file within ${REDIRECT_LIMIT} redirects, got another redirect`,
+    `${shownAddress(start)}: expected a file within ${MAX_REDIRECTS} redirects, got another redirect`,
     { hint: 'the server sends in circles: try again later, or tell its keepers' },
   );
 }
@@ -63,42 +178,11 @@ export function shownAddress({ protocol, host, pathname }: URL): string {
   return quoted(`${protocol}//${host}${pathname}`, 300);
 }
 
-async function askOnce(
-  address: URL,
-  { headers, stallMs, signal }: HttpQuestion,
-): Promise<HttpAnswer> {
-  const proxy = proxyFor(address);
-  const connection = proxy && (await tunnel(proxy, address, stallMs, signal));
-  const options: RequestOptions = {
-    hostname: bare(address.hostname),
-    port: address.port,
-    path: address.pathname + address.search,
-    headers: {
-      ...headers,
-      'accept-encoding': 'identity',
-      'user-agent': 'vgr',
-      connection: 'close',
-    },
-    signal,
-    agent: false,
-    ...(connection && { createConnection: () => connection }),
-  };
-  const ask = address.protocol === 'https:' ? secureRequest : request;
-  return new Promise<HttpAnswer>((resolve, reject) => {
-    let body: IncomingMessage | undefined;
-    const asked = ask(options, (answer) => {
-      body = answer;
-      // A way through a proxy is for one answer; open, it would keep the process from ending.
-      answer.once('close', () => connection?.destroy());
-      resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body: answer });
-    });
-    asked.setTimeout(stallMs, () => {
-      // Who reads the body gets the reason only from the body itself.
-      (body ?? asked).destroy(new Error(`no byte came for ${stallMs / 1000} s`));
-    });
-    asked.on('error', reject);
-    asked.end();
-  });
+/** The error of a request or body; of a timeout one that says how long nothing came. */
+export function stallError(thrown: unknown, stallMs: number): unknown {
+  const { code = '' } = thrown as NodeJS.ErrnoException;
+  if (!/^UND_ERR_(?:CONNECT|HEADERS|BODY)_TIMEOUT$/.test(code)) return thrown;
+  return new Error(`no byte came for ${stallMs / 1000} s`, { cause: thrown });
 }
 
 /** This very machine: 127.0.0.0/8, ::1 and its name. */
@@ -162,58 +246,11 @@ function isInNetwork(host: string, network: string): boolean {
   return list.check(host, family);
 }
 
-/** The header that shows a proxy who asks; nothing where its address has no name. */
-export function credentialsFor({ username, password }: URL): Readonly<Record<string, string>> {
+/** The header that tells a proxy who asks; nothing where its address has no name. */
+function credentialsFor({ username, password }: URL): Readonly<Record<string, string>> {
   if (!username) return {};
   const pair = `${decoded(username)}:${decoded(password)}`;
   return { 'proxy-authorization': `Basic ${Buffer.from(pair).toString('base64')}` };
-}
-
-/** A connection to the host of an https address through a proxy. Credentials of the proxy go to it alone. */
-export async function tunnel(
-  proxy: URL,
-  address: URL,
-  timeoutMs: number,
-  signal?: AbortSignal,
-): Promise<TLSSocket> {
-  const host = `${address.hostname}:${address.port || 443}`;
-  const socket = await new Promise<Socket>((resolve, reject) => {
-    const ask = proxy.protocol === 'https:' ? secureRequest : request;
-    const asked = ask({
-      hostname: bare(proxy.hostname),
-      port: proxy.port || (proxy.protocol === 'https:' ? 443 : 80),
-      method: 'CONNECT',
-      path: host,
-      agent: false,
-      ...(signal && { signal }),
-      headers: { host, ...credentialsFor(proxy) },
-    });
-    asked.setTimeout(timeoutMs, () => asked.destroy(new Error('the proxy does not answer')));
-    asked.on('error', reject);
-    asked.on('connect', ({ statusCode }, connection) => {
-      if (statusCode === 200) {
-        resolve(connection);
-        return;
-      }
-      connection.destroy();
-      reject(
-        new VgrError(
-          'DOWNLOAD_FAILED',
-          `the proxy ${quoted(proxy.host)} refuses a way to ${quoted(host)} with status ${statusCode}`,
-        ),
-      );
-    });
-    asked.end();
-  });
-  socket.setTimeout(0);
-  return new Promise((resolve, reject) => {
-    const secure = connectTls({ socket, servername: bare(address.hostname) });
-    secure.once('error', reject);
-    secure.once('secureConnect', () => {
-      secure.off('error', reject);
-      resolve(secure);
-    });
-  });
 }
 
 /** Without percent signs for other signs; as it stands where a percent sign means itself. */

@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { printable, quoted, VgrError } from '../core/error.js';
 import { makeFolder, outputError } from '../core/files.js';
-import { type HttpAnswer, httpGet, isDistrust, shownAddress } from '../core/http.js';
+import { type HttpResponse, httpGet, isDistrust, shownAddress, stallError } from '../core/http.js';
 import { sha256OfFile } from '../runtime/model-store.js';
 import type { RemoteFile } from './remote-file.js';
 
@@ -172,7 +172,7 @@ async function transfer(
     await receive(answer, plan, partial, start, whole);
   } catch (thrown) {
     answer.body.destroy();
-    throw thrown;
+    throw stallError(thrown, plan.stallMs);
   }
 }
 
@@ -180,7 +180,11 @@ async function transfer(
 class StartAnew extends Error {}
 
 /** The place from which bytes come; `whole` where all of them are here. */
-function startOf({ status, headers }: HttpAnswer, plan: Download, here: number): number | 'whole' {
+function startOf(
+  { status, headers }: HttpResponse,
+  plan: Download,
+  here: number,
+): number | 'whole' {
   if (status === 200) return 0;
   if (status === 206) {
     const start = /^bytes (\d+)-/.exec(headers['content-range'] ?? '')?.[1];
@@ -200,12 +204,12 @@ function startOf({ status, headers }: HttpAnswer, plan: Download, here: number):
 /** What names the very bytes of a file; a weak tag names bytes that mean the same. */
 function versionOf({
   headers: { etag, 'last-modified': modified },
-}: HttpAnswer): string | undefined {
+}: HttpResponse): string | undefined {
   return etag === undefined || etag.startsWith('W/') ? modified : etag;
 }
 
 /** What is packed, or is a page, is not the file. */
-function refuseOtherContent(plan: Download, { headers }: HttpAnswer): void {
+function refuseOtherContent(plan: Download, { headers }: HttpResponse): void {
   const packing = headers['content-encoding'] ?? 'identity';
   if (packing !== 'identity') throw otherAnswer(plan, `it packed as ${quoted(packing)}`);
   const kind = headers['content-type'] ?? '';
@@ -213,7 +217,7 @@ function refuseOtherContent(plan: Download, { headers }: HttpAnswer): void {
     throw otherAnswer(plan, `a page (${quoted(kind)})`);
 }
 
-function wholeSize({ headers }: HttpAnswer, start: number): number | undefined {
+function wholeSize({ headers }: HttpResponse, start: number): number | undefined {
   const length = headers['content-length'];
   return length === undefined ? undefined : start + Number(length);
 }
@@ -238,7 +242,7 @@ async function refuseFullDisk(partial: string, needed: number): Promise<void> {
 }
 
 async function receive(
-  { body }: HttpAnswer,
+  { body }: HttpResponse,
   plan: Download,
   partial: string,
   start: number,

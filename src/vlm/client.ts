@@ -2,22 +2,41 @@ import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { VgrError } from '../core/error.js';
 import { Semaphore } from '../core/semaphore.js';
-import { CacheKeys, type ChatCache } from './cache.js';
+import type { ReplyCache } from './cache.js';
 import type { Chat, ChatReply, ChatRequest } from './conversation.js';
 import { ChatError } from './error.js';
-import type { ReadReply } from './reply.js';
-import { type ChatBody, type ChatServer, ChatTransport } from './transport.js';
+import { type ChatBody, RequestEncoder } from './request-encoder.js';
+import { type ChatServer, ChatTransport } from './transport.js';
 import {
-  type ChatBudget,
-  ChatLedger,
-  type ChatReport,
   estimatedPrompt,
   estimatedUse,
   type TokenUse,
+  UsageBudget,
+  type UsageLimits,
+  type UsageReport,
 } from './usage.js';
 
-export interface ChatSettings extends ChatServer, ChatBudget {
-  readonly model: string;
+export interface ChatSettings {
+  readonly server: ChatServer;
+  readonly model: ChatModel;
+  readonly limits: ChatLimits;
+  readonly budget: UsageLimits;
+  readonly cache?: ReplyCache;
+  /** Ends waiting; what is under way goes on to its end. */
+  readonly signal?: AbortSignal;
+}
+
+/** What each request says beside its messages. */
+export interface ChatModel {
+  /** The server's name of the model. */
+  readonly name: string;
+  /** Whether probabilities of the tokens are asked for. */
+  readonly logProbabilities: boolean;
+  /** Fields that are added to each body; null takes one away. */
+  readonly extra: Readonly<Record<string, unknown>>;
+}
+
+export interface ChatLimits {
   /** Requests under way at a time. */
   readonly concurrency: number;
   readonly requestsPerMinute: number;
@@ -26,33 +45,28 @@ export interface ChatSettings extends ChatServer, ChatBudget {
   readonly attempts: number;
   /** Wait before the second attempt, milliseconds; it doubles from one to the next. */
   readonly backoffMs: number;
-  /** Whether probabilities of the tokens are asked for. */
-  readonly logProbabilities: boolean;
-  /** Fields that are added to each body; null takes one away. */
-  readonly extra: Readonly<Record<string, unknown>>;
-  readonly cache?: ChatCache;
-  /** Ends waiting; what is under way goes on to its end. */
-  readonly signal?: AbortSignal;
 }
 
-const LONGEST_BACKOFF = 30_000;
+const MAX_BACKOFF = 30_000;
 /** Requests that fail one after another, with no success between: the server is there, but of no use. */
 const FAILURES_IN_A_ROW = 3;
 /** Requests that a server refuses from the start on: it refuses them all. */
 const REFUSALS_AT_FIRST = 8;
+/** Tokens of a reply whose limit is not known as a number. */
+const DEFAULT_TOKENS = 4096;
 
 /**
- * Asks a server and bears with it: bounded concurrency and pace, repeats after what may pass, a breaker for when the server is
- * gone, a budget, and a cache. The same request made twice at a time goes out once.
+ * Asks a server: bounded concurrency and rate, repeats after errors that may pass, a breaker for when the server is gone, a
+ * budget, and a cache. Equal requests that are made at the same time go out once.
  */
 export class ChatClient {
   readonly #settings: ChatSettings;
   readonly #transport: ChatTransport;
-  readonly #ledger: ChatLedger;
+  readonly #encoder = new RequestEncoder();
+  readonly #budget: UsageBudget;
   readonly #slots: Semaphore;
-  readonly #requestPace: Pace;
-  readonly #tokenPace: Pace;
-  readonly #keys = new CacheKeys();
+  readonly #requestRate: RateLimiter;
+  readonly #tokenRate: RateLimiter;
   readonly #underWay = new Map<string, Promise<ChatReply>>();
   /** Ends waiting. */
   readonly #stop = new AbortController();
@@ -61,24 +75,25 @@ export class ChatClient {
   #successes = 0;
   #refusals = 0;
   #failuresInARow = 0;
-  /** Once it is set nothing goes out any more. */
+  /** Once it is set no request goes out. */
   #broken: VgrError | undefined;
 
   constructor(settings: ChatSettings) {
+    const { server, budget, limits, signal } = settings;
     this.#settings = settings;
-    this.#transport = new ChatTransport(settings);
-    this.#ledger = new ChatLedger(settings);
-    this.#slots = new Semaphore(settings.concurrency);
-    this.#requestPace = new Pace(settings.requestsPerMinute);
-    this.#tokenPace = new Pace(settings.tokensPerMinute);
+    this.#transport = new ChatTransport(server);
+    this.#budget = new UsageBudget(budget);
+    this.#slots = new Semaphore(limits.concurrency);
+    this.#requestRate = new RateLimiter(limits.requestsPerMinute);
+    this.#tokenRate = new RateLimiter(limits.tokensPerMinute);
     // One listener for each request under way.
     setMaxListeners(0, this.#stop.signal, this.#cut.signal);
-    if (settings.signal?.aborted) this.#stop.abort();
-    settings.signal?.addEventListener('abort', () => this.#stop.abort(), { once: true });
+    if (signal?.aborted) this.#stop.abort();
+    signal?.addEventListener('abort', () => this.#stop.abort(), { once: true });
   }
 
-  report(): ChatReport {
-    return this.#ledger.report();
+  report(): UsageReport {
+    return this.#budget.report();
   }
 
   /** Ends all waiting, and resolves when what is under way has come back, so that nothing that is paid for is lost. */
@@ -86,11 +101,12 @@ export class ChatClient {
     this.#broken ??= stopped();
     this.#stop.abort();
     await Promise.allSettled(this.#underWay.values());
+    await this.#transport.close();
   }
 
   readonly chat: Chat = (request) => {
     const body = this.#bodyOf(request);
-    const key = this.#keys.keyOf(body);
+    const key = this.#encoder.keyOf(body);
     const known = this.#underWay.get(key);
     if (known) return known;
     const reply = this.#answer(key, body, request).finally(() => this.#underWay.delete(key));
@@ -102,10 +118,10 @@ export class ChatClient {
     const { cache } = this.#settings;
     const cached = await cache?.get(key);
     if (cached) {
-      this.#ledger.countCached();
+      this.#budget.count('cached');
       return cached;
     }
-    // Who has begun comes first: a server that goes away then leaves few conversations half done.
+    // Conversations that have begun come first: a server that goes away then leaves few of them half done.
     const urgent = request.messages.length > 1;
     const reply = await this.#slots.run(() => this.#persist(body, request), { urgent });
     await cache?.put(key, reply);
@@ -114,60 +130,73 @@ export class ChatClient {
 
   /** Attempts until one succeeds or there is no use in more. */
   async #persist(body: ChatBody, request: ChatRequest): Promise<ChatReply> {
-    const { attempts } = this.#settings;
     for (let attempt = 1; ; attempt++) {
       const before = this.#successes;
       try {
-        const { reply } = await this.#attempt(body, request);
-        return reply;
+        return await this.#attempt(body, request);
       } catch (thrown) {
         if (!(thrown instanceof ChatError)) throw thrown;
-        if (thrown.kind === 'unsafe') throw this.#breakWith(untrusted(this.#settings, thrown));
-        if (thrown.kind === 'refused') throw this.#breakWith(refused(this.#settings, thrown));
+        if (thrown.kind === 'unsafe') throw this.#breakWith(this.#unsafe(thrown));
+        if (thrown.kind === 'refused') throw this.#breakWith(this.#refused(thrown));
         if (thrown.kind === 'item') throw this.#itemError(thrown, request);
-        if (attempt >= attempts) throw await this.#exhausted(thrown, before);
+        if (attempt >= this.#settings.limits.attempts) {
+          throw await this.#exhausted(thrown, before);
+        }
         await this.#pause(attempt, thrown);
-        this.#ledger.countRetry();
+        this.#budget.count('retries');
       }
     }
   }
 
-  async #attempt(body: ChatBody, request: ChatRequest): Promise<ReadReply> {
-    const guess = estimatedPrompt(request) + request.maxTokens / 4;
+  async #attempt(body: ChatBody, request: ChatRequest): Promise<ChatReply> {
     if (this.#broken) throw this.#broken;
-    const reserve = this.#ledger.open(guess);
-    await this.#takeTurn(reserve).catch((thrown) => {
-      this.#ledger.cancel(reserve);
-      throw thrown;
-    });
-    let use: TokenUse | undefined;
-    let estimated = false;
+    const reserved = this.#budget.reserve(estimatedPrompt(request) + request.maxTokens / 4);
     try {
-      const read = await this.#transport.send(body, this.#cut.signal);
-      estimated = read.use === undefined;
+      await this.#waiting(async (signal) => {
+        await this.#tokenRate.take(reserved.tokens, signal);
+        await this.#requestRate.take(1, signal);
+      });
+    } catch (thrown) {
+      this.#budget.cancel(reserved);
+      throw thrown;
+    }
+    let use: TokenUse | undefined;
+    try {
+      const read = await this.#send(body);
+      if (!read.use) this.#budget.count('estimated');
       use = read.use ?? estimatedUse(request, read.reply);
       this.#successes += 1;
       this.#failuresInARow = 0;
-      return read;
+      return read.reply;
     } finally {
-      this.#ledger.close({ guess, reserve }, use, estimated);
-      if (use) this.#tokenPace.settle(use.prompt + use.completion - reserve);
+      this.#budget.settle(reserved, use);
+      if (use) this.#tokenRate.settle(use.prompt + use.completion - reserved.tokens);
     }
   }
 
-  async #takeTurn(tokens: number): Promise<void> {
-    await this.#waiting(async (signal) => {
-      await this.#tokenPace.take(tokens, signal);
-      await this.#requestPace.take(1, signal);
-    });
+  #send(body: ChatBody) {
+    const { server, model } = this.#settings;
+    const { max_tokens, max_completion_tokens, stop, stream_options } = body;
+    const most = [max_tokens, max_completion_tokens].find((each) => typeof each === 'number');
+    const limits = {
+      maxTokens: most ?? DEFAULT_TOKENS,
+      stops: Array.isArray(stop) ? stop.map(String) : [],
+    };
+    // The user's own options stand; null takes them away.
+    const counts = model.extra.stream_options === null ? undefined : { include_usage: true };
+    const sent = server.stream
+      ? { ...body, stream: true, stream_options: stream_options ?? counts }
+      : body;
+    return this.#transport.send(this.#encoder.piecesOf(sent), limits, this.#cut.signal);
   }
 
   /** Half of the wait is jitter, so that requests that failed together do not come back together. */
   async #pause(attempt: number, { retryAfterMs }: ChatError): Promise<void> {
-    const backoff = Math.min(this.#settings.backoffMs * 2 ** (attempt - 1), LONGEST_BACKOFF);
+    const { backoffMs } = this.#settings.limits;
+    const backoff = Math.min(backoffMs * 2 ** (attempt - 1), MAX_BACKOFF);
     const jittered = backoff * (0.5 + Math.random() / 2);
-    // Who is told to wait speaks for all: the others would only be told the same.
-    if (retryAfterMs !== undefined) this.#requestPace.hold(retryAfterMs);
+    // A server that tells one request to wait would tell the others the same.
+    if (retryAfterMs !== undefined) this.#requestRate.hold(retryAfterMs);
     await this.#waiting((signal) => wait(Math.max(jittered, retryAfterMs ?? 0), signal));
   }
 
@@ -181,44 +210,44 @@ export class ChatClient {
   }
 
   /** The last attempt failed too: is it this request, or the server? @param before successes when that attempt began */
-  async #exhausted(error: ChatError, before: number): Promise<VgrError> {
-    const { attempts, url } = this.#settings;
+  async #exhausted(cause: ChatError, before: number): Promise<VgrError> {
+    const { server, limits } = this.#settings;
     if (this.#broken) return this.#broken;
     if (this.#successes === before) {
       this.#failuresInARow += 1;
-      const gone =
+      const isGone =
         this.#successes === 0 ||
         this.#failuresInARow >= FAILURES_IN_A_ROW ||
         !(await this.#transport.isAlive());
-      if (gone) {
-        return this.#breakWith(
-          new VgrError(
-            'SERVER_UNAVAILABLE',
-            `${url}: no answer in ${attempts} attempts: ${error.message}`,
-            {
-              hint: 'check that the server runs and is reachable; a rerun goes on from here',
-              cause: error,
-            },
-          ),
-        );
+      if (isGone) {
+        const message = `${server.url}: no answer in ${limits.attempts} attempts: ${cause.message}`;
+        const hint = 'check that the server runs and is reachable; a rerun goes on from here';
+        return this.#breakWith(new VgrError('SERVER_UNAVAILABLE', message, { hint, cause }));
       }
     }
-    return new VgrError(
-      'REFINEMENT_FAILED',
-      `the server failed on this query ${attempts} times: ${error.message}`,
-      { cause: error },
-    );
+    const message = `the server failed on this query ${limits.attempts} times: ${cause.message}`;
+    return new VgrError('REFINEMENT_FAILED', message, { cause });
   }
 
-  #itemError(error: ChatError, { messages }: ChatRequest): VgrError {
+  #itemError(cause: ChatError, { messages }: ChatRequest): VgrError {
     // A request without a picture asks what the server can do; its refusal is an answer.
     if (messages.some(({ content }) => typeof content !== 'string')) this.#refusals += 1;
     if (this.#refusals >= REFUSALS_AT_FIRST && this.#successes === 0) {
-      return this.#breakWith(refused(this.#settings, error));
+      return this.#breakWith(this.#refused(cause));
     }
-    return new VgrError('REFINEMENT_FAILED', `the server refuses this query: ${error.message}`, {
-      cause: error,
-    });
+    const message = `the server refuses this query: ${cause.message}`;
+    return new VgrError('REFINEMENT_FAILED', message, { cause });
+  }
+
+  #refused(cause: ChatError): VgrError {
+    const message = `${this.#settings.server.url} refuses requests: ${cause.message}`;
+    const hint = cause.hint ?? 'check `--vlm-url`, `--vlm-model` and the key in VGR_VLM_API_KEY';
+    return new VgrError('SERVER_REFUSED', message, { hint, cause });
+  }
+
+  #unsafe(cause: ChatError): VgrError {
+    const message = `${this.#settings.server.url}: nothing was sent: ${cause.message}`;
+    return new VgrError('SERVER_UNAVAILABLE', message, { hint: cause.hint, cause });
   }
 
   #breakWith(error: VgrError): VgrError {
@@ -230,9 +259,9 @@ export class ChatClient {
 
   /** Field by field in one order, so that equal requests are equal bytes. */
   #bodyOf({ messages, stop, maxTokens, continues, repetitionPenalty }: ChatRequest): ChatBody {
-    const { model, logProbabilities, extra } = this.#settings;
+    const { name, logProbabilities, extra } = this.#settings.model;
     const body: Record<string, unknown> = {
-      model,
+      model: name,
       messages,
       max_tokens: maxTokens,
       temperature: 0,
@@ -246,20 +275,6 @@ export class ChatClient {
   }
 }
 
-function refused({ url }: ChatSettings, error: ChatError): VgrError {
-  return new VgrError('SERVER_REFUSED', `${url} refuses requests: ${error.message}`, {
-    hint: error.hint ?? 'check `--vlm-url`, `--vlm-model` and the key in VGR_VLM_API_KEY',
-    cause: error,
-  });
-}
-
-function untrusted({ url }: ChatSettings, error: ChatError): VgrError {
-  return new VgrError('SERVER_UNAVAILABLE', `${url}: nothing was sent: ${error.message}`, {
-    ...(error.hint !== undefined && { hint: error.hint }),
-    cause: error,
-  });
-}
-
 function stopped(): VgrError {
   return new VgrError('SERVER_UNAVAILABLE', 'the run was stopped while it waited for the server', {
     hint: 'a rerun goes on from here',
@@ -269,10 +284,8 @@ function stopped(): VgrError {
 /** Milliseconds in the minute that limits are told for. */
 const MINUTE = 60_000;
 
-/**
- * Lets units through at an even pace: no minute sees more than the limit by more than one taking. Who takes first goes first.
- */
-export class Pace {
+/** Lets units through at an even rate, in the order of the calls: no minute exceeds the limit by more than one taking. */
+class RateLimiter {
   readonly #msPerUnit: number;
   /** When the next one may go, on the clock of `performance.now()`. */
   #freeAt = 0;
@@ -283,7 +296,7 @@ export class Pace {
   }
 
   /** Resolves when `units` may go out, at once where they may. @throws the signal's reason when it ends a wait */
-  async take(units: number, signal?: AbortSignal): Promise<void> {
+  async take(units: number, signal: AbortSignal): Promise<void> {
     const now = performance.now();
     const start = Math.max(now, this.#freeAt);
     this.#freeAt = start + units * this.#msPerUnit;
@@ -302,11 +315,9 @@ export class Pace {
 }
 
 /** @throws the signal's reason when it is aborted */
-async function wait(ms: number, signal?: AbortSignal): Promise<void> {
-  try {
-    await sleep(ms, undefined, signal ? { signal } : {});
-  } catch (thrown) {
-    signal?.throwIfAborted();
+async function wait(ms: number, signal: AbortSignal): Promise<void> {
+  await sleep(ms, undefined, { signal }).catch((thrown) => {
+    signal.throwIfAborted();
     throw thrown;
-  }
+  });
 }

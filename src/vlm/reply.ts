@@ -1,7 +1,5 @@
-import type { ChatCompletion, ChatCompletionChunk } from 'openai/resources/chat/completions';
 import type { ChatReply } from './conversation.js';
-import { ChatError } from './error.js';
-import type { ChatWatch } from './transport.js';
+import { ChatError, ServerError } from './error.js';
 import type { TokenUse } from './usage.js';
 
 export interface ReadReply {
@@ -13,18 +11,36 @@ export interface ReadReply {
 /** What bounds a reply. */
 export interface ReplyLimits {
   readonly maxTokens: number;
+  /** The reply ends before the first of these. */
   readonly stops: readonly string[];
 }
 
-/** What is known of a stream beside its events. */
-export interface StreamState {
-  readonly watch: ChatWatch;
-  /** Whether the server has said that this was all. */
-  readonly isDone: () => boolean;
+/** What is read of a chat completion, or of an event of one. Servers leave out fields, and fill them with other kinds of value. */
+interface Completion {
+  readonly choices?: readonly Choice[] | null;
+  readonly usage?: unknown;
+  readonly error?: unknown;
 }
 
-interface ErrorInReply {
-  readonly error?: { readonly message?: unknown; readonly code?: unknown } | null;
+interface Choice {
+  readonly message?: Message | null;
+  /** In place of the message in an event. */
+  readonly delta?: Message | null;
+  readonly finish_reason?: string | null;
+  readonly logprobs?: { readonly content?: readonly TokenLogprob[] | null } | null;
+}
+
+interface Message {
+  /** Some servers give a text in parts. */
+  readonly content?: unknown;
+  readonly reasoning_content?: unknown;
+  readonly reasoning?: unknown;
+}
+
+/** A piece of a reply with the natural log of the probability that the model gave it. */
+export interface TokenLogprob {
+  readonly token: string;
+  readonly logprob: number;
 }
 
 const CHARACTERS_PER_TOKEN = 16;
@@ -36,110 +52,97 @@ export const OVERFLOWN: ReadReply = { reply: { text: '', finish: 'length' } };
 
 /**
  * Reads a reply that comes in pieces. It is cut off where it outgrows its limit or a stop string, whatever the server does.
- * @throws ChatError where it ends early or stalls
+ * @param events data of each event
+ * @param onEvent called for each event that holds a piece
+ * @throws ChatError where it ends early; ServerError; SyntaxError
  */
 export async function readStream(
-  events: AsyncIterable<ChatCompletionChunk>,
-  { maxTokens: most, stops }: ReplyLimits,
-  { watch, isDone }: StreamState,
+  events: AsyncIterable<string>,
+  { maxTokens, stops }: ReplyLimits,
+  onEvent: () => void,
 ): Promise<ReadReply> {
-  const tokens: TokenChance[] = [];
+  const tokens: TokenLogprob[] = [];
   let thought = '';
   let text = '';
   let finish: string | undefined;
   let use: TokenUse | undefined;
   let count = 0;
-  for await (const { choices, usage } of events) {
-    watch.alive();
+  let isDone = false;
+  for await (const data of events) {
+    isDone ||= data.startsWith('[DONE]');
+    if (isDone) continue;
+    onEvent();
+    const { choices, usage } = completionOf(JSON.parse(data));
     use = useOf(usage) ?? use;
     const choice = choices?.[0];
     if (!choice) continue;
     thought += reasoningOf(choice.delta);
     const piece = textOf(choice.delta?.content) ?? '';
     text += piece;
-    tokens.push(...chancesOf(choice.logprobs?.content));
+    tokens.push(...(choice.logprobs?.content ?? []));
     finish = choice.finish_reason ?? finish;
     count += 1;
-    const endless =
-      count > most + EVENTS_AROUND || text.length + thought.length > most * CHARACTERS_PER_TOKEN;
     // Servers that honour neither limits nor stop strings are cut off here.
-    if (endless) finish = 'length';
-    if (finish === undefined && stopAt(text, piece, stops) >= 0) finish = 'stop';
-    if (endless || (finish === 'stop' && choice.finish_reason == null)) break;
+    const isEndless = isBeyond(maxTokens, count, text.length + thought.length);
+    if (isEndless || (finish === undefined && endsInStop(text, piece, stops))) {
+      finish = isEndless ? 'length' : 'stop';
+      break;
+    }
   }
-  if (watch.reason) throw new ChatError('again', watch.reason);
-  return result(
-    { text, thought, finish: finish ?? unexplainedEnd(count, isDone), tokens, stops },
-    use,
-  );
+  // Small servers mark the end of the stream, but give no reason for it.
+  if (finish === undefined && (count === 0 || !isDone)) {
+    throw new ChatError('again', 'the connection ended before the reply');
+  }
+  const end = Math.min(...stops.map((stop) => indexOr(text, stop)), text.length);
+  return { reply: replyOf(text.slice(0, end), thought, finish, tokens), use };
 }
 
-/** Small servers mark the end of the stream, but give no reason for it. @throws ChatError where there is no mark */
-function unexplainedEnd(count: number, isDone: () => boolean): string {
-  if (count > 0 && isDone()) return 'stop';
-  throw new ChatError('again', 'the connection ended before the reply');
+function isBeyond(maxTokens: number, events: number, characters: number): boolean {
+  return events > maxTokens + EVENTS_AROUND || characters > maxTokens * CHARACTERS_PER_TOKEN;
 }
 
-/** Reads a reply that comes at once. @throws ChatError where it is none; Error with the `code` of an error that came as one */
-export function readWhole(value: ChatCompletion & ErrorInReply): ReadReply {
-  // Gateways tell an error of the server behind them with status 200.
-  if (typeof value?.error?.message === 'string') {
-    const { message, code } = value.error;
-    throw Object.assign(new Error(message), { code });
-  }
-  const choice = value?.choices?.[0];
+/** Reads a reply that comes at once. @throws ChatError where it is none; ServerError */
+export function readWhole(value: unknown): ReadReply {
+  const { choices, usage } = completionOf(value);
+  const choice = choices?.[0];
   const text = textOf(choice?.message?.content ?? (choice?.message && null));
   if (!choice || text === undefined) {
     throw new ChatError('again', 'expected a chat completion with one choice, got other JSON');
   }
-  const { usage } = value;
-  return result(
-    {
-      text,
-      thought: reasoningOf(choice.message),
-      finish: choice.finish_reason ?? 'stop',
-      tokens: chancesOf(choice.logprobs?.content),
-      stops: [],
-    },
-    useOf(usage),
-  );
+  const tokens = choice.logprobs?.content ?? [];
+  const reply = replyOf(text, reasoningOf(choice.message), choice.finish_reason, tokens);
+  return { reply, use: useOf(usage) };
+}
+
+/** @throws ServerError: gateways tell an error of the server behind them with status 200, or in the middle of a stream */
+function completionOf(value: unknown): Completion {
+  const completion: Completion = Object(value);
+  if (completion.error) throw new ServerError(completion.error);
+  return completion;
 }
 
 /** Undefined where the numbers are none: they are estimated then, so that no budget is lost. */
 function useOf(usage: unknown): TokenUse | undefined {
-  const { prompt_tokens: prompt, completion_tokens: completion } = (usage ?? {}) as {
-    readonly [name: string]: unknown;
-  };
+  const { prompt_tokens: prompt, completion_tokens: completion } = Object(usage);
   return isCount(prompt) && isCount(completion) ? { prompt, completion } : undefined;
 }
 
 const isCount = (value: unknown): value is number => typeof value === 'number' && value >= 0;
 
-function result(
-  parts: {
-    readonly text: string;
-    readonly thought: string;
-    readonly finish: string;
-    readonly tokens: readonly TokenChance[];
-    readonly stops: readonly string[];
-  },
-  use: TokenUse | undefined,
-): ReadReply {
-  const { thought, tokens, stops } = parts;
-  const end = Math.min(...stops.map((stop) => indexOr(parts.text, stop)), parts.text.length);
-  const text = parts.text.slice(0, end);
-  const confidence = answerConfidence(tokens);
+function replyOf(
+  text: string,
+  thought: string,
+  finish: string | null | undefined,
+  tokens: readonly TokenLogprob[],
+): ChatReply {
   return {
-    reply: {
-      text: thought === '' ? text : `<think>${thought}</think>\n${text}`,
-      finish: parts.finish === 'length' ? 'length' : 'stop',
-      ...(confidence !== undefined && { confidence }),
-    },
-    ...(use && { use }),
+    text: thought === '' ? text : `<think>${thought}</think>\n${text}`,
+    finish: finish === 'length' ? 'length' : 'stop',
+    confidence: answerConfidence(tokens),
   };
 }
 
-/** Some servers give a text in parts; a reply that only calls a tool has none. Undefined where it is no text at all. */
+/** Undefined where it is no text at all. A reply that only calls a tool has the content null. */
 function textOf(content: unknown): string | undefined {
   if (typeof content === 'string') return content;
   if (content === null) return '';
@@ -150,24 +153,17 @@ function textOf(content: unknown): string | undefined {
 }
 
 /** Where a server takes the thought out of the text, it comes in a field of its own, by either of two names. */
-function reasoningOf(part: unknown): string {
-  const { reasoning_content: long, reasoning: short } = (part ?? {}) as Record<string, unknown>;
+function reasoningOf(message: Message | null | undefined): string {
+  const { reasoning_content: long, reasoning: short } = message ?? {};
   if (typeof long === 'string') return long;
   return typeof short === 'string' ? short : '';
 }
 
-function chancesOf(
-  content: readonly { readonly token: string; readonly logprob: number }[] | null | undefined,
-): TokenChance[] {
-  return (content ?? []).map(({ token, logprob }) => ({ text: token, logProbability: logprob }));
-}
-
-/** Where one of the stop strings stands in the text's end, which has just grown by a piece; -1 where none does. */
-function stopAt(text: string, piece: string, stops: readonly string[]): number {
-  if (stops.length === 0) return -1;
-  const longest = Math.max(...stops.map(({ length }) => length));
+/** Whether a stop string stands in the text's end, which has just grown by a piece. */
+function endsInStop(text: string, piece: string, stops: readonly string[]): boolean {
+  const longest = Math.max(0, ...stops.map(({ length }) => length));
   const tail = text.slice(-(piece.length + longest));
-  return stops.some((stop) => tail.includes(stop)) ? text.length - tail.length : -1;
+  return stops.some((stop) => tail.includes(stop));
 }
 
 function indexOr(text: string, part: string): number {
@@ -234,27 +230,21 @@ function lastMatch(text: string, pattern: RegExp): RegExpExecArray | undefined {
   return last;
 }
 
-/** A piece of a reply with the natural log of the probability that the model gave it. */
-export interface TokenChance {
-  readonly text: string;
-  readonly logProbability: number;
-}
-
 /**
  * Mean probability of the tokens of the last answer part, as exp(mean log-probability), 0..1; of all tokens where there is
  * no such part. Undefined without tokens.
  */
-export function answerConfidence(tokens: readonly TokenChance[]): number | undefined {
+export function answerConfidence(tokens: readonly TokenLogprob[]): number | undefined {
   if (tokens.length === 0) return undefined;
-  const whole = tokens.map(({ text }) => text).join('');
+  const whole = tokens.map(({ token }) => token).join('');
   const answerAt = lastMatch(whole, /<\s*answer\s*>/gi)?.index ?? 0;
   let at = 0;
   let sum = 0;
   let count = 0;
-  for (const { text, logProbability } of tokens) {
-    at += text.length;
+  for (const { token, logprob } of tokens) {
+    at += token.length;
     if (at <= answerAt) continue;
-    sum += logProbability;
+    sum += logprob;
     count += 1;
   }
   return Math.min(1, Math.exp(sum / Math.max(count, 1)));

@@ -1,48 +1,49 @@
 import { parseFraction, printable, quoted, VgrError } from '../core/error.js';
 import { proxyFor } from '../core/http.js';
 import type { RunSettings } from '../formats/run-summary.js';
-import { ChatCache } from './cache.js';
+import { ReplyCache } from './cache.js';
 import type { QuotaSettings } from './cascade.js';
 import type { ChatSettings } from './client.js';
 import { GRIDS, type GridName, type PixelGrid } from './prompt.js';
+import type { UsageLimits } from './usage.js';
 
 /** The flags of `vlmFlags` as the parser gives them. */
 export interface VlmFlags {
-  readonly 'vlm-url'?: string | undefined;
-  readonly 'vlm-model'?: string | undefined;
+  readonly 'vlm-url'?: string;
+  readonly 'vlm-model'?: string;
   readonly protocol: string;
-  readonly 'prompt-template'?: string | undefined;
+  readonly 'prompt-template'?: string;
   readonly 'vlm-mode': string;
   readonly 'vlm-preset': string;
-  readonly 'vlm-grid'?: number | undefined;
-  readonly 'vlm-min-pixels'?: number | undefined;
-  readonly 'vlm-max-pixels'?: number | undefined;
+  readonly 'vlm-grid'?: number;
+  readonly 'vlm-min-pixels'?: number;
+  readonly 'vlm-max-pixels'?: number;
   readonly 'vlm-image': string;
   readonly 'vlm-tool-boxes': number;
   readonly 'vlm-reply-tokens': number;
-  readonly 'vlm-repetition-penalty'?: string | undefined;
+  readonly 'vlm-repetition-penalty'?: string;
   readonly 'vlm-logprobs': boolean;
-  readonly 'vlm-body'?: string | undefined;
+  readonly 'vlm-body'?: string;
   readonly 'no-vlm-stream': boolean;
   readonly 'vlm-concurrency': number;
-  readonly 'vlm-rpm'?: number | undefined;
-  readonly 'vlm-tpm'?: number | undefined;
+  readonly 'vlm-rpm'?: number;
+  readonly 'vlm-tpm'?: number;
   readonly 'vlm-timeout': number;
   readonly 'vlm-attempts': number;
-  readonly 'max-requests'?: number | undefined;
-  readonly 'max-tokens'?: number | undefined;
-  readonly 'vlm-price'?: string | undefined;
-  readonly 'vlm-cache'?: string | undefined;
-  readonly 'vlm-share'?: string | undefined;
-  readonly 'vlm-threshold'?: string | undefined;
+  readonly 'max-requests'?: number;
+  readonly 'max-tokens'?: number;
+  readonly 'vlm-price'?: string;
+  readonly 'vlm-cache'?: string;
+  readonly 'vlm-share'?: string;
+  readonly 'vlm-threshold'?: string;
   readonly 'cascade-small': string;
 }
 
 /** Between two pieces of a streamed reply, at most. */
 const IDLE_MS = 30_000;
 const BACKOFF_MS = 500;
-/** Share of the queries that a cascade asks about where nothing is said. */
-const DEFAULT_SHARE = 0.2;
+/** Share of the queries that a cascade asks about by default. */
+const DEFAULT_SHARE = '0.2';
 
 /** The client's settings. @throws VgrError USAGE, CONFIG_INVALID */
 export function chatSettings(
@@ -50,29 +51,35 @@ export function chatSettings(
   { cacheFolder, signal }: { readonly cacheFolder: string; readonly signal: AbortSignal },
 ): ChatSettings {
   const url = serverUrl(flags['vlm-url']);
-  const key = serverKey(url);
-  const proxy = proxyFor(new URL(url));
   const timeoutMs = flags['vlm-timeout'] * 1000;
   const cache = flags['vlm-cache'] ?? cacheFolder;
   return {
-    url,
-    ...(key !== undefined && { key }),
-    ...(proxy && { proxy }),
-    model: required('vlm-model', flags['vlm-model']),
-    timeoutMs,
-    idleMs: Math.min(timeoutMs, IDLE_MS),
-    stream: !flags['no-vlm-stream'],
-    concurrency: flags['vlm-concurrency'],
-    requestsPerMinute: flags['vlm-rpm'] ?? Number.POSITIVE_INFINITY,
-    tokensPerMinute: flags['vlm-tpm'] ?? Number.POSITIVE_INFINITY,
-    attempts: flags['vlm-attempts'],
-    backoffMs: BACKOFF_MS,
-    logProbabilities: flags['vlm-logprobs'],
-    extra: bodyFields(flags['vlm-body']),
-    maxRequests: flags['max-requests'] ?? Number.POSITIVE_INFINITY,
-    maxTokens: flags['max-tokens'] ?? Number.POSITIVE_INFINITY,
-    ...prices(flags['vlm-price']),
-    ...(cache !== 'none' && { cache: new ChatCache(cache) }),
+    server: {
+      url,
+      key: serverKey(url),
+      proxy: proxyFor(new URL(url)),
+      stream: !flags['no-vlm-stream'],
+      timeoutMs,
+      idleMs: Math.min(timeoutMs, IDLE_MS),
+    },
+    model: {
+      name: required('vlm-model', flags['vlm-model']),
+      logProbabilities: flags['vlm-logprobs'],
+      extra: bodyFields(flags['vlm-body']),
+    },
+    limits: {
+      concurrency: flags['vlm-concurrency'],
+      requestsPerMinute: flags['vlm-rpm'] ?? Number.POSITIVE_INFINITY,
+      tokensPerMinute: flags['vlm-tpm'] ?? Number.POSITIVE_INFINITY,
+      attempts: flags['vlm-attempts'],
+      backoffMs: BACKOFF_MS,
+    },
+    budget: {
+      maxRequests: flags['max-requests'] ?? Number.POSITIVE_INFINITY,
+      maxTokens: flags['max-tokens'] ?? Number.POSITIVE_INFINITY,
+      ...prices(flags['vlm-price']),
+    },
+    cache: cache === 'none' ? undefined : new ReplyCache(cache),
     signal,
   };
 }
@@ -97,15 +104,11 @@ export function pixelGrid(
 /** @throws VgrError USAGE */
 export function quotaSettings(flags: VlmFlags): QuotaSettings {
   const threshold = flags['vlm-threshold'];
-  const share = flags['vlm-share'];
+  // A threshold alone is a budget of its own.
+  const share = flags['vlm-share'] ?? (threshold === undefined ? DEFAULT_SHARE : '1');
   return {
-    // A threshold alone is a budget of its own; no confidence lies above 1, so that without one all count as below.
-    share:
-      share === undefined
-        ? threshold === undefined
-          ? DEFAULT_SHARE
-          : 1
-        : parseFraction('vlm-share', share),
+    share: parseFraction('vlm-share', share),
+    // No confidence lies above 1: without a threshold all count as below it.
     threshold:
       threshold === undefined
         ? Number.POSITIVE_INFINITY
@@ -209,7 +212,7 @@ function bodyFields(text: string | undefined): Readonly<Record<string, unknown>>
 /** Money for a million tokens, in and out. @throws VgrError USAGE */
 export function prices(
   text: string | undefined,
-): Pick<ChatSettings, 'pricePrompt' | 'priceCompletion'> {
+): Pick<UsageLimits, 'pricePrompt' | 'priceCompletion'> {
   if (text === undefined) return {};
   const parts = text.split('/');
   const [prompt = Number.NaN, completion = Number.NaN] = parts.map((part) =>

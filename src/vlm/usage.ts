@@ -7,7 +7,7 @@ export interface TokenUse {
   readonly completion: number;
 }
 
-export interface ChatBudget {
+export interface UsageLimits {
   /** Most requests that go out, repeats among them; Infinity for no limit. */
   readonly maxRequests: number;
   /** Most tokens, in and out; Infinity for no limit. */
@@ -18,7 +18,7 @@ export interface ChatBudget {
 }
 
 /** What talking to the server took. */
-export interface ChatReport {
+export interface UsageReport {
   /** Requests that went out, repeats among them. */
   readonly requests: number;
   /** Requests that the cache answered. */
@@ -33,84 +33,79 @@ export interface ChatReport {
   readonly cost?: number;
 }
 
-/** Keeps the books: requests, tokens, money, and what of the budget is left. */
-export class ChatLedger {
-  readonly #budget: ChatBudget;
-  #requests = 0;
-  #cached = 0;
-  #retries = 0;
-  #prompt = 0;
-  #completion = 0;
-  #estimated = 0;
-  /** What was guessed of the requests that came back. */
-  #guessed = 0;
+/** Tokens that are set aside for a request under way. */
+export interface Reservation {
+  /** Estimate from the request alone. */
+  readonly estimate: number;
+  /** The same, corrected by how far earlier estimates were off. */
+  readonly tokens: number;
+}
+
+/** Counts requests, tokens and money, and lets nothing out that the budget does not hold. */
+export class UsageBudget {
+  readonly #limits: UsageLimits;
+  readonly #counts = { requests: 0, cached: 0, retries: 0, prompt: 0, completion: 0, estimated: 0 };
+  /** Estimates of the requests that came back. */
+  #estimates = 0;
   /** Tokens that requests under way are expected to take. */
   #reserved = 0;
 
-  constructor(budget: ChatBudget) {
-    this.#budget = budget;
+  constructor(limits: UsageLimits) {
+    this.#limits = limits;
   }
 
   /**
-   * Enters a request that is about to go out.
-   * @param guess its tokens, above 0; what came back tells how far guesses are off
-   * @returns the tokens that are set aside for it
+   * Sets aside what a request that is about to go out is expected to take.
+   * @param estimate its tokens, above 0
    * @throws VgrError BUDGET_SPENT where the budget does not hold it
    */
-  open(guess: number): number {
-    const { maxRequests, maxTokens } = this.#budget;
-    const taken = this.#prompt + this.#completion;
-    const reserve = this.#guessed > 0 ? guess * (taken / this.#guessed) : guess;
-    if (this.#requests + 1 > maxRequests) throw spent('--max-requests', maxRequests, 'requests');
-    if (taken + this.#reserved + reserve > maxTokens) {
+  reserve(estimate: number): Reservation {
+    const { maxRequests, maxTokens } = this.#limits;
+    const { prompt, completion, requests } = this.#counts;
+    const taken = prompt + completion;
+    const tokens = this.#estimates > 0 ? estimate * (taken / this.#estimates) : estimate;
+    if (requests + 1 > maxRequests) throw spent('--max-requests', maxRequests, 'requests');
+    if (taken + this.#reserved + tokens > maxTokens) {
       throw spent('--max-tokens', maxTokens, 'tokens');
     }
-    this.#requests += 1;
-    this.#reserved += reserve;
-    return reserve;
+    this.#counts.requests += 1;
+    this.#reserved += tokens;
+    return { estimate, tokens };
   }
 
-  /** Closes a request that never went out. */
-  cancel(reserve: number): void {
-    this.#reserved -= reserve;
-    this.#requests -= 1;
+  /** Takes back a request that never went out. */
+  cancel({ tokens }: Reservation): void {
+    this.#reserved -= tokens;
+    this.#counts.requests -= 1;
   }
 
-  /** Closes a request: what was guessed of it and what it took, or undefined where it failed. */
-  close(
-    { guess, reserve }: { readonly guess: number; readonly reserve: number },
-    use: TokenUse | undefined,
-    estimated: boolean,
-  ): void {
-    this.#reserved -= reserve;
+  /** @param use what the request took; undefined where it failed */
+  settle({ estimate, tokens }: Reservation, use: TokenUse | undefined): void {
+    this.#reserved -= tokens;
     if (!use) return;
-    this.#guessed += guess;
-    this.#prompt += use.prompt;
-    this.#completion += use.completion;
-    if (estimated) this.#estimated += 1;
+    this.#estimates += estimate;
+    this.#counts.prompt += use.prompt;
+    this.#counts.completion += use.completion;
   }
 
-  countCached(): void {
-    this.#cached += 1;
+  count(event: 'cached' | 'retries' | 'estimated'): void {
+    this.#counts[event] += 1;
   }
 
-  countRetry(): void {
-    this.#retries += 1;
-  }
-
-  report(): ChatReport {
-    const { pricePrompt, priceCompletion } = this.#budget;
-    const priced = pricePrompt !== undefined || priceCompletion !== undefined;
-    const cost =
-      (this.#prompt * (pricePrompt ?? 0) + this.#completion * (priceCompletion ?? 0)) / 1e6;
+  report(): UsageReport {
+    const { pricePrompt, priceCompletion } = this.#limits;
+    const { prompt, completion, requests, cached, retries, estimated } = this.#counts;
+    const isPriced = pricePrompt !== undefined || priceCompletion !== undefined;
+    const cost = prompt * (pricePrompt ?? 0) + completion * (priceCompletion ?? 0);
     return {
-      requests: this.#requests,
-      cached: this.#cached,
-      retries: this.#retries,
-      prompt_tokens: this.#prompt,
-      completion_tokens: this.#completion,
-      estimated: this.#estimated,
-      ...(priced && { cost: Math.round(cost * 1e6) / 1e6 }),
+      requests,
+      cached,
+      retries,
+      prompt_tokens: prompt,
+      completion_tokens: completion,
+      estimated,
+      // Six decimals of the money for a million tokens.
+      cost: isPriced ? Math.round(cost) / 1e6 : undefined,
     };
   }
 }
@@ -135,16 +130,12 @@ export function estimatedUse(request: ChatRequest, { text }: ChatReply): TokenUs
 
 /** Tokens of a request's messages. */
 export function estimatedPrompt({ messages }: ChatRequest): number {
-  let tokens = 0;
-  for (const { content } of messages) {
-    const parts =
-      typeof content === 'string' ? [{ type: 'text', text: content } as const] : content;
-    for (const part of parts) {
-      tokens +=
-        part.type === 'text'
-          ? Math.ceil(part.text.length / CHARACTERS_PER_TOKEN)
-          : TOKENS_PER_PICTURE;
-    }
-  }
-  return tokens;
+  const tokensOf = (text: string) => Math.ceil(text.length / CHARACTERS_PER_TOKEN);
+  return messages
+    .flatMap(({ content }) =>
+      typeof content === 'string'
+        ? tokensOf(content)
+        : content.map((part) => (part.type === 'text' ? tokensOf(part.text) : TOKENS_PER_PICTURE)),
+    )
+    .reduce((sum, tokens) => sum + tokens, 0);
 }

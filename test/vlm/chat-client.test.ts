@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { ChatCache } from '../../src/vlm/cache.js';
+import { ReplyCache } from '../../src/vlm/cache.js';
 import { ChatClient, type ChatSettings } from '../../src/vlm/client.js';
 import type { ChatRequest } from '../../src/vlm/conversation.js';
 import {
@@ -35,23 +35,32 @@ async function serve(
   return server;
 }
 
-function client(url: string, settings: Partial<ChatSettings> = {}): ChatClient {
+/** What a test changes, whichever part of the settings it belongs to. */
+type Changes = Partial<
+  ChatSettings['server'] &
+    ChatSettings['model'] &
+    ChatSettings['limits'] &
+    ChatSettings['budget'] &
+    Pick<ChatSettings, 'cache' | 'signal'>
+>;
+
+const UNLIMITED = Number.POSITIVE_INFINITY;
+
+function client(url: string, changes: Changes = {}): ChatClient {
   const made = new ChatClient({
-    url,
-    model: 'test-model',
-    timeoutMs: 200_000,
-    idleMs: 200_000,
-    stream: true,
-    concurrency: 8,
-    requestsPerMinute: Number.POSITIVE_INFINITY,
-    tokensPerMinute: Number.POSITIVE_INFINITY,
-    attempts: 3,
-    backoffMs: 10,
-    logProbabilities: false,
-    extra: {},
-    maxRequests: Number.POSITIVE_INFINITY,
-    maxTokens: Number.POSITIVE_INFINITY,
-    ...settings,
+    server: { url, stream: true, timeoutMs: 200_000, idleMs: 200_000, ...changes },
+    model: { name: 'test-model', logProbabilities: false, extra: {}, ...changes },
+    limits: {
+      concurrency: 8,
+      requestsPerMinute: UNLIMITED,
+      tokensPerMinute: UNLIMITED,
+      attempts: 3,
+      backoffMs: 10,
+      ...changes,
+    },
+    budget: { maxRequests: UNLIMITED, maxTokens: UNLIMITED, ...changes },
+    cache: changes.cache,
+    signal: changes.signal,
   });
   open.push(made);
   return made;
@@ -437,7 +446,7 @@ describe('the cache', () => {
   const folder = (): string => mkdtempSync(join(tmpdir(), 'vgr-chat-'));
 
   it('answers the same request without the server, in another run and at another address', async () => {
-    const cache = new ChatCache(folder());
+    const cache = new ReplyCache(folder());
     const server = await serve(() => TEXT);
     await client(server.url, { cache }).chat(request());
     const again = client(await deserted(), { cache });
@@ -457,7 +466,7 @@ describe('the cache', () => {
 
   it('passes over entries that are damaged', async () => {
     const path = folder();
-    const cache = new ChatCache(path);
+    const cache = new ReplyCache(path);
     await cache.put('abcdef', { text: 'x', finish: 'stop' });
     await expect(cache.get('abcdef')).resolves.toEqual({ text: 'x', finish: 'stop' });
     const { writeFile } = await import('node:fs/promises');
@@ -468,7 +477,7 @@ describe('the cache', () => {
   it('holds neither key nor picture', async () => {
     const path = folder();
     const server = await serve(() => TEXT);
-    await client(server.url, { cache: new ChatCache(path), key: 'sk-secret-123' }).chat(request());
+    await client(server.url, { cache: new ReplyCache(path), key: 'sk-secret-123' }).chat(request());
     const files = readdirSync(path, { recursive: true, withFileTypes: true }).filter((file) =>
       file.isFile(),
     );

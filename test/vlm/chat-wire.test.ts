@@ -1,6 +1,7 @@
 import { createServer, type RequestListener } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { ChatError } from '../../src/vlm/error.js';
@@ -42,12 +43,13 @@ async function serve(
   return (server.address() as AddressInfo).port;
 }
 
-function send(url: string, changes: Partial<ChatServer> = {}) {
+function send(url: string, changes: Partial<ChatServer> = {}, signal?: AbortSignal) {
   const transport = new ChatTransport({
     ...{ url, stream: false, timeoutMs: 5000, idleMs: 5000 },
     ...changes,
   });
-  return transport.send({ model: 'm', messages: [], max_tokens: 64 });
+  const body = JSON.stringify({ model: 'm', messages: [], max_tokens: 64 });
+  return transport.send([Buffer.from(body)], { maxTokens: 64, stops: [] }, signal);
 }
 
 const errorOf = (work: Promise<unknown>): Promise<ChatError> =>
@@ -158,6 +160,69 @@ describe('a proxy', () => {
     expect(proxy.carried[0]!.to).toBe(`localhost:${port}`);
     expect(proxy.carried[0]!.headers.authorization).toBeUndefined();
     expect(keys).toEqual(['Bearer sk-secret-123', undefined]);
+  });
+});
+
+/** A proxy that lets `onConnect` do with a request for a tunnel what it likes. */
+async function proxyThat(
+  onConnect: (socket: Duplex) => void,
+  tls?: { readonly key: string; readonly cert: string },
+): Promise<{ readonly url: URL; readonly asked: string[] }> {
+  const asked: string[] = [];
+  const server = tls ? createSecureServer(tls, answer) : createServer(answer);
+  server.on('request', (request) => asked.push(request.url ?? ''));
+  server.on('connect', (request, socket) => {
+    asked.push(request.url ?? '');
+    socket.on('error', () => undefined);
+    onConnect(socket);
+    open.push({ close: () => socket.destroy() });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  open.push({ close: () => server.close() });
+  const { port } = server.address() as AddressInfo;
+  return { url: new URL(`${tls ? 'https' : 'http'}://localhost:${port}`), asked };
+}
+
+describe('a proxy that opens no way', () => {
+  it.each<[string, (socket: Duplex) => void]>([
+    ['takes the request and says nothing', () => undefined],
+    ['agrees and says nothing more', (socket) => socket.write('HTTP/1.1 200 OK\r\n\r\n')],
+  ])('is given up at the time limit: it %s', async (_name, onConnect) => {
+    const proxy = await proxyThat(onConnect);
+    const start = performance.now();
+    const error = await errorOf(
+      send('https://box.example/v1', { proxy: proxy.url, timeoutMs: 300 }),
+    );
+    expect(error).toMatchObject({ kind: 'again', message: 'no whole reply in 0.3 s' });
+    expect(performance.now() - start).toBeLessThan(3000);
+    expect(proxy.asked).toEqual(['box.example:443']);
+  });
+
+  it('is told with its status', async () => {
+    const proxy = await proxyThat((socket) => socket.end('HTTP/1.1 403 Forbidden\r\n\r\n'));
+    const error = await errorOf(send('https://box.example/v1', { proxy: proxy.url }));
+    expect(error).toMatchObject({
+      kind: 'again',
+      message: `the proxy \`${proxy.url.host}\` refuses a way to \`box.example:443\` with status 403`,
+    });
+  });
+
+  it('is left when the run is stopped', async () => {
+    const proxy = await proxyThat(() => undefined);
+    const stop = new AbortController();
+    setTimeout(() => stop.abort(), 50);
+    const error = await errorOf(send('https://box.example/v1', { proxy: proxy.url }, stop.signal));
+    expect(error).toMatchObject({ kind: 'again', message: 'the run was stopped' });
+  });
+});
+
+describe('a proxy that is reached over TLS', () => {
+  it.skipIf(!hasOpenssl)('is handed plain http', async () => {
+    vi.stubEnv('NODE_TLS_REJECT_UNAUTHORIZED', '0');
+    const proxy = await proxyThat(() => undefined, localCertificate());
+    const { reply } = await send('http://box.example/v1', { proxy: proxy.url });
+    expect(reply.text).toBe('a box');
+    expect(proxy.asked).toEqual(['http://box.example/v1/chat/completions']);
   });
 });
 

@@ -45,7 +45,7 @@ describe('the format term', () => {
 });
 
 describe('the confidence in an answer', () => {
-  const token = (text: string, chance: number) => ({ text, logProbability: Math.log(chance) });
+  const token = (text: string, chance: number) => ({ token: text, logprob: Math.log(chance) });
 
   it('is the mean probability of the tokens of the last answer part', () => {
     const tokens = [
