@@ -95,6 +95,12 @@ export function quoted(text: string, limit = 120): string {
   return `\`${printable(text.slice(0, limit))}...\` (${text.length} characters)`;
 }
 
+/** A value in a message, as JSON, or `nothing`. */
+export function valueText(value: unknown): string {
+  if (value === undefined) return 'nothing';
+  return typeof value === 'number' ? `${value}` : (JSON.stringify(value) ?? typeof value);
+}
+
 /** How a file that was packed or written otherwise becomes JSON Lines in UTF-8. */
 const UNPACK = 'the file is packed by gzip: name it `FILE.gz`, or unpack it with `gunzip -c`';
 const FROM_UTF16 = 'the file is UTF-16: `iconv -f utf-16 -t utf-8 FILE > q.jsonl`';

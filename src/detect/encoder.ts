@@ -1,4 +1,4 @@
-import type { EncoderCard } from '../formats/model-card.js';
+import type { EncoderCard } from '../formats/encoder-card.js';
 import { type Disagreement, type GraphSignature, portText } from './signature.js';
 
 /** Input beside the tokens that tells words from padding. */

@@ -1,6 +1,5 @@
 import type { BoxXywh, BoxXyxy, ImageSize } from '../core/box.js';
-import { asVgrError, jsonHint, listHint, quoted, VgrError } from '../core/error.js';
-import { valueText } from '../core/schema-error.js';
+import { asVgrError, jsonHint, listHint, quoted, VgrError, valueText } from '../core/error.js';
 
 /** One box that another tool found for the query. */
 export interface ToolBox {

@@ -3,11 +3,11 @@ import { readTextIfThere } from '../core/files.js';
 import type { Printer } from '../core/terminal.js';
 import { counted } from '../core/text.js';
 import { pixelEncodings } from '../detect/packing.js';
+import type { EncoderFamilyName } from '../formats/encoder-card.js';
 import {
   categoriesOf,
   type DetectorCard,
   type DetectorFamilyName,
-  type EncoderFamilyName,
   holdsWeightsOf,
   isPrompted,
 } from '../formats/model-card.js';

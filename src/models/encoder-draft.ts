@@ -10,8 +10,8 @@ import {
   ENCODER_FAMILIES,
   type EncoderCard,
   type EncoderFamilyName,
-  parseModelCard,
-} from '../formats/model-card.js';
+} from '../formats/encoder-card.js';
+import { parseModelCard } from '../formats/model-card.js';
 import type { OnnxOutline, TensorPort } from '../formats/onnx.js';
 import { cropMatching, type OpenedEncoder, openEncoder } from '../runtime/encoder.js';
 import { externalPath, modelsFolder, readOutline } from '../runtime/model-store.js';

@@ -2,7 +2,8 @@ import { basename, dirname, resolve } from 'node:path';
 import { asVgrError, printable, quoted, VgrError } from '../core/error.js';
 import type { Printer } from '../core/terminal.js';
 import { tableText } from '../core/text.js';
-import { CARD_NAME, holdsWeightsOf, type ModelCard } from '../formats/model-card.js';
+import { CARD_NAME } from '../formats/card-parts.js';
+import { holdsWeightsOf, type ModelCard } from '../formats/model-card.js';
 import {
   findModel,
   furtherFiles,

@@ -4,9 +4,9 @@ import { printable, quoted, VgrError } from '../core/error.js';
 import { promptedFamily } from '../detect/families.js';
 import type { PromptTokenizer } from '../detect/prompt-tokenizer.js';
 import { portText } from '../detect/signature.js';
+import type { FurtherFile } from '../formats/card-parts.js';
 import {
   type DetectorCard,
-  type FurtherFile,
   isPromptedFamily,
   type PromptedCard,
   type PromptedFamilyName,

@@ -4,12 +4,9 @@ import { quoted, VgrError } from '../core/error.js';
 import { lockOutput } from '../core/file-lock.js';
 import { makeFolder, outputError } from '../core/files.js';
 import type { Printer, Terminal } from '../core/terminal.js';
-import {
-  type DetectorCard,
-  type EncoderCard,
-  holdsWeightsOf,
-  type ModelSource,
-} from '../formats/model-card.js';
+import type { ModelSource } from '../formats/card-parts.js';
+import type { EncoderCard } from '../formats/encoder-card.js';
+import { type DetectorCard, holdsWeightsOf } from '../formats/model-card.js';
 import {
   findModel,
   furtherPath,

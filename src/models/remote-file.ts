@@ -2,7 +2,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { VgrError } from '../core/error.js';
 import { isSafeAddress } from '../core/text.js';
-import type { FurtherFile, ModelSource } from '../formats/model-card.js';
+import type { FurtherFile, ModelSource } from '../formats/card-parts.js';
 
 /** Where a file lies on the network, and what the server is told. */
 export interface RemoteFile {

@@ -8,7 +8,8 @@ import { Semaphore } from '../core/semaphore.js';
 import { encoderDisagreements, fitTokens, MASK_INPUT } from '../detect/encoder.js';
 import type { NamedTensors, Tensor } from '../detect/family.js';
 import type { Disagreement, GraphSignature } from '../detect/signature.js';
-import type { EncoderCard, EncoderTrace } from '../formats/model-card.js';
+import type { EncoderCard } from '../formats/encoder-card.js';
+import type { EncoderFingerprint } from '../formats/refiner-card.js';
 import { cropPhoto } from '../photos/crop.js';
 import type { DecodingMemory } from '../photos/decode.js';
 import type { CropMatcher, MatchScale } from '../refine/refiner.js';
@@ -152,7 +153,7 @@ export interface OpenedEncoder {
   readonly card: EncoderCard;
   readonly encoder: ImageTextEncoder;
   /** What a refiner's card tells of it. */
-  readonly trace: EncoderTrace;
+  readonly trace: EncoderFingerprint;
 }
 
 /**
@@ -168,7 +169,7 @@ export async function openNamedEncoder(name: string, pool: SessionPool): Promise
  * @throws VgrError MODEL_MISSING, MODEL_CORRUPT, CARD_INVALID, DEVICE_UNAVAILABLE
  */
 export async function openTrainedEncoder(
-  trace: EncoderTrace,
+  trace: EncoderFingerprint,
   refiner: string,
   pool: SessionPool,
 ): Promise<OpenedEncoder> {

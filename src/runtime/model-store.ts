@@ -8,9 +8,9 @@ import { fileURLToPath } from 'node:url';
 import { asVgrError, printable, quoted, VgrError } from '../core/error.js';
 import { isFile, readJson, statePath, writeFileAtomic } from '../core/files.js';
 import { nearestNames } from '../core/nearest-name.js';
+import type { FurtherFile } from '../formats/card-parts.js';
+import type { EncoderCard } from '../formats/encoder-card.js';
 import {
-  type EncoderCard,
-  type FurtherFile,
   holdsWeightsOf,
   type ModelCard,
   type PromptedCard,

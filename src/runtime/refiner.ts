@@ -1,5 +1,5 @@
 import { asVgrError, quoted, VgrError } from '../core/error.js';
-import { type RefinerCard, refinerNumbers } from '../formats/model-card.js';
+import { type RefinerCard, refinerNumbers } from '../formats/refiner-card.js';
 import type { OutputLine } from '../formats/result-line.js';
 import type { RunSettings } from '../formats/run-summary.js';
 import type { DecodingMemory } from '../photos/decode.js';

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { isCorrect } from '../core/iou.js';
 import { tableText } from '../core/text.js';
-import type { RefinerCard, RefinerReached } from '../formats/model-card.js';
+import type { RefinerCard, RefinerReached } from '../formats/refiner-card.js';
 import { chooseBox } from '../refine/decision.js';
 import { beliefOf, type PolicyNumbers, policyOf } from '../refine/policy.js';
 import type { Example } from './examples.js';

@@ -4,7 +4,7 @@ import { quoted, VgrError } from '../core/error.js';
 import { lockOutput } from '../core/file-lock.js';
 import { writeFileAtomic } from '../core/files.js';
 import type { Terminal } from '../core/terminal.js';
-import type { RefinerCard } from '../formats/model-card.js';
+import type { RefinerCard } from '../formats/refiner-card.js';
 import { imageRoots } from '../photos/find-photos.js';
 import { ImageRoots } from '../photos/image-path.js';
 import { COLUMNS_VERSION } from '../refine/columns.js';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { encoderDisagreements, fitTokens } from '../../src/detect/encoder.js';
 import { readTokenizer } from '../../src/detect/prompt-tokenizer.js';
-import type { EncoderCard } from '../../src/formats/model-card.js';
+import type { EncoderCard } from '../../src/formats/encoder-card.js';
 import { parseModelCard } from '../../src/formats/model-card.js';
 import { encoderCardOf, tokenizerJson } from '../support/encoder-graph.js';
 

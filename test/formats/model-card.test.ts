@@ -1,12 +1,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import type { CardIssue } from '../../src/formats/card-issue.js';
 import { COCO_CATEGORIES } from '../../src/formats/coco.js';
-import {
-  type CardIssue,
-  categoriesOf,
-  holdsWeightsOf,
-  parseModelCard,
-} from '../../src/formats/model-card.js';
+import { categoriesOf, holdsWeightsOf, parseModelCard } from '../../src/formats/model-card.js';
 
 const MODELS = new URL('../../models/', import.meta.url);
 

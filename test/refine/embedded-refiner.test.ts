@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import { parseModelCard, refinerNumbers } from '../../src/formats/model-card.js';
+import { parseModelCard } from '../../src/formats/model-card.js';
+import { refinerNumbers } from '../../src/formats/refiner-card.js';
 import { boxColumns, COLUMNS_VERSION, QUERY_COLUMNS } from '../../src/refine/columns.js';
 import { MEMBER_PARTS, SCORE_PARTS } from '../../src/refine/decision.js';
 import { readRefiner } from '../../src/runtime/refiner.js';

@@ -3,7 +3,8 @@ import { VgrCommand } from '../../cli/base-command.js';
 import { inferenceFlags } from '../../cli/flags.js';
 import { PIXEL_ENCODING_NAMES } from '../../detect/packing.js';
 import { agreement } from '../../evaluate/agreement.js';
-import { ENCODER_FAMILIES, FAMILY_NAMES } from '../../formats/model-card.js';
+import { ENCODER_FAMILIES } from '../../formats/encoder-card.js';
+import { FAMILY_NAMES } from '../../formats/model-card.js';
 import { type AddFlags, addModel } from '../../models/add.js';
 
 export default class ModelsAdd extends VgrCommand<typeof ModelsAdd> {
