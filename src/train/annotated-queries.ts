@@ -7,8 +7,8 @@ import { pointersOf } from '../language/lexicon.js';
 import { pluralOf } from '../language/morphology.js';
 
 /**
- * What a query made from annotations teaches. `absent`: the photo has nothing of the kind. `unreached`: it has some, but
- * fewer than the place asked for. `set`: all of a kind. `present`: the only one of its kind, so that "the zebra" alone is no
+ * What a query made from annotations is about. `absent`: the photo has nothing of the kind. `unreached`: it has some, but
+ * fewer than the ordinal asks for. `set`: all of a kind. `present`: the only one of its kind, so that "the zebra" alone is no
  * sign of absence.
  */
 type AnnotatedKind = 'absent' | 'unreached' | 'set' | 'present';
@@ -16,9 +16,9 @@ type AnnotatedKind = 'absent' | 'unreached' | 'set' | 'present';
 const ABSENT_PER_PHOTO = 6;
 /** A photo that holds nearly every kind gets fewer queries. */
 const MAX_DRAWS = 40;
-/** Of the kinds that are present, up to five of each. */
+/** Share of the categories with up to five objects of which one object more is asked for. */
 const UNREACHED_SHARE = 0.5;
-/** Of more things than this, annotators leave some out. */
+/** Annotators leave some out where there are more objects than this. */
 const MAX_SET = 8;
 
 /**
@@ -70,18 +70,21 @@ const UNCOUNTED = new Set(['scissors', 'skis', 'broccoli']);
 const COUNTING = /^a N$|^all P$|second|every|both|two|COUNT/;
 const ORDINALS = ['second', 'third', 'fourth', 'fifth', 'sixth'];
 const COUNTS = ['two', 'three', 'four', 'five', 'six', 'seven', 'eight'];
-/** One photo with what is annotated in it, by category. */
+
+/** One photo. */
 interface Photo {
   readonly id: number;
-  readonly image: string;
-  readonly kinds: ReadonlyMap<string, readonly CocoAnnotation[]>;
+  readonly imagePath: string;
+  /** What is annotated in it, by category. */
+  readonly objects: Map<string, readonly CocoAnnotation[]>;
 }
 
 /**
  * Makes queries from annotations that name everything of their categories in each photo: what is absent, what the words do
  * not reach, sets, and single things. The same entries and seed give the same queries; no photo has the same words twice.
- * The queries of a photo do not depend on which others count. @param entries a COCO dataset, see `cocoEntries`
- * @param images file names; without them, every photo counts
+ * The queries of a photo do not depend on which other photos are taken.
+ * @param entries a COCO dataset, see `cocoEntries`
+ * @param images file names; without them, every photo is taken
  * @param seed its lowest 32 bits count
  * @returns in the order of the photos; `extra.kind` is `absent`, `unreached`, `set` or `present`
  * @throws VgrError INPUT_INVALID for a photo without a file name or an annotation of a category that is not listed
@@ -95,40 +98,40 @@ export function annotatedQueries(
   const root = new SeededRandom(seed);
   const queries: Query[] = [];
   for (const photo of photosOf(entries)) {
-    // One number a photo, wanted or not: its queries stay the same whichever others are wanted.
+    // One number a photo, taken or not: its queries stay the same whichever other photos are taken.
     const random = new SeededRandom(root.nextUint32());
-    if (images !== undefined && !images.has(photo.image)) continue;
-    const asked = new Questions(photo);
-    askAbsent(asked, names, random);
-    for (const name of photo.kinds.keys()) askPresent(asked, name, random);
-    for (const query of asked.queries) queries.push({ ...query, line: queries.length + 1 });
+    if (images !== undefined && !images.has(photo.imagePath)) continue;
+    const made = new PhotoQueries(photo);
+    addAbsent(made, names, random);
+    for (const name of photo.objects.keys()) addPresent(made, name, random);
+    for (const query of made.queries) queries.push({ ...query, line: queries.length + 1 });
   }
   return queries;
 }
 
-function photosOf(entries: readonly CocoEntry[]): Photo[] {
+function photosOf(entries: readonly CocoEntry[]): readonly Photo[] {
   const names = new Map<number, string>();
-  const photos = new Map<number, { image: string; kinds: Map<string, CocoAnnotation[]> }>();
+  const photos = new Map<number, Photo>();
   for (const entry of entries) {
     if (entry.kind === 'category') names.set(entry.category.id, entry.category.name);
     if (entry.kind !== 'image') continue;
     const { id, fileName } = entry.image;
     if (fileName === undefined) throw invalid(`image ${id} has no \`file_name\``);
-    photos.set(id, { image: fileName, kinds: new Map() });
+    photos.set(id, { id, imagePath: fileName, objects: new Map() });
   }
   for (const entry of entries) {
     if (entry.kind !== 'annotation') continue;
-    const { id, imageId, categoryId: category } = entry.annotation;
-    const name = names.get(category);
+    const { id, imageId, categoryId } = entry.annotation;
+    const name = names.get(categoryId);
     if (name === undefined) {
       throw invalid(
-        `annotation ${id} has category ${category}, which \`categories\` does not list`,
+        `annotation ${id} has category ${categoryId}, which \`categories\` does not list`,
       );
     }
-    const kinds = photos.get(imageId)?.kinds;
-    kinds?.set(name, [...(kinds.get(name) ?? []), entry.annotation]);
+    const objects = photos.get(imageId)?.objects;
+    objects?.set(name, [...(objects.get(name) ?? []), entry.annotation]);
   }
-  return Array.from(photos, ([id, photo]) => ({ id, ...photo }));
+  return [...photos.values()];
 }
 
 const invalid = (what: string): VgrError =>
@@ -136,32 +139,24 @@ const invalid = (what: string): VgrError =>
     hint: 'annotations are a COCO dataset: `images` with `file_name`, `annotations`, `categories`',
   });
 
-/** The queries of one photo; the same words are asked once. */
-class Questions {
+/** The queries of one photo, no two with the same words. */
+class PhotoQueries {
   readonly queries: Query[] = [];
-  readonly #asked = new Set<string>();
 
   constructor(readonly photo: Photo) {}
 
-  ask(kind: AnnotatedKind, query: string, truthsXywh: readonly BoxXywh[]): void {
-    if (this.#asked.has(query)) return;
-    this.#asked.add(query);
-    const { id, image } = this.photo;
-    this.queries.push({
-      id: `${kind}-${id}-${this.queries.length}`,
-      line: 0,
-      query,
-      imagePath: image,
-      truthsXywh,
-      tools: [],
-      extra: { kind },
-    });
+  add(kind: AnnotatedKind, query: string, truthsXywh: readonly BoxXywh[]): void {
+    const { queries, photo } = this;
+    if (queries.some((each) => each.query === query)) return;
+    const id = `${kind}-${photo.id}-${queries.length}`;
+    const { imagePath } = photo;
+    queries.push({ id, line: 0, query, imagePath, truthsXywh, tools: [], extra: { kind } });
   }
 
   /** Whether the noun may mean something in the photo, other than what is of the category `except`. */
   mayShow(noun: string, except?: string): boolean {
     const meant = labelsOf(noun);
-    return [...this.photo.kinds.keys()].some(
+    return [...this.photo.objects.keys()].some(
       (name) =>
         name !== except && labelsOf(name.toLowerCase()).some((label) => meant.includes(label)),
     );
@@ -178,33 +173,33 @@ const pick = <T>(items: readonly T[], random: SeededRandom): T =>
 const filled = (template: string, words: Readonly<Record<string, string>>): string =>
   template.replace(/[A-Z]+/g, (place) => words[place]!);
 
-function askAbsent(asked: Questions, names: readonly string[], random: SeededRandom): void {
-  const { kinds } = asked.photo;
-  const absent = names.filter((name) => !kinds.has(name));
+function addAbsent(made: PhotoQueries, names: readonly string[], random: SeededRandom): void {
+  const { objects } = made.photo;
+  const absent = names.filter((name) => !objects.has(name));
   if (absent.length === 0) return;
-  for (let draw = 0; draw < MAX_DRAWS && asked.queries.length < ABSENT_PER_PHOTO; draw++) {
+  for (let draw = 0; draw < MAX_DRAWS && made.queries.length < ABSENT_PER_PHOTO; draw++) {
     const { same, narrower } = nounsOf(pick(absent, random));
     const noun = pick([...same, ...narrower], random);
     const template = pick(ABSENT_TEMPLATES, random);
-    if (asked.mayShow(noun) || (UNCOUNTED.has(noun) && COUNTING.test(template))) continue;
-    if (template.includes('OTHER') && kinds.size === 0) continue;
-    const others = nounsOf(kinds.size === 0 ? '' : pick([...kinds.keys()], random)).same;
+    if (made.mayShow(noun) || (UNCOUNTED.has(noun) && COUNTING.test(template))) continue;
+    if (template.includes('OTHER') && objects.size === 0) continue;
+    const others = nounsOf(objects.size === 0 ? '' : pick([...objects.keys()], random)).same;
     const words = filled(template, { N: noun, OTHER: pick(others, random) });
-    asked.ask('absent', words.replace(/^a (?=[aeiou])/, 'an '), []);
+    made.add('absent', words.replace(/^a (?=[aeiou])/, 'an '), []);
   }
 }
 
-/** What can be asked of a kind that the photo has, where every one of it is told apart. */
-function askPresent(asked: Questions, name: string, random: SeededRandom): void {
-  const all = asked.photo.kinds.get(name)!;
+/** Queries about a category that the photo has, where its objects are annotated one by one. */
+function addPresent(made: PhotoQueries, name: string, random: SeededRandom): void {
+  const all = made.photo.objects.get(name)!;
   const { same, wider } = nounsOf(name);
   const noun = pick([...same, ...wider], random);
   const fewer = random.next() < UNREACHED_SHARE;
   const end = pick(['left', 'right'], random);
   const draw = random.next();
-  if (all.some(({ crowd }) => crowd) || asked.mayShow(noun, name)) return;
+  if (all.some(({ crowd }) => crowd) || made.mayShow(noun, name)) return;
   const boxes = all.map(({ boxXywh }) => boxXywh);
-  if (all.length === 1) asked.ask('present', `the ${noun}`, boxes);
+  if (all.length === 1) made.add('present', `the ${noun}`, boxes);
   else if (all.length <= MAX_SET) {
     const plural = UNCOUNTED.has(noun) ? noun : pluralOf(noun);
     const isSaid = (template: string) => !UNCOUNTED.has(noun) || !COUNTING.test(template);
@@ -215,11 +210,11 @@ function askPresent(asked: Questions, name: string, random: SeededRandom): void 
       .every((label) => labelsOf(plural).includes(label));
     const template = templates[Math.floor(draw * templates.length)]!;
     const words = filled(template, { N: noun, P: plural, COUNT: COUNTS[all.length - 2]! });
-    if (kept) asked.ask('set', words, boxes);
+    if (kept) made.add('set', words, boxes);
   }
   const rank = ORDINALS[all.length - 1];
   if (fewer && rank !== undefined && !UNCOUNTED.has(noun)) {
-    asked.ask('unreached', `the ${rank} ${noun} from the ${end}`, []);
+    made.add('unreached', `the ${rank} ${noun} from the ${end}`, []);
   }
 }
 
