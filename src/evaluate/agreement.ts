@@ -1,7 +1,5 @@
 import { areaXyxy, type BoxXyxy, xyxyToXywh } from '../core/box.js';
-import type { CocoDetection } from '../formats/coco-records.js';
-import { evaluateCoco } from './coco.js';
-import { CocoDetections, CocoGroundTruth } from './coco-tables.js';
+import { CocoDetections, CocoGroundTruth, evaluateCoco } from './coco.js';
 
 /** A box that a detector found, by COCO's category ids. */
 export interface FoundBox {
@@ -25,35 +23,29 @@ export function agreement(
   reference: readonly (readonly FoundBox[])[],
 ): number | undefined {
   const truth = new CocoGroundTruth();
-  let id = 0;
-  for (const [imageId, boxes] of reference.entries()) {
-    truth.addImage(imageId);
+  reference.forEach((boxes, imageId) => {
+    truth.add({ kind: 'image', image: { id: imageId } });
     for (const { boxXyxy, score, categoryId } of boxes) {
       if (score < SURE) continue;
-      id += 1;
-      truth.addCategory({ id: categoryId, name: String(categoryId) });
-      truth.addAnnotation({
-        id,
+      truth.add({ kind: 'category', category: { id: categoryId, name: String(categoryId) } });
+      const boxXywh = xyxyToXywh(boxXyxy);
+      const annotation = {
+        id: truth.boxes.length + 1,
         imageId,
         categoryId,
-        boxXywh: xyxyToXywh(boxXyxy),
+        boxXywh,
         area: areaXyxy(boxXyxy),
         crowd: false,
-      });
-    }
-  }
-  if (id === 0) return undefined;
-  const detections = new CocoDetections();
-  for (const [imageId, boxes] of found.entries()) {
-    for (const { boxXyxy, score, categoryId } of boxes) {
-      const detection: CocoDetection = {
-        imageId,
-        categoryId,
-        boxXywh: xyxyToXywh(boxXyxy),
-        score,
       };
-      detections.add(detection);
+      truth.add({ kind: 'annotation', annotation });
     }
-  }
+  });
+  if (truth.boxes.length === 0) return undefined;
+  const detections = new CocoDetections();
+  found.forEach((boxes, imageId) => {
+    for (const { boxXyxy, score, categoryId } of boxes) {
+      detections.add({ imageId, categoryId, boxXywh: xyxyToXywh(boxXyxy), score });
+    }
+  });
   return evaluateCoco(truth, detections).coco.AP50;
 }

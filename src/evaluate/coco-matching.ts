@@ -1,3 +1,5 @@
+import type { BoxXywh } from '../core/box.js';
+
 /**
  * The fixed parameters of COCO's box evaluation.
  * @see T.-Y. Lin et al., "Microsoft COCO: Common Objects in Context", 2014; pycocotools 2.0, `cocoeval.py`
@@ -13,137 +15,94 @@ function linspace(start: number, stop: number, count: number): Float64Array {
 
 /** 0.5, 0.55, .. 0.95 */
 export const IOU_THRESHOLDS = linspace(0.5, 0.95, 10);
-export const IOU_50 = 0;
-export const IOU_75 = 5;
 
 /** 0, 0.01, .. 1 */
 export const RECALL_THRESHOLDS = linspace(0, 1, 101);
 
-/** Detections of one image and category that are looked at, best first. */
+/** Of one image and category no more detections than this are evaluated, best first. */
 export const MAX_DETECTIONS = 100;
 
 /** Square pixels, both ends inside. */
 export const AREA_RANGES = [
-  { name: 'all', least: 0, most: 1e5 ** 2 },
-  { name: 'small', least: 0, most: 32 ** 2 },
-  { name: 'medium', least: 32 ** 2, most: 96 ** 2 },
-  { name: 'large', least: 96 ** 2, most: 1e5 ** 2 },
+  { name: 'all', min: 0, max: 1e5 ** 2 },
+  { name: 'small', min: 0, max: 32 ** 2 },
+  { name: 'medium', min: 32 ** 2, max: 96 ** 2 },
+  { name: 'large', min: 96 ** 2, max: 1e5 ** 2 },
 ] as const;
 
-/** The twelve numbers, fractions 0..1; -1 where there is no ground truth to measure against. */
-export interface CocoMetrics {
-  /** Mean precision over IoU 0.5..0.95, all areas. */
-  readonly AP: number;
-  readonly AP50: number;
-  readonly AP75: number;
-  readonly APs: number;
-  readonly APm: number;
-  readonly APl: number;
-  /** Mean highest recall over IoU 0.5..0.95 with one detection an image and category. */
-  readonly AR1: number;
-  readonly AR10: number;
-  readonly AR100: number;
-  readonly ARs: number;
-  readonly ARm: number;
-  readonly ARl: number;
+/** Boxes as columns, one row a box in the order of the file: plain lists of numbers take 8 bytes a number. */
+export class BoxColumns {
+  readonly imageIds: number[] = [];
+  readonly categoryIds: number[] = [];
+  /** Four numbers a row: x, y, width, height. */
+  readonly xywh: number[] = [];
+
+  get length(): number {
+    return this.imageIds.length;
+  }
+
+  push(imageId: number, categoryId: number, { x, y, width, height }: BoxXywh): void {
+    this.imageIds.push(imageId);
+    this.categoryIds.push(categoryId);
+    this.xywh.push(x, y, width, height);
+  }
 }
 
-export const COCO_METRIC_KEYS = [
-  'AP',
-  'AP50',
-  'AP75',
-  'APs',
-  'APm',
-  'APl',
-  'AR1',
-  'AR10',
-  'AR100',
-  'ARs',
-  'ARm',
-  'ARl',
-] as const satisfies readonly (keyof CocoMetrics)[];
-
-/** Columns of the ground truth, one row an annotation; `xywh` has four numbers a row. */
-export interface TruthColumns {
-  readonly xywh: Float64Array;
+/** The annotations of a data set. */
+export class TruthColumns extends BoxColumns {
   /** Square pixels. */
-  readonly areas: Float64Array;
+  readonly areas: number[] = [];
   /** 1 for a crowd. */
-  readonly crowds: Float64Array;
-  /** 1 for the annotation with the id 0. */
-  readonly zeroIds: Float64Array;
-}
+  readonly crowds: number[] = [];
+  /** The row of the annotation with the id 0; -1 where there is none. */
+  zeroIdRow = -1;
 
-/**
- * How the detections fared, at `[detection * 4 + area range]`; bit t of a word stands for threshold t of
- * {@link IOU_THRESHOLDS}.
- */
-export interface MatchBits {
-  /** The detection has a match. */
-  readonly matched: Uint16Array;
-  /** The detection counts neither as right nor as wrong. */
-  readonly ignored: Uint16Array;
+  /** True where an annotation does not count in an area range. */
+  isIgnored(row: number, areaRange: number): boolean {
+    const { min, max } = AREA_RANGES[areaRange]!;
+    const area = this.areas[row]!;
+    return this.crowds[row] === 1 || area < min || area > max;
+  }
 }
 
 const AREAS = AREA_RANGES.length;
 const ALL_THRESHOLDS = (1 << IOU_THRESHOLDS.length) - 1;
 
 /** A detection of IoU 1 matches at any threshold, whatever the rounding. */
-const HIGHEST_THRESHOLD = 1 - 1e-10;
+const MAX_THRESHOLD = 1 - 1e-10;
 
-/** True where an annotation does not count in an area range. */
-export function isIgnored(truth: TruthColumns, row: number, areaRange: number): boolean {
-  const { least, most } = AREA_RANGES[areaRange]!;
-  const area = truth.areas[row]!;
-  return truth.crowds[row] === 1 || area < least || area > most;
-}
-
-/** Matches the detections of one image and category to its ground truth, as pycocotools' `evaluateImg` does. */
+/** Matches detections to the ground truth, as pycocotools' `evaluateImg` does. */
 export class CocoMatcher {
-  readonly #detectionXywh: Float64Array;
+  /**
+   * Which detections have a match, at `[detection * 4 + area range]`; bit t of a word stands for threshold t of
+   * {@link IOU_THRESHOLDS}.
+   */
+  readonly matched: Uint16Array;
+  /** Which detections count neither as right nor as wrong, in the same layout. */
+  readonly ignored: Uint16Array;
+  readonly #detections: BoxColumns;
   readonly #truth: TruthColumns;
-  readonly #bits: MatchBits;
-  /** `[place of the detection * number of annotations + place of the annotation]` */
-  #ious = new Float64Array(1024);
-  readonly #bestIou = new Float64Array(MAX_DETECTIONS);
-  /** Places of the annotations, those that count first. */
-  #order = new Uint32Array(64);
-  /** By place in `#order`: 1 where a match uses the annotation up. */
-  #taken = new Uint8Array(64);
 
-  constructor(detectionXywh: Float64Array, truth: TruthColumns, bits: MatchBits) {
-    this.#detectionXywh = detectionXywh;
+  constructor(detections: BoxColumns, truth: TruthColumns) {
+    this.#detections = detections;
     this.#truth = truth;
-    this.#bits = bits;
+    this.matched = new Uint16Array(detections.length * AREAS);
+    this.ignored = new Uint16Array(detections.length * AREAS);
   }
 
   /**
+   * Matches the detections of one image and category.
    * @param detections rows by falling score, no more than {@link MAX_DETECTIONS}
    * @param annotations rows in the order of the file
    */
-  match(detections: Uint32Array, annotations: Uint32Array): void {
-    this.#computeIous(detections, annotations);
+  match(detections: readonly number[], annotations: readonly number[]): void {
+    const ious = detections.map((detection) =>
+      annotations.map((annotation) => this.#iou(detection * 4, annotation)),
+    );
+    const canMatch = ious.some((row) => row.some((iou) => iou >= IOU_THRESHOLDS[0]!));
     for (let areaRange = 0; areaRange < AREAS; areaRange++) {
-      const counted = this.#orderAnnotations(annotations, areaRange);
-      for (let threshold = 0; threshold < IOU_THRESHOLDS.length; threshold++) {
-        this.#matchAt(threshold, areaRange, detections, annotations, counted);
-      }
-      this.#ignoreOutside(detections, areaRange);
-    }
-  }
-
-  #computeIous(detections: Uint32Array, annotations: Uint32Array): void {
-    const size = detections.length * annotations.length;
-    if (size > this.#ious.length) this.#ious = new Float64Array(size * 2);
-    let at = 0;
-    for (let place = 0; place < detections.length; place++) {
-      let best = 0;
-      for (const annotation of annotations) {
-        const iou = this.#iou(detections[place]! * 4, annotation);
-        this.#ious[at++] = iou;
-        if (iou > best) best = iou;
-      }
-      this.#bestIou[place] = best;
+      if (canMatch) this.#matchInRange(areaRange, detections, annotations, ious);
+      this.#ignoreOutside(areaRange, detections);
     }
   }
 
@@ -152,8 +111,8 @@ export class CocoMatcher {
    * a threshold that an IoU just meets is met in both.
    */
   #iou(d: number, annotation: number): number {
-    const detection = this.#detectionXywh;
-    const { xywh } = this.#truth;
+    const detection = this.#detections.xywh;
+    const { xywh, crowds } = this.#truth;
     const g = annotation * 4;
     const [dx, dy, dWidth, dHeight] = [
       detection[d]!,
@@ -167,74 +126,64 @@ export class CocoMatcher {
     if (width <= 0 || height <= 0) return 0;
     const intersection = width * height;
     const area = dWidth * dHeight;
-    const crowd = this.#truth.crowds[annotation] === 1;
-    return intersection / (crowd ? area : area + gWidth * gHeight - intersection);
+    return intersection / (crowds[annotation] ? area : area + gWidth * gHeight - intersection);
   }
 
-  /** Fills `#order`, and says how many annotations count. */
-  #orderAnnotations(annotations: Uint32Array, areaRange: number): number {
-    if (annotations.length > this.#order.length) {
-      this.#order = new Uint32Array(annotations.length * 2);
-      this.#taken = new Uint8Array(annotations.length * 2);
-    }
-    let counted = 0;
-    for (let place = 0; place < annotations.length; place++) {
-      if (!isIgnored(this.#truth, annotations[place]!, areaRange)) this.#order[counted++] = place;
-    }
-    let next = counted;
-    for (let place = 0; place < annotations.length; place++) {
-      if (isIgnored(this.#truth, annotations[place]!, areaRange)) this.#order[next++] = place;
-    }
-    return counted;
-  }
-
-  #matchAt(
-    threshold: number,
+  /** @param ious by detection and annotation */
+  #matchInRange(
     areaRange: number,
-    detections: Uint32Array,
-    annotations: Uint32Array,
-    counted: number,
+    detections: readonly number[],
+    annotations: readonly number[],
+    ious: readonly (readonly number[])[],
   ): void {
-    const least = Math.min(IOU_THRESHOLDS[threshold]!, HIGHEST_THRESHOLD);
-    this.#taken.fill(0, 0, annotations.length);
-    for (let place = 0; place < detections.length; place++) {
-      if (this.#bestIou[place]! < least) continue;
-      const match = this.#bestMatch(place, annotations, counted, least);
-      if (match < 0) continue;
-      const annotation = annotations[this.#order[match]!]!;
-      this.#taken[match] = 1 - this.#truth.crowds[annotation]!;
-      const word = detections[place]! * AREAS + areaRange;
-      // pycocotools stores the id of the match and takes 0 for none.
-      if (this.#truth.zeroIds[annotation] === 0) this.#bits.matched[word]! |= 1 << threshold;
-      if (match >= counted) this.#bits.ignored[word]! |= 1 << threshold;
-    }
-  }
-
-  /** Place in `#order` of the free annotation of highest IoU, of equals the last; one that counts goes first; -1 for none. */
-  #bestMatch(place: number, annotations: Uint32Array, counted: number, least: number): number {
-    const row = place * annotations.length;
-    let best = -1;
-    let bestIou = least;
-    for (let at = 0; at < annotations.length; at++) {
-      if (at === counted && best >= 0) break;
-      if (this.#taken[at] === 1) continue;
-      const iou = this.#ious[row + this.#order[at]!]!;
-      if (iou < bestIou) continue;
-      bestIou = iou;
-      best = at;
-    }
-    return best;
+    const { crowds, zeroIdRow } = this.#truth;
+    const indices = annotations.map((_, index) => index);
+    const isIgnored = annotations.map((row) => this.#truth.isIgnored(row, areaRange));
+    const counted = indices.filter((index) => !isIgnored[index]);
+    const uncounted = indices.filter((index) => isIgnored[index]);
+    IOU_THRESHOLDS.forEach((exact, threshold) => {
+      const minIou = Math.min(exact, MAX_THRESHOLD);
+      const isFree = annotations.map(() => true);
+      detections.forEach((detection, at) => {
+        let match = bestMatch(ious[at]!, counted, isFree, minIou);
+        if (match < 0) match = bestMatch(ious[at]!, uncounted, isFree, minIou);
+        if (match < 0) return;
+        const annotation = annotations[match]!;
+        isFree[match] = crowds[annotation] === 1;
+        const word = detection * AREAS + areaRange;
+        // pycocotools stores the id of the match and takes 0 for none.
+        if (annotation !== zeroIdRow) this.matched[word]! |= 1 << threshold;
+        if (isIgnored[match]) this.ignored[word]! |= 1 << threshold;
+      });
+    });
   }
 
   /** A detection without a match whose own area is outside the range is not held against the detector. */
-  #ignoreOutside(detections: Uint32Array, areaRange: number): void {
-    const { least, most } = AREA_RANGES[areaRange]!;
+  #ignoreOutside(areaRange: number, detections: readonly number[]): void {
+    const { min, max } = AREA_RANGES[areaRange]!;
+    const { xywh } = this.#detections;
     for (const detection of detections) {
-      const area =
-        this.#detectionXywh[detection * 4 + 2]! * this.#detectionXywh[detection * 4 + 3]!;
-      if (area >= least && area <= most) continue;
+      const area = xywh[detection * 4 + 2]! * xywh[detection * 4 + 3]!;
+      if (area >= min && area <= max) continue;
       const word = detection * AREAS + areaRange;
-      this.#bits.ignored[word]! |= ALL_THRESHOLDS & ~this.#bits.matched[word]!;
+      this.ignored[word]! |= ALL_THRESHOLDS & ~this.matched[word]!;
     }
   }
+}
+
+/** Of the annotations `among`, the index of the free one of highest IoU, of equal ones the last; -1 where none reaches `minIou`. */
+function bestMatch(
+  ious: readonly number[],
+  among: readonly number[],
+  isFree: readonly boolean[],
+  minIou: number,
+): number {
+  let best = -1;
+  let bestIou = minIou;
+  for (const index of among) {
+    if (!isFree[index] || ious[index]! < bestIou) continue;
+    bestIou = ious[index]!;
+    best = index;
+  }
+  return best;
 }

@@ -1,15 +1,87 @@
 import { VgrError } from '../core/error.js';
-import { PrecisionRecall } from './coco-curves.js';
+import type { Category } from '../formats/coco.js';
+import type { CocoDetection, CocoEntry } from '../formats/coco-records.js';
 import {
   AREA_RANGES,
-  COCO_METRIC_KEYS,
+  BoxColumns,
   CocoMatcher,
-  type CocoMetrics,
-  isIgnored,
+  IOU_THRESHOLDS,
   MAX_DETECTIONS,
-  type TruthColumns,
+  RECALL_THRESHOLDS,
+  TruthColumns,
 } from './coco-matching.js';
-import { BoxOrder, type CocoDetections, type CocoGroundTruth } from './coco-tables.js';
+
+/** The twelve numbers, fractions 0..1; -1 where there is no ground truth to measure against. */
+export interface CocoMetrics {
+  /** Mean precision over IoU 0.5..0.95, all areas. */
+  readonly AP: number;
+  readonly AP50: number;
+  readonly AP75: number;
+  readonly APs: number;
+  readonly APm: number;
+  readonly APl: number;
+  /** Mean highest recall over IoU 0.5..0.95 with one detection an image and category. */
+  readonly AR1: number;
+  readonly AR10: number;
+  readonly AR100: number;
+  readonly ARs: number;
+  readonly ARm: number;
+  readonly ARl: number;
+}
+
+export const COCO_METRIC_KEYS = [
+  ...(['AP', 'AP50', 'AP75', 'APs', 'APm', 'APl'] as const),
+  ...(['AR1', 'AR10', 'AR100', 'ARs', 'ARm', 'ARl'] as const),
+] satisfies readonly (keyof CocoMetrics)[];
+
+/** The ground truth of a COCO file. Its sections may come in any order. */
+export class CocoGroundTruth {
+  readonly boxes = new TruthColumns();
+  readonly imageIds = new Set<number>();
+  readonly #annotationIds = new Set<number>();
+  readonly #categoryNames = new Map<number, string>();
+
+  /** @throws VgrError INPUT_INVALID for an annotation id that comes twice */
+  add(entry: CocoEntry): void {
+    if (entry.kind === 'image') {
+      this.imageIds.add(entry.image.id);
+      return;
+    }
+    if (entry.kind === 'category') {
+      this.#categoryNames.set(entry.category.id, entry.category.name);
+      return;
+    }
+    const { id, imageId, categoryId, boxXywh, area, crowd } = entry.annotation;
+    if (this.#annotationIds.has(id)) {
+      throw new VgrError(
+        'INPUT_INVALID',
+        `ground truth: annotation id ${id} comes twice; expected every id once`,
+      );
+    }
+    this.#annotationIds.add(id);
+    if (id === 0) this.boxes.zeroIdRow = this.boxes.length;
+    this.boxes.push(imageId, categoryId, boxXywh);
+    this.boxes.areas.push(area);
+    this.boxes.crowds.push(crowd ? 1 : 0);
+  }
+
+  /** By rising id. */
+  get categories(): Category[] {
+    return [...this.#categoryNames].map(([id, name]) => ({ id, name })).sort((a, b) => a.id - b.id);
+  }
+}
+
+/** The detections of a COCO results file. */
+export class CocoDetections {
+  readonly boxes = new BoxColumns();
+  /** One a row. */
+  readonly scores: number[] = [];
+
+  add({ imageId, categoryId, boxXywh, score }: CocoDetection): void {
+    this.boxes.push(imageId, categoryId, boxXywh);
+    this.scores.push(score);
+  }
+}
 
 export interface CategoryMetrics {
   readonly id: number;
@@ -33,76 +105,169 @@ export interface CocoEvaluation {
  */
 export function evaluateCoco(truth: CocoGroundTruth, detections: CocoDetections): CocoEvaluation {
   refuseUnknownImages(truth, detections);
-  const { imageIds, categories } = truth;
-  const categoryIds = categories.map(({ id }) => id);
-  const truthOrder = new BoxOrder(truth.boxes, imageIds, categoryIds);
-  const order = new BoxOrder(detections.boxes, imageIds, categoryIds, detections.scores);
-  const columns = truth.columns();
-  const bits = {
-    matched: new Uint16Array(detections.boxes.length * AREA_RANGES.length),
-    ignored: new Uint16Array(detections.boxes.length * AREA_RANGES.length),
-  };
-  const matcher = new CocoMatcher(detections.boxes.xywh, columns, bits);
-  const ranks = new Uint32Array(detections.boxes.length);
-  const curves = new PrecisionRecall();
-  const perCategory = categories.map(({ id, name }, category) => {
-    matchCategory(matcher, order, truthOrder, category, ranks);
-    const run = {
-      detections: order.ranked(category).filter((row) => ranks[row]! < MAX_DETECTIONS),
-      ranks,
-      bits,
-      positives: positivesOf(columns, truthOrder.ranked(category)),
-    };
-    return { id, name, metrics: curves.metricsOf(run) };
+  const { boxes, scores } = detections;
+  const matcher = new CocoMatcher(boxes, truth.boxes);
+  const ranks = new Uint32Array(boxes.length);
+  const isListed = (row: number) => truth.imageIds.has(truth.boxes.imageIds[row]!);
+  const truthRows = rowsByKey(rowsOf(truth.boxes).filter(isListed), truth.boxes.categoryIds);
+  const rows = rowsByKey(rowsOf(boxes), boxes.categoryIds);
+  let [knownTruth, known] = [0, 0];
+  const categories = truth.categories.map(({ id, name }) => {
+    const annotations = truthRows.get(id) ?? [];
+    const ranked = (rows.get(id) ?? []).sort(
+      (a, b) => scores[b]! - scores[a]! || boxes.imageIds[a]! - boxes.imageIds[b]! || a - b,
+    );
+    knownTruth += annotations.length;
+    known += ranked.length;
+    const annotationsByImage = rowsByKey(annotations, truth.boxes.imageIds);
+    for (const [imageId, inImage] of rowsByKey(ranked, boxes.imageIds)) {
+      matcher.match(inImage.slice(0, MAX_DETECTIONS), annotationsByImage.get(imageId) ?? []);
+      inImage.forEach((row, rank) => {
+        ranks[row] = rank;
+      });
+    }
+    const positives = AREA_RANGES.map(
+      (_, range) => annotations.filter((row) => !truth.boxes.isIgnored(row, range)).length,
+    );
+    const evaluated = ranked.filter((row) => ranks[row]! < MAX_DETECTIONS);
+    return { id, name, metrics: metricsOf({ detections: evaluated, ranks, matcher, positives }) };
   });
+  const notices = noticesOf(truth, detections, {
+    truth: truth.boxes.length - knownTruth,
+    detections: boxes.length - known,
+  });
+  return { coco: meanOverCategories(categories), categories, notices };
+}
+
+function rowsOf({ length }: BoxColumns): number[] {
+  return Array.from({ length }, (_, row) => row);
+}
+
+/** The rows by the key that they have in a column, in the order in which they come. */
+function rowsByKey(rows: readonly number[], keys: readonly number[]): Map<number, number[]> {
+  const groups = new Map<number, number[]>();
+  for (const row of rows) {
+    const group = groups.get(keys[row]!);
+    if (group) group.push(row);
+    else groups.set(keys[row]!, [row]);
+  }
+  return groups;
+}
+
+/** The detections of one category over all images. */
+interface CategoryRun {
+  /** Rows by falling score; of equal scores, by image and then by row. */
+  readonly detections: readonly number[];
+  /** By row: rank among the detections of the same image and category, from 0. */
+  readonly ranks: Uint32Array;
+  readonly matcher: CocoMatcher;
+  /** By area range: how many annotations count. */
+  readonly positives: readonly number[];
+}
+
+/** The twelve numbers of one category; -1 where no annotation counts. */
+function metricsOf(run: CategoryRun): CocoMetrics {
+  const [all, small, medium, large] = AREA_RANGES.map((_, range) => averagePrecisions(run, range));
+  const recall = (areaRange: number, detections: number) => meanRecall(run, areaRange, detections);
   return {
-    coco: meanOverCategories(perCategory),
-    categories: perCategory,
-    notices: noticesOf(truth, truthOrder, detections, order),
+    AP: mean(all!),
+    AP50: all![0] ?? -1,
+    AP75: all![5] ?? -1,
+    APs: mean(small!),
+    APm: mean(medium!),
+    APl: mean(large!),
+    AR1: recall(0, 1),
+    AR10: recall(0, 10),
+    AR100: recall(0, MAX_DETECTIONS),
+    ARs: recall(1, MAX_DETECTIONS),
+    ARm: recall(2, MAX_DETECTIONS),
+    ARl: recall(3, MAX_DETECTIONS),
   };
 }
 
-/** Matches the best detections of each image, and notes every detection's place in its image. */
-function matchCategory(
-  matcher: CocoMatcher,
-  order: BoxOrder,
-  truthOrder: BoxOrder,
-  category: number,
-  ranks: Uint32Array,
-): void {
-  const none = new Uint32Array(0);
-  const truthRuns = truthOrder.imageRuns(category);
-  let truthRun = truthRuns.next();
-  for (const { image, rows } of order.imageRuns(category)) {
-    while (!truthRun.done && truthRun.value.image < image) truthRun = truthRuns.next();
-    const annotations =
-      !truthRun.done && truthRun.value.image === image ? truthRun.value.rows : none;
-    matcher.match(rows.subarray(0, MAX_DETECTIONS), annotations);
-    rows.forEach((row, rank) => {
-      ranks[row] = rank;
-    });
-  }
+const AREAS = AREA_RANGES.length;
+
+/** The gap between 1 and the next double, by which pycocotools keeps precision finite. */
+const SPACING = 2 ** -52;
+
+/** One number an IoU threshold; empty where no annotation counts. */
+function averagePrecisions(run: CategoryRun, areaRange: number): number[] {
+  const { detections } = run;
+  const { matched, ignored } = run.matcher;
+  const positives = run.positives[areaRange]!;
+  if (positives === 0) return [];
+  const precision = new Float64Array(detections.length);
+  const recall = new Float64Array(detections.length);
+  return Array.from(IOU_THRESHOLDS, (_, threshold) => {
+    let right = 0;
+    let wrong = 0;
+    for (let index = 0; index < detections.length; index++) {
+      const word = detections[index]! * AREAS + areaRange;
+      if (((ignored[word]! >> threshold) & 1) === 0) {
+        if ((matched[word]! >> threshold) & 1) right++;
+        else wrong++;
+      }
+      precision[index] = right / (wrong + right + SPACING);
+      recall[index] = right / positives;
+    }
+    return interpolatedMean(precision, recall);
+  });
 }
 
-/** By area range: how many of the annotations count. */
-function positivesOf(columns: TruthColumns, annotations: Uint32Array): number[] {
-  return AREA_RANGES.map(
-    (_, areaRange) => annotations.filter((row) => !isIgnored(columns, row, areaRange)).length,
-  );
+/** Mean over the recall thresholds of the highest precision at that recall or beyond; 0 where it is never reached. */
+function interpolatedMean(precision: Float64Array, recall: Float64Array): number {
+  for (let index = precision.length - 1; index > 0; index--) {
+    if (precision[index]! > precision[index - 1]!) precision[index - 1] = precision[index]!;
+  }
+  let sum = 0;
+  let at = 0;
+  for (const threshold of RECALL_THRESHOLDS) {
+    while (at < recall.length && recall[at]! < threshold) at++;
+    if (at === recall.length) break;
+    sum += precision[at]!;
+  }
+  return sum / RECALL_THRESHOLDS.length;
+}
+
+/** Mean over the IoU thresholds of the recall that the best `most` detections of each image reach. */
+function meanRecall(
+  { detections, ranks, matcher, positives }: CategoryRun,
+  areaRange: number,
+  most: number,
+): number {
+  if (positives[areaRange] === 0) return -1;
+  let right = 0;
+  for (const detection of detections) {
+    if (ranks[detection]! >= most) continue;
+    const word = detection * AREAS + areaRange;
+    right += bitCount(matcher.matched[word]! & ~matcher.ignored[word]!);
+  }
+  return right / positives[areaRange]! / IOU_THRESHOLDS.length;
+}
+
+function bitCount(word: number): number {
+  let count = 0;
+  for (let rest = word; rest !== 0; rest &= rest - 1) count++;
+  return count;
+}
+
+/** -1 for no value. */
+function mean(values: readonly number[]): number {
+  if (values.length === 0) return -1;
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
 /** Of each number, the mean over the categories that define it; -1 where none does. */
 function meanOverCategories(categories: readonly CategoryMetrics[]): CocoMetrics {
-  const entries = COCO_METRIC_KEYS.map((key) => {
-    const defined = categories.map(({ metrics }) => metrics[key]).filter((value) => value > -1);
-    const sum = defined.reduce((total, value) => total + value, 0);
-    return [key, defined.length === 0 ? -1 : sum / defined.length];
-  });
+  const entries = COCO_METRIC_KEYS.map((key) => [
+    key,
+    mean(categories.map(({ metrics }) => metrics[key]).filter((value) => value > -1)),
+  ]);
   return Object.fromEntries(entries) as CocoMetrics;
 }
 
 function refuseUnknownImages(truth: CocoGroundTruth, { boxes }: CocoDetections): void {
-  const unknown = new Set(boxes.imageIds.filter((id) => !truth.hasImage(id)));
+  const unknown = new Set(boxes.imageIds.filter((id) => !truth.imageIds.has(id)));
   if (unknown.size === 0) return;
   const first = [...unknown].slice(0, 5).join(', ');
   throw new VgrError(
@@ -114,26 +279,24 @@ function refuseUnknownImages(truth: CocoGroundTruth, { boxes }: CocoDetections):
   );
 }
 
+/** @param strays rows of an image or a category that is not listed */
 function noticesOf(
   truth: CocoGroundTruth,
-  truthOrder: BoxOrder,
   detections: CocoDetections,
-  order: BoxOrder,
+  strays: { readonly truth: number; readonly detections: number },
 ): string[] {
   const notices: string[] = [];
-  const strayTruth = truth.boxes.length - truthOrder.length;
-  const strayDetections = detections.boxes.length - order.length;
-  if (strayTruth > 0) {
+  if (strays.truth > 0) {
     notices.push(
-      `${strayTruth} annotations name an image or a category that is not listed; they do not count`,
+      `${strays.truth} annotations name an image or a category that is not listed; they do not count`,
     );
   }
-  if (strayDetections > 0) {
+  if (strays.detections > 0) {
     notices.push(
-      `${strayDetections} detections name a category that is not listed; they do not count`,
+      `${strays.detections} detections name a category that is not listed; they do not count`,
     );
   }
-  if (truth.columns().zeroIds.includes(1)) {
+  if (truth.boxes.zeroIdRow >= 0) {
     notices.push(
       'an annotation has the id 0, which pycocotools takes for "no match"; the numbers here do the same. Ids from 1 avoid it',
     );

@@ -11,8 +11,7 @@ import {
   refCocoQueries,
   refCocoRefs,
 } from '../formats/eval-files.js';
-import { evaluateCoco } from './coco.js';
-import { CocoDetections, CocoGroundTruth } from './coco-tables.js';
+import { CocoDetections, CocoGroundTruth, evaluateCoco } from './coco.js';
 import {
   type Evaluation,
   type EvaluationOptions,

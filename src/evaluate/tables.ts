@@ -1,8 +1,7 @@
 import { printable } from '../core/error.js';
 import { writeFileAtomic } from '../core/files.js';
 import type { Interval, MetricIntervals } from './bootstrap.js';
-import type { CocoEvaluation } from './coco.js';
-import { COCO_METRIC_KEYS, type CocoMetrics } from './coco-matching.js';
+import { COCO_METRIC_KEYS, type CocoEvaluation, type CocoMetrics } from './coco.js';
 import { flatMetrics, type MetricKey } from './metrics.js';
 import type { ComparisonReport, RefinementReport, RunComparison } from './refinement-report.js';
 import { type EvalCommand, gatesOf, missedGates } from './settings.js';

@@ -1,8 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { evaluateCoco } from '../../src/evaluate/coco.js';
-import { CocoDetections, CocoGroundTruth } from '../../src/evaluate/coco-tables.js';
+import { CocoDetections, CocoGroundTruth, evaluateCoco } from '../../src/evaluate/coco.js';
 import { comparisonReport, refinementReport } from '../../src/evaluate/refinement-report.js';
 import { createRefinementMetrics } from '../../src/evaluate/refinement-scores.js';
 import {
@@ -118,8 +117,8 @@ describe('tables', () => {
 
   test('of COCO, by category where asked for', () => {
     const truth = new CocoGroundTruth();
-    truth.addImage(1);
-    truth.addCategory({ id: 4, name: 'lion' });
+    truth.add({ kind: 'image', image: { id: 1 } });
+    truth.add({ kind: 'category', category: { id: 4, name: 'lion' } });
     const evaluation = evaluateCoco(truth, new CocoDetections());
     expect(cocoTable(evaluation, false).rows).toEqual([['all', null, ...Array(12).fill(-1)]]);
     expect(cocoTable(evaluation, true).rows[1]).toEqual(['lion', 4, ...Array(12).fill(-1)]);
