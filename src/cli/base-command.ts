@@ -22,8 +22,11 @@ export abstract class VgrCommand<T extends typeof Command> extends Command {
 
   protected flags!: FlagsOf<T>;
   protected args!: ArgsOf<T>;
+  /** Arguments without a flag, in order. */
+  protected positional: string[] = [];
   protected printer = new StreamPrinter({ quiet: false });
   protected interruption!: SignalInterruption;
+  #showsProgress = false;
 
   /** Does the work. @returns the exit code */
   protected abstract work(): Promise<number>;
@@ -45,41 +48,29 @@ export abstract class VgrCommand<T extends typeof Command> extends Command {
   }
 
   async #readInput(): Promise<void> {
-    const ctor = this.ctor as T;
-    const definition = {
-      flags: ctor.flags,
-      baseFlags: (ctor as unknown as typeof VgrCommand).baseFlags,
-      args: ctor.args,
-      strict: ctor.strict,
-    };
+    const { flags, baseFlags, args, strict } = this.ctor;
     // oclif warns of commands that end unparsed; a usage error ends this one before its parser has.
     this.parsed = true;
-    const known = { ...definition.flags, ...definition.baseFlags };
     const every = new Set(this.config.commands.flatMap((each) => Object.keys(each.flags)));
-    const argv = await withConfigFile(this.argv, known, every);
-    const { flags, args, argv: rest } = await this.parse(definition, argv);
-    this.flags = flags as FlagsOf<T>;
-    this.args = args as ArgsOf<T>;
-    this.positional = rest as string[];
-    this.printer = new StreamPrinter({ quiet: Boolean((flags as { quiet?: boolean }).quiet) });
+    const argv = await withConfigFile(this.argv, { ...flags, ...baseFlags }, every);
+    const input = await this.parse({ flags, baseFlags, args, strict }, argv);
+    this.flags = input.flags as FlagsOf<T>;
+    this.args = input.args as ArgsOf<T>;
+    this.positional = input.argv as string[];
+    const { quiet, 'no-progress': noProgress } = input.flags;
+    this.printer = new StreamPrinter({ quiet });
+    this.#showsProgress = !quiet && !noProgress;
   }
 
   /** The command line as the work of the command sees it. */
   protected get terminal(): Terminal {
     const { printer, interruption } = this;
-    const { quiet, 'no-progress': silent } = this.flags as {
-      quiet?: boolean;
-      'no-progress'?: boolean;
-    };
     return {
       printer,
       interruption,
-      showProgress: (options) => showProgress(options, printer, { off: Boolean(quiet || silent) }),
+      showProgress: (options) => showProgress(options, printer, { off: !this.#showsProgress }),
     };
   }
-
-  /** Arguments without a flag, in order. */
-  protected positional: string[] = [];
 
   #fail(thrown: unknown): number {
     if (this.interruption.pipeClosed) return 0;

@@ -1,23 +1,13 @@
 import { delimiter } from 'node:path';
-import { type Interfaces, Parser } from '@oclif/core';
+import { Flags, type Interfaces, Parser } from '@oclif/core';
 import { quoted, VgrError } from '../core/error.js';
 import { readTextIfThere } from '../core/files.js';
 import { meantName } from '../core/nearest-name.js';
 
 const DEFAULT_FILE = 'vgr.config.json';
 
-/** What is asked of a flag here. */
-interface FlagFacts {
-  readonly multiple?: boolean;
-  readonly multipleNonGreedy?: boolean;
-  readonly type: 'boolean' | 'option';
-  /** Whether `--no-NAME` says false. */
-  readonly allowNo?: boolean;
-  readonly char?: string | undefined;
-  readonly env?: string | undefined;
-}
-
-type FlagTable = Readonly<Record<string, FlagFacts>>;
+type FlagTable = Interfaces.FlagInput;
+type Flag = FlagTable[string];
 
 /**
  * The command line with the flags of the environment and of the configuration file added that it does not set itself. So flags
@@ -31,8 +21,17 @@ export async function withConfigFile(
   everyFlag?: ReadonlySet<string>,
 ): Promise<string[]> {
   const given = await givenFlags(argv, flags);
-  const ofFile = await flagsOfFile(given, flags, everyFlag);
-  return [...listsOfEnvironment(given, flags), ...ofFile, ...argv];
+  const ofFile = await valuesOfFile(given.get('config') ?? process.env.VGR_CONFIG);
+  const added = Object.entries(ofFile.values).flatMap(([name, value]) => {
+    if (!Object.hasOwn(flags, name)) {
+      if (everyFlag && !everyFlag.has(name)) throw unknownName(name, everyFlag, ofFile.path);
+      return [];
+    }
+    const flag = flags[name]!;
+    const isSet = given.has(name) || (flag.env && process.env[flag.env]);
+    return isSet ? [] : flagTokens(name, value, flag, ofFile.path);
+  });
+  return [...listsOfEnvironment(given, flags), ...added, ...argv];
 }
 
 /**
@@ -40,41 +39,64 @@ export async function withConfigFile(
  * variables are left to oclif.
  */
 function listsOfEnvironment(given: ReadonlyMap<string, string>, flags: FlagTable): string[] {
-  return Object.entries(flags).flatMap(([name, { multiple, env }]) => {
-    const value = (env !== undefined && process.env[env]) || '';
-    if (!multiple || given.has(name)) return [];
-    return value.split(delimiter).flatMap((each) => (each === '' ? [] : [`--${name}=${each}`]));
+  return Object.entries(flags).flatMap(([name, flag]) => {
+    if (flag.type !== 'option' || !flag.multiple || given.has(name)) return [];
+    const values = ((flag.env && process.env[flag.env]) || '').split(delimiter);
+    return values.flatMap((each) => (each === '' ? [] : [`--${name}=${each}`]));
   });
 }
 
-async function flagsOfFile(
-  given: ReadonlyMap<string, string>,
+/** Flags on the command line, by name, with the last value of each. */
+async function givenFlags(
+  argv: readonly string[],
   flags: FlagTable,
-  everyFlag: ReadonlySet<string> | undefined,
-): Promise<string[]> {
-  const named = given.get('config') ?? process.env.VGR_CONFIG;
-  const file = named ?? DEFAULT_FILE;
-  const text = await readTextIfThere(file);
-  if (text === undefined) {
-    if (named === undefined) return [];
-    throw new VgrError('INPUT_MISSING', `--config: no file ${quoted(file)}`);
-  }
-  const added: string[] = [];
-  for (const [name, value] of Object.entries(parseConfig(text, file))) {
-    if (!Object.hasOwn(flags, name)) {
-      if (everyFlag && !everyFlag.has(name)) throw unknownName(name, everyFlag, file);
-      continue;
-    }
-    const flag = flags[name]!;
-    const fromEnvironment = flag.env !== undefined && process.env[flag.env];
-    if (given.has(name) || fromEnvironment) continue;
-    added.push(...flagTokens(name, value, flag, file));
-  }
-  return added;
+): Promise<ReadonlyMap<string, string>> {
+  const { raw } = await Parser.parse([...argv], { flags: unchecked(flags), strict: false });
+  return new Map(
+    raw.flatMap((token) => (token.type === 'flag' ? [[token.flag, token.input]] : [])),
+  );
 }
 
-function unknownName(name: string, everyFlag: ReadonlySet<string>, file: string): VgrError {
-  const meant = meantName(name, everyFlag);
+/** The same flags without checks: this first look only asks which are there. */
+function unchecked(flags: FlagTable): FlagTable {
+  return Object.fromEntries(
+    Object.entries(flags).map(([name, flag]) => {
+      const { char } = flag;
+      if (flag.type === 'boolean') {
+        return [name, { ...Flags.boolean({ char, allowNo: flag.allowNo }), name }];
+      }
+      const { multiple, multipleNonGreedy } = flag;
+      return [name, { ...Flags.string({ char }), name, multiple, multipleNonGreedy }];
+    }),
+  );
+}
+
+/** @param named the file that is asked for; without it the default one, which need not be there */
+async function valuesOfFile(
+  named: string | undefined,
+): Promise<{ readonly path: string; readonly values: object }> {
+  const path = named ?? DEFAULT_FILE;
+  const text = await readTextIfThere(path);
+  if (text === undefined && named !== undefined) {
+    throw new VgrError('INPUT_MISSING', `--config: no file ${quoted(path)}`);
+  }
+  let values: unknown;
+  try {
+    values = JSON.parse(text ?? '{}');
+  } catch (cause) {
+    const { message } = cause as Error;
+    throw new VgrError('CONFIG_INVALID', `${quoted(path)}: expected JSON: ${message}`, { cause });
+  }
+  if (typeof values === 'object' && values !== null && !Array.isArray(values)) {
+    return { path, values };
+  }
+  throw new VgrError('CONFIG_INVALID', `${quoted(path)}: expected an object of flags by name`, {
+    hint: 'for example {"device": "cpu", "sessions": 2}',
+  });
+}
+
+function unknownName(name: string, known: ReadonlySet<string>, file: string): VgrError {
+  const meant = meantName(name, known);
   return new VgrError(
     'CONFIG_INVALID',
     `${quoted(file)}: expected the name of a flag, got ${quoted(name)}`,
@@ -87,79 +109,24 @@ function unknownName(name: string, everyFlag: ReadonlySet<string>, file: string)
   );
 }
 
-/** Flags on the command line, by name, with the last value of each. */
-async function givenFlags(
-  argv: readonly string[],
-  flags: FlagTable,
-): Promise<ReadonlyMap<string, string>> {
-  const { raw } = await Parser.parse([...argv], {
-    flags: bare(flags),
-    strict: false,
-  });
-  return new Map(
-    raw.flatMap((token) => (token.type === 'flag' ? [[token.flag, token.input]] : [])),
-  );
-}
-
-/** The same flags without checks: this first look only asks which are there. */
-function bare(flags: FlagTable): Interfaces.FlagInput {
-  return Object.fromEntries(
-    Object.entries(flags).map(([name, flag]) => {
-      const { char, type, allowNo, multiple, multipleNonGreedy } = flag;
-      const several = multiple && { multiple, multipleNonGreedy };
-      const parse = async (value: unknown) => value;
-      return [
-        name,
-        { name, type, ...(char && { char }), ...(allowNo && { allowNo }), ...several, parse },
-      ];
-    }),
-  ) as never;
-}
-
-function parseConfig(text: string, file: string): Record<string, unknown> {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (cause) {
-    throw new VgrError(
+function flagTokens(name: string, value: unknown, flag: Flag, file: string): string[] {
+  const refused = (expected: string): VgrError =>
+    new VgrError(
       'CONFIG_INVALID',
-      `${quoted(file)}: expected JSON: ${(cause as Error).message}`,
-      {
-        cause,
-      },
+      `${quoted(file)}: \`${name}\`: expected ${expected}, got ${quoted(JSON.stringify(value))}`,
     );
-  }
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
-    return value as Record<string, unknown>;
-  }
-  throw new VgrError('CONFIG_INVALID', `${quoted(file)}: expected an object of flags by name`, {
-    hint: 'for example {"device": "cpu", "sessions": 2}',
-  });
-}
-
-function flagTokens(name: string, value: unknown, flag: FlagFacts, file: string): string[] {
   if (flag.type === 'boolean') {
-    if (typeof value === 'boolean') return value ? [`--${name}`] : falseTokens(name, flag);
-    throw wrongValue(name, 'true or false', value, file);
+    if (typeof value !== 'boolean') throw refused('true or false');
+    if (value) return [`--${name}`];
+    // A flag that no `--no-` turns off is false by being left out.
+    return flag.allowNo ? [`--no-${name}`] : [];
   }
   if (isWord(value)) return [`--${name}=${value}`];
-  if (!flag.multiple) throw wrongValue(name, 'a string or a number', value, file);
+  if (!flag.multiple) throw refused('a string or a number');
   if (Array.isArray(value) && value.every(isWord)) return value.map((each) => `--${name}=${each}`);
-  throw wrongValue(name, 'a string, a number or a list of them', value, file);
+  throw refused('a string, a number or a list of them');
 }
 
 function isWord(value: unknown): value is string | number {
   return typeof value === 'string' || typeof value === 'number';
-}
-
-/** Without `allowNo` a flag is false by being left out. */
-function falseTokens(name: string, { allowNo }: FlagFacts): string[] {
-  return allowNo ? [`--no-${name}`] : [];
-}
-
-function wrongValue(name: string, expected: string, value: unknown, file: string): VgrError {
-  return new VgrError(
-    'CONFIG_INVALID',
-    `${quoted(file)}: \`${name}\`: expected ${expected}, got ${quoted(JSON.stringify(value))}`,
-  );
 }

@@ -1,181 +1,124 @@
 import { Flags } from '@oclif/core';
-
-const helpGroup = 'LARGE REFINER';
+import { flagGroup } from './flags.js';
 
 /** The flags of `--refiner vlm` and `--refiner cascade`. The key comes from VGR_VLM_API_KEY alone. */
-export const vlmFlags = {
+export const vlmFlags = flagGroup('LARGE REFINER', {
   'vlm-url': Flags.string({
     summary: 'root of an OpenAI-compatible API, such as http://localhost:8000/v1',
-    env: 'VGR_VLM_URL',
-    helpGroup,
   }),
   'vlm-model': Flags.string({
     summary: "the server's name of the model",
-    env: 'VGR_VLM_MODEL',
-    helpGroup,
   }),
-  protocol: Flags.string({
+  protocol: Flags.option({
     summary: 'two stages, or one turn with the boxes of the tools in the prompt',
-    env: 'VGR_PROTOCOL',
-    options: ['think-rethink', 'piter'],
+    options: ['think-rethink', 'piter'] as const,
     default: 'think-rethink',
-    helpGroup,
-  }),
+  })(),
   'prompt-template': Flags.string({
     summary: 'Jinja template in place of the own prompt, with the variable `content`',
-    env: 'VGR_PROMPT_TEMPLATE',
-    helpGroup,
   }),
-  'vlm-mode': Flags.string({
+  'vlm-mode': Flags.option({
     summary: "go on with the assistant's message, or take a new turn; auto asks the server once",
-    env: 'VGR_VLM_MODE',
-    options: ['auto', 'continue', 'multi-turn'],
+    options: ['auto', 'continue', 'multi-turn'] as const,
     default: 'auto',
-    helpGroup,
-  }),
-  'vlm-preset': Flags.string({
+  })(),
+  'vlm-preset': Flags.option({
     summary: 'pixels and coordinates of a model family',
-    env: 'VGR_VLM_PRESET',
-    options: ['qwen2-vl', 'qwen2.5-vl', 'qwen3-vl', 'internvl'],
+    options: ['qwen2-vl', 'qwen2.5-vl', 'qwen3-vl', 'internvl'] as const,
     default: 'qwen2.5-vl',
-    helpGroup,
-  }),
+  })(),
   'vlm-grid': Flags.integer({
     summary: "sides of the picture are multiples of this, pixels [default: the preset's]",
-    env: 'VGR_VLM_GRID',
     min: 1,
     max: 1024,
-    helpGroup,
   }),
   'vlm-min-pixels': Flags.integer({
     summary: "fewest pixels of the picture [default: the preset's]",
-    env: 'VGR_VLM_MIN_PIXELS',
     min: 1,
-    helpGroup,
   }),
   'vlm-max-pixels': Flags.integer({
     summary: "most pixels of the picture [default: the preset's]",
-    env: 'VGR_VLM_MAX_PIXELS',
     min: 1,
-    helpGroup,
   }),
-  'vlm-image': Flags.string({
+  'vlm-image': Flags.option({
     summary: 'how the picture is encoded',
-    env: 'VGR_VLM_IMAGE',
-    options: ['jpeg', 'png'],
+    options: ['jpeg', 'png'] as const,
     default: 'jpeg',
-    helpGroup,
-  }),
+  })(),
   'vlm-tool-boxes': Flags.integer({
     summary: 'boxes of each tool that the model is shown',
-    env: 'VGR_VLM_TOOL_BOXES',
     default: 1,
     min: 1,
     max: 100,
-    helpGroup,
   }),
   'vlm-reply-tokens': Flags.integer({
     summary: 'most tokens of one reply',
-    env: 'VGR_VLM_REPLY_TOKENS',
     default: 2048,
     min: 16,
     max: 65_536,
-    helpGroup,
   }),
   'vlm-repetition-penalty': Flags.string({
     summary: 'sent as repetition_penalty [default: 1.05 to servers that go on with messages]',
-    env: 'VGR_VLM_REPETITION_PENALTY',
-    helpGroup,
   }),
   'vlm-logprobs': Flags.boolean({
     summary: "ask for the tokens' probabilities and score answers by them",
-    env: 'VGR_VLM_LOGPROBS',
     default: false,
-    helpGroup,
   }),
   'vlm-body': Flags.string({
     summary: 'JSON object of further fields for each request; null takes one away',
-    env: 'VGR_VLM_BODY',
-    helpGroup,
   }),
   'no-vlm-stream': Flags.boolean({
     summary: 'ask for whole replies; in pieces, stalls and endless ones are seen sooner',
-    env: 'VGR_NO_VLM_STREAM',
     default: false,
-    helpGroup,
   }),
   'vlm-concurrency': Flags.integer({
     summary: 'requests under way at a time',
-    env: 'VGR_VLM_CONCURRENCY',
     default: 16,
     min: 1,
     max: 1024,
-    helpGroup,
   }),
   'vlm-rpm': Flags.integer({
     summary: 'most requests a minute',
-    env: 'VGR_VLM_RPM',
     min: 1,
-    helpGroup,
   }),
   'vlm-tpm': Flags.integer({
     summary: 'most tokens a minute',
-    env: 'VGR_VLM_TPM',
     min: 1,
-    helpGroup,
   }),
   'vlm-timeout': Flags.integer({
     summary: 'seconds for one reply',
-    env: 'VGR_VLM_TIMEOUT',
     default: 120,
     min: 1,
     max: 3600,
-    helpGroup,
   }),
   'vlm-attempts': Flags.integer({
     summary: 'attempts at one request',
-    env: 'VGR_VLM_ATTEMPTS',
     default: 6,
     min: 1,
     max: 100,
-    helpGroup,
   }),
   'max-requests': Flags.integer({
     summary: 'budget: stop after N requests to the server',
-    env: 'VGR_MAX_REQUESTS',
     min: 0,
-    helpGroup,
   }),
   'max-tokens': Flags.integer({
     summary: 'budget: stop after N tokens, in and out',
-    env: 'VGR_MAX_TOKENS',
     min: 0,
-    helpGroup,
   }),
   'vlm-price': Flags.string({
     summary: 'money for a million tokens in and out, as `0.2/0.6`; run.json then tells the cost',
-    env: 'VGR_VLM_PRICE',
-    helpGroup,
   }),
   'vlm-cache': Flags.string({
     summary: "folder of the replies' cache, or `none` [default: the user's cache folder]",
-    env: 'VGR_VLM_CACHE',
-    helpGroup,
   }),
   'vlm-share': Flags.string({
     summary: 'cascade: most queries that go to the large refiner, 0 to 1 [default: 0.2]',
-    env: 'VGR_VLM_SHARE',
-    helpGroup,
   }),
   'vlm-threshold': Flags.string({
     summary: 'cascade: only queries go there whose confidence is below this, 0 to 1',
-    env: 'VGR_VLM_THRESHOLD',
-    helpGroup,
   }),
   'cascade-small': Flags.string({
     summary: 'cascade: the refiner that answers first, and judges',
-    env: 'VGR_CASCADE_SMALL',
     default: 'lite',
-    helpGroup,
   }),
-};
+});

@@ -1,6 +1,6 @@
 import { Args, Flags } from '@oclif/core';
 import { VgrCommand } from '../cli/base-command.js';
-import { inputFlags } from '../cli/flags.js';
+import { flagGroup, inputFlags } from '../cli/flags.js';
 import { vlmFlags } from '../cli/vlm-flags.js';
 
 export default class Export extends VgrCommand<typeof Export> {
@@ -22,59 +22,49 @@ Pictures are resized to the grid of the model, and all boxes are told in its coo
     }),
   };
   static override flags = {
-    queries: Flags.string({
-      summary:
-        'JSONL file of expressions with one box of ground truth each; - reads standard input',
-      env: 'VGR_QUERIES',
-      required: true,
-      helpGroup: 'INPUT',
-    }),
-    results: Flags.string({
-      summary: "results.jsonl of a run: the tool's answer where lines bring none, and the thoughts",
-      env: 'VGR_RESULTS',
-      helpGroup: 'INPUT',
-    }),
-    tool: Flags.string({
-      summary:
-        "whose answer counts as the tool's [default: that of the results, else the first of a line's `tools`]",
-      env: 'VGR_TOOL',
-      helpGroup: 'INPUT',
+    ...flagGroup('INPUT', {
+      queries: Flags.string({
+        summary:
+          'JSONL file of expressions with one box of ground truth each; - reads standard input',
+        required: true,
+      }),
+      results: Flags.string({
+        summary:
+          "results.jsonl of a run: the tool's answer where lines bring none, and the thoughts",
+      }),
+      tool: Flags.string({
+        summary:
+          "whose answer counts as the tool's [default: that of the results, else the first of a line's `tools`]",
+      }),
     }),
     limit: inputFlags.limit,
     'max-pixels': inputFlags['max-pixels'],
     'allow-outside': inputFlags['allow-outside'],
-    format: Flags.string({
-      summary: 'the trainer',
-      env: 'VGR_EXPORT_FORMAT',
-      options: ['verl', 'llamafactory'],
-      required: true,
-      helpGroup: 'OUTPUT',
-    }),
-    output: Flags.string({
-      char: 'o',
-      summary: 'folder for FORMAT.jsonl and images/',
-      env: 'VGR_OUTPUT',
-      required: true,
-      helpGroup: 'OUTPUT',
-    }),
-    'image-root': Flags.string({
-      summary: 'put before the paths of pictures; by default they are relative to the folder',
-      env: 'VGR_IMAGE_ROOT',
-      default: '',
-      helpGroup: 'OUTPUT',
-    }),
-    turns: Flags.string({
-      summary: "llamafactory: tools' boxes inside the assistant's turn, or as a turn of the user",
-      env: 'VGR_TURNS',
-      options: ['one', 'two'],
-      default: 'two',
-      helpGroup: 'OUTPUT',
-    }),
-    'keep-wrong': Flags.boolean({
-      summary: 'llamafactory: keep the thoughts of wrong answers, too',
-      env: 'VGR_KEEP_WRONG',
-      default: false,
-      helpGroup: 'OUTPUT',
+    ...flagGroup('OUTPUT', {
+      format: Flags.option({
+        summary: 'the trainer',
+        env: 'VGR_EXPORT_FORMAT',
+        options: ['verl', 'llamafactory'] as const,
+        required: true,
+      })(),
+      output: Flags.string({
+        char: 'o',
+        summary: 'folder for FORMAT.jsonl and images/',
+        required: true,
+      }),
+      'image-root': Flags.string({
+        summary: 'put before the paths of pictures; by default they are relative to the folder',
+        default: '',
+      }),
+      turns: Flags.option({
+        summary: "llamafactory: tools' boxes inside the assistant's turn, or as a turn of the user",
+        options: ['one', 'two'] as const,
+        default: 'two',
+      })(),
+      'keep-wrong': Flags.boolean({
+        summary: 'llamafactory: keep the thoughts of wrong answers, too',
+        default: false,
+      }),
     }),
     'prompt-template': vlmFlags['prompt-template'],
     'vlm-preset': vlmFlags['vlm-preset'],

@@ -1,7 +1,14 @@
 import { join } from 'node:path';
 import { Flags } from '@oclif/core';
 import { VgrCommand } from '../cli/base-command.js';
-import { imageFolderArgs, inferenceFlags, inputFlags, number, outputFlags } from '../cli/flags.js';
+import {
+  flagGroup,
+  imageFolderArgs,
+  inferenceFlags,
+  inputFlags,
+  number,
+  outputFlags,
+} from '../cli/flags.js';
 import { vlmFlags } from '../cli/vlm-flags.js';
 import { openPool, tuned } from '../runtime/open-pool.js';
 
@@ -21,40 +28,34 @@ Fields of a line: \`query\`, the expression; \`image\`, relative to IMAGES; \`id
   static override strict = false;
   static override args = imageFolderArgs;
   static override flags = {
-    queries: Flags.string({
-      summary: 'JSONL file of expressions; - reads standard input',
-      env: 'VGR_QUERIES',
-      required: true,
-      helpGroup: 'INPUT',
+    ...flagGroup('INPUT', {
+      queries: Flags.string({
+        summary: 'JSONL file of expressions; - reads standard input',
+        required: true,
+      }),
     }),
-    refiner: Flags.string({
-      summary:
-        'lite (comes with the program), the name or folder of one of your own, vlm (a model behind a server), cascade (a small one, and the server where it is unsure) or none (the detector alone)',
-      env: 'VGR_REFINER',
-      default: 'lite',
-      helpGroup: 'MODELS',
+    ...flagGroup('MODELS', {
+      refiner: Flags.string({
+        summary:
+          'lite (comes with the program), the name or folder of one of your own, vlm (a model behind a server), cascade (a small one, and the server where it is unsure) or none (the detector alone)',
+        default: 'lite',
+      }),
+      tool: Flags.string({
+        summary:
+          "whose answer counts as the tool's [default: the first of a line's `tools`, else the detector]",
+      }),
+      answers: Flags.option({
+        summary:
+          'auto: all boxes that fit where the words ask for several (`answer.boxes`); one: at most one box',
+        options: ['auto', 'one'] as const,
+        default: 'auto',
+      })(),
+      'min-confidence': Flags.custom<number>({
+        summary: 'answers with a lower score become `none`, 0 to 1',
+        default: 0,
+        parse: number(0, 1),
+      })(),
     }),
-    tool: Flags.string({
-      summary:
-        "whose answer counts as the tool's [default: the first of a line's `tools`, else the detector]",
-      env: 'VGR_TOOL',
-      helpGroup: 'MODELS',
-    }),
-    answers: Flags.string({
-      summary:
-        'auto: all boxes that fit where the words ask for several (`answer.boxes`); one: at most one box',
-      env: 'VGR_ANSWERS',
-      options: ['auto', 'one'],
-      default: 'auto',
-      helpGroup: 'MODELS',
-    }),
-    'min-confidence': Flags.custom<number>({
-      summary: 'answers with a lower score become `none`, 0 to 1',
-      env: 'VGR_MIN_CONFIDENCE',
-      default: 0,
-      parse: number(0, 1),
-      helpGroup: 'MODELS',
-    })(),
     ...inferenceFlags,
     ...inputFlags,
     ...outputFlags,

@@ -21,7 +21,7 @@ import type { Shard } from './shard.js';
 /** The flags that say where lines go. */
 export interface OutputFlags {
   readonly output?: string;
-  readonly format?: string;
+  readonly format?: LineFormat;
   readonly 'image-ids'?: string;
   readonly 'no-resume': boolean;
   readonly 'retry-failed': boolean;
@@ -63,8 +63,8 @@ const LONG_S = 60;
  */
 export async function openOutput(flags: OutputFlags, run: WrittenRun): Promise<Output> {
   const images = await imageNumbering(flags['image-ids']);
-  const format = (flags.format ??
-    defaultFormat({ toFolder: flags.output !== undefined, quiet: flags.quiet })) as LineFormat;
+  const format =
+    flags.format ?? defaultFormat({ toFolder: flags.output !== undefined, quiet: flags.quiet });
   const folder = await openFolder(flags, run);
   return new Output(run, lineOutput(format, run.printer), {
     folder,
