@@ -1,42 +1,93 @@
-import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
-import { basename, dirname, resolve } from 'node:path';
+import { readFile, stat } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
 import type { ImageSize } from '../core/box.js';
 import { printable, quoted, VgrError } from '../core/error.js';
-import { portText } from '../detect/signature.js';
-import type { DetectorCard, ExtraInput, ModelCard, PromptInput } from '../formats/model-card.js';
-import type { OnnxOutline, TensorPort } from '../formats/onnx.js';
-import { embedded, externalPath, readOutline, toShared } from '../runtime/model-store.js';
+import { isFile } from '../core/files.js';
+import { sha256Of } from '../core/text.js';
+import type { ModelCard } from '../formats/model-card.js';
+import type { OnnxOutline } from '../formats/onnx.js';
+import { externalPath, readOutline } from '../runtime/model-store.js';
 import { readBeside } from './install.js';
 import { type LabelNames, parseLabelFile, parsePythonNames } from './label-list.js';
 
-/** What a model file and the files beside it say. */
-export interface ModelFacts {
+/** A graph's file, read whole. */
+export interface GraphFile {
   readonly path: string;
   readonly outline: OnnxOutline;
-  readonly inputs: GraphInputs;
-  /** Ready for a session. */
-  readonly ready: SharedArrayBuffer;
+  readonly content: Uint8Array;
   readonly sha256: string;
-  readonly bytes: number;
-  readonly external: NonNullable<ModelCard['external']>;
-  readonly names: LabelNames | undefined;
-  readonly hub: HubInput | undefined;
-  /** `model_type` of the `config.json` beside it. */
-  readonly modelType: string | undefined;
-  /** Where the exporter wrote it into the graph. */
-  readonly size: ImageSize | undefined;
-  readonly licence: string | undefined;
-  readonly description: string | undefined;
+  /** Files to which it moved weights. */
+  readonly external: readonly ExternalFile[];
 }
 
+type ExternalFile = NonNullable<ModelCard['external']>[number] & {
+  /** As the graph names it. */
+  readonly location: string;
+  readonly content: Uint8Array;
+};
+
+/** What a model's file and the files beside it say, whatever its kind. */
+export interface ModelFacts extends GraphFile {
+  /** Names of its labels: of the graph's metadata, else of `config.json`. */
+  readonly names?: LabelNames;
+  /** Of `preprocessor_config.json`. */
+  readonly hub?: HubInput;
+  /** `model_type` of `config.json`. */
+  readonly modelType?: string;
+  /** Of the raster, where the exporter wrote it into the graph. */
+  readonly size?: ImageSize;
+  readonly licence?: string;
+  readonly description?: string;
+}
+
+/** Names of the image tower in a folder of the hub's layout, the likeliest first. */
+const IMAGE_TOWERS = [
+  'vision_model.onnx',
+  'onnx/vision_model.onnx',
+  'model.onnx',
+  'onnx/model.onnx',
+];
+
 /**
- * Reads a model file whole.
- * @throws VgrError MODEL_MISSING, MODEL_CORRUPT; MODEL_INVALID where it is no detector
+ * The file that a path means: itself, or the image tower in a folder of the hub's layout.
+ * @throws VgrError MODEL_MISSING for a folder without one
  */
+export async function modelFileAt(path: string): Promise<string> {
+  const isFolder = (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
+  if (!isFolder || path.endsWith('.onnx')) return path;
+  const found = IMAGE_TOWERS.map((name) => join(path, name)).find(isFile);
+  if (found) return found;
+  throw new VgrError(
+    'MODEL_MISSING',
+    `${quoted(path)}: expected an ONNX file, or a folder with ${IMAGE_TOWERS.slice(0, 2).join(' or ')}, got neither`,
+  );
+}
+
+/** @throws VgrError MODEL_MISSING, MODEL_CORRUPT */
 export async function readModelFacts(path: string): Promise<ModelFacts> {
-  const file = await readFile(path).catch((thrown: unknown) => {
+  const graph = await readGraph(path);
+  const { metadata } = graph.outline;
+  const config = await readBeside(path, 'config.json');
+  const hub = await readBeside(path, 'preprocessor_config.json');
+  const type = (parsed(config) as { readonly model_type?: unknown } | null | undefined)?.model_type;
+  const names = metadata.names === undefined ? undefined : parsePythonNames(metadata.names);
+  // Anything may lie beside a model under that name.
+  const beside = config?.includes('"id2label"') ? parseLabelFile(config) : undefined;
+  return {
+    ...graph,
+    names: names ?? beside,
+    hub: parsePreprocessor(parsed(hub)),
+    modelType: typeof type === 'string' ? type : undefined,
+    size: sizeOf(metadata.imgsz),
+    licence: text(metadata.license),
+    description: text(metadata.description),
+  };
+}
+
+/** @throws VgrError MODEL_MISSING, MODEL_CORRUPT */
+export async function readGraph(path: string): Promise<GraphFile> {
+  const content = await readFile(path).catch((thrown: unknown) => {
     const { code, message } = thrown as NodeJS.ErrnoException;
     const why = code === 'ENOENT' ? 'no such file' : printable(message);
     throw new VgrError('MODEL_MISSING', `${quoted(path)}: ${why}`, {
@@ -44,95 +95,39 @@ export async function readModelFacts(path: string): Promise<ModelFacts> {
       cause: thrown,
     });
   });
-  const outline = readOutline(file, path);
-  const inputs = inputsOf(outline, path);
-  const { metadata } = outline;
-  if (metadata.task !== undefined && metadata.task !== 'detect') {
-    throw new VgrError(
-      'MODEL_INVALID',
-      `${quoted(path)}: expected a graph for detection, got one whose metadata says task ${quoted(metadata.task)}`,
-      { hint: 'export the detection model of the same series' },
-    );
-  }
-  const contents = new Map<string, Uint8Array>();
-  const external: { file: string; sha256: string; bytes: number }[] = [];
+  const outline = readOutline(content, path);
+  const external: ExternalFile[] = [];
   for (const location of outline.externalFiles) {
     const from = await externalPath(location, path);
-    const bytes = await readFile(from).catch(() => {
+    const moved = await readFile(from).catch(() => {
       throw new VgrError(
         'MODEL_MISSING',
         `${quoted(path)} keeps weights in ${quoted(location)}, which is not beside it`,
         { hint: 'copy both files; they belong together' },
       );
     });
-    contents.set(location, bytes);
-    external.push({ file: basename(from), sha256: sha256Of(bytes), bytes: bytes.length });
+    const named = { file: basename(from), sha256: sha256Of(moved), bytes: moved.length };
+    external.push({ ...named, location, content: moved });
   }
-  const ready = embedded(file, outline, contents, path);
-  return {
-    path,
-    outline,
-    inputs,
-    ready: toShared(ready),
-    sha256: sha256Of(file),
-    bytes: file.length,
-    external,
-    names: await namesOf(path, metadata),
-    hub: await hubOf(path),
-    modelType: await modelTypeOf(path),
-    size: sizeOf(metadata.imgsz),
-    licence: text(metadata.license),
-    description: text(metadata.description),
-  };
+  return { path, outline, content, sha256: sha256Of(content), external };
 }
 
 /** A model's name made of its file's: `YOLO11n.onnx` is `yolo11n`; `NAME/onnx/model.onnx`, as the hub has it, `NAME`. */
 export function nameOfFile(path: string): string {
-  const generic = /^(?:model|onnx|weights)(?:[_-]\w+)?$/i;
-  let place = resolve(path).replace(/\.onnx$/i, '');
-  while (generic.test(basename(place)) && dirname(place) !== place) place = dirname(place);
-  const name = basename(place)
+  const generic = /^(?:model|vision_model|onnx|weights)(?:[_-]\w+)?$/i;
+  let at = resolve(path).replace(/\.onnx$/i, '');
+  while (generic.test(basename(at)) && dirname(at) !== at) at = dirname(at);
+  const name = basename(at)
     .toLowerCase()
     .replaceAll(/[^a-z0-9._-]+/g, '-')
     .replace(/^[^a-z0-9]+/, '');
   return name === '' ? 'model' : name;
 }
 
-function inputsOf(outline: OnnxOutline, path: string): GraphInputs {
-  const inputs = readInputs(outline);
-  if (typeof inputs !== 'string') return inputs;
-  throw new VgrError('MODEL_INVALID', `${quoted(path)}: ${printable(inputs)}`, {
-    hint: 'docs/models tells what each family takes',
-  });
-}
-
-async function namesOf(
-  path: string,
-  { names }: OnnxOutline['metadata'],
-): Promise<LabelNames | undefined> {
-  const within = names === undefined ? undefined : parsePythonNames(names);
-  if (within) return within;
-  const config = await readBeside(path, 'config.json');
-  // Anything may lie beside a model under that name.
-  return config?.includes('"id2label"') ? parseLabelFile(config) : undefined;
-}
-
-async function modelTypeOf(path: string): Promise<string | undefined> {
-  const config = await readBeside(path, 'config.json');
+/** Undefined for a text that is no JSON. */
+function parsed(json: string | undefined): unknown {
   try {
-    const json: unknown = config === undefined ? undefined : JSON.parse(config);
-    const type = (json as { readonly model_type?: unknown } | null | undefined)?.model_type;
-    return typeof type === 'string' ? type : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-async function hubOf(path: string): Promise<HubInput | undefined> {
-  const config = await readBeside(path, 'preprocessor_config.json');
-  if (config === undefined) return undefined;
-  try {
-    return parsePreprocessor(JSON.parse(config));
+    return json === undefined ? undefined : JSON.parse(json);
   } catch {
     return undefined;
   }
@@ -150,144 +145,11 @@ function text(value: string | undefined): string | undefined {
   return clean === '' ? undefined : clean;
 }
 
-function sha256Of(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex');
-}
-
-/** Which of a graph's inputs takes the photo, and what the others take. */
-export interface GraphInputs {
-  readonly image: Pick<DetectorCard['input'], 'name' | 'type' | 'layout' | 'batch'> & {
-    /** Where the graph fixes them. */
-    readonly width: number | undefined;
-    readonly height: number | undefined;
-  };
-  /** Sizes and masks. Dimensions that the graph leaves open are those of the raster. */
-  readonly extra: readonly (Omit<ExtraInput, 'dims'> & {
-    readonly dims: ExtraInput['dims'] | undefined;
-  })[];
-  /** Of a graph that is asked in words. */
-  readonly text?: TextInputs;
-}
-
-/** The inputs for a prompt, and what the graph fixes of their dimensions [prompts, tokens]. */
-export interface TextInputs extends Pick<PromptInput, 'ids' | 'mask' | 'types' | 'type'> {
-  readonly prompts: number | undefined;
-  readonly length: number | undefined;
-}
-
-/**
- * Reads the inputs of a graph.
- * @returns the reason in words where they are not those of a detector
- */
-function readInputs({ inputs }: Pick<OnnxOutline, 'inputs'>): GraphInputs | string {
-  const photos = inputs.filter((port) => layoutOf(port) !== undefined);
-  const expected =
-    'one input of photos, float32, float16 or uint8 [batch,3,height,width] or [batch,height,width,3], or float32 or float16 [3,height,width]';
-  const got = `got ${inputs.map(portText).join(', ') || 'none'}`;
-  const [image, ...more] = photos;
-  if (image === undefined || more.length > 0) return `expected ${expected}, ${got}`;
-  const layout = layoutOf(image)!;
-  const [photosARun, a, b, c] = layout === 'chw' ? [1, ...image.dims] : image.dims;
-  if (typeof photosARun === 'number' && photosARun > 1) {
-    return `expected a graph for one photo a run or any number, got one for ${photosARun}`;
-  }
-  const extra: GraphInputs['extra'][number][] = [];
-  const words = new Map<TextRole, TensorPort>();
-  for (const port of inputs) {
-    if (port === image) continue;
-    const role = textRole(port);
-    const read = readExtra(port);
-    if (role) words.set(role, port);
-    else if (read) extra.push(read);
-    else {
-      return `expected inputs for a photo, its size, its mask or a prompt (${Object.keys(TEXT_ROLES).join(', ')}), got ${portText(port)}`;
-    }
-  }
-  const text = textInputs(words);
-  if (typeof text === 'string') return text;
-  const [height, width] = layout === 'nhwc' ? [a, b] : [b, c];
-  return {
-    image: {
-      name: image.name,
-      type: image.type as GraphInputs['image']['type'],
-      layout,
-      batch: photosARun === 1 ? 1 : 'any',
-      width: fixed(width),
-      height: fixed(height),
-    },
-    extra,
-    ...(text && { text }),
-  };
-}
-
-/** Names of the inputs for a prompt, as Hugging Face's exports call them. */
-const TEXT_ROLES = { input_ids: 'ids', attention_mask: 'mask', token_type_ids: 'types' } as const;
-
-type TextRole = (typeof TEXT_ROLES)[keyof typeof TEXT_ROLES];
-
-function textRole({ name, type, dims }: TensorPort): TextRole | undefined {
-  if (dims.length !== 2 || (type !== 'int64' && type !== 'int32')) return undefined;
-  return TEXT_ROLES[name as keyof typeof TEXT_ROLES];
-}
-
-/** @returns the reason in words where a part is missing */
-function textInputs(words: ReadonlyMap<TextRole, TensorPort>): TextInputs | string | undefined {
-  if (words.size === 0) return undefined;
-  const ids = words.get('ids');
-  const mask = words.get('mask');
-  const got = [...words.values()].map(portText).join(', ');
-  if (!ids || !mask || mask.type !== ids.type) {
-    return `expected inputs input_ids and attention_mask of one type for a prompt, got ${got}`;
-  }
-  const types = words.get('types');
-  return {
-    ids: ids.name,
-    mask: mask.name,
-    ...(types && { types: types.name }),
-    type: ids.type as TextInputs['type'],
-    prompts: fixed(ids.dims[0]),
-    length: fixed(ids.dims[1]),
-  };
-}
-
-function layoutOf({ type, dims }: TensorPort): DetectorCard['input']['layout'] | undefined {
-  const isFloat = type === 'float32' || type === 'float16';
-  // Torchvision takes a list of photos, each without a batch.
-  if (dims.length === 3 && isFloat) return dims[0] === 3 ? 'chw' : undefined;
-  if (dims.length !== 4 || !(isFloat || type === 'uint8')) return undefined;
-  if (dims[3] === 3) return 'nhwc';
-  if (dims[1] === 3) return 'nchw';
-  // Some exports leave even the channels open.
-  if (type === 'uint8') return fixed(dims[3]) === undefined ? 'nhwc' : undefined;
-  return fixed(dims[1]) === undefined ? 'nchw' : undefined;
-}
-
-function fixed(dim: number | string | undefined): number | undefined {
-  return typeof dim === 'number' && dim > 0 ? dim : undefined;
-}
-
-/** Names of further inputs and what they hold, as DEIM, PaddleDetection and Hugging Face call them. */
-const EXTRAS: readonly (readonly [RegExp, ExtraInput['holds']])[] = [
-  [/target_size|orig_size/i, 'width-height'],
-  [/im_shape|image_shape/i, 'height-width'],
-  [/scale_factor|pixel_mask/i, 'ones'],
-];
-
-function readExtra({ name, type, dims }: TensorPort): GraphInputs['extra'][number] | undefined {
-  const holds = EXTRAS.find(([pattern]) => pattern.test(name))?.[1];
-  if (holds === undefined) return undefined;
-  if (type !== 'float32' && type !== 'int32' && type !== 'int64') return undefined;
-  const sizes = dims.slice(1).map(fixed);
-  const open = sizes.includes(undefined);
-  if (open && sizes.length === 1) return { name, type, holds, dims: [2] };
-  return { name, type, holds, dims: open ? undefined : (sizes as number[]) };
-}
-
 /** What the files beside a model of the Hugging Face hub say of its input. */
 export interface HubInput {
   readonly width?: number;
   readonly height?: number;
-  /** Lengths that the shorter side is brought to and that the longer one keeps below, where the size hangs on the photo. */
+  /** Lengths that the shorter side is brought to and that the longer one keeps below, where the size depends on the photo. */
   readonly sides?: { readonly shorter: number; readonly longer: number };
   /** As a card's `input` has them. */
   readonly scale: number;
@@ -295,18 +157,18 @@ export interface HubInput {
   readonly std: readonly [number, number, number];
 }
 
-const size = z.int().positive();
+const side = z.int().positive();
 const triple = z.tuple([z.number(), z.number(), z.number()]);
 
 const preprocessor = z.object({
   size: z
     .union([
-      size,
+      side,
       z.object({
-        width: size.optional(),
-        height: size.optional(),
-        shortest_edge: size.optional(),
-        longest_edge: size.optional(),
+        width: side.optional(),
+        height: side.optional(),
+        shortest_edge: side.optional(),
+        longest_edge: side.optional(),
       }),
     ])
     .optional(),
@@ -324,23 +186,18 @@ const preprocessor = z.object({
 export function parsePreprocessor(json: unknown): HubInput | undefined {
   const result = preprocessor.safeParse(json);
   if (!result.success) return undefined;
-  const { size, do_rescale, rescale_factor, do_normalize, image_mean, image_std } = result.data;
-  const edge = typeof size === 'number' ? size : size?.shortest_edge;
-  const width = typeof size === 'object' ? (size.width ?? edge) : edge;
-  const height = typeof size === 'object' ? (size.height ?? edge) : edge;
-  const sides =
-    typeof size === 'object' ? sidesOf(size.shortest_edge, size.longest_edge) : undefined;
+  const { do_rescale, rescale_factor, do_normalize, image_mean, image_std } = result.data;
+  const told = result.data.size;
+  const size = typeof told === 'number' ? { shortest_edge: told } : (told ?? {});
+  const { shortest_edge: shorter, longest_edge: longer } = size;
+  const { width = shorter, height = shorter } = size as Partial<ImageSize>;
   const normalised = do_normalize !== false && image_mean !== undefined && image_std !== undefined;
   return {
-    ...(width !== undefined && { width }),
-    ...(height !== undefined && { height }),
-    ...(sides && { sides }),
+    width,
+    height,
+    sides: shorter === undefined || longer === undefined ? undefined : { shorter, longer },
     scale: do_rescale === false ? 1 : (rescale_factor ?? 1 / 255),
     mean: normalised ? image_mean : [0, 0, 0],
     std: normalised ? image_std : [1, 1, 1],
   };
-}
-
-function sidesOf(shorter: number | undefined, longer: number | undefined): HubInput['sides'] {
-  return shorter === undefined || longer === undefined ? undefined : { shorter, longer };
 }

@@ -1,6 +1,11 @@
 import type { ImageSize } from '../core/box.js';
 import { cellCount, gridLevels, type Tensor } from '../detect/family.js';
-import type { ClosedFamilyName, DetectorCard, DetectorFamilyName } from '../formats/model-card.js';
+import type {
+  ClosedFamilyName,
+  DetectorCard,
+  DetectorFamilyName,
+  PromptedFamilyName,
+} from '../formats/model-card.js';
 
 /** An output as a run of the graph on one photo gave it. */
 export interface ObservedOutput {
@@ -269,4 +274,25 @@ function listedBoxes({ name, tensor }: ObservedOutput): Pick<Recognition, 'boxes
   if (tensor.data.length === 0) return { boxes: 'xyxy-pixels' };
   const furthest = Array.from(tensor.data, Number).reduce((a, b) => Math.max(a, Math.abs(b)), 0);
   return { boxes: furthest > 2 ? 'xyxy-pixels' : 'xyxy-unit' };
+}
+
+/**
+ * Which outputs hold what, after one run.
+ * @param prompts that went in
+ * @returns undefined where the shapes are not the family's
+ */
+export function recognisePrompted(
+  family: PromptedFamilyName,
+  outputs: readonly ObservedOutput[],
+  prompts: number,
+): DetectorCard['outputs'] | undefined {
+  const lists = outputs.filter(({ tensor }) => tensor.dims.length === 3);
+  const boxes = lists.find(({ name, tensor }) => tensor.dims[2] === 4 && /box/i.test(name));
+  const rows = boxes?.tensor.dims[1];
+  const logits = lists.find(
+    ({ name, tensor }) => tensor.dims[1] === rows && /logit/i.test(name) && !/object/i.test(name),
+  );
+  if (!boxes || !logits) return undefined;
+  const perPrompt = family === 'grounding-dino' ? logits.tensor.dims[0] : logits.tensor.dims[2];
+  return perPrompt === prompts ? { logits: [logits.name], boxes: [boxes.name] } : undefined;
 }
