@@ -4,14 +4,12 @@ import type {
   Expression,
   HeadNoun,
   Quantity,
-  Relation,
   RelationKind,
 } from './expression.js';
 import { isAnimate, isPerson, isWorn, pointersOf } from './lexicon.js';
-import type { Chunk, Description } from './phrase.js';
-import { headNoun, headOf, modifierRole } from './phrase.js';
+import { type Chunk, type Description, headNoun, headOf, modifierRole } from './phrase.js';
 import { quantityOf } from './quantity.js';
-import { joinOrdinals, type SelectorMatch } from './selector.js';
+import { joinOrdinals, type OpenSelector } from './selector.js';
 import { PART_OF_NOUN, PARTITIVES } from './vocabulary.js';
 import type { Token } from './words.js';
 
@@ -27,12 +25,11 @@ export interface ExpressionDraft {
   tokens: Token[];
   head: HeadNoun | null;
   attributes: Attribute[];
-  selectors: Array<SelectorMatch & { negated: boolean }>;
+  selectors: OpenSelector[];
   relations: RelationDraft[];
   count: number | null;
   /** What words before the noun say of how many are meant; null where they say nothing. */
   quantity: Quantity | null;
-  exceptions: Expression[];
   deniedKinds: HeadNoun[];
   leftovers: string[];
 }
@@ -45,24 +42,23 @@ export const newDraft = (tokens: readonly Token[]): ExpressionDraft => ({
   relations: [],
   count: null,
   quantity: null,
-  exceptions: [],
   deniedKinds: [],
   leftovers: [],
 });
 
 /** Where the garment or part sits; `worn` where the lexicon knows only that it is one. */
-function partOf(noun: string): AttributePart {
-  const word = noun.split(' ').at(-1) ?? noun;
-  return PART_OF_NOUN.get(noun) ?? PART_OF_NOUN.get(word) ?? 'worn';
-}
+const partOf = (noun: string): AttributePart =>
+  PART_OF_NOUN.get(noun) ?? PART_OF_NOUN.get(noun.split(' ').at(-1)!) ?? 'worn';
 
 /** Colours, patterns and bare "light" or "dark" show in pixels of a certain part. */
-const shows = ({ kind, shade }: Pick<Attribute, 'kind' | 'shade'>): boolean =>
+const shows = ({ kind, shade }: Description): boolean =>
   kind === 'colour' || kind === 'pattern' || shade !== null;
 
-function attribute(description: Description, part: AttributePart, owner: string | null): Attribute {
-  return { ...description, part, owner };
-}
+/** A word that only says so, of the thing as a whole. */
+const plainAttribute = (word: string): Attribute => ({
+  ...{ kind: 'other', value: word, word, shade: null, negated: false },
+  ...{ part: 'whole', owner: null },
+});
 
 /** Skin, not clothes, is what these tell before a person: "white guy". */
 const SKIN = new Set(['white', 'black', 'brown', 'yellow']);
@@ -75,13 +71,13 @@ function ownPart(description: Description, head: HeadNoun | null, before: boolea
 }
 
 /** The chunk's describing words as attributes of its noun: "gray haired woman" and "blonde girl" tell of hair. */
-function ownAttributes(chunk: Chunk, head: HeadNoun | null): Attribute[] {
+function ownAttributes({ descriptions, nouns }: Chunk, head: HeadNoun | null): Attribute[] {
   const person = head !== null && isPerson(head.lemma);
-  const haired = person && chunk.descriptions.some(({ word }) => word === 'haired');
-  return chunk.descriptions.map((description) => {
+  const haired = person && descriptions.some(({ word }) => word === 'haired');
+  return descriptions.map((description) => {
     const hair = person && (haired || /^blonde?$/.test(description.word)) && shows(description);
-    if (hair) return attribute(description, 'head', 'hair');
-    return attribute(description, ownPart(description, head, chunk.nouns.length > 0), null);
+    if (hair) return { ...description, part: 'head', owner: 'hair' };
+    return { ...description, part: ownPart(description, head, nouns.length > 0), owner: null };
   });
 }
 
@@ -94,54 +90,47 @@ export function fill(draft: ExpressionDraft, chunk: Chunk): void {
     draft.attributes.push(...ownAttributes(chunk, draft.head));
     return;
   }
-  draft.head = found.head;
-  const garment = found.modifiers.find((m) => modifierRole(m, found.head) === 'worn');
-  const own = ownAttributes(chunk, found.head);
-  draft.attributes.push(
-    ...own.map((a) =>
-      garment !== undefined && a.owner === null && shows(a)
-        ? { ...a, part: partOf(garment.word), owner: garment.word }
-        : a,
-    ),
-  );
-  for (const modifier of found.modifiers) addModifier(draft, modifier, found.head, chunk);
+  const { head, modifiers } = found;
+  draft.head = head;
+  const garment = modifiers.find((modifier) => modifierRole(modifier, head) === 'worn')?.word;
+  for (const own of ownAttributes(chunk, head)) {
+    const ofGarment = garment !== undefined && own.owner === null && shows(own);
+    draft.attributes.push(ofGarment ? { ...own, part: partOf(garment), owner: garment } : own);
+  }
+  for (const modifier of modifiers) addModifier(draft, modifier, head, chunk);
 }
 
+const MODIFIER_RELATIONS = { possessor: 'of', worn: 'wearing', thing: 'with' } as const;
+
 function addModifier(draft: ExpressionDraft, modifier: Token, head: HeadNoun, chunk: Chunk): void {
+  const { word } = modifier;
   const role = modifierRole(modifier, head);
   if (role === 'word') {
-    draft.attributes.push({
-      kind: 'other',
-      value: modifier.word,
-      word: modifier.word,
-      part: 'whole',
-      owner: null,
-      shade: null,
-      negated: false,
-    });
+    draft.attributes.push(plainAttribute(word));
     return;
   }
-  const landmark = newDraft([modifier]);
-  landmark.head = headNoun(modifier.word);
+  const landmark = { ...newDraft([modifier]), head: headNoun(word) };
   if (role === 'worn') {
-    landmark.attributes = chunk.descriptions
-      .filter(shows)
-      .map((d) => attribute(d, partOf(modifier.word), null));
+    const shown = chunk.descriptions.filter(shows);
+    landmark.attributes = shown.map((each) => ({ ...each, part: partOf(word), owner: null }));
   }
-  const kind = role === 'possessor' ? 'of' : role === 'worn' ? 'wearing' : 'with';
+  const kind = MODIFIER_RELATIONS[role];
   draft.relations.push({ kind, words: '', landmarks: [landmark], negated: false });
 }
 
 /** A draft of its own for a chunk that names another thing. */
-export function draftOf(chunk: Chunk, tokens: readonly Token[]): ExpressionDraft {
+export function draftOf(
+  chunk: Chunk,
+  tokens: readonly Token[] = chunkTokens(chunk),
+): ExpressionDraft {
   const draft = newDraft(tokens);
   fill(draft, chunk);
   return draft;
 }
 
-export const chunkTokens = (chunk: Chunk): Token[] => [
-  ...chunk.descriptions.map((d) => ({ word: d.word, possessive: false })),
-  ...chunk.nouns,
+const chunkTokens = ({ descriptions, nouns }: Chunk): Token[] => [
+  ...descriptions.map(({ word }) => ({ word, possessive: false })),
+  ...nouns,
 ];
 
 /**
@@ -151,7 +140,7 @@ export const chunkTokens = (chunk: Chunk): Token[] => [
 export function mainChunk(chunks: readonly Chunk[]): Chunk | undefined {
   const named = chunks.filter((chunk) => chunk.nouns.length > 0);
   const lemma = (chunk: Chunk) => headOf(chunk.nouns)?.head.lemma ?? '';
-  const first = named[0];
+  const [first] = named;
   if (first === undefined || !isWorn(lemma(first))) return first;
   return named.find((chunk) => isPerson(lemma(chunk))) ?? first;
 }
@@ -162,11 +151,11 @@ export function addBeside(draft: ExpressionDraft, chunk: Chunk): void {
     fill(draft, chunk);
     return;
   }
-  const other = draftOf(chunk, chunkTokens(chunk));
+  const other = draftOf(chunk);
   const lemma = other.head?.lemma ?? '';
   const apposition = draft.head !== null && isPerson(lemma) && isPerson(draft.head.lemma);
   if (apposition || draft.head === null) {
-    draft.leftovers.push(...chunkTokens(chunk).map((token) => token.word));
+    draft.leftovers.push(...other.tokens.map(({ word }) => word));
     return;
   }
   if (namesSame(draft.head.lemma, lemma)) {
@@ -208,18 +197,13 @@ function namesSame(one: string, other: string): boolean {
   return label(one) !== undefined && label(one) === label(other);
 }
 
-/** Adds the colours of what is worn to the wearer, with the place where they show. */
+/** Adds the colours of what is worn to the wearer, with the part where they show. */
 function foldGarments(draft: ExpressionDraft): void {
-  const wears = ({ kind, landmarks }: RelationDraft) => {
-    if (kind === 'wearing') return true;
+  for (const { kind, landmarks, negated } of draft.relations) {
     const garment = landmarks[0]?.head?.lemma;
-    return (
-      kind === 'with' &&
-      (garment !== undefined ? isWorn(garment) : isAnimate(draft.head?.lemma ?? ''))
-    );
-  };
-  for (const relation of draft.relations.filter(wears)) {
-    for (const landmark of relation.landmarks) foldGarment(draft, landmark, relation.negated);
+    const wears = garment === undefined ? isAnimate(draft.head?.lemma ?? '') : isWorn(garment);
+    if (kind !== 'wearing' && !(kind === 'with' && wears)) continue;
+    for (const landmark of landmarks) foldGarment(draft, landmark, negated);
   }
 }
 
@@ -229,123 +213,184 @@ function foldGarment(draft: ExpressionDraft, garment: ExpressionDraft, negated: 
   const part = owner === null ? 'worn' : partOf(owner);
   for (const shown of garment.attributes.filter(shows)) {
     const twice = draft.attributes.some((own) => own.word === shown.word && own.owner === owner);
-    if (!twice)
-      draft.attributes.push({ ...shown, part, owner, negated: shown.negated !== negated });
+    if (twice) continue;
+    draft.attributes.push({ ...shown, part, owner, negated: shown.negated !== negated });
   }
 }
 
-/** "pair of skis", "side of a bus": the thing after "of" takes the place of the part. */
-function liftPartitive(draft: ExpressionDraft): void {
-  const at = draft.relations.findIndex((relation) => relation.kind === 'of');
-  const relation = draft.relations[at];
-  const whole = relation?.landmarks[0];
-  if (draft.head === null || relation === undefined || whole?.head == null) return;
-  if (!PARTITIVES.has(draft.head.lemma) || relation.words === '') return;
-  const word = draft.head.phrase;
-  draft.attributes.push(
-    { kind: 'other', value: word, word, part: 'whole', owner: null, shade: null, negated: false },
-    ...whole.attributes,
-  );
-  if (!draft.head.plural) draft.quantity ??= { kind: 'one' };
-  draft.head = whole.head;
-  draft.count = draft.count ?? whole.count;
-  draft.leftovers.push(...whole.leftovers);
+/** The landmark of the relation at an index, which has a noun, stands for what the draft names. */
+function absorb(draft: ExpressionDraft, at: number, head: HeadNoun): void {
+  const whole = draft.relations[at]!.landmarks[0]!;
+  draft.head = head;
+  draft.attributes.push(...whole.attributes);
   draft.selectors.push(...whole.selectors);
+  draft.leftovers.push(...whole.leftovers);
   draft.relations.splice(at, 1, ...whole.relations);
+}
+
+/** "pair of skis", "side of a bus": the thing after "of" is meant, not the part. */
+function liftPartitive(draft: ExpressionDraft): void {
+  const { head } = draft;
+  const at = draft.relations.findIndex(({ kind }) => kind === 'of');
+  const { landmarks: [whole] = [], words = '' } = draft.relations[at] ?? {};
+  if (head === null || !whole?.head || words === '' || !PARTITIVES.has(head.lemma)) return;
+  draft.attributes.push(plainAttribute(head.phrase));
+  if (!head.plural) draft.quantity ??= { kind: 'one' };
+  draft.count ??= whole.count;
+  absorb(draft, at, whole.head);
+}
+
+/** "the bigger of the two dogs", "one of the dogs": a thing without a name of its own is one of those. */
+function liftGroup(draft: ExpressionDraft): void {
+  const at = draft.relations.findIndex(({ kind, words }) => kind === 'of' && words === 'of');
+  const { landmarks: [group] = [], negated } = draft.relations[at] ?? {};
+  if (draft.head !== null || !group?.head?.plural || negated) return;
+  absorb(draft, at, { ...group.head, plural: false });
 }
 
 /** "right side of the bed": nothing else is named, so it is the bed on the right. */
 function liftSide(draft: ExpressionDraft): void {
   const at = draft.relations.findIndex(
     ({ kind, words }) =>
-      (kind === 'left-of' || kind === 'right-of') && / side of$/.test(` ${words}`),
+      (kind === 'left-of' || kind === 'right-of') && /(?:^| )side of$/.test(words),
   );
   const relation = draft.relations[at];
   const whole = relation?.landmarks[0];
-  if (draft.head !== null || relation === undefined || whole?.head == null) return;
-  draft.head = whole.head;
-  draft.attributes.push(...whole.attributes);
-  draft.selectors.push(...whole.selectors, {
-    length: relation.words.split(' ').length,
-    words: relation.words,
+  if (draft.head !== null || relation === undefined || !whole?.head) return;
+  const { kind, words, negated } = relation;
+  absorb(draft, at, whole.head);
+  draft.selectors.push({
     axis: 'x',
-    end: relation.kind === 'left-of' ? 'min' : 'max',
+    end: kind === 'left-of' ? 'min' : 'max',
     rank: null,
-    prenominal: false,
-    negated: relation.negated,
+    words,
+    negated,
   });
-  draft.leftovers.push(...whole.leftovers);
-  draft.relations.splice(at, 1, ...whole.relations);
 }
-
-/** "the bigger of the two dogs", "one of the dogs": a thing without a name of its own is one of those. */
-function liftGroup(draft: ExpressionDraft): void {
-  const at = draft.relations.findIndex(({ kind, words }) => kind === 'of' && words === 'of');
-  const group = draft.relations[at]?.landmarks[0];
-  if (draft.head !== null || group?.head?.plural !== true || draft.relations[at]?.negated) return;
-  draft.head = { ...group.head, plural: false };
-  draft.attributes.push(...group.attributes);
-  draft.selectors.push(...group.selectors);
-  draft.leftovers.push(...group.leftovers);
-  draft.deniedKinds.push(...group.deniedKinds);
-  draft.relations.splice(at, 1, ...group.relations);
-}
-
-const DEPTH_OF: ReadonlyMap<RelationKind, 'min' | 'max'> = new Map([
-  ['in-front-of', 'min'],
-  ['behind', 'max'],
-]);
 
 /** "the man walking in front": of no thing in particular, so of the others. */
 function placeInDepth(draft: ExpressionDraft): void {
-  const alone = draft.relations.filter(
-    ({ kind, landmarks }) => landmarks.length === 0 && DEPTH_OF.has(kind),
-  );
-  for (const relation of alone) {
-    draft.relations.splice(draft.relations.indexOf(relation), 1);
+  const isAlone = ({ kind, landmarks }: RelationDraft) =>
+    landmarks.length === 0 && (kind === 'in-front-of' || kind === 'behind');
+  for (const { kind, words, negated } of draft.relations.filter(isAlone)) {
     draft.selectors.push({
-      length: relation.words.split(' ').length,
-      words: relation.words,
       axis: 'depth',
-      end: DEPTH_OF.get(relation.kind)!,
+      end: kind === 'behind' ? 'max' : 'min',
       rank: null,
-      prenominal: false,
-      negated: relation.negated,
+      words,
+      negated,
     });
   }
+  draft.relations = draft.relations.filter((relation) => !isAlone(relation));
 }
 
 /** Without pauses. */
 export const wordsOf = (tokens: readonly Token[]): string[] =>
   tokens.map(({ word }) => word).filter((word) => word !== ',');
 
+/** The expression that a draft has come to, its landmarks too. Changes the draft. */
 export function finish(draft: ExpressionDraft): Expression {
   liftPartitive(draft);
   liftGroup(draft);
   liftSide(draft);
   placeInDepth(draft);
   foldGarments(draft);
+  const { head, attributes, count, deniedKinds, leftovers } = draft;
   const words = wordsOf(draft.tokens);
-  const relations: Relation[] = draft.relations.map((relation) => ({
-    kind: relation.kind,
-    words: relation.words,
-    landmarks: relation.landmarks.map(finish),
-    negated: relation.negated,
-  }));
   return {
     text: words.join(' '),
     words,
-    head: draft.head,
-    attributes: draft.attributes,
+    head,
+    attributes,
     selectors: joinOrdinals(draft.selectors),
-    relations,
-    count: draft.count,
+    relations: draft.relations.map(({ kind, words: tie, landmarks, negated }) => ({
+      kind,
+      words: tie,
+      landmarks: landmarks.map(finish),
+      negated,
+    })),
+    count,
     quantity: quantityOf(draft),
-    exceptions: draft.exceptions,
-    deniedKinds: draft.deniedKinds,
-    leftovers: draft.leftovers,
+    exceptions: [],
+    deniedKinds,
+    leftovers,
     corrections: [],
     promptWords: [],
     unknownWords: [],
   };
+}
+
+/** Parts by which a body holds or carries. Detectors box the body, not these. */
+const PARTS = new Set(
+  'hand arm lap mouth beak paw trunk fist palm head face neck back shoulder wrist waist foot leg'.split(
+    ' ',
+  ),
+);
+/** Parts that are a person's where nobody is named: "in hand", "on her lap". */
+const PERSONAL = new Set('hand arm lap fist palm shoulder wrist waist'.split(' '));
+const PRONOUNS = new Set('he she they someone somebody i you'.split(' '));
+/** What may stand between who does something and the deed: "he is not riding". */
+const AUXILIARIES = new Set('is are was were am be been being has have had not'.split(' '));
+const DEEDS: ReadonlySet<string> = new Set(['holding', 'riding', 'wearing', 'other']);
+/** Places beside a body, which are its parts' as well; all others say that the thing is with it. */
+const SIDES: ReadonlySet<string> = new Set(['left-of', 'right-of', 'behind', 'in-front-of']);
+const SEATS = new Set('bench chair couch bed toilet bicycle motorcycle boat'.split(' '));
+const EMPTY = new Set('empty unoccupied vacant'.split(' '));
+
+/**
+ * Names who a thing is with, where the words say so by a part of the body ("in the man's hand"), by a pronoun ("the bike he is
+ * riding") or by the lack of anyone ("empty chair", "with nobody on it").
+ */
+export function nameOwners(draft: ExpressionDraft): void {
+  const thing = draft.head !== null && !isAnimate(draft.head.lemma);
+  for (const [at, relation] of draft.relations.entries()) {
+    draft.relations[at] = ownedBy(relation, draft, thing) ?? relation;
+    for (const landmark of relation.landmarks) nameOwners(landmark);
+  }
+  if (thing && isEmptySeat(draft)) {
+    draft.relations.push({ kind: 'with', words: '', landmarks: [person('person')], negated: true });
+  }
+}
+
+function ownedBy(
+  relation: RelationDraft,
+  draft: ExpressionDraft,
+  thing: boolean,
+): RelationDraft | null {
+  const [landmark] = relation.landmarks;
+  const { kind, words } = relation;
+  if (landmark === undefined) {
+    const done = thing && DEEDS.has(kind) && isDoneByPronoun(words, draft);
+    // A landmark of its own would make "the bike riding the person" of it.
+    return done
+      ? { ...relation, kind: 'with', words: 'with', landmarks: [person(`person ${words}`)] }
+      : null;
+  }
+  const part = landmark.head?.lemma ?? '';
+  if (part === 'nobody') {
+    return { ...relation, landmarks: [person('person')], negated: !relation.negated };
+  }
+  if (!PARTS.has(part) || kind === 'of' || kind === 'wearing') return null;
+  const owner = landmark.relations.find(({ kind }) => kind === 'of')?.landmarks[0];
+  const tie = SIDES.has(kind) ? kind : 'with';
+  const ties = { ...relation, kind: tie, words: `${words} the ${part} of`.trimStart() };
+  if (owner) return isAnimate(owner.head?.lemma ?? '') ? { ...ties, landmarks: [owner] } : null;
+  return thing && PERSONAL.has(part) ? { ...ties, landmarks: [person('person')] } : null;
+}
+
+/** "the bike he is riding", but not "the bus you see parked". */
+function isDoneByPronoun(words: string, { tokens }: ExpressionDraft): boolean {
+  const [deed] = words.split(' ');
+  let at = tokens.findIndex(({ word }) => word === deed) - 1;
+  while (AUXILIARIES.has(tokens[at]?.word ?? '')) at -= 1;
+  return PRONOUNS.has(tokens[at]?.word ?? '');
+}
+
+function isEmptySeat({ head, attributes }: ExpressionDraft): boolean {
+  const label = pointersOf(head?.lemma ?? '')[0]?.label ?? '';
+  return SEATS.has(label) && attributes.some(({ value, negated }) => EMPTY.has(value) && !negated);
+}
+
+function person(phrase: string): ExpressionDraft {
+  return { ...newDraft([]), head: { ...headNoun('person'), phrase } };
 }

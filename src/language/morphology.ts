@@ -1,65 +1,18 @@
 /** Plurals that no rule gives, with the singulars they come from. */
-const IRREGULAR: Readonly<Record<string, string>> = {
-  men: 'man',
-  women: 'woman',
-  children: 'child',
-  people: 'person',
-  persons: 'person',
-  mice: 'mouse',
-  geese: 'goose',
-  feet: 'foot',
-  teeth: 'tooth',
-  knives: 'knife',
-  wives: 'wife',
-  lives: 'life',
-  loaves: 'loaf',
-  leaves: 'leaf',
-  shelves: 'shelf',
-  halves: 'half',
-  calves: 'calf',
-  wolves: 'wolf',
-  scarves: 'scarf',
-  hooves: 'hoof',
-  thieves: 'thief',
-  oxen: 'ox',
-  dice: 'die',
-  cookies: 'cookie',
-  movies: 'movie',
-  zombies: 'zombie',
-  kiddies: 'kiddie',
-  hoodies: 'hoodie',
-  selfies: 'selfie',
-  veggies: 'veggie',
-  ties: 'tie',
-  pies: 'pie',
-  shoes: 'shoe',
-  canoes: 'canoe',
-  toes: 'toe',
-  heroes: 'hero',
-  axes: 'axe',
-  buses: 'bus',
-  busses: 'bus',
-  gases: 'gas',
-  vases: 'vase',
-  horses: 'horse',
-  houses: 'house',
-  cases: 'case',
-  purses: 'purse',
-  suitcases: 'suitcase',
-  dresses: 'dress',
-  noses: 'nose',
-  roses: 'rose',
-  geezers: 'geezer',
-  tvs: 'tv',
-  gentlemen: 'gentleman',
-  firemen: 'fireman',
-  policemen: 'policeman',
-  policewomen: 'policewoman',
-  fishermen: 'fisherman',
-  salesmen: 'salesman',
-  workmen: 'workman',
-  snowmen: 'snowman',
-};
+const IRREGULAR: ReadonlyMap<string, string> = new Map(
+  (
+    'men man,women woman,children child,people person,persons person,mice mouse,geese goose,feet foot,teeth tooth,' +
+    'knives knife,wives wife,lives life,loaves loaf,leaves leaf,shelves shelf,halves half,calves calf,wolves wolf,' +
+    'scarves scarf,hooves hoof,thieves thief,oxen ox,dice die,cookies cookie,movies movie,zombies zombie,' +
+    'kiddies kiddie,hoodies hoodie,selfies selfie,veggies veggie,ties tie,pies pie,shoes shoe,canoes canoe,toes toe,' +
+    'heroes hero,axes axe,buses bus,busses bus,gases gas,vases vase,horses horse,houses house,cases case,purses purse,' +
+    'suitcases suitcase,dresses dress,noses nose,roses rose,geezers geezer,tvs tv,gentlemen gentleman,' +
+    'firemen fireman,policemen policeman,policewomen policewoman,fishermen fisherman,salesmen salesman,' +
+    'workmen workman,snowmen snowman'
+  )
+    .split(',')
+    .map((pair) => pair.split(' ') as [string, string]),
+);
 
 /** Several by form, one thing or pair by sense: no article, and no other plural. */
 const PLURAL_ONLY = new Set(
@@ -92,20 +45,16 @@ const RULES: ReadonlyArray<readonly [RegExp, string]> = [
 
 /** "ladies" is `lady`, "men" is `man`; a word that is no plural stays as it is. Lower case in and out. */
 export function singularOf(word: string): string {
-  const irregular = Object.hasOwn(IRREGULAR, word) ? IRREGULAR[word] : undefined;
+  const irregular = IRREGULAR.get(word);
   if (irregular !== undefined) return irregular;
   if (isUnchanged(word) || word.length < 4) return word;
-  for (const [pattern, replacement] of RULES) {
-    if (pattern.test(word)) return word.replace(pattern, replacement);
-  }
-  return word;
+  const rule = RULES.find(([pattern]) => pattern.test(word));
+  return rule === undefined ? word : word.replace(...rule);
 }
 
 /** Singulars of irregular plurals; of two plurals the first one listed. */
 const PLURAL_OF: ReadonlyMap<string, string> = new Map(
-  Object.entries(IRREGULAR)
-    .reverse()
-    .map(([plural, singular]) => [singular, plural] as const),
+  [...IRREGULAR].reverse().map(([plural, singular]) => [singular, plural]),
 );
 
 const PLURAL_RULES: ReadonlyArray<readonly [RegExp, string]> = [

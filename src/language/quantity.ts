@@ -1,5 +1,4 @@
-import type { Quantity } from './expression.js';
-import type { ExpressionDraft } from './expression-draft.js';
+import type { HeadNoun, Quantity } from './expression.js';
 import { isAnimate, isWorn } from './lexicon.js';
 import { singularOf } from './morphology.js';
 import { DETERMINERS, NUMBERS } from './vocabulary.js';
@@ -58,9 +57,18 @@ function withoutTail(tokens: readonly Token[]): readonly Token[] {
   return [...tokens.slice(0, from), ...tokens.slice(end)];
 }
 
+/** What a finished draft says of how many things it asks for. */
+interface Counted {
+  readonly tokens: readonly Token[];
+  readonly head: HeadNoun | null;
+  /** "two dogs" */
+  readonly count: number | null;
+  /** By words before the noun. */
+  readonly quantity: Quantity | null;
+}
+
 /** How many things a finished draft asks for. */
-export function quantityOf(draft: ExpressionDraft): Quantity {
-  const { head, count, quantity, tokens } = draft;
+export function quantityOf({ head, count, quantity, tokens }: Counted): Quantity {
   if (quantity !== null) return quantity;
   if (head === null)
     return count !== null && count > 1 ? { kind: 'count', n: count, sure: true } : ONE;
@@ -73,27 +81,18 @@ export function quantityOf(draft: ExpressionDraft): Quantity {
   return { kind: 'all', sure: first };
 }
 
-/** Words that leave out what comes after them; "other than" as its two words. */
-const LEAVING_OUT: readonly (readonly string[])[] = [
-  ['but'],
-  ['but', 'not'],
-  ['except'],
-  ['except', 'for'],
-  ['other', 'than'],
-];
+const sequences = (list: string): readonly (readonly string[])[] =>
+  list.split(',').map((words) => words.split(' '));
+
+/** Words that leave out what comes after them. */
+const LEAVING_OUT = sequences('but,but not,except,except for,other than');
 /** Words that open what is left out of several; before an article only. */
-const OPENERS = [
-  'except for',
-  'except',
-  'but not',
-  'but',
-  'other than',
-  'apart from',
-  'aside from',
-  'excluding',
-  'minus',
-  'besides',
-].map((words) => words.split(' '));
+const OPENERS = sequences(
+  'except for,except,but not,but,other than,apart from,aside from,excluding,minus,besides',
+);
+
+const startsWith = (tokens: readonly Token[], at: number, words: readonly string[]): boolean =>
+  words.every((word, i) => tokens[at + i]?.word === word);
 
 /**
  * The words before and behind the one that leaves something out: "all cups except the leftmost" is `all cups` and `the leftmost`.
@@ -103,7 +102,7 @@ export function exceptionsIn(
   tokens: readonly Token[],
 ): { readonly rest: readonly Token[]; readonly left: ReadonlyArray<readonly Token[]> } | null {
   for (let at = 1; at < tokens.length - 1; at++) {
-    const opener = OPENERS.find((words) => words.every((word, i) => tokens[at + i]?.word === word));
+    const opener = OPENERS.find((words) => startsWith(tokens, at, words));
     if (opener === undefined) continue;
     const behind = tokens.slice(at + opener.length);
     const article = DETERMINERS.has(behind[0]?.word ?? '');
@@ -126,62 +125,55 @@ function listed(tokens: readonly Token[]): Array<readonly Token[]> {
 const ARTICLES = new Set(['the', 'that', 'this']);
 const STAND_INS = new Set(['one', 'ones']);
 const CLAUSE_WORDS = new Set(['that', 'who', 'which', 'is', 'are']);
+const ALL_WORDS = new Set(
+  'anything everything any every all anyone everyone anybody everybody'.split(' '),
+);
 /** Words between the article and its stand-in: "except the tall brown one". */
-const MOST_BETWEEN = 3;
+const MAX_BETWEEN = 3;
 
 /**
  * Tokens with "all but the one on the left" as "all not on the left", and "except for the brown ones" as "not brown": what is
- * left out is denied of what is meant. Everything else stays as it is.
+ * left out is denied of what is meant. In "everything but the dog", "but" leaves out as "except" does. Everything else stays
+ * as it is.
  */
 export function exclusionsDenied(tokens: readonly Token[]): readonly Token[] {
   for (let at = 1; at < tokens.length; at++) {
-    if (leavesOutThing(tokens, at)) {
-      const except: Token = { word: 'except', possessive: false };
-      return [...tokens.slice(0, at), except, ...exclusionsDenied(tokens.slice(at + 1))];
-    }
     const found = exclusionAt(tokens, at);
-    if (found === undefined) continue;
-    const not: Token = { word: 'not', possessive: false };
-    const rest = exclusionsDenied(tokens.slice(found.end));
+    const isExcept = found === undefined && leavesOutNoun(tokens, at);
+    if (found === undefined && !isExcept) continue;
     return [
       ...tokens.slice(0, at),
-      not,
-      ...tokens.slice(found.between[0], found.between[1]),
-      ...rest,
+      { word: isExcept ? 'except' : 'not', possessive: false },
+      ...(found?.between ?? []),
+      ...exclusionsDenied(tokens.slice(found?.end ?? at + 1)),
     ];
   }
   return tokens;
 }
 
-const ALL_WORDS = new Set(
-  'anything everything any every all anyone everyone anybody everybody'.split(' '),
-);
-
-/** "everything but the dog": "but" leaves out as "except" does. What is said of "one" is denied instead. */
-function leavesOutThing(tokens: readonly Token[], at: number): boolean {
-  if (tokens[at]?.word !== 'but' || exclusionAt(tokens, at) !== undefined) return false;
+function leavesOutNoun(tokens: readonly Token[], at: number): boolean {
   const before = tokens.slice(Math.max(0, at - 2), at).some(({ word }) => ALL_WORDS.has(word));
-  return before && tokens[at + 1]?.word !== 'not';
+  return tokens[at]?.word === 'but' && before && tokens[at + 1]?.word !== 'not';
 }
 
 interface Exclusion {
-  /** From and to which token the words lie that stand before the stand-in. */
-  readonly between: readonly [number, number];
-  /** The first token behind. */
+  /** The words before the stand-in. */
+  readonly between: readonly Token[];
+  /** Index of the first token behind. */
   readonly end: number;
 }
 
 function exclusionAt(tokens: readonly Token[], at: number): Exclusion | undefined {
   const word = (i: number) => tokens[i]?.word ?? '';
-  const opening = LEAVING_OUT.filter((words) => words.every((each, i) => word(at + i) === each));
+  const opening = LEAVING_OUT.filter((words) => startsWith(tokens, at, words));
   const length = opening.reduce((most, words) => Math.max(most, words.length), 0);
   if (length === 0 || !ARTICLES.has(word(at + length))) return undefined;
   const from = at + length + 1;
-  for (let i = from; i <= from + MOST_BETWEEN; i++) {
+  for (let i = from; i <= from + MAX_BETWEEN; i++) {
     if (!STAND_INS.has(word(i))) continue;
     let end = i + 1;
     while (CLAUSE_WORDS.has(word(end))) end++;
-    return { between: [from, i], end };
+    return { between: tokens.slice(from, i), end };
   }
   return undefined;
 }

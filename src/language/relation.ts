@@ -74,7 +74,7 @@ const ANY_PREPOSITION = new RegExp(
 );
 const ABSENCE = /^(?:without|except(?: for)?|other than|but not|lacking|minus|missing)(?= |$)/;
 const PASTS = new Set(
-  'held worn ridden seen shown made cut driven thrown taken eaten drawn built hit laid sat stood ran lit hung put set set kept bent torn'.split(
+  'held worn ridden seen shown made cut driven thrown taken eaten drawn built hit laid sat stood ran lit hung put set kept bent torn'.split(
     ' ',
   ),
 );
@@ -83,99 +83,57 @@ const CARRIED_BY = new Set(
   'held worn carried ridden used pushed pulled driven swung touched'.split(' '),
 );
 /** What names nothing: "the one eating" is whoever eats. */
-const STAND_INS = new Set(['one', 'ones', 'who', 'that', 'which', 'is', 'are']);
-/** "parked by" tells a place, "held by" a deed. */
+const STAND_INS = new Set('one ones who that which is are'.split(' '));
+/** "parked by" tells where, "held by" a deed. */
 const PLACED = new Set(
   'parked seated positioned located placed situated laid stationed'.split(' '),
 );
 /** Words that open a clause about what was just named: "who", "that is". */
-const CLAUSE_OPENERS = new Set([
-  'who',
-  'that',
-  'which',
-  'to',
-  'can',
-  'not',
-  'is',
-  'are',
-  'and',
-  'or',
-  'nor',
-]);
-/** Prepositions that may follow a verb and say more than it does. */
-const FOLLOWS_VERB = new Set<RelationKind>([
-  'next-to',
-  'far-from',
-  'left-of',
-  'right-of',
-  'above',
-  'below',
-  'on',
-  'in',
-  'behind',
-  'in-front-of',
-  'between',
-  'with',
-  'facing',
-  'other',
-]);
-const STRONG_VERBS = new Set<RelationKind>(['holding', 'wearing', 'riding', 'facing']);
+const CLAUSE_OPENERS = new Set('who that which to can not is are and or nor'.split(' '));
+/** Verbs by themselves, and not prepositions that may follow a verb and say more than it does. */
+const VERBAL_KINDS: ReadonlySet<RelationKind> = new Set(['holding', 'wearing', 'riding', 'facing']);
+const NEVER_AFTER_VERB: ReadonlySet<RelationKind> = new Set(['holding', 'wearing', 'riding', 'of']);
 
 function matchPreposition(text: string): RelationPhrase | null {
-  const absence = ABSENCE.exec(text);
-  if (absence !== null) {
-    return relationPhrase(
-      absence[0],
-      absence[0].startsWith('except') ? 'other' : 'with',
-      false,
-      true,
-    );
+  const absence = ABSENCE.exec(text)?.[0];
+  if (absence !== undefined) {
+    const kind = absence.startsWith('except') ? 'other' : 'with';
+    return { ...phraseOf(absence, kind), negated: true };
   }
   let best: RelationPhrase | null = null;
   if (!ANY_PREPOSITION.test(text)) return best;
   for (const [kind, pattern] of PATTERNS_OF_KIND) {
-    const match = pattern.exec(text);
-    if (match === null) continue;
-    const found = relationPhrase(match[0], kind, STRONG_VERBS.has(kind), false);
+    const words = pattern.exec(text)?.[0];
+    if (words === undefined) continue;
+    const found = phraseOf(words, kind);
     if (best === null || found.length > best.length) best = found;
   }
   return best;
 }
 
-function relationPhrase(
-  words: string,
-  kind: RelationKind,
-  verbal: boolean,
-  negated: boolean,
-): RelationPhrase {
-  return { length: words.split(' ').length, words, kind, verbal, negated };
-}
+const phraseOf = (words: string, kind: RelationKind): RelationPhrase => ({
+  length: words.split(' ').length,
+  words,
+  kind,
+  verbal: VERBAL_KINDS.has(kind),
+  negated: false,
+});
 
 const isContent = (word: string | undefined): word is string =>
   word !== undefined && word !== ',' && !FUNCTION_WORDS.has(word) && !DETERMINERS.has(word);
 
-function mayBeVerb(word: string): boolean {
-  return !(
-    word.length < 4 ||
-    NOT_VERBS.has(word) ||
-    PATTERNS.has(word) ||
-    FUNCTION_WORDS.has(word)
-  );
-}
-
-/** True where the form, at this place, is what someone does rather than a describing word before a noun. */
+/** True where the form, at this position, is what someone does rather than a describing word before a noun. */
 function isVerbHere(word: string, next: string | undefined, around: Surroundings): boolean {
   const plainNext = isContent(next);
   if (/ing$/.test(word)) {
     if (around.afterNoun) return true;
     if (around.named && POSTURES.has(word) && !DETERMINERS.has(around.before)) return true;
-    if (!plainNext && next === undefined) return STAND_INS.has(around.before);
+    if (next === undefined) return STAND_INS.has(around.before);
     if (!plainNext) return !POSTURES.has(word);
     return !POSTURES.has(word) && !isAnimate(next) && !isAdjective(word);
   }
   if (!around.afterNoun) return false;
-  if (PASTS.has(word)) return !plainNext;
-  if (/ed$/.test(word)) return !plainNext;
+  if (PASTS.has(word) || /ed$/.test(word)) return !plainNext;
   if (pointersOf(word).length > 0) return false;
   if (/[^s]s$/.test(word)) return verbStems(word).some(isVerb);
   return isVerb(word) && CLAUSE_OPENERS.has(around.before);
@@ -183,37 +141,33 @@ function isVerbHere(word: string, next: string | undefined, around: Surroundings
 
 /** "the mixing bowl", "frying pan": what a thing is for, not what it does. */
 function isModifier(word: string, next: string | undefined, around: Surroundings): boolean {
-  if (
-    !/ing$/.test(word) ||
-    around.afterNoun ||
-    !isContent(next) ||
-    isVerbHere(next, undefined, around)
-  )
-    return false;
+  if (!/ing$/.test(word) || around.afterNoun || !isContent(next)) return false;
+  if (isVerbHere(next, undefined, around)) return false;
   return DETERMINERS.has(around.before) || pointersOf(`${word} ${next}`).length > 0;
 }
 
 function matchVerb(
-  words: readonly string[],
+  [word, following]: readonly string[],
   text: string,
   around: Surroundings,
 ): RelationPhrase | null {
-  const [word, following] = words;
-  if (word === undefined || !mayBeVerb(word)) return null;
+  if (word === undefined || word.length < 4) return null;
+  if (NOT_VERBS.has(word) || PATTERNS.has(word) || FUNCTION_WORDS.has(word)) return null;
   const particle = matchPreposition(text.slice(word.length + 1));
-  const next = particle !== null ? ',' : following;
-  if (isModifier(word, next, around)) return null;
-  if (!isVerbHere(word, next, around)) return null;
-  if (particle === null || !FOLLOWS_VERB.has(particle.kind))
-    return relationPhrase(word, 'other', true, false);
-  const done = particle.words === 'by' && !/ing$/.test(word) && !PLACED.has(word);
+  const next = particle === null ? following : ',';
+  if (isModifier(word, next, around) || !isVerbHere(word, next, around)) return null;
+  if (particle === null || NEVER_AFTER_VERB.has(particle.kind)) {
+    return { ...phraseOf(word, 'other'), verbal: true };
+  }
+  const { words, negated } = particle;
+  const done = words === 'by' && !/ing$/.test(word) && !PLACED.has(word);
   const kind = !done ? particle.kind : CARRIED_BY.has(word) ? 'with' : 'other';
-  return relationPhrase(`${word} ${particle.words}`, kind, true, particle.negated);
+  return { ...phraseOf(`${word} ${words}`, kind), verbal: true, negated };
 }
 
 /**
- * The relation phrase that starts the words, or null; the longest one wins. `words` holds pauses as `,`; `text` is the same, joined by
- * spaces.
+ * The relation phrase that starts the words, or null; the longest one wins. `words` holds pauses as `,`; `text` is the same,
+ * joined by spaces.
  */
 export function matchRelation(
   words: readonly string[],

@@ -5,52 +5,44 @@ import { matchSelector, type SelectorMatch } from './selector.js';
 import { COLOURS, DETERMINERS, FUNCTION_WORDS, NEGATIONS, PATTERNS, SIZES } from './vocabulary.js';
 import type { Token } from './words.js';
 
+/** A selector with what the words around it say. */
+export interface SegmentSelector extends SelectorMatch {
+  readonly negated: boolean;
+  /** True for words right before a noun, which they belong to: "left", "the biggest". */
+  readonly ofNoun: boolean;
+}
+
 /** A stretch of the text: what a relation phrase opens, or the words before the first one. */
 export interface Segment {
   readonly relationPhrase: RelationPhrase | null;
   /** True where "not" or "without" stands before the relation phrase, or "no" right after it. */
-  readonly negated: boolean;
+  negated: boolean;
   /** True where a pause or "and" stands before the relation phrase. */
   readonly joined: boolean;
-  readonly items: readonly PhraseItem[];
-  readonly selectors: ReadonlyArray<SelectorMatch & { negated: boolean; beforeNoun: boolean }>;
+  readonly items: PhraseItem[];
+  readonly selectors: SegmentSelector[];
   /** The words behind the relation phrase. */
-  readonly tokens: readonly Token[];
-}
-
-interface OpenSegment {
-  relationPhrase: RelationPhrase | null;
-  negated: boolean;
-  joined: boolean;
-  items: PhraseItem[];
-  selectors: Array<SelectorMatch & { negated: boolean; beforeNoun: boolean }>;
-  tokens: Token[];
+  readonly tokens: Token[];
 }
 
 const open = (
   relationPhrase: RelationPhrase | null,
   negated: boolean,
   joined: boolean,
-): OpenSegment => ({
-  relationPhrase,
-  negated,
-  joined,
-  items: [],
-  selectors: [],
-  tokens: [],
-});
+): Segment => ({ relationPhrase, negated, joined, items: [], selectors: [], tokens: [] });
+
+const NO_NOUNS: ReadonlyArray<{ has(word: string): boolean }> = [
+  FUNCTION_WORDS,
+  DETERMINERS,
+  COLOURS,
+  SIZES,
+  PATTERNS,
+];
 
 /** A word that can be what a phrase is about; describing words and function words cannot. */
 function isNounLike({ word }: Token): boolean {
   if (pointersOf(word).length > 0) return true;
-  const describing =
-    FUNCTION_WORDS.has(word) ||
-    DETERMINERS.has(word) ||
-    COLOURS.has(word) ||
-    SIZES.has(word) ||
-    PATTERNS.has(word) ||
-    isAdjective(word);
-  return !describing;
+  return !NO_NOUNS.some((words) => words.has(word)) && !isAdjective(word);
 }
 
 /** "the boy and not" is `boy`. */
@@ -70,7 +62,7 @@ const isNoun = (item: PhraseItem) => item.kind === 'word' && isNounLike(item.tok
 /** Walks the words once, left to right. */
 class Segmenter {
   readonly #words: readonly string[];
-  readonly #done: OpenSegment[] = [];
+  readonly #done: Segment[] = [];
   #segment = open(null, false, false);
   /** The phrase at hand has its noun. */
   #afterNoun = false;
@@ -88,9 +80,9 @@ class Segmenter {
 
   run(): Segment[] {
     for (let at = 0; at < this.tokens.length; ) at += this.#take(at);
-    return [...this.#done, this.#segment].map((s) => ({
-      ...s,
-      tokens: withoutLooseEnds(s.tokens),
+    return [...this.#done, this.#segment].map((segment) => ({
+      ...segment,
+      tokens: withoutLooseEnds(segment.tokens),
     }));
   }
 
@@ -112,7 +104,7 @@ class Segmenter {
       this.#segment.selectors.push({
         ...selector,
         negated: this.#denied,
-        beforeNoun: !this.#afterNoun,
+        ofNoun: selector.prenominal && !this.#afterNoun,
       });
       this.#segment.items.push({ kind: 'gap' });
       this.#segment.tokens.push(...this.tokens.slice(at, at + selector.length));
@@ -143,11 +135,8 @@ class Segmenter {
     this.#denialMet = this.#meetsDenial(token);
     if (NEGATIONS.has(word)) this.#denied = true;
     else if (NEGATION_ENDS.has(word)) this.#denied = false;
-    if (
-      (word === 'no' || word === 'neither') &&
-      this.#segment.relationPhrase !== null &&
-      this.#segment.items.length === 0
-    ) {
+    const isFirst = this.#segment.relationPhrase !== null && this.#segment.items.length === 0;
+    if ((word === 'no' || word === 'neither') && isFirst) {
       this.#segment.negated = !this.#segment.negated;
       this.#denied = false;
     }

@@ -5,78 +5,43 @@ import { COLOURS, NUMBERS, ORDINALS, PATTERNS, SHADES, VIEW } from './vocabulary
 /** Axis, end, and the rank that the word alone gives: "left" none, "leftmost" the first. */
 type Direction = readonly [SelectorAxis, Selector['end'], number | null];
 
-/** What each word of order says. */
-export const DIRECTIONS: Readonly<Record<string, Direction>> = {
-  left: ['x', 'min', null],
-  leftmost: ['x', 'min', 1],
-  leftest: ['x', 'min', 1],
-  right: ['x', 'max', null],
-  rightmost: ['x', 'max', 1],
-  rightest: ['x', 'max', 1],
-  top: ['y', 'min', null],
-  upper: ['y', 'min', null],
-  higher: ['y', 'min', null],
-  topmost: ['y', 'min', 1],
-  uppermost: ['y', 'min', 1],
-  highest: ['y', 'min', 1],
-  bottom: ['y', 'max', null],
-  lower: ['y', 'max', null],
-  bottommost: ['y', 'max', 1],
-  lowermost: ['y', 'max', 1],
-  lowest: ['y', 'max', 1],
-  middle: ['x', 'middle', null],
-  center: ['x', 'middle', null],
-  central: ['x', 'middle', null],
-  mid: ['x', 'middle', null],
-  centermost: ['x', 'middle', null],
-  front: ['depth', 'min', null],
-  foreground: ['depth', 'min', null],
-  forefront: ['depth', 'min', null],
-  frontmost: ['depth', 'min', 1],
-  back: ['depth', 'max', null],
-  background: ['depth', 'max', null],
-  rear: ['depth', 'max', null],
-  distance: ['depth', 'max', null],
-  backmost: ['depth', 'max', 1],
-  rearmost: ['depth', 'max', 1],
-  behind: ['depth', 'max', null],
-  closest: ['depth', 'min', 1],
-  nearest: ['depth', 'min', 1],
-  closer: ['depth', 'min', null],
-  nearer: ['depth', 'min', null],
-  close: ['depth', 'min', null],
-  near: ['depth', 'min', null],
-  farthest: ['depth', 'max', 1],
-  furthest: ['depth', 'max', 1],
-  further: ['depth', 'max', null],
-  farther: ['depth', 'max', null],
-  far: ['depth', 'max', null],
-  largest: ['size', 'max', 1],
-  biggest: ['size', 'max', 1],
-  fattest: ['size', 'max', 1],
-  widest: ['size', 'max', 1],
-  larger: ['size', 'max', null],
-  bigger: ['size', 'max', null],
-  smallest: ['size', 'min', 1],
-  tiniest: ['size', 'min', 1],
-  littlest: ['size', 'min', 1],
-  thinnest: ['size', 'min', 1],
-  narrowest: ['size', 'min', 1],
-  smaller: ['size', 'min', null],
-  tallest: ['height', 'max', 1],
-  taller: ['height', 'max', null],
-  longest: ['height', 'max', 1],
-  shortest: ['height', 'min', 1],
-  tall: ['height', 'max', null],
-  short: ['height', 'min', null],
-  shorter: ['height', 'min', null],
-};
+/** Words of order with what each says. */
+const DIRECTION_WORDS: ReadonlyArray<readonly [words: string, ...Direction]> = [
+  ['left', 'x', 'min', null],
+  ['leftmost leftest', 'x', 'min', 1],
+  ['right', 'x', 'max', null],
+  ['rightmost rightest', 'x', 'max', 1],
+  ['middle center central mid centermost', 'x', 'middle', null],
+  ['top upper higher', 'y', 'min', null],
+  ['topmost uppermost highest', 'y', 'min', 1],
+  ['bottom lower', 'y', 'max', null],
+  ['bottommost lowermost lowest', 'y', 'max', 1],
+  ['front foreground forefront closer nearer close near', 'depth', 'min', null],
+  ['frontmost closest nearest', 'depth', 'min', 1],
+  ['back background rear distance behind further farther far', 'depth', 'max', null],
+  ['backmost rearmost farthest furthest', 'depth', 'max', 1],
+  ['larger bigger', 'size', 'max', null],
+  ['largest biggest fattest widest', 'size', 'max', 1],
+  ['smaller', 'size', 'min', null],
+  ['smallest tiniest littlest thinnest narrowest', 'size', 'min', 1],
+  ['taller tall', 'height', 'max', null],
+  ['tallest longest', 'height', 'max', 1],
+  ['short shorter', 'height', 'min', null],
+  ['shortest', 'height', 'min', 1],
+];
 
-/** The same words by class, as alternatives of a pattern. */
-const PLACES =
-  'left|leftmost|leftest|right|rightmost|rightest|middle|center|central|mid|centermost';
-const LEVELS =
-  'top|upper|higher|topmost|uppermost|highest|bottom|lower|bottommost|lowermost|lowest';
+export const DIRECTIONS: ReadonlyMap<string, Direction> = new Map(
+  DIRECTION_WORDS.flatMap(([words, ...direction]) =>
+    words.split(' ').map((word) => [word, direction] as const),
+  ),
+);
+
+const wordsAlong = (axis: SelectorAxis): string =>
+  [...DIRECTIONS].flatMap(([word, [of]]) => (of === axis ? word : [])).join('|');
+
+/** Words of a class as alternatives of a pattern. */
+const SIDES = wordsAlong('x');
+const LEVELS = wordsAlong('y');
 const DEPTHS =
   'front|foreground|forefront|frontmost|back|background|rear|distance|backmost|rearmost';
 const SIZES =
@@ -107,7 +72,7 @@ export interface SelectorMatch {
 const RANK_WORDS = [...ORDINALS.keys()].join('|');
 const COUNT_WORDS = [...NUMBERS.keys(), '\\d'].join('|');
 const PREPOSITION = '(?:on|at|to|in|from|of|by|towards?|along)';
-/** Words that make a lean a superlative: "far left", "all the way to the right". */
+/** Words that make a side a superlative: "far left", "all the way to the right". */
 const UTMOST =
   '(?:(?:very|far|extreme|extremely|furthest|farthest|most|absolute|all the way)(?: (?:to|on|at))?(?: the)? )';
 const SIDE =
@@ -122,58 +87,24 @@ const UTMOST_OF = '(?<=most|est)(?= of (?:the |these |those |all )?)';
 
 const sticky = (source: string) => new RegExp(`^(?:${source})(?= |$)`);
 
-/** "on the far left side of the picture", "bottom", "in the very front". */
-const LEAN = sticky(
-  `(?<prep>${PREPOSITION} )?(?:the |a )?(?<utmost>${UTMOST}*)(?<dir>${PLACES}|${LEVELS}|${DEPTHS})(?:${SIDE}${OF_VIEW}${OF_GROUP}${NOT_OF}|${UTMOST_OF})`,
-);
-/** "left of center", "slightly to the right of the middle": a side of the view. */
-const OFF_CENTRE = sticky(
-  `(?:(?:just|slightly|a little|a bit) )?(?:(?:to|on) )?(?:the )?(?<dir>left|right) of (?:the )?(?:center|middle)${OF_VIEW}(?= ,| (?:and|in|on|with|wearing|holding|who|that)|$)`,
-);
-/** "second from the right", "2 from left", "third to the left". */
-const COUNTED_FROM = sticky(
-  `(?:the )?(?<rank>${RANK_WORDS}|${COUNT_WORDS})(?: one)? (?:in )?(?:from|to|on|in|at) (?:the )?(?:${UTMOST})*(?<dir>${PLACES}|${LEVELS}|${DEPTHS})${SIDE}${OF_VIEW}${NOT_OF}`,
-);
-/** "2nd left", "third largest", "second closest to the camera". */
-const RANKED = sticky(
-  `(?:the )?(?<rank>${RANK_WORDS}) (?:most )?(?<dir>${PLACES}|${LEVELS}|${DEPTHS}|${SIZES}|closest|nearest|farthest|furthest)(?: away)?(?: (?:to|from) ${VIEWER})?${SIDE}${NOT_OF}`,
-);
-/** "left second". */
-const RANK_AFTER = sticky(`(?:the )?(?<dir>left|right|top|bottom) (?<rank>${RANK_WORDS})`);
-/** "last on the right", "last". */
-const LAST = sticky(
-  `(?:the )?(?:very )?last(?: one)?(?: (?:on|to|at|in) (?:the )?(?<dir>left|right)${SIDE})?`,
-);
-/** "second to last", "third from the end", "next to last", "penultimate": counted from the other end. */
-const FROM_LAST = sticky(
-  `(?:the )?(?:(?<rank>${RANK_WORDS})(?: one)? (?:(?:to|from|before)(?: the)? (?:very )?(?:last|end)|last)|next to last|last but one|penultimate)(?: one)?(?: (?:on|to|at|in) (?:the )?(?<dir>left|right)${SIDE})?`,
-);
-/** "third person", "number 2": no direction. */
-const ORDINAL = sticky(`(?:the )?(?<rank>${RANK_WORDS})|number (?<number>${COUNT_WORDS})`);
-/** "the largest", "tall man"; "short hair" is no size of the thing. */
-const SIZE = sticky(
-  `(?:the )?(?<dir>${SIZES}|tall|short(?! (?:hair|sleeve|skirt|pants|dress|jeans|coat|legs|stor|\\d)\\S*|$))`,
-);
-/** "closest to us", "nearest the camera", "far from the viewer". */
-const SEEN_FROM = sticky(
-  `(?:the )?(?<dir>closest|nearest|closer|nearer|close|near|farthest|furthest|farther|further|far)(?: up| away| back| out| off)?(?: (?:to|from))? ${VIEWER}`,
-);
-const NEAR_OR_FAR = sticky(
-  '(?:the )?(?<dir>closest|nearest|closer|nearer|farthest|furthest|farther|further|far|close(?= [^,]))(?: away| back| out| off)?(?! (?:to|from|than|up|by|call|range)(?: |$))',
-);
-const BEHIND = sticky('(?<dir>behind)');
-
 /** Words after "back", "front", "top" that make them a part of something. */
 const PART_AFTER =
   /^(?:of|to|turned|facing|is|tire|tires|wheel|wheels|end|seat|leg|legs|paw|paws|foot|feet|door|pack|view|row seat|off)(?: |$)/;
+const CAN_BE_PART = new Set('right back top front bottom rear'.split(' '));
 const OPENING = new Set(['', 'the', 'a', 'and', 'that', 'this', 'one', 'way']);
+/** "in the left car": the side belongs to the car. */
+const BEFORE_NOUN = /^(?:on|at|to|in|from|of|by) the \S+$/;
+const POSITION_NEXT = /^(?:in|on|at) /;
+const RIGHT_INTENSIFIES =
+  /^(?:behind|next|beside|by|near|under|above|below|underneath|over|in front|in the middle|between|after|before)(?: |$)/;
+const SELECTOR_NEXT = new RegExp(`^(?:${SIDES}|corner|row)(?: |$)`);
 
 function fromMatch(
   match: RegExpExecArray,
   rank: number | null,
   prenominal: boolean,
 ): SelectorMatch {
-  const direction = DIRECTIONS[match.groups?.dir ?? ''];
+  const direction = DIRECTIONS.get(match.groups?.dir ?? '');
   return {
     length: match[0].split(' ').length,
     words: match[0],
@@ -184,102 +115,137 @@ function fromMatch(
   };
 }
 
-const rankOf = (word: string | undefined): number | null =>
-  ORDINALS.get(word ?? '') ?? NUMBERS.get(word ?? '') ?? (Number(word) || null);
+/** Counted from the other end: from the right where no side is named. */
+const fromLast = (match: RegExpExecArray, rank: number, prenominal: boolean): SelectorMatch =>
+  match.groups?.dir === undefined
+    ? { ...fromMatch(match, rank, prenominal), axis: 'x', end: 'max' }
+    : fromMatch(match, rank, false);
+
+const rankIn = ({ groups }: RegExpExecArray): number | null => {
+  const word = groups?.rank ?? groups?.number ?? '';
+  return ORDINALS.get(word) ?? NUMBERS.get(word) ?? (Number(word) || null);
+};
 
 /** "top" after an adjective is a garment, "back" after "her" or before "of" a part; they select nothing there. */
-function leanStands(match: RegExpExecArray, text: string, around: Surroundings): boolean {
+function isSide(match: RegExpExecArray, text: string, around: Surroundings): boolean {
+  const { before, afterNoun } = around;
   const dir = match.groups?.dir ?? '';
   const rest = text.slice(match[0].length).trimStart();
   const bare = /^(?:the |a )?\S+$/.test(match[0]);
-  const opening = bare && /^(?:top|back)$/.test(dir);
   if (/^from (?:the )?(?:back|front|rear)$/.test(match[0])) return false;
   // "the player on the right is wearing a cap", but "the top is red".
   const side = dir === 'right' && match.groups?.prep !== undefined;
   if (CAN_BE_PART.has(dir) && !side && PART_AFTER.test(rest)) return false;
-  if (dir === 'top' && (match[0].startsWith('a ') || describes(around.before))) return false;
+  const described = COLOURS.has(before) || PATTERNS.has(before) || SHADES.has(before);
+  if (dir === 'top' && (match[0].startsWith('a ') || described)) return false;
   if (dir === 'mid' && rest.startsWith('air')) return false;
-  if (BEFORE_NOUN.test(match[0]) && startsWithThing(rest)) return false;
-  if (bare && dir === 'right' && intensifies(rest, around)) return false;
-  return !opening || isOpening(rest, around);
+  if (BEFORE_NOUN.test(match[0]) && startsWithNoun(rest)) return false;
+  // "right behind", "right next to", "right in the corner": no direction.
+  const intensifies =
+    RIGHT_INTENSIFIES.test(rest) || (POSITION_NEXT.test(rest) && !afterNoun && before !== '');
+  if (bare && dir === 'right' && intensifies) return false;
+  return !(bare && /^(?:top|back)$/.test(dir)) || isOpening(rest, around);
 }
 
-/** "right behind", "right next to", "right in the corner": no direction. */
-function intensifies(rest: string, { before, afterNoun }: Surroundings): boolean {
-  return RIGHT_INTENSIFIES.test(rest) || (NEXT_PLACE.test(rest) && !afterNoun && before !== '');
-}
+const isOpening = (rest: string, { before, afterNoun }: Surroundings): boolean =>
+  OPENING.has(before) || (afterNoun && rest === '') || SELECTOR_NEXT.test(rest);
 
-function isOpening(rest: string, { before, afterNoun }: Surroundings): boolean {
-  return OPENING.has(before) || (afterNoun && rest === '') || SELECTOR_NEXT.test(rest);
-}
-
-function startsWithThing(text: string): boolean {
+function startsWithNoun(text: string): boolean {
   const word = /^\S*/.exec(text)?.[0] ?? '';
   return !COLOURS.has(word) && pointersOf(word).some(({ kind }) => kind !== 'worn');
 }
 
-const CAN_BE_PART = new Set(['right', 'back', 'top', 'front', 'bottom', 'rear']);
-/** "in the left car": the side belongs to the car. */
-const BEFORE_NOUN = /^(?:on|at|to|in|from|of|by) the \S+$/;
-const describes = (word: string) => COLOURS.has(word) || PATTERNS.has(word) || SHADES.has(word);
-const NEXT_PLACE = /^(?:in|on|at) /;
-const RIGHT_INTENSIFIES =
-  /^(?:behind|next|beside|by|near|under|above|below|underneath|over|in front|in the middle|between|after|before)(?: |$)/;
-const SELECTOR_NEXT = new RegExp(`^(?:${PLACES}|corner|row)(?: |$)`);
+/** Takes a selector from a form that matches; null where the words mean something else there. */
+type Read = (match: RegExpExecArray, text: string, around: Surroundings) => SelectorMatch | null;
 
-type Use = (match: RegExpExecArray, text: string, around: Surroundings) => SelectorMatch | null;
-
-const ranked: Use = (match, _, { afterNoun }) =>
-  fromMatch(match, rankOf(match.groups?.rank), !afterNoun);
-
-const nearOrFar: Use = (match, text, { afterNoun }) => {
-  const dir = match.groups?.dir ?? '';
-  const rest = text.slice(match[0].length).trim();
-  if (dir === 'close' && afterNoun) return null;
-  // "man nearest the wall" tells a relation, "nearest man" a choice.
-  const tied = afterNoun && rest !== '' && !rest.startsWith(',');
-  return tied && /^(?:closest|nearest|closer|nearer)$/.test(dir)
-    ? null
-    : fromMatch(match, null, true);
-};
+const ranked: Read = (match, _, { afterNoun }) => fromMatch(match, rankIn(match), !afterNoun);
 
 /** All that can open a selector; of two that take as many words the first counts. */
-const FORMS: ReadonlyArray<readonly [RegExp, Use]> = [
-  [COUNTED_FROM, (match) => fromMatch(match, rankOf(match.groups?.rank), false)],
-  [OFF_CENTRE, (match) => fromMatch(match, null, false)],
-  [RANKED, ranked],
-  [RANK_AFTER, ranked],
+const FORMS: ReadonlyArray<readonly [RegExp, Read]> = [
+  // "second from the right", "2 from left", "third to the left"
   [
-    LAST,
-    (match) =>
-      match.groups?.dir === undefined
-        ? { ...fromMatch(match, 1, true), axis: 'x', end: 'max' }
-        : fromMatch(match, 1, false),
+    sticky(
+      `(?:the )?(?<rank>${RANK_WORDS}|${COUNT_WORDS})(?: one)? (?:in )?(?:from|to|on|in|at) (?:the )?(?:${UTMOST})*(?<dir>${SIDES}|${LEVELS}|${DEPTHS})${SIDE}${OF_VIEW}${NOT_OF}`,
+    ),
+    (match) => fromMatch(match, rankIn(match), false),
   ],
+  // "left of center", "slightly to the right of the middle": a side of the view
   [
-    FROM_LAST,
-    (match, _, { afterNoun }) => {
-      const rank = rankOf(match.groups?.rank) ?? 2;
-      if (match.groups?.dir !== undefined) return fromMatch(match, rank, false);
-      return { ...fromMatch(match, rank, !afterNoun), axis: 'x', end: 'max' };
-    },
+    sticky(
+      `(?:(?:just|slightly|a little|a bit) )?(?:(?:to|on) )?(?:the )?(?<dir>left|right) of (?:the )?(?:center|middle)${OF_VIEW}(?= ,| (?:and|in|on|with|wearing|holding|who|that)|$)`,
+    ),
+    (match) => fromMatch(match, null, false),
   ],
-  [SEEN_FROM, (match) => fromMatch(match, null, false)],
+  // "2nd left", "third largest", "second closest to the camera"
   [
-    LEAN,
+    sticky(
+      `(?:the )?(?<rank>${RANK_WORDS}) (?:most )?(?<dir>${SIDES}|${LEVELS}|${DEPTHS}|${SIZES}|closest|nearest|farthest|furthest)(?: away)?(?: (?:to|from) ${VIEWER})?${SIDE}${NOT_OF}`,
+    ),
+    ranked,
+  ],
+  // "left second"
+  [sticky(`(?:the )?(?<dir>left|right|top|bottom) (?<rank>${RANK_WORDS})`), ranked],
+  // "last on the right", "last"
+  [
+    sticky(
+      `(?:the )?(?:very )?last(?: one)?(?: (?:on|to|at|in) (?:the )?(?<dir>left|right)${SIDE})?`,
+    ),
+    (match) => fromLast(match, 1, true),
+  ],
+  // "second to last", "third from the end", "next to last", "penultimate"
+  [
+    sticky(
+      `(?:the )?(?:(?<rank>${RANK_WORDS})(?: one)? (?:(?:to|from|before)(?: the)? (?:very )?(?:last|end)|last)|next to last|last but one|penultimate)(?: one)?(?: (?:on|to|at|in) (?:the )?(?<dir>left|right)${SIDE})?`,
+    ),
+    (match, _, { afterNoun }) => fromLast(match, rankIn(match) ?? 2, !afterNoun),
+  ],
+  // "closest to us", "nearest the camera", "far from the viewer"
+  [
+    sticky(
+      `(?:the )?(?<dir>closest|nearest|closer|nearer|close|near|farthest|furthest|farther|further|far)(?: up| away| back| out| off)?(?: (?:to|from))? ${VIEWER}`,
+    ),
+    (match) => fromMatch(match, null, false),
+  ],
+  // "on the far left side of the picture", "bottom", "in the very front"
+  [
+    sticky(
+      `(?<prep>${PREPOSITION} )?(?:the |a )?(?<utmost>${UTMOST}*)(?<dir>${SIDES}|${LEVELS}|${DEPTHS})(?:${SIDE}${OF_VIEW}${OF_GROUP}${NOT_OF}|${UTMOST_OF})`,
+    ),
     (match, text, around) =>
-      leanStands(match, text, around)
+      isSide(match, text, around)
         ? fromMatch(match, match.groups?.utmost ? 1 : null, match.groups?.prep === undefined)
         : null,
   ],
-  [SIZE, (match) => fromMatch(match, null, true)],
-  [NEAR_OR_FAR, nearOrFar],
+  // "the largest", "tall man"; "short hair" is no size of the thing
   [
-    BEHIND,
-    (match, text, { before }) =>
-      /^behind(?: ,|$)/.test(text) && before !== 'from' ? fromMatch(match, null, false) : null,
+    sticky(
+      `(?:the )?(?<dir>${SIZES}|tall|short(?! (?:hair|sleeve|skirt|pants|dress|jeans|coat|legs|stor|\\d)\\S*|$))`,
+    ),
+    (match) => fromMatch(match, null, true),
   ],
-  [ORDINAL, (match) => fromMatch(match, rankOf(match.groups?.rank ?? match.groups?.number), true)],
+  // "nearest man" tells a choice, "man nearest the wall" a relation
+  [
+    sticky(
+      '(?:the )?(?<dir>closest|nearest|closer|nearer|farthest|furthest|farther|further|far|close(?= [^,]))(?: away| back| out| off)?(?! (?:to|from|than|up|by|call|range)(?: |$))',
+    ),
+    (match, text, { afterNoun }) => {
+      const dir = match.groups?.dir ?? '';
+      const rest = text.slice(match[0].length).trim();
+      if (dir === 'close' && afterNoun) return null;
+      const tied = afterNoun && rest !== '' && !rest.startsWith(',');
+      const related = tied && /^(?:closest|nearest|closer|nearer)$/.test(dir);
+      return related ? null : fromMatch(match, null, true);
+    },
+  ],
+  [
+    sticky('(?<dir>behind)(?= ,|$)'),
+    (match, _, { before }) => (before === 'from' ? null : fromMatch(match, null, false)),
+  ],
+  // "third person", "number 2": no direction
+  [
+    sticky(`(?:the )?(?<rank>${RANK_WORDS})|number (?<number>${COUNT_WORDS})`),
+    (match) => fromMatch(match, rankIn(match), true),
+  ],
 ];
 
 /** Most words open no selector: one look tells. */
@@ -294,48 +260,43 @@ const ANY_SELECTOR = new RegExp(
 export function matchSelector(text: string, around: Surroundings): SelectorMatch | null {
   if (!ANY_SELECTOR.test(text)) return null;
   let best: SelectorMatch | null = null;
-  for (const [form, use] of FORMS) {
+  for (const [form, read] of FORMS) {
     const match = form.exec(text);
-    const found = match && use(match, text, around);
+    const found = match && read(match, text, around);
     if (found && (best === null || found.length > best.length)) best = found;
   }
   return best;
 }
 
+/** A selector of an expression, as far as it is known before ordinals are joined to directions. */
+export type OpenSelector = Pick<SelectorMatch, 'axis' | 'end' | 'rank' | 'words'> & {
+  readonly negated: boolean;
+};
+
 /**
- * Joins an ordinal without a direction to the next lean ("second man from the left"); where there is none, the ordinal
+ * Joins an ordinal without a direction to the next side ("second man from the left"); where there is none, the ordinal
  * counts from the left, as one reads, and says that this is assumed.
  */
-export function joinOrdinals(
-  matches: ReadonlyArray<SelectorMatch & { readonly negated: boolean }>,
-): Selector[] {
+export function joinOrdinals(matches: readonly OpenSelector[]): Selector[] {
   const selectors: Selector[] = [];
-  let waiting: (SelectorMatch & { readonly negated: boolean }) | null = null;
-  for (const match of matches) {
-    if (match.axis === null || match.end === null) {
-      waiting = waiting ?? match;
+  let waiting: OpenSelector | null = null;
+  for (const { axis, end, rank, words, negated } of matches) {
+    if (axis === null || end === null) {
+      waiting ??= { axis, end, rank, words, negated };
       continue;
     }
-    const ordinal = (match.rank ?? 1) === 1 && match.end !== 'middle' ? waiting : null;
+    const ordinal: OpenSelector | null = (rank ?? 1) === 1 && end !== 'middle' ? waiting : null;
     if (ordinal !== null) waiting = null;
     selectors.push({
-      axis: match.axis,
-      end: match.end,
-      rank: ordinal?.rank ?? match.rank,
+      axis,
+      end,
+      rank: ordinal?.rank ?? rank,
       assumed: false,
-      negated: match.negated,
-      words: ordinal === null ? match.words : `${ordinal.words} ${match.words}`,
+      negated,
+      words: ordinal === null ? words : `${ordinal.words} ${words}`,
     });
   }
-  if (waiting !== null) {
-    selectors.push({
-      axis: 'x',
-      end: 'min',
-      rank: waiting.rank,
-      assumed: true,
-      negated: waiting.negated,
-      words: waiting.words,
-    });
-  }
-  return selectors;
+  if (waiting === null) return selectors;
+  const { rank, negated, words } = waiting;
+  return [...selectors, { axis: 'x', end: 'min', rank, assumed: true, negated, words }];
 }

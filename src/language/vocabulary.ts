@@ -19,8 +19,18 @@ export const DETERMINERS = set(
   'the a an this that these those his her their its my your our some any another every each',
 );
 
-/** The eleven basic colour terms of English (Berlin and Kay, 1969), and the words that fall under each. */
-const COLOUR_WORDS: Readonly<Record<string, string>> = {
+/** Words by the value that they stand for, turned round: each word with its value. */
+const byWord = <Value extends string>(
+  words: Readonly<Record<Value, string>>,
+): ReadonlyMap<string, Value> =>
+  new Map(
+    (Object.entries(words) as Array<[Value, string]>).flatMap(([value, list]) =>
+      list.split(' ').map((word) => [word, value] as const),
+    ),
+  );
+
+/** Words of colour, with the basic colour term that each falls under (Berlin and Kay, 1969). */
+export const COLOURS = byWord({
   red: 'red reddish maroon burgundy burgandy crimson scarlet ruby',
   orange: 'orange',
   yellow: 'yellow yellowish gold golden mustard blond blonde',
@@ -32,36 +42,18 @@ const COLOUR_WORDS: Readonly<Record<string, string>> = {
   gray: 'gray grey greyish grayish silver metallic steel chrome',
   black: 'black blackish ebony',
   white: 'white whitish cream ivory offwhite',
-};
+});
 
-export const COLOURS: ReadonlyMap<string, string> = new Map(
-  Object.entries(COLOUR_WORDS).flatMap(([basic, words]) =>
-    words.split(' ').map((word) => [word, basic] as const),
-  ),
-);
+export const SHADES = byWord({
+  light: 'light lighter pale baby',
+  dark: 'dark darker deep navy',
+  bright: 'bright hot neon',
+});
 
-export const SHADES: ReadonlyMap<string, 'light' | 'dark' | 'bright'> = new Map([
-  ['light', 'light'],
-  ['lighter', 'light'],
-  ['pale', 'light'],
-  ['baby', 'light'],
-  ['dark', 'dark'],
-  ['darker', 'dark'],
-  ['deep', 'dark'],
-  ['navy', 'dark'],
-  ['bright', 'bright'],
-  ['hot', 'bright'],
-  ['neon', 'bright'],
-]);
-
-export const SIZES: ReadonlyMap<string, 'big' | 'small'> = new Map([
-  ...'big large huge giant enormous massive tall great wide oversized fat'
-    .split(' ')
-    .map((word) => [word, 'big'] as const),
-  ...'small little tiny mini short lil smallish miniature thin'
-    .split(' ')
-    .map((word) => [word, 'small'] as const),
-]);
+export const SIZES = byWord({
+  big: 'big large huge giant enormous massive tall great wide oversized fat',
+  small: 'small little tiny mini short lil smallish miniature thin',
+});
 
 export const PATTERNS = set(
   'striped stripe stripes stripy plaid checkered checked dotted spotted polka flowered floral flowery patterned print ' +
@@ -72,43 +64,58 @@ export const NUMBERS: ReadonlyMap<string, number> = new Map(
   'zero one two three four five six seven eight nine ten'.split(' ').map((word, at) => [word, at]),
 );
 
-export const ORDINALS: ReadonlyMap<string, number> = new Map([
-  ...'first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth fifteenth sixteenth'
-    .split(' ')
-    .map((word, at) => [word, at + 1] as const),
-  ...'1st 2nd 3rd 4th 5th 6th 7th 8th 9th 10th 11th 12th 13th 14th 15th 16th'
-    .split(' ')
-    .map((word, at) => [word, at + 1] as const),
-]);
+const ORDINAL_WORDS =
+  'first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth fifteenth sixteenth';
+
+export const ORDINALS: ReadonlyMap<string, number> = new Map(
+  [ORDINAL_WORDS, '1st 2nd 3rd 4th 5th 6th 7th 8th 9th 10th 11th 12th 13th 14th 15th 16th'].flatMap(
+    (words) => words.split(' ').map((word, at) => [word, at + 1] as const),
+  ),
+);
 
 /** "the middle of the picture": the whole view, no landmark. */
 export const VIEW =
   '(?:picture|photo|photograph|image|screen|frame|shot|view|scene|page|group|line|row)';
 
-const PART_NOUNS: ReadonlyArray<readonly [AttributePart, string]> = [
-  [
-    'upper',
+/** Where on a person a garment or part of the body sits. */
+export const PART_OF_NOUN: ReadonlyMap<string, AttributePart> = byWord({
+  upper:
     'shirt tshirt tee top jersey sweater hoodie hoody sweatshirt jacket coat suit blazer vest blouse polo cardigan poncho ' +
-      'apron tank tie scarf tuxedo tux robe kimono dress gown uniform arm hand sleeve chest wrist glove collar outfit ' +
-      'clothes clothing fleece windbreaker parka tunic bra lanyard necktie bowtie raincoat undershirt turtleneck ' +
-      'shit shir hood bodysuit jumper tanktop haltertop croptop tubetop',
-  ],
-  [
-    'lower',
+    'apron tank tie scarf tuxedo tux robe kimono dress gown uniform arm hand sleeve chest wrist glove collar outfit ' +
+    'clothes clothing fleece windbreaker parka tunic bra lanyard necktie bowtie raincoat undershirt turtleneck ' +
+    'shit shir hood bodysuit jumper tanktop haltertop croptop tubetop',
+  lower:
     'pants pant trousers jeans jean slacks leggings shorts short skirt sock shoe boot sneaker sandal leg foot knee ' +
-      'tights stockings trunks capris bottoms sweatpants heel slipper ankle thigh cleat khakis flipflop',
-  ],
-  [
-    'head',
+    'tights stockings trunks capris bottoms sweatpants heel slipper ankle thigh cleat khakis flipflop',
+  head:
     'hat cap helmet beanie visor headband bandana turban veil hair beard mustache moustache glasses sunglasses specs ' +
-      'goggles shades face mask ponytail head earring headphones hairdo braid wig bun bangs goatee crown eyeglasses headset',
-  ],
-];
+    'goggles shades face mask ponytail head earring headphones hairdo braid wig bun bangs goatee crown eyeglasses headset',
+});
 
-/** Where on a person a garment or part sits. */
-export const PART_OF_NOUN: ReadonlyMap<string, AttributePart> = new Map(
-  PART_NOUNS.flatMap(([part, nouns]) => nouns.split(' ').map((noun) => [noun, part] as const)),
-);
+/** How old an animal is tells how large it is among its kind. */
+export type Age = 'young' | 'grown';
+
+/** The age that a word tells: "baby" is `young`. */
+export const AGES: ReadonlyMap<string, Age> = byWord({
+  young: 'baby infant young younger youngest juvenile newborn',
+  grown: 'adult grown mature old older oldest mother mom mama father dad papa parent',
+});
+
+/** How a person holds the body, as far as the outline of a box shows it. */
+export type Posture = 'upright' | 'seated' | 'lying';
+
+const POSTURE_OF_WORD: ReadonlyMap<string, Posture> = byWord({
+  upright: 'standing stands stand walking walks',
+  seated:
+    'sitting sits sit seated kneeling kneels crouching crouches crouched squatting squats crouch',
+  lying: 'lying lies laying lays sleeping sleeps asleep resting',
+});
+
+/** The posture that words tell: "sitting on" is `seated`. Null where they tell none. */
+export function postureOf(words: string): Posture | null {
+  const telling = words.split(' ').find((word) => POSTURE_OF_WORD.has(word));
+  return POSTURE_OF_WORD.get(telling ?? '') ?? null;
+}
 
 /** "slice of pizza", "side of a bus": what is meant is the thing after "of". */
 export const PARTITIVES = set(

@@ -1,3 +1,20 @@
+import leven from 'leven';
+import { commonNames, isAdjective, isListed, isVerb, pointersOf } from './lexicon.js';
+import { singularOf, verbStems } from './morphology.js';
+import { DIRECTIONS } from './selector.js';
+import {
+  COLOURS,
+  DETERMINERS,
+  FUNCTION_WORDS,
+  NUMBERS,
+  ORDINALS,
+  PARTITIVES,
+  PATTERNS,
+  QUESTION_WORDS,
+  SHADES,
+  SIZES,
+} from './vocabulary.js';
+
 /** A word of an expression, or a pause in it. */
 export interface Token {
   /** Lower case; `,` for a pause. */
@@ -8,29 +25,13 @@ export interface Token {
 
 /** Spellings that stand for other words, as people type them in a hurry. */
 const SPELLINGS: ReadonlyMap<string, string> = new Map(
-  Object.entries({
-    w: 'with',
-    wo: 'without',
-    '&': 'and',
-    rt: 'right',
-    rgt: 'right',
-    rigth: 'right',
-    frm: 'from',
-    frt: 'front',
-    btm: 'bottom',
-    blk: 'black',
-    wht: 'white',
-    inbetween: 'between',
-    upfront: 'front',
-    foremost: 'frontmost',
-    lft: 'left',
-    l: 'left',
-    ctr: 'center',
-    centre: 'center',
-    wearig: 'wearing',
-    grey: 'gray',
-    pic: 'picture',
-  }),
+  (
+    'w with,wo without,& and,rt right,rgt right,rigth right,frm from,frt front,btm bottom,blk black,wht white,' +
+    'inbetween between,upfront front,foremost frontmost,lft left,l left,ctr center,centre center,wearig wearing,' +
+    'grey gray,pic picture'
+  )
+    .split(',')
+    .map((pair) => pair.split(' ') as [string, string]),
 );
 
 /** Two words that are one. */
@@ -145,4 +146,155 @@ function plainWords(text: string): string {
     .replace(/[^\p{L}\p{N}',]+/gu, ' ')
     .replace(/\s+/g, ' ')
     .trim();
+}
+
+/** What prompts of vision-language models and people who ask a machine put around an expression. */
+const TAGS =
+  /<\|?\/?(?:image|img|ref|p|box|obj|object|object_ref_start|object_ref_end|phrase|query|grounding|vision_start|vision_end|image_pad)\|?>/g;
+const AN_IMAGE = '(?:the |this )?(?:given )?(?:image|picture|photo|photograph)';
+const ASKING = [
+  'please',
+  '(?:can|could|would|will) you',
+  '(?:i want|i need|i would like|help me)(?: you)?(?: to)?',
+  '(?:find|locate|detect|segment|ground|highlight|identify|outline|spot|point(?: out| to| at)?|show|give|tell|output|return|provide|mark)(?: me)?(?= (?:the|an?|all|both|every|each|where|bounding|coordinates|any|this|that|one|two|three|people|person)\\b)',
+  '(?:look|search) for',
+  'where (?:is|are)(?= (?:the |a |an )?(?:bounding|region|area|object described))',
+  '(?:the |a )?(?:bounding box(?:es)?|bbox)(?: coordinates?)?(?: of| for| around)',
+  '(?:the )?coordinates? (?:of|for)',
+  '(?:the |a )?(?:region|area|object|entity|thing)s?(?: that| which)?(?: is| are| best)* (?:described|referred to|matching|match|matches|corresponding|corresponds)(?: as| by| to)?(?: the)?(?: (?:description|sentence|phrase|expression|text|following))*',
+  '(?:the )?(?:description|expression|phrase|query|target|referring expression)(?= ?[:"])',
+  `in ${AN_IMAGE}`,
+];
+const LEADING = new RegExp(`^(?:${ASKING.join('|')})(?=[\\s,:"]|$)[\\s,:"]*`, 'i');
+/** Behind a place the words belong to it: "on the left of the picture". */
+const TRAILING =
+  /(?<!\b(?:left|right|top|bottom|middle|center|side|corner|background|foreground|front|back|part|edge|half))[\s,]+(?:(?:in|from|of|on) (?:the |this )(?:given )?(?:image|picture|photo|photograph)|please)[.?!\s"]*$/i;
+
+/**
+ * The expression without the words of a prompt, and those words: "Please find the bounding box of <ref>the left cup</ref>." is
+ * `the left cup`. A text that is nothing but a prompt stays as it is.
+ */
+export function withoutPrompt(text: string): {
+  readonly expression: string;
+  readonly promptWords: readonly string[];
+} {
+  const taken: string[] = [];
+  const without = (from: string, pattern: RegExp): string =>
+    from
+      .replace(pattern, (piece) => {
+        taken.push(piece);
+        return ' ';
+      })
+      .trim();
+  let rest = text.includes('<') ? without(text, TAGS) : text.trim();
+  while (LEADING.test(rest)) rest = without(rest, LEADING);
+  rest = without(rest, TRAILING);
+  if (taken.length === 0 || !/[\p{L}\p{N}]/u.test(rest))
+    return { expression: text, promptWords: [] };
+  const promptWords = taken.flatMap((piece) => piece.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? []);
+  return { expression: rest, promptWords };
+}
+
+/** Words that the parser gives a meaning to by itself. */
+const CLOSED: ReadonlyArray<{ has(word: string): boolean }> = [
+  ...[FUNCTION_WORDS, DETERMINERS, COLOURS, SIZES, NUMBERS],
+  ...[ORDINALS, PATTERNS, QUESTION_WORDS, SHADES, DIRECTIONS],
+];
+
+/** True for words that the parser gives a meaning to by itself or through the lexicon's names and parts of speech. */
+const isUnderstood = (word: string): boolean =>
+  CLOSED.some((words) => words.has(word)) ||
+  pointersOf(word).length > 0 ||
+  isAdjective(word) ||
+  isVerb(word) ||
+  verbStems(word).some(isVerb);
+
+/** True for words of English as far as WordNet, the lexicon and the parser's own lists know: "asdf" and "Hund" are none. */
+export function isKnown(word: string): boolean {
+  if (isUnderstood(word) || /\d/.test(word) || word.length < 3) return true;
+  const forms = [
+    word,
+    singularOf(word),
+    ...verbStems(word),
+    word.replace(/(?:ly|er|est|ish|less)$/, ''),
+  ];
+  return forms.some((form) => form.length > 2 && isListed(form));
+}
+
+/** The function words that stand before most nouns. */
+const SMALL =
+  'the and with from next between behind front wearing holding standing sitting closest nearest side corner';
+/** Shorter words are too close to others for a second slip. */
+const TWO_SLIPS = 7;
+/** Too far from the word for slips. */
+const BY_EAR: Readonly<Record<string, string>> = { sopha: 'sofa', racquette: 'racquet' };
+
+let targets: readonly (readonly string[])[] | undefined;
+
+/** Words that slips are corrected to, those that decide more first. */
+function correctable(): readonly (readonly string[])[] {
+  targets ??= [
+    [...DIRECTIONS.keys(), ...ORDINALS.keys(), ...SMALL.split(' ')],
+    [...COLOURS.keys(), ...PATTERNS, ...PARTITIVES, ...commonNames()],
+  ].map((words) => words.filter((word) => /^[a-z]{3,}$/.test(word)));
+  return targets;
+}
+
+/** Two neighbours swapped. */
+function isSwapped(word: string, target: string): boolean {
+  if (word.length !== target.length) return false;
+  const at = [...word].findIndex((letter, i) => letter !== target[i]);
+  return (
+    word[at] === target[at + 1] &&
+    word[at + 1] === target[at] &&
+    word.slice(at + 2) === target.slice(at + 2)
+  );
+}
+
+/** How odd it is to write `word` for `target`; Infinity where it is no slip. */
+function oddness(word: string, target: string): number {
+  if (Math.abs(word.length - target.length) > 2) return Infinity;
+  if (isSwapped(word, target)) return 1;
+  if (word.length < 4 || target.length < 4) return Infinity;
+  const slips = leven(word, target);
+  const otherLength = word.length !== target.length;
+  if (slips === 1) return otherLength ? 2 : word.length < 5 || word[0] !== target[0] ? Infinity : 3;
+  const close = slips === 2 && word[0] === target[0] && word.at(-1) === target.at(-1);
+  return close && Math.min(word.length, target.length) >= TWO_SLIPS ? 4 : Infinity;
+}
+
+/**
+ * The word that was meant by a slip of the hand: "teh" is `the`, "midle" `middle`, "umberlla" `umbrella`. Words of place, order and
+ * colour and names of what photos show are corrected, and only where what stands there is no word of English: "form" stays, and so
+ * does a slip that may be of two words.
+ */
+export function corrected(word: string): string {
+  if (!/^[a-z]{3,}$/.test(word) || isKnown(word)) return word;
+  const heard = BY_EAR[word];
+  if (heard !== undefined) return heard;
+  for (const words of correctable()) {
+    const meant = closest(word, words) ?? plural(word, words);
+    if (meant !== null) return meant;
+  }
+  return word;
+}
+
+/** Null where nothing is close, or two are as close. */
+function closest(word: string, words: readonly string[]): string | null {
+  let best: { readonly meant: string | null; readonly odd: number } = {
+    meant: null,
+    odd: Infinity,
+  };
+  for (const target of words) {
+    const odd = oddness(word, target);
+    if (odd === Infinity || odd > best.odd || target === best.meant) continue;
+    best = { meant: odd === best.odd ? null : target, odd };
+  }
+  return best.meant;
+}
+
+function plural(word: string, words: readonly string[]): string | null {
+  if (!word.endsWith('s')) return null;
+  const one = closest(word.slice(0, -1), words);
+  return one === null ? null : `${one}s`;
 }

@@ -6,6 +6,7 @@ import {
   denotationsOf,
   type HeadKnowledge,
   headKnowledge,
+  tellsPurpose,
 } from '../language/denotation.js';
 import type {
   Attribute,
@@ -15,8 +16,7 @@ import type {
   RelationKind,
 } from '../language/expression.js';
 import { isAnimate, isPerson, isWorn } from '../language/lexicon.js';
-import { tellsPurpose } from '../language/purpose.js';
-import { ageOf, postureOf } from '../language/stature.js';
+import { AGES, postureOf } from '../language/vocabulary.js';
 import { boxWordsFit } from './box-words.js';
 import type { Cue } from './cue.js';
 import { type Action, contextOf, type Situation } from './situation.js';
@@ -335,7 +335,7 @@ function unjudgedBeside(beside: Expression, { table, evidence }: Situation): rea
     if (kind === 'size') return true;
     if (kind === 'colour' || shade !== null) return evidence !== undefined;
     if (!isAnimate(noun)) return false;
-    return postureOf(value) !== null || (!isPerson(noun) && ageOf(value) !== null);
+    return postureOf(value) !== null || (!isPerson(noun) && AGES.has(value));
   };
   return [
     ...unjudgedPerson(head, denotationsOf(beside, table.labels)),

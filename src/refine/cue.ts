@@ -9,7 +9,7 @@ import type {
   RelationKind,
 } from '../language/expression.js';
 import { isAnimate, isPerson, isWorn } from '../language/lexicon.js';
-import { type Age, ageOf, type Posture, postureOf } from '../language/stature.js';
+import { AGES, type Age, type Posture, postureOf } from '../language/vocabulary.js';
 import {
   COLOUR_TERMS,
   type ColourTerm,
@@ -255,8 +255,9 @@ export function cuesOf(expression: Expression, scene: Scene, depth = 0): Cues {
   });
   const body = bodyOf(expression.head?.lemma ?? '');
   const attributeOf = (attribute: Attribute, object: ObjectHypothesis): number | null => {
-    const age = body === 'animal' && attribute.kind === 'other' ? ageOf(attribute.value) : null;
-    if (age !== null) return ageFit(age, attribute.negated, object, objects);
+    const age =
+      body === 'animal' && attribute.kind === 'other' ? AGES.get(attribute.value) : undefined;
+    if (age !== undefined) return ageFit(age, attribute.negated, object, objects);
     const posture = body && attribute.kind === 'other' ? postureOf(attribute.value) : null;
     if (!body || posture === null) return attributeFit(attribute, object, objects, scene);
     const fit = postureFit(posture, body, object.boxXyxy, scene.imageSize);

@@ -3,7 +3,7 @@ import { SAME_OBJECT_IOU } from '../core/iou.js';
 import type { Attribute, Relation, Selector } from '../language/expression.js';
 import { labelNames } from '../language/lexicon.js';
 import { pluralOf, withArticle } from '../language/morphology.js';
-import { ageOf, postureOf } from '../language/stature.js';
+import { AGES, postureOf } from '../language/vocabulary.js';
 import { isShown, QUERY_COLUMNS, RELATIONS, unjudgedWords } from './columns.js';
 import type { Cue } from './cue.js';
 import { logitsOf, type Policy, type PolicyRows } from './policy.js';
@@ -435,7 +435,7 @@ function attributeWords(attribute: Attribute, fit: number): readonly Phrase[] {
   if (negated) return [said(`${isWorn ? 'no' : 'not'} ${what}`)];
   if (kind === 'size') return [said(`${value === 'big' ? 'larger' : 'smaller'} than most`)];
   if (kind === 'colour' && !isWorn) return [said(`most of it is ${value}`)];
-  return [said(ageOf(word) === null ? what : `${what} by its size`)];
+  return [said(!AGES.has(word) ? what : `${what} by its size`)];
 }
 
 /** Where no box shows the landmark, a posture or a side of the photo was judged. */

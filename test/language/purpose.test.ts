@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { denotationsOf, meaningsOf } from '../../src/language/denotation.js';
+import { denotationsOf, labelsAskedFor, meaningsOf } from '../../src/language/denotation.js';
 import { parseExpression } from '../../src/language/parser.js';
-import { labelsAskedFor } from '../../src/language/purpose.js';
 
 const asked = (text: string) => labelsAskedFor(parseExpression(text));
 const best = (text: string) =>

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { postureOf } from '../../src/language/stature.js';
+import { postureOf } from '../../src/language/vocabulary.js';
 import { postureFit } from '../../src/refine/cue.js';
 import { box, detected, PHOTO, refined, request } from '../support/candidates.js';
 
