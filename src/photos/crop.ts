@@ -2,14 +2,11 @@ import sharp from 'sharp';
 import { type BoxXyxy, clipXyxy, type ImageSize } from '../core/box.js';
 import type { RgbRaster } from '../core/raster.js';
 import {
-  BACKDROP,
   DEFAULT_MAX_PIXELS,
-  damaged,
-  decodeWithin,
-  measurePhoto,
+  decodePixels,
   type OpenPhotoOptions,
   readPhotoFile,
-  readWithin,
+  withPhoto,
 } from './decode.js';
 
 /** The raster that a crop is brought to. */
@@ -33,7 +30,7 @@ const FITS = {
   letterbox: 'contain',
   'letterbox-centre': 'contain',
   cover: 'cover',
-};
+} as const;
 
 /**
  * Cuts boxes out of a photo, upright and in sRGB, from as many of its pixels as 16 megapixels hold.
@@ -41,70 +38,35 @@ const FITS = {
  * @returns one raster a box, each with a buffer of its own
  * @throws VgrError as `openPhoto`
  */
-export async function cropPhoto(
+export function cropPhoto(
   path: string,
   boxes: readonly BoxXyxy[],
   spec: CropSpec,
   options: OpenPhotoOptions = {},
 ): Promise<RgbRaster[]> {
-  return readWithin(options.memory, path, (memory) =>
-    cropAdmitted(path, boxes, spec, { ...options, memory }),
+  return withPhoto(
+    path,
+    options,
+    async (photo) => {
+      const { size } = photo;
+      const shrunk = shrunkSize(size);
+      const isWhole = shrunk.width === size.width && shrunk.height === size.height;
+      const pixels = await decodePixels(photo, isWhole ? undefined : shrunk);
+      return Promise.all(boxes.map((box) => crop(pixels, scaledBox(box, size, pixels), spec)));
+    },
+    (size) => {
+      const { width, height } = shrunkSize(size);
+      return width * height * CHANNELS;
+    },
   );
 }
 
-async function cropAdmitted(
-  path: string,
-  boxes: readonly BoxXyxy[],
-  spec: CropSpec,
-  { maxPixels = DEFAULT_MAX_PIXELS, signal, memory }: OpenPhotoOptions,
-): Promise<RgbRaster[]> {
-  const bytes = await readPhotoFile(path, signal);
-  try {
-    const { size, hasAlpha, header } = await measurePhoto(bytes, path, maxPixels);
-    signal?.throwIfAborted();
-    const { width, height } = wholeSize(size);
-    const photo = { path, header, fileBytes: bytes.length, keptBytes: width * height * CHANNELS };
-    return await decodeWithin(memory, photo, async () => {
-      const whole = await decodeWhole(bytes, size, { hasAlpha, maxPixels });
-      return Promise.all(boxes.map((box) => crop(whole, scaledBox(box, size, whole), spec)));
-    });
-  } catch (thrown) {
-    signal?.throwIfAborted();
-    throw damaged(path, thrown);
-  }
-}
-
 /** The photo's own size, or what 16 megapixels hold of it. */
-function wholeSize({ width, height }: ImageSize): ImageSize {
+function shrunkSize({ width, height }: ImageSize): ImageSize {
   const shrink = Math.sqrt(Math.min(1, MAX_PIXELS / (width * height)));
   if (shrink === 1) return { width, height };
   const side = (length: number) => Math.max(1, Math.floor(length * shrink));
   return { width: side(width), height: side(height) };
-}
-
-interface Pixels extends ImageSize {
-  readonly data: Buffer;
-}
-
-async function decodeWhole(
-  bytes: Buffer,
-  size: ImageSize,
-  { hasAlpha, maxPixels }: { readonly hasAlpha: boolean; readonly maxPixels: number },
-): Promise<Pixels> {
-  const image = sharp(bytes, { failOn: 'error', limitInputPixels: maxPixels }).autoOrient();
-  const { width, height } = wholeSize(size);
-  if (width < size.width || height < size.height) {
-    image.resize(width, height, { fit: 'fill', kernel: 'linear' });
-  }
-  if (hasAlpha) image.flatten({ background: BACKDROP });
-  const { data, info } = await image
-    .toColourspace('srgb')
-    .raw()
-    .toBuffer({ resolveWithObject: true });
-  if (info.channels !== CHANNELS) {
-    throw new Error(`decoder gave ${info.width} x ${info.height} x ${info.channels}`);
-  }
-  return { data, width: info.width, height: info.height };
 }
 
 /** Whole pixels of the decoded photo that hold the box. */
@@ -122,14 +84,14 @@ function scaledBox(box: BoxXyxy, photo: ImageSize, whole: ImageSize): BoxXyxy {
 }
 
 async function crop(
-  { data, width, height }: Pixels,
+  { data, width, height }: Awaited<ReturnType<typeof decodePixels>>,
   { x1, y1, x2, y2 }: BoxXyxy,
   spec: CropSpec,
 ): Promise<RgbRaster> {
   const { data: cut } = await sharp(data, { raw: { width, height, channels: CHANNELS } })
     .extract({ left: x1, top: y1, width: x2 - x1, height: y2 - y1 })
     .resize(spec.width, spec.height, {
-      fit: FITS[spec.fit] as 'fill' | 'contain' | 'cover',
+      fit: FITS[spec.fit],
       position: spec.fit === 'letterbox' ? 'left top' : 'centre',
       background: { r: spec.fill, g: spec.fill, b: spec.fill },
       kernel: KERNEL,

@@ -15,7 +15,7 @@ import {
   type DetectionsLine,
   type ResultLine,
 } from '../formats/result-line.js';
-import { type DecodingMemory, decodeWithin, readPhotoFile, readWithin } from './decode.js';
+import { type DecodingMemory, withPhoto } from './decode.js';
 
 /** Long side of the drawn photo, pixels; smaller photos stay as they are. */
 const LONG_SIDE = 1280;
@@ -165,20 +165,16 @@ class Canvas {
 
   /** @param of size of the upright photo, which the boxes count in */
   static async open(photo: string, of: ImageSize, memory?: DecodingMemory): Promise<Canvas> {
-    const { data, info } = await readWithin(memory, photo, async (admitted) => {
-      const bytes = await readPhotoFile(photo);
-      const image = sharp(bytes, { failOn: 'error', limitInputPixels: false });
-      const header = await image.metadata();
-      return decodeWithin(admitted, { path: photo, header, fileBytes: bytes.length }, () =>
-        image
-          .autoOrient()
-          .resize(LONG_SIDE, LONG_SIDE, { fit: 'inside', withoutEnlargement: true })
-          .flatten({ background: '#ffffff' })
-          .toColourspace('srgb')
-          .png({ compressionLevel: 0 })
-          .toBuffer({ resolveWithObject: true }),
-      );
-    });
+    const options = { maxPixels: Number.POSITIVE_INFINITY, memory };
+    const { data, info } = await withPhoto(photo, options, ({ bytes }) =>
+      sharp(bytes, { failOn: 'error', limitInputPixels: false })
+        .autoOrient()
+        .resize(LONG_SIDE, LONG_SIDE, { fit: 'inside', withoutEnlargement: true })
+        .flatten({ background: '#ffffff' })
+        .toColourspace('srgb')
+        .png({ compressionLevel: 0 })
+        .toBuffer({ resolveWithObject: true }),
+    );
     return new Canvas(data, { width: info.width, height: info.height }, info.width / of.width);
   }
 
@@ -233,7 +229,7 @@ class Canvas {
     let top = this.#size.height + PADDING;
     for (const { text, colour } of lines) {
       if (text === '') continue;
-      const picture: TextPicture = await drawText(text, { size, colour, width });
+      const picture = await drawText(text, { size, colour, width });
       this.#layers.push({ input: picture.png, left: PADDING, top });
       // A picture of letters without descenders is lower: lines keep their distance all the same.
       top += Math.max(picture.height, size) + Math.round(size / 2);
@@ -312,7 +308,8 @@ async function render(text: string, { size, colour, width }: TextStyle): Promise
       fontfile: FONT_FILE,
       dpi: 72,
       rgba: true,
-      ...(width !== undefined && { width, wrap: 'word-char' as const }),
+      width,
+      wrap: 'word-char',
     },
   })
     .png({ compressionLevel: 1 })
