@@ -13,6 +13,15 @@ export class PromiseCache<Value> {
     return this.#values.get(key);
   }
 
+  /** The value that is held, or else the one that `make` gives, which is held from now on. */
+  getOrMake(key: string, make: () => Promise<Value>): Promise<Value> {
+    const held = this.get(key);
+    if (held) return held;
+    const value = make();
+    this.set(key, value);
+    return value;
+  }
+
   set(key: string, value: Promise<Value>): void {
     // Callers handle the rejection; this avoids an unhandled one for the cached promise.
     value.catch(() => {

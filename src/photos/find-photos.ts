@@ -1,21 +1,11 @@
-import { stat } from 'node:fs/promises';
+import { lstat, opendir, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { quoted, VgrError } from '../core/error.js';
+import { type ErrorCode, quoted, VgrError } from '../core/error.js';
 import { NameTable } from '../core/name-table.js';
-import { NearestNames } from '../core/nearest-name.js';
-import { isInside } from './image-path.js';
-import {
-  extensionOf,
-  type Listed,
-  posix,
-  type Tally,
-  type WalkOptions,
-  walkFolder,
-} from './photo-folder.js';
-import type { ImageGlob } from './photo-glob.js';
+import { isInside, NearestFiles } from './image-path.js';
 
 /** What is taken from folders and globs; a file that is given by its name is taken whatever it is called. */
-const IMAGE_EXTENSIONS = [
+const IMAGE_EXTENSIONS: ReadonlySet<string> = new Set([
   '.jpg',
   '.jpeg',
   '.png',
@@ -24,19 +14,28 @@ const IMAGE_EXTENSIONS = [
   '.tif',
   '.tiff',
   '.gif',
-] as const;
+]);
 
 export interface ListImagesOptions {
   /** Follow links that lead out of the folders. Off by default: such a link is a failed item. */
   readonly allowOutside?: boolean;
-  /** With or without the dot, any case. Default {@link IMAGE_EXTENSIONS}. */
-  readonly extensions?: readonly string[];
 }
 
-type Input =
-  | { readonly kind: 'folder'; readonly root: string }
-  | { readonly kind: 'file'; readonly root: string; readonly absolute: string }
-  | ({ readonly kind: 'glob' } & ImageGlob);
+/** A photo that was found, or what is there in its place: one failed item, not the end of the run. */
+export type Listed =
+  | {
+      /** Relative to its root, with `/` between folders; names the photo in every output. */
+      readonly image: string;
+      /** Where it is opened, absolute. */
+      readonly path: string;
+    }
+  | { readonly image: string; readonly error: VgrError };
+
+/** What all inputs are searched with. */
+interface Search {
+  readonly allowOutside: boolean;
+  readonly others: OtherFiles;
+}
 
 /**
  * Photos of folders (with the folders in them), globs and single files, in the order of the inputs, each input in the
@@ -48,23 +47,30 @@ type Input =
  */
 export async function* listImages(
   inputs: readonly string[],
-  options: ListImagesOptions = {},
+  { allowOutside = false }: ListImagesOptions = {},
 ): AsyncGenerator<Listed> {
-  const extensions = normalised(options.extensions ?? IMAGE_EXTENSIONS);
-  const tally = new OtherFiles();
-  const walkOptions = { extensions, allowOutside: options.allowOutside ?? false, tally };
-  const seen = new SeenInputs(extensions);
-  const names = new DistinctNames();
+  const search = { allowOutside, others: new OtherFiles() };
+  const seen = new SeenPhotos();
+  const names = new NameTable();
   let count = 0;
   for (const input of await readInputs(inputs)) {
-    for await (const item of listInput(input, walkOptions)) {
+    for await (const item of listInput(input, search)) {
       if ('path' in item && !seen.isNew(item.path, input.kind)) continue;
       count += 1;
-      yield inputs.length === 1 ? item : { ...item, image: names.nameOf(item.image, input.root) };
+      yield inputs.length === 1 ? item : { ...item, image: newName(item.image, input.root, names) };
     }
     if (input.kind === 'folder') seen.addFolder(input.root);
   }
-  if (count === 0) throw noImages(inputs, extensions, tally);
+  if (count === 0) {
+    const where = inputs.map((input) => quoted(input)).join(', ') || 'no input';
+    throw new VgrError(
+      'NO_IMAGES',
+      `no image in ${where}: looked for ${[...IMAGE_EXTENSIONS].join(' ')}, found ${search.others}`,
+      {
+        hint: 'quote globs, as in `vgr detect "photos/**/*.jpg"`; a single file is taken by its name',
+      },
+    );
+  }
 }
 
 /** The folders that the names of {@link listImages} are relative to, absolute, in the order of the inputs. */
@@ -72,82 +78,259 @@ export async function imageRoots(inputs: readonly string[]): Promise<string[]> {
   return [...new Set((await readInputs(inputs)).map(({ root }) => root))];
 }
 
-async function* listInput(input: Input, options: WalkOptions): AsyncGenerator<Listed> {
-  if (input.kind === 'folder') yield* walkFolder(input.root, options);
-  else if (input.kind === 'glob') {
-    const { matchGlob } = await import('./photo-glob.js');
-    yield* matchGlob(input, options);
-  } else {
-    const { root, absolute } = input;
-    yield { image: posix(path.relative(root, absolute)), path: absolute, root };
+/** The first name for a photo that no other has: from its root, or from a folder above. */
+function newName(image: string, root: string, names: NameTable): string {
+  const absolute = path.join(root, image);
+  let from = root;
+  let name = image;
+  while (!names.add(name) && from !== path.dirname(from)) {
+    from = path.dirname(from);
+    name = posix(path.relative(from, absolute));
   }
+  return name;
 }
+
+/** `root` is absolute. */
+type Input =
+  | { readonly kind: 'folder'; readonly root: string }
+  | { readonly kind: 'file'; readonly root: string; readonly absolute: string }
+  /** A pattern relative to the deepest folder without a wildcard, with `/` between folders. */
+  | { readonly kind: 'glob'; readonly root: string; readonly pattern: string };
 
 /** A name that is there is never read as a pattern, so `photo[1].jpg` is the file of that name. */
 async function readInputs(inputs: readonly string[]): Promise<Input[]> {
-  const files: string[] = [];
   const read = await Promise.all(
-    inputs.map(async (input): Promise<Input | { kind: 'file'; absolute: string }> => {
+    inputs.map(async (input): Promise<Input> => {
       const absolute = path.resolve(input);
       const there = await stat(absolute).catch(() => undefined);
       if (there?.isDirectory()) return { kind: 'folder', root: absolute };
-      if (there) return { kind: 'file', absolute };
-      // Most runs name folders, and need not wait for the library.
-      const { isGlob, readGlob } = await import('./photo-glob.js');
-      if (isGlob(input)) return { kind: 'glob', ...readGlob(input) };
-      throw await missingInput(input, absolute);
+      if (there) return { kind: 'file', root: path.dirname(absolute), absolute };
+      const { isDynamicPattern } = await import('globby');
+      if (isDynamicPattern(input)) return readGlob(input);
+      const nearest = await new NearestFiles().nearest(absolute);
+      throw new VgrError('INPUT_MISSING', `no file or folder ${quoted(input)}`, {
+        hint: nearest && `is ${quoted(path.join(path.dirname(input), nearest))} meant?`,
+      });
     }),
   );
-  for (const input of read) if (input.kind === 'file') files.push(input.absolute);
-  const common = commonFolder(files);
-  return read.map((input) => (input.kind === 'file' ? { ...input, root: common } : input));
+  let common: string | undefined;
+  for (const input of read) {
+    if (input.kind !== 'file') continue;
+    common ??= input.root;
+    while (!isInside(common, input.absolute)) common = path.dirname(common);
+  }
+  return read.map((input) => (input.kind === 'file' ? { ...input, root: common! } : input));
 }
 
-async function missingInput(input: string, absolute: string): Promise<VgrError> {
-  const names = new NearestNames();
-  const nearest = await names.nearest(path.dirname(absolute), path.basename(absolute));
-  return new VgrError('INPUT_MISSING', `no file or folder ${quoted(input)}`, {
-    ...(nearest !== undefined && {
-      hint: `is ${quoted(path.join(path.dirname(input), nearest))} meant?`,
-    }),
+/** Any sign that means something in a pattern, escaped ones too: what comes before the first is a plain folder. */
+const WILDCARD = /[*?[\]{}()!|\\]/;
+
+/** Splits `photos/2024-*` + `/*.jpg` after `photos`. */
+function readGlob(input: string): Input {
+  const parts = posix(path.resolve(input)).split('/');
+  const wild = parts.findIndex((part) => WILDCARD.test(part));
+  const cut = wild < 0 ? parts.length - 1 : wild;
+  const root = parts.slice(0, cut).join('/') || '/';
+  return { kind: 'glob', root, pattern: parts.slice(cut).join('/') };
+}
+
+async function* listInput(input: Input, search: Search): AsyncGenerator<Listed> {
+  const { root } = input;
+  if (input.kind === 'folder') {
+    const real = await realpath(root);
+    yield* walk({ folder: root, prefix: '', real }, { ...search, root, claimed: [real] });
+  } else if (input.kind === 'glob') {
+    yield* matches(root, input.pattern, search);
+  } else {
+    yield { image: posix(path.relative(root, input.absolute)), path: input.absolute };
+  }
+}
+
+interface Walk extends Search {
+  /** As the user named it, absolute. */
+  readonly root: string;
+  /** Real folders whose photos are listed by their own names; a link into one of them adds nothing and may be a cycle. */
+  readonly claimed: string[];
+}
+
+interface WalkedFolder {
+  /** Absolute. */
+  readonly folder: string;
+  /** The folder from the root, with `/` at its end; empty for the root. */
+  readonly prefix: string;
+  /** Free of links. */
+  readonly real: string;
+}
+
+/** Sorting names with their marks gives the order of whole paths: `a-1.jpg`, `a.jpg`, `a/1.jpg`. */
+const FOLDER_MARK = '/';
+const PHOTO_MARK = '\0';
+const LINK_MARK = '\x01';
+
+/**
+ * The photos of a folder and of the folders in it, in the order of their paths by UTF-16 code units. Holds the names of
+ * one folder at a time (and of those above it). Names that begin with a dot are skipped. Links to photos inside are
+ * taken; links to folders inside are not followed, for their photos are listed already, so cycles end.
+ */
+async function* walk({ folder, prefix, real }: WalkedFolder, state: Walk): AsyncGenerator<Listed> {
+  let names: string[];
+  try {
+    names = await markedNames(folder, state);
+  } catch (cause) {
+    const message = `cannot read folder ${quoted(folder)}`;
+    yield failed(prefix || '.', 'IMAGE_UNREADABLE', message, { cause });
+    return;
+  }
+  for (const marked of names) {
+    const mark = marked.at(-1);
+    const name = marked.slice(0, -1);
+    const child = path.join(folder, name);
+    const image = prefix + name;
+    if (mark === FOLDER_MARK) {
+      const inner = { folder: child, prefix: `${image}/`, real: path.join(real, name) };
+      if (!state.claimed.includes(inner.real)) yield* walk(inner, state);
+    } else if (mark === LINK_MARK) {
+      yield* followLink(child, image, state);
+    } else {
+      yield { image, path: child };
+    }
+  }
+}
+
+/** Names of folders, links and photos, sorted, each with a mark as last character that says what it is. */
+async function markedNames(folder: string, { others }: Search): Promise<string[]> {
+  const names: string[] = [];
+  for await (const entry of await opendir(folder, { bufferSize: 1024 })) {
+    const { name } = entry;
+    if (name.startsWith('.')) continue;
+    const isKnown = entry.isDirectory() || entry.isFile() || entry.isSymbolicLink();
+    const kind = isKnown ? entry : await lstat(path.join(folder, name));
+    if (kind.isDirectory()) names.push(name + FOLDER_MARK);
+    else if (kind.isSymbolicLink()) names.push(name + LINK_MARK);
+    else if (kind.isFile() && hasImageExtension(name)) names.push(name + PHOTO_MARK);
+    else others.count(name);
+  }
+  return names.sort();
+}
+
+async function* followLink(link: string, image: string, state: Walk): AsyncGenerator<Listed> {
+  const isWanted = hasImageExtension(link);
+  let target: LinkTarget;
+  try {
+    target = await targetOf(link);
+  } catch (cause) {
+    if (isWanted) {
+      yield failed(image, 'IMAGE_MISSING', `link ${quoted(link)} leads nowhere`, { cause });
+    } else state.others.count(link);
+    return;
+  }
+  const { real, isFolder } = target;
+  const inside = state.claimed.some((folder) => isInside(folder, real));
+  if (!isFolder && !isWanted) state.others.count(link);
+  else if (!inside && !state.allowOutside) yield linkOut(image, real, state.root);
+  else if (!isFolder) yield { image, path: link };
+  else if (!inside) {
+    state.claimed.push(real);
+    yield* walk({ folder: link, prefix: `${image}/`, real }, state);
+  }
+}
+
+/**
+ * The photos that match, in the order of their paths. Holds all matches, for the order. A glob does not follow links to
+ * folders; under `**`, one that leads out of the root is an error, as it is in a folder. A link that leads nowhere is taken as a
+ * photo, so that opening it says so.
+ */
+async function* matches(root: string, pattern: string, search: Search): AsyncGenerator<Listed> {
+  const found = new Map<string, LinkTarget | undefined>();
+  for await (const { name, target } of globbed(root, pattern)) {
+    if (hasImageExtension(name) || target?.isFolder) found.set(name, target);
+    else search.others.count(name);
+  }
+  if (pattern.includes('**')) {
+    for await (const { name, target } of globbed(root, '**')) {
+      if (target?.isFolder) found.set(name, target);
+    }
+  }
+  const real = await realpath(root).catch(() => root);
+  for (const name of [...found.keys()].sort()) {
+    const target = found.get(name);
+    const inside = target === undefined || isInside(real, target.real);
+    if (!inside && (target.isFolder || !search.allowOutside)) {
+      yield linkOut(name, target.real, root);
+    } else if (!target?.isFolder) {
+      yield { image: name, path: path.join(root, name) };
+    }
+  }
+}
+
+/** Files and links that match a pattern, in no order; with their targets where they are links. */
+async function* globbed(
+  root: string,
+  pattern: string,
+): AsyncGenerator<{ readonly name: string; readonly target?: LinkTarget }> {
+  const { globbyStream } = await import('globby');
+  const entries = globbyStream(pattern, {
+    cwd: root,
+    objectMode: true,
+    onlyFiles: false,
+    followSymbolicLinks: false,
+    expandDirectories: false,
+    suppressErrors: true,
   });
+  for await (const { path: name, dirent } of entries) {
+    const link = path.join(root, name);
+    if (dirent.isSymbolicLink()) {
+      yield { name, target: await targetOf(link).catch(() => ({ real: link, isFolder: false })) };
+    } else if (!dirent.isDirectory()) yield { name };
+  }
 }
 
-/** The deepest folder that holds all files. */
-function commonFolder(files: readonly string[]): string {
-  let common = path.dirname(files[0] ?? path.resolve('x'));
-  for (const file of files) while (!isInside(common, file)) common = path.dirname(common);
-  return common;
+interface LinkTarget {
+  readonly real: string;
+  readonly isFolder: boolean;
 }
 
-function noImages(
-  inputs: readonly string[],
-  extensions: ReadonlySet<string>,
-  others: OtherFiles,
-): VgrError {
-  const where = inputs.map((input) => quoted(input)).join(', ') || 'no input';
-  return new VgrError(
-    'NO_IMAGES',
-    `no image in ${where}: looked for ${[...extensions].join(' ')}, found ${others}`,
-    {
-      hint: 'quote globs, as in `vgr detect "photos/**/*.jpg"`; a single file is taken by its name',
-    },
+async function targetOf(link: string): Promise<LinkTarget> {
+  const real = await realpath(link);
+  return { real, isFolder: (await stat(real)).isDirectory() };
+}
+
+function linkOut(image: string, real: string, root: string): Listed {
+  return failed(
+    image,
+    'IMAGE_OUTSIDE',
+    `${quoted(image)} is a link out of ${quoted(root)}, to ${quoted(real)}`,
+    { hint: 'name its target on the command line, or pass `--allow-outside`' },
   );
 }
 
-function normalised(extensions: readonly string[]): ReadonlySet<string> {
-  return new Set(extensions.map((name) => `.${name.replace(/^\./, '').toLowerCase()}`));
+function failed(
+  image: string,
+  code: ErrorCode,
+  message: string,
+  detail: ConstructorParameters<typeof VgrError>[2],
+): Listed {
+  return { image, error: new VgrError(code, message, detail) };
+}
+
+/** The extension in lower case, `.jpg` for `A.JPG`; empty for a name without one. */
+function extensionOf(name: string): string {
+  return path.extname(name).toLowerCase();
+}
+
+function hasImageExtension(name: string): boolean {
+  return IMAGE_EXTENSIONS.has(extensionOf(name));
+}
+
+/** A path of this system with `/` between folders. */
+function posix(name: string): string {
+  return path.sep === '/' ? name : name.split(path.sep).join('/');
 }
 
 /** What earlier inputs have given, so that inputs that overlap give each photo once. */
-class SeenInputs {
-  readonly #extensions: ReadonlySet<string>;
+class SeenPhotos {
   readonly #folders: string[] = [];
   readonly #files = new Set<string>();
-
-  constructor(extensions: ReadonlySet<string>) {
-    this.#extensions = extensions;
-  }
 
   addFolder(folder: string): void {
     this.#folders.push(folder);
@@ -156,43 +339,28 @@ class SeenInputs {
   /** A folder lists each of its photos once, so those need not be remembered one by one. */
   isNew(absolute: string, from: Input['kind']): boolean {
     if (this.#files.has(absolute)) return false;
-    if (this.#folders.some((folder) => this.#lists(folder, absolute))) return false;
+    if (this.#folders.some((folder) => lists(folder, absolute))) return false;
     if (from !== 'folder') this.#files.add(absolute);
     return true;
   }
-
-  /** A folder lists neither hidden names nor other extensions; a file given by its name may have both. */
-  #lists(folder: string, absolute: string): boolean {
-    return (
-      isInside(folder, absolute) &&
-      this.#extensions.has(extensionOf(absolute)) &&
-      !/(^|[/\\])\./.test(path.relative(folder, absolute))
-    );
-  }
 }
 
-/** Names under which photos are known in every output: no two have the same. */
-class DistinctNames {
-  readonly #taken = new NameTable();
-
-  nameOf(image: string, root: string): string {
-    const absolute = path.join(root, image);
-    let from = root;
-    let name = image;
-    while (!this.#taken.add(name) && from !== path.dirname(from)) {
-      from = path.dirname(from);
-      name = posix(path.relative(from, absolute));
-    }
-    return name;
-  }
+/** A folder lists neither hidden names nor other extensions; a file given by its name may have both. */
+function lists(folder: string, absolute: string): boolean {
+  return (
+    isInside(folder, absolute) &&
+    hasImageExtension(absolute) &&
+    !/(^|[/\\])\./.test(path.relative(folder, absolute))
+  );
 }
 
-/** Files that are no images, by extension; bounded, for a folder may hold anything. */
-class OtherFiles implements Tally {
+/** Files that are no images, counted by extension for the message that nothing was found; bounded, as a folder may hold anything. */
+class OtherFiles {
   readonly #counts = new Map<string, number>();
   #rest = 0;
 
-  count(extension: string): void {
+  count(name: string): void {
+    const extension = extensionOf(name);
     const known = this.#counts.get(extension);
     if (known !== undefined || this.#counts.size < 1000) {
       this.#counts.set(extension, (known ?? 0) + 1);

@@ -1,8 +1,8 @@
-import { realpath } from 'node:fs/promises';
+import { opendir, realpath } from 'node:fs/promises';
 import path from 'node:path';
+import leven from 'leven';
 import { quoted, VgrError } from '../core/error.js';
 import { PromiseCache } from '../core/lru.js';
-import { NearestNames } from '../core/nearest-name.js';
 
 export interface ImageRootsOptions {
   /** Take absolute paths, `..` and links that lead out of the folders. Off by default. */
@@ -10,7 +10,7 @@ export interface ImageRootsOptions {
 }
 
 /** Photos whose paths are remembered. */
-const NEAR = 64;
+const MAX_PATHS = 64;
 
 /** True where `inner` is `outer` or lies below it. Both are absolute and free of links. */
 export function isInside(outer: string, inner: string): boolean {
@@ -25,9 +25,9 @@ export function isInside(outer: string, inner: string): boolean {
 export class ImageRoots {
   readonly #roots: readonly string[];
   readonly #allowOutside: boolean;
-  readonly #names = new NearestNames();
+  readonly #nearestFiles = new NearestFiles();
   /** Queries of one photo lie near each other: its path is followed once for them. */
-  readonly #resolved = new PromiseCache<string>(NEAR);
+  readonly #resolved = new PromiseCache<string>(MAX_PATHS);
 
   private constructor(roots: readonly string[], allowOutside: boolean) {
     this.#roots = roots;
@@ -57,11 +57,7 @@ export class ImageRoots {
    * @throws VgrError IMAGE_OUTSIDE where it leads out of every folder, IMAGE_MISSING where no folder has it
    */
   resolve(image: string): Promise<string> {
-    const known = this.#resolved.get(image);
-    if (known) return known;
-    const real = this.#resolve(image);
-    this.#resolved.set(image, real);
-    return real;
+    return this.#resolved.getOrMake(image, () => this.#resolve(image));
   }
 
   async #resolve(image: string): Promise<string> {
@@ -96,13 +92,11 @@ export class ImageRoots {
   }
 
   async #nearest(image: string): Promise<string | undefined> {
-    const name = path.basename(image);
     for (const root of this.#roots) {
+      const nearest = await this.#nearestFiles.nearest(path.resolve(root, image));
+      if (nearest === undefined) continue;
       const folder = path.dirname(path.resolve(root, image));
-      const found = await this.#names.nearest(folder, name);
-      if (found !== undefined) {
-        return path.relative(root, path.join(folder, found)).split(path.sep).join('/');
-      }
+      return path.relative(root, path.join(folder, nearest)).split(path.sep).join('/');
     }
     return undefined;
   }
@@ -126,15 +120,6 @@ export async function refuseAmongPhotos(folder: string, roots: readonly string[]
   }
 }
 
-/** One photo in one folder; {@link ImageRoots} where there are many of either. */
-export async function resolveInside(
-  root: string,
-  relative: string,
-  options: ImageRootsOptions = {},
-): Promise<string> {
-  return (await ImageRoots.open([root], options)).resolve(relative);
-}
-
 function refuseAbsolute(image: string): void {
   if (path.posix.isAbsolute(image) || path.win32.isAbsolute(image) || /^[A-Za-z]:/.test(image)) {
     throw new VgrError(
@@ -150,4 +135,60 @@ function leadsOut(image: string, root: string, real?: string): VgrError {
   return new VgrError('IMAGE_OUTSIDE', `${quoted(image)} leads out of ${quoted(root)}${target}`, {
     hint: 'copy the photo into the folder, or pass `--allow-outside` where the file of queries is trusted',
   });
+}
+
+/** Names of one folder that are looked at. */
+const MAX_NAMES = 5000;
+/** In larger folders names are compared by case and extension alone, which takes no time for each missing name. */
+const MAX_COMPARED_NAMES = 300;
+/** Letters to insert, drop or replace in a name that may have been meant. */
+const MAX_SLIPS = 2;
+/** Folders whose names are kept for the next missing one. */
+const MAX_FOLDERS = 16;
+
+interface NameIndex {
+  readonly names: readonly string[];
+  readonly byLower: ReadonlyMap<string, string>;
+  readonly byStem: ReadonlyMap<string, string>;
+}
+
+/**
+ * Finds what may have been meant by files that are not there. What it finds depends on the folder alone, not on what was
+ * asked before, so that a run which is continued says the same.
+ */
+export class NearestFiles {
+  readonly #folders = new PromiseCache<NameIndex>(MAX_FOLDERS);
+
+  /**
+   * The name in the file's folder that differs only by case, by extension, or in a small folder by at most two letters; undefined
+   * where there is none or the folder cannot be read.
+   */
+  async nearest(file: string): Promise<string | undefined> {
+    const folder = path.dirname(file);
+    const index = await this.#folders.getOrMake(folder, () => indexOf(folder));
+    const { names, byLower, byStem } = index;
+    const lower = path.basename(file).toLowerCase();
+    const alike = byLower.get(lower) ?? byStem.get(path.parse(lower).name);
+    if (alike !== undefined || names.length > MAX_COMPARED_NAMES) return alike;
+    const options = { maxDistance: MAX_SLIPS + 1 };
+    const distances = names.map((other) => leven(other.toLowerCase(), lower, options));
+    const least = Math.min(...distances);
+    return least > MAX_SLIPS ? undefined : names[distances.indexOf(least)];
+  }
+}
+
+async function indexOf(folder: string): Promise<NameIndex> {
+  const names: string[] = [];
+  try {
+    for await (const entry of await opendir(folder)) {
+      if (names.push(entry.name) >= MAX_NAMES) break;
+    }
+  } catch {
+    // A folder that cannot be read suggests nothing.
+  }
+  // Of names alike the first one counts.
+  names.sort().reverse();
+  const byLower = new Map(names.map((name) => [name.toLowerCase(), name]));
+  const byStem = new Map(names.map((name) => [path.parse(name.toLowerCase()).name, name]));
+  return { names: names.reverse(), byLower, byStem };
 }

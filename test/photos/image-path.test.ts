@@ -2,7 +2,7 @@ import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ImageRoots, isInside, resolveInside } from '../../src/photos/image-path.js';
+import { ImageRoots, isInside } from '../../src/photos/image-path.js';
 import { useTemporaryFolders } from '../support/temporary-folder.js';
 
 const temporaryFolder = useTemporaryFolders();
@@ -16,7 +16,12 @@ async function zoo(): Promise<string> {
   return root;
 }
 
-describe('resolveInside', () => {
+/** One photo in one folder. */
+async function resolveInside(root: string, image: string, options = {}): Promise<string> {
+  return (await ImageRoots.open([root], options)).resolve(image);
+}
+
+describe('ImageRoots', () => {
   it('finds photos in the folder', async () => {
     const root = await zoo();
     expect(await resolveInside(root, 'big/7.jpg')).toBe(path.join(root, 'big/7.jpg'));
