@@ -1,10 +1,11 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { delimiter, join, resolve } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { Flags, Parser } from '@oclif/core';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { VgrCommand } from '../../src/cli/base-command.js';
 import { withConfigFile } from '../../src/cli/config-file.js';
+import { COMMANDS } from '../support/in-process.js';
 
 type Table = Parameters<typeof withConfigFile>[1];
 
@@ -89,15 +90,8 @@ interface FlagFacts {
   readonly default?: unknown;
 }
 
-const PLACE = 'src/commands';
-const COMMANDS: [string, object][] = [];
-for (const file of readdirSync(PLACE, { recursive: true, encoding: 'utf8' })) {
-  if (!file.endsWith('.ts')) continue;
-  const { default: Command } = await import(resolve(PLACE, file));
-  COMMANDS.push([file, { ...VgrCommand.baseFlags, ...Command.flags }]);
-}
-
-describe.each(COMMANDS)('%s', (_, flags) => {
+describe.each([...COMMANDS])('%s', (_, command) => {
+  const flags = { ...VgrCommand.baseFlags, ...command.flags };
   const facts = Object.entries(flags) as [string, FlagFacts][];
 
   test('has an environment variable of its own for each flag', () => {

@@ -1,6 +1,7 @@
 import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { vgrHere } from '../support/in-process.js';
 import { freshFolder, photoFolder, vgr } from '../support/vgr.js';
 
 const FILES = ['results.jsonl', 'annotations.json', 'predictions.json'];
@@ -42,11 +43,11 @@ describe('vgr merge', () => {
     expect(summary.settings_hash).toBe(one.settings_hash);
     expect(summary.counts).toEqual(one.counts);
 
-    const missing = await vgr(['merge', shards[0]!, shards[2]!, '--output', freshFolder()]);
+    const missing = await vgrHere(['merge', shards[0]!, shards[2]!, '--output', freshFolder()]);
     expect(missing.code).toBe(2);
     expect(missing.stderr).toContain('missing: 2/3');
 
-    const double = await vgr(['merge', shards[0]!, ...shards, '--output', freshFolder()]);
+    const double = await vgrHere(['merge', shards[0]!, ...shards, '--output', freshFolder()]);
     expect(double.code).toBe(2);
     expect(double.stderr).toContain('are both shard 1/3');
 
@@ -54,7 +55,7 @@ describe('vgr merge', () => {
     cpSync(shards[1]!, torn, { recursive: true });
     const run = JSON.parse(readFileSync(join(torn, 'run.json'), 'utf8'));
     writeFileSync(join(torn, 'run.json'), JSON.stringify({ ...run, complete: false }));
-    const open = await vgr(['merge', shards[0]!, torn, shards[2]!, '--output', freshFolder()]);
+    const open = await vgrHere(['merge', shards[0]!, torn, shards[2]!, '--output', freshFolder()]);
     expect(open.code).toBe(2);
     expect(open.stderr).toContain('not at their end');
 
@@ -62,7 +63,7 @@ describe('vgr merge', () => {
     const journal = readFileSync(join(torn, 'results.jsonl'), 'utf8').trimEnd().split('\n');
     const mergedWith = async (lines: readonly string[]) => {
       writeFileSync(join(torn, 'results.jsonl'), `${lines.join('\n')}\n`);
-      return vgr(['merge', shards[0]!, torn, shards[2]!, '--output', freshFolder()]);
+      return vgrHere(['merge', shards[0]!, torn, shards[2]!, '--output', freshFolder()]);
     };
     const short = await mergedWith(journal.slice(0, -1));
     expect(short.code).toBe(2);
@@ -96,11 +97,11 @@ describe('vgr merge', () => {
     const [first, second] = [freshFolder(), freshFolder()];
     await vgr([...args, '--shard', '1/2', '--output', first]);
     await vgr([...args, '--shard', '2/2', '--output', second, '--min-score', '0.5']);
-    const differ = await vgr(['merge', first, second, '--output', freshFolder()]);
+    const differ = await vgrHere(['merge', first, second, '--output', freshFolder()]);
     expect(differ.code).toBe(2);
     expect(differ.stderr).toContain('min_score: 0.05, now 0.5');
 
-    const none = await vgr(['merge', first, freshFolder(), '--output', freshFolder()]);
+    const none = await vgrHere(['merge', first, freshFolder(), '--output', freshFolder()]);
     expect(none.code).toBe(2);
     expect(none.stderr).toContain('run.json');
     rmSync(first, { recursive: true });

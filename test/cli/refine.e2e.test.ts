@@ -187,9 +187,6 @@ describe('vgr refine', () => {
       }
     }
     expect(bounded.filter(({ bbox_2d }) => bbox_2d === null).length).toBeGreaterThan(5);
-    const wrong = await vgr([...args, '--min-confidence', '2']);
-    expect(wrong.code).toBe(2);
-    expect(wrong.stderr).toContain('--min-confidence: expected a number from 0 to 1, got `2`');
   });
 
   it('gives every bad line its error record and goes on', async () => {
@@ -244,9 +241,6 @@ describe('vgr refine', () => {
 
   it('needs a queries file that is there', async () => {
     const folder = await photoFolder(1);
-    const none = await vgr(['refine', folder]);
-    expect(none.code).toBe(2);
-    expect(none.stderr).toContain('queries');
     const missing = await vgr(['refine', folder, '--queries', 'nowhere.jsonl', ...CPU]);
     expect(missing.code).toBe(2);
     expect(missing.stderr).toContain('nowhere.jsonl');

@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { vgrHere } from '../support/in-process.js';
 import { freshFolder, jsonLines, photoFolder, vgr } from '../support/vgr.js';
 import { queriesFile } from '../support/vlm-run.js';
 
@@ -19,7 +20,7 @@ const LINES = [
 ];
 
 function exporting(queries: string, output: string, ...flags: string[]) {
-  return vgr(['export', images, '--queries', queries, '--output', output, ...flags]);
+  return vgrHere(['export', images, '--queries', queries, '--output', output, ...flags]);
 }
 
 const rowsOf = (file: string) => jsonLines(readFileSync(file, 'utf8'));
@@ -46,7 +47,8 @@ function resultLine(id: string, box: readonly number[], changes: object = {}): s
 describe('export --format verl', () => {
   it('writes rows whose boxes fit the pictures beside them', async () => {
     const output = freshFolder();
-    const outcome = await exporting(queriesFile(LINES), output, '--format', 'verl');
+    const args = ['--queries', queriesFile(LINES), '--output', output, '--format', 'verl'];
+    const outcome = await vgr(['export', images, ...args]);
     expect(outcome).toMatchObject({ code: 0, stdout: '' });
     expect(outcome.stderr).toContain('3 rows');
     const rows = rowsOf(join(output, 'verl.jsonl'));
