@@ -171,7 +171,7 @@ const nounsOf = (name: string): Nouns =>
 const pick = <T>(items: readonly T[], random: SeededRandom): T =>
   items[random.nextBelow(items.length)]!;
 const filled = (template: string, words: Readonly<Record<string, string>>): string =>
-  template.replace(/[A-Z]+/g, (place) => words[place]!);
+  template.replace(/[A-Z]+/g, (slot) => words[slot]!);
 
 function addAbsent(made: PhotoQueries, names: readonly string[], random: SeededRandom): void {
   const { objects } = made.photo;

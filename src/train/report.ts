@@ -6,11 +6,23 @@ import { chooseBox } from '../refine/decision.js';
 import { beliefOf, type PolicyNumbers, policyOf } from '../refine/policy.js';
 import type { Example } from './examples.js';
 
-/** The metrics of a policy on held-out examples; without a policy those of the tool alone. */
-export function metricsOf(
+/** What the tool, the start and the fitted refiner reach on held-out examples; null where there are none. */
+export function validationOf(
   examples: readonly Example[],
-  numbers: PolicyNumbers | null,
-): RefinerReached {
+  start: PolicyNumbers,
+  fitted: PolicyNumbers,
+): RefinerCard['validation'] {
+  if (examples.length === 0) return null;
+  return {
+    queries: examples.length,
+    tool: metricsOf(examples, null),
+    start: metricsOf(examples, start),
+    fitted: metricsOf(examples, fitted),
+  };
+}
+
+/** The metrics of a policy; without one those of the tool alone. */
+function metricsOf(examples: readonly Example[], numbers: PolicyNumbers | null): RefinerReached {
   const policy = numbers && policyOf(numbers);
   const answers = examples.map(({ rows, pairs, overlaps, truths, tool }) => {
     if (policy === null) return { tool, overlap: tool };
@@ -32,21 +44,18 @@ export function metricsOf(
 const share = (sum: number, count: number): number | null =>
   count === 0 ? null : Number((sum / count).toFixed(4));
 
-/** What a card tells of a training beside its metrics. */
-export interface Trained {
-  readonly name: string;
+/** What a card is made of, beside the file of the numbers. */
+interface Training extends Pick<RefinerCard, 'name' | 'encoder' | 'validation'> {
   /** The command line with which it can be done again. */
   readonly command: string;
   readonly settings: object;
-  readonly encoder?: RefinerCard['encoder'];
-  /** What was fitted to, in order. */
+  /** All that was fitted to, in order. */
   readonly examples: readonly Example[];
-  readonly validation: RefinerCard['validation'];
 }
 
 /** @param text of `refiner.json` */
-export function cardOf(trained: Trained, text: string): RefinerCard {
-  const { name, command, settings, encoder, examples, validation } = trained;
+export function cardOf(text: string, training: Training): RefinerCard {
+  const { name, command, settings, encoder, examples, validation } = training;
   const count = (holds: (example: Example) => boolean) => examples.filter(holds).length;
   const data = createHash('sha256');
   for (const { rows, overlaps, truthOf, truths, tool, several } of examples) {

@@ -23,7 +23,7 @@ import {
   type TrainingLines,
   toolsOf,
 } from './lines.js';
-import { cardOf, metricsOf, validationTable, verdict } from './report.js';
+import { cardOf, validationOf, validationTable, verdict } from './report.js';
 
 /** The flags of `vgr train-lite` as the parser gives them. */
 export interface TrainFlags extends InferenceFlags, TrainingLineFlags {
@@ -84,23 +84,14 @@ export async function trainCommand(command: TrainCommand): Promise<number> {
     if (signal.aborted) return 0;
 
     const refiner = jsonText({ schema: 1, columns: COLUMNS_VERSION, ...fitted });
-    const trained = {
+    const card = cardOf(refiner, {
       name: flags.name,
       command: command.commandLine,
       settings,
       encoder,
       examples: [...train, ...annotated],
-      validation:
-        validation.length > 0
-          ? {
-              queries: validation.length,
-              tool: metricsOf(validation, null),
-              start: metricsOf(validation, start.numbers),
-              fitted: metricsOf(validation, fitted),
-            }
-          : null,
-    };
-    const card = cardOf(trained, refiner);
+      validation: validationOf(validation, start.numbers, fitted),
+    });
     await writeFileAtomic(join(flags.output, 'curve.jsonl'), curve);
     await writeFileAtomic(join(flags.output, 'refiner.json'), [refiner]);
     await writeFileAtomic(join(flags.output, 'card.json'), [jsonText(card)]);

@@ -299,7 +299,7 @@ describe('vgr train-lite on boxes of tools', () => {
         at,
       ),
     );
-    for (const [init, told] of [
+    for (const [init, other] of [
       ['lite', '`--refiner lite`'],
       ['none', 'the weights before fitting'],
     ] as const) {
@@ -307,7 +307,7 @@ describe('vgr train-lite on boxes of tools', () => {
       const { stdout } = await train([linesFile(lines)], output, '--init', init);
       const { start, fitted } = cardOf(output).validation!;
       expect(fitted.accuracy).toBe(start.accuracy);
-      expect(stdout).toContain(`This refiner is not better than ${told} on the held-out lines`);
+      expect(stdout).toContain(`This refiner is not better than ${other} on the held-out lines`);
     }
   });
 

@@ -114,7 +114,7 @@ test('sets are of everything of a kind, in right plurals', () => {
     'the three zebras',
     'the two people',
   ]);
-  // Nine cars are too many, and some people are not told apart.
+  // Nine cars are too many, and some people are annotated as a crowd.
   const street = wordsOf('street.jpg', 'set');
   expect(street.filter((query) => !query.endsWith('buses'))).toEqual(['all the scissors']);
   const kitchen = wordsOf('kitchen.jpg', 'set');
@@ -152,7 +152,7 @@ test('every kind of COCO gets a plural that the reader takes for its noun', asyn
   }
 });
 
-test('a place that is asked for in vain is the next after the last', () => {
+test('a rank that a photo does not reach is the next after the last', () => {
   expect(wordsOf('zoo.jpg', 'unreached')).toEqual([
     'the fourth zebra from the left',
     'the fourth zebra from the right',
