@@ -53,10 +53,10 @@ cell phone: cell phone, cellphone // phone
 refrigerator: refrigerator, fridge`
     .split('\n')
     .map((line) => {
-      const [name, rest] = line.split(': ') as [string, string];
-      const lists = rest.split('/').map((words) => words.split(',').map((each) => each.trim()));
-      const [same, narrower, wider] = lists.map((words) => words.filter((each) => each !== ''));
-      return [name, { same: same!, narrower: narrower ?? [], wider: wider ?? [] }];
+      const [name, nouns] = line.split(': ') as [string, string];
+      const lists = nouns.split('/').map((list) => list.match(/\w[\w ]*\w/g) ?? []);
+      const [same = [], narrower = [], wider = []] = lists;
+      return [name, { same, narrower, wider }];
     }),
 );
 
