@@ -76,8 +76,7 @@ Pictures are resized to the grid of the model, and all boxes are told in its coo
   };
 
   protected override async work(): Promise<number> {
-    const { flags, printer, interruption } = this;
-    const { exportCommand } = await import('../run/export.js');
-    return exportCommand({ images: this.positional, flags, printer, interruption });
+    const { exportRows } = await import('../run/export.js');
+    return exportRows(this.positional, this.flags, this.terminal);
   }
 }

@@ -29,11 +29,6 @@ export default class Merge extends VgrCommand<typeof Merge> {
   };
 
   protected override work(): Promise<number> {
-    return mergeShards({
-      folders: this.positional,
-      output: this.flags.output,
-      imageIds: this.flags['image-ids'],
-      printer: this.printer,
-    });
+    return mergeShards(this.positional, this.flags, this.printer);
   }
 }

@@ -1,10 +1,11 @@
 import { join } from 'node:path';
 import { type BoxXyxy, type ImageSize, iouXyxy, isCorrect, xywhToXyxy } from '../core/box.js';
-import { asVgrError, itemError, quoted, VgrError } from '../core/error.js';
+import { itemError, quoted, VgrError } from '../core/error.js';
 import { writeFileAtomic } from '../core/files.js';
 import { type LineItem, readLines } from '../core/line-reader.js';
+import { PromiseCache } from '../core/lru.js';
 import { orderedMap, take, untilAborted } from '../core/ordered-map.js';
-import type { Interruption, Printer } from '../core/terminal.js';
+import type { Printer, Terminal } from '../core/terminal.js';
 import { counted } from '../core/text.js';
 import { parseQueryLine, type Query } from '../formats/query-line.js';
 import { type Bbox2d, parseOutputLine, type ResultLine } from '../formats/result-line.js';
@@ -14,7 +15,7 @@ import { firstAnswer } from '../refine/candidates.js';
 import type { Candidate, RefineRequest } from '../refine/refiner.js';
 import { photoOpener } from '../runtime/engine.js';
 import { promptOf } from '../vlm/open.js';
-import { savePicture } from '../vlm/photo.js';
+import { type PictureFormat, savePicture } from '../vlm/photo.js';
 import { gridSize } from '../vlm/prompt.js';
 import { pixelGrid, type VlmFlags } from '../vlm/settings.js';
 import {
@@ -31,103 +32,104 @@ export interface ExportFlags
     'prompt-template' | 'vlm-preset' | 'vlm-grid' | 'vlm-min-pixels' | 'vlm-max-pixels'
   > {
   readonly queries: string;
-  readonly results?: string | undefined;
-  readonly format: string;
+  readonly results?: string;
+  readonly format: 'verl' | 'llamafactory';
   readonly output: string;
-  readonly tool?: string | undefined;
-  readonly turns: string;
+  readonly tool?: string;
+  readonly turns: 'one' | 'two';
   readonly 'keep-wrong': boolean;
   readonly 'image-root': string;
-  readonly 'vlm-image': string;
+  readonly 'vlm-image': PictureFormat;
   readonly 'vlm-tool-boxes': number;
-  readonly limit?: number | undefined;
+  readonly limit?: number;
   readonly 'max-pixels': number;
   readonly 'allow-outside': boolean;
 }
 
-export interface ExportCommand {
-  readonly images: readonly string[];
-  readonly flags: ExportFlags;
-  readonly printer: Printer;
-  readonly interruption: Interruption;
-}
-
+/** Lines in work at a time. */
 const CONCURRENCY = 4;
 
-/** What became of one line. */
+/** What became of one line: the text of its row, its error, or why it has none. */
 type Exported =
-  | { readonly text: string }
+  | { readonly row: string }
   | { readonly line: number; readonly error: VgrError }
   | 'left out'
   | 'without thoughts';
 
-/** `vgr export`: queries with ground truth, pictures and tools' boxes in the form of a trainer. @returns the exit code */
-export async function exportCommand(command: ExportCommand): Promise<number> {
-  const { flags, printer, interruption } = command;
-  const results = await resultsById(flags.results);
+/**
+ * `vgr export`: queries with ground truth, pictures and tools' boxes in the form of a trainer.
+ * @param images folders of the photos
+ * @returns the exit code
+ */
+export async function exportRows(
+  images: readonly string[],
+  flags: ExportFlags,
+  { printer, interruption: { signal } }: Terminal,
+): Promise<number> {
+  const results = flags.results === undefined ? undefined : await resultsById(flags.results);
   if (flags.format === 'llamafactory' && !results) {
     throw new VgrError('USAGE', '--format llamafactory needs the thoughts of earlier answers', {
       hint: 'give them with `--results out/results.jsonl`',
     });
   }
-  const example = await exampleMaker(command, results);
-  const counts = { rows: 0, leftOut: 0, thoughtless: 0, failed: 0 };
+  const exported = await exporter(images, flags, results);
   const lines = take(
-    untilAborted(readLines(flags.queries, { signal: interruption.signal }), interruption.signal),
+    untilAborted(readLines(flags.queries, { signal }), signal),
     flags.limit ?? Number.POSITIVE_INFINITY,
   );
   const options = { concurrency: CONCURRENCY, backpressure: 2 * CONCURRENCY, unordered: false };
-  const file = `${flags.format}.jsonl`;
-  await writeFileAtomic(
-    join(flags.output, file),
-    (async function* () {
-      for await (const exported of orderedMap(lines, example, options)) {
-        if (exported === 'left out') counts.leftOut += 1;
-        else if (exported === 'without thoughts') counts.thoughtless += 1;
-        else if ('error' in exported) {
-          counts.failed += 1;
-          reportError(exported, printer);
-        } else {
-          counts.rows += 1;
-          yield exported.text;
-        }
+  const counts = { rows: 0, leftOut: 0, thoughtless: 0, failed: 0 };
+  async function* rows(): AsyncGenerator<string> {
+    for await (const outcome of orderedMap(lines, exported, options)) {
+      if (outcome === 'left out') counts.leftOut += 1;
+      else if (outcome === 'without thoughts') counts.thoughtless += 1;
+      else if ('error' in outcome) {
+        counts.failed += 1;
+        reportError(outcome.line, outcome.error, printer);
+      } else {
+        counts.rows += 1;
+        yield outcome.row;
       }
-      // A file that was cut short would look whole.
-      if (interruption.signal.aborted) throw interrupted();
-    })(),
-  );
+    }
+    // A file that was cut short would look whole.
+    if (signal.aborted) {
+      throw new VgrError('INPUT_UNREADABLE', 'stopped before the last query: no file was written');
+    }
+  }
+  const name = `${flags.format}.jsonl`;
+  const file = join(flags.output, name);
+  await writeFileAtomic(file, rows());
   if (flags.format === 'llamafactory') {
-    const info = `${JSON.stringify(datasetInfo(file), null, 2)}\n`;
+    const info = `${JSON.stringify(datasetInfo(name), null, 2)}\n`;
     await writeFileAtomic(join(flags.output, 'dataset_info.json'), [info]);
   }
   printer.closeErrors();
-  const { rows, leftOut, thoughtless, failed } = counts;
   printer.note(
-    `${rows} rows in ${join(flags.output, file)}, ${leftOut + thoughtless} queries left out, ${failed} failed`,
+    `${counts.rows} rows in ${file}, ${counts.leftOut + counts.thoughtless} queries left out, ${counts.failed} failed`,
   );
-  if (thoughtless > 0) {
+  if (counts.thoughtless > 0) {
     printer.note(
-      `warning: to ${counted(thoughtless, 'query')} --results holds no thoughts of a large refiner in two stages`,
+      `warning: to ${counted(counts.thoughtless, 'query')} --results holds no thoughts of a large refiner in two stages`,
     );
   }
   return counts.failed === 0 ? 0 : 1;
 }
 
 /** Errors of lines name the line themselves, those of photos do not. */
-function reportError(
-  { line, error: { message, hint } }: { readonly line: number; readonly error: VgrError },
-  printer: Printer,
-): void {
+function reportError(line: number, { message, hint }: VgrError, printer: Printer): void {
   const name = `line ${line}`;
-  const rest = message.startsWith(name)
-    ? message.slice(name.length).replace(/^[:,] /, '')
-    : message;
-  printer.itemError(name, { message: rest, ...(hint !== undefined && { hint }) });
+  const isNamed = message.startsWith(name);
+  const rest = isNamed ? message.slice(name.length).replace(/^[:,] /, '') : message;
+  printer.itemError(name, { message: rest, hint });
 }
 
-/** What makes a row of a line. @throws VgrError of the folders, or of the template */
-async function exampleMaker(
-  { images, flags }: ExportCommand,
+/** Only the size of the photo is wanted. */
+const MEASURE = { width: 16, height: 16, fit: 'stretch', fill: 0 } as const;
+
+/** What makes the row of a line. @throws VgrError of the folders, or of the template */
+async function exporter(
+  images: readonly string[],
+  flags: ExportFlags,
   results: ReadonlyMap<string, ResultLine> | undefined,
 ): Promise<(item: LineItem) => Promise<Exported>> {
   const roots = await ImageRoots.open(await imageRoots(images), {
@@ -142,61 +144,49 @@ async function exampleMaker(
     boxesPerTool: flags['vlm-tool-boxes'],
     mode: flags.turns === 'one' ? 'continue' : 'multi-turn',
   };
-  const format = flags['vlm-image'] === 'png' ? 'png' : 'jpeg';
-  const options = { format, maxPixels: flags['max-pixels'] } as const;
-  const saving = new Map<string, Promise<void>>();
-  /** Queries of one photo lie near each other: the second waits for the first one's picture. */
-  const saved = (name: string, path: string, picture: ImageSize): Promise<void> => {
-    const known = saving.get(name);
-    if (known) return known;
-    const target = join(flags.output, 'images', name);
-    const made = savePicture(path, picture, target, options).finally(() => saving.delete(name));
-    saving.set(name, made);
-    return made;
-  };
+  const isSupervised = flags.format === 'llamafactory';
+  const root = flags['image-root'].replace(/(?<=[^/])\/*$/, '/');
+  const format = flags['vlm-image'];
+  // Queries of one photo lie near each other: the second waits for the first one's picture.
+  const saved = new PromiseCache<void>(2 * CONCURRENCY);
 
-  const rowOf = async (query: Query, index: number): Promise<Exported> => {
+  const rowOf = async (query: Query): Promise<Exported> => {
     const result = results?.get(query.id);
     const truthXyxy = truthOf(query);
-    const wantsRight = flags.format === 'llamafactory' && !flags['keep-wrong'];
-    if (results && !(result && (!wantsRight || isRight(result, truthXyxy)))) return 'left out';
-    if (flags.format === 'llamafactory' && !hasThoughts(result!)) return 'without thoughts';
-    const path = await roots.resolve(imageOf(query));
+    if (results && !result) return 'left out';
+    if (isSupervised && !flags['keep-wrong'] && !isRight(result!, truthXyxy)) return 'left out';
+    if (isSupervised && !hasThoughts(result!)) return 'without thoughts';
+    const path = await roots.resolve(imagePathOf(query));
     const { size: photo, sha256 } = await open({ image: path, path }, MEASURE);
     const picture = gridSize(photo, grid);
     // Named by content and size: no name of a photo leads out of the folder, and none stands for another.
     const name = `${sha256.slice(0, 20)}-${picture.width}x${picture.height}.${format === 'png' ? 'png' : 'jpg'}`;
-    await saved(name, path, picture);
+    const target = join(flags.output, 'images', name);
+    await saved.getOrMake(name, () =>
+      savePicture(path, picture, target, { format, maxPixels: flags['max-pixels'] }),
+    );
     const example: TrainingCase = {
       id: query.id,
-      index,
-      image: `${flags['image-root'].replace(/(?<=[^/])\/*$/, '/')}images/${name}`,
+      index: query.line - 1,
+      image: `${root}images/${name}`,
       request: requestOf(query, photo, { result, toolName: flags.tool }),
       truthXyxy,
       view: { photo, picture, grid },
     };
-    const row =
-      flags.format === 'verl'
-        ? verlRow(example, settings)
-        : llamaFactoryRow(example, result!, settings);
-    return { text: `${JSON.stringify(row)}\n` };
+    const row = isSupervised
+      ? llamaFactoryRow(example, result!, settings)
+      : verlRow(example, settings);
+    return { row: `${JSON.stringify(row)}\n` };
   };
 
   return async (item) => {
     try {
       if ('error' in item) throw item.error;
-      return await rowOf(parseQueryLine(item.text, item.number), item.number - 1);
+      return await rowOf(parseQueryLine(item.text, item.number));
     } catch (thrown) {
-      return { line: item.number, error: itemError(asVgrError(thrown)) };
+      return { line: item.number, error: itemError(thrown) };
     }
   };
-}
-
-/** Only the size of the photo is wanted. */
-const MEASURE = { width: 16, height: 16, fit: 'stretch', fill: 0 } as const;
-
-function interrupted(): VgrError {
-  return new VgrError('INPUT_UNREADABLE', 'stopped before the last query: no file was written');
 }
 
 /** The rewards of trainers compare one box with one. @throws VgrError QUERY_INVALID where the line has none, or several */
@@ -214,7 +204,7 @@ function truthOf({ truthsXywh, line }: Query): BoxXyxy {
 }
 
 /** @throws VgrError QUERY_INVALID */
-function imageOf({ imagePath, line }: Query): string {
+function imagePathOf({ imagePath, line }: Query): string {
   if (imagePath !== undefined) return imagePath;
   throw new VgrError('QUERY_INVALID', `line ${line}: expected \`image\`, got none`);
 }
@@ -224,31 +214,32 @@ function isRight({ answer: { bbox_2d: box } }: ResultLine, truth: BoxXyxy): bool
   return box !== null && isCorrect(iouXyxy(xyxyOf(box), truth));
 }
 
-/** Whether it holds what a large refiner thought before and after it saw the tools' boxes: nobody else tells the format. */
+/** Whether it holds what a large refiner thought before and after it saw the tools' boxes: other refiners tell no format. */
 function hasThoughts({ answer }: ResultLine): boolean {
   return answer.format !== undefined && answer.decision !== 'fallback';
 }
 
 /**
- * A request as the large refiner gets it: the tools of the line; where a run brought another one's answer, that one first.
+ * A request as the large refiner gets it: the tools of the line; where a run brought the answer of another tool, that one
+ * first.
  * @throws VgrError QUERY_INVALID where the tool is not there
  */
 function requestOf(
   { query, tools, line }: Query,
-  imageSize: { readonly width: number; readonly height: number },
-  {
-    result,
-    toolName,
-  }: { readonly result: ResultLine | undefined; readonly toolName: string | undefined },
+  imageSize: ImageSize,
+  { result, toolName }: { readonly result?: ResultLine; readonly toolName?: string },
 ): RefineRequest {
-  const brought = tools.flatMap(({ name, boxes }) =>
+  const names = new Set(tools.map(({ name }) => name));
+  const candidates = tools.flatMap(({ name, boxes }) =>
     boxes.map((box, rank): Candidate => ({ ...box, tool: name, rank })),
   );
-  const ran = result && !tools.some(({ name }) => name === result.tool.name) ? ranTool(result) : [];
+  if (result && !names.has(result.tool.name)) {
+    const { name, bbox_2d: box, score, label } = result.tool;
+    names.add(name);
+    if (box) candidates.unshift({ boxXyxy: xyxyOf(box), tool: name, rank: 0, score, label });
+  }
   const name = toolName ?? result?.tool.name ?? tools[0]?.name;
-  const candidates = [...ran, ...brought];
-  const known = name === result?.tool.name || tools.some((tool) => tool.name === name);
-  if (name === undefined || !known) {
+  if (name === undefined || !names.has(name)) {
     throw new VgrError(
       'QUERY_INVALID',
       `line ${line}: expected boxes of ${toolName === undefined ? 'a tool' : quoted(toolName)}, got none`,
@@ -259,24 +250,8 @@ function requestOf(
   return { query, imageSize, candidates, toolName: name, tool };
 }
 
-function ranTool({ tool: { name, bbox_2d: box, score, label } }: ResultLine): Candidate[] {
-  if (!box) return [];
-  return [
-    {
-      boxXyxy: xyxyOf(box),
-      tool: name,
-      rank: 0,
-      ...(score !== undefined && { score }),
-      ...(label !== undefined && { label }),
-    },
-  ];
-}
-
-/** The answers of a run by id; undefined where none are named. @throws VgrError INPUT_MISSING, INPUT_INVALID */
-async function resultsById(
-  file: string | undefined,
-): Promise<ReadonlyMap<string, ResultLine> | undefined> {
-  if (file === undefined) return undefined;
+/** The answers of a run by id. @throws VgrError INPUT_MISSING, INPUT_INVALID */
+async function resultsById(file: string): Promise<ReadonlyMap<string, ResultLine>> {
   const results = new Map<string, ResultLine>();
   for await (const item of readLines(file)) {
     if ('error' in item) throw item.error;

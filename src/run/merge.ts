@@ -21,23 +21,28 @@ import { MAX_JOURNAL_LINE_BYTES } from './journal.js';
 import { OutputFolder } from './output-folder.js';
 import { type Shard, shardOf } from './shard.js';
 
-export interface MergeSettings {
-  /** Output folders of all shards. */
-  readonly folders: readonly string[];
+export interface MergeFlags {
   readonly output: string;
-  readonly imageIds?: string;
-  readonly printer: Printer;
+  readonly 'image-ids'?: string;
 }
 
-/** `vgr merge`: the folders of all shards to that of one run. @returns 1 where items failed, as the one run would */
-export async function mergeShards(settings: MergeSettings): Promise<number> {
-  const shards = wholeOf(await Promise.all(settings.folders.map(readShard)));
-  const images = await imageNumbering(settings.imageIds);
+/**
+ * `vgr merge`: the folders of all shards to that of one run.
+ * @param folders output folders of the shards, in any order
+ * @returns 1 where items failed, as the one run would
+ */
+export async function mergeShards(
+  folders: readonly string[],
+  flags: MergeFlags,
+  printer: Printer,
+): Promise<number> {
+  const shards = wholeOf(await Promise.all(folders.map(readShard)));
+  const images = await imageNumbering(flags['image-ids']);
   const summary = wholeSummary(
     shards.map(({ run }) => run),
     images.file,
   );
-  const folder = await OutputFolder.open(settings.output, summary.settings, {
+  const folder = await OutputFolder.open(flags.output, summary.settings, {
     retryFailed: false,
     sharded: false,
   });
@@ -49,7 +54,7 @@ export async function mergeShards(settings: MergeSettings): Promise<number> {
     await folder.close();
   }
   const { items, errors } = summary.counts;
-  settings.printer.note(
+  printer.note(
     `${counted(items, 'item')} of ${counted(shards.length, 'shard')}${errors > 0 ? `, ${errors} failed` : ''}`,
   );
   return errors > 0 ? 1 : 0;
