@@ -1,7 +1,5 @@
-import type { DetectorFamily } from './family.js';
-import { headOfPhoto, headsFor, outputsFor } from './heads.js';
-import { packRasters } from './packing.js';
-import { finishProposals, type Proposal } from './proposal.js';
+import { headFor, headOfPhoto } from './heads.js';
+import { closedFamily, type Proposal } from './proposal.js';
 
 /**
  * Centres of objects are peaks of a score map per class; four more maps hold the distances to the sides. Roles of the
@@ -9,29 +7,26 @@ import { finishProposals, type Proposal } from './proposal.js';
  * left, top, right, bottom. A centre can be a peak of several classes and gives a box for each.
  * @see Zhou et al., Objects as Points, arXiv 1904.07850; Liu et al., Training-Time-Friendly Network, arXiv 1909.00700
  */
-export const centernet: DetectorFamily = {
-  pack: packRasters,
+export const centernet = closedFamily({
+  roles: () => ['scores', 'sides'],
 
-  outputNames: (card) => [...outputsFor(card, 'scores'), ...outputsFor(card, 'sides')],
-
-  decode(outputs, images, card, options) {
-    const batch = images.length;
-    const [scores] = headsFor(outputs, card, 'scores', batch, [null, null, null]);
-    const [, , rows, columns] = scores!.dims as [number, number, number, number];
-    const [sides] = headsFor(outputs, card, 'sides', batch, [4, rows, columns]);
-    const stride = card.decoding.strides[0]!;
-    return images.map((image, index) => {
-      const peaks = findPeaks(headOfPhoto(scores!, index), rows, columns, options.minScore);
-      const ofPhoto = headOfPhoto(sides!, index);
-      const proposals = peaks.map((peak) => proposalAt(peak, ofPhoto, columns, stride));
-      return { detections: finishProposals(proposals, image, card, options) };
-    });
+  propose(outputs) {
+    const scores = headFor(outputs, 'scores', [null, null, null]);
+    const [, , rows, columns] = scores.dims as [number, number, number, number];
+    const sides = headFor(outputs, 'sides', [4, rows, columns]);
+    const stride = outputs.card.decoding.strides[0]!;
+    return (index) => {
+      const ofPhoto = headOfPhoto(sides, index);
+      return findPeaks(headOfPhoto(scores, index), rows, columns, outputs.minScore).map((peak) =>
+        proposalAt(peak, ofPhoto, columns, stride),
+      );
+    };
   },
-};
+});
 
 /** A local maximum of one class's score map. */
 export interface Peak {
-  /** Place in the map, row by row. */
+  /** Index in the map, row by row. */
   readonly cell: number;
   readonly classIndex: number;
   readonly score: number;
@@ -49,60 +44,55 @@ export function findPeaks(
   minScore: number,
 ): Peak[] {
   const peaks: Peak[] = [];
-  for (const place of placesFrom(scores, minScore)) {
-    const cell = place % (rows * columns);
-    if (!isPeak(scores, place, cell, rows, columns)) continue;
-    const classIndex = (place - cell) / (rows * columns);
-    peaks.push({ cell, classIndex, score: scores[place]! });
+  for (const index of indicesFrom(scores, minScore)) {
+    const cell = index % (rows * columns);
+    if (!isPeak(scores, index, rows, columns)) continue;
+    const classIndex = (index - cell) / (rows * columns);
+    peaks.push({ cell, classIndex, score: scores[index]! });
   }
   return peaks;
 }
 
 /**
- * Places of the values of at least `minScore`. Of a million values almost none are: eight are looked at in one branch, which takes
+ * Indices of the values of at least `minScore`. Of a million values almost none are: eight are looked at in one branch, which takes
  * half the time of one by one.
  */
-function placesFrom(scores: Float32Array, minScore: number): number[] {
-  const places: number[] = [];
+function indicesFrom(scores: Float32Array, minScore: number): number[] {
+  const indices: number[] = [];
   const { length } = scores;
   const add = (from: number, to: number): void => {
-    for (let place = from; place < to; place++) if (scores[place]! >= minScore) places.push(place);
+    for (let index = from; index < to; index++) if (scores[index]! >= minScore) indices.push(index);
   };
   const whole = length - (length % 8);
-  for (let place = 0; place < whole; place += 8) {
+  for (let index = 0; index < whole; index += 8) {
     if (
-      scores[place]! >= minScore ||
-      scores[place + 1]! >= minScore ||
-      scores[place + 2]! >= minScore ||
-      scores[place + 3]! >= minScore ||
-      scores[place + 4]! >= minScore ||
-      scores[place + 5]! >= minScore ||
-      scores[place + 6]! >= minScore ||
-      scores[place + 7]! >= minScore
+      scores[index]! >= minScore ||
+      scores[index + 1]! >= minScore ||
+      scores[index + 2]! >= minScore ||
+      scores[index + 3]! >= minScore ||
+      scores[index + 4]! >= minScore ||
+      scores[index + 5]! >= minScore ||
+      scores[index + 6]! >= minScore ||
+      scores[index + 7]! >= minScore
     ) {
-      add(place, place + 8);
+      add(index, index + 8);
     }
   }
   add(whole, length);
-  return places;
+  return indices;
 }
 
-function isPeak(
-  scores: Float32Array,
-  place: number,
-  cell: number,
-  rows: number,
-  columns: number,
-): boolean {
-  const column = cell % columns;
-  const row = (cell - column) / columns;
-  const score = scores[place]!;
+/** @param index of the cell in the maps of all classes */
+function isPeak(scores: Float32Array, index: number, rows: number, columns: number): boolean {
+  const column = index % columns;
+  const row = ((index - column) / columns) % rows;
+  const score = scores[index]!;
   const left = column > 0 ? -1 : 0;
   const right = column < columns - 1 ? 1 : 0;
   const bottom = row < rows - 1 ? 1 : 0;
   for (let down = row > 0 ? -1 : 0; down <= bottom; down++) {
     for (let across = left; across <= right; across++) {
-      if (scores[place + down * columns + across]! > score) return false;
+      if (scores[index + down * columns + across]! > score) return false;
     }
   }
   return true;

@@ -14,12 +14,6 @@ export interface DecodeOptions {
   readonly classes?: readonly string[];
 }
 
-/** What a detector says of one photo. */
-export interface DecodedPhoto {
-  /** By falling score; equal scores by rising class index, then in the heads' own order. */
-  readonly detections: readonly Detection[];
-}
-
 /** A raster or an output of a graph that is not what the model's card says. */
 export class CardMismatch extends RangeError {
   override readonly name = 'CardMismatch';
@@ -34,13 +28,16 @@ export interface DetectorFamily {
   pack(rasters: readonly RgbRaster[], card: DetectorCard): NamedTensors;
   /** The outputs to fetch. */
   outputNames(card: DetectorCard): string[];
-  /** @param images sizes of the upright photos from which the rasters were made, at least one; the rasters are of one size */
+  /**
+   * @param images sizes of the upright photos from which the rasters were made, at least one; the rasters are of one size
+   * @returns what is in each photo: by falling score; equal scores by rising class index, then in the heads' own order
+   */
   decode(
     outputs: NamedTensors,
     images: readonly ImageSize[],
     card: DetectorCard,
     options: DecodeOptions,
-  ): DecodedPhoto[];
+  ): Detection[][];
 }
 
 /**

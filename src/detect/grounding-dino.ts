@@ -1,7 +1,6 @@
-import { cxcywhToXyxy, scaleXyxy } from '../core/box.js';
 import { sigmoid } from '../core/math.js';
-import { rasterSize } from '../core/raster.js';
-import { cxcywhAt, headOfPhoto, headsFor, mismatch, outputsFor } from './heads.js';
+import { type RgbRaster, rasterSize } from '../core/raster.js';
+import { headFor, headOfPhoto, outputsFor, roleMismatch, unitBoxAt } from './heads.js';
 import { packRasters } from './packing.js';
 import { type PromptedFamily, packPrompts, type TokenizedPrompt, type Word } from './prompt.js';
 import { finishProposals, type Proposal } from './proposal.js';
@@ -22,10 +21,7 @@ const SEPARATOR = /^[.?]$/;
 export const groundingDino: PromptedFamily = {
   pack(raster, prompts, card) {
     return {
-      ...packRasters(
-        prompts.map(() => raster),
-        card,
-      ),
+      ...packRasters(new Array<RgbRaster>(prompts.length).fill(raster), card),
       ...packPrompts(prompts, card),
     };
   },
@@ -33,26 +29,25 @@ export const groundingDino: PromptedFamily = {
   outputNames: (card) => [...outputsFor(card, 'logits'), ...outputsFor(card, 'boxes')],
 
   decode(outputs, image, prompts, card, options) {
-    const [logits] = headsFor(outputs, card, 'logits', prompts.length, [null, null]);
-    const [, queries, tokens] = logits!.dims as [number, number, number];
+    const graph = { outputs, card, batch: prompts.length };
+    const logits = headFor(graph, 'logits', [null, null]);
+    const [, queries, tokens] = logits.dims as [number, number, number];
     const longest = prompts.reduce((most, { ids }) => Math.max(most, ids.length), 0);
     if (tokens < longest) {
-      const name = outputsFor(card, 'logits')[0]!;
-      throw mismatch(card, name, `scores for ${longest} tokens`, outputs[name]);
+      throw roleMismatch(graph, 'logits', `scores for ${longest} tokens`);
     }
-    const [boxes] = headsFor(outputs, card, 'boxes', prompts.length, [queries, 4]);
-    const { width, height } = rasterSize(image, card.input);
+    const boxes = headFor(graph, 'boxes', [queries, 4]);
+    const raster = rasterSize(image, card.input);
     const textScore = card.decoding.textScore ?? TEXT_SCORE;
     return prompts.map((prompt, index) => {
-      const values = headOfPhoto(logits!, index);
-      const sides = headOfPhoto(boxes!, index);
+      const values = headOfPhoto(logits, index);
+      const sides = headOfPhoto(boxes, index);
       const proposals: Proposal[] = [];
       for (let query = 0; query < queries; query++) {
         const scores = values.subarray(query * tokens, query * tokens + prompt.ids.length);
         const named = scoredLabels(prompt, scores.map(sigmoid), options.minScore, textScore);
         for (const { classIndex, score, label } of named) {
-          const box = cxcywhAt(sides, query * 4);
-          const boxXyxy = scaleXyxy(cxcywhToXyxy(box), width, height);
+          const boxXyxy = unitBoxAt(sides, query * 4, raster);
           proposals.push({ boxXyxy, score, classIndex, label });
         }
       }
@@ -66,7 +61,7 @@ export const groundingDino: PromptedFamily = {
 };
 
 interface ScoredLabel {
-  /** Place of the phrase. */
+  /** Index of the phrase. */
   readonly classIndex: number;
   readonly score: number;
   readonly label: string;
@@ -95,14 +90,14 @@ function scoredLabels(
 /** The best word with its neighbours that reach `textScore`, up to a sign that separates phrases. */
 function bestSpan(words: readonly Word[], scores: Float32Array, textScore: number): string {
   const scored = words.map((word) => (SEPARATOR.test(word.text) ? -1 : wordScore(word, scores)));
-  const best = scored.reduce((top, score, place) => (score > scored[top]! ? place : top), 0);
+  const best = scored.reduce((top, score, at) => (score > scored[top]! ? at : top), 0);
   let start = best;
   while (start > 0 && scored[start - 1]! >= textScore) start -= 1;
   let end = best + 1;
   while (end < words.length && scored[end]! >= textScore) end += 1;
   return words
     .slice(start, end)
-    .map(({ text, glued }, place) => (glued || place === 0 ? text : ` ${text}`))
+    .map(({ text, glued }, at) => (glued || at === 0 ? text : ` ${text}`))
     .join('');
 }
 

@@ -1,6 +1,19 @@
-import type { BoxCxcywh } from '../core/box.js';
+import {
+  type BoxCxcywh,
+  type BoxXyxy,
+  cxcywhToXyxy,
+  type ImageSize,
+  scaleXyxy,
+} from '../core/box.js';
 import type { DetectorCard } from '../formats/model-card.js';
 import { CardMismatch, type NamedTensors, type Tensor } from './family.js';
+
+/** What a graph gives for a batch of photos (or prompts), and the card that says what it holds. */
+export interface GraphOutputs {
+  readonly outputs: NamedTensors;
+  readonly card: DetectorCard;
+  readonly batch: number;
+}
 
 /** A float32 output of a graph, over all photos of the batch. */
 export interface Head {
@@ -25,10 +38,8 @@ export function outputsFor(card: DetectorCard, role: string): readonly string[] 
  * @throws {CardMismatch} when one is missing, no float32 tensor or of another shape
  */
 export function headsFor(
-  outputs: NamedTensors,
-  card: DetectorCard,
+  { outputs, card, batch }: GraphOutputs,
   role: string,
-  batch: number,
   dims: readonly (number | null)[],
 ): Head[] {
   return outputsFor(card, role).map((name) => {
@@ -39,6 +50,15 @@ export function headsFor(
     }
     return { data: tensor.data, dims: tensor.dims };
   });
+}
+
+/** The one output with this role; see {@link headsFor}. */
+export function headFor(
+  outputs: GraphOutputs,
+  role: string,
+  dims: readonly (number | null)[],
+): Head {
+  return headsFor(outputs, role, dims)[0]!;
 }
 
 /** A list of numbers for each photo. */
@@ -56,10 +76,8 @@ export interface Column {
  * @throws {CardMismatch} when it is missing or of another shape
  */
 export function columnFor(
-  outputs: NamedTensors,
-  card: DetectorCard,
+  { outputs, card, batch }: GraphOutputs,
   role: string,
-  batch: number,
   rows: number | null,
   width = 1,
 ): Column {
@@ -90,8 +108,17 @@ function hasDims({ dims }: Tensor, expected: readonly (number | null)[]): boolea
   );
 }
 
-/** An output that is not as expected. */
-export function mismatch(
+/** The output with this role is not as expected. */
+export function roleMismatch(
+  { outputs, card }: GraphOutputs,
+  role: string,
+  expected: string,
+): CardMismatch {
+  const name = outputsFor(card, role)[0]!;
+  return mismatch(card, name, expected, outputs[name]);
+}
+
+function mismatch(
   card: DetectorCard,
   name: string,
   expected: string,
@@ -112,6 +139,16 @@ export function headOfPhoto({ data, dims }: Head, index: number): Float32Array {
 }
 
 /** Four numbers from `at` on, as centre and size. */
-export function cxcywhAt(values: Float32Array, at: number): BoxCxcywh {
+export function cxcywhAt(values: ArrayLike<number>, at: number): BoxCxcywh {
   return { cx: values[at]!, cy: values[at + 1]!, width: values[at + 2]!, height: values[at + 3]! };
+}
+
+/** Four numbers from `at` on, as centre and size in units of the raster. */
+export function unitBoxAt(values: Float32Array, at: number, raster: ImageSize): BoxXyxy {
+  return scaleXyxy(cxcywhToXyxy(cxcywhAt(values, at)), raster.width, raster.height);
+}
+
+/** Four numbers from `at` on, as corners. */
+export function xyxyAt(values: ArrayLike<number>, at: number): BoxXyxy {
+  return { x1: values[at]!, y1: values[at + 1]!, x2: values[at + 2]!, y2: values[at + 3]! };
 }

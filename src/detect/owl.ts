@@ -1,6 +1,5 @@
-import { cxcywhToXyxy, scaleXyxy } from '../core/box.js';
 import { sigmoid } from '../core/math.js';
-import { cxcywhAt, headsFor, outputsFor } from './heads.js';
+import { headFor, outputsFor, unitBoxAt } from './heads.js';
 import { packRasters } from './packing.js';
 import { type PromptedFamily, packPrompts } from './prompt.js';
 import { finishProposals, type Proposal } from './proposal.js';
@@ -24,22 +23,18 @@ export const owl: PromptedFamily = {
   decode(outputs, image, prompts, card, options) {
     const { prompts: fixed } = card.input.text;
     const columns = fixed === 'any' ? prompts.length : fixed;
-    const [logits] = headsFor(outputs, card, 'logits', 1, [null, columns]);
-    const patches = logits!.dims[1]!;
-    const [boxes] = headsFor(outputs, card, 'boxes', 1, [patches, 4]);
-    const { width, height } = card.input;
+    const graph = { outputs, card, batch: 1 };
+    const logits = headFor(graph, 'logits', [null, columns]);
+    const patches = logits.dims[1]!;
+    const boxes = headFor(graph, 'boxes', [patches, 4]);
     return prompts.map(({ phrases }, column) => {
       const proposals: Proposal[] = [];
       for (let patch = 0; patch < patches; patch++) {
-        const score = sigmoid(logits!.data[patch * columns + column]!);
+        const score = sigmoid(logits.data[patch * columns + column]!);
         // Not a number is below any score.
         if (!(score >= options.minScore)) continue;
-        const box = cxcywhAt(boxes!.data, patch * 4);
-        proposals.push({
-          boxXyxy: scaleXyxy(cxcywhToXyxy(box), width, height),
-          score,
-          classIndex: 0,
-        });
+        const boxXyxy = unitBoxAt(boxes.data, patch * 4, card.input);
+        proposals.push({ boxXyxy, score, classIndex: 0 });
       }
       const { label, categoryId } = phrases[0]!;
       return finishProposals(proposals, image, card, options, [{ id: categoryId, name: label }]);

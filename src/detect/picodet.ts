@@ -1,21 +1,13 @@
-import type { BoxXyxy, ImageSize } from '../core/box.js';
-import { rasterSize } from '../core/raster.js';
-import { classesOf, type DetectorCard } from '../formats/model-card.js';
-import {
-  CardMismatch,
-  cellCount,
-  type DecodedPhoto,
-  type DecodeOptions,
-  type DetectorFamily,
-  gridLevels,
-  type NamedTensors,
-} from './family.js';
-import { columnFor, headOfPhoto, headsFor, outputsFor } from './heads.js';
-import { packRasters } from './packing.js';
-import { finishProposals, type Proposal, proposeCell } from './proposal.js';
+import type { BoxXyxy } from '../core/box.js';
+import { classesOf } from '../formats/model-card.js';
+import { CardMismatch, cellCount, gridLevels } from './family.js';
+import { columnFor, headFor, headOfPhoto, headsFor, xyxyAt } from './heads.js';
+import { type BatchOutputs, closedFamily, type Proposal, proposeCell } from './proposal.js';
 
 /** Bins of a distance distribution: 0 to 7 strides. */
 const BINS = 8;
+/** Sides of a box, in the order of the logits: left, top, right, bottom. */
+const SIDES = 4;
 
 /**
  * PicoDet: for each stride an output of the role `scores` [batch, cells, classes], 0..1, and one of the role `distances`
@@ -23,77 +15,57 @@ const BINS = 8;
  * role `rows` [boxes, 6] instead: class, score, corners in raster pixels, as a `scale_factor` of ones makes them.
  * @see Yu et al., PP-PicoDet, arXiv 2111.00902
  */
-export const picodet: DetectorFamily = {
-  pack: packRasters,
+export const picodet = closedFamily({
+  roles: (card) => ('rows' in card.outputs ? ['rows'] : ['scores', 'distances']),
 
-  outputNames: (card) =>
-    (hasRows(card) ? ['rows'] : ['scores', 'distances']).flatMap((role) => outputsFor(card, role)),
-
-  decode(outputs, images, card, options) {
-    if (hasRows(card)) return decodeRows(outputs, images, card, options);
+  propose(outputs) {
+    const { card, raster, minScore } = outputs;
+    if ('rows' in card.outputs) return proposeRows(outputs);
     const classes = classesOf(card).length;
-    const scoreHeads = headsFor(outputs, card, 'scores', images.length, [null, classes]);
-    const distanceHeads = headsFor(outputs, card, 'distances', images.length, [null, 4 * BINS]);
-    const levels = gridLevels(rasterSize(images[0]!, card.input), card.decoding.strides).map(
-      (level, place) => ({
-        ...level,
-        scores: scoreHeads[place],
-        distances: distanceHeads[place],
-      }),
-    );
-    return images.map((image, index) => {
+    const scoreHeads = headsFor(outputs, 'scores', [null, classes]);
+    const distanceHeads = headsFor(outputs, 'distances', [null, SIDES * BINS]);
+    const levels = gridLevels(raster, card.decoding.strides).map((level, at) => {
+      const [scores, distances] = [scoreHeads[at], distanceHeads[at]];
+      const cells = level.rows * level.columns;
+      if (scores?.dims[1] !== cells || distances?.dims[1] !== cells) {
+        throw new CardMismatch(`${card.name}: expected ${cells} cells at stride ${level.stride}`);
+      }
+      return { ...level, cells, scores, distances };
+    });
+    return (index) => {
       const proposals: Proposal[] = [];
-      for (const { stride, rows, columns, scores, distances } of levels) {
-        if (scores?.dims[1] !== rows * columns || distances?.dims[1] !== rows * columns) {
-          throw new CardMismatch(
-            `${card.name}: expected ${rows * columns} cells at stride ${stride}`,
-          );
-        }
+      for (const { stride, columns, cells, scores, distances } of levels) {
         const values = headOfPhoto(scores, index);
         const logits = headOfPhoto(distances, index);
-        for (let cell = 0; cell < rows * columns; cell++) {
-          const offset = cell * classes;
-          proposeCell(proposals, { values, offset, classes }, options.minScore, () => {
-            const cx = ((cell % columns) + 0.5) * stride;
-            const cy = (Math.floor(cell / columns) + 0.5) * stride;
-            return boxAround(cx, cy, logits, cell * 4 * BINS, BINS, stride);
+        for (let cell = 0; cell < cells; cell++) {
+          proposeCell(proposals, { values, offset: cell * classes, classes }, minScore, () => {
+            const centre = { x: (cell % columns) + 0.5, y: Math.floor(cell / columns) + 0.5 };
+            return boxAround(centre, logits, cell * SIDES * BINS, stride);
           });
         }
       }
-      return { detections: finishProposals(proposals, image, card, options) };
-    });
+      return proposals;
+    };
   },
-};
+});
 
 /** Values of a row: class, score, corners. */
 const ROW_VALUES = 6;
 
-function hasRows(card: DetectorCard): boolean {
-  return 'rows' in card.outputs;
-}
-
 /** Rows of a photo without boxes hold a class of -1. One photo a run, since rows do not say whose they are. */
-function decodeRows(
-  outputs: NamedTensors,
-  images: readonly ImageSize[],
-  card: DetectorCard,
-  options: DecodeOptions,
-): DecodedPhoto[] {
-  if (images.length !== 1) throw new CardMismatch(`${card.name}: expected one photo a run`);
-  const rows = columnFor(outputs, card, 'rows', 1, null, ROW_VALUES).ofPhoto(0);
+function proposeRows(outputs: BatchOutputs): () => Proposal[] {
+  if (outputs.batch !== 1) {
+    throw new CardMismatch(`${outputs.card.name}: expected one photo a run`);
+  }
+  const rows = columnFor(outputs, 'rows', null, ROW_VALUES).ofPhoto(0);
   const proposals: Proposal[] = [];
   for (let at = 0; at < rows.length; at += ROW_VALUES) {
     const score = rows[at + 1]!;
-    if (!(score >= options.minScore)) continue;
-    const boxXyxy = {
-      x1: rows[at + 2]!,
-      y1: rows[at + 3]!,
-      x2: rows[at + 4]!,
-      y2: rows[at + 5]!,
-    };
+    if (!(score >= outputs.minScore)) continue;
+    const boxXyxy = xyxyAt(rows, at + 2);
     proposals.push({ boxXyxy, score, classIndex: Math.round(rows[at]!) });
   }
-  return images.map((image) => ({ detections: finishProposals(proposals, image, card, options) }));
+  return () => proposals;
 }
 
 /**
@@ -101,55 +73,48 @@ function decodeRows(
  * distributions. Cells of all strides follow each other; a centre lies at the top left corner of its cell.
  * @see https://github.com/RangiLyu/nanodet
  */
-export const nanodetPlus: DetectorFamily = {
-  pack: packRasters,
+export const nanodetPlus = closedFamily({
+  roles: () => ['predictions'],
 
-  outputNames: (card) => [...outputsFor(card, 'predictions')],
-
-  decode(outputs, images, card, options) {
+  propose(outputs) {
+    const { card, raster, minScore } = outputs;
     const classes = classesOf(card).length;
-    const length = classes + 4 * BINS;
-    const levels = gridLevels(rasterSize(images[0]!, card.input), card.decoding.strides);
-    const cells = cellCount(levels);
-    const [head] = headsFor(outputs, card, 'predictions', images.length, [cells, length]);
-    return images.map((image, index) => {
-      const values = headOfPhoto(head!, index);
+    const length = classes + SIDES * BINS;
+    const levels = gridLevels(raster, card.decoding.strides);
+    const head = headFor(outputs, 'predictions', [cellCount(levels), length]);
+    return (index) => {
+      const values = headOfPhoto(head, index);
       const proposals: Proposal[] = [];
       for (const { stride, columns, rows, start } of levels) {
         for (let cell = 0; cell < rows * columns; cell++) {
           const offset = (start + cell) * length;
-          proposeCell(proposals, { values, offset, classes }, options.minScore, () => {
-            const cx = (cell % columns) * stride;
-            const cy = Math.floor(cell / columns) * stride;
-            return boxAround(cx, cy, values, offset + classes, BINS, stride);
+          proposeCell(proposals, { values, offset, classes }, minScore, () => {
+            const centre = { x: cell % columns, y: Math.floor(cell / columns) };
+            return boxAround(centre, values, offset + classes, stride);
           });
         }
       }
-      return { detections: finishProposals(proposals, image, card, options) };
-    });
+      return proposals;
+    };
   },
-};
-
-/** Sides of a box, in the order of the logits: left, top, right, bottom. */
-const SIDES = 4;
+});
 
 /**
- * The box around a centre whose four distances are distributions over `bins` whole strides: each distance is the
- * expectation of the softmax, times the stride.
- * @param logits 4 x `bins` values from `offset` on
+ * The box around a centre, in strides, whose four distances are distributions over {@link BINS} whole strides: each distance is
+ * the expectation of the softmax, times the stride.
+ * @param logits of left, top, right and bottom, from `offset` on
  * @see Li et al., Generalized Focal Loss, arXiv 2006.04388
  */
 export function boxAround(
-  cx: number,
-  cy: number,
+  centre: { readonly x: number; readonly y: number },
   logits: Float32Array,
   offset: number,
-  bins: number,
   stride: number,
 ): BoxXyxy {
+  const [cx, cy] = [centre.x * stride, centre.y * stride];
   const [left, top, right, bottom] = Array.from(
     { length: SIDES },
-    (_, side) => expectedBin(logits, offset + side * bins, bins) * stride,
+    (_, side) => expectedBin(logits, offset + side * BINS, BINS) * stride,
   ) as [number, number, number, number];
   return { x1: cx - left, y1: cy - top, x2: cx + right, y2: cy + bottom };
 }

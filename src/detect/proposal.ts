@@ -1,8 +1,10 @@
 import { areaXyxy, type BoxXyxy, clipXyxy, type ImageSize, iouXyxy } from '../core/box.js';
-import { rasterToPhotoXyxy } from '../core/raster.js';
+import { rasterSize, rasterToPhotoXyxy } from '../core/raster.js';
 import type { Category } from '../formats/coco.js';
 import { classesOf, type DetectorCard } from '../formats/model-card.js';
-import { CardMismatch, type DecodeOptions, type Detection } from './family.js';
+import { CardMismatch, type DecodeOptions, type Detection, type DetectorFamily } from './family.js';
+import { type GraphOutputs, outputsFor } from './heads.js';
+import { packRasters } from './packing.js';
 
 /** A box as the heads give it. */
 export interface Proposal {
@@ -13,6 +15,38 @@ export interface Proposal {
   readonly classIndex: number;
   /** In place of the name of its class. */
   readonly label?: string;
+}
+
+/** What one architecture knows of its graphs. */
+interface FamilyRules {
+  /** Roles of the outputs that are fetched. */
+  readonly roles: (card: DetectorCard) => readonly string[];
+  /**
+   * Checks the outputs, and gives a function for the boxes of one photo of the batch.
+   * @throws {CardMismatch} where the outputs are not what the card says
+   */
+  readonly propose: (outputs: BatchOutputs) => (index: number) => Proposal[];
+}
+
+/** Outputs for a batch of rasters of one size. */
+export interface BatchOutputs extends GraphOutputs {
+  readonly raster: ImageSize;
+  /** Boxes of a lower score need not be proposed. */
+  readonly minScore: number;
+}
+
+/** A family of detectors with labels of their own. */
+export function closedFamily({ roles, propose }: FamilyRules): DetectorFamily {
+  return {
+    pack: packRasters,
+    outputNames: (card) => roles(card).flatMap((role) => outputsFor(card, role)),
+    decode(outputs, images, card, options) {
+      const raster = rasterSize(images[0]!, card.input);
+      const { minScore } = options;
+      const proposals = propose({ outputs, card, batch: images.length, raster, minScore });
+      return images.map((image, index) => finishProposals(proposals(index), image, card, options));
+    },
+  };
 }
 
 /** The class scores of one cell: `classes` values from `offset` on. */
@@ -57,11 +91,7 @@ export function finishProposals(
   proposals: readonly Proposal[],
   image: ImageSize,
   card: DetectorCard,
-  {
-    maxDetections,
-    nmsIou = card.decoding.nmsIou ?? undefined,
-    classes,
-  }: Pick<DecodeOptions, 'maxDetections' | 'nmsIou' | 'classes'>,
+  { maxDetections, nmsIou = card.decoding.nmsIou ?? undefined, classes }: DecodeOptions,
   categories: readonly (Category | undefined)[] = classesOf(card),
 ): Detection[] {
   const isWanted = ({ classIndex, score }: Proposal): boolean => {
@@ -98,13 +128,6 @@ export function finishProposals(
   return detections;
 }
 
-/** A box that competes with others of its class. */
-export interface Contender {
-  readonly boxXyxy: BoxXyxy;
-  /** Boxes of different classes do not compete. */
-  readonly classIndex: number;
-}
-
 /**
  * Non-maximum suppression, greedy and per class: a box goes when its IoU with a kept one before it is above `iou`.
  * Idempotent; keeps the order.
@@ -112,7 +135,7 @@ export interface Contender {
  * @param iou 0..1
  * @param limit no more than this many are kept
  */
-export function suppressOverlaps<T extends Contender>(
+export function suppressOverlaps<T extends Pick<Proposal, 'boxXyxy' | 'classIndex'>>(
   contenders: readonly T[],
   iou: number,
   limit = Number.POSITIVE_INFINITY,

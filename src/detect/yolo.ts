@@ -1,10 +1,8 @@
-import { cxcywhToXyxy, type ImageSize, scaleXyxy } from '../core/box.js';
-import { rasterSize } from '../core/raster.js';
+import { cxcywhToXyxy, type ImageSize } from '../core/box.js';
 import { classesOf, type DetectorCard } from '../formats/model-card.js';
-import { cellCount, type DetectorFamily, gridLevels } from './family.js';
-import { cxcywhAt, headOfPhoto, headsFor, mismatch, outputsFor } from './heads.js';
-import { packRasters } from './packing.js';
-import { finishProposals, type Proposal, proposeCell } from './proposal.js';
+import { cellCount, gridLevels } from './family.js';
+import { cxcywhAt, headFor, headOfPhoto, roleMismatch, unitBoxAt, xyxyAt } from './heads.js';
+import { closedFamily, type Proposal, proposeCell } from './proposal.js';
 
 /** Boxes of different sizes that YOLOv5 predicts in each cell. */
 const ANCHORS_PER_CELL = 3;
@@ -28,33 +26,22 @@ type YoloForm =
  * the output has is told by its shape.
  * @see https://docs.ultralytics.com/modes/export
  */
-export const yolo: DetectorFamily = {
-  pack: packRasters,
+export const yolo = closedFamily({
+  roles: () => ['predictions'],
 
-  outputNames: (card) => [...outputsFor(card, 'predictions')],
-
-  decode(outputs, images, card, options) {
-    const [head] = headsFor(outputs, card, 'predictions', images.length, [null, null]);
-    const [, first, second] = head!.dims as [number, number, number];
-    const raster = rasterSize(images[0]!, card.input);
-    const form = yoloForm([first, second], raster, card);
+  propose(outputs) {
+    const { card, raster, minScore } = outputs;
+    const head = headFor(outputs, 'predictions', [null, null]);
+    const dims = head.dims.slice(1) as [number, number];
+    const form = yoloForm(dims, raster, card);
     if (form === undefined) {
       const classes = classesOf(card).length;
-      const name = outputsFor(card, 'predictions')[0]!;
       const expected = `[batch,${4 + classes},any], [batch,any,${5 + classes}] or [batch,any,6] for ${classes} labels`;
-      throw mismatch(card, name, expected, outputs[name]);
+      throw roleMismatch(outputs, 'predictions', expected);
     }
-    return images.map((image, index) => {
-      const proposals = READERS[form](
-        headOfPhoto(head!, index),
-        [first, second],
-        options.minScore,
-        raster,
-      );
-      return { detections: finishProposals(proposals, image, card, options) };
-    });
+    return (index) => READERS[form](headOfPhoto(head, index), dims, minScore, raster);
   },
-};
+});
 
 /** The form of an output [batch, ...dims]; undefined where it is none of a detector with the card's labels. */
 function yoloForm(
@@ -75,91 +62,58 @@ type Reader = (
   values: Float32Array,
   dims: readonly [number, number],
   minScore: number,
-  input: ImageSize,
+  raster: ImageSize,
 ) => Proposal[];
 
 const READERS: Readonly<Record<YoloForm, Reader>> = {
-  columns: readColumns,
-  rows: readRows,
-  final: readFinal,
-  queries: readQueries,
+  /** Class by class, so that memory is read in order. */
+  columns(values, [length, cells], minScore) {
+    const proposals: Proposal[] = [];
+    for (let index = 4 * cells; index < length * cells; index++) {
+      const score = values[index]!;
+      if (!(score >= minScore)) continue;
+      const cell = index % cells;
+      const boxXyxy = cxcywhToXyxy({
+        cx: values[cell]!,
+        cy: values[cells + cell]!,
+        width: values[2 * cells + cell]!,
+        height: values[3 * cells + cell]!,
+      });
+      proposals.push({ boxXyxy, score, classIndex: Math.floor(index / cells) - 4 });
+    }
+    return proposals;
+  },
+
+  rows(values, [rows, length], minScore) {
+    const proposals: Proposal[] = [];
+    for (let at = 0; at < rows * length; at += length) {
+      const factor = values[at + 4]!;
+      // No class score is above 1.
+      if (!(factor >= minScore)) continue;
+      const scores = { values, offset: at + 5, classes: length - 5, factor };
+      proposeCell(proposals, scores, minScore, () => cxcywhToXyxy(cxcywhAt(values, at)));
+    }
+    return proposals;
+  },
+
+  /** Rows that are left over hold zeros. */
+  final(values, [rows, length], minScore) {
+    const proposals: Proposal[] = [];
+    for (let at = 0; at < rows * length; at += length) {
+      const score = values[at + 4]!;
+      if (!(score >= minScore)) continue;
+      const boxXyxy = xyxyAt(values, at);
+      proposals.push({ boxXyxy, score, classIndex: Math.round(values[at + 5]!) });
+    }
+    return proposals;
+  },
+
+  queries(values, [queries, length], minScore, raster) {
+    const proposals: Proposal[] = [];
+    for (let at = 0; at < queries * length; at += length) {
+      const scores = { values, offset: at + 4, classes: length - 4 };
+      proposeCell(proposals, scores, minScore, () => unitBoxAt(values, at, raster));
+    }
+    return proposals;
+  },
 };
-
-/** Class by class, so that memory is read in order. */
-function readColumns(
-  values: Float32Array,
-  [length, cells]: readonly [number, number],
-  minScore: number,
-): Proposal[] {
-  const proposals: Proposal[] = [];
-  const start = 4 * cells;
-  const end = length * cells;
-  for (let place = start; place < end; place++) {
-    const score = values[place]!;
-    if (!(score >= minScore)) continue;
-    const cell = place % cells;
-    const boxXyxy = cxcywhToXyxy({
-      cx: values[cell]!,
-      cy: values[cells + cell]!,
-      width: values[2 * cells + cell]!,
-      height: values[3 * cells + cell]!,
-    });
-    proposals.push({ boxXyxy, score, classIndex: Math.floor(place / cells) - 4 });
-  }
-  return proposals;
-}
-
-function readRows(
-  values: Float32Array,
-  [rows, length]: readonly [number, number],
-  minScore: number,
-): Proposal[] {
-  const proposals: Proposal[] = [];
-  for (let row = 0; row < rows; row++) {
-    const at = row * length;
-    const factor = values[at + 4]!;
-    // No class score is above 1.
-    if (!(factor >= minScore)) continue;
-    const scores = { values, offset: at + 5, classes: length - 5, factor };
-    proposeCell(proposals, scores, minScore, () => cxcywhToXyxy(cxcywhAt(values, at)));
-  }
-  return proposals;
-}
-
-/** Rows that are left over hold zeros. */
-function readFinal(
-  values: Float32Array,
-  [rows, length]: readonly [number, number],
-  minScore: number,
-): Proposal[] {
-  const proposals: Proposal[] = [];
-  for (let row = 0; row < rows; row++) {
-    const at = row * length;
-    const score = values[at + 4]!;
-    if (!(score >= minScore)) continue;
-    const boxXyxy = {
-      x1: values[at]!,
-      y1: values[at + 1]!,
-      x2: values[at + 2]!,
-      y2: values[at + 3]!,
-    };
-    proposals.push({ boxXyxy, score, classIndex: Math.round(values[at + 5]!) });
-  }
-  return proposals;
-}
-
-function readQueries(
-  values: Float32Array,
-  [queries, length]: readonly [number, number],
-  minScore: number,
-  { width, height }: ImageSize,
-): Proposal[] {
-  const proposals: Proposal[] = [];
-  for (let query = 0; query < queries; query++) {
-    const at = query * length;
-    proposeCell(proposals, { values, offset: at + 4, classes: length - 4 }, minScore, () =>
-      scaleXyxy(cxcywhToXyxy(cxcywhAt(values, at)), width, height),
-    );
-  }
-  return proposals;
-}

@@ -151,10 +151,10 @@ async function detect(request: DetectRequest): Promise<Outcome> {
   );
   const images = items.map(({ image }) => image);
   const transfer: ArrayBuffer[] = [];
-  const results = family.decode(outputs, images, card, options).map((decoded, index) => {
+  const results = family.decode(outputs, images, card, options).map((detections, index) => {
     const { raster } = items[index]!;
     transfer.push(raster.data.buffer as ArrayBuffer);
-    return { ...decoded, raster };
+    return { detections, raster };
   });
   return { reply: { results } satisfies DetectReply, transfer };
 }

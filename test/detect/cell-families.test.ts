@@ -37,7 +37,7 @@ function rows(count: number, length: number, filled: Readonly<Record<number, rea
 
 function decode(card: DetectorCard, outputs: NamedTensors) {
   const [photo] = detectorFamily(card.family).decode(outputs, SIZE, card, OPTIONS);
-  return photo?.detections.map(({ boxXyxy: { x1, y1, x2, y2 }, score, label }) => [
+  return photo?.map(({ boxXyxy: { x1, y1, x2, y2 }, score, label }) => [
     label,
     score,
     ...[x1, y1, x2, y2].map((side) => Math.round(side * 1e4) / 1e4),
@@ -54,7 +54,7 @@ describe('distances as distributions', () => {
 
   it('lie left, above, right and below the centre', () => {
     const logits = Float32Array.from(certain(1, 2, 3, 4));
-    const { x1, y1, x2, y2 } = boxAround(40, 48, logits, 0, 8, 8);
+    const { x1, y1, x2, y2 } = boxAround({ x: 5, y: 6 }, logits, 0, 8);
     expect([x1, y1, x2, y2]).toEqual([32, 32, 64, 80]);
   });
 });
@@ -134,6 +134,6 @@ describe('decoding YOLOX', () => {
       card,
       OPTIONS,
     );
-    expect(photo?.detections[0]?.boxXyxy).toEqual({ x1: 40, y1: 40, x2: 120, y2: 120 });
+    expect(photo?.[0]?.boxXyxy).toEqual({ x1: 40, y1: 40, x2: 120, y2: 120 });
   });
 });

@@ -59,22 +59,20 @@ describe('decoding CenterNet', () => {
     ]);
     // The photo is twice as wide and three times as high as the input.
     const [photo] = centernet.decode(outputs, [{ width: 48, height: 48 }], CARD, OPTIONS);
-    expect(photo).toEqual({
-      detections: [
-        {
-          boxXyxy: { x1: 10, y1: 6, x2: 26, y2: 30 },
-          score: 0.75,
-          label: 'bench',
-          categoryId: 9,
-        },
-        {
-          boxXyxy: { x1: 38, y1: 33, x2: 48, y2: 48 },
-          score: 0.5,
-          label: 'lion',
-          categoryId: 3,
-        },
-      ],
-    });
+    expect(photo).toEqual([
+      {
+        boxXyxy: { x1: 10, y1: 6, x2: 26, y2: 30 },
+        score: 0.75,
+        label: 'bench',
+        categoryId: 9,
+      },
+      {
+        boxXyxy: { x1: 38, y1: 33, x2: 48, y2: 48 },
+        score: 0.5,
+        label: 'lion',
+        categoryId: 3,
+      },
+    ]);
   });
 
   it('gives a box for every class that peaks at one centre', () => {
@@ -83,7 +81,7 @@ describe('decoding CenterNet', () => {
       { classIndex: 1, row: 1, column: 1, score: 0.5 },
     ]);
     const [photo] = centernet.decode(outputs, [{ width: 24, height: 16 }], CARD, OPTIONS);
-    expect(photo?.detections.map(({ label }) => label)).toEqual(['bench', 'lion']);
+    expect(photo?.map(({ label }) => label)).toEqual(['bench', 'lion']);
   });
 
   it('orders equal scores by class, then by place, and stops at the limit', () => {
@@ -95,7 +93,7 @@ describe('decoding CenterNet', () => {
     ]);
     const options = { minScore: 0.1, maxDetections: 2 };
     const [photo] = centernet.decode(outputs, [{ width: 24, height: 16 }], CARD, options);
-    expect(photo?.detections.map(({ label, boxXyxy }) => [label, boxXyxy.y1])).toEqual([
+    expect(photo?.map(({ label, boxXyxy }) => [label, boxXyxy.y1])).toEqual([
       ['lion', 0],
       ['lion', 8],
     ]);
@@ -114,12 +112,8 @@ describe('decoding CenterNet', () => {
       { width: 240, height: 160 },
     ];
     const [first, second] = centernet.decode(outputs, sizes, CARD, OPTIONS);
-    expect(first?.detections.map(({ boxXyxy }) => boxXyxy)).toEqual([
-      { x1: 0, y1: 0, x2: 8, y2: 8 },
-    ]);
-    expect(second?.detections.map(({ boxXyxy }) => boxXyxy)).toEqual([
-      { x1: 140, y1: 60, x2: 180, y2: 100 },
-    ]);
+    expect(first?.map(({ boxXyxy }) => boxXyxy)).toEqual([{ x1: 0, y1: 0, x2: 8, y2: 8 }]);
+    expect(second?.map(({ boxXyxy }) => boxXyxy)).toEqual([{ x1: 140, y1: 60, x2: 180, y2: 100 }]);
   });
 
   it('drops boxes that lie outside the photo', () => {
@@ -127,7 +121,7 @@ describe('decoding CenterNet', () => {
       { classIndex: 0, row: 0, column: 0, score: 0.5, sides: [9, 9, -1, -1] },
     ]);
     const [photo] = centernet.decode(outputs, [{ width: 24, height: 16 }], CARD, OPTIONS);
-    expect(photo?.detections).toEqual([]);
+    expect(photo).toEqual([]);
   });
 
   it('suppresses overlaps of a class where the card says so', () => {
@@ -137,8 +131,8 @@ describe('decoding CenterNet', () => {
     ]);
     const card = { ...CARD, decoding: { ...CARD.decoding, nmsIou: 0.7 } };
     const sizes = [{ width: 24, height: 16 }];
-    expect(centernet.decode(outputs, sizes, CARD, OPTIONS)[0]?.detections).toHaveLength(2);
-    expect(centernet.decode(outputs, sizes, card, OPTIONS)[0]?.detections).toHaveLength(1);
+    expect(centernet.decode(outputs, sizes, CARD, OPTIONS)[0]).toHaveLength(2);
+    expect(centernet.decode(outputs, sizes, card, OPTIONS)[0]).toHaveLength(1);
   });
 
   it.each([

@@ -44,7 +44,7 @@ function decode(of: DetectorCard, outputs: NamedTensors, photos = 1) {
   const images = Array.from({ length: photos }, () => ({ width: 64, height: 32 }));
   return detectorFamily(of.family)
     .decode(outputs, images, of, OPTIONS)
-    .map(({ detections }) =>
+    .map((detections) =>
       detections.map(({ boxXyxy: { x1, y1, x2, y2 }, score, label }) => [
         label,
         Math.round(score * 1e4) / 1e4,

@@ -156,7 +156,7 @@ function decodeAll(heads: Record<'wh' | 'keypoints', Pick<Tensor, 'dims' | 'data
     decoding: { ...CARD.decoding, nmsIou: null },
   };
   const options = { minScore: 0, maxDetections: 100 };
-  return [...centernet.decode(outputs, [SQUARE], card, options)[0]!.detections];
+  return centernet.decode(outputs, [SQUARE], card, options)[0]!;
 }
 
 interface ReferenceBox {
