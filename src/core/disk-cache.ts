@@ -1,11 +1,11 @@
-import { createHash, randomUUID } from 'node:crypto';
-import { readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { makeFolder, outputError } from './files.js';
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { writeFileAtomic } from './files.js';
 
 /**
- * Computed examples on disk, by the content of all that decides them. A file is written beside its place and renamed; one
- * that cannot be read counts as missing.
+ * Computed examples on disk, by the content of all that decides them. A file that cannot be read counts as
+ * missing.
  */
 export class ExampleCache {
   readonly #folder: string;
@@ -24,16 +24,7 @@ export class ExampleCache {
 
   /** @throws VgrError DISK_FULL, OUTPUT_UNWRITABLE */
   async put(key: string, bytes: Uint8Array): Promise<void> {
-    const place = this.#place(key);
-    const partial = `${place}.partial-${randomUUID()}`;
-    try {
-      await makeFolder(dirname(place));
-      await writeFile(partial, bytes);
-      await rename(partial, place);
-    } catch (thrown) {
-      await rm(partial, { force: true }).catch(() => undefined);
-      throw outputError(place, thrown);
-    }
+    await writeFileAtomic(this.#place(key), bytes, { durable: false });
   }
 
   #place(key: string): string {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import {
   closeSync,
   createReadStream,
@@ -22,20 +23,34 @@ import { homedir } from 'node:os';
 import path, { isAbsolute, join } from 'node:path';
 import { asVgrError, printable, quoted, VgrError } from './error.js';
 
-export type Chunks = AsyncIterable<string | Uint8Array> | Iterable<string | Uint8Array>;
+type Chunk = string | Uint8Array;
+/** What a file holds: text, bytes, or pieces of them. */
+export type Content = Chunk | AsyncIterable<Chunk> | Iterable<Chunk>;
 
-const PARTIAL = /\.(partial|draft)-\d+$/;
+/** Names of files that were not finished: those of {@link partialOf}, and drafts of locks. */
+const PARTIAL = /\.(partial|draft)-[\da-f-]+$/;
 
 /** Small pieces are joined to writes of about this many characters. */
 const BATCH_CHARACTERS = 256 * 1024;
 
+/** Also apart from what another process, or another call, writes to the same file. */
+function partialOf(target: string): string {
+  return `${target}.partial-${randomUUID()}`;
+}
+
 /**
- * Writes a whole file or nothing: into `NAME.partial-PID` beside it, to the disk, then renamed into place. On failure the
+ * Writes a whole file or nothing: into `NAME.partial-...` beside it, to the disk, then renamed into place. On failure the
  * partial file is removed and what was there before stays. Folders above it are made.
- * @throws VgrError DISK_FULL, OUTPUT_UNWRITABLE; whatever `chunks` throws, as it is
+ * @param options `durable: false` for a file that may be lost with the power, such as one of a cache
+ * @throws VgrError DISK_FULL, OUTPUT_UNWRITABLE; whatever the pieces throw, as it is
  */
-export async function writeFileAtomic(target: string, chunks: Chunks): Promise<void> {
-  const partial = `${target}.partial-${process.pid}`;
+export async function writeFileAtomic(
+  target: string,
+  content: Content,
+  { durable = true }: { readonly durable?: boolean } = {},
+): Promise<void> {
+  const chunks = typeof content === 'string' || content instanceof Uint8Array ? [content] : content;
+  const partial = partialOf(target);
   const folder = path.dirname(target);
   const file = await onDisk(target, async () => {
     await makeFolder(folder);
@@ -44,7 +59,7 @@ export async function writeFileAtomic(target: string, chunks: Chunks): Promise<v
   try {
     try {
       await writeChunks(file, target, chunks);
-      await onDisk(target, () => file.sync());
+      if (durable) await onDisk(target, () => file.sync());
     } finally {
       await file.close();
     }
@@ -53,7 +68,7 @@ export async function writeFileAtomic(target: string, chunks: Chunks): Promise<v
     await rm(partial, { force: true }).catch(() => undefined);
     throw thrown;
   }
-  await syncFolder(folder);
+  if (durable) await syncFolder(folder);
 }
 
 /**
@@ -61,7 +76,7 @@ export async function writeFileAtomic(target: string, chunks: Chunks): Promise<v
  * @throws VgrError DISK_FULL, OUTPUT_UNWRITABLE
  */
 export function writeFileAtomicNow(target: string, text: string): void {
-  const partial = `${target}.partial-${process.pid}`;
+  const partial = partialOf(target);
   try {
     const file = openSync(partial, 'w');
     try {
@@ -83,9 +98,13 @@ export async function removePartialFiles(folder: string): Promise<void> {
   }
 }
 
-async function writeChunks(file: FileHandle, target: string, chunks: Chunks): Promise<void> {
+async function writeChunks(
+  file: FileHandle,
+  target: string,
+  chunks: AsyncIterable<Chunk> | Iterable<Chunk>,
+): Promise<void> {
   let batch = '';
-  const write = (data: string | Uint8Array) => onDisk(target, () => file.appendFile(data));
+  const write = (data: Chunk) => onDisk(target, () => file.appendFile(data));
   for await (const chunk of chunks) {
     if (typeof chunk === 'string') batch += chunk;
     if (batch.length < BATCH_CHARACTERS && typeof chunk === 'string') continue;
@@ -163,41 +182,54 @@ export function outputError(path: string, thrown: unknown): VgrError {
       hint: 'free some space and run the same command again: it goes on where it stopped',
     });
   }
-  const hint = HINTS[code];
-  return new VgrError(
-    'OUTPUT_UNWRITABLE',
-    `cannot write ${quoted(path)}: ${printable(cause.message ?? String(thrown))}`,
-    { cause, ...(hint !== undefined && { hint }) },
-  );
+  const message = `cannot write ${quoted(path)}: ${printable(cause.message ?? String(thrown))}`;
+  return new VgrError('OUTPUT_UNWRITABLE', message, { cause, hint: HINTS[code] });
+}
+
+/** What stands in the way of reading a file. */
+function inputError(path: string, thrown: unknown): VgrError {
+  if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') {
+    return new VgrError('INPUT_MISSING', `no file ${quoted(path)}`, { cause: thrown });
+  }
+  const message = `${quoted(path)}: ${asVgrError(thrown).message}`;
+  return new VgrError('INPUT_UNREADABLE', message, { cause: thrown });
+}
+
+/** The text of a file. @throws VgrError INPUT_MISSING, INPUT_UNREADABLE */
+async function readText(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (thrown) {
+    throw inputError(path, thrown);
+  }
 }
 
 /** The text of a file; undefined where there is none. @throws VgrError INPUT_UNREADABLE */
 export async function readTextIfThere(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (thrown) {
-    if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw new VgrError('INPUT_UNREADABLE', `${quoted(path)}: ${asVgrError(thrown).message}`, {
-      cause: thrown,
-    });
-  }
+  return readText(path).catch((error: VgrError) => {
+    if (error.code === 'INPUT_MISSING') return undefined;
+    throw error;
+  });
 }
 
 /** The value in a JSON file. @throws VgrError INPUT_MISSING, INPUT_UNREADABLE, INPUT_INVALID */
 export async function readJson(path: string): Promise<unknown> {
-  const text = await readTextIfThere(path);
-  if (text === undefined) throw new VgrError('INPUT_MISSING', `no file ${quoted(path)}`);
+  const text = await readText(path);
   try {
     // Editors of Windows put a mark of the byte order first.
     return JSON.parse(text.replace(/^\uFEFF/, ''));
   } catch (cause) {
-    throw new VgrError(
-      'INPUT_INVALID',
-      `${quoted(path)}: expected JSON: ${asVgrError(cause).message}`,
-      {
-        cause,
-      },
-    );
+    const message = `${quoted(path)}: expected JSON: ${asVgrError(cause).message}`;
+    throw new VgrError('INPUT_INVALID', message, { cause });
+  }
+}
+
+/** A file's text in pieces, cut anywhere between characters. @throws VgrError INPUT_MISSING, INPUT_UNREADABLE */
+export async function* readTextChunks(path: string): AsyncGenerator<string> {
+  try {
+    yield* createReadStream(path, { encoding: 'utf8', highWaterMark: 256 * 1024 });
+  } catch (thrown) {
+    throw inputError(path, thrown);
   }
 }
 
@@ -209,20 +241,6 @@ export function isFile(path: string): boolean {
 
 export function fileExists(path: string): boolean {
   return existsSync(path);
-}
-
-/** A file's text in pieces, cut anywhere between characters. @throws VgrError INPUT_MISSING, INPUT_UNREADABLE */
-export async function* readTextChunks(path: string): AsyncGenerator<string> {
-  try {
-    yield* createReadStream(path, { encoding: 'utf8', highWaterMark: 256 * 1024 });
-  } catch (thrown) {
-    if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') {
-      throw new VgrError('INPUT_MISSING', `no file ${quoted(path)}`, { cause: thrown });
-    }
-    throw new VgrError('INPUT_UNREADABLE', `${quoted(path)}: ${asVgrError(thrown).message}`, {
-      cause: thrown,
-    });
-  }
 }
 
 /** A path among the state that the system keeps for programs (`XDG_STATE_HOME`, by default `~/.local/state`). */

@@ -101,7 +101,7 @@ export async function exportRows(
   await writeFileAtomic(file, rows());
   if (flags.format === 'llamafactory') {
     const info = `${JSON.stringify(datasetInfo(name), null, 2)}\n`;
-    await writeFileAtomic(join(flags.output, 'dataset_info.json'), [info]);
+    await writeFileAtomic(join(flags.output, 'dataset_info.json'), info);
   }
   printer.closeErrors();
   printer.note(

@@ -66,7 +66,7 @@ export class OutputFolder {
   }
 
   async writeSummary(summary: RunSummary): Promise<void> {
-    await writeFileAtomic(join(this.#path, SUMMARY), [summaryText(summary)]);
+    await writeFileAtomic(join(this.#path, SUMMARY), summaryText(summary));
   }
 
   /** Whether an earlier run came to its end here, and this one has nothing to add to any file. */
