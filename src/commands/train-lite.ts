@@ -69,12 +69,12 @@ Detections and cues are computed once and kept on disk; the same command after a
         default: true,
         allowNo: true,
       }),
-      algorithm: Flags.string({
+      algorithm: Flags.option({
         summary:
           'exact: the expected reward over all answers; grpo: sampled groups, normalised advantages and clipping, for comparison',
-        options: ['exact', 'grpo'],
+        options: ['exact', 'grpo'] as const,
         default: 'exact',
-      }),
+      })(),
       epochs: Flags.integer({ summary: 'passes over all lines', default: 100, min: 0 }),
       lr: Flags.custom<number>({ summary: 'learning rate', default: 0.05, parse: number(0) })(),
       kl: Flags.custom<number>({

@@ -33,7 +33,7 @@ export interface TrainFlags extends InferenceFlags, TrainingLineFlags {
   readonly cache?: string;
   readonly init: string;
   readonly encoder?: string;
-  readonly algorithm: string;
+  readonly algorithm: FitSettings['algorithm'];
   readonly epochs: number;
   readonly lr: number;
   readonly kl: number;
@@ -194,7 +194,7 @@ async function encoderOf(
 
 function fitSettings(flags: TrainFlags): FitSettings {
   return {
-    algorithm: flags.algorithm === 'grpo' ? 'grpo' : 'exact',
+    algorithm: flags.algorithm,
     epochs: flags.epochs,
     learningRate: flags.lr,
     kl: flags.kl,
