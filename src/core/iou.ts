@@ -14,7 +14,6 @@ export function isCorrect(iou: number): boolean {
 /**
  * From this IoU on two boxes of sets match, the threshold included.
  * @see C. Liu et al., "GRES", CVPR 2023, gRefCOCO
- * @public
  */
 export const MATCHING_IOU = 0.5;
 

@@ -1,21 +1,22 @@
 import { SeededRandom } from '../core/random.js';
-import type { MetricKey, RefinementMetrics } from './metrics.js';
 import {
-  type CellPlan,
-  type ScoreColumns,
+  type MetricKey,
+  type RefinementMetrics,
+  type RefinementScores,
+  type ScoredQuery,
   SUMS_PER_CELL,
   signedRelativeIou,
-} from './refinement-scores.js';
+} from './metrics.js';
 
 export interface BootstrapOptions {
-  /** Start of the random stream; equal seeds give equal intervals. */
+  /** Start of the random stream; equal seeds give equal intervals. Default 0. */
   readonly seed?: number;
+  /** Default 1000. */
   readonly resamples?: number;
-  /** Share of the resamples inside the interval, in (0, 1). */
-  readonly level?: number;
 }
 
-const DEFAULTS = { seed: 0, resamples: 1000, level: 0.95 } as const;
+/** Share of the resamples inside an interval. */
+const LEVEL = 0.95;
 
 /** Lowest and highest plausible value. */
 export type Interval = readonly [low: number, high: number];
@@ -31,12 +32,15 @@ export interface Intervals {
 
 /**
  * Percentile bootstrap over queries: as many queries are drawn with replacement as there are, their metrics computed, and
- * of all resamples the middle `level` taken, with linear interpolation between order statistics. The groups are read off
- * the same resamples, so that their sizes vary as in a new sample of queries.
+ * of all resamples the middle 95 % taken, with linear interpolation between order statistics. The groups are read off the
+ * same resamples, so that their sizes vary as in a new sample of queries.
  * @see B. Efron, R. Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13
  */
-export function bootstrapIntervals(columns: ScoreColumns, options?: BootstrapOptions): Intervals {
-  return resampledIntervals([columns], options, ([metrics]) => metrics!);
+export function bootstrapIntervals(
+  scores: RefinementScores,
+  options?: BootstrapOptions,
+): Intervals {
+  return resampledIntervals([scores], options, ([metrics]) => metrics!);
 }
 
 /**
@@ -44,8 +48,8 @@ export function bootstrapIntervals(columns: ScoreColumns, options?: BootstrapOpt
  * cancels out. Row i of both is the same query; the groups are those of `first`.
  */
 export function bootstrapDifferences(
-  first: ScoreColumns,
-  second: ScoreColumns,
+  first: RefinementScores,
+  second: RefinementScores,
   options?: BootstrapOptions,
 ): Intervals {
   return resampledIntervals([first, second], options, ([before, after]) =>
@@ -63,53 +67,49 @@ function metricDifferences(first: RefinementMetrics, second: RefinementMetrics):
   return Object.fromEntries(entries) as RefinementMetrics;
 }
 
+type Runs = readonly [RefinementScores, ...RefinementScores[]];
+
 /** @param measured what is of interest of a sample: metrics by group, from metrics by run and group */
 function resampledIntervals(
-  runs: readonly [ScoreColumns, ...ScoreColumns[]],
-  options: BootstrapOptions | undefined,
+  runs: Runs,
+  { seed = 0, resamples = 1000 }: BootstrapOptions = {},
   measured: (byRun: RefinementMetrics[][]) => RefinementMetrics[],
 ): Intervals {
-  const { seed, resamples, level } = { ...DEFAULTS, ...options };
   const resampler = new Resampler(runs);
   const random = new SeededRandom(seed);
-  const draws = resampler.groups.map(() => new MetricDraws());
-  const samples = runs[0].toolIou.length === 0 ? 0 : resamples;
+  const draws = resampler.groups.map(() => new Map<MetricKey, number[]>());
+  const samples = runs[0].queries.length === 0 ? 0 : resamples;
   for (let sample = 0; sample < samples; sample++) {
     measured(resampler.draw(random)).forEach((metrics, group) => {
-      draws[group]!.push(metrics);
+      addDraw(draws[group]!, metrics);
     });
   }
-  const named = resampler.groups
-    .flatMap((group, index) => (group === undefined ? [] : [[group, draws[index]!] as const]))
+  const groups = resampler.groups
+    .flatMap((group, index) =>
+      group === undefined ? [] : [[group, intervalsOf(draws[index]!)] as const],
+    )
     .sort(([a], [b]) => (a < b ? -1 : 1));
-  return {
-    overall: draws[0]!.intervals(level),
-    groups: new Map(named.map(([group, draw]) => [group, draw.intervals(level)])),
-  };
+  return { overall: intervalsOf(draws[0]!), groups: new Map(groups) };
 }
 
-/** The values that each metric takes over the resamples. */
-class MetricDraws {
-  readonly #values = new Map<MetricKey, number[]>();
-
-  push(metrics: RefinementMetrics): void {
-    for (const key of Object.keys(metrics) as MetricKey[]) {
-      if (key === 'total') continue;
-      const values = this.#values.get(key) ?? [];
-      this.#values.set(key, values);
-      const value = metrics[key] ?? null;
-      if (value !== null) values.push(value);
-    }
+/** Adds the metrics of one sample to the values that each takes over the resamples. */
+function addDraw(draws: Map<MetricKey, number[]>, metrics: RefinementMetrics): void {
+  for (const key of Object.keys(metrics) as MetricKey[]) {
+    if (key === 'total') continue;
+    const values = draws.get(key) ?? [];
+    draws.set(key, values);
+    const value = metrics[key] ?? null;
+    if (value !== null) values.push(value);
   }
+}
 
-  intervals(level: number): MetricIntervals {
-    const tail = (1 - level) / 2;
-    const entries = [...this.#values].map(([key, values]) => {
-      const sorted = Float64Array.from(values).sort();
-      return [key, sorted.length ? [quantile(sorted, tail), quantile(sorted, 1 - tail)] : null];
-    });
-    return Object.fromEntries(entries) as MetricIntervals;
-  }
+function intervalsOf(draws: ReadonlyMap<MetricKey, readonly number[]>): MetricIntervals {
+  const tail = (1 - LEVEL) / 2;
+  const entries = [...draws].map(([key, values]) => {
+    const sorted = Float64Array.from(values).sort();
+    return [key, sorted.length ? [quantile(sorted, tail), quantile(sorted, 1 - tail)] : null];
+  });
+  return Object.fromEntries(entries);
 }
 
 /** Linear interpolation between order statistics, as numpy's default. `sorted` rises and is not empty. */
@@ -135,13 +135,15 @@ const VALUES_PER_RUN = SUMS_PER_CELL - 1;
 
 /** The queries of one group that fall, in each run, in one cell. */
 interface Slot {
-  /** Groups count from 1; 0 for a query without one. */
+  /** Index among the groups of the resampler; 0 for queries without one. */
   readonly group: number;
   /** By run. */
   readonly cells: readonly number[];
-  /** Rows of the resampler's own order. */
-  readonly from: number;
-  readonly to: number;
+  readonly rows: readonly number[];
+  /** Of each row 1, then the values of each run. */
+  readonly values: Float64Array;
+  /** Only where the sums over the slot are drawn at once. */
+  readonly normal?: NormalSums;
 }
 
 /**
@@ -156,82 +158,64 @@ interface Slot {
 class Resampler {
   /** Names of the groups; the first is undefined and stands for the whole. */
   readonly groups: readonly (string | undefined)[];
-  readonly #plans: readonly CellPlan[];
+  readonly #runs: Runs;
   readonly #slots: readonly Slot[];
-  /** Row of the columns, by row of the order in which slots hold them. */
-  readonly #order: Uint32Array;
-  /** Numbers of a row: 1, then the values of each run. */
-  readonly #width: number;
-  readonly #values: Float64Array;
-  /** By slot; only where its sums are drawn at once. */
-  readonly #normals: readonly (NormalSums | undefined)[];
   /** By run: the sums of every cell of every group. */
   readonly #sums: readonly Float64Array[];
+  /** How often each row is drawn; empty where there are many. */
   readonly #counts: Uint16Array;
-  readonly #slotSums: Float64Array;
+  readonly #rowSums: Float64Array;
 
-  /** @param runs one or more, row i of all is the same query; the groups are those of the first */
-  constructor(runs: readonly [ScoreColumns, ...ScoreColumns[]]) {
-    const [{ groups, toolIou }] = runs;
-    const rows = toolIou.length;
+  /** @param runs row i of all is the same query; the groups are those of the first */
+  constructor(runs: Runs) {
+    const [{ groups, queries }] = runs;
     this.groups = [undefined, ...(groups.length <= MAX_GROUPS ? groups : [])];
-    this.#plans = runs.map(({ plan }) => plan);
-    this.#width = 1 + VALUES_PER_RUN * runs.length;
-    const { slots, order } = slotsOf(runs, this.groups.length > 1);
-    this.#slots = slots;
-    this.#order = order;
-    this.#values = valuesOf(runs, order, this.#width);
-    const isMany = rows >= MANY_ROWS;
-    this.#normals = slots.map(({ from, to }) =>
-      isMany && to - from >= MANY_IN_SLOT
-        ? new NormalSums(this.#values.subarray(from * this.#width, to * this.#width), this.#width)
-        : undefined,
-    );
+    this.#runs = runs;
+    const isMany = queries.length >= MANY_ROWS;
+    this.#slots = slotsOf(runs, this.groups, isMany);
     this.#sums = runs.map(
       ({ plan }) => new Float64Array(this.groups.length * plan.cellCount * SUMS_PER_CELL),
     );
-    this.#counts = new Uint16Array(isMany ? 0 : rows);
-    this.#slotSums = new Float64Array(this.#width);
+    this.#counts = new Uint16Array(isMany ? 0 : queries.length);
+    this.#rowSums = new Float64Array(widthOf(runs));
   }
 
   /** One sample: by run, the metrics of every group. */
   draw(random: SeededRandom): RefinementMetrics[][] {
     random.drawRows(this.#counts);
     for (const sums of this.#sums) sums.fill(0);
-    this.#slots.forEach((slot, index) => {
-      const normal = this.#normals[index];
-      if (normal) normal.draw(random, this.#slotSums);
-      else this.#sumRows(slot, random);
-      this.#addSlot(slot);
-    });
-    return this.#plans.map((plan, run) =>
+    for (const slot of this.#slots) {
+      this.#addSlot(slot, slot.normal?.draw(random) ?? this.#sumRows(slot, random));
+    }
+    return this.#runs.map(({ plan }, run) =>
       this.groups.map((_, group) =>
         plan.metricsOf(this.#sums[run]!, group * plan.cellCount * SUMS_PER_CELL),
       ),
     );
   }
 
-  #sumRows({ from, to }: Slot, random: SeededRandom): void {
-    const [width, values, sums] = [this.#width, this.#values, this.#slotSums.fill(0)];
+  #sumRows({ rows, values }: Slot, random: SeededRandom): Float64Array {
+    const sums = this.#rowSums.fill(0);
+    const width = sums.length;
     const isDrawn = this.#counts.length > 0;
-    for (let at = from; at < to; at++) {
-      const count = isDrawn ? this.#counts[this.#order[at]!]! : random.nextPoisson();
+    for (let index = 0; index < rows.length; index++) {
+      const count = isDrawn ? this.#counts[rows[index]!]! : random.nextPoisson();
       if (count === 0) continue;
-      const start = at * width;
       for (let column = 0; column < width; column++) {
-        sums[column]! += count * values[start + column]!;
+        sums[column]! += count * values[index * width + column]!;
       }
     }
+    return sums;
   }
 
   /** Adds the sums of a slot to its group and to the whole, run by run. */
-  #addSlot({ group, cells }: Slot): void {
+  #addSlot({ group, cells }: Slot, slotSums: Float64Array): void {
     cells.forEach((cell, run) => {
       const sums = this.#sums[run]!;
-      const inGroup = (group * this.#plans[run]!.cellCount + cell) * SUMS_PER_CELL;
+      const inGroup = (group * this.#runs[run]!.plan.cellCount + cell) * SUMS_PER_CELL;
       const inWhole = cell * SUMS_PER_CELL;
       for (let sum = 0; sum < SUMS_PER_CELL; sum++) {
-        const value = this.#slotSums[sum === 0 ? 0 : run * VALUES_PER_RUN + sum]!;
+        const value = slotSums[sum === 0 ? 0 : run * VALUES_PER_RUN + sum]!;
         sums[inWhole + sum]! += value;
         if (group > 0) sums[inGroup + sum]! += value;
       }
@@ -239,47 +223,43 @@ class Resampler {
   }
 }
 
-function slotsOf(
-  runs: readonly [ScoreColumns, ...ScoreColumns[]],
-  isGrouped: boolean,
-): { slots: Slot[]; order: Uint32Array } {
-  const [{ groupIndex, toolIou }] = runs;
-  const keys = Float64Array.from(toolIou, (_, row) =>
-    runs.reduce(
-      (key, run) =>
-        key * run.plan.cellCount + run.plan.cellOf(run.toolIou[row]!, run.finalIou[row]!),
-      isGrouped ? groupIndex[row]! + 1 : 0,
-    ),
-  );
-  const order = Uint32Array.from(keys, (_, row) => row).sort((a, b) => keys[a]! - keys[b]!);
-  const slots: Slot[] = [];
-  for (let from = 0; from < order.length; ) {
-    let to = from + 1;
-    while (to < order.length && keys[order[to]!] === keys[order[from]!]) to++;
-    const row = order[from]!;
-    slots.push({
-      group: isGrouped ? groupIndex[row]! + 1 : 0,
-      cells: runs.map((run) => run.plan.cellOf(run.toolIou[row]!, run.finalIou[row]!)),
-      from,
-      to,
-    });
-    from = to;
-  }
-  return { slots, order };
+/** Numbers of a row of values. */
+function widthOf(runs: Runs): number {
+  return 1 + VALUES_PER_RUN * runs.length;
 }
 
-function valuesOf(runs: readonly ScoreColumns[], order: Uint32Array, width: number): Float64Array {
-  const values = new Float64Array(order.length * width);
-  order.forEach((row, at) => {
-    values[at * width] = 1;
-    runs.forEach(({ toolIou, finalIou }, run) => {
-      const start = at * width + 1 + run * VALUES_PER_RUN;
-      values[start] = toolIou[row]!;
-      values[start + 1] = finalIou[row]!;
-      values[start + 2] = signedRelativeIou(toolIou[row]!, finalIou[row]!);
-    });
+/** By rising group and cells; the rows of a slot rise too. The order decides which random numbers a slot gets. */
+function slotsOf(runs: Runs, groups: readonly (string | undefined)[], isMany: boolean): Slot[] {
+  const groupIndices = new Map(groups.map((group, index) => [group, index]));
+  const width = widthOf(runs);
+  const rowsByKey = new Map<number, number[]>();
+  const groupAt = (row: number) => groupIndices.get(runs[0].queries[row]!.group) ?? 0;
+  const cellsAt = (row: number) => runs.map(({ plan, queries }) => plan.cellOf(queries[row]!));
+  runs[0].queries.forEach((_, row) => {
+    const key = cellsAt(row).reduce(
+      (sum, cell, run) => sum * runs[run]!.plan.cellCount + cell,
+      groupAt(row),
+    );
+    const rows = rowsByKey.get(key);
+    if (rows) rows.push(row);
+    else rowsByKey.set(key, [row]);
   });
-  return values;
+  return [...rowsByKey]
+    .sort(([a], [b]) => a - b)
+    .map(([, rows]) => {
+      const values = new Float64Array(rows.length * width);
+      rows.forEach((row, index) => {
+        values.set([1, ...runs.flatMap(({ queries }) => valuesOf(queries[row]!))], index * width);
+      });
+      const isNormal = isMany && rows.length >= MANY_IN_SLOT;
+      const normal = isNormal ? new NormalSums(values, width) : undefined;
+      return { group: groupAt(rows[0]!), cells: cellsAt(rows[0]!), rows, values, normal };
+    });
+}
+
+function valuesOf(query: ScoredQuery): number[] {
+  const [toolIou, finalIou] = [query.toolIou ?? 0, query.finalIou ?? 0];
+  return [toolIou, finalIou, signedRelativeIou(toolIou, finalIou)];
 }
 
 /** Sums over rows with independent Poisson weights of mean 1, as the normal distribution of the same mean and covariance. */
@@ -303,15 +283,16 @@ class NormalSums {
     this.#factor = choleskyFactor(products, width);
   }
 
-  draw(random: SeededRandom, sums: Float64Array): void {
+  draw(random: SeededRandom): Float64Array {
     const width = this.#mean.length;
-    sums.set(this.#mean);
+    const sums = this.#mean.slice();
     for (let column = 0; column < width; column++) {
       const normal = random.nextNormal();
       for (let row = column; row < width; row++) {
         sums[row]! += this.#factor[row * width + column]! * normal;
       }
     }
+    return sums;
   }
 }
 

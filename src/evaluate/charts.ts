@@ -1,8 +1,8 @@
 import * as Plot from '@observablehq/plot';
 import { parseHTML } from 'linkedom';
+import type { ReliabilityBin } from './answer-metrics.js';
 import { OUTCOMES } from './answers.js';
 import type { Interval } from './bootstrap.js';
-import type { ReliabilityBin } from './calibration.js';
 import type { ScatterPoint } from './report-data.js';
 
 /** Groups beyond this are in the table alone. */

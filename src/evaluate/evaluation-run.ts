@@ -1,20 +1,10 @@
+import { iouXyxy, isCorrect } from '../core/box.js';
 import { quoted, VgrError } from '../core/error.js';
 import type { DumpRow, EvalBox, EvalQuery, EvalResult, EvalStage } from '../formats/eval-files.js';
-import {
-  AnswerJoin,
-  type AnswerParts,
-  type AnswerScore,
-  answerScore,
-  QueryTruths,
-  scoredAnswer,
-} from './answers.js';
+import { objectSizeOf } from './answer-metrics.js';
+import { type AnswerParts, type AnswerScore, answerScore } from './answers.js';
 import { type GalleryEntry, GallerySelection } from './gallery.js';
-import { objectSizeOf } from './metrics.js';
-import {
-  createRefinementMetrics,
-  type RefinementScores,
-  type ScoredQuery,
-} from './refinement-scores.js';
+import { RefinementScores, type ScoredQuery } from './metrics.js';
 
 export interface EvaluationOptions {
   /** IoUs in [0, 1) at which accuracy is wanted beside the one at 0.5. */
@@ -28,7 +18,7 @@ export interface Evaluation {
   /** Of the queries, in their order; the rows of `scores`. */
   readonly ids: readonly string[];
   readonly scores: RefinementScores;
-  /** The queries that mean one object, with its size as the group; none where no boxes are known. */
+  /** The queries that mean one object, with its size as the group, in the order in which they were answered. */
   readonly sizeScores: RefinementScores;
   readonly gallery: readonly GalleryEntry[];
   /** What a reader of the numbers should know, a sentence each. */
@@ -47,35 +37,71 @@ export async function evaluateResults(
   source: string,
   options: EvaluationOptions = {},
 ): Promise<Evaluation> {
-  const truths = new QueryTruths();
-  for await (const query of queries) truths.add(query);
-  const join = new AnswerJoin(truths, source);
-  const details = new AnswerDetails(options.gallery ?? 0);
-  for await (const result of results) {
-    const score = join.add(result);
-    if (score) details.add(score, truths, result);
+  const run = new ScoredRun(options);
+  const all: EvalQuery[] = [];
+  for await (const query of queries) {
+    run.addId(query);
+    all.push(query);
   }
-  join.finish();
-  for (const [score, parts] of join.unansweredQueries()) details.add(score, truths, parts);
-  const scores = createRefinementMetrics(options.iouThresholds);
-  join.addTo(scores);
-  return { ids: truths.ids, scores, ...details.collected(), notices: noticesOf(join, truths) };
+  const lines = new Uint32Array(all.length);
+  const unknownIds: string[] = [];
+  let several = 0;
+  let laterRight = 0;
+  for await (const result of results) {
+    const row = run.rowOf(result.id);
+    if (row === undefined) {
+      unknownIds.push(result.id);
+      continue;
+    }
+    if (lines[row] !== 0) {
+      throw new VgrError(
+        'INPUT_INVALID',
+        `${quoted(source)}, line ${result.line}: expected one answer to ${quoted(result.id)}, got a second; the first is in line ${lines[row]}`,
+      );
+    }
+    lines[row] = result.line;
+    const { finalIou } = run.add(row, all[row]!, result);
+    const [truth, ...others] = all[row]!.truthsXyxy;
+    if (truth && others.length === 0 && (result.answer?.boxes?.length ?? 0) > 1) {
+      several++;
+      const isFirstRight = isCorrect(iouXyxy(result.answer!.boxXyxy!, truth));
+      if (isCorrect(finalIou ?? 0) && !isFirstRight) laterRight++;
+    }
+  }
+  refuseUnknownIds(unknownIds, source);
+  let unanswered = 0;
+  all.forEach((query, row) => {
+    if (lines[row] !== 0) return;
+    unanswered++;
+    run.add(row, query, { tool: null, answer: null });
+  });
+  if (unanswered > 0) {
+    run.notices.push(
+      `${unanswered} of ${all.length} queries have no line in the results; they count with IoU 0`,
+    );
+  }
+  if (several > 0) {
+    run.notices.push(
+      `${several} answers list several boxes where one object is meant; of each the best one counts, ${laterRight} are right by another than the first`,
+    );
+  }
+  return run.evaluation();
 }
 
-function noticesOf(
-  { unanswered, several, laterRight }: AnswerJoin,
-  { length }: QueryTruths,
-): string[] {
-  return [
-    ...(unanswered > 0
-      ? [`${unanswered} of ${length} queries have no line in the results; they count with IoU 0`]
-      : []),
-    ...(several > 0
-      ? [
-          `${several} answers list several boxes where one object is meant; of each the best one counts, ${laterRight} are right by another than the first`,
-        ]
-      : []),
-  ];
+/** Ids that are named in a message. */
+const NAMED_IDS = 5;
+
+function refuseUnknownIds(ids: readonly string[], source: string): void {
+  if (ids.length === 0) return;
+  const named = ids
+    .slice(0, NAMED_IDS)
+    .map((id) => quoted(id))
+    .join(', ');
+  throw new VgrError(
+    'INPUT_INVALID',
+    `${quoted(source)}: ${ids.length} of its ids are not in the queries; the first: ${named}`,
+    { hint: 'give `--queries` the file that the results were made from' },
+  );
 }
 
 /**
@@ -88,38 +114,30 @@ export async function evaluateTools(
   names: readonly [tool: string, answer: string],
   options: EvaluationOptions = {},
 ): Promise<Evaluation> {
-  const truths = new QueryTruths();
-  const scores = createRefinementMetrics(options.iouThresholds);
-  const details = new AnswerDetails(options.gallery ?? 0);
+  const run = new ScoredRun(options);
   const seenTools = new Set<string>();
   let reversed = 0;
   let firstReversed = 0;
   for await (const query of queries) {
-    const row = truths.length;
-    truths.add(query);
     for (const name of query.toolNames) seenTools.add(name);
     const turned = query.entries.flatMap((boxes) => boxes ?? []).filter(isReversed).length;
     if (turned > 0 && reversed === 0) firstReversed = query.line;
     reversed += turned;
     const [tool = null, answer = null] = query.entries;
-    const parts: AnswerParts = {
+    run.add(run.addId(query), query, {
       toolName: names[0],
       tool: entryStage(tool),
       answer: entryStage(answer),
-      ...(answer && { listedXyxy: answer.map(({ boxXyxy }) => boxXyxy) }),
-    };
-    const score = answerScore(row, query.truthsXyxy, parts);
-    scores.add({ ...score, ...(query.group !== undefined && { group: query.group }) });
-    details.add(score, truths, parts);
+      listedXyxy: answer?.map(({ boxXyxy }) => boxXyxy),
+    });
   }
   for (const name of names) refuseUnknownTool(name, seenTools);
-  const notices =
-    reversed === 0
-      ? []
-      : [
-          `${reversed} boxes have their corners in the wrong order, the first in line ${firstReversed}; they count with IoU 0`,
-        ];
-  return { ids: truths.ids, scores, ...details.collected(), notices };
+  if (reversed > 0) {
+    run.notices.push(
+      `${reversed} boxes have their corners in the wrong order, the first in line ${firstReversed}; they count with IoU 0`,
+    );
+  }
+  return run.evaluation();
 }
 
 /** A first box with its corners in the wrong order is no answer that could be read. */
@@ -143,27 +161,25 @@ function refuseUnknownTool(name: string, seen: ReadonlySet<string>): void {
   });
 }
 
-/** Scores an evaluation dump of the paper's code. */
+/** Scores an evaluation dump of the paper's code. Its rows may share an id. */
 export async function evaluateDump(
   rows: AsyncIterable<DumpRow>,
-  options: EvaluationOptions = {},
+  { iouThresholds }: EvaluationOptions = {},
 ): Promise<Evaluation> {
-  const scores = createRefinementMetrics(options.iouThresholds);
-  const details = new AnswerDetails(0);
   const ids: string[] = [];
+  const scored: ScoredQuery[] = [];
   let disagreeing = 0;
-  for await (const row of rows) {
-    ids.push(row.id);
-    const objectSize = row.truthXyxy && objectSizeOf([row.truthXyxy]);
-    scores.add({ ...row, objectSize });
-    details.addSize(row, objectSize);
-    if (row.disagrees) disagreeing++;
+  for await (const { id, truthXyxy, toolIou, finalIou, disagrees } of rows) {
+    ids.push(id);
+    scored.push({ toolIou, finalIou, objectSize: truthXyxy && objectSizeOf([truthXyxy]) });
+    if (disagrees) disagreeing++;
   }
   const notices =
     disagreeing === 0
       ? []
       : [`${disagreeing} rows state another IoU than their boxes give; the stated one is taken`];
-  return { ids, scores, ...details.collected(), notices };
+  const scores = scoresOf(scored, iouThresholds);
+  return { ids, scores, sizeScores: sizeScoresOf(scored), gallery: [], notices };
 }
 
 /**
@@ -184,25 +200,70 @@ export function refuseOtherQueries(first: Evaluation, second: Evaluation): void 
   }
 }
 
-/** What a report shows beside the metrics. */
-class AnswerDetails {
-  readonly #sizes = createRefinementMetrics();
+/** Collects the answers of one run, in whatever order they come. */
+class ScoredRun {
+  readonly notices: string[] = [];
+  readonly #options: EvaluationOptions;
+  readonly #rows = new Map<string, number>();
+  readonly #scored: AnswerScore[] = [];
   readonly #gallery: GallerySelection;
 
-  constructor(galleryLimit: number) {
-    this.#gallery = new GallerySelection(galleryLimit);
+  constructor(options: EvaluationOptions) {
+    this.#options = options;
+    this.#gallery = new GallerySelection(options.gallery ?? 0);
   }
 
-  add(score: AnswerScore, truths: QueryTruths, parts: AnswerParts): void {
-    this.addSize(score, score.objectSize);
-    this.#gallery.add(score, () => scoredAnswer(truths.at(score.row), parts, score));
+  /** @returns the row of the query @throws VgrError INPUT_INVALID for an id that comes twice */
+  addId({ id, line }: EvalQuery): number {
+    const row = this.#rows.size;
+    if (this.#rows.has(id)) {
+      throw new VgrError(
+        'INPUT_INVALID',
+        `queries, line ${line}: expected an id that is new in the file, got ${quoted(id)} again`,
+        { hint: 'give each line an `id` of its own, or leave `id` out: the line number stands in' },
+      );
+    }
+    this.#rows.set(id, row);
+    return row;
   }
 
-  addSize({ toolIou, finalIou }: ScoredQuery, group: string | undefined): void {
-    if (group !== undefined) this.#sizes.add({ toolIou, finalIou, group });
+  rowOf(id: string): number | undefined {
+    return this.#rows.get(id);
   }
 
-  collected(): Pick<Evaluation, 'sizeScores' | 'gallery'> {
-    return { sizeScores: this.#sizes, gallery: this.#gallery.entries() };
+  add(row: number, query: EvalQuery, parts: AnswerParts): AnswerScore {
+    const score = answerScore(row, query, parts);
+    this.#scored.push(score);
+    this.#gallery.add(query, parts, score);
+    return score;
   }
+
+  evaluation(): Evaluation {
+    const inOrder: AnswerScore[] = new Array(this.#scored.length);
+    for (const score of this.#scored) inOrder[score.row] = score;
+    return {
+      ids: [...this.#rows.keys()],
+      scores: scoresOf(inOrder, this.#options.iouThresholds),
+      sizeScores: sizeScoresOf(this.#scored),
+      gallery: this.#gallery.entries(),
+      notices: this.notices,
+    };
+  }
+}
+
+function scoresOf(
+  queries: readonly ScoredQuery[],
+  iouThresholds: readonly number[] | undefined,
+): RefinementScores {
+  const scores = new RefinementScores(iouThresholds);
+  for (const query of queries) scores.add(query);
+  return scores;
+}
+
+function sizeScoresOf(queries: readonly ScoredQuery[]): RefinementScores {
+  const scores = new RefinementScores();
+  for (const { toolIou, finalIou, objectSize } of queries) {
+    if (objectSize !== undefined) scores.add({ toolIou, finalIou, group: objectSize });
+  }
+  return scores;
 }

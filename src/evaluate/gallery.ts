@@ -1,12 +1,14 @@
 import type { BoxXyxy, ImageSize } from '../core/box.js';
 import { mixed } from '../core/random.js';
+import type { EvalQuery } from '../formats/eval-files.js';
 import {
+  type AnswerParts,
   type AnswerScore,
   boxesOf,
+  countedBox,
   OUTCOMES,
   type Outcome,
   outcomeOf,
-  type ScoredAnswer,
 } from './answers.js';
 import { type Html, html } from './html.js';
 
@@ -82,7 +84,7 @@ function card(entry: GalleryEntry, place: number, photo: ReportPhoto | undefined
 ${picture(entry, photo)}
 <div class="body"><h3>${entry.query}</h3>
 <p><span class="outcome ${outcome}">${outcome}</span> <span class="soft">${OUTCOME_WORDS[outcome]}${decision !== undefined && `; decision: ${decision}`}</span></p>
-<p>IoU: ${entry.toolName ?? 'tool'} <b>${iouWords(entry.toolIou)}</b>, answer <b>${iouWords(entry.finalIou)}</b>${confidence !== null && html`, score ${confidence.toFixed(2)}`}</p>
+<p>IoU: ${entry.toolName ?? 'tool'} <b>${iouWords(entry.toolIou)}</b>, answer <b>${iouWords(entry.finalIou)}</b>${confidence != null && html`, score ${confidence.toFixed(2)}`}</p>
 ${think?.text && html`<p><b>Think:</b> ${think.text}</p>`}
 ${answer?.text && html`<p><b>Rethink:</b> ${answer.text}</p>`}
 <p class="soft">${[entry.id, entry.image, group, truthWords(entry)].filter((word) => word !== undefined).join(', ')}</p>
@@ -133,12 +135,14 @@ function iouWords(iou: number | null): string {
   return iou === null ? 'no box' : iou.toFixed(2);
 }
 
-/** An answer to be shown, and how it ended. */
-export type GalleryEntry = ScoredAnswer & { readonly outcome: Outcome };
-
-interface Ranked {
-  readonly rank: number;
-  readonly entry: GalleryEntry;
+/** An answer to be shown, with its query and how it ended. The answer's box is the one that counts. */
+export interface GalleryEntry extends AnswerScore, Omit<AnswerParts, 'listedXyxy'> {
+  readonly id: string;
+  readonly query: string;
+  readonly image?: string;
+  /** None where nothing in the photo fits. */
+  readonly truthsXyxy: readonly BoxXyxy[];
+  readonly outcome: Outcome;
 }
 
 /**
@@ -148,19 +152,11 @@ interface Ranked {
  */
 export class GallerySelection {
   readonly #limit: number;
-  readonly #kept: Readonly<Record<Outcome, Ranked[]>> = {
+  readonly #kept: Readonly<Record<Outcome, GalleryEntry[]>> = {
     correction: [],
     confirmation: [],
     loss: [],
     error: [],
-  };
-
-  /** Below this rank an answer is not among the chosen any more. */
-  readonly #least: Record<Outcome, number> = {
-    correction: Number.NEGATIVE_INFINITY,
-    confirmation: Number.NEGATIVE_INFINITY,
-    loss: Number.NEGATIVE_INFINITY,
-    error: Number.NEGATIVE_INFINITY,
   };
 
   /** @param limit most entries in all */
@@ -168,18 +164,19 @@ export class GallerySelection {
     this.#limit = limit;
   }
 
-  /** @param detailed makes the whole answer; asked only where it may be shown */
-  add(score: AnswerScore, detailed: () => ScoredAnswer): void {
+  add(query: EvalQuery, parts: AnswerParts, score: AnswerScore): void {
     if (this.#limit === 0) return;
+    const { id, image, truthsXyxy } = query;
+    const { toolName, tool, think, answer, decision, size = query.size } = parts;
     const outcome = outcomeOf(score.toolIou, score.finalIou);
     const kept = this.#kept[outcome];
-    const rank = rankOf(score, outcome);
-    if (rank < this.#least[outcome]) return;
-    kept.push({ rank, entry: { ...detailed(), outcome } });
-    if (kept.length > 2 * this.#limit + 64) {
-      this.#trim(kept);
-      this.#least[outcome] = kept.at(-1)!.rank;
-    }
+    kept.push({
+      ...score,
+      ...{ id, query: query.query, image, truthsXyxy, size },
+      ...{ toolName, tool, think, decision, outcome },
+      answer: answer && { ...answer, boxXyxy: countedBox(answer, truthsXyxy) },
+    });
+    if (kept.length > 2 * this.#limit + 64) this.#trim(kept);
   }
 
   /** An equal share of each outcome; what one leaves over goes to the others. Highest rank first. */
@@ -196,19 +193,17 @@ export class GallerySelection {
         isAdding = true;
       }
     }
-    return OUTCOMES.flatMap((outcome) =>
-      this.#kept[outcome].slice(0, taken[outcome]).map(({ entry }) => entry),
-    );
+    return OUTCOMES.flatMap((outcome) => this.#kept[outcome].slice(0, taken[outcome]));
   }
 
-  #trim(kept: Ranked[]): void {
-    kept.sort((a, b) => b.rank - a.rank || a.entry.row - b.entry.row);
+  #trim(kept: GalleryEntry[]): void {
+    kept.sort((a, b) => rankOf(b) - rankOf(a) || a.row - b.row);
     kept.length = Math.min(kept.length, this.#limit);
   }
 }
 
-function rankOf(score: AnswerScore, outcome: Outcome): number {
-  if (outcome === 'confirmation') return mixed(score.row);
-  if (outcome === 'error') return score.confidence ?? 0;
-  return Math.abs((score.finalIou ?? 0) - (score.toolIou ?? 0));
+function rankOf({ outcome, row, confidence, toolIou, finalIou }: GalleryEntry): number {
+  if (outcome === 'confirmation') return mixed(row);
+  if (outcome === 'error') return confidence ?? 0;
+  return Math.abs((finalIou ?? 0) - (toolIou ?? 0));
 }

@@ -1,6 +1,6 @@
-import { areaXyxy, type BoxXyxy, isCorrect } from '../core/box.js';
-import { type Calibration, CalibrationTally } from './calibration.js';
-import { DoubleColumn } from './column.js';
+import { CORRECT_IOU } from '../core/box.js';
+import { quoted, VgrError } from '../core/error.js';
+import type { AnswerMetrics, JudgedAnswer } from './answer-metrics.js';
 
 /** Keys as `vgr eval --json` writes them; fractions in [0, 1] but for the four in [-1, 1]. A rate over nothing is null. */
 export interface RefinementMetrics {
@@ -36,247 +36,8 @@ export interface RefinementMetrics {
 
 export type MetricKey = keyof RefinementMetrics;
 
-/** Sums over a group of queries from which its metrics follow. Counts may be weighted. */
-export interface RefinementTally {
-  count: number;
-  toolRight: number;
-  finalRight: number;
-  /** Tool wrong, answer right. */
-  corrected: number;
-  /** Tool right, answer better. */
-  refined: number;
-  /** Tool right, answer equal. */
-  followed: number;
-  /** Answer worse. */
-  worsened: number;
-  /** Tool wrong, answer equal and wrong. */
-  inherited: number;
-  toolIou: number;
-  finalIou: number;
-  relativeToolRight: number;
-  relativeToolWrong: number;
-  /** Of each extra threshold, how many are above it. */
-  readonly toolAbove: Float64Array;
-  readonly finalAbove: Float64Array;
-}
-
-export function emptyTally(extraThresholds: number): RefinementTally {
-  return {
-    count: 0,
-    toolRight: 0,
-    finalRight: 0,
-    corrected: 0,
-    refined: 0,
-    followed: 0,
-    worsened: 0,
-    inherited: 0,
-    toolIou: 0,
-    finalIou: 0,
-    relativeToolRight: 0,
-    relativeToolWrong: 0,
-    toolAbove: new Float64Array(extraThresholds),
-    finalAbove: new Float64Array(extraThresholds),
-  };
-}
-
-/** The metrics of a group of queries. */
-export function metricsOfTally(
-  tally: RefinementTally,
-  extraThresholds: readonly number[],
-): RefinementMetrics {
-  const { count, toolRight, finalRight } = tally;
-  const nsri = share(tally.relativeToolRight + tally.relativeToolWrong, count);
-  const atThresholds: Record<`${'accuracy' | 'tool_accuracy'}@${string}`, number | null> = {};
-  extraThresholds.forEach((threshold, index) => {
-    atThresholds[`accuracy@${threshold}`] = share(tally.finalAbove[index]!, count);
-    atThresholds[`tool_accuracy@${threshold}`] = share(tally.toolAbove[index]!, count);
-  });
-  return {
-    total: count,
-    accuracy: share(finalRight, count),
-    tool_accuracy: share(toolRight, count),
-    mean_iou: share(tally.finalIou, count),
-    tool_mean_iou: share(tally.toolIou, count),
-    ccr: share(tally.corrected, count - toolRight),
-    refinement_rate: share(tally.refined, toolRight),
-    follow_correct_rate: share(tally.followed, toolRight),
-    worsen_rate: share(tally.worsened, count),
-    inherited_error_rate: share(tally.inherited, count - finalRight),
-    mean_iou_delta: share(tally.finalIou - tally.toolIou, count),
-    nsri,
-    nsri_tool_correct: share(tally.relativeToolRight, toolRight),
-    nsri_tool_wrong: share(tally.relativeToolWrong, count - toolRight),
-    nsri_scaled: nsri === null ? null : (nsri + 1) / 2,
-    ...atThresholds,
-  };
-}
-
-function share(part: number, whole: number): number | null {
-  return whole === 0 ? null : part / whole;
-}
-
-/** What `vgr eval --json` tells of the answers beside the refinement metrics; shares in [0, 1], null over nothing. */
-export interface AnswerMetrics {
-  /** Share with a final IoU above 0.5. */
-  readonly accuracy_50: number | null;
-  readonly accuracy_75: number | null;
-  readonly accuracy_90: number | null;
-  /** Mean of the accuracies at IoU 0.5, 0.55, ..., 0.95. */
-  readonly mean_accuracy: number | null;
-  /** Accuracy by the size of the object, of the queries that mean one. */
-  readonly by_size: Readonly<Record<ObjectSize, number | null>>;
-  /** Of the queries that nothing fits, the share answered `none`. */
-  readonly n_acc: number | null;
-  /** Of the other queries, the share not answered `none`. */
-  readonly t_acc: number | null;
-  /** Share whose boxes match the ground truth one to one. */
-  readonly set_precision: number | null;
-  /** Area under the ROC curve of the score, right answers against wrong ones; ties count half. */
-  readonly score_auc: number | null;
-  /** Expected calibration error of the score, over ten bins. */
-  readonly score_ece: number | null;
-}
-
 /** All metrics of one group of queries. */
 export type RunMetrics = RefinementMetrics & AnswerMetrics;
-
-/** One answer, as far as its metrics need it beside its IoU. */
-export interface JudgedAnswer {
-  /** The answer's score, 0..1; null or absent where it gives none. */
-  readonly confidence?: number | null;
-  /** How many boxes are meant; absent where that is not known. */
-  readonly truths?: number;
-  /** Of the object, where one is meant. */
-  readonly objectSize?: ObjectSize | undefined;
-  /** Whether the answer is that nothing fits. */
-  readonly isNone?: boolean;
-  /** Whether its boxes match those that are meant one to one. */
-  readonly isExact?: boolean;
-}
-
-/** 0.5, 0.55, ..., 0.95. */
-const THRESHOLDS = Array.from({ length: 10 }, (_, index) => (50 + 5 * index) / 100);
-
-/** Right ones of all. */
-class Share {
-  #right = 0;
-  #all = 0;
-
-  add(isRight: boolean): void {
-    this.#all += 1;
-    if (isRight) this.#right += 1;
-  }
-
-  get value(): number | null {
-    return this.#all === 0 ? null : this.#right / this.#all;
-  }
-}
-
-/** Takes the answers of one group. */
-class AnswerTally {
-  readonly #above = THRESHOLDS.map(() => new Share());
-  readonly #bySize = { small: new Share(), medium: new Share(), large: new Share() };
-  readonly #absent = new Share();
-  readonly #present = new Share();
-  readonly #exact = new Share();
-  readonly #rightScores = new DoubleColumn();
-  readonly #wrongScores = new DoubleColumn();
-  readonly #calibration = new CalibrationTally();
-
-  /** @param iou 0..1 */
-  add(iou: number, answer: JudgedAnswer): void {
-    const { confidence = null, truths, objectSize, isNone = false, isExact = false } = answer;
-    THRESHOLDS.forEach((threshold, index) => {
-      this.#above[index]!.add(iou > threshold);
-    });
-    if (objectSize) this.#bySize[objectSize].add(isCorrect(iou));
-    if (truths !== undefined) {
-      this.#exact.add(isExact);
-      if (truths === 0) this.#absent.add(isNone);
-      else this.#present.add(!isNone);
-    }
-    if (confidence === null) return;
-    (isCorrect(iou) ? this.#rightScores : this.#wrongScores).push(confidence);
-    this.#calibration.add(confidence, isCorrect(iou));
-  }
-
-  calibration(): Calibration {
-    return this.#calibration.calibration();
-  }
-
-  metrics(): AnswerMetrics {
-    const at = this.#above.map(({ value }) => value);
-    const { small, medium, large } = this.#bySize;
-    return {
-      accuracy_50: at[0]!,
-      accuracy_75: at[5]!,
-      accuracy_90: at[8]!,
-      mean_accuracy:
-        at[0] === null ? null : at.reduce<number>((sum, share) => sum + share!, 0) / 10,
-      by_size: { small: small.value, medium: medium.value, large: large.value },
-      n_acc: this.#absent.value,
-      t_acc: this.#present.value,
-      set_precision: this.#exact.value,
-      score_auc: areaUnderRoc(this.#rightScores.view(), this.#wrongScores.view()),
-      score_ece: this.calibration().ece,
-    };
-  }
-}
-
-/** The chance that a right answer scores higher than a wrong one, where a tie counts half; null where one kind is missing. */
-export function areaUnderRoc(right: Float64Array, wrong: Float64Array): number | null {
-  if (right.length === 0 || wrong.length === 0) return null;
-  const losers = wrong.slice().sort();
-  let [below, notAbove, won] = [0, 0, 0];
-  for (const score of right.slice().sort()) {
-    while (below < losers.length && losers[below]! < score) below++;
-    while (notAbove < losers.length && losers[notAbove]! <= score) notAbove++;
-    won += (below + notAbove) / 2;
-  }
-  return won / (right.length * wrong.length);
-}
-
-/** Takes the answers of a run and holds their metrics, overall and by group. */
-export class AnswerScores {
-  readonly #whole = new AnswerTally();
-  readonly #groups = new Map<string, AnswerTally>();
-  #absent = 0;
-  #sets = 0;
-
-  /** @param iou 0..1 */
-  add(iou: number, answer: JudgedAnswer, group: string | undefined): void {
-    this.#whole.add(iou, answer);
-    if (answer.truths === 0) this.#absent += 1;
-    if ((answer.truths ?? 0) > 1) this.#sets += 1;
-    if (group === undefined) return;
-    const tally = this.#groups.get(group) ?? new AnswerTally();
-    this.#groups.set(group, tally);
-    tally.add(iou, answer);
-  }
-
-  /** Queries that nothing fits. */
-  get absent(): number {
-    return this.#absent;
-  }
-
-  /** Queries that mean several objects. */
-  get sets(): number {
-    return this.#sets;
-  }
-
-  metrics(): AnswerMetrics {
-    return this.#whole.metrics();
-  }
-
-  /** By group. */
-  groupMetrics(): ReadonlyMap<string, AnswerMetrics> {
-    return new Map([...this.#groups].map(([group, tally]) => [group, tally.metrics()]));
-  }
-
-  calibration(): Calibration {
-    return this.#whole.calibration();
-  }
-}
 
 /** The metrics as numbers alone: those of `by_size` are called `by_size.small` and so on. */
 export function flatMetrics({ by_size, ...metrics }: RunMetrics): Record<string, number | null> {
@@ -284,14 +45,264 @@ export function flatMetrics({ by_size, ...metrics }: RunMetrics): Record<string,
   return { ...metrics, ...Object.fromEntries(sizes) };
 }
 
-/** Sizes of COCO's area ranges, by the area of the ground-truth box: below 32 x 32, below 96 x 96, and the rest. */
-export type ObjectSize = 'small' | 'medium' | 'large';
+/** How well one query was answered. */
+export interface ScoredQuery extends JudgedAnswer {
+  /** IoU of the tool's box with the ground truth, 0..1; null where the tool gave none, which counts as 0. */
+  readonly toolIou: number | null;
+  /** The group that the query counts in beside the whole; absent where it has none. */
+  readonly group?: string;
+}
 
-/** The size of the one object that is meant; undefined where several are, or none. */
-export function objectSizeOf(truthsXyxy: readonly BoxXyxy[]): ObjectSize | undefined {
-  const [truth, ...others] = truthsXyxy;
-  if (!truth || others.length > 0) return undefined;
-  const area = areaXyxy(truth);
-  if (area < 32 ** 2) return 'small';
-  return area < 96 ** 2 ? 'medium' : 'large';
+/** The scored queries of a run in their order, with their metrics, overall and by group. */
+export class RefinementScores {
+  readonly plan: CellPlan;
+  readonly queries: ScoredQuery[] = [];
+  /** The queries without a group come first. */
+  readonly #groups = new Map<string | undefined, ScoredQuery[]>([[undefined, []]]);
+
+  /**
+   * @param iouThresholds IoUs in [0, 1) at which accuracy is wanted beside the one at 0.5
+   * @throws VgrError USAGE for a threshold outside [0, 1)
+   */
+  constructor(iouThresholds: readonly number[] = []) {
+    this.plan = new CellPlan(iouThresholds);
+  }
+
+  /** @throws VgrError INPUT_INVALID for an IoU outside [0, 1] */
+  add(query: ScoredQuery): void {
+    refuseBadIou(query.toolIou ?? 0, 'tool');
+    refuseBadIou(query.finalIou ?? 0, 'answer');
+    this.queries.push(query);
+    const group = this.#groups.get(query.group);
+    if (group) group.push(query);
+    else this.#groups.set(query.group, [query]);
+  }
+
+  /** How many queries have no answer. */
+  get missingAnswers(): number {
+    return this.queries.filter(({ finalIou }) => finalIou === null).length;
+  }
+
+  /** How many queries have no box of the tool. */
+  get missingTools(): number {
+    return this.queries.filter(({ toolIou }) => toolIou === null).length;
+  }
+
+  metrics(): RefinementMetrics {
+    const all = new Float64Array(this.plan.cellCount * SUMS_PER_CELL);
+    for (const queries of this.#groups.values()) {
+      this.plan.sumsOf(queries).forEach((sum, index) => {
+        all[index]! += sum;
+      });
+    }
+    return this.plan.metricsOf(all);
+  }
+
+  /** By group, in the order of their names. */
+  groupMetrics(): ReadonlyMap<string, RefinementMetrics> {
+    const names = this.groups.sort();
+    return new Map(
+      names.map((name) => [name, this.plan.metricsOf(this.plan.sumsOf(this.inGroup(name)))]),
+    );
+  }
+
+  /** In the order in which they come first. */
+  get groups(): string[] {
+    return [...this.#groups.keys()].filter((group) => group !== undefined);
+  }
+
+  inGroup(group: string): readonly ScoredQuery[] {
+    return this.#groups.get(group) ?? [];
+  }
+}
+
+function refuseBadIou(iou: number, whose: string): void {
+  if (iou >= 0 && iou <= 1) return;
+  throw new VgrError(
+    'INPUT_INVALID',
+    `IoU of the ${whose}: expected 0..1, got ${quoted(String(iou))}`,
+  );
+}
+
+/** Two IoUs that differ by no more than this are equal. */
+const IOU_TIE = 1e-9;
+
+/** Which way the final IoU moved away from the tool's. */
+const DOWN = 0;
+const SAME = 1;
+const UP = 2;
+const MOVES = 3;
+
+function moveOf(toolIou: number, finalIou: number): number {
+  if (finalIou > toolIou + IOU_TIE) return UP;
+  return finalIou < toolIou - IOU_TIE ? DOWN : SAME;
+}
+
+/**
+ * Signed relative IoU of one query, in [-1, 1]: the share of the room above the tool's IoU that the final answer gained, or,
+ * negative, the share of the tool's IoU that it lost. Its mean is the metric NSRI.
+ *
+ * `signedRelativeIou(0.5, 0.75)` is 0.5, `signedRelativeIou(0.5, 0.25)` is -0.5.
+ * @see VG-Refiner, arXiv 2512.06373, metric NSRI
+ */
+export function signedRelativeIou(toolIou: number, finalIou: number): number {
+  const move = moveOf(toolIou, finalIou);
+  if (move === SAME) return 0;
+  return (finalIou - toolIou) / (move === UP ? 1 - toolIou : toolIou);
+}
+
+/** What one cell sums over its queries, in this order: their number, tool IoU, final IoU, signed relative IoU. */
+export const SUMS_PER_CELL = 4;
+const [COUNT, TOOL_IOU, FINAL_IOU, RELATIVE_IOU] = [0, 1, 2, 3] as const;
+
+/** Queries that share the band of the tool's IoU, the band of the final IoU and the move between them. */
+interface Cell {
+  /** How many thresholds the IoU is above. */
+  readonly toolBand: number;
+  readonly finalBand: number;
+  readonly move: number;
+}
+
+/**
+ * Every refinement metric is a ratio of sums over cells. The plan says which cell a query falls in and turns the sums of the
+ * cells into metrics, so a bootstrap resample is no more than another set of sums.
+ */
+export class CellPlan {
+  readonly cellCount: number;
+  /** Rising, without repetition; 0.5 is always among them. */
+  readonly #thresholds: readonly number[];
+  /** The cells over which the metrics sum. */
+  readonly #all: readonly number[];
+  readonly #toolRight: readonly number[];
+  readonly #toolWrong: readonly number[];
+  readonly #finalRight: readonly number[];
+  readonly #corrected: readonly number[];
+  readonly #refined: readonly number[];
+  readonly #followed: readonly number[];
+  readonly #worsened: readonly number[];
+  readonly #inherited: readonly number[];
+  /** The cells above each threshold that accuracy is wanted at beside 0.5, by rising threshold. */
+  readonly #extra: readonly {
+    readonly threshold: number;
+    readonly tool: readonly number[];
+    readonly final: readonly number[];
+  }[];
+
+  /** @throws VgrError USAGE for a threshold outside [0, 1) */
+  constructor(extraThresholds: readonly number[]) {
+    const outside = extraThresholds.find((threshold) => !(threshold >= 0 && threshold < 1));
+    if (outside !== undefined) {
+      throw new VgrError('USAGE', `IoU threshold: expected 0 <= threshold < 1, got ${outside}`, {
+        hint: 'several are given as `--iou 0.25,0.5,0.75`',
+      });
+    }
+    const thresholds = rising([CORRECT_IOU, ...extraThresholds]);
+    this.#thresholds = thresholds;
+    const bands = thresholds.length + 1;
+    this.cellCount = bands ** 2 * MOVES;
+    const cells = Array.from({ length: this.cellCount }, (_, cell) => ({
+      toolBand: Math.floor(cell / (MOVES * bands)),
+      finalBand: Math.floor(cell / MOVES) % bands,
+      move: cell % MOVES,
+    }));
+    const where = (holds: (cell: Cell) => boolean) =>
+      cells.flatMap((cell, index) => (holds(cell) ? index : []));
+    const correct = thresholds.indexOf(CORRECT_IOU);
+    const toolRight = ({ toolBand }: Cell) => toolBand > correct;
+    const finalRight = ({ finalBand }: Cell) => finalBand > correct;
+    this.#all = where(() => true);
+    this.#toolRight = where(toolRight);
+    this.#toolWrong = where((cell) => !toolRight(cell));
+    this.#finalRight = where(finalRight);
+    this.#corrected = where((cell) => !toolRight(cell) && finalRight(cell));
+    this.#refined = where((cell) => toolRight(cell) && cell.move === UP);
+    this.#followed = where((cell) => toolRight(cell) && cell.move === SAME);
+    this.#worsened = where(({ move }) => move === DOWN);
+    this.#inherited = where((cell) => !toolRight(cell) && !finalRight(cell) && cell.move === SAME);
+    this.#extra = rising(extraThresholds).map((threshold) => {
+      const index = thresholds.indexOf(threshold);
+      return {
+        threshold,
+        tool: where(({ toolBand }) => toolBand > index),
+        final: where(({ finalBand }) => finalBand > index),
+      };
+    });
+  }
+
+  /** The cell of a query, 0 .. `cellCount` - 1. */
+  cellOf(query: ScoredQuery): number {
+    const [toolIou, finalIou] = [query.toolIou ?? 0, query.finalIou ?? 0];
+    const band = this.#bandOf(toolIou) * (this.#thresholds.length + 1) + this.#bandOf(finalIou);
+    return band * MOVES + moveOf(toolIou, finalIou);
+  }
+
+  /** `SUMS_PER_CELL` numbers a cell. */
+  sumsOf(queries: readonly ScoredQuery[]): Float64Array {
+    const sums = new Float64Array(this.cellCount * SUMS_PER_CELL);
+    for (const query of queries) {
+      const [toolIou, finalIou] = [query.toolIou ?? 0, query.finalIou ?? 0];
+      const start = this.cellOf(query) * SUMS_PER_CELL;
+      sums[start + COUNT]! += 1;
+      sums[start + TOOL_IOU]! += toolIou;
+      sums[start + FINAL_IOU]! += finalIou;
+      sums[start + RELATIVE_IOU]! += signedRelativeIou(toolIou, finalIou);
+    }
+    return sums;
+  }
+
+  /**
+   * The metrics of one group of queries.
+   * @param sums `SUMS_PER_CELL` numbers a cell, from index `offset` on
+   */
+  metricsOf(sums: Float64Array, offset = 0): RefinementMetrics {
+    const sum = (cells: readonly number[], column: number = COUNT) => {
+      let total = 0;
+      for (const cell of cells) total += sums[offset + cell * SUMS_PER_CELL + column]!;
+      return total;
+    };
+    const total = sum(this.#all);
+    const toolRight = sum(this.#toolRight);
+    const finalRight = sum(this.#finalRight);
+    const [toolIou, finalIou] = [sum(this.#all, TOOL_IOU), sum(this.#all, FINAL_IOU)];
+    const relativeRight = sum(this.#toolRight, RELATIVE_IOU);
+    const relativeWrong = sum(this.#toolWrong, RELATIVE_IOU);
+    const nsri = ratio(relativeRight + relativeWrong, total);
+    const atThresholds = this.#extra.flatMap(({ threshold, tool, final }) => [
+      [`accuracy@${threshold}`, ratio(sum(final), total)],
+      [`tool_accuracy@${threshold}`, ratio(sum(tool), total)],
+    ]);
+    return {
+      total,
+      accuracy: ratio(finalRight, total),
+      tool_accuracy: ratio(toolRight, total),
+      mean_iou: ratio(finalIou, total),
+      tool_mean_iou: ratio(toolIou, total),
+      ccr: ratio(sum(this.#corrected), total - toolRight),
+      refinement_rate: ratio(sum(this.#refined), toolRight),
+      follow_correct_rate: ratio(sum(this.#followed), toolRight),
+      worsen_rate: ratio(sum(this.#worsened), total),
+      inherited_error_rate: ratio(sum(this.#inherited), total - finalRight),
+      mean_iou_delta: ratio(finalIou - toolIou, total),
+      nsri,
+      nsri_tool_correct: ratio(relativeRight, toolRight),
+      nsri_tool_wrong: ratio(relativeWrong, total - toolRight),
+      nsri_scaled: nsri === null ? null : (nsri + 1) / 2,
+      ...Object.fromEntries(atThresholds),
+    };
+  }
+
+  /** How many thresholds an IoU is above. */
+  #bandOf(iou: number): number {
+    let band = 0;
+    while (band < this.#thresholds.length && iou > this.#thresholds[band]!) band++;
+    return band;
+  }
+}
+
+function ratio(part: number, whole: number): number | null {
+  return whole === 0 ? null : part / whole;
+}
+
+function rising(values: readonly number[]): number[] {
+  return [...new Set(values)].sort((a, b) => a - b);
 }

@@ -1,4 +1,5 @@
 import { VgrError } from '../core/error.js';
+import { answerMetrics } from './answer-metrics.js';
 import {
   type BootstrapOptions,
   bootstrapDifferences,
@@ -6,8 +7,7 @@ import {
   type Interval,
   type MetricIntervals,
 } from './bootstrap.js';
-import { flatMetrics, type MetricKey, type RunMetrics } from './metrics.js';
-import type { RefinementScores } from './refinement-scores.js';
+import { flatMetrics, type MetricKey, type RefinementScores, type RunMetrics } from './metrics.js';
 
 /** Metrics of one run, with the keys of `vgr eval --json`. */
 export interface RefinementReport {
@@ -33,27 +33,29 @@ export function refinementReport(
   bootstrap?: BootstrapOptions,
 ): RefinementReport {
   const groups = groupMetrics(scores);
-  const intervals = bootstrap && bootstrapIntervals(scores.columns(), bootstrap);
+  const intervals = bootstrap && bootstrapIntervals(scores, bootstrap);
   return {
     metrics: runMetrics(scores),
-    ...(groups.size > 0 && { groups: Object.fromEntries(groups) }),
-    ...(intervals && { intervals: intervals.overall }),
-    ...(intervals?.groups.size && { group_intervals: Object.fromEntries(intervals.groups) }),
-    absent_queries: scores.answers.absent,
-    set_queries: scores.answers.sets,
+    groups: groups.size > 0 ? Object.fromEntries(groups) : undefined,
+    intervals: intervals?.overall,
+    group_intervals: intervals?.groups.size ? Object.fromEntries(intervals.groups) : undefined,
+    absent_queries: scores.queries.filter(({ truths }) => truths === 0).length,
+    set_queries: scores.queries.filter(({ truths = 0 }) => truths > 1).length,
     missing_answers: scores.missingAnswers,
     missing_tools: scores.missingTools,
   };
 }
 
 function runMetrics(scores: RefinementScores): RunMetrics {
-  return { ...scores.metrics(), ...scores.answers.metrics() };
+  return { ...scores.metrics(), ...answerMetrics(scores.queries) };
 }
 
 function groupMetrics(scores: RefinementScores): ReadonlyMap<string, RunMetrics> {
-  const answers = scores.answers.groupMetrics();
-  const groups = [...scores.groupMetrics()];
-  return new Map(groups.map(([group, metrics]) => [group, { ...metrics, ...answers.get(group)! }]));
+  const entries = [...scores.groupMetrics()].map(([group, metrics]): [string, RunMetrics] => [
+    group,
+    { ...metrics, ...answerMetrics(scores.inGroup(group)) },
+  ]);
+  return new Map(entries);
 }
 
 /** One metric of two runs. */
@@ -84,13 +86,14 @@ export function comparisonReport(
   second: RefinementScores,
   bootstrap?: BootstrapOptions,
 ): ComparisonReport {
-  if (first.total !== second.total) {
+  const [expected, got] = [first.queries.length, second.queries.length];
+  if (expected !== got) {
     throw new VgrError(
       'INPUT_INVALID',
-      `two runs are compared query by query: expected ${first.total} queries in both, got ${second.total}`,
+      `two runs are compared query by query: expected ${expected} queries in both, got ${got}`,
     );
   }
-  const differences = bootstrapDifferences(first.columns(), second.columns(), bootstrap);
+  const differences = bootstrapDifferences(first, second, bootstrap);
   const before = groupMetrics(first);
   const after = groupMetrics(second);
   const groups = [...differences.groups]
@@ -101,7 +104,7 @@ export function comparisonReport(
     ]);
   return {
     metrics: compared(runMetrics(first), runMetrics(second), differences.overall),
-    ...(groups.length > 0 && { groups: Object.fromEntries(groups) }),
+    groups: groups.length > 0 ? Object.fromEntries(groups) : undefined,
   };
 }
 

@@ -1,10 +1,10 @@
 import { SeededRandom } from '../core/random.js';
-import { OUTCOMES, type Outcome, outcomeOf } from './answers.js';
-import type { Calibration } from './calibration.js';
+import { calibrationOf, type ScoreCalibration } from './answer-metrics.js';
+import { type Outcome, outcomeOf } from './answers.js';
 import type { Evaluation } from './evaluation-run.js';
 import type { GalleryEntry } from './gallery.js';
+import type { ScoredQuery } from './metrics.js';
 import { type RefinementReport, refinementReport } from './refinement-report.js';
-import type { ScoreColumns } from './refinement-scores.js';
 
 /** Most points that the scatter plot shows. */
 const MAX_POINTS = 1500;
@@ -39,7 +39,7 @@ export interface ReportData {
   readonly scatter: Scatter;
   /** Groups are the sizes of the objects. */
   readonly sizes: RefinementReport;
-  readonly calibration: Calibration;
+  readonly calibration: ScoreCalibration;
   readonly gallery: readonly GalleryEntry[];
   readonly notices: readonly string[];
 }
@@ -50,53 +50,47 @@ export function reportData(
   { title, subject }: Pick<ReportData, 'title' | 'subject'>,
 ): ReportData {
   const { scores, sizeScores, gallery, notices } = evaluation;
-  const columns = scores.columns();
   return {
     title,
     subject,
     report,
-    outcomes: countOutcomes(columns),
-    scatter: scatterOf(columns),
+    outcomes: countOutcomes(scores.queries),
+    scatter: scatterOf(scores.queries),
     sizes: refinementReport(sizeScores, report.intervals && {}),
-    calibration: scores.answers.calibration(),
+    calibration: calibrationOf(scores.queries),
     gallery,
     notices,
   };
 }
 
 /** The 2 x 2 of tool right or wrong against answer right or wrong. */
-function countOutcomes({ toolIou, finalIou }: ScoreColumns): Record<Outcome, number> {
-  const counts = Object.fromEntries(OUTCOMES.map((outcome) => [outcome, 0])) as Record<
-    Outcome,
-    number
-  >;
-  toolIou.forEach((tool, row) => {
-    counts[outcomeOf(tool, finalIou[row]!)]++;
-  });
+function countOutcomes(queries: readonly ScoredQuery[]): Record<Outcome, number> {
+  const counts = { correction: 0, confirmation: 0, loss: 0, error: 0 };
+  for (const { toolIou, finalIou } of queries) counts[outcomeOf(toolIou, finalIou)]++;
   return counts;
 }
 
-function scatterOf({ toolIou, finalIou }: ScoreColumns): Scatter {
+function scatterOf(queries: readonly ScoredQuery[]): Scatter {
   const cells = Array.from({ length: IOU_CELLS }, () => new Array<number>(IOU_CELLS).fill(0));
   const cellOf = (iou: number) => Math.min(IOU_CELLS - 1, Math.floor(iou * IOU_CELLS));
-  toolIou.forEach((tool, row) => {
-    cells[cellOf(finalIou[row]!)]![cellOf(tool)]!++;
-  });
-  const points = sampledRows(toolIou.length).map((row) => ({
-    toolIou: toolIou[row]!,
-    finalIou: finalIou[row]!,
-    outcome: outcomeOf(toolIou[row]!, finalIou[row]!),
-  }));
-  return { points, total: toolIou.length, cells };
+  const points = queries.map(
+    ({ toolIou, finalIou }): ScatterPoint => ({
+      toolIou: toolIou ?? 0,
+      finalIou: finalIou ?? 0,
+      outcome: outcomeOf(toolIou, finalIou),
+    }),
+  );
+  for (const { toolIou, finalIou } of points) cells[cellOf(finalIou)]![cellOf(toolIou)]!++;
+  return { points: sampled(points), total: points.length, cells };
 }
 
-/** Selection sampling: each row is taken with the probability that makes the sample full at the end. */
-function sampledRows(rows: number): number[] {
+/** Selection sampling: each point is taken with the probability that makes the sample full at the end. */
+function sampled(points: readonly ScatterPoint[]): ScatterPoint[] {
   const random = new SeededRandom(0);
-  const sample: number[] = [];
-  for (let row = 0; row < rows && sample.length < MAX_POINTS; row++) {
-    const wanted = MAX_POINTS - sample.length;
-    if (rows - row <= wanted || random.next() < wanted / (rows - row)) sample.push(row);
-  }
+  const sample: ScatterPoint[] = [];
+  points.forEach((point, index) => {
+    const [left, wanted] = [points.length - index, MAX_POINTS - sample.length];
+    if (wanted > 0 && (left <= wanted || random.next() < wanted / left)) sample.push(point);
+  });
   return sample;
 }

@@ -1,16 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { SeededRandom } from '../../src/core/random.js';
 import { bootstrapIntervals, type Interval } from '../../src/evaluate/bootstrap.js';
+import { RefinementScores, signedRelativeIou } from '../../src/evaluate/metrics.js';
 import { comparisonReport, refinementReport } from '../../src/evaluate/refinement-report.js';
-import {
-  createRefinementMetrics,
-  signedRelativeIou,
-} from '../../src/evaluate/refinement-scores.js';
 
 /** Queries whose answer is right with a probability of `skill`. */
 function randomRun(size: number, skill: number, seed = 1) {
   const random = new SeededRandom(seed);
-  const scores = createRefinementMetrics();
+  const scores = new RefinementScores();
   for (let index = 0; index < size; index++) {
     const [tool, luck] = [random.next(), random.next()];
     scores.add({ toolIou: tool, finalIou: luck < skill ? 0.9 : 0.1, group: `g${index % 4}` });
@@ -24,7 +21,7 @@ describe('intervals', () => {
     const scores = randomRun(size, 0.7);
     const accuracy = scores.metrics().accuracy!;
     const margin = 1.959964 * Math.sqrt((accuracy * (1 - accuracy)) / size);
-    const [low, high] = bootstrapIntervals(scores.columns()).overall.accuracy!;
+    const [low, high] = bootstrapIntervals(scores).overall.accuracy!;
     expect(Math.abs(low - (accuracy - margin))).toBeLessThan(margin * 0.15);
     expect(Math.abs(high - (accuracy + margin))).toBeLessThan(margin * 0.15);
   });
@@ -32,7 +29,7 @@ describe('intervals', () => {
   test('agree with their standard errors too where there are many queries', () => {
     const size = 40_000;
     const random = new SeededRandom(8);
-    const scores = createRefinementMetrics();
+    const scores = new RefinementScores();
     const gains: number[] = [];
     const deltas: number[] = [];
     for (let index = 0; index < size; index++) {
@@ -47,7 +44,7 @@ describe('intervals', () => {
       return Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length);
     };
     const share = (rate: number, of: number) => Math.sqrt((rate * (1 - rate)) / of);
-    const { overall, groups } = bootstrapIntervals(scores.columns());
+    const { overall, groups } = bootstrapIntervals(scores);
     const metrics = scores.metrics();
     const toolWrong = size * (1 - metrics.tool_accuracy!);
     const rare = scores.groupMetrics().get('rare')!;
@@ -66,7 +63,7 @@ describe('intervals', () => {
 
   test('depend on the seed alone', () => {
     const scores = randomRun(200, 0.5);
-    const of = (seed: number) => bootstrapIntervals(scores.columns(), { seed, resamples: 50 });
+    const of = (seed: number) => bootstrapIntervals(scores, { seed, resamples: 50 });
     expect(of(7)).toEqual(of(7));
     expect(of(7)).not.toEqual(of(8));
   });
@@ -75,8 +72,7 @@ describe('intervals', () => {
     let covered = 0;
     for (let trial = 0; trial < 200; trial++) {
       const scores = randomRun(100, 0.6, 1000 + trial);
-      const [low, high] = bootstrapIntervals(scores.columns(), { resamples: 300 }).overall
-        .accuracy!;
+      const [low, high] = bootstrapIntervals(scores, { resamples: 300 }).overall.accuracy!;
       if (low <= 0.6 && 0.6 <= high) covered++;
     }
     expect(covered).toBeGreaterThan(200 * 0.88);
@@ -93,7 +89,7 @@ describe('intervals', () => {
   });
 
   test('are left out for the groups where there are too many of them', () => {
-    const scores = createRefinementMetrics();
+    const scores = new RefinementScores();
     for (let index = 0; index < 300; index++) {
       scores.add({ toolIou: 0.4, finalIou: 0.6, group: `g${index}` });
     }
@@ -104,7 +100,7 @@ describe('intervals', () => {
   });
 
   test('of a rate over nothing are null, and of no query at all there are none', () => {
-    const scores = createRefinementMetrics();
+    const scores = new RefinementScores();
     expect(refinementReport(scores, {}).intervals).toEqual({});
     scores.add({ toolIou: 0.9, finalIou: 0.9 });
     expect(refinementReport(scores, {}).intervals!.ccr).toBeNull();
@@ -121,8 +117,8 @@ describe('comparison of two runs', () => {
 
   test('pairing narrows the interval', () => {
     const size = 1000;
-    const first = createRefinementMetrics();
-    const second = createRefinementMetrics();
+    const first = new RefinementScores();
+    const second = new RefinementScores();
     const random = new SeededRandom(3);
     for (let index = 0; index < size; index++) {
       const iou = random.next();
@@ -130,7 +126,7 @@ describe('comparison of two runs', () => {
       second.add({ toolIou: 0, finalIou: Math.min(1, iou + 0.02) });
     }
     const paired = comparisonReport(first, second).metrics.mean_iou!;
-    const [low, high] = bootstrapIntervals(first.columns()).overall.mean_iou!;
+    const [low, high] = bootstrapIntervals(first).overall.mean_iou!;
     expect(paired.difference).toBeCloseTo(0.02, 2);
     expect(paired.interval![1] - paired.interval![0]).toBeLessThan((high - low) / 10);
   });
@@ -138,7 +134,7 @@ describe('comparison of two runs', () => {
   test('pairs many queries as it does few', () => {
     const run = (gain: number) => {
       const random = new SeededRandom(5);
-      const scores = createRefinementMetrics();
+      const scores = new RefinementScores();
       for (let index = 0; index < 25_000; index++) {
         const iou = random.next() * 0.9;
         const noise = random.next() * 0.02;

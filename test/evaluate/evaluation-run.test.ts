@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { calibrationOf } from '../../src/evaluate/answer-metrics.js';
 import {
   type Evaluation,
   type EvaluationOptions,
@@ -67,7 +68,7 @@ describe('a results file', () => {
       gallery: 9,
     });
     expect(inOrder.scores.metrics()).toMatchObject({ total: 4, accuracy: 0.5, ccr: 0.5 });
-    expect(inOrder.scores.columns().finalIou).toEqual(turned.scores.columns().finalIou);
+    expect(inOrder.scores.queries).toEqual(turned.scores.queries);
     expect(inOrder.gallery).toEqual(turned.gallery);
     expect(inOrder.scores.groupMetrics().get('human')).toMatchObject({ total: 2, accuracy: 1 });
     expect([inOrder.scores.missingAnswers, inOrder.scores.missingTools]).toEqual([1, 1]);
@@ -110,7 +111,7 @@ describe('a results file', () => {
       '3 answers list several boxes where one object is meant; of each the best one counts, 2 are right by another than the first',
     ]);
     // d says that nothing fits, with a score of 0.5, and is wrong.
-    expect(scores.answers.calibration().brier).toBeCloseTo((0.01 + 0.04 + 0.09 + 0.25) / 4, 12);
+    expect(calibrationOf(scores.queries).brier).toBeCloseTo((0.01 + 0.04 + 0.09 + 0.25) / 4, 12);
     const shown = gallery.find(({ id }) => id === 'a');
     expect(shown).toMatchObject({ outcome: 'correction', answer: { boxXyxy: { x2: 80 } } });
   });
@@ -133,7 +134,7 @@ describe('a results file', () => {
 
   test('calibration is over the answers with a score, sizes over all', async () => {
     const { scores, sizeScores } = await evaluated(rows.map(queryLine), rows.map(resultLine));
-    const calibration = scores.answers.calibration();
+    const calibration = calibrationOf(scores.queries);
     expect(calibration.count).toBe(4);
     expect(calibration.bins[8]).toEqual({
       from: 0.8,
@@ -146,7 +147,7 @@ describe('a results file', () => {
     expect(calibration.ece).toBeCloseTo((0.1 + 0.2 + 0.7 + 0.5) / 4, 12);
     expect(calibration.brier).toBeCloseTo((0.01 + 0.04 + 0.49 + 0.25) / 4, 12);
     expect([...sizeScores.groupMetrics().keys()]).toEqual(['large']);
-    expect(sizeScores.total).toBe(4);
+    expect(sizeScores.queries.length).toBe(4);
   });
 
   test('the gallery holds each outcome with its texts, and no more than it may', async () => {
@@ -210,7 +211,7 @@ test('a dump of the paper', async () => {
   const { scores, ids, sizeScores } = await evaluateDump(dumpRows([rowsText], 'output_0.json'));
   expect(scores.metrics()).toMatchObject({ total: 2, accuracy: 0.5, ccr: 0.5 });
   expect(ids).toEqual(['1_1', '1_2']);
-  expect(sizeScores.total).toBe(0);
+  expect(sizeScores.queries.length).toBe(0);
 });
 
 test('runs over other queries are not compared', async () => {

@@ -5,13 +5,13 @@ import { SeededRandom } from '../../src/core/random.js';
 import { bootstrapIntervals } from '../../src/evaluate/bootstrap.js';
 import type { RefinementMetrics } from '../../src/evaluate/metrics.js';
 import {
-  createRefinementMetrics,
+  RefinementScores,
   type ScoredQuery,
   signedRelativeIou,
-} from '../../src/evaluate/refinement-scores.js';
+} from '../../src/evaluate/metrics.js';
 
 function scoresOf(rows: readonly ScoredQuery[], thresholds: readonly number[] = []) {
-  const scores = createRefinementMetrics(thresholds);
+  const scores = new RefinementScores(thresholds);
   for (const row of rows) scores.add(row);
   return scores;
 }
@@ -73,7 +73,7 @@ describe.each(Object.entries(oracle))('against numpy: %s', (_, expected) => {
   });
 
   test('bootstrap intervals', () => {
-    const { overall } = bootstrapIntervals(scores.columns(), expected.bootstrap);
+    const { overall } = bootstrapIntervals(scores, expected.bootstrap);
     expect(Object.keys(overall).sort()).toEqual(Object.keys(expected.bootstrap.intervals).sort());
     for (const [key, interval] of Object.entries(expected.bootstrap.intervals)) {
       const got = overall[key as keyof typeof overall]!;
@@ -130,7 +130,7 @@ describe('by hand', () => {
   });
 
   test.each([-0.1, 1, Number.NaN])('threshold %d is refused', (threshold) => {
-    expect(() => createRefinementMetrics([threshold])).toThrow(/0 <= threshold < 1/);
+    expect(() => new RefinementScores([threshold])).toThrow(/0 <= threshold < 1/);
   });
 });
 

@@ -2,8 +2,8 @@ import { spawnSync } from 'node:child_process';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { CocoDetections, CocoGroundTruth, evaluateCoco } from '../../src/evaluate/coco.js';
+import { RefinementScores } from '../../src/evaluate/metrics.js';
 import { comparisonReport, refinementReport } from '../../src/evaluate/refinement-report.js';
-import { createRefinementMetrics } from '../../src/evaluate/refinement-scores.js';
 import {
   cocoTable,
   comparisonTable,
@@ -14,7 +14,7 @@ import {
 } from '../../src/evaluate/tables.js';
 
 function scores() {
-  const scored = createRefinementMetrics();
+  const scored = new RefinementScores();
   scored.add({ toolIou: 0.2, finalIou: 0.9, group: 'human' });
   scored.add({ toolIou: 0.9, finalIou: 0.9, group: '=cmd|x' });
   return scored;

@@ -1,0 +1,163 @@
+import { areaXyxy, type BoxXyxy, isCorrect } from '../core/box.js';
+
+/** What `vgr eval --json` tells of the answers beside the refinement metrics; shares in [0, 1], null over nothing. */
+export interface AnswerMetrics {
+  /** Share with a final IoU above 0.5. */
+  readonly accuracy_50: number | null;
+  readonly accuracy_75: number | null;
+  readonly accuracy_90: number | null;
+  /** Mean of the accuracies at IoU 0.5, 0.55, ..., 0.95. */
+  readonly mean_accuracy: number | null;
+  /** Accuracy by the size of the object, of the queries that mean one. */
+  readonly by_size: Readonly<Record<ObjectSize, number | null>>;
+  /** Of the queries that nothing fits, the share answered `none`. */
+  readonly n_acc: number | null;
+  /** Of the other queries, the share not answered `none`. */
+  readonly t_acc: number | null;
+  /** Share whose boxes match the ground truth one to one. */
+  readonly set_precision: number | null;
+  /** Area under the ROC curve of the score, right answers against wrong ones; ties count half. */
+  readonly score_auc: number | null;
+  /** Expected calibration error of the score, over ten bins. */
+  readonly score_ece: number | null;
+}
+
+/** One answer, as far as its metrics need it. */
+export interface JudgedAnswer {
+  /** IoU of the final box, 0..1; null where there is no answer, which counts as 0. */
+  readonly finalIou: number | null;
+  /** The answer's score, 0..1; null or absent where it gives none. */
+  readonly confidence?: number | null;
+  /** How many boxes are meant; absent where that is not known. */
+  readonly truths?: number;
+  /** Of the object, where one is meant. */
+  readonly objectSize?: ObjectSize;
+  /** Whether the answer is that nothing fits. */
+  readonly isNone?: boolean;
+  /** Whether its boxes match those that are meant one to one. */
+  readonly isExact?: boolean;
+}
+
+/** 0.5, 0.55, ..., 0.95. */
+const THRESHOLDS = Array.from({ length: 10 }, (_, index) => (50 + 5 * index) / 100);
+
+const isRight = ({ finalIou }: JudgedAnswer) => isCorrect(finalIou ?? 0);
+
+export function answerMetrics(answers: readonly JudgedAnswer[]): AnswerMetrics {
+  const accuracies = THRESHOLDS.map((threshold) =>
+    share(answers, ({ finalIou }) => (finalIou ?? 0) > threshold),
+  );
+  const ofSize = (size: ObjectSize) =>
+    share(
+      answers.filter(({ objectSize }) => objectSize === size),
+      isRight,
+    );
+  const absent = answers.filter(({ truths }) => truths === 0);
+  const present = answers.filter(({ truths }) => truths !== undefined && truths > 0);
+  const scored = answers.filter(({ confidence }) => confidence != null);
+  const scores = (right: boolean) =>
+    Float64Array.from(
+      scored.filter((answer) => isRight(answer) === right),
+      ({ confidence }) => confidence!,
+    );
+  return {
+    accuracy_50: accuracies[0]!,
+    accuracy_75: accuracies[5]!,
+    accuracy_90: accuracies[8]!,
+    mean_accuracy:
+      answers.length === 0 ? null : accuracies.reduce<number>((sum, each) => sum + each!, 0) / 10,
+    by_size: { small: ofSize('small'), medium: ofSize('medium'), large: ofSize('large') },
+    n_acc: share(absent, ({ isNone = false }) => isNone),
+    t_acc: share(present, ({ isNone = false }) => !isNone),
+    set_precision: share([...absent, ...present], ({ isExact = false }) => isExact),
+    score_auc: areaUnderRoc(scores(true), scores(false)),
+    score_ece: calibrationOf(answers).ece,
+  };
+}
+
+function share<T>(all: readonly T[], holds: (each: T) => boolean): number | null {
+  return all.length === 0 ? null : all.filter(holds).length / all.length;
+}
+
+/** The chance that a right answer scores higher than a wrong one, where a tie counts half; null where one kind is missing. */
+export function areaUnderRoc(right: Float64Array, wrong: Float64Array): number | null {
+  if (right.length === 0 || wrong.length === 0) return null;
+  const losers = wrong.slice().sort();
+  let [below, notAbove, won] = [0, 0, 0];
+  for (const score of right.slice().sort()) {
+    while (below < losers.length && losers[below]! < score) below++;
+    while (notAbove < losers.length && losers[notAbove]! <= score) notAbove++;
+    won += (below + notAbove) / 2;
+  }
+  return won / (right.length * wrong.length);
+}
+
+/** The answers whose score falls in one tenth of the range. */
+export interface ReliabilityBin {
+  /** The bin holds scores in [`from`, `to`), the last one 1 too. */
+  readonly from: number;
+  readonly to: number;
+  readonly count: number;
+  /** Null for an empty bin. */
+  readonly meanScore: number | null;
+  /** Share of right answers; null for an empty bin. */
+  readonly accuracy: number | null;
+}
+
+/** How well the score of an answer tells whether it is right. */
+export interface ScoreCalibration {
+  readonly bins: readonly ReliabilityBin[];
+  /** Answers with a score. */
+  readonly count: number;
+  /**
+   * Expected calibration error, 0..1: the distance of mean score and accuracy, averaged over the bins by their counts.
+   * Null for no answer.
+   * @see C. Guo et al., "On Calibration of Modern Neural Networks", 2017
+   */
+  readonly ece: number | null;
+  /** Mean squared distance of the score from 0 or 1, 0..1; null for no answer. */
+  readonly brier: number | null;
+}
+
+const BINS = 10;
+
+export function calibrationOf(answers: readonly JudgedAnswer[]): ScoreCalibration {
+  const bins = Array.from({ length: BINS }, () => ({ count: 0, score: 0, right: 0 }));
+  let [count, squares] = [0, 0];
+  for (const answer of answers) {
+    const { confidence } = answer;
+    if (confidence == null) continue;
+    const right = isRight(answer) ? 1 : 0;
+    const bin = bins[Math.min(BINS - 1, Math.floor(confidence * BINS))]!;
+    bin.count += 1;
+    bin.score += confidence;
+    bin.right += right;
+    count += 1;
+    squares += (confidence - right) ** 2;
+  }
+  const gap = bins.reduce((sum, { score, right }) => sum + Math.abs(score - right), 0);
+  return {
+    bins: bins.map((bin, index) => ({
+      from: index / BINS,
+      to: (index + 1) / BINS,
+      count: bin.count,
+      meanScore: bin.count === 0 ? null : bin.score / bin.count,
+      accuracy: bin.count === 0 ? null : bin.right / bin.count,
+    })),
+    count,
+    ece: count === 0 ? null : gap / count,
+    brier: count === 0 ? null : squares / count,
+  };
+}
+
+/** Sizes of COCO's area ranges, by the area of the ground-truth box: below 32 x 32, below 96 x 96, and the rest. */
+export type ObjectSize = 'small' | 'medium' | 'large';
+
+/** The size of the one object that is meant; undefined where several are, or none. */
+export function objectSizeOf(truthsXyxy: readonly BoxXyxy[]): ObjectSize | undefined {
+  const [truth, ...others] = truthsXyxy;
+  if (!truth || others.length > 0) return undefined;
+  const area = areaXyxy(truth);
+  if (area < 32 ** 2) return 'small';
+  return area < 96 ** 2 ? 'medium' : 'large';
+}
