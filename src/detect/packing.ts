@@ -3,18 +3,18 @@ import { type FitMode, isFitOfPhoto, type RgbRaster } from '../core/raster.js';
 import type { DetectorCard, ExtraInput } from '../formats/model-card.js';
 import { CardMismatch, type NamedTensors, type Tensor } from './family.js';
 
-/** A model by name and how its input takes pixels. */
-export interface PixelTaker {
+/** How pixels go into a graph, and the model's name for messages. */
+export interface PixelInput {
   readonly name: string;
   readonly input: Omit<DetectorCard['input'], 'fit' | 'fill'> & { readonly fit?: FitMode };
 }
 
 /**
  * The rasters as the input that the card describes, with the further inputs that it names. A single raster of a `uint8` graph
- * is handed over without a copy. Where the size of a raster hangs on its photo, all are of one size.
+ * is handed over without a copy. Where the size of a raster depends on its photo, all are of one size.
  * @throws {CardMismatch} when a raster is not of the card's size, there is none, or more than the graph takes at once
  */
-export function packRasters(rasters: readonly RgbRaster[], card: PixelTaker): NamedTensors {
+export function packRasters(rasters: readonly RgbRaster[], card: PixelInput): NamedTensors {
   const { name, type, batch } = card.input;
   if (rasters.length === 0 || (batch === 1 && rasters.length > 1)) {
     throw new CardMismatch(
@@ -40,7 +40,7 @@ export function packRasters(rasters: readonly RgbRaster[], card: PixelTaker): Na
 
 function packBytes(
   rasters: readonly RgbRaster[],
-  { name, input }: PixelTaker,
+  { name, input }: PixelInput,
   { width, height }: ImageSize,
 ): Tensor {
   const { layout, channels } = input;
@@ -60,7 +60,7 @@ function packBytes(
 
 function packFloats(
   rasters: readonly RgbRaster[],
-  { input }: PixelTaker,
+  { input }: PixelInput,
   { width, height }: ImageSize,
 ): Tensor {
   const { layout, channels, scale, mean, std } = input;
@@ -97,30 +97,19 @@ function packExtra(
   const dims = holds === 'pixel-mask' ? [height, width] : fixed;
   const each = dims.reduce((product, size) => product * size, 1);
   const pair = holds === 'width-height' ? [width, height] : [height, width];
-  const values = Array.from({ length: batch * each }, (_, place) =>
-    holds === 'ones' || holds === 'pixel-mask' ? 1 : pair[place % 2]!,
+  const values = Array.from({ length: batch * each }, (_, index) =>
+    holds === 'ones' || holds === 'pixel-mask' ? 1 : pair[index % 2]!,
   );
   return { type, data: numbersOf(type, values), dims: [batch, ...dims] };
 }
 
-function numbersOf(type: ExtraInput['type'], values: readonly number[]): Tensor['data'] {
+/** Numbers as the elements of a tensor. */
+export function numbersOf(type: ExtraInput['type'], values: readonly number[]): Tensor['data'] {
   if (type === 'int64') return BigInt64Array.from(values, BigInt);
   return type === 'int32' ? Int32Array.from(values) : Float32Array.from(values);
 }
 
 type Encoding = Pick<DetectorCard['input'], 'channels' | 'scale' | 'mean' | 'std'>;
-
-/** ImageNet's mean and deviation of red, green and blue, of pixels in 0..1. */
-const IMAGENET = {
-  mean: [0.485, 0.456, 0.406],
-  std: [0.229, 0.224, 0.225],
-} as const;
-
-/** CLIP's, of the photos that it was trained on. */
-const CLIP = {
-  mean: [0.48145466, 0.4578275, 0.40821073],
-  std: [0.26862954, 0.26130258, 0.27577711],
-} as const;
 
 /** Ways in which detectors take pixels, by a name that `vgr models add --pixels` takes. */
 export const PIXEL_ENCODINGS = {
@@ -128,10 +117,14 @@ export const PIXEL_ENCODINGS = {
   unit: { scale: 1 / 255, mean: [0, 0, 0], std: [1, 1, 1] },
   /** 0..255 */
   byte: { scale: 1, mean: [0, 0, 0], std: [1, 1, 1] },
-  /** 0..1 less ImageNet's mean, over its deviation. */
-  imagenet: { scale: 1 / 255, mean: [...IMAGENET.mean], std: [...IMAGENET.std] },
-  /** 0..1 less CLIP's mean, over its deviation. */
-  clip: { scale: 1 / 255, mean: [...CLIP.mean], std: [...CLIP.std] },
+  /** 0..1 less ImageNet's mean of red, green and blue, over its deviation. */
+  imagenet: { scale: 1 / 255, mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] },
+  /** 0..1 less the mean of the photos that CLIP was trained on, over their deviation. */
+  clip: {
+    scale: 1 / 255,
+    mean: [0.48145466, 0.4578275, 0.40821073],
+    std: [0.26862954, 0.26130258, 0.27577711],
+  },
   /** -1..1 */
   signed: { scale: 1 / 127.5, mean: [1, 1, 1], std: [1, 1, 1] },
 } as const satisfies Record<string, Omit<Encoding, 'channels'>>;

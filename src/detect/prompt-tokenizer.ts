@@ -1,26 +1,25 @@
 import { Tokenizer } from '@huggingface/tokenizers';
+import { LRUCache } from 'lru-cache';
 import { asVgrError, quoted, VgrError } from '../core/error.js';
 import type { PromptInput } from '../formats/model-card.js';
 import type { Phrase, TokenizedPrompt, Word } from './prompt.js';
 
-/** Prompts whose tokens are kept: neighbouring queries ask alike. */
-const KEPT = 4096;
+/** Prompts that are kept: neighbouring queries ask alike. */
+const MAX_PROMPTS = 4096;
 
-/** Longest text whose tokens are kept, characters: others are rare, and would fill the memory. */
-const KEPT_LENGTH = 400;
+/** Longest text whose prompt is kept, characters: others are rare, and would fill the memory. */
+const MAX_CACHED_LENGTH = 400;
+
+/**
+ * Characters of a text that are looked at. No model reads more than 256 tokens, which are 4 to 5 characters of English each; the
+ * time of the tokenisers grows with the square of a text.
+ */
+const MAX_TEXT_LENGTH = 4096;
 
 /** A name that boxes are called by, with its category id. */
 export interface PromptName {
   readonly id: number;
   readonly name: string;
-}
-
-/** What is used of the library. */
-interface TextTokenizer {
-  encode(
-    text: string,
-    options?: { readonly add_special_tokens: boolean },
-  ): { readonly ids: readonly number[]; readonly tokens: readonly string[] };
 }
 
 /** A text as tokens without the special ones. */
@@ -39,13 +38,14 @@ export interface CutPrompt extends TokenizedPrompt {
  * OWL-ViT reads a text as it is.
  */
 export class PromptTokenizer {
-  readonly #tokenizer: TextTokenizer;
-  readonly #length: number;
+  readonly #tokenizer: Tokenizer;
   readonly #withDots: boolean;
   /** Special tokens before and after a text. */
   readonly #before: readonly number[];
   readonly #after: readonly number[];
-  readonly #expressions = new Map<string, CutPrompt>();
+  /** Most tokens between those. */
+  readonly #room: number;
+  readonly #expressions = new LRUCache<string, CutPrompt>({ max: MAX_PROMPTS });
 
   /**
    * @param tokenizer content of a `tokenizer.json`
@@ -59,34 +59,29 @@ export class PromptTokenizer {
     family: string,
   ) {
     this.#tokenizer = new Tokenizer(tokenizer, config);
-    this.#length = length;
     this.#withDots = family === 'grounding-dino';
     const probe = this.#bare('a').ids;
-    const framed = this.#tokenizer.encode('a').ids;
+    const framed: readonly number[] = this.#tokenizer.encode('a').ids;
     checkIds(probe);
     checkIds(framed);
-    const start = framed.findIndex(
-      (id, place) => id === probe[0] && place <= framed.length - probe.length,
-    );
+    const last = framed.length - probe.length;
+    const start = framed.findIndex((id, at) => id === probe[0] && at <= last);
     if (start < 0) throw new Error('the special tokens do not stand around the text');
     this.#before = framed.slice(0, start);
     this.#after = framed.slice(start + probe.length);
+    this.#room = length - last;
   }
 
   /** An expression as one prompt; undefined where it says nothing. */
   expression(text: string): CutPrompt | undefined {
     const known = this.#expressions.get(text);
     if (known) return known;
-    const read = text.slice(0, LONGEST_TEXT);
+    const read = text.slice(0, MAX_TEXT_LENGTH);
     const bare = this.#bare(this.#withDots ? withDot(read) : read);
     if (bare.ids.length === 0 || !SAYS_SOMETHING.test(read)) return undefined;
     const framed = this.#framed('expression', [{ id: 1, name: read.trim() }], [bare]);
     const prompt = { ...framed, cut: framed.cut || read.length < text.length };
-    if (text.length > KEPT_LENGTH) return prompt;
-    this.#expressions.set(text, prompt);
-    if (this.#expressions.size > KEPT) {
-      this.#expressions.delete(this.#expressions.keys().next().value!);
-    }
+    if (text.length <= MAX_CACHED_LENGTH) this.#expressions.set(text, prompt);
     return prompt;
   }
 
@@ -99,7 +94,6 @@ export class PromptTokenizer {
       const bare = this.#bare(this.#withDots ? withDot(name.name) : name.name);
       return bare.ids.length === 0 ? [] : [{ name, bare }];
     });
-    const room = this.#length - this.#before.length - this.#after.length;
     const groups: { name: PromptName; bare: BareText }[][] = [];
     let left = 0;
     for (const one of known) {
@@ -107,7 +101,7 @@ export class PromptTokenizer {
       if (this.#withDots && group && one.bare.ids.length <= left) group.push(one);
       else {
         groups.push([one]);
-        left = room;
+        left = this.#room;
       }
       left -= one.bare.ids.length;
     }
@@ -131,17 +125,17 @@ export class PromptTokenizer {
     names: readonly PromptName[],
     texts: readonly BareText[],
   ): CutPrompt {
-    const room = this.#length - this.#before.length - this.#after.length;
     const whole = texts.flatMap(({ ids }) => ids);
-    const kept = whole.slice(0, room);
+    const kept = whole.slice(0, this.#room);
     const phrases: Phrase[] = [];
     let at = this.#before.length;
     const end = at + kept.length;
-    for (const [place, { ids, words }] of texts.entries()) {
+    for (const [index, { ids, words }] of texts.entries()) {
       const moved = words
         .map((word) => ({ ...word, start: word.start + at, end: Math.min(end, word.end + at) }))
         .filter((word) => word.start < end);
-      phrases.push({ label: names[place]!.name, categoryId: names[place]!.id, words: moved });
+      const { id, name } = names[index]!;
+      phrases.push({ label: name, categoryId: id, words: moved });
       at += ids.length;
     }
     return {
@@ -170,16 +164,16 @@ function wordsOf(tokens: readonly string[], text: string): Word[] {
   const plain = text.normalize('NFD').replaceAll(/\p{M}/gu, '').toLowerCase();
   const words: Word[] = [];
   let at = 0;
-  for (const [place, token] of tokens.entries()) {
+  for (const [index, token] of tokens.entries()) {
     const piece = token.replace(LATER_PIECE, '');
     const found = plain.indexOf(piece, at);
     const gap = found < 0 ? ' ' : plain.slice(at, found);
     if (found >= 0) at = found + piece.length;
     const last = words.at(-1);
     if (last && LATER_PIECE.test(token)) {
-      words[words.length - 1] = { ...last, text: last.text + piece, end: place + 1 };
+      words[words.length - 1] = { ...last, text: last.text + piece, end: index + 1 };
     } else {
-      words.push({ text: piece, glued: gap === '', start: place, end: place + 1 });
+      words.push({ text: piece, glued: gap === '', start: index, end: index + 1 });
     }
   }
   return words;
@@ -194,18 +188,12 @@ function checkIds(ids: readonly (number | undefined)[]): void {
 /** Numbers of the tokens of a text, the special ones among them. */
 export type Tokenize = (text: string) => readonly number[];
 
-/**
- * Characters of a text that are looked at. No model reads more than 256 tokens, which are 4 to 5 characters of English each; the
- * time of the tokenisers grows with the square of a text.
- */
-const LONGEST_TEXT = 4096;
-
 /** @throws VgrError MODEL_CORRUPT */
 export function readTokenizer(json: object, { name }: { readonly name: string }): Tokenize {
   try {
     const tokenizer = new Tokenizer(json, {});
     return (text) => {
-      const { ids } = tokenizer.encode(text.slice(0, LONGEST_TEXT));
+      const { ids } = tokenizer.encode(text.slice(0, MAX_TEXT_LENGTH));
       if (ids.length > 0 && ids.every(Number.isInteger)) return ids;
       throw new VgrError(
         'MODEL_CORRUPT',

@@ -8,13 +8,14 @@ import {
   type NamedTensors,
   type Tensor,
 } from './family.js';
+import { numbersOf } from './packing.js';
 
 /** A piece of a text: one word, number or sign. */
 export interface Word {
   readonly text: string;
   /** Whether no space stands before it: "man's" is three pieces. */
   readonly glued: boolean;
-  /** Its tokens: places in the prompt's ids from `start` up to `end`. */
+  /** Its tokens: indices in the prompt's ids from `start` up to `end`. */
   readonly start: number;
   readonly end: number;
 }
@@ -23,7 +24,7 @@ export interface Word {
 export interface Phrase {
   readonly label: string;
   readonly categoryId: number;
-  /** By rising place; at least one. */
+  /** In their order; at least one. */
   readonly words: readonly Word[];
 }
 
@@ -82,14 +83,14 @@ export function packPrompts(
   const mask = new Array<number>(rows * length).fill(0);
   for (let row = 0; row < rows; row++) {
     const prompt = prompts[Math.min(row, prompts.length - 1)]!;
-    for (const [place, id] of prompt.ids.entries()) {
-      ids[row * length + place] = id;
-      mask[row * length + place] = 1;
+    for (const [column, id] of prompt.ids.entries()) {
+      ids[row * length + column] = id;
+      mask[row * length + column] = 1;
     }
   }
   const tensor = (values: readonly number[]): Tensor => ({
     type: text.type,
-    data: text.type === 'int64' ? BigInt64Array.from(values, BigInt) : Int32Array.from(values),
+    data: numbersOf(text.type, values),
     dims,
   });
   return {

@@ -50,7 +50,7 @@ function pooledEncoder(
 ): ImageTextEncoder {
   const both = image === text;
   const { output, fit: _fit, fill: _fill, ...input } = card.image;
-  const taker = { name: card.name, input };
+  const pixelInput = { name: card.name, input };
   const perRun = card.image.batch === 'any' ? CROPS_A_RUN : 1;
   const blank = blankRaster(card);
   const tokensOf = (words: string): NamedTensors => {
@@ -69,7 +69,7 @@ function pooledEncoder(
     async embedCrops(crops) {
       const runs = batches(crops, perRun).map(async (batch) => {
         const filler = new Array<RgbRaster>(perRun - batch.length).fill(blank);
-        const photos: RunPhotos = { taker, rasters: [...batch, ...filler] };
+        const photos: RunPhotos = { input: pixelInput, rasters: [...batch, ...filler] };
         const outputs = await steadily(() => pool.run(image, idle, [output], photos));
         return embeddingsOf(outputs[output], card).slice(0, batch.length);
       });
@@ -77,7 +77,7 @@ function pooledEncoder(
     },
     async embedText(words) {
       const feeds = tokensOf(words.toLowerCase());
-      const photos = both ? { taker, rasters: [blank] } : undefined;
+      const photos = both ? { input: pixelInput, rasters: [blank] } : undefined;
       const outputs = await steadily(() => pool.run(text, feeds, [card.text.output], photos));
       return embeddingsOf(outputs[card.text.output], card)[0]!;
     },

@@ -1,7 +1,7 @@
 import type { ImageSize } from '../core/box.js';
 import type { RgbRaster } from '../core/raster.js';
 import type { DecodeOptions, Detection, NamedTensors } from '../detect/family.js';
-import type { PixelTaker } from '../detect/packing.js';
+import type { PixelInput } from '../detect/packing.js';
 import type { TokenizedPrompt } from '../detect/prompt.js';
 import type { GraphSignature } from '../detect/signature.js';
 import type { DetectorCard } from '../formats/model-card.js';
@@ -37,7 +37,7 @@ export interface DetectRequest {
 
 /** Rasters that the worker packs into an input of the graph. */
 export interface RunPhotos {
-  readonly taker: PixelTaker;
+  readonly input: PixelInput;
   readonly rasters: readonly RgbRaster[];
 }
 

@@ -160,7 +160,7 @@ async function detect(request: DetectRequest): Promise<Outcome> {
 }
 
 async function run({ model, feeds, fetches, photos }: RunRequest): Promise<Outcome> {
-  const packed = photos && packRasters(photos.rasters, photos.taker);
+  const packed = photos && packRasters(photos.rasters, photos.input);
   const outputs = await runSession(sessionOf(model), { ...feeds, ...packed }, fetches);
   return { reply: { outputs } satisfies RunReply, transfer: [] };
 }
