@@ -1,6 +1,7 @@
-import { BlockList, isIP, type Socket } from 'node:net';
-import { Readable } from 'node:stream';
-import { Agent, buildConnector, type Dispatcher } from 'undici';
+import http from 'node:http';
+import https from 'node:https';
+import { BlockList, isIP } from 'node:net';
+import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { quoted, VgrError } from './error.js';
 import { isSafeAddress } from './text.js';
 
@@ -11,113 +12,151 @@ export interface HttpRequest {
   /** Goes out in these pieces; `content-length` is set from them. */
   readonly body?: readonly Buffer[];
   readonly signal: AbortSignal;
-  /** Whether the connection is closed after the response. */
-  readonly closes?: boolean;
 }
 
 export interface HttpResponse {
   readonly status: number;
-  /** Names in lower case; of a repeated header the first value. */
-  readonly headers: Readonly<Record<string, string | undefined>>;
+  readonly headers: http.IncomingHttpHeaders;
   /** As sent: not unpacked. Must be read to its end or destroyed. */
-  readonly body: Readable;
+  readonly body: http.IncomingMessage;
 }
 
 /**
  * HTTP over connections that stay open. It follows no redirect: where photos and keys go is for the user to decide. Plain http
  * is handed to the proxy itself; https goes through it unread.
+ *
+ * It stands on Node's own module: in undici 7 a server that closes a connection while its reply is read slowly ends the process
+ * (nodejs/undici#5360), and a connection that is cut takes along what came of a file and was not read yet.
  */
 export class HttpClient {
   readonly #proxy: URL | undefined;
-  /** Connections to servers, or to the proxy. */
-  readonly #direct: Agent;
-  /** Connections to servers that speak TLS, through the proxy where there is one. */
-  readonly #secure: Agent;
+  readonly #timeoutMs: number;
+  readonly #plain = new http.Agent({ keepAlive: true });
+  readonly #secure = new https.Agent({ keepAlive: true });
+  /** For https: through the proxy where there is one. */
+  readonly #tunnels: https.Agent;
+  readonly #closing = new AbortController();
 
-  /** @param timeoutMs longest time without a byte, and for each connection that is opened */
+  /** @param timeoutMs longest time without a byte, and in which a proxy must open a way */
   constructor(proxy: URL | undefined, timeoutMs: number) {
-    const connect = buildConnector({ timeout: timeoutMs });
-    const timeouts = { headersTimeout: timeoutMs, bodyTimeout: timeoutMs };
     this.#proxy = proxy;
-    this.#direct = new Agent({
-      ...timeouts,
-      // The name in the certificate is that of the host connected to; a `host` header may name another one behind it.
-      connect: (target, done) => connect({ ...target, servername: undefined }, done),
-    });
-    this.#secure = !proxy
-      ? this.#direct
-      : new Agent({
-          ...timeouts,
-          connect: (target, done) => {
-            const name = isIP(target.hostname) === 6 ? `[${target.hostname}]` : target.hostname;
-            this.#openTunnel(proxy, `${name}:${target.port || 443}`).then(
-              (httpSocket) => connect({ ...target, httpSocket }, done),
-              (error) => done(error, null),
-            );
-          },
-        });
+    this.#timeoutMs = timeoutMs;
+    this.#tunnels = proxy ? tunnelAgent(proxy, timeoutMs, this.#closing.signal) : this.#secure;
   }
 
-  /** @throws the signal's reason; VgrError DOWNLOAD_FAILED where the proxy refuses; errors of the network as they are */
-  async request(url: URL, request: HttpRequest): Promise<HttpResponse> {
-    const { method, headers, body, signal, closes } = request;
+  /** @throws AbortError; VgrError DOWNLOAD_FAILED where the proxy refuses; Error of the network, or where no byte comes */
+  request(url: URL, { method, headers, body = [], signal }: HttpRequest): Promise<HttpResponse> {
     const through = url.protocol === 'http:' ? this.#proxy : undefined;
-    const length = body?.reduce((sum, { byteLength }) => sum + byteLength, 0);
-    const options: Dispatcher.RequestOptions = {
-      origin: (through ?? url).origin,
-      path: through ? url.href : url.pathname + url.search,
-      method,
-      headers: {
-        ...headers,
-        ...(length !== undefined && { 'content-length': String(length) }),
-        ...(through && { host: url.host, ...credentialsFor(through) }),
-      },
-      body: body && Readable.from(body),
-      signal,
-      reset: closes,
-    };
-    const agent = url.protocol === 'http:' ? this.#direct : this.#secure;
-    const response = await orAborted(agent.request(options), signal);
-    // A body that is destroyed before its end fails; without a listener that would end the process.
-    response.body.on('error', () => undefined);
-    return {
-      status: response.statusCode,
-      headers: Object.fromEntries(
-        Object.entries(response.headers).map(([name, value]) => [name, [value].flat()[0]]),
-      ),
-      body: response.body,
-    };
+    const target = through ?? url;
+    const direct = target.protocol === 'https:' ? this.#secure : this.#plain;
+    const length = body.reduce((sum, { byteLength }) => sum + byteLength, 0);
+    return new Promise((resolve, reject) => {
+      let reply: http.IncomingMessage | undefined;
+      const request = requestTo(target, {
+        method,
+        path: through ? url.href : url.pathname + url.search,
+        agent: url.protocol === 'https:' ? this.#tunnels : direct,
+        headers: {
+          ...headers,
+          ...(length > 0 && { 'content-length': length }),
+          ...(through && { host: url.host, ...credentialsFor(through) }),
+        },
+        signal,
+      });
+      request.setTimeout(this.#timeoutMs, () => {
+        // The reader of a body gets the reason only from the body itself.
+        (reply ?? request).destroy(new Error(`no byte came for ${this.#timeoutMs / 1000} s`));
+      });
+      request.on('error', reject);
+      request.on('response', (message) => {
+        reply = message;
+        resolve({ status: message.statusCode ?? 0, headers: message.headers, body: message });
+      });
+      for (const piece of body) request.write(piece);
+      request.end();
+    });
   }
 
   /** Cuts all connections. */
-  async close(): Promise<void> {
-    await Promise.all([this.#direct.destroy(), this.#secure.destroy()]);
-  }
-
-  /** Credentials of the proxy go to it alone. @param host with its port */
-  async #openTunnel(proxy: URL, host: string): Promise<Socket> {
-    const { statusCode, socket } = await this.#direct.connect({
-      origin: proxy.origin,
-      path: host,
-      headers: { host, ...credentialsFor(proxy) },
-    });
-    if (statusCode === 200) return socket as Socket;
-    socket.on('error', () => undefined).destroy();
-    throw new VgrError(
-      'DOWNLOAD_FAILED',
-      `the proxy ${quoted(proxy.host)} refuses a way to ${quoted(host)} with status ${statusCode}`,
-    );
+  close(): void {
+    this.#closing.abort();
+    for (const agent of [this.#plain, this.#secure, this.#tunnels]) agent.destroy();
   }
 }
 
-/** Work is left to itself when the signal is aborted: a request that waits for its connection does not heed it. */
-function orAborted<Result>(work: Promise<Result>, signal: AbortSignal): Promise<Result> {
-  return new Promise((resolve, reject) => {
-    const onAbort = () => reject(signal.reason);
-    signal.addEventListener('abort', onAbort, { once: true });
-    const settled = () => signal.removeEventListener('abort', onAbort);
-    work.finally(settled).then(resolve, reject);
+/** A request that is not begun yet. The name in the certificate is that of the target, whatever the header `host` names. */
+function requestTo(target: URL, options: http.RequestOptions): http.ClientRequest {
+  const isSecure = target.protocol === 'https:';
+  const hostname = bare(target.hostname);
+  return (isSecure ? https : http).request({
+    ...options,
+    hostname,
+    port: target.port || (isSecure ? 443 : 80),
+    ...(isSecure && { servername: serverName(hostname) }),
   });
+}
+
+/** Opens each connection through the proxy. */
+function tunnelAgent(proxy: URL, timeoutMs: number, signal: AbortSignal): https.Agent {
+  const agent = new https.Agent({ keepAlive: true });
+  const createConnection = (
+    target: Target,
+    done: (error: unknown, socket?: TLSSocket) => void,
+  ): void => {
+    const opened = openTunnel(proxy, target, timeoutMs, signal);
+    opened.then((socket) => done(null, socket), done);
+  };
+  return Object.assign(agent, { createConnection });
+}
+
+interface Target {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** A connection to the host through a proxy. Credentials of the proxy go to it alone. */
+function openTunnel(
+  proxy: URL,
+  { host, port }: Target,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<TLSSocket> {
+  const path = `${isIP(host) === 6 ? `[${host}]` : host}:${port}`;
+  return new Promise((resolve, reject) => {
+    const silent = new Error('the proxy does not answer');
+    const headers = { host: path, ...credentialsFor(proxy) };
+    const request = requestTo(proxy, {
+      method: 'CONNECT',
+      path,
+      agent: false,
+      headers,
+      signal,
+    });
+    request.setTimeout(timeoutMs, () => request.destroy(silent));
+    request.on('error', reject);
+    request.on('connect', ({ statusCode }, socket) => {
+      if (statusCode !== 200) {
+        socket.destroy();
+        const words = `the proxy ${quoted(proxy.host)} refuses a way to ${quoted(path)} with status ${statusCode}`;
+        reject(new VgrError('DOWNLOAD_FAILED', words));
+        return;
+      }
+      socket.setTimeout(timeoutMs, () => secure.destroy(silent));
+      const secure = connectTls({ socket, host, servername: serverName(host) });
+      secure.once('error', reject);
+      secure.once('secureConnect', () => {
+        socket.setTimeout(0);
+        secure.off('error', reject);
+        resolve(secure);
+      });
+    });
+    request.end();
+  });
+}
+
+/** What a certificate is asked for by: a number is no name. */
+function serverName(host: string): string {
+  return isIP(host) ? '' : host;
 }
 
 export interface GetOptions {
@@ -145,12 +184,16 @@ export async function httpGet(start: URL, options: GetOptions): Promise<HttpResp
       ...options.headers,
       'accept-encoding': 'identity',
       'user-agent': 'vgr',
+      connection: 'close',
     };
     if (address.host !== start.host) delete headers.authorization;
     const client = new HttpClient(proxyFor(address), stallMs);
     const response = await client
-      .request(address, { method: 'GET', headers, signal, closes: true })
-      .catch((thrown) => Promise.reject(stallError(thrown, stallMs)));
+      .request(address, { method: 'GET', headers, signal })
+      .catch((thrown) => {
+        client.close();
+        throw thrown;
+      });
     const { location } = response.headers;
     if (!REDIRECTS.has(response.status) || location === undefined) return response;
     response.body.destroy();
@@ -176,13 +219,6 @@ function nextAddress(address: URL, location: string): URL {
 /** The address without its query, which may hold a signature, and without credentials. */
 export function shownAddress({ protocol, host, pathname }: URL): string {
   return quoted(`${protocol}//${host}${pathname}`, 300);
-}
-
-/** The error of a request or body; of a timeout one that says how long nothing came. */
-export function stallError(thrown: unknown, stallMs: number): unknown {
-  const { code = '' } = thrown as NodeJS.ErrnoException;
-  if (!/^UND_ERR_(?:CONNECT|HEADERS|BODY)_TIMEOUT$/.test(code)) return thrown;
-  return new Error(`no byte came for ${stallMs / 1000} s`, { cause: thrown });
 }
 
 /** This very machine: 127.0.0.0/8, ::1 and its name. */

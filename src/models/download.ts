@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { printable, quoted, VgrError } from '../core/error.js';
 import { makeFolder, outputError } from '../core/files.js';
-import { type HttpResponse, httpGet, isDistrust, shownAddress, stallError } from '../core/http.js';
+import { type HttpResponse, httpGet, isDistrust, shownAddress } from '../core/http.js';
 import { sha256OfFile } from '../runtime/model-store.js';
 import type { RemoteFile } from './remote-file.js';
 
@@ -172,7 +172,7 @@ async function transfer(
     await receive(answer, plan, partial, start, whole);
   } catch (thrown) {
     answer.body.destroy();
-    throw stallError(thrown, plan.stallMs);
+    throw thrown;
   }
 }
 

@@ -101,7 +101,7 @@ export class ChatClient {
     this.#broken ??= stopped();
     this.#stop.abort();
     await Promise.allSettled(this.#underWay.values());
-    await this.#transport.close();
+    this.#transport.close();
   }
 
   readonly chat: Chat = (request) => {

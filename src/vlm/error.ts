@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import { printable } from '../core/error.js';
 
 /**
@@ -47,7 +48,7 @@ export class ServerError extends Error {
   }
 }
 
-export type ReplyHeaders = Readonly<Record<string, string | undefined>>;
+export type ReplyHeaders = Readonly<IncomingHttpHeaders>;
 
 /** The longest wait that a server may ask for, milliseconds. */
 const MAX_WAIT = 10 * 60_000;
@@ -76,7 +77,7 @@ export function kindOfStatus(status: number, code: unknown): ChatErrorKind {
 
 /** What `Retry-After` asks for, seconds or a date, in milliseconds; `retry-after-ms` where a server gives that. */
 export function retryAfterOf(headers: ReplyHeaders, now: number): number | undefined {
-  const exact = Number.parseFloat(headers['retry-after-ms'] ?? '');
+  const exact = Number.parseFloat(String(headers['retry-after-ms']));
   if (exact >= 0) return Math.min(exact, MAX_WAIT);
   const text = headers['retry-after'] ?? '';
   const seconds = Number(text);

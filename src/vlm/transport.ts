@@ -2,7 +2,7 @@ import { pipeline, type Readable } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
 import { createParser } from 'eventsource-parser';
 import { quoted } from '../core/error.js';
-import { HttpClient, type HttpResponse, isDistrust, stallError } from '../core/http.js';
+import { HttpClient, type HttpResponse, isDistrust } from '../core/http.js';
 import {
   ChatError,
   kindOfStatus,
@@ -78,7 +78,7 @@ export class ChatTransport {
       return { reply: { ...reply, text: withoutKey(reply.text, key) }, use };
     } catch (thrown) {
       if (thrown instanceof ReplyOverflow) return OVERFLOWN;
-      throw this.#errorOf(thrown);
+      throw this.#errorOf(deadline.signal.aborted ? deadline.signal.reason : thrown);
     } finally {
       response?.body.destroy();
       deadline.clear();
@@ -100,8 +100,8 @@ export class ChatTransport {
   }
 
   /** Cuts all connections. */
-  close(): Promise<void> {
-    return this.#http.close();
+  close(): void {
+    this.#http.close();
   }
 
   async #request(
@@ -145,10 +145,9 @@ export class ChatTransport {
 
   #errorOf(thrown: unknown): ChatError {
     if (thrown instanceof ChatError) return thrown;
-    const { url, key, timeoutMs } = this.#server;
+    const { url, key } = this.#server;
     if (!(thrown instanceof ServerError)) {
-      const words = messagesOf(stallError(thrown, timeoutMs));
-      return unsafeError(thrown) ?? new ChatError('again', safeWords(words, key));
+      return unsafeError(thrown) ?? new ChatError('again', safeWords(messagesOf(thrown), key));
     }
     const { status, code, headers } = thrown;
     const words = safeWords(redirectWords(headers) ?? thrown.message, key);
@@ -218,8 +217,9 @@ async function* unpacked(
       yield chunk;
     }
   } catch (thrown) {
-    if ((thrown as NodeJS.ErrnoException).code !== 'UND_ERR_SOCKET') throw thrown;
-    throw new Error('the connection was cut in the middle of the reply', { cause: thrown });
+    const { code = '' } = thrown as NodeJS.ErrnoException;
+    if (!/^(?:ECONNRESET|ERR_STREAM_PREMATURE_CLOSE)$/.test(code)) throw thrown;
+    throw new Error('the connection was cut in the middle of the reply');
   }
 }
 
