@@ -8,9 +8,9 @@ import { makeFolder, outputError } from './files.js';
 
 const LOCK_NAME = '.vgr.lock';
 
-/** A lock that cannot be read is being written for microseconds; after this it was left by a crash. Milliseconds. */
+/** A lock is unreadable for microseconds while it is written; if older, a crash has left it. Milliseconds. */
 const UNREADABLE_LEFT_MS = 10_000;
-/** Taking over a dead lock is a matter of milliseconds; after this whoever was at it has crashed. */
+/** Taking over a dead lock takes milliseconds; if it takes longer, the process that began has crashed. */
 const TAKEOVER_LEFT_MS = 3_000;
 /** Time to wait for another process that takes over a dead lock, milliseconds. */
 const TAKEOVER_MS = 2 * TAKEOVER_LEFT_MS;
@@ -18,26 +18,26 @@ const TAKEOVER_MS = 2 * TAKEOVER_LEFT_MS;
 interface Owner {
   readonly pid: number;
   readonly host: string;
-  /** ISO 8601, for the person who reads the message. */
+  /** ISO 8601, for the message. */
   readonly since: string;
-  /** What the system says of the process's start; tells a new process of the same pid from the owner. */
+  /** Boot and start time of the process, which tell it from a later one of the same pid. */
   readonly birth: string;
 }
 
 export interface OutputLock {
-  /** Gives the folder free. May be called again. */
+  /** Frees the folder. May be called again. */
   release(): Promise<void>;
   /** The same for a process that ends at once. */
   releaseNow(): void;
 }
 
-/** Folders that this process has taken; the pid in a lock cannot tell them from those of an earlier process. */
+/** Locks of this process; the pid in a lock cannot tell them from those of an earlier process. */
 const held = new Set<string>();
 
 /**
- * Makes the folder and takes it for this process alone, by a file that names pid, host and start. A lock whose process is
- * dead is taken over where it was of the same host; one of another host never is. Works on network folders, asks for no
- * timer, and a crash leaves nothing to wait for.
+ * Makes the folder and takes it for this process alone, by a file that names pid, host and start. A lock of a dead process is
+ * taken over on the same host, never from another host. Works on network folders, needs no timer, and after a crash there is
+ * nothing to wait for.
  * @throws VgrError OUTPUT_BUSY, OUTPUT_UNWRITABLE, DISK_FULL
  */
 export async function lockOutput(folder: string): Promise<OutputLock> {
@@ -82,7 +82,7 @@ async function create(file: string, owner: Owner): Promise<boolean> {
     return true;
   } catch (thrown) {
     const { code, syscall } = thrown as NodeJS.ErrnoException;
-    // Whoever holds the lock removes the drafts of the dead, and may take this one for such.
+    // The holder of the lock removes drafts of dead processes, and may mistake this one for such.
     if (syscall === 'link' && (code === 'EEXIST' || code === 'ENOENT')) return false;
     if (code !== undefined && WITHOUT_LINKS.has(code)) return createInPlace(file, owner);
     throw thrown;
@@ -91,7 +91,7 @@ async function create(file: string, owner: Owner): Promise<boolean> {
   }
 }
 
-/** What file systems answer that know no links. */
+/** Error codes of file systems without links. */
 const WITHOUT_LINKS = new Set(['EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP']);
 
 async function createInPlace(file: string, owner: Owner): Promise<boolean> {
@@ -124,7 +124,7 @@ async function takeOver(file: string, owner: Owner, folder: string): Promise<voi
     await sleep(25);
   }
   try {
-    // A lock that is there and dead is changed by nobody but who holds the guard. One that is gone may come anew at any time.
+    // Only the holder of the guard changes a dead lock. One that is gone may be made again at any time.
     if ((await refuseAlive(file, folder)) === 'dead') await unlink(file);
     if (!(await create(file, owner))) throw busy(folder, file, await readOwner(file));
   } finally {
@@ -136,7 +136,7 @@ function guardOf(file: string): string {
   return `${file}.takeover`;
 }
 
-/** Also safe for the owner of a living lock, whom nobody in the guard can replace. */
+/** Also safe for the owner of a living lock: no holder of the guard can replace it. */
 async function removeGuard(file: string): Promise<void> {
   await rmdir(guardOf(file)).catch(() => undefined);
 }
@@ -153,10 +153,10 @@ async function refuseAlive(file: string, folder: string): Promise<'dead' | 'gone
   return 'dead';
 }
 
-/** On doubt, alive. */
+/** When in doubt, alive. */
 async function isAlive(owner: Owner): Promise<boolean> {
   if (owner.host !== os.hostname()) return true;
-  // This process holds no lock here, so one of its pid was left by an earlier process, as in a container that starts anew.
+  // This process holds no lock here, so an earlier process of the same pid left it, as in a restarted container.
   if (owner.pid === process.pid) return false;
   try {
     process.kill(owner.pid, 0);
@@ -167,8 +167,8 @@ async function isAlive(owner: Owner): Promise<boolean> {
 }
 
 /**
- * Whether a process has ended and only waits for its parent to ask how. A container whose first process asks for no orphans
- * keeps a killed run so for ever.
+ * Whether a process has ended and only waits for its parent to collect it. A container whose first process collects no
+ * orphans keeps a killed run in this state for ever.
  */
 async function isZombie(pid: number): Promise<boolean> {
   const status = await statusOf(pid).catch((): readonly string[] => []);
@@ -176,7 +176,7 @@ async function isZombie(pid: number): Promise<boolean> {
   return status[STATE] === 'Z' && Number(status[THREADS]) <= 1;
 }
 
-/** Boot and start time of a process where the system tells them (Linux), else empty, so that pids alone decide. */
+/** Boot and start time of a process on Linux; elsewhere empty, so that pids alone decide. */
 async function birthOf(pid: number): Promise<string> {
   try {
     const boot = await readFile('/proc/sys/kernel/random/boot_id', 'utf8');

@@ -13,7 +13,7 @@ export type LineItem =
 export interface LineReaderOptions {
   /** Longest line, bytes without its end. Default {@link DEFAULT_MAX_LINE_BYTES}. */
   readonly maxLineBytes?: number;
-  /** Lets go of a source that may never give another line, so that it holds no process. */
+  /** Closes a source that may never give another line, so that it does not keep the process alive. */
   readonly signal?: AbortSignal;
 }
 
@@ -25,9 +25,9 @@ const CARRIAGE_RETURN = 0x0d;
 const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
 
 /**
- * The lines of a UTF-8 file, of one packed by gzip (`.gz`), or of standard input (`-`). Blank lines are passed by. Ends
- * with CR LF, a byte order mark and a last line without its end are all right. A line that is too long or not UTF-8 is a
- * error in its place. Memory holds one line and one chunk.
+ * The lines of a UTF-8 file, of one packed by gzip (`.gz`), or of standard input (`-`). Blank lines are skipped. Ends
+ * with CR LF, a byte order mark and a last line without its end are all right. A line that is too long or not UTF-8 becomes an
+ * error. Memory holds one line and one chunk.
  * @throws VgrError INPUT_MISSING, INPUT_INVALID (a folder), INPUT_UNREADABLE
  */
 export async function* readLines(
@@ -37,7 +37,7 @@ export async function* readLines(
   for await (const block of readLineBlocks(path, options)) yield* block;
 }
 
-/** The same, as many lines together as came in one piece: at most what a chunk holds, and none waits for another. */
+/** The same lines, in blocks of those that came in one piece: at most what a chunk holds, and no line waits for another. */
 export async function* readLineBlocks(
   path: string,
   { maxLineBytes, signal }: LineReaderOptions = {},
@@ -46,22 +46,22 @@ export async function* readLineBlocks(
     path === '-' ? process.stdin : createReadStream(path, { highWaterMark: CHUNK_BYTES });
   const chunks = source as AsyncIterable<Buffer>;
   const bytes = path.endsWith('.gz') ? unpacked(chunks) : chunks;
-  const letGo = (): unknown => source.destroy();
-  signal?.addEventListener('abort', letGo, { once: true });
+  const close = (): unknown => source.destroy();
+  signal?.addEventListener('abort', close, { once: true });
   try {
     yield* lineBlocks(bytes, maxLineBytes);
   } catch (thrown) {
     if (signal?.aborted) return;
     throw unreadable(path, thrown);
   } finally {
-    signal?.removeEventListener('abort', letGo);
+    signal?.removeEventListener('abort', close);
     source.destroy();
   }
 }
 
 /**
  * Lines in a file, counted by their ends: a last line without its end does not count. Undefined for a packed file, and for
- * what can be read once only, such as a pipe: counting would take the lines from whoever reads them.
+ * a source that can be read only once, such as a pipe: counting would take the lines from the run.
  */
 export async function countLines(path: string): Promise<number | undefined> {
   if (path === '-' || path.endsWith('.gz')) return undefined;
@@ -80,16 +80,8 @@ export async function countLines(path: string): Promise<number | undefined> {
   return count;
 }
 
-/** The lines of a stream of bytes that is cut anywhere. {@link readLines} tells what counts as a line. */
-export async function* splitLines(
-  chunks: AsyncIterable<Uint8Array>,
-  maxLineBytes?: number,
-): AsyncGenerator<LineItem> {
-  for await (const block of lineBlocks(chunks, maxLineBytes)) yield* block;
-}
-
-/** The lines that end in each chunk. */
-async function* lineBlocks(
+/** The lines that end in each chunk of a stream that is cut anywhere. {@link readLines} tells what counts as a line. */
+export async function* lineBlocks(
   chunks: AsyncIterable<Uint8Array>,
   maxLineBytes = DEFAULT_MAX_LINE_BYTES,
 ): AsyncGenerator<readonly LineItem[]> {
@@ -118,8 +110,8 @@ async function* lineBlocks(
 }
 
 /**
- * Lines that lie in one chunk. Reads the text of all at once where it can, which is several times as fast as line by line.
- * Returns the number of the last line.
+ * Adds the lines that lie in one chunk. Decodes all at once where it can, which is several times as fast as line by line.
+ * @returns the number of the last line
  */
 function addWholeLines(
   block: LineItem[],
@@ -152,7 +144,7 @@ function* parts(bytes: Buffer): Generator<Buffer> {
   yield bytes.subarray(start);
 }
 
-/** A line that may lie in several chunks. Of one that is too long only the length is kept. */
+/** A line that may lie in several chunks. If it is too long, only its length is kept. */
 class PendingLine {
   readonly #maxBytes: number;
   #parts: Buffer[] = [];
@@ -215,7 +207,7 @@ function notUtf8(number: number, bytes: Buffer): LineItem {
 
 function unpacked(bytes: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
   const gunzip = createGunzip({ chunkSize: CHUNK_BYTES });
-  // A failure of either stream is raised by the iteration of the last one.
+  // Iterating the last stream raises a failure of either.
   pipeline(Readable.from(bytes, { objectMode: false }), gunzip, () => undefined);
   return gunzip;
 }

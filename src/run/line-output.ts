@@ -8,13 +8,12 @@ import {
   lineJson,
   type OutputLine,
   type ResultLine,
-  serialiseLine,
 } from '../formats/result-line.js';
 import type { PlacedLine } from '../runtime/ports.js';
 
 export type LineFormat = 'jsonl' | 'json' | 'human' | 'none';
 
-/** Where lines go on stdout when the user does not say: to people readable, to pipes as JSONL, not at all beside a folder. */
+/** The format where the user names none: readable for people, JSONL for pipes, nothing beside a folder. */
 export function defaultFormat(options: {
   readonly toFolder: boolean;
   readonly quiet: boolean;
@@ -23,67 +22,53 @@ export function defaultFormat(options: {
   return options.toFolder ? 'none' : 'jsonl';
 }
 
-/** Writes lines to stdout in one of the formats. */
-export interface LineOutput {
-  /** Gives a promise where its caller must wait until there is room for the next one. */
-  write(line: Pick<PlacedLine, 'line' | 'json'>): Promise<void> | undefined;
-  close(): Promise<void>;
+/** Writes lines to stdout in one of the formats. `json` is one array over the whole run, written as a stream. */
+export class LineOutput {
+  readonly #format: LineFormat;
+  readonly #printer: Printer;
+  #isEmpty = true;
+
+  constructor(format: LineFormat, printer: Printer) {
+    this.#format = format;
+    this.#printer = printer;
+  }
+
+  /** Resolves when there is room for the next line. */
+  async write(line: Pick<PlacedLine, 'line' | 'json'>): Promise<void> {
+    const text = this.#textOf(line);
+    this.#isEmpty = false;
+    if (text !== '') await this.#printer.data(text);
+  }
+
+  async close(): Promise<void> {
+    if (this.#format === 'json') await this.#printer.data(this.#isEmpty ? '[]\n' : '\n]\n');
+  }
+
+  #textOf({ line, json }: Pick<PlacedLine, 'line' | 'json'>): string {
+    if (this.#format === 'none') return '';
+    if (this.#format === 'human') return humanLine(line);
+    const text = json ?? lineJson(line);
+    if (this.#format === 'jsonl') return `${text}\n`;
+    return `${this.#isEmpty ? '[\n' : ',\n'}${text}`;
+  }
 }
 
-export function lineOutput(format: LineFormat, printer: Printer): LineOutput {
-  if (format === 'none') return { write: () => undefined, close: async () => undefined };
-  if (format === 'json') return jsonArray(printer);
-  const paint = paintFor(process.stdout);
-  return {
-    write({ line, json }) {
-      if (format === 'jsonl') {
-        return printer.data(json === undefined ? serialiseLine(line) : `${json}\n`);
-      }
-      const text = humanLine(line, paint);
-      return text === undefined ? undefined : printer.data(text);
-    },
-    close: async () => undefined,
-  };
+/** One line for a person; nothing for errors, which stderr tells. */
+function humanLine(line: OutputLine): string {
+  if (line.type === 'error') return '';
+  return `${line.type === 'result' ? answerText(line) : detectionsText(line)}\n`;
 }
 
-/** One array over the whole run, written as a stream. */
-function jsonArray(printer: Printer): LineOutput {
-  let separator = '[\n';
-  return {
-    write({ line, json = lineJson(line) }) {
-      const text = separator + json;
-      separator = ',\n';
-      return printer.data(text);
-    },
-    close: () => printer.data(separator === '[\n' ? '[]\n' : '\n]\n'),
-  };
-}
-
-/** Colour is only decoration: every word stands without it. */
-export type Paint = (colour: 'green' | 'red' | 'yellow' | 'dim', text: string) => string;
-
-/** Colours where stdout is a terminal that wants them. */
-function paintFor(stream: NodeJS.WriteStream): Paint {
-  const on =
-    process.env.FORCE_COLOR !== undefined
-      ? process.env.FORCE_COLOR !== '0'
-      : stream.isTTY && !process.env.NO_COLOR && process.env.TERM !== 'dumb';
-  return (colour, text) => (on ? styleText(colour, text) : text);
-}
-
-/** One line for a person; undefined for errors, which stderr tells. */
-function humanLine(line: OutputLine, paint: Paint): string | undefined {
-  if (line.type === 'error') return undefined;
-  return `${line.type === 'result' ? answerText(line, paint) : detectionsText(line)}\n`;
-}
+/** Of decisions, on a terminal. Colour is only decoration: every word stands without it. */
+const COLOURS = { confirm: 'green', correct: 'red', adjust: 'yellow' } as const;
 
 /** `q7 zoo/3.jpg "the left lion": correct [12, 30, 200, 220] 0.83, leftmost of 3 lions` */
-function answerText({ id, image, query, answer }: ResultLine, paint: Paint): string {
-  const colour = { confirm: 'green', correct: 'red', adjust: 'yellow' } as const;
-  const decision = paint(colour[answer.decision as keyof typeof colour] ?? 'dim', answer.decision);
-  const place = answerBoxes(answer).map(({ bbox_2d }) => ` ${boxText(bbox_2d)}`);
+function answerText({ id, image, query, answer }: ResultLine): string {
+  const colour = COLOURS[answer.decision as keyof typeof COLOURS] ?? 'dim';
+  const decision = styleText(colour, answer.decision, { stream: process.stdout });
+  const boxes = answerBoxes(answer).map(({ bbox_2d }) => ` ${boxText(bbox_2d)}`);
   const name = [id, image].filter((part) => part !== undefined).map(printable);
-  return `${name.join(' ')} "${printable(query)}": ${decision}${place.join('')} ${answer.score.toFixed(2)}, ${printable(answer.text)}`;
+  return `${name.join(' ')} "${printable(query)}": ${decision}${boxes.join('')} ${answer.score.toFixed(2)}, ${printable(answer.text)}`;
 }
 
 /** `zoo/3.jpg: 3 lion, 1 person` */

@@ -14,7 +14,7 @@ import {
 import type { PlacedLine } from '../runtime/ports.js';
 import { imageNumbering } from './image-numbering.js';
 import { DoneItems, type JournalTally } from './journal.js';
-import { defaultFormat, type LineFormat, type LineOutput, lineOutput } from './line-output.js';
+import { defaultFormat, type LineFormat, LineOutput } from './line-output.js';
 import { OutputFolder, unusedFolder } from './output-folder.js';
 import type { Shard } from './shard.js';
 
@@ -66,7 +66,7 @@ export async function openOutput(flags: OutputFlags, run: WrittenRun): Promise<O
   const format =
     flags.format ?? defaultFormat({ toFolder: flags.output !== undefined, quiet: flags.quiet });
   const folder = await openFolder(flags, run);
-  return new Output(run, lineOutput(format, run.printer), {
+  return new Output(run, new LineOutput(format, run.printer), {
     folder,
     images,
     linesOnTerminal: Boolean(process.stdout.isTTY) && format !== 'none',
@@ -155,9 +155,7 @@ export class Output {
       this.#errors += 1;
       this.#run.printer.itemError(line.id ?? line.image ?? `line ${line.line}`, line);
     }
-    const [journal, stdout] = [this.#folder?.journal.append(placed), this.#stdout.write(placed)];
-    if (journal) await journal;
-    if (stdout) await stdout;
+    await Promise.all([this.#folder?.journal.append(placed), this.#stdout.write(placed)]);
   }
 
   /** Ends the text on stdout, such as the array of `--format json`. */

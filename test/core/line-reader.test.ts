@@ -3,7 +3,7 @@ import path from 'node:path';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { countLines, type LineItem, readLines, splitLines } from '../../src/core/line-reader.js';
+import { countLines, type LineItem, lineBlocks, readLines } from '../../src/core/line-reader.js';
 import { useTemporaryFolders } from '../support/temporary-folder.js';
 
 const temporaryFolder = useTemporaryFolders();
@@ -26,6 +26,13 @@ async function* cut(bytes: Uint8Array, lengths: readonly number[]): AsyncGenerat
   }
 }
 
+async function* splitLines(
+  chunks: AsyncIterable<Uint8Array>,
+  maxLineBytes?: number,
+): AsyncGenerator<LineItem> {
+  for await (const block of lineBlocks(chunks, maxLineBytes)) yield* block;
+}
+
 /** Files that this process holds open; none where the system does not tell. */
 async function openFiles(): Promise<string[]> {
   const numbers = await readdir('/proc/self/fd').catch(() => []);
@@ -35,7 +42,7 @@ async function openFiles(): Promise<string[]> {
 const split = (text: string | Uint8Array, max?: number) =>
   collect(splitLines(cut(Buffer.from(text), [Number.MAX_SAFE_INTEGER]), max));
 
-describe('splitLines', () => {
+describe('lineBlocks', () => {
   it.each([
     ['', []],
     ['\n', []],
