@@ -41,50 +41,62 @@ export interface JudgedAnswer {
 /** 0.5, 0.55, ..., 0.95. */
 const THRESHOLDS = Array.from({ length: 10 }, (_, index) => (50 + 5 * index) / 100);
 
-const isRight = ({ finalIou }: JudgedAnswer) => isCorrect(finalIou ?? 0);
+/** Right ones of all. */
+class Share {
+  #right = 0;
+  #all = 0;
+
+  add(isRight: boolean): void {
+    this.#all += 1;
+    if (isRight) this.#right += 1;
+  }
+
+  get value(): number | null {
+    return this.#all === 0 ? null : this.#right / this.#all;
+  }
+}
 
 export function answerMetrics(answers: readonly JudgedAnswer[]): AnswerMetrics {
-  const accuracies = THRESHOLDS.map((threshold) =>
-    share(answers, ({ finalIou }) => (finalIou ?? 0) > threshold),
-  );
-  const ofSize = (size: ObjectSize) =>
-    share(
-      answers.filter(({ objectSize }) => objectSize === size),
-      isRight,
-    );
-  const absent = answers.filter(({ truths }) => truths === 0);
-  const present = answers.filter(({ truths }) => truths !== undefined && truths > 0);
-  const scored = answers.filter(({ confidence }) => confidence != null);
-  const scores = (right: boolean) =>
-    Float64Array.from(
-      scored.filter((answer) => isRight(answer) === right),
-      ({ confidence }) => confidence!,
-    );
+  const above = THRESHOLDS.map(() => new Share());
+  const bySize = { small: new Share(), medium: new Share(), large: new Share() };
+  const [absent, present, exact] = [new Share(), new Share(), new Share()];
+  const rightScores: number[] = [];
+  const wrongScores: number[] = [];
+  for (const answer of answers) {
+    const { confidence, truths, objectSize, isNone = false, isExact = false } = answer;
+    const iou = answer.finalIou ?? 0;
+    for (let index = 0; index < above.length; index++) above[index]!.add(iou > THRESHOLDS[index]!);
+    if (objectSize) bySize[objectSize].add(isCorrect(iou));
+    if (truths !== undefined) {
+      exact.add(isExact);
+      if (truths === 0) absent.add(isNone);
+      else present.add(!isNone);
+    }
+    if (confidence != null) (isCorrect(iou) ? rightScores : wrongScores).push(confidence);
+  }
+  const accuracies = above.map(({ value }) => value);
+  const { small, medium, large } = bySize;
   return {
     accuracy_50: accuracies[0]!,
     accuracy_75: accuracies[5]!,
     accuracy_90: accuracies[8]!,
     mean_accuracy:
       answers.length === 0 ? null : accuracies.reduce<number>((sum, each) => sum + each!, 0) / 10,
-    by_size: { small: ofSize('small'), medium: ofSize('medium'), large: ofSize('large') },
-    n_acc: share(absent, ({ isNone = false }) => isNone),
-    t_acc: share(present, ({ isNone = false }) => !isNone),
-    set_precision: share([...absent, ...present], ({ isExact = false }) => isExact),
-    score_auc: areaUnderRoc(scores(true), scores(false)),
+    by_size: { small: small.value, medium: medium.value, large: large.value },
+    n_acc: absent.value,
+    t_acc: present.value,
+    set_precision: exact.value,
+    score_auc: areaUnderRoc(Float64Array.from(rightScores), Float64Array.from(wrongScores)),
     score_ece: calibrationOf(answers).ece,
   };
-}
-
-function share<T>(all: readonly T[], holds: (each: T) => boolean): number | null {
-  return all.length === 0 ? null : all.filter(holds).length / all.length;
 }
 
 /** The chance that a right answer scores higher than a wrong one, where a tie counts half; null where one kind is missing. */
 export function areaUnderRoc(right: Float64Array, wrong: Float64Array): number | null {
   if (right.length === 0 || wrong.length === 0) return null;
-  const losers = wrong.slice().sort();
+  const losers = wrong.toSorted();
   let [below, notAbove, won] = [0, 0, 0];
-  for (const score of right.slice().sort()) {
+  for (const score of right.toSorted()) {
     while (below < losers.length && losers[below]! < score) below++;
     while (notAbove < losers.length && losers[notAbove]! <= score) notAbove++;
     won += (below + notAbove) / 2;
@@ -124,10 +136,9 @@ const BINS = 10;
 export function calibrationOf(answers: readonly JudgedAnswer[]): ScoreCalibration {
   const bins = Array.from({ length: BINS }, () => ({ count: 0, score: 0, right: 0 }));
   let [count, squares] = [0, 0];
-  for (const answer of answers) {
-    const { confidence } = answer;
+  for (const { confidence, finalIou } of answers) {
     if (confidence == null) continue;
-    const right = isRight(answer) ? 1 : 0;
+    const right = isCorrect(finalIou ?? 0) ? 1 : 0;
     const bin = bins[Math.min(BINS - 1, Math.floor(confidence * BINS))]!;
     bin.count += 1;
     bin.score += confidence;

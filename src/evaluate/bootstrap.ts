@@ -3,7 +3,6 @@ import {
   type MetricKey,
   type RefinementMetrics,
   type RefinementScores,
-  type ScoredQuery,
   SUMS_PER_CELL,
   signedRelativeIou,
 } from './metrics.js';
@@ -232,34 +231,35 @@ function widthOf(runs: Runs): number {
 function slotsOf(runs: Runs, groups: readonly (string | undefined)[], isMany: boolean): Slot[] {
   const groupIndices = new Map(groups.map((group, index) => [group, index]));
   const width = widthOf(runs);
-  const rowsByKey = new Map<number, number[]>();
   const groupAt = (row: number) => groupIndices.get(runs[0].queries[row]!.group) ?? 0;
-  const cellsAt = (row: number) => runs.map(({ plan, queries }) => plan.cellOf(queries[row]!));
-  runs[0].queries.forEach((_, row) => {
-    const key = cellsAt(row).reduce(
-      (sum, cell, run) => sum * runs[run]!.plan.cellCount + cell,
-      groupAt(row),
-    );
+  const cellAt = (row: number, { plan, queries }: RefinementScores) => plan.cellOf(queries[row]!);
+  const rowsByKey = new Map<number, number[]>();
+  for (let row = 0; row < runs[0].queries.length; row++) {
+    let key = groupAt(row);
+    for (const run of runs) key = key * run.plan.cellCount + cellAt(row, run);
     const rows = rowsByKey.get(key);
     if (rows) rows.push(row);
     else rowsByKey.set(key, [row]);
-  });
+  }
   return [...rowsByKey]
     .sort(([a], [b]) => a - b)
     .map(([, rows]) => {
       const values = new Float64Array(rows.length * width);
-      rows.forEach((row, index) => {
-        values.set([1, ...runs.flatMap(({ queries }) => valuesOf(queries[row]!))], index * width);
-      });
+      let at = 0;
+      for (const row of rows) {
+        values[at++] = 1;
+        for (const { queries } of runs) {
+          const [toolIou, finalIou] = [queries[row]!.toolIou ?? 0, queries[row]!.finalIou ?? 0];
+          values[at++] = toolIou;
+          values[at++] = finalIou;
+          values[at++] = signedRelativeIou(toolIou, finalIou);
+        }
+      }
+      const cells = runs.map((run) => cellAt(rows[0]!, run));
       const isNormal = isMany && rows.length >= MANY_IN_SLOT;
       const normal = isNormal ? new NormalSums(values, width) : undefined;
-      return { group: groupAt(rows[0]!), cells: cellsAt(rows[0]!), rows, values, normal };
+      return { group: groupAt(rows[0]!), cells, rows, values, normal };
     });
-}
-
-function valuesOf(query: ScoredQuery): number[] {
-  const [toolIou, finalIou] = [query.toolIou ?? 0, query.finalIou ?? 0];
-  return [toolIou, finalIou, signedRelativeIou(toolIou, finalIou)];
 }
 
 /** Sums over rows with independent Poisson weights of mean 1, as the normal distribution of the same mean and covariance. */

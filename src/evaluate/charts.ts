@@ -1,9 +1,8 @@
 import * as Plot from '@observablehq/plot';
 import { parseHTML } from 'linkedom';
 import type { ReliabilityBin } from './answer-metrics.js';
-import { OUTCOMES } from './answers.js';
+import { OUTCOMES, type Outcome } from './answers.js';
 import type { Interval } from './bootstrap.js';
-import type { ScatterPoint } from './report-data.js';
 
 /** Groups beyond this are in the table alone. */
 const MAX_GROUPS = 24;
@@ -139,6 +138,15 @@ function shortened(name: string): string {
   return characters.length <= LONGEST_NAME
     ? name
     : `${characters.slice(0, LONGEST_NAME - 1).join('')}…`;
+}
+
+/** One query. */
+export interface ScatterPoint {
+  /** 0..1 */
+  readonly toolIou: number;
+  /** 0..1 */
+  readonly finalIou: number;
+  readonly outcome: Outcome;
 }
 
 /** Accuracy of tool and answer in one group of queries. */

@@ -1,5 +1,5 @@
 import { VgrError } from '../core/error.js';
-import { readTextChunks } from '../core/files.js';
+import { readTextChunks, writeFileAtomic } from '../core/files.js';
 import { readLines } from '../core/line-reader.js';
 import { cocoDetections, cocoEntries } from '../formats/coco-records.js';
 import {
@@ -28,25 +28,70 @@ import {
   type EvalSubject,
   evalSubject,
   iouThresholds,
+  missedThresholds,
+  parseThresholds,
 } from './settings.js';
 import {
   cocoTable,
   comparisonTable,
   metricsOverview,
   metricsTable,
-  showOutcome,
+  renderCsv,
+  renderMarkdown,
+  type Table,
 } from './tables.js';
-import { writeReport } from './write-report.js';
 
-type RefinementSubject = Exclude<EvalSubject, { kind: 'coco' }>;
+type CocoSubject = Extract<EvalSubject, { kind: 'coco' }>;
+type RefinementSubject = Exclude<EvalSubject, CocoSubject>;
 
-/** `vgr eval`: how well answers refine a tool's, or how well a detector finds. @returns the exit code */
-export async function evalCommand(command: EvalCommand): Promise<number> {
-  const subject = evalSubject(command.flags);
-  return subject.kind === 'coco' ? evalCoco(command, subject) : evalRefinement(command, subject);
+/** One evaluation, ready to be shown. */
+interface Outcome {
+  /** The document of `--json`. */
+  readonly document: object;
+  /** What a person sees. */
+  readonly overview: Table;
+  /** All numbers, for `--csv` and `--markdown`. */
+  readonly table: Table;
+  /** What `--fail-under` may name. */
+  readonly metrics: Readonly<Record<string, number | null>>;
+  readonly notices: readonly string[];
 }
 
-async function evalRefinement(command: EvalCommand, subject: RefinementSubject): Promise<number> {
+/**
+ * `vgr eval`: how well answers refine a tool's, or how well a detector finds.
+ * @returns the exit code: 1 where a metric is below a threshold of `--fail-under`, else 0
+ */
+export async function evalCommand(command: EvalCommand): Promise<number> {
+  const { flags, printer } = command;
+  const subject = evalSubject(flags);
+  const outcome =
+    subject.kind === 'coco'
+      ? await cocoOutcome(flags, subject)
+      : await refinementOutcome(command, subject);
+  const thresholds = flags['fail-under'];
+  const missed =
+    thresholds === undefined ? [] : missedThresholds(parseThresholds(thresholds), outcome.metrics);
+  for (const notice of outcome.notices) printer.note(`note: ${notice}`);
+  await printer.data(
+    flags.json
+      ? `${JSON.stringify(outcome.document, null, 2)}\n`
+      : renderMarkdown(outcome.overview),
+  );
+  const { csv, markdown } = flags;
+  if (csv !== undefined) await writeFileAtomic(csv, [renderCsv(outcome.table)]);
+  if (markdown !== undefined) await writeFileAtomic(markdown, [renderMarkdown(outcome.table)]);
+  for (const { metric, min, got } of missed) {
+    printer.important(
+      `--fail-under: ${metric} is ${got ?? 'not defined'}, expected at least ${min}`,
+    );
+  }
+  return missed.length > 0 ? 1 : 0;
+}
+
+async function refinementOutcome(
+  command: EvalCommand,
+  subject: RefinementSubject,
+): Promise<Outcome> {
   const { flags } = command;
   const bootstrap = { seed: flags.seed, resamples: flags.resamples };
   const options = {
@@ -54,29 +99,29 @@ async function evalRefinement(command: EvalCommand, subject: RefinementSubject):
     gallery: flags.report === undefined ? 0 : flags.gallery,
   };
   const evaluation = await evaluate(subject, flags, options);
+  const { notices } = evaluation;
   const report = refinementReport(evaluation.scores, flags.resamples > 0 ? bootstrap : undefined);
   if (flags.report !== undefined) {
-    await writeReport(command, flags.report, subject, { evaluation, report });
+    const { writeReport } = await import('./report.js');
+    await writeReport(command, subject, evaluation, report);
   }
-  const outcome = {
-    document: { ...report, notices: evaluation.notices },
-    overview: metricsOverview(report),
-    table: metricsTable(report),
-    metrics: flatMetrics(report.metrics),
-    notices: evaluation.notices,
-  };
-  if (flags.compare === undefined) return showOutcome(command, outcome);
+  const document = { ...report, notices };
+  const metrics = flatMetrics(report.metrics);
+  if (flags.compare === undefined) {
+    const [overview, table] = [metricsOverview(report), metricsTable(report)];
+    return { document, overview, table, metrics, notices };
+  }
   const other = await evaluate(otherSubject(subject, flags.compare), flags, options);
   refuseOtherQueries(evaluation, other);
   const comparison = comparisonReport(evaluation.scores, other.scores, bootstrap);
   const table = comparisonTable(comparison);
-  return showOutcome(command, {
-    ...outcome,
-    document: { ...outcome.document, comparison },
+  return {
+    document: { ...document, comparison },
     overview: table,
     table,
-    notices: [...new Set([...evaluation.notices, ...other.notices])],
-  });
+    metrics,
+    notices: [...new Set([...notices, ...other.notices])],
+  };
 }
 
 /** `--compare` names another file of the same kind. @throws VgrError USAGE */
@@ -115,32 +160,22 @@ async function* queriesOf(flags: EvalFlags, tools: readonly string[]): AsyncGene
   yield* await refCocoQueries(all, cocoEntries(readTextChunks(instances), instances));
 }
 
-/** The 12 COCO box numbers of two files. @returns the exit code */
-async function evalCoco(
-  command: EvalCommand,
-  files: { readonly truth: string; readonly detections: string },
-): Promise<number> {
+/** The 12 COCO box numbers of two files. */
+async function cocoOutcome(flags: EvalFlags, files: CocoSubject): Promise<Outcome> {
   const truth = new CocoGroundTruth();
   for await (const entry of cocoEntries(readTextChunks(files.truth), files.truth)) truth.add(entry);
   const detections = new CocoDetections();
-  for await (const detection of cocoDetections(
-    readTextChunks(files.detections),
-    files.detections,
-  )) {
-    detections.add(detection);
-  }
+  const found = cocoDetections(readTextChunks(files.detections), files.detections);
+  for await (const detection of found) detections.add(detection);
   const evaluation = evaluateCoco(truth, detections);
-  const perCategory = command.flags['per-category'];
+  const { coco, categories, notices } = evaluation;
+  const perCategory = flags['per-category'];
   const table = cocoTable(evaluation, perCategory);
-  return showOutcome(command, {
-    document: {
-      coco: evaluation.coco,
-      ...(perCategory && { categories: evaluation.categories }),
-      notices: evaluation.notices,
-    },
+  return {
+    document: { coco, categories: perCategory ? categories : undefined, notices },
     overview: table,
     table,
-    metrics: { ...evaluation.coco },
-    notices: evaluation.notices,
-  });
+    metrics: { ...coco },
+    notices,
+  };
 }

@@ -1,13 +1,156 @@
-import { OUTCOMES } from './answers.js';
+import { asVgrError } from '../core/error.js';
+import { writeFileAtomic } from '../core/files.js';
+import { SeededRandom } from '../core/random.js';
+import type { Printer } from '../core/terminal.js';
+import { photoThumbnail } from '../photos/crop.js';
+import { imageRoots } from '../photos/find-photos.js';
+import { ImageRoots } from '../photos/image-path.js';
+import { calibrationOf, type ScoreCalibration } from './answer-metrics.js';
+import { OUTCOMES, type Outcome, outcomeOf } from './answers.js';
 import type { Interval } from './bootstrap.js';
-import type { AccuracyRow, ChartRenderer } from './charts.js';
-import { gallerySection, OUTCOME_WORDS, type ReportPhoto } from './gallery.js';
+import { type AccuracyRow, type ChartRenderer, plotCharts, type ScatterPoint } from './charts.js';
+import type { Evaluation } from './evaluation-run.js';
+import { type GalleryEntry, gallerySection, OUTCOME_WORDS, type ReportPhoto } from './gallery.js';
 import { type Html, html, trusted } from './html.js';
-import type { MetricKey } from './metrics.js';
-import type { RefinementReport } from './refinement-report.js';
-import { IOU_CELLS, type ReportData } from './report-data.js';
+import type { MetricKey, ScoredQuery } from './metrics.js';
+import { type RefinementReport, refinementReport } from './refinement-report.js';
 import { REPORT_SCRIPT, REPORT_STYLE } from './report-page.js';
+import type { EvalCommand, EvalFlags, EvalSubject } from './settings.js';
 import { type Cell, metricsOverview, type Table } from './tables.js';
+
+/** Long side of a photo in the gallery, pixels: sharp on a phone, and forty of them stay under 2 MB. */
+const THUMBNAIL_SIDE = 480;
+
+/** Writes the HTML file of `--report`. */
+export async function writeReport(
+  { flags, images, printer }: EvalCommand,
+  subject: EvalSubject,
+  evaluation: Evaluation,
+  report: RefinementReport,
+): Promise<void> {
+  const data = reportData(evaluation, report, {
+    title: 'Refinement report',
+    subject: subjectRows(flags, subject),
+  });
+  const photos = await galleryPhotos(images, data.gallery, printer);
+  await writeFileAtomic(flags.report!, [await renderReport(data, plotCharts, photos)]);
+}
+
+function subjectRows(flags: EvalFlags, subject: EvalSubject): [string, string][] {
+  const queries = flags.queries ?? flags.refs;
+  const rows: [string, string][] = queries === undefined ? [] : [['queries', queries]];
+  if (subject.kind === 'results') rows.push(['results', subject.results]);
+  if (subject.kind === 'dump') rows.push(['dump', subject.dump]);
+  if (subject.kind === 'tools') rows.push(['tool', subject.names[0]], ['answer', subject.names[1]]);
+  return rows;
+}
+
+async function galleryPhotos(
+  images: readonly string[],
+  gallery: readonly GalleryEntry[],
+  printer: Printer,
+): Promise<ReadonlyMap<number, ReportPhoto>> {
+  const photos = new Map<number, ReportPhoto>();
+  if (images.length === 0) {
+    if (gallery.length > 0)
+      printer.note('note: no photos in the report: name their folder, `vgr eval ./images ...`');
+    return photos;
+  }
+  const roots = await ImageRoots.open(await imageRoots(images));
+  let missing = 0;
+  for (const { row, image } of gallery) {
+    if (image === undefined) continue;
+    try {
+      photos.set(row, await photoThumbnail(await roots.resolve(image), THUMBNAIL_SIDE));
+    } catch (thrown) {
+      if (asVgrError(thrown).exit !== 1) throw thrown;
+      missing += 1;
+    }
+  }
+  if (missing > 0) printer.note(`note: ${missing} photos of the gallery cannot be read`);
+  return photos;
+}
+
+/** Most points that the scatter plot shows. */
+const MAX_POINTS = 1500;
+
+/** Cells of the table beside the scatter plot, along each side. */
+const IOU_CELLS = 5;
+
+/** Tool IoU against final IoU. */
+interface Scatter {
+  /** All queries, or a random sample of them. */
+  readonly points: readonly ScatterPoint[];
+  readonly total: number;
+  /** `cells[final][tool]`: queries by fifths of both IoUs. */
+  readonly cells: readonly (readonly number[])[];
+}
+
+/** Everything that the report of one run shows. */
+interface ReportData {
+  readonly title: string;
+  /** What was evaluated: label and text, as in `['queries', 'dev.jsonl']`. */
+  readonly subject: readonly (readonly [label: string, text: string])[];
+  readonly report: RefinementReport;
+  readonly outcomes: Readonly<Record<Outcome, number>>;
+  readonly scatter: Scatter;
+  /** Groups are the sizes of the objects. */
+  readonly sizes: RefinementReport;
+  readonly calibration: ScoreCalibration;
+  readonly gallery: readonly GalleryEntry[];
+  readonly notices: readonly string[];
+}
+
+export function reportData(
+  evaluation: Evaluation,
+  report: RefinementReport,
+  { title, subject }: Pick<ReportData, 'title' | 'subject'>,
+): ReportData {
+  const { scores, sizeScores, gallery, notices } = evaluation;
+  return {
+    title,
+    subject,
+    report,
+    outcomes: countOutcomes(scores.queries),
+    scatter: scatterOf(scores.queries),
+    sizes: refinementReport(sizeScores, report.intervals && {}),
+    calibration: calibrationOf(scores.queries),
+    gallery,
+    notices,
+  };
+}
+
+/** The 2 x 2 of tool right or wrong against answer right or wrong. */
+function countOutcomes(queries: readonly ScoredQuery[]): Record<Outcome, number> {
+  const counts = { correction: 0, confirmation: 0, loss: 0, error: 0 };
+  for (const { toolIou, finalIou } of queries) counts[outcomeOf(toolIou, finalIou)]++;
+  return counts;
+}
+
+function scatterOf(queries: readonly ScoredQuery[]): Scatter {
+  const cells = Array.from({ length: IOU_CELLS }, () => new Array<number>(IOU_CELLS).fill(0));
+  const cellOf = (iou: number) => Math.min(IOU_CELLS - 1, Math.floor(iou * IOU_CELLS));
+  const points = queries.map(
+    ({ toolIou, finalIou }): ScatterPoint => ({
+      toolIou: toolIou ?? 0,
+      finalIou: finalIou ?? 0,
+      outcome: outcomeOf(toolIou, finalIou),
+    }),
+  );
+  for (const { toolIou, finalIou } of points) cells[cellOf(finalIou)]![cellOf(toolIou)]!++;
+  return { points: sampled(points), total: points.length, cells };
+}
+
+/** Selection sampling: each point is taken with the probability that makes the sample full at the end. */
+function sampled(points: readonly ScatterPoint[]): ScatterPoint[] {
+  const random = new SeededRandom(0);
+  const sample: ScatterPoint[] = [];
+  points.forEach((point, index) => {
+    const [left, wanted] = [points.length - index, MAX_POINTS - sample.length];
+    if (wanted > 0 && (left <= wanted || random.next() < wanted / left)) sample.push(point);
+  });
+  return sample;
+}
 
 /** Photos beyond this are left out of the page, bytes of text. */
 const MAX_PHOTO_BYTES = 12_000_000;

@@ -3,26 +3,26 @@ import type { Printer } from '../core/terminal.js';
 
 /** The flags of `vgr eval` as the parser gives them. */
 export interface EvalFlags {
-  readonly queries?: string | undefined;
-  readonly results?: string | undefined;
-  readonly compare?: string | undefined;
-  readonly tool?: string | undefined;
-  readonly answer?: string | undefined;
-  readonly refs?: string | undefined;
-  readonly instances?: string | undefined;
-  readonly dump?: string | undefined;
-  readonly 'coco-gt'?: string | undefined;
-  readonly 'coco-dt'?: string | undefined;
+  readonly queries?: string;
+  readonly results?: string;
+  readonly compare?: string;
+  readonly tool?: string;
+  readonly answer?: string;
+  readonly refs?: string;
+  readonly instances?: string;
+  readonly dump?: string;
+  readonly 'coco-gt'?: string;
+  readonly 'coco-dt'?: string;
   readonly 'per-category': boolean;
   readonly 'group-by': string;
-  readonly iou?: string | undefined;
+  readonly iou?: string;
   readonly seed: number;
   readonly resamples: number;
-  readonly 'fail-under'?: string | undefined;
-  readonly report?: string | undefined;
+  readonly 'fail-under'?: string;
+  readonly report?: string;
   readonly gallery: number;
-  readonly csv?: string | undefined;
-  readonly markdown?: string | undefined;
+  readonly csv?: string;
+  readonly markdown?: string;
   readonly json: boolean;
 }
 
@@ -45,10 +45,6 @@ export function iouThresholds(text: string | undefined): number[] {
   });
 }
 
-export function gatesOf(flags: EvalFlags): readonly Gate[] {
-  return flags['fail-under'] === undefined ? [] : parseGates(flags['fail-under']);
-}
-
 /** What is to be evaluated. */
 export type EvalSubject =
   | { readonly kind: 'results'; readonly results: string }
@@ -59,16 +55,15 @@ export type EvalSubject =
 /** @throws VgrError USAGE where the flags name no subject, or more than one */
 export function evalSubject(flags: EvalFlags): EvalSubject {
   const { results, dump, tool, answer, 'coco-gt': truth, 'coco-dt': detections } = flags;
-  const subjects: EvalSubject[] = [
-    ...(results === undefined ? [] : [{ kind: 'results', results } as const]),
-    ...(dump === undefined ? [] : [{ kind: 'dump', dump } as const]),
-    ...(tool === undefined || answer === undefined
-      ? []
-      : [{ kind: 'tools', names: [tool, answer] } as const]),
-    ...(truth === undefined || detections === undefined
-      ? []
-      : [{ kind: 'coco', truth, detections } as const]),
-  ];
+  const subjects: EvalSubject[] = [];
+  if (results !== undefined) subjects.push({ kind: 'results', results });
+  if (dump !== undefined) subjects.push({ kind: 'dump', dump });
+  if (tool !== undefined && answer !== undefined) {
+    subjects.push({ kind: 'tools', names: [tool, answer] });
+  }
+  if (truth !== undefined && detections !== undefined) {
+    subjects.push({ kind: 'coco', truth, detections });
+  }
   const [subject] = subjects;
   if (subjects.length === 1 && subject) {
     const needsQueries = subject.kind === 'results' || subject.kind === 'tools';
@@ -85,15 +80,15 @@ export function evalSubject(flags: EvalFlags): EvalSubject {
   );
 }
 
-/** A lower bound on one metric: `--fail-under accuracy=0.6`. */
-export interface Gate {
+/** A threshold of `--fail-under accuracy=0.6`. */
+export interface Threshold {
   readonly metric: string;
-  readonly least: number;
+  readonly min: number;
 }
 
-/** A gate that a run misses. */
-export interface MissedGate extends Gate {
-  /** Null where the metric is not defined, which misses every gate. */
+/** A threshold that a run is below. */
+export interface MissedThreshold extends Threshold {
+  /** Null where the metric is not defined, which misses every threshold. */
   readonly got: number | null;
 }
 
@@ -101,10 +96,10 @@ export interface MissedGate extends Gate {
  * Reads `accuracy=0.6,ccr=0.3`.
  * @throws VgrError USAGE for anything else
  */
-export function parseGates(text: string): Gate[] {
+export function parseThresholds(text: string): Threshold[] {
   return text.split(',').map((part) => {
     const match = /^\s*([\w@.]+)\s*=\s*(-?\d+(?:\.\d+)?)\s*$/.exec(part);
-    if (match) return { metric: match[1]!, least: Number(match[2]) };
+    if (match) return { metric: match[1]!, min: Number(match[2]) };
     throw new VgrError('USAGE', `gate: expected METRIC=NUMBER, got ${quoted(part)}`, {
       hint: 'several are given as `--fail-under accuracy=0.6,ccr=0.3`',
     });
@@ -112,20 +107,21 @@ export function parseGates(text: string): Gate[] {
 }
 
 /**
- * The gates whose metric is below its bound or not defined.
+ * The thresholds whose metric is below them or not defined.
  * @throws VgrError USAGE for a metric that the run does not have
  */
-export function missedGates(
-  gates: readonly Gate[],
-  metrics: Readonly<Record<string, number | null | undefined>>,
-): MissedGate[] {
-  return gates.flatMap((gate) => {
-    const got = Object.hasOwn(metrics, gate.metric) ? metrics[gate.metric] : undefined;
-    if (got === undefined) {
-      throw new VgrError('USAGE', `gate: there is no metric ${quoted(gate.metric)}`, {
+export function missedThresholds(
+  thresholds: readonly Threshold[],
+  metrics: Readonly<Record<string, number | null>>,
+): MissedThreshold[] {
+  return thresholds.flatMap((threshold) => {
+    const { metric, min } = threshold;
+    if (!Object.hasOwn(metrics, metric)) {
+      throw new VgrError('USAGE', `gate: there is no metric ${quoted(metric)}`, {
         hint: `metrics of this run: ${Object.keys(metrics).join(', ')}`,
       });
     }
-    return got === null || got < gate.least ? [{ ...gate, got }] : [];
+    const got = metrics[metric]!;
+    return got === null || got < min ? [{ ...threshold, got }] : [];
   });
 }

@@ -90,7 +90,7 @@ describe('vgr eval', () => {
     expect(stdout).not.toMatch(/\| (n_acc|t_acc|set_precision) \|/);
   });
 
-  it('exits with 1 for a gate that is missed, and says which', async () => {
+  it('exits with 1 below a threshold of --fail-under, and says which', async () => {
     const { queries, results } = scoredRun();
     const args = ['eval', '--queries', queries, '--results', results, '--fail-under'];
     const held = await vgr([...args, 'accuracy=0.5,ccr=0.5']);

@@ -9,8 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { plotCharts } from '../../src/evaluate/charts.js';
 import { evaluateResults } from '../../src/evaluate/evaluation-run.js';
 import { refinementReport } from '../../src/evaluate/refinement-report.js';
-import { renderReport } from '../../src/evaluate/report.js';
-import { reportData } from '../../src/evaluate/report-data.js';
+import { renderReport, reportData } from '../../src/evaluate/report.js';
 import { evalQueries, evalResults } from '../../src/formats/eval-files.js';
 
 // One that is half installed does not start.

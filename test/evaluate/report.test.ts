@@ -4,8 +4,7 @@ import type { ChartRenderer } from '../../src/evaluate/charts.js';
 import { evaluateResults } from '../../src/evaluate/evaluation-run.js';
 import type { ReportPhoto } from '../../src/evaluate/gallery.js';
 import { refinementReport } from '../../src/evaluate/refinement-report.js';
-import { renderReport } from '../../src/evaluate/report.js';
-import { reportData } from '../../src/evaluate/report-data.js';
+import { renderReport, reportData } from '../../src/evaluate/report.js';
 import { evalQueries, evalResults } from '../../src/formats/eval-files.js';
 
 /** A port that tells what it was asked to draw. */
