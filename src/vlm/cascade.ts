@@ -16,7 +16,7 @@ export interface CascadeTally {
   asked: number;
   /** Of those, the ones on which it failed. */
   failed: number;
-  /** Of these, the ones that a spent budget left out. */
+  /** Of these, the ones that the spent budget did not pay for. */
   unpaid: number;
 }
 
@@ -28,11 +28,11 @@ export function createCascade(settings: CascadeSettings): Refiner {
   return {
     name: `cascade:${settings.small.name}+${settings.large.name}`,
     refine: (requests, signal) =>
-      Promise.all(requests.map((request) => descend(request, settings, signal))),
+      Promise.all(requests.map((request) => cascadeOne(request, settings, signal))),
   };
 }
 
-async function descend(
+async function cascadeOne(
   request: RefineRequest,
   { small, large, quota, tally }: CascadeSettings,
   signal: AbortSignal | undefined,
@@ -43,15 +43,15 @@ async function descend(
   const asked = quota.decide(confidence);
   request.turn?.take();
   const cascade = { confidence, asked };
-  const standing = { think: first.think, answer: { ...first.answer, cascade } };
-  if (!asked) return standing;
+  const ofSmall = { think: first.think, answer: { ...first.answer, cascade } };
+  if (!asked) return ofSmall;
   tally.asked += 1;
   const second = await attempt(large, request, tally, signal);
   if (second === undefined || second.answer.decision === 'fallback') {
     tally.failed += 1;
-    return standing;
+    return ofSmall;
   }
-  const { answer } = await judged(request, second, { small, large }, signal);
+  const answer = await judged(request, second.answer, { small, large }, signal);
   return { think: second.think, answer: { ...answer, cascade } };
 }
 
@@ -78,28 +78,26 @@ async function attempt(
  */
 async function judged(
   request: RefineRequest,
-  second: Refinement,
+  ofLarge: Answer,
   { small, large }: Pick<CascadeSettings, 'small' | 'large'>,
   signal: AbortSignal | undefined,
-): Promise<{ readonly answer: Answer }> {
+): Promise<Answer> {
   // One box is judged: the others of a list are not part of the answer.
-  const { boxes: _, ...proposed } = second.answer;
-  if (proposed.boxXyxy === null) return { answer: proposed };
+  const proposed = { ...ofLarge, boxes: undefined };
+  if (proposed.boxXyxy === null) return proposed;
   const tool: Candidate = { boxXyxy: proposed.boxXyxy, tool: large.name, rank: 0 };
   const { answer } = await refineOne(
     small,
     { ...request, candidates: [tool, ...request.candidates], toolName: large.name, tool },
     signal,
   );
-  if (answer.boxXyxy === null) return { answer: proposed };
-  const kept = answer.decision === 'confirm' || answer.decision === 'fallback';
+  if (answer.boxXyxy === null) return proposed;
+  const isKept = answer.decision === 'confirm' || answer.decision === 'fallback';
   return {
-    answer: {
-      ...(kept ? proposed : answer),
-      score: answer.score,
-      decision: decisionOn(answer.boxXyxy, request.tool),
-      ...(proposed.format !== undefined && { format: proposed.format }),
-    },
+    ...(isKept ? proposed : answer),
+    score: answer.score,
+    decision: decisionOn(answer.boxXyxy, request.tool),
+    format: proposed.format,
   };
 }
 
@@ -121,7 +119,7 @@ export function cascadeConfidence({ boxXyxy, score }: Answer): number {
 
 /** Confidences closer than this are the same one. */
 const BINS = 1024;
-/** Calls above or below the share are made up for within about this many queries. */
+/** Queries within which calls above or below the share are made up for. */
 const CATCH_UP = 250;
 /** Calls that may be made ahead of the share. */
 const AHEAD = 8;
@@ -135,7 +133,7 @@ export interface QuotaSettings {
 
 /**
  * Decides on a stream which queries are worth a call: those whose confidence is among the lowest `share` of all so far. Of
- * queries that tie at the border every so-manieth is called for. Calls never exceed the share of the queries seen by more
+ * queries that tie at the border a share is called for. Calls never exceed the share of the queries seen by more
  * than 8. Memory is one histogram, whatever the length of the stream. Equal streams get equal decisions, and a stream that is
  * replayed through {@link recall} goes on as if it had never stopped.
  */
@@ -145,7 +143,7 @@ export class CallQuota {
   readonly #counts = new Float64Array(BINS);
   #seen = 0;
   #calls = 0;
-  /** What ties at the border are owed, in calls. */
+  /** Calls that ties at the border are owed; a fraction. */
   #owed = 0;
 
   constructor({ share, threshold }: QuotaSettings) {

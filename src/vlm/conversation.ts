@@ -7,7 +7,7 @@ export type VlmProtocol = 'think-rethink' | 'piter';
 /** continue: the server goes on with an assistant's message. multi-turn: the tool's result is the user's next turn. */
 export type VlmMode = 'continue' | 'multi-turn';
 
-/** What is asked, and of whom. */
+/** Whom a conversation asks, and how. */
 export interface Conversation {
   readonly chat: Chat;
   readonly mode: VlmMode;
@@ -21,7 +21,7 @@ export interface Exchange {
   /** The turns before the last reply, to go on from. */
   readonly messages: readonly ChatMessage[];
   /** What the model wrote before it saw the tools' boxes; empty in one turn. */
-  readonly blind: string;
+  readonly withoutTools: string;
   /** What it wrote last. */
   readonly last: string;
   /** Whether it asked for the tools' boxes by itself. */
@@ -48,7 +48,7 @@ export async function twoStages(
 ): Promise<Exchange> {
   const { mode } = conversation;
   const first = await ask(conversation, [opening], STAGE_STOPS);
-  const { blind, called, stage } = firstStage(first.text);
+  const { called, stage } = firstStage(first.text);
   const messages: ChatMessage[] =
     mode === 'continue'
       ? [opening, { role: 'assistant', content: `${stage}\n${tools}` }]
@@ -60,23 +60,18 @@ export async function twoStages(
   const second = await ask(conversation, messages, [], mode === 'continue');
   return {
     messages,
-    blind,
+    // The next stage does not see what stands behind the end of this one, but the model's own answer may be there.
+    withoutTools: first.text,
     last: second.text,
     called,
-    ...(second.confidence !== undefined && { confidence: second.confidence }),
+    confidence: second.confidence,
   };
 }
 
 /** One turn; the tools' boxes are in the prompt. */
 export async function oneTurn(conversation: Conversation, opening: ChatMessage): Promise<Exchange> {
   const { text, confidence } = await ask(conversation, [opening]);
-  return {
-    messages: [opening],
-    blind: '',
-    last: text,
-    called: true,
-    ...(confidence !== undefined && { confidence }),
-  };
+  return { messages: [opening], withoutTools: '', last: text, called: true, confidence };
 }
 
 /** Asks once more for an answer that can be read. */
@@ -87,7 +82,7 @@ export function repairTurn(
 ): Promise<ChatReply> {
   const end = messages.at(-1)!;
   const tail = last.slice(-SHOWN_TAIL);
-  // A message that was gone on with and its continuation are one turn.
+  // A message and its continuation are one turn.
   const turns: ChatMessage[] =
     end.role === 'assistant'
       ? [...messages.slice(0, -1), { role: 'assistant', content: `${end.content}\n${tail}` }]
@@ -101,27 +96,17 @@ function ask(
   stop: readonly string[] = [],
   continues = false,
 ): Promise<ChatReply> {
-  const penalty = repetitionPenalty === undefined ? {} : { repetitionPenalty };
-  return chat({ messages, stop, maxTokens, continues, ...penalty });
+  return chat({ messages, stop, maxTokens, continues, repetitionPenalty });
 }
 
 /** The first reply, cut where the stage ends, and made whole: a thought that is closed, a call that is closed. */
-function firstStage(text: string): {
-  readonly blind: string;
-  readonly called: boolean;
-  readonly stage: string;
-} {
+function firstStage(text: string): { readonly called: boolean; readonly stage: string } {
   const end = text.search(STAGE_END);
   const kept = (end < 0 ? text : text.slice(0, end)).trim();
   const callAt = kept.search(/<\s*function\s*>/i);
   const thought = closed((callAt < 0 ? kept : kept.slice(0, callAt)).trimEnd());
   const call = callAt < 0 ? FUNCTION_CALL : `${kept.slice(callAt).trimEnd()}</function>`;
-  return {
-    // What stands behind the end of the stage is not seen by the next one, but the model's own answer may be there.
-    blind: text,
-    called: callAt >= 0,
-    stage: thought === '' ? call : `${thought}\n${call}`,
-  };
+  return { called: callAt >= 0, stage: thought === '' ? call : `${thought}\n${call}` };
 }
 
 function closed(thought: string): string {
@@ -140,7 +125,7 @@ export interface ChatMessage {
   readonly content: string | readonly ChatPart[];
 }
 
-/** What a server is asked. Decoding is greedy. */
+/** A question to a server. Decoding is greedy. */
 export interface ChatRequest {
   readonly messages: readonly ChatMessage[];
   /** The reply ends before the first of these. */
@@ -153,7 +138,6 @@ export interface ChatRequest {
   readonly repetitionPenalty?: number;
 }
 
-/** What it answers. */
 export interface ChatReply {
   readonly text: string;
   /** stop: the model, or a stop string, ended it. length: it was cut off. */

@@ -1,7 +1,7 @@
 import sharp from 'sharp';
 import type { ImageSize } from '../core/box.js';
 import { fileExists, writeFileAtomic } from '../core/files.js';
-import type { RgbRaster } from '../core/raster.js';
+import { PromiseCache } from '../core/lru.js';
 import { type DecodingMemory, openPhoto } from '../photos/decode.js';
 
 export type PictureFormat = 'jpeg' | 'png';
@@ -10,21 +10,18 @@ export interface PictureOptions {
   readonly format: PictureFormat;
   /** Most pixels that a file may declare. */
   readonly maxPixels: number;
-  readonly memory?: DecodingMemory | undefined;
+  readonly memory?: DecodingMemory;
 }
 
-/** Pictures kept at hand: queries of one photo lie near each other. */
+/** Pictures that are kept: queries of one photo lie near each other. */
 const CAPACITY = 32;
 /** Artefacts at this quality are of the size of a photo's own; a higher one sends half as many bytes again. */
 const JPEG = { quality: 90 } as const;
 
-/**
- * Makes pictures of photos as data URLs. The last 32 are kept, so that a photo is encoded once for its queries; failed ones
- * are not.
- */
+/** Makes pictures of photos as data URLs. The last 32 are kept, so that a photo is encoded once for its queries. */
 export class PictureMaker {
   readonly #options: PictureOptions;
-  readonly #urls = new Map<string, Promise<string>>();
+  readonly #urls = new PromiseCache<string>(CAPACITY);
 
   constructor(options: PictureOptions) {
     this.#options = options;
@@ -36,23 +33,10 @@ export class PictureMaker {
    */
   url(path: string, picture: ImageSize): Promise<string> {
     const key = `${picture.width} ${picture.height} ${path}`;
-    const known = this.#urls.get(key);
-    if (known) {
-      // Moves it to the young end: a Map keeps the order of insertion.
-      this.#urls.delete(key);
-      this.#urls.set(key, known);
-      return known;
-    }
-    const url = this.#make(path, picture);
-    url.catch(() => this.#urls.delete(key));
-    this.#urls.set(key, url);
-    if (this.#urls.size > CAPACITY) this.#urls.delete(this.#urls.keys().next().value!);
-    return url;
-  }
-
-  async #make(path: string, picture: ImageSize): Promise<string> {
-    const bytes = await pictureOf(path, picture, this.#options);
-    return `data:image/${this.#options.format};base64,${bytes.toString('base64')}`;
+    return this.#urls.getOrMake(key, async () => {
+      const bytes = await pictureOf(path, picture, this.#options);
+      return `data:image/${this.#options.format};base64,${bytes.toString('base64')}`;
+    });
   }
 }
 
@@ -78,10 +62,7 @@ async function pictureOf(
 ): Promise<Buffer> {
   const spec = { width, height, fit: 'stretch', fill: 0 } as const;
   const { raster } = await openPhoto(path, spec, { maxPixels, memory });
-  return encode(raster, format);
-}
-
-async function encode({ data, width, height }: RgbRaster, format: PictureFormat): Promise<Buffer> {
-  const image = sharp(data, { raw: { width, height, channels: 3 } });
+  const raw = { width: raster.width, height: raster.height, channels: 3 } as const;
+  const image = sharp(raster.data, { raw });
   return (format === 'png' ? image.png() : image.jpeg(JPEG)).toBuffer();
 }

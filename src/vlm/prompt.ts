@@ -32,7 +32,7 @@ function coordinates({ picture, grid }: PromptFacts): string {
   return `Coordinates start at the top left corner, x to the right and y downwards, ${unit}.`;
 }
 
-/** Two stages: think blind, call for the tools, rethink, answer. */
+/** Two stages: think without the tools, call for them, rethink, answer. */
 export const twoStagePrompt: PromptWriter = (
   facts,
 ) => `One object in the image is meant by this expression: "${facts.query}". Find it.

@@ -1,4 +1,4 @@
-import { type BoxXyxy, iouXyxy } from '../core/box.js';
+import { type BoxXyxy, iouXyxy, isSameXyxy } from '../core/box.js';
 import { VgrError } from '../core/error.js';
 import { SAME_OBJECT_IOU } from '../core/iou.js';
 import type {
@@ -53,7 +53,7 @@ export interface VlmSettings {
   readonly maxTokens: number;
   /** By default 1.05, and only where the server goes on with messages: others may not know the field. */
   readonly repetitionPenalty?: number;
-  /** Has a conversation begin, and resolves with it; by default at once. Who has begun is not held up by who has not. */
+  /** Runs a conversation, by default at once. Open conversations are not held up by those that wait. */
   readonly admit?: <Result>(conversation: () => Promise<Result>) => Promise<Result>;
   /** Counted up as conversations go. */
   readonly tally: VlmTally;
@@ -75,10 +75,13 @@ export function createVlmRefiner(settings: VlmSettings): Refiner {
   };
 }
 
-/** One query's talk with the model. */
-interface OpenTalk extends Talk {
-  readonly conversation: Conversation;
-  readonly facts: PromptFacts;
+/** One query's conversation with the model. */
+interface Talk {
+  readonly request: RefineRequest;
+  readonly protocol: VlmProtocol;
+  readonly view: ModelView;
+  readonly tools: readonly ShownTool[];
+  readonly tally: VlmTally;
 }
 
 /** @throws VgrError QUERY_INVALID where there is no photo to look at; of the photo; of the chat */
@@ -88,7 +91,7 @@ async function converse(
   signal: AbortSignal | undefined,
 ): Promise<Refinement> {
   signal?.throwIfAborted();
-  const { chat, maxTokens, grid, protocol } = settings;
+  const { chat, maxTokens, grid, protocol, tally, admit = (begin) => begin() } = settings;
   if (!request.encodePhoto) {
     throw new VgrError(
       'QUERY_INVALID',
@@ -99,57 +102,39 @@ async function converse(
   const { url, photo, picture } = await request.encodePhoto((size) => gridSize(size, grid));
   const view: ModelView = { photo, picture, grid };
   const tools = shownTools(request, view, settings.boxesPerTool);
-  const mode = protocol === 'piter' ? 'multi-turn' : await settings.mode();
-  const penalty = settings.repetitionPenalty ?? (mode === 'continue' ? REPETITION_PENALTY : null);
-  const talk: OpenTalk = {
-    request,
-    protocol,
-    tally: settings.tally,
-    conversation: {
-      chat,
-      mode,
-      maxTokens,
-      ...(penalty !== null && { repetitionPenalty: penalty }),
-    },
-    view,
-    facts: {
-      query: normalisedQuery(request.query),
-      picture,
-      grid,
-      ...(protocol === 'piter' && { tools: toolResults(tools) }),
-    },
-    tools,
+  const isPiter = protocol === 'piter';
+  const mode = isPiter ? 'multi-turn' : await settings.mode();
+  const byDefault = mode === 'continue' ? REPETITION_PENALTY : undefined;
+  const repetitionPenalty = settings.repetitionPenalty ?? byDefault;
+  const conversation: Conversation = { chat, mode, maxTokens, repetitionPenalty };
+  const facts: PromptFacts = {
+    query: normalisedQuery(request.query),
+    picture,
+    grid,
+    tools: isPiter ? toolResults(tools) : undefined,
   };
   const opening: ChatMessage = {
     role: 'user',
     content: [
       { type: 'image_url', image_url: { url } },
-      { type: 'text', text: settings.prompt(talk.facts) },
+      { type: 'text', text: settings.prompt(facts) },
     ],
   };
-  const { admit = (begin) => begin() } = settings;
+  const talk: Talk = { request, protocol, view, tools, tally };
   return admit(async () => {
-    const exchange =
-      protocol === 'piter'
-        ? await oneTurn(talk.conversation, opening)
-        : await twoStages(talk.conversation, opening, toolBlock(tools));
-    const read = await readOrRepair(talk, exchange);
-    settings.tally.answered += 1;
+    const exchange = isPiter
+      ? await oneTurn(conversation, opening)
+      : await twoStages(conversation, opening, toolBlock(tools));
+    let read = readIn(talk, exchange.last);
+    if (read.kind === 'unreadable') {
+      tally.repairs += 1;
+      const repair = await repairTurn(conversation, exchange, repairPrompt(read.reason, facts));
+      read = readIn(talk, repair.text);
+      if (read.kind === 'unreadable') tally.fallbacks += 1;
+    }
+    tally.answered += 1;
     return { think: thoughtOf(talk, exchange), answer: answerOf(talk, exchange, read) };
   });
-}
-
-/** The answer; where it cannot be read, that of one more turn. */
-async function readOrRepair(talk: OpenTalk, exchange: Exchange): Promise<ReplyAnswer> {
-  const { tally } = talk;
-  const first = readIn(talk, exchange.last);
-  if (first.kind !== 'unreadable') return first;
-  tally.repairs += 1;
-  const prompt = repairPrompt(first.reason, talk.facts);
-  const { text } = await repairTurn(talk.conversation, exchange, prompt);
-  const second = readIn(talk, text);
-  if (second.kind === 'unreadable') tally.fallbacks += 1;
-  return second;
 }
 
 /** An answer in photo pixels. A point stands for the candidate around it. */
@@ -186,28 +171,18 @@ function candidateAround({ candidates }: RefineRequest, x: number, y: number): C
   return best;
 }
 
-/** What is needed to understand what a model says about one query. */
-export interface Talk {
-  readonly request: RefineRequest;
-  readonly protocol: VlmProtocol;
-  readonly view: ModelView;
-  readonly tools: readonly ShownTool[];
-  /** Counted up. */
-  readonly tally: VlmTally;
-}
-
 /** The score of a model that tells no probabilities. */
 const STATED = 1;
 /** Characters of a thought that a result holds. */
 const MAX_TEXT = 4000;
 
 /** What the model thought before it saw the tools' boxes. */
-function thoughtOf({ view, protocol }: Talk, { blind, confidence }: Exchange): Thought {
+function thoughtOf({ view, protocol }: Talk, { withoutTools, confidence }: Exchange): Thought {
   if (protocol === 'piter') {
     return { boxXyxy: null, score: 0, text: 'asked in one turn, with the boxes of the tools' };
   }
-  const text = lastPart(blind, 'think') ?? '';
-  const own = readAnswer(lastPart(blind, 'answer') ?? text, modelExtent(view));
+  const text = lastPart(withoutTools, 'think') ?? '';
+  const own = readAnswer(lastPart(withoutTools, 'answer') ?? text, modelExtent(view));
   const box = own.kind === 'boxes' ? fromModelXyxy(own.boxesXyxy.at(-1)!, view) : null;
   return {
     boxXyxy: box,
@@ -216,20 +191,18 @@ function thoughtOf({ view, protocol }: Talk, { blind, confidence }: Exchange): T
   };
 }
 
-/** What its answer comes to. @param read the answer in pixels of the photo */
+/** The refiner's answer. @param read the model's, in pixels of the photo */
 function answerOf(talk: Talk, exchange: Exchange, read: ReplyAnswer): Answer {
   const { request, protocol, tally } = talk;
-  const twoStage = protocol !== 'piter';
-  const format = formatTerm(`${exchange.blind}\n${exchange.last}`);
-  if (twoStage && format === 0) tally.unformatted += 1;
+  const isTwoStage = protocol !== 'piter';
+  const format = isTwoStage ? formatTerm(`${exchange.withoutTools}\n${exchange.last}`) : undefined;
+  if (format === 0) tally.unformatted += 1;
   if (!exchange.called) tally.uncalled += 1;
-  const said = lastPart(exchange.last, 'rethink') ?? '';
-  const text = said.slice(0, MAX_TEXT);
-  const base = twoStage ? { format } : {};
+  const text = (lastPart(exchange.last, 'rethink') ?? '').slice(0, MAX_TEXT);
   const score = exchange.confidence ?? STATED;
   if (read.kind === 'none') {
     return {
-      ...base,
+      format,
       boxXyxy: null,
       score,
       decision: 'none',
@@ -238,7 +211,7 @@ function answerOf(talk: Talk, exchange: Exchange, read: ReplyAnswer): Answer {
   }
   if (read.kind !== 'boxes') {
     return {
-      ...base,
+      format,
       boxXyxy: request.tool?.boxXyxy ?? null,
       score: request.tool?.score ?? 0,
       decision: 'fallback',
@@ -246,16 +219,16 @@ function answerOf(talk: Talk, exchange: Exchange, read: ReplyAnswer): Answer {
     };
   }
   const boxes = read.boxesXyxy.map((box) => copiedBox(box, talk) ?? box);
-  const box = boxes[0]!;
-  const decision = decisionOn(box, request.tool);
+  const decision = decisionOn(boxes[0]!, request.tool);
+  // Two stages end in one box; the one turn may list several.
+  const isList = !isTwoStage && boxes.length > 1;
   return {
-    ...base,
-    boxXyxy: box,
+    format,
+    boxXyxy: boxes[0]!,
     score,
     decision,
     text: text || DEFAULT_TEXT[decision],
-    // Two stages end in one box; the one turn may list several.
-    ...(!twoStage && boxes.length > 1 && { boxes: boxes.map((boxXyxy) => ({ boxXyxy, score })) }),
+    boxes: isList ? boxes.map((boxXyxy) => ({ boxXyxy, score })) : undefined,
   };
 }
 
@@ -282,48 +255,39 @@ function copiedBox(box: BoxXyxy, { tools, view }: Talk): BoxXyxy | undefined {
   return undefined;
 }
 
-/** What an answer makes of the tool's box. */
+/** What becomes of the tool's box where this one is the answer. */
 export function decisionOn(box: BoxXyxy, tool: Candidate | null): 'confirm' | 'correct' | 'adjust' {
   if (tool === null) return 'correct';
-  const { x1, y1, x2, y2 } = tool.boxXyxy;
-  if (box.x1 === x1 && box.y1 === y1 && box.x2 === x2 && box.y2 === y2) return 'confirm';
+  if (isSameXyxy(box, tool.boxXyxy)) return 'confirm';
   return iouXyxy(box, tool.boxXyxy) >= SAME_OBJECT_IOU ? 'adjust' : 'correct';
 }
 
-/** What had to be put right, by kind, and how often. */
-export interface VlmTally {
+/** How often conversations went otherwise than they should. */
+export type VlmTally = Record<keyof typeof NO_TALLY, number>;
+
+const NO_TALLY = {
   /** Conversations that came to an answer. */
-  answered: number;
+  answered: 0,
   /** Repair turns. */
-  repairs: number;
+  repairs: 0,
   /** Answers that stayed unreadable after it: the tool's box stands. */
-  fallbacks: number;
+  fallbacks: 0,
   /** Replies that did not call for the tools' boxes; the call was made for them. */
-  uncalled: number;
+  uncalled: 0,
   /** Replies without all of think, rethink and answer. */
-  unformatted: number;
+  unformatted: 0,
   /** Corners in the wrong order. */
-  swapped: number;
+  swapped: 0,
   /** Boxes that reached over the border. */
-  clamped: number;
+  clamped: 0,
   /** Coordinates told as shares of the side. */
-  unit: number;
+  unit: 0,
   /** A point in place of a box; the candidate around it was taken. */
-  point: number;
-}
+  point: 0,
+};
 
 export function emptyTally(): VlmTally {
-  return {
-    answered: 0,
-    repairs: 0,
-    fallbacks: 0,
-    uncalled: 0,
-    unformatted: 0,
-    swapped: 0,
-    clamped: 0,
-    unit: 0,
-    point: 0,
-  };
+  return { ...NO_TALLY };
 }
 
 function countNotes(tally: VlmTally, notes: readonly ReplyNote[]): void {
