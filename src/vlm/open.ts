@@ -24,8 +24,8 @@ import {
 import { createVlmRefiner, emptyTally } from './vlm-refiner.js';
 
 /**
- * Conversations that are open for each request that may be under way: some are between two requests. Where a run is stopped, no
- * more than these are half done.
+ * Conversations that are open for each request that may be under way: some are between two requests. They are what a run that
+ * is stopped leaves half done.
  */
 const OPEN_PER_REQUEST = 1.5;
 
@@ -40,13 +40,13 @@ export interface LargeRefiner {
   ) => (photo: { readonly path: string }, size: ImageSize) => Promise<string>;
   /** Side of the raster that it needs where no detector looks at the photo, pixels. */
   readonly rasterSide: number;
-  /** Queries to keep in work so that nobody waits for them. */
+  /** Queries to keep in work, so that the server always has the next one. */
   readonly inFlight: number;
   /** Takes in a line that an earlier run wrote. */
   readonly recall?: (line: OutputLine) => void;
   /** For run.json. */
   readonly report: () => Readonly<Record<string, unknown>>;
-  /** What a person must know of the answers of this run; empty where all went well. */
+  /** Warnings about the answers of this run; empty where all went well. */
   readonly warnings: () => readonly string[];
   close(): Promise<void>;
 }
@@ -68,50 +68,46 @@ export async function openLarge(
 ): Promise<LargeRefiner> {
   const client = new ChatClient(chatSettings(flags, options));
   const { prompt, sha256 } = await promptOf(flags);
-  const penalty = repetitionPenalty(flags);
   const tally = emptyTally();
   const conversations = new Semaphore(Math.ceil(OPEN_PER_REQUEST * flags['vlm-concurrency']));
   let mode: VlmMode | undefined;
   let detected: Promise<VlmMode> | undefined;
+  const detect = async () => {
+    if (flags['vlm-mode'] !== 'auto') return flags['vlm-mode'] as VlmMode;
+    detected ??= detectMode(client.chat);
+    mode = await detected;
+    return mode;
+  };
   return {
     refiner: createVlmRefiner({
       chat: client.chat,
       model: flags['vlm-model']!,
       protocol: flags.protocol as VlmProtocol,
-      mode: async () => {
-        if (flags['vlm-mode'] !== 'auto') return flags['vlm-mode'] as VlmMode;
-        detected ??= detectMode(client.chat);
-        mode = await detected;
-        return mode;
-      },
+      mode: detect,
       prompt,
       grid: pixelGrid(flags),
       boxesPerTool: flags['vlm-tool-boxes'],
       maxTokens: flags['vlm-reply-tokens'],
-      ...(penalty !== undefined && { repetitionPenalty: penalty }),
+      repetitionPenalty: repetitionPenalty(flags),
       admit: (begin) => conversations.run(begin),
       tally,
     }),
     settings: vlmRunSettings(flags, sha256),
     picture: (memory) => {
-      const pictures = new PictureMaker({
-        format: flags['vlm-image'] === 'png' ? 'png' : 'jpeg',
-        maxPixels: flags['max-pixels'],
-        memory,
-      });
+      const format = flags['vlm-image'] === 'png' ? 'png' : 'jpeg';
+      const pictures = new PictureMaker({ format, maxPixels: flags['max-pixels'], memory });
       return ({ path }, size) => pictures.url(path, size);
     },
     // It opens the photo itself: here only the size is wanted.
     rasterSide: 16,
     // One query for each request, and as many whose photos are made ready.
     inFlight: 2 * flags['vlm-concurrency'],
-    report: () => ({ ...client.report(), ...(mode && { mode }), answers: { ...tally } }),
-    warnings: () =>
-      tally.fallbacks === 0
-        ? []
-        : [
-            `${counted(tally.fallbacks, 'answer')} could not be read; the box of the tool stands there`,
-          ],
+    report: () => ({ ...client.report(), mode, answers: { ...tally } }),
+    warnings: () => {
+      if (tally.fallbacks === 0) return [];
+      const answers = counted(tally.fallbacks, 'answer');
+      return [`${answers} could not be read; the box of the tool stands there`];
+    },
     close: () => client.close(),
   };
 }

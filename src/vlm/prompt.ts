@@ -1,4 +1,4 @@
-import type { BoxXyxy, ImageSize } from '../core/box.js';
+import { type BoxXyxy, clipXyxy, type ImageSize, scaleXyxy } from '../core/box.js';
 import { firstAnswer, singleBoxTools, toolAnswer } from '../refine/candidates.js';
 import type { Candidate, RefineRequest } from '../refine/refiner.js';
 
@@ -105,14 +105,21 @@ export function shownTools(
   });
 }
 
+/** A box with whole numbers as the model writes it. */
+export function boxText({ x1, y1, x2, y2 }: BoxXyxy): string {
+  return `{"bbox_2d": [${x1}, ${y1}, ${x2}, ${y2}]}`;
+}
+
+/** The boxes of one tool as a list of JSON. */
+export function boxList(tool: ShownTool): string {
+  return `[${tool.map((box) => boxText(box.writtenXyxy)).join(', ')}]`;
+}
+
 /** `{"reftool_1": "[{\"bbox_2d\": [1, 2, 3, 4]}]"}`: each tool's list is a string of JSON in itself. */
 export function toolResults(tools: readonly ShownTool[]): string {
-  const entries = tools.map((boxes, index) => {
-    const list = boxes.map(({ writtenXyxy: { x1, y1, x2, y2 } }) => {
-      return `{"bbox_2d": [${x1}, ${y1}, ${x2}, ${y2}]}`;
-    });
-    return `"reftool_${index + 1}": ${JSON.stringify(`[${list.join(', ')}]`)}`;
-  });
+  const entries = tools.map(
+    (boxes, index) => `"reftool_${index + 1}": ${JSON.stringify(boxList(boxes))}`,
+  );
   return `{${entries.join(', ')}}`;
 }
 
@@ -121,7 +128,7 @@ export function toolBlock(tools: readonly ShownTool[]): string {
   return `<tool>${toolResults(tools)}</tool>`;
 }
 
-/** How a vision-language model cuts a photo into patches, and in which coordinates it tells boxes. */
+/** How a vision-language model cuts a photo into patches, and in which coordinates it writes boxes. */
 export interface PixelGrid {
   /** Sides of the picture are multiples of this, pixels. */
   readonly step: number;
@@ -194,29 +201,23 @@ export function modelExtent({ picture, grid: { scale } }: ModelView): ImageSize 
 /** A box of the photo in the model's coordinates, not rounded. */
 export function toModelXyxy(box: BoxXyxy, view: ModelView): BoxXyxy {
   const { width, height } = modelExtent(view);
-  const sx = width / view.photo.width;
-  const sy = height / view.photo.height;
-  return { x1: box.x1 * sx, y1: box.y1 * sy, x2: box.x2 * sx, y2: box.y2 * sy };
+  return scaleXyxy(box, width / view.photo.width, height / view.photo.height);
 }
 
 /** The same as it is written for the model: whole numbers inside the picture. */
 export function writtenXyxy(box: BoxXyxy, view: ModelView): BoxXyxy {
-  const { width, height } = modelExtent(view);
   const { x1, y1, x2, y2 } = toModelXyxy(box, view);
-  const inside = (value: number, most: number): number =>
-    Math.min(Math.max(Math.round(value), 0), most);
-  return {
-    x1: inside(x1, width),
-    y1: inside(y1, height),
-    x2: inside(x2, width),
-    y2: inside(y2, height),
+  const rounded = {
+    x1: Math.round(x1),
+    y1: Math.round(y1),
+    x2: Math.round(x2),
+    y2: Math.round(y2),
   };
+  return clipXyxy(rounded, modelExtent(view));
 }
 
 /** A box in the model's coordinates, told in pixels of the photo; the inverse of {@link toModelXyxy}. */
 export function fromModelXyxy(box: BoxXyxy, view: ModelView): BoxXyxy {
   const { width, height } = modelExtent(view);
-  const sx = view.photo.width / width;
-  const sy = view.photo.height / height;
-  return { x1: box.x1 * sx, y1: box.y1 * sy, x2: box.x2 * sx, y2: box.y2 * sy };
+  return scaleXyxy(box, view.photo.width / width, view.photo.height / height);
 }

@@ -1,6 +1,6 @@
 import type { BoxXyxy, ImageSize } from '../core/box.js';
 
-/** What had to be put right in an answer. */
+/** Corrections of an answer. */
 export type ReplyNote = 'swapped' | 'clamped' | 'unit' | 'point';
 
 /** What an answer says, in the model's coordinates. */
@@ -16,8 +16,10 @@ export type ReplyAnswer =
   /** `reason` is a clause for the repair turn: "it holds three numbers". */
   | { readonly kind: 'unreadable'; readonly reason: string };
 
+type FourNumbers = readonly [number, number, number, number];
+
 type Shape =
-  | { readonly kind: 'box'; readonly numbers: readonly [number, number, number, number] }
+  | { readonly kind: 'box'; readonly numbers: FourNumbers }
   | { readonly kind: 'point'; readonly x: number; readonly y: number }
   | { readonly kind: 'nothing' };
 
@@ -43,29 +45,20 @@ export function readAnswer(text: string, extent: ImageSize): ReplyAnswer {
 }
 
 function readValues(text: string, extent: ImageSize): ReplyAnswer {
-  const values = looseValues(text);
-  const shapes = pairedCorners(values.flatMap((value) => shapesOf(value)));
-  const boxes = shapes.filter((shape) => shape.kind === 'box');
-  if (boxes.length > 0) {
-    return placed(
-      boxes.map(({ numbers }) => numbers),
-      extent,
-    );
-  }
+  const shapes = pairedCorners(looseValues(text).flatMap(shapesOf));
+  const boxes = shapes.flatMap((shape) => (shape.kind === 'box' ? [shape.numbers] : []));
+  if (boxes.length > 0) return placed(boxes, extent);
   const point = shapes.find((shape) => shape.kind === 'point');
-  if (point) return { kind: 'point', x: point.x, y: point.y };
-  return withoutShapes(text, extent, { nothing: shapes.some(({ kind }) => kind === 'nothing') });
+  if (point) return point;
+  if (shapes.length > 0 || NOTHING_SAID.test(text)) return { kind: 'none' };
+  return readWords(text, extent);
 }
 
-/** Answers without brackets: four numbers in a row, or words that there is nothing. */
-function withoutShapes(
-  text: string,
-  extent: ImageSize,
-  { nothing }: { readonly nothing: boolean },
-): ReplyAnswer {
-  if (nothing || NOTHING_SAID.test(text)) return { kind: 'none' };
+/** Answers without brackets: four numbers in a row. */
+function readWords(text: string, extent: ImageSize): ReplyAnswer {
   const numbers = numbersInARow(text);
-  if (numbers.length === 4) return placed([numbers as unknown as FourNumbers], extent);
+  const four = fourOf(numbers);
+  if (four) return placed([four], extent);
   if (numbers.length === 2 && POINT_MARK.test(text)) {
     return { kind: 'point', x: numbers[0]!, y: numbers[1]! };
   }
@@ -83,10 +76,8 @@ function numbersInARow(text: string): number[] {
   return apart ? [] : found.map(([number]) => Number(number));
 }
 
-type FourNumbers = readonly [number, number, number, number];
-
 function shapesOf(value: LooseValue): Shape[] {
-  if (typeof value === 'string') return looseValues(value).flatMap((inner) => shapesOf(inner));
+  if (typeof value === 'string') return looseValues(value).flatMap(shapesOf);
   if (typeof value !== 'object') return [];
   if (value === null) return [{ kind: 'nothing' }];
   return Array.isArray(value)
@@ -98,14 +89,15 @@ function shapesOfList(list: readonly LooseValue[]): Shape[] {
   if (list.length === 0) return [{ kind: 'nothing' }];
   const numbers = list.map(numberOf);
   if (numbers.every((number) => number !== undefined)) {
-    if (numbers.length === 4) return [{ kind: 'box', numbers: numbers as unknown as FourNumbers }];
+    const four = fourOf(numbers);
+    if (four) return [{ kind: 'box', numbers: four }];
     if (numbers.length === 2) return [{ kind: 'point', x: numbers[0]!, y: numbers[1]! }];
     return [];
   }
   // A null among numbers is a coordinate that the model does not know, not the word for nothing.
   const isBroken = numbers.some((number) => number !== undefined);
   const items = isBroken ? list.filter((item) => item !== null) : list;
-  return pairedCorners(items.flatMap((item) => shapesOf(item)));
+  return pairedCorners(items.flatMap(shapesOf));
 }
 
 /** Two points alone are opposite corners: `[[1, 2], [3, 4]]`, `(1, 2), (3, 4)`. */
@@ -131,16 +123,17 @@ function shapesOfObject(object: Readonly<Record<string, LooseValue>>): Shape[] {
 
 /** `{x1, y1, x2, y2}`, `{xmin, ymin, xmax, ymax}` or `{x, y, width, height}`. */
 function namedCorners(object: Readonly<Record<string, LooseValue>>): FourNumbers | undefined {
-  const pick = (...keys: string[]): FourNumbers | undefined => {
-    const numbers = keys.map((key) => numberOf(object[key] ?? null));
-    return numbers.every((number) => number !== undefined)
-      ? (numbers as unknown as FourNumbers)
-      : undefined;
-  };
+  const pick = (...keys: string[]) => fourOf(keys.map((key) => numberOf(object[key] ?? null)));
   const corners = pick('x1', 'y1', 'x2', 'y2') ?? pick('xmin', 'ymin', 'xmax', 'ymax');
   if (corners) return corners;
   const sized = pick('x', 'y', 'width', 'height') ?? pick('x', 'y', 'w', 'h');
   return sized && [sized[0], sized[1], sized[0] + sized[2], sized[1] + sized[3]];
+}
+
+function fourOf(numbers: readonly (number | undefined)[]): FourNumbers | undefined {
+  const [a, b, c, d] = numbers;
+  if (numbers.length !== 4 || a === undefined || b === undefined) return undefined;
+  return c === undefined || d === undefined ? undefined : [a, b, c, d];
 }
 
 function numberOf(value: LooseValue): number | undefined {
@@ -151,10 +144,7 @@ function numberOf(value: LooseValue): number | undefined {
 /** Corners put in order and cut at the border. */
 function placed(raw: readonly FourNumbers[], extent: ImageSize): ReplyAnswer {
   const notes = new Set<ReplyNote>();
-  const boxes = raw.flatMap((numbers) => {
-    const box = placedBox(numbers, extent, notes);
-    return box ? [box] : [];
-  });
+  const boxes = raw.flatMap((numbers) => placedBox(numbers, extent, notes) ?? []);
   if (boxes.length > 0) return { kind: 'boxes', boxesXyxy: boxes, notes: [...notes] };
   const [x1, y1, x2, y2] = raw[0]!;
   const place = `[${x1}, ${y1}, ${x2}, ${y2}]`;

@@ -128,7 +128,7 @@ export function repetitionPenalty(flags: VlmFlags): number | undefined {
   );
 }
 
-/** Settings that decide the model's answers. How fast they come, and from where, is not among them. */
+/** Settings that decide the model's answers. The server's address and its limits do not. */
 export function vlmRunSettings(flags: VlmFlags, template: string | undefined): RunSettings {
   const { step, minPixels, maxPixels, scale } = pixelGrid(flags);
   return {

@@ -3,14 +3,14 @@ import type { ResultLine } from '../formats/result-line.js';
 import type { RefineRequest } from '../refine/refiner.js';
 import type { VlmMode } from './conversation.js';
 import {
+  boxList,
+  boxText,
   FUNCTION_CALL,
   GO_ON,
   type ModelView,
   normalisedQuery,
-  type PromptFacts,
   type PromptWriter,
   piterPrompt,
-  type ShownTool,
   shownTools,
   toolBlock,
   toolResults,
@@ -43,13 +43,7 @@ export interface RowSettings {
 /** Placeholders that trainers count in the text; those of the user's must not be taken for theirs. */
 const PLACEHOLDERS = /<\/?(?:image|video|audio)>/gi;
 
-interface Parts {
-  readonly facts: PromptFacts;
-  readonly tools: readonly ShownTool[];
-  readonly truth: string;
-}
-
-function partsOf({ request, view, truthXyxy }: TrainingCase, { boxesPerTool }: RowSettings): Parts {
+function partsOf({ request, view, truthXyxy }: TrainingCase, { boxesPerTool }: RowSettings) {
   const tools = shownTools(request, view, boxesPerTool);
   const query = normalisedQuery(request.query.replace(PLACEHOLDERS, ' '));
   return {
@@ -57,10 +51,6 @@ function partsOf({ request, view, truthXyxy }: TrainingCase, { boxesPerTool }: R
     facts: { query, picture: view.picture, grid: view.grid },
     truth: boxText(writtenXyxy(truthXyxy, view)),
   };
-}
-
-function boxText({ x1, y1, x2, y2 }: BoxXyxy): string {
-  return `{"bbox_2d": [${x1}, ${y1}, ${x2}, ${y2}]}`;
 }
 
 /**
@@ -72,7 +62,8 @@ export function verlRow(example: TrainingCase, settings: RowSettings): Record<st
   const { facts, tools, truth } = partsOf(example, settings);
   const { id, index, image } = example;
   const answer = `[${truth}]`;
-  const found = toolResultsOfFirst(tools);
+  // The reward asks whether the tool whose answer counts was right.
+  const found = boxList(tools[0] ?? []);
   return {
     id,
     images: [image],
@@ -89,11 +80,6 @@ export function verlRow(example: TrainingCase, settings: RowSettings): Record<st
     reward_model: { style: 'rule', ground_truth: answer },
     extra_info: { index, id, tool_results: found },
   };
-}
-
-/** The list of the tool whose answer counts: the reward asks whether it was right. */
-function toolResultsOfFirst([first = []]: readonly ShownTool[]): string {
-  return `[${first.map(({ writtenXyxy: box }) => boxText(box)).join(', ')}]`;
 }
 
 /**
