@@ -49,7 +49,7 @@ function weightsOf(word: string): readonly number[] | undefined {
 }
 
 /**
- * How well a box suits the words by its size, shape and place alone, as natural log-odds: "baby" is small, "batter" tall, "partial"
+ * How well a box suits the words by its size, shape and position alone, as natural log-odds: "baby" is small, "batter" tall, "partial"
  * cut at the photo's side. Fitted to what people wrote of true boxes; to be compared among boxes of one photo.
  * @param words an expression's, lower case
  */

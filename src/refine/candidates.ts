@@ -1,10 +1,12 @@
 import { areaXyxy, type BoxXyxy, type ImageSize, iouXyxy, shareInsideXyxy } from '../core/box.js';
+import { MERGED_OBJECT_IOU } from '../core/iou.js';
 import { sigmoid } from '../core/math.js';
 import type { ScoreCalibration } from '../formats/model-card.js';
-import { denotationsOf } from '../language/denotation.js';
+import { denotationsOf, labelsDenied, meaningsOf } from '../language/denotation.js';
 import type { Expression } from '../language/expression.js';
+import { pointersOf } from '../language/lexicon.js';
 import { parseExpression } from '../language/parser.js';
-import type { Candidate } from './refiner.js';
+import type { Candidate, PhotoEvidence } from './refiner.js';
 
 /** Overlaps of all pairs are kept for lists of this length, 0.5 MB: detectors give a hundred boxes. */
 const MAX_PAIRED = 256;
@@ -16,23 +18,21 @@ const TABLES = new WeakMap<readonly Candidate[], CandidateTable>();
  * so the numbers are kept with the list, and each is worked out when it is first asked for.
  */
 export class CandidateTable {
-  readonly #candidates: readonly Candidate[];
-  readonly #imageSize: ImageSize;
   readonly #overlaps: Float64Array[] = [];
   readonly #parts: number[] = [];
   #labels: ReadonlySet<string> | undefined;
   #objectness: Float64Array | undefined;
   #sortIndexes: Uint32Array | undefined;
 
-  private constructor(candidates: readonly Candidate[], imageSize: ImageSize) {
-    this.#candidates = candidates;
-    this.#imageSize = imageSize;
-  }
+  private constructor(
+    private readonly candidates: readonly Candidate[],
+    private readonly imageSize: ImageSize,
+  ) {}
 
   /** The table of a list, by identity of the list and of the photo's size. */
   static of(candidates: readonly Candidate[], imageSize: ImageSize): CandidateTable {
     const known = TABLES.get(candidates);
-    if (known && known.#imageSize === imageSize) return known;
+    if (known?.imageSize === imageSize) return known;
     const table = new CandidateTable(candidates, imageSize);
     TABLES.set(candidates, table);
     return table;
@@ -40,49 +40,41 @@ export class CandidateTable {
 
   /** IoU of two candidates. */
   overlap(one: number, other: number): number {
-    const candidates = this.#candidates;
-    if (candidates.length > MAX_PAIRED) {
-      return iouXyxy(candidates[one]!.boxXyxy, candidates[other]!.boxXyxy);
-    }
-    const row = this.#overlaps[one] ?? this.#overlapsOf(candidates[one]!.boxXyxy);
-    this.#overlaps[one] = row;
-    return row[other]!;
-  }
-
-  #overlapsOf(boxXyxy: BoxXyxy): Float64Array {
-    return perCandidate(this.#candidates, (other) => iouXyxy(boxXyxy, other.boxXyxy));
+    const { candidates } = this;
+    const { boxXyxy } = candidates[one]!;
+    if (candidates.length > MAX_PAIRED) return iouXyxy(boxXyxy, candidates[other]!.boxXyxy);
+    this.#overlaps[one] ??= perCandidate(candidates, (each) => iouXyxy(boxXyxy, each.boxXyxy));
+    return this.#overlaps[one][other]!;
   }
 
   /** Labels of all candidates that have one. */
   get labels(): ReadonlySet<string> {
-    this.#labels ??= labelsOf(this.#candidates);
+    this.#labels ??= labelsOf(this.candidates);
     return this.#labels;
   }
 
   /** {@link partShare} of a candidate. */
   partShare(at: number): number {
-    this.#parts[at] ??= partShare(this.#candidates[at]!, this.#candidates);
+    this.#parts[at] ??= partShare(this.candidates[at]!, this.candidates);
     return this.#parts[at];
   }
 
   /** {@link objectness} of each candidate. */
   get objectness(): Float64Array {
-    this.#objectness ??= perCandidate(this.#candidates, (candidate) =>
-      objectness(candidate, this.#imageSize),
-    );
+    this.#objectness ??= perCandidate(this.candidates, (each) => objectness(each, this.imageSize));
     return this.#objectness;
   }
 
-  /** Where each candidate stands in a total order that no shuffling changes: by its box, its tool and its rank. */
+  /** The index of each candidate in a total order that no shuffling changes: by its box, its tool and its rank. */
   get sortIndexes(): Uint32Array {
-    this.#sortIndexes ??= sortIndexesOf(this.#candidates);
+    this.#sortIndexes ??= sortIndexesOf(this.candidates);
     return this.#sortIndexes;
   }
 }
 
 /**
  * For scores of which nothing is known, those of the embedded CenterNet, as its card has them: the logistic fit of "a box of this
- * score is a thing of this label" on its boxes in 190 photos that COCO annotates in full (13,422 things, 1,120 true). Over a
+ * score is an object of this label" on its boxes in 190 photos that COCO annotates in full (13,422 boxes, 1,120 true). Over a
  * tenth of the photo a score of 0.1 is true 4 times in 100, 0.3 about every second time, 0.5 nine times in ten.
  */
 const CENTERNET: ScoreCalibration = { intercept: 3.77, score: 2.71, area: 0.43 };
@@ -91,7 +83,7 @@ const WITHOUT_SCORE = 0.7;
 const SMALLEST_SHARE = 1e-4;
 const EDGE = 1e-3;
 
-/** Chance that a candidate is a real thing of its label, 0..1. */
+/** Probability that a candidate is a real object of its label, 0..1. */
 export function objectness(
   { boxXyxy, score, calibration = CENTERNET }: Candidate,
   imageSize: ImageSize,
@@ -139,9 +131,9 @@ function sortIndexesOf(candidates: readonly Candidate[]): Uint32Array {
   const keys = candidates.map(
     ({ boxXyxy: { x1, y1, x2, y2 }, tool, rank }) => [y1, y2, x2 - x1, x1, tool, rank] as const,
   );
-  const order = keys.map((_, at) => at).sort((a, b) => compare(keys[a]!, keys[b]!));
   const sortIndexes = new Uint32Array(candidates.length);
-  for (const [place, at] of order.entries()) sortIndexes[at] = place;
+  const order = keys.map((_, at) => at).sort((a, b) => compare(keys[a]!, keys[b]!));
+  for (const [index, at] of order.entries()) sortIndexes[at] = index;
   return sortIndexes;
 }
 
@@ -151,8 +143,116 @@ function compare(left: readonly (number | string)[], right: readonly (number | s
   return left[at]! < right[at]! ? -1 : 1;
 }
 
-/** Weights closer than this are the same choice among labels: "glass" is a cup as much as a wine glass. */
-const SAME_WEIGHT = 0.15;
+/** What is at hand to judge objects by. */
+export interface Scene {
+  readonly imageSize: ImageSize;
+  readonly candidates: readonly Candidate[];
+  /** Tools that were asked the whole expression, not for objects of a kind: see {@link singleBoxTools}. */
+  readonly singleBoxTools: ReadonlySet<string>;
+  readonly evidence?: PhotoEvidence;
+}
+
+/** One object of the photo, told from its duplicates, as a possible one of the kind that an expression names. */
+export interface ObjectHypothesis {
+  /** Of the candidate that speaks best for it. Absolute pixels. */
+  readonly boxXyxy: BoxXyxy;
+  /** Indexes into the request's candidates: the best first, then those that show the same object. */
+  readonly members: readonly number[];
+  /** Probability that the object is there and is of the kind, 0..1. */
+  readonly chance: number;
+}
+
+/**
+ * How well a kind was known. `named`: the detector knows the noun. `unnamed`: the expression names nothing ("far left").
+ * `unknown`: it names something that no candidate's label covers; every object counts then.
+ */
+export type Naming = 'named' | 'unnamed' | 'unknown';
+
+/** Objects of another kind are taken up to this number. */
+const MAX_OBJECTS = 32;
+/** Weight of a candidate whose tool tells no label, where the expression has a noun and others tell theirs. */
+const WITHOUT_LABEL = 0.7;
+/** Probability that the box of a tool that has read the expression shows an object of the kind that the expression names. */
+const READ = { head: 0.5, otherLabel: 0.15, landmark: 0.1 };
+
+/** Probability of each candidate to be of the kind; parallel to the candidates. */
+function chancesOf(
+  expression: Expression,
+  { candidates, imageSize, singleBoxTools: readers }: Scene,
+  isLandmark: boolean,
+): { chances: number[]; naming: Naming } {
+  const { objectness: real, labels } = CandidateTable.of(candidates, imageSize);
+  const denoted = meaningsOf(expression, labels);
+  const denied = labelsDenied(expression, labels);
+  const unnamed = expression.head === null && denoted.size === 0;
+  const detected = candidates.filter(
+    ({ tool, label }) => !readers.has(tool) && label !== undefined,
+  );
+  const named = detected.some(({ label }) => denoted.has(label!));
+  const unknown = !unnamed && detected.length > 0 && !named;
+  // Where no box has a label or a score, the boxes are the objects: doubt about each would only blur which is the second.
+  const plain = labels.size === 0 && candidates.every(({ score }) => score === undefined);
+  const unlabelled = plain ? 1 : WITHOUT_LABEL;
+  const objectnessOf = (at: number) => (plain ? 1 : real[at]!);
+  const chances = candidates.map(({ label, tool }, at) => {
+    const weight = label === undefined ? unlabelled : (denoted.get(label)?.weight ?? 0);
+    if (label !== undefined && denied.has(label)) return 0;
+    if (readers.has(tool)) {
+      if (isLandmark && weight < 1) return READ.landmark;
+      return weight > 0 || unnamed || unknown ? READ.head : READ.otherLabel;
+    }
+    return (unnamed || unknown ? 1 : weight) * objectnessOf(at);
+  });
+  return { chances, naming: unnamed ? 'unnamed' : unknown ? 'unknown' : 'named' };
+}
+
+/**
+ * Objects of the kind that the expression names, best first. Candidates join the strongest object they overlap by more than
+ * {@link MERGED_OBJECT_IOU}; candidates that cannot be of the kind are members of objects, never objects of their own.
+ * `isLandmark`: the expression is a part of the one that the tools were asked.
+ */
+export function objectsOf(
+  expression: Expression,
+  scene: Scene,
+  isLandmark = false,
+): { readonly objects: readonly ObjectHypothesis[]; readonly naming: Naming } {
+  const { candidates, imageSize } = scene;
+  const table = CandidateTable.of(candidates, imageSize);
+  const { chances, naming } = chancesOf(expression, scene, isLandmark);
+  const { objectness: real, sortIndexes } = table;
+  const order = candidates
+    .map((_, at) => at)
+    .sort(
+      (a, b) =>
+        chances[b]! - chances[a]! || real[b]! - real[a]! || sortIndexes[a]! - sortIndexes[b]!,
+    );
+  const objects: Array<{ boxXyxy: BoxXyxy; members: number[]; chance: number }> = [];
+  for (const at of order) {
+    const chance = chances[at]!;
+    const same = objects.find(({ members }) => table.overlap(at, members[0]!) > MERGED_OBJECT_IOU);
+    if (same !== undefined) same.members.push(at);
+    else if (chance > 0 || (!isLandmark && objects.length < MAX_OBJECTS)) {
+      objects.push({ boxXyxy: candidates[at]!.boxXyxy, members: [at], chance });
+    }
+  }
+  return { objects, naming };
+}
+
+/**
+ * False for a landmark of another kind than the object itself where no box has a label: such boxes are objects of one kind, and
+ * the umbrella of "man left of the umbrella" is none of the men.
+ */
+export function mayBeShown(
+  landmark: Pick<Expression, 'head'>,
+  main: Pick<Expression, 'head'>,
+  candidates: readonly Candidate[],
+): boolean {
+  if (landmark.head === null || candidates.some(({ label }) => label !== undefined)) return true;
+  const own = main.head?.lemma ?? '';
+  if (landmark.head.lemma === own) return true;
+  const labels = new Set(pointersOf(own).map(({ label }) => label));
+  return pointersOf(landmark.head.lemma).some(({ label }) => labels.has(label));
+}
 
 /** Best score first; among equals the tool's own order. */
 function best(candidates: readonly Candidate[]): Candidate | null {
@@ -162,6 +262,9 @@ function best(candidates: readonly Candidate[]): Candidate | null {
     return gain > 0 || (gain === 0 && candidate.rank < top.rank) ? candidate : top;
   }, null);
 }
+
+/** Weights closer than this are the same choice among labels: "glass" is a cup as much as a wine glass. */
+const SAME_WEIGHT = 0.15;
 
 /**
  * The box that stands for a detector's answer to an expression: the highest score among the boxes whose label names the
@@ -174,9 +277,7 @@ export function toolAnswer(
 ): Candidate | null {
   const expression = typeof query === 'string' ? parseExpression(query) : query;
   const denoted = denotationsOf(expression, labelsOf(candidates));
-  if (denoted.size === 0) return best(candidates);
-  const weight = ({ label }: Candidate) =>
-    label === undefined ? 0 : (denoted.get(label)?.weight ?? 0);
+  const weight = ({ label }: Candidate) => denoted.get(label ?? '')?.weight ?? 0;
   const top = candidates.reduce((most, candidate) => Math.max(most, weight(candidate)), 0);
   if (top === 0) return best(candidates);
   return best(candidates.filter((candidate) => weight(candidate) >= top - SAME_WEIGHT));
@@ -193,9 +294,8 @@ const plain = (text: string): string =>
     .trim()} `;
 
 /**
- * Tools that were asked the expression itself and name one box: the box is a vote for what is meant, not a list of things of
- * a kind, as those of a detector are. Such a tool gives its box no label, or one cut from the expression. A tool that lists
- * several boxes has left the choice open, whether it is a detector or read the expression.
+ * Tools that returned exactly one box for the whole expression, as grounding models do. Their box counts as a vote; tools that
+ * list several boxes do not vote. The box of such a tool has no label, or one cut from the expression.
  */
 export function singleBoxTools(
   query: string,

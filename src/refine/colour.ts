@@ -1,4 +1,5 @@
 import type { BoxXyxy, ImageSize } from '../core/box.js';
+import type { RgbRaster } from '../core/raster.js';
 import type { AttributePart } from '../language/expression.js';
 import type { PhotoEvidence } from './refiner.js';
 
@@ -23,7 +24,7 @@ const cubeRoot = (t: number): number =>
 
 /** 8-bit sRGB to CIELAB under D65. `(255, 255, 255)` is `{l: 100, a: 0, b: 0}`, but for rounding. */
 export function labOf(red: number, green: number, blue: number): Lab {
-  const [r, g, b] = [LINEAR[red] as number, LINEAR[green] as number, LINEAR[blue] as number];
+  const [r, g, b] = [LINEAR[red]!, LINEAR[green]!, LINEAR[blue]!];
   const x = cubeRoot((0.4124564 * r + 0.3575761 * g + 0.1804375 * b) / WHITE.x);
   const y = cubeRoot((0.2126729 * r + 0.7151522 * g + 0.072175 * b) / WHITE.y);
   const z = cubeRoot((0.0193339 * r + 0.119192 * g + 0.9503041 * b) / WHITE.z);
@@ -161,10 +162,8 @@ export function cropColours(
       const px = Math.min(Math.max(Math.floor(content.x1 + x * sx), 0), raster.width - 1);
       const py = Math.min(Math.max(Math.floor(content.y1 + y * sy), 0), raster.height - 1);
       const at = (py * raster.width + px) * 3;
-      const [r, g, b] = [raster.data[at], raster.data[at + 1], raster.data[at + 2]];
-      const lab = labOf(r as number, g as number, b as number);
-      const term = COLOUR_TERMS.indexOf(termOf(lab));
-      counts[term] = (counts[term] as number) + 1;
+      const lab = labOf(raster.data[at]!, raster.data[at + 1]!, raster.data[at + 2]!);
+      counts[COLOUR_TERMS.indexOf(termOf(lab))]! += 1;
       lightness += lab.l;
     }
   }
@@ -175,7 +174,31 @@ export function cropColours(
 /** Share of the pixels that pass for the colour, 0..1; colours that shade turns into each other count in part. */
 export function colourFit(colours: CropColours, term: ColourTerm): number {
   return colours.shares.reduce(
-    (sum, share, at) => sum + share * likeness(COLOUR_TERMS[at] as ColourTerm, term),
+    (sum, share, at) => sum + share * likeness(COLOUR_TERMS[at]!, term),
     0,
   );
 }
+
+/** Colours by raster, box and part, while both are in use: the queries of a photo weigh the same boxes. */
+const SEEN = new WeakMap<RgbRaster, WeakMap<BoxXyxy, Map<AttributePart, CropColours | null>>>();
+
+/** The same as {@link cropColours}, kept with the photo and the box. */
+export function coloursOf(
+  evidence: PhotoEvidence,
+  imageSize: ImageSize,
+  box: BoxXyxy,
+  part: AttributePart,
+): CropColours | null {
+  const boxes = SEEN.get(evidence.raster) ?? new WeakMap();
+  SEEN.set(evidence.raster, boxes);
+  const parts = boxes.get(box) ?? new Map<AttributePart, CropColours | null>();
+  boxes.set(box, parts);
+  const known = parts.get(part);
+  if (known !== undefined) return known;
+  const colours = cropColours(evidence, imageSize, box, part);
+  parts.set(part, colours);
+  return colours;
+}
+
+export const isColourTerm = (value: string): value is ColourTerm =>
+  (COLOUR_TERMS as readonly string[]).includes(value);

@@ -1,25 +1,11 @@
 import { createHash } from 'node:crypto';
 import { areaXyxy, iouXyxy } from '../core/box.js';
 import { SAME_OBJECT_IOU } from '../core/iou.js';
-import {
-  type Denotations,
-  denotationsOf,
-  type HeadKnowledge,
-  headKnowledge,
-  tellsPurpose,
-} from '../language/denotation.js';
-import type {
-  Attribute,
-  Expression,
-  HeadNoun,
-  Relation,
-  RelationKind,
-} from '../language/expression.js';
-import { isAnimate, isPerson, isWorn } from '../language/lexicon.js';
-import { AGES, postureOf } from '../language/vocabulary.js';
+import type { HeadKnowledge } from '../language/denotation.js';
+import type { Attribute, RelationKind } from '../language/expression.js';
 import { boxWordsFit } from './box-words.js';
 import type { Cue } from './cue.js';
-import { type Action, contextOf, type Situation } from './situation.js';
+import type { Action, Situation } from './situation.js';
 
 /**
  * What the policy knows of a query, as numbers with names. A name means one thing for good: a column that is computed
@@ -29,7 +15,7 @@ interface Column<Value> {
   readonly name: string;
   /** What it tells, for a person who reads `refiner.json`. */
   readonly says: string;
-  /** The weight before anything was fitted, and for good where fitting never meets the column. */
+  /** The weight before anything was fitted; it stays where no training query shows the column. */
   readonly prior: number;
   readonly value: Value;
 }
@@ -43,7 +29,7 @@ export interface BoxColumn extends Column<(action: Action, situation: Situation)
 
 /** Of the whole query: whether anything fits, and how far an answer can be relied on. */
 export interface QueryColumn extends Column<(situation: Situation) => number> {
-  /** Says how far to rely on an answer, and nothing of whether anything fits: its weight in that stays the prior. */
+  /** Serves the score alone; its weight in the decision whether anything fits stays the prior. */
   readonly scoreOnly?: true;
 }
 
@@ -103,7 +89,7 @@ const positionLog = ({ cue }: Action, { expression }: Situation, isRanked: boole
     ({ rank, negated }) => !negated && (rank !== null) === isRanked,
   );
 
-/** Highest chance that the box shows a thing of another label than those named; 0 where none is named. */
+/** Highest probability that the box shows an object of another label than those named; 0 where none is named. */
 function rivalChance({ object }: Cue, { candidates, table, meanings }: Situation): number {
   if (object.chance === 0 || meanings.size === 0) return 0;
   return object.members.reduce((most, at) => {
@@ -248,11 +234,12 @@ const OWN_COLUMNS: readonly BoxColumn[] = [
   ),
 ];
 
-/** Columns that tell how well a box meets the words beside the noun, but for the place that one box of several holds. */
-export const WORD_COLUMNS: ReadonlySet<string> = new Set([
-  ...['lean', 'lean-of-rank', 'colour', 'worn-colour', 'size', 'look', 'excepted'],
+/** Columns that tell how well a box meets the words beside the noun, but for its rank among others. */
+export const WORD_COLUMNS: readonly string[] = [
+  ...['lean', 'lean-of-rank', 'colour', 'worn-colour', 'size', 'look'],
   ...RELATIONS.map(([name]) => name),
-]);
+  'excepted',
+];
 
 /** What is learned of a single tool: how far its boxes, and those that overlap them, can be relied on. */
 function columnsOf(tool: string): readonly BoxColumn[] {
@@ -308,99 +295,41 @@ function worstOfBest({ cues }: Situation, fitLog: (cue: Cue) => number): number 
   return -likely.reduce((most, cue) => Math.max(most, fitLog(cue)), -Infinity);
 }
 
-/** Nouns of which `person` says all. */
-const ANY_PERSON = new Set(
-  'person human guy dude fellow folk everyone everybody someone somebody anyone anybody'.split(' '),
+/** Where objects of a label are mostly seen; labels in neither list tell nothing. */
+const OUTDOORS = new Set(
+  (
+    'bicycle,car,motorcycle,airplane,bus,train,truck,boat,traffic light,fire hydrant,stop sign,parking meter,bird,horse,sheep,' +
+    'cow,elephant,bear,zebra,giraffe,frisbee,skis,snowboard,kite,baseball bat,baseball glove,skateboard,surfboard,' +
+    'tennis racket,sports ball'
+  ).split(','),
 );
+const INDOORS = new Set(
+  (
+    'bottle,wine glass,cup,fork,knife,spoon,bowl,banana,apple,sandwich,orange,broccoli,carrot,hot dog,pizza,donut,cake,chair,' +
+    'couch,potted plant,bed,dining table,toilet,tv,laptop,mouse,remote,keyboard,cell phone,microwave,oven,toaster,sink,' +
+    'refrigerator,book,clock,vase,scissors,teddy bear,hair drier,toothbrush'
+  ).split(','),
+);
+/** Boxes that are less likely to be real say nothing of the scene. */
+const LIKELY = 0.3;
 
-/** A sort of person that no label names: boxes of `person` do not tell a woman from a man, or a skier. */
-function unjudgedPerson(head: HeadNoun | null, meanings: Denotations): readonly string[] {
-  if (head === null || ANY_PERSON.has(head.lemma) || !isPerson(head.lemma)) return [];
-  const named = [...meanings.values()].some(({ kind }) => kind !== 'hyponym');
-  return named || meanings.size === 0 ? [] : [head.phrase];
-}
-
-/** "dark blue" is looked for as blue. */
-const unjudgedShade = ({ kind, word }: Attribute): readonly string[] =>
-  kind === 'colour' && word.includes(' ') ? [word.slice(0, word.lastIndexOf(' '))] : [];
-
-const attributeWords = ({ word, owner }: Attribute): string =>
-  owner === null ? word : `${word} ${owner}`;
-
-/** Words of a thing that only the landmark or the exception of another is, so that no cues of it are kept. */
-function unjudgedBeside(beside: Expression, { table, evidence }: Situation): readonly string[] {
-  const { head, attributes, relations, leftovers } = beside;
-  const noun = head?.lemma ?? '';
-  const isSeen = ({ kind, value, shade }: Attribute): boolean => {
-    if (kind === 'size') return true;
-    if (kind === 'colour' || shade !== null) return evidence !== undefined;
-    if (!isAnimate(noun)) return false;
-    return postureOf(value) !== null || (!isPerson(noun) && AGES.has(value));
-  };
-  return [
-    ...unjudgedPerson(head, denotationsOf(beside, table.labels)),
-    ...attributes.flatMap((each) => (isSeen(each) ? unjudgedShade(each) : [attributeWords(each)])),
-    ...relations.flatMap((relation) => unjudgedRelation(relation, attributes)),
-    ...leftovers,
-  ];
-}
-
-/** Without what is worn and counts already by an attribute: "in a red shirt". */
-function unjudgedRelation(
-  { kind, words, landmarks }: Relation,
-  attributes: readonly Attribute[],
-): readonly string[] {
-  const owners = kind === 'wearing' || kind === 'with' ? attributes : [];
-  const isCounted = ({ head }: Expression) =>
-    owners.some(({ owner }) => owner === (head?.lemma ?? null));
-  const rest = landmarks.filter((landmark) => !isCounted(landmark));
-  if (landmarks.length > 0 && rest.length === 0) return [];
-  return [`${words} ${rest.map(({ text }) => text).join(' and ')}`.trim()];
-}
-
-/** Whether boxes show how things stand to the landmark; else the fit is that of a posture, a side or a part's colour. */
-export function isShown({ kind }: Relation, { head }: Expression, { table }: Situation): boolean {
-  if (kind === 'other' || kind === 'facing') return false;
-  if (head === null || table.labels.size === 0) return true;
-  const named = { head, deniedKinds: [], exceptions: [] };
-  return !isWorn(head.lemma) && denotationsOf(named, table.labels).size > 0;
-}
-
-/** Of a relation with a fit: landmarks that no box shows, and words of the others that nothing was held against. */
-const unjudgedWithin = (relation: Relation, situation: Situation): readonly string[] =>
-  relation.landmarks.flatMap((landmark) => {
-    if (isShown(relation, landmark, situation)) return unjudgedBeside(landmark, situation);
-    const isPart = relation.kind === 'with' || relation.kind === 'of';
-    return (isPart ? landmark.head?.phrase : undefined) ?? landmark.text;
-  });
-
-/** Content words of the expression that no cue could use, in the order of its parts, each once. */
-export function unjudgedWords(situation: Situation): readonly string[] {
-  const { expression, cues, knowledge, meanings, naming } = situation;
-  const { head, attributes, relations, leftovers, deniedKinds, exceptions } = expression;
-  const cue = cues[0];
-  const hasFit = (fit: number | null | undefined) => fit !== null && fit !== undefined;
-  // A question without a noun is named by its other words: "What can I sit on?"
-  const told = head === null && naming === 'named' ? tellsPurpose : () => false;
-  const words = [
-    ...(knowledge.kind === 'no-word' ? [head?.phrase ?? ''] : unjudgedPerson(head, meanings)),
-    ...attributes.flatMap((each, at) =>
-      hasFit(cue?.attributes[at]) ? unjudgedShade(each) : [attributeWords(each)],
-    ),
-    ...relations.flatMap((each, at) =>
-      hasFit(cue?.relations[at])
-        ? unjudgedWithin(each, situation)
-        : unjudgedRelation(each, attributes),
-    ),
-    ...deniedKinds.flatMap((kind) =>
-      ['named', 'wider'].includes(headKnowledge({ head: kind }).kind) ? [] : [`not ${kind.phrase}`],
-    ),
-    ...exceptions.flatMap((each) =>
-      unjudgedBeside(each.head?.lemma === head?.lemma ? { ...each, head: null } : each, situation),
-    ),
-    ...leftovers.filter((word) => !told(word)),
-  ];
-  return [...new Set(words)].filter((each) => each !== '');
+/**
+ * How unlikely an object of the kind named is in the scene that the other boxes show, -1..1: near 1 for a giraffe among sinks
+ * and ovens, near -1 for a cup among them, 0 where either is not known. Each box counts as far as it is likely to be real.
+ */
+function contextOf({ candidates, table, meanings, knowledge }: Situation): number {
+  const label = meanings.keys().next().value ?? knowledge.label;
+  if (label === null || label === undefined) return 0;
+  const side = OUTDOORS.has(label) ? 1 : INDOORS.has(label) ? -1 : 0;
+  if (side === 0) return 0;
+  let outdoors = 0;
+  for (const [at, { label: other }] of candidates.entries()) {
+    const chance = table.objectness[at]!;
+    if (other === undefined || meanings.has(other) || chance < LIKELY) continue;
+    if (OUTDOORS.has(other)) outdoors += chance;
+    else if (INDOORS.has(other)) outdoors -= chance;
+  }
+  return -side * Math.tanh(outdoors / 2);
 }
 
 export const QUERY_COLUMNS: readonly QueryColumn[] = [
@@ -444,16 +373,16 @@ export const QUERY_COLUMNS: readonly QueryColumn[] = [
   ),
   query('unreached', 3, 'how surely there are too few objects', ({ expression, cues, lists }) =>
     expression.selectors.reduce((sum, { rank }, at) => {
-      // Tools that read the words box the answer, not those that it is counted among.
+      // Tools that read the words box the answer, not the objects that it is counted among.
       if (rank === null || rank < 2 || !lists) return sum;
-      // Behind three cups any box holds the place of a fourth, but is none.
-      const held = cues.filter(isLikely).map(({ rankChances }) => rankChances[at]!);
-      return held.length === 0 ? sum : sum - ln(Math.max(...held), 0.01);
+      // Behind three cups any box would be the fourth, but is no cup.
+      const chances = cues.filter(isLikely).map(({ rankChances }) => rankChances[at]!);
+      return chances.length === 0 ? sum : sum - ln(Math.max(...chances), 0.01);
     }, 0),
   ),
   {
     ...query('unjudged', 0, 'words that no cue could use, at most 4', (situation) =>
-      Math.min(unjudgedWords(situation).length, 4),
+      Math.min(situation.unjudged.length, 4),
     ),
     scoreOnly: true,
   },

@@ -1,66 +1,43 @@
 import type { BoxXyxy, ImageSize } from '../core/box.js';
 import { sigmoid } from '../core/math.js';
-import type { RgbRaster } from '../core/raster.js';
-import type {
-  Attribute,
-  AttributePart,
-  Expression,
-  Relation,
-  RelationKind,
-} from '../language/expression.js';
+import type { Attribute, Expression, Relation, RelationKind } from '../language/expression.js';
 import { isAnimate, isPerson, isWorn } from '../language/lexicon.js';
-import { AGES, type Age, type Posture, postureOf } from '../language/vocabulary.js';
+import { AGES, type Posture, postureOf } from '../language/vocabulary.js';
 import {
-  COLOUR_TERMS,
-  type ColourTerm,
-  type CropColours,
-  colourFit,
-  cropColours,
-} from './colour.js';
-import {
-  type Kind,
   mayBeShown,
+  type Naming,
   type ObjectHypothesis,
   objectsOf,
-  type Proposals,
-} from './object-hypothesis.js';
-import type { PhotoEvidence } from './refiner.js';
-import { type Landmark, MIN_WEIGHT, relationFits } from './relation.js';
+  type Scene,
+} from './candidates.js';
+import { type CropColours, colourFit, coloursOf, isColourTerm } from './colour.js';
+import { type Fit, type Landmark, MIN_WEIGHT, relationFits } from './relation.js';
 import { positionScore, rankChances } from './relative-rank.js';
 
-/** What is at hand to judge things by. */
-export interface Scene extends Proposals {
-  readonly evidence?: PhotoEvidence;
-}
-
-/** How one thing meets an expression. Every number is 0..1; null where nothing is known. */
+/** How one object meets an expression. */
 export interface Cue {
   readonly object: ObjectHypothesis;
-  /** Parallel to the expression's selectors: chance to hold the place asked for among its kind. */
+  /** Parallel to the expression's selectors: probability to hold the rank asked for among its kind, 0..1. */
   readonly rankChances: readonly number[];
   /** Parallel to the expression's selectors: how far it lies towards that end of the photo. */
-  readonly positionScores: ReadonlyArray<number | null>;
+  readonly positionScores: readonly Fit[];
   /** Parallel to the expression's attributes: colour seen where the attribute shows, or size among its kind. */
-  readonly attributes: ReadonlyArray<number | null>;
+  readonly attributes: readonly Fit[];
   /** Parallel to the expression's relations: how well it stands so to some landmark. */
-  readonly relations: ReadonlyArray<number | null>;
-}
-
-/** All things of the kind that an expression names, each with its cues. */
-export interface Cues {
-  readonly naming: Kind['naming'];
-  readonly objects: readonly Cue[];
+  readonly relations: readonly Fit[];
 }
 
 /** Expressions nest as deep as they are written; deeper landmarks than this say nothing about the answer. */
-const DEEPEST = 3;
+const MAX_DEPTH = 3;
 
 /** L* that counts as wholly light, and as wholly dark. */
 const LIGHT = 80;
 const DARK = 20;
 
-/** Compares the sizes of things: the weighted share of the others that is smaller; null where it is alone. */
-function sizeAmong(object: ObjectHypothesis, objects: readonly ObjectHypothesis[]): number | null {
+const negatedIf = (negated: boolean, fit: Fit): Fit => (fit === null || !negated ? fit : 1 - fit);
+
+/** Compares the sizes of objects: the weighted share of the others that is smaller; null where it is alone. */
+function sizeAmong(object: ObjectHypothesis, objects: readonly ObjectHypothesis[]): Fit {
   const area = ({ boxXyxy: b }: ObjectHypothesis) => (b.x2 - b.x1) * (b.y2 - b.y1);
   let [smaller, all] = [0, 0];
   for (const other of objects) {
@@ -71,64 +48,47 @@ function sizeAmong(object: ObjectHypothesis, objects: readonly ObjectHypothesis[
   return all > 0.05 ? smaller / all : null;
 }
 
-/** Young animals are small among their kind, and grown ones large. */
-function ageFit(
-  age: Age,
-  negated: boolean,
-  object: ObjectHypothesis,
-  objects: readonly ObjectHypothesis[],
-): number | null {
-  const size = sizeAmong(object, objects);
-  if (size === null) return null;
-  return (age === 'grown') === negated ? 1 - size : size;
-}
-
-function shadeFit(colours: CropColours, shade: NonNullable<Attribute['shade']>): number {
-  const light = Math.min(Math.max((colours.lightness - DARK) / (LIGHT - DARK), 0), 1);
+function shadeFit({ lightness }: CropColours, shade: NonNullable<Attribute['shade']>): number {
+  const light = Math.min(Math.max((lightness - DARK) / (LIGHT - DARK), 0), 1);
   return shade === 'dark' ? 1 - light : light;
-}
-
-const isColourTerm = (value: string): value is ColourTerm =>
-  (COLOUR_TERMS as readonly string[]).includes(value);
-
-/** Colours by raster, box and part, while both are in use: the queries of a photo weigh the same boxes. */
-const SEEN = new WeakMap<RgbRaster, WeakMap<BoxXyxy, Map<AttributePart, CropColours | null>>>();
-
-function coloursOf(
-  evidence: PhotoEvidence,
-  imageSize: ImageSize,
-  box: BoxXyxy,
-  part: AttributePart,
-): CropColours | null {
-  const boxes = SEEN.get(evidence.raster) ?? new WeakMap();
-  SEEN.set(evidence.raster, boxes);
-  const parts = boxes.get(box) ?? new Map<AttributePart, CropColours | null>();
-  boxes.set(box, parts);
-  const known = parts.get(part);
-  if (known !== undefined) return known;
-  const colours = cropColours(evidence, imageSize, box, part);
-  parts.set(part, colours);
-  return colours;
 }
 
 function attributeFit(
   attribute: Attribute,
   object: ObjectHypothesis,
   objects: readonly ObjectHypothesis[],
-  scene: Scene,
-): number | null {
-  const { kind, value, shade, part, negated } = attribute;
-  const asked = (fit: number | null) => (fit === null || !negated ? fit : 1 - fit);
+  scene: Scene & { readonly body: Body | null },
+): Fit {
+  const { kind, value, negated } = attribute;
+  const isOther = kind === 'other';
+  const age = isOther && scene.body === 'animal' ? AGES.get(value) : undefined;
+  if (age !== undefined) {
+    // Young animals are small among their kind, and grown ones large.
+    const size = sizeAmong(object, objects);
+    return size !== null && (age === 'grown') === negated ? 1 - size : size;
+  }
   if (kind === 'size') {
     const size = sizeAmong(object, objects);
-    return asked(size === null || value === 'big' ? size : 1 - size);
+    return negatedIf(negated, size === null || value === 'big' ? size : 1 - size);
   }
-  const shown = (kind === 'colour' && isColourTerm(value)) || shade !== null;
-  if (!shown || scene.evidence === undefined) return null;
-  const colours = coloursOf(scene.evidence, scene.imageSize, object.boxXyxy, part);
+  const posture = isOther && scene.body ? postureOf(value) : null;
+  if (scene.body && posture !== null) {
+    return negatedIf(negated, postureFit(posture, scene.body, object.boxXyxy, scene.imageSize));
+  }
+  return negatedIf(negated, lookFit(attribute, object, scene));
+}
+
+/** Colour or shade, as the photo shows it. */
+function lookFit(
+  { kind, value, shade, part }: Attribute,
+  { boxXyxy }: ObjectHypothesis,
+  { evidence, imageSize }: Scene,
+): Fit {
+  const isColour = kind === 'colour' && isColourTerm(value);
+  if (evidence === undefined || (!isColour && shade === null)) return null;
+  const colours = coloursOf(evidence, imageSize, boxXyxy, part);
   if (colours === null) return null;
-  if (kind === 'colour' && isColourTerm(value)) return asked(colourFit(colours, value));
-  return asked(shade === null ? null : shadeFit(colours, shade));
+  return isColour ? colourFit(colours, value) : shadeFit(colours, shade!);
 }
 
 /** A landmark whose colours fit less counts for less against the others; this much stays to one that fits not at all. */
@@ -146,7 +106,7 @@ function attributeShares(cues: readonly Cue[]): number[] {
   return fits.map((fit) => fit / best);
 }
 
-/** The things that a landmark may be; null where the detector does not know its noun. */
+/** The objects that a landmark may be; null where the detector does not know its noun. */
 function landmarksOf(
   expression: Expression,
   scene: Scene,
@@ -155,15 +115,15 @@ function landmarksOf(
 ): Landmark[] | null {
   if (expression.head === null && expression.selectors.length === 0) return null;
   if (!mayBeShown(expression, main, scene.candidates)) return null;
-  const { naming, objects } = cuesOf(expression, scene, depth + 1);
+  const { naming, cues } = cuesOf(expression, scene, depth + 1);
   // A garment would point at every person; boxes do not show it.
   const garment = expression.head !== null && isWorn(expression.head.lemma);
   if (naming === 'unknown' || garment) return null;
-  const shares = attributeShares(objects);
-  return objects
-    .map(({ object, rankChances }, at) => ({
+  const shares = attributeShares(cues);
+  return cues
+    .map(({ object, rankChances: chances }, at) => ({
       object,
-      weight: rankChances.reduce((w, p) => w * p, object.chance * shares[at]!),
+      weight: chances.reduce((weight, chance) => weight * chance, object.chance * shares[at]!),
     }))
     .filter(({ weight }) => weight > MIN_WEIGHT);
 }
@@ -171,7 +131,7 @@ function landmarksOf(
 /** Weight of a landmark that is there and that no box shows. */
 const MISSED = 0.5;
 
-/** Whoever says "next to the toaster" has seen one: the likeliest landmark counts for more than its box alone would tell. */
+/** "next to the toaster" implies a toaster: the likeliest landmark counts for more than its box alone would tell. */
 function presupposed(landmarks: Landmark[] | null): Landmark[] | null {
   if (landmarks === null) return null;
   const best = landmarks.reduce((most, { weight }) => Math.max(most, weight), 0);
@@ -180,18 +140,18 @@ function presupposed(landmarks: Landmark[] | null): Landmark[] | null {
 }
 
 const PART_KINDS: ReadonlySet<RelationKind> = new Set(['with', 'of']);
-/** A part that takes up a third of the thing shows its colour as well as can be. */
+/** A part that takes up a third of the object shows its colour as well as can be. */
 const PART_SHARE = 3;
 
-/** "the boat with the green roof": the colour of a part that no box shows, looked for in the thing's own; null without one. */
+/** "the boat with the green roof": the colour of a part that no box shows, looked for in the object's own; null without one. */
 function partFit(
   { head, attributes }: Expression,
   { boxXyxy }: ObjectHypothesis,
-  scene: Scene,
-): number | null {
-  // What is worn has its own place on the wearer, and counts there.
-  if (scene.evidence === undefined || isWorn(head?.lemma ?? '')) return null;
-  const colours = coloursOf(scene.evidence, scene.imageSize, boxXyxy, 'whole');
+  { evidence, imageSize }: Scene,
+): Fit {
+  // What is worn shows at its own part of the wearer, and counts there.
+  if (evidence === undefined || isWorn(head?.lemma ?? '')) return null;
+  const colours = coloursOf(evidence, imageSize, boxXyxy, 'whole');
   if (colours === null) return null;
   const fits = attributes.flatMap(({ kind, value, negated }) =>
     kind === 'colour' && isColourTerm(value) && !negated
@@ -201,40 +161,24 @@ function partFit(
   return fits.length === 0 ? null : Math.min(...fits);
 }
 
-/** Fits of all things to one relation of the expression. */
+/** Fits of all objects to one relation of the expression, as if it were not negated. */
 function fitsOf(
   relation: Relation,
   objects: readonly ObjectHypothesis[],
   scene: Scene,
   depth: number,
   main: Expression,
-): Array<number | null> {
-  const nothing = objects.map(() => null);
-  if (depth >= DEEPEST || relation.landmarks.length === 0) return nothing;
-  const groups = relation.landmarks.map((landmark) => {
+): readonly Fit[] {
+  const { kind, landmarks, negated } = relation;
+  if (depth >= MAX_DEPTH || landmarks.length === 0) return objects.map(() => null);
+  const groups = landmarks.map((landmark) => {
     const found = landmarksOf(landmark, scene, depth, main);
-    return relation.negated ? found : presupposed(found);
+    return negated ? found : presupposed(found);
   });
-  if (groups[0] === null && PART_KINDS.has(relation.kind)) {
-    return objects.map((object) => partFit(relation.landmarks[0]!, object, scene));
+  if (groups[0] === null && PART_KINDS.has(kind)) {
+    return objects.map((object) => partFit(landmarks[0]!, object, scene));
   }
   return relationFits(relation, objects, groups, scene.imageSize);
-}
-
-/** "sitting on the bench": the posture counts beside the place, and alone where the place is unknown. */
-function withPosture(
-  { words }: Relation,
-  body: Body,
-  objects: readonly ObjectHypothesis[],
-  imageSize: ImageSize,
-  fits: ReadonlyArray<number | null>,
-): ReadonlyArray<number | null> {
-  const posture = postureOf(words);
-  if (posture === null) return fits;
-  return fits.map(
-    (fit, at) =>
-      (fit ?? 1) * postureFit(posture, body, (objects[at] as ObjectHypothesis).boxXyxy, imageSize),
-  );
 }
 
 /** Whose posture its words may tell; null for what has none. */
@@ -244,40 +188,43 @@ function bodyOf(lemma: string): Body | null {
 }
 
 /**
- * The things that an expression may mean, each with what speaks for it. Blind to which candidate is the tool's answer.
- * `depth` counts how deep the expression nests in another.
+ * The objects that an expression may mean, each with what speaks for it. Knows nothing of which candidate is the tool's
+ * answer. `depth` counts how deep the expression nests in another.
  */
-export function cuesOf(expression: Expression, scene: Scene, depth = 0): Cues {
+export function cuesOf(
+  expression: Expression,
+  scene: Scene,
+  depth = 0,
+): { readonly naming: Naming; readonly cues: readonly Cue[] } {
+  const { imageSize } = scene;
   const { objects, naming } = objectsOf(expression, scene, depth > 0);
+  const body = bodyOf(expression.head?.lemma ?? '');
   const ranks = expression.selectors.map((selector) => {
-    const chances = rankChances(selector, objects, scene.imageSize);
+    const chances = rankChances(selector, objects, imageSize);
     return selector.negated ? chances.map((chance) => 1 - chance) : chances;
   });
-  const body = bodyOf(expression.head?.lemma ?? '');
-  const attributeOf = (attribute: Attribute, object: ObjectHypothesis): number | null => {
-    const age =
-      body === 'animal' && attribute.kind === 'other' ? AGES.get(attribute.value) : undefined;
-    if (age !== undefined) return ageFit(age, attribute.negated, object, objects);
-    const posture = body && attribute.kind === 'other' ? postureOf(attribute.value) : null;
-    if (!body || posture === null) return attributeFit(attribute, object, objects, scene);
-    const fit = postureFit(posture, body, object.boxXyxy, scene.imageSize);
-    return attribute.negated ? 1 - fit : fit;
-  };
   const relations = expression.relations.map((relation) => {
     const fits = fitsOf(relation, objects, scene, depth, expression);
-    const held = body ? withPosture(relation, body, objects, scene.imageSize, fits) : fits;
-    return relation.negated ? held.map((fit) => (fit === null ? null : 1 - fit)) : held;
+    // "sitting on the bench": the posture counts beside the bench, and alone where the bench is unknown.
+    const posture = body && postureOf(relation.words);
+    return objects.map(({ boxXyxy }, at) => {
+      const fit = fits[at]!;
+      const whole =
+        body && posture ? (fit ?? 1) * postureFit(posture, body, boxXyxy, imageSize) : fit;
+      return negatedIf(relation.negated, whole);
+    });
   });
+  const seen = { ...scene, body };
   const cues = objects.map((object, at) => ({
     object,
-    rankChances: ranks.map((chances) => chances[at] as number),
+    rankChances: ranks.map((chances) => chances[at]!),
     positionScores: expression.selectors.map((selector) =>
-      positionScore(selector, object.boxXyxy, scene.imageSize),
+      positionScore(selector, object.boxXyxy, imageSize),
     ),
-    attributes: expression.attributes.map((attribute) => attributeOf(attribute, object)),
-    relations: relations.map((fits) => fits[at] ?? null),
+    attributes: expression.attributes.map((each) => attributeFit(each, object, objects, seen)),
+    relations: relations.map((fits) => fits[at]!),
   }));
-  return { naming, objects: cues };
+  return { naming, cues };
 }
 
 /**

@@ -1,9 +1,9 @@
 import { type BoxXyxy, iouXyxy } from '../core/box.js';
 import { SAME_OBJECT_IOU } from '../core/iou.js';
 import { sigmoid } from '../core/math.js';
-import { QUERY_COLUMNS, WORD_COLUMNS } from './columns.js';
+import type { Expression } from '../language/expression.js';
+import { boxColumns, QUERY_COLUMNS, WORD_COLUMNS } from './columns.js';
 import type { Belief, Policy, PolicyRows } from './policy.js';
-import type { Situation } from './situation.js';
 
 /** IoU of boxes by pair, [n, n]. */
 export function overlapTable(boxes: readonly BoxXyxy[]): Float32Array {
@@ -63,9 +63,125 @@ export function chooseBox(
 }
 
 /** "all the cups", and "the dogs"; "kids on left" often means one, whatever its grammar. */
-export function asksForSeveral({ quantity, selectors }: Situation['expression']): boolean {
-  return quantity.kind !== 'one' && (quantity.sure || selectors.length === 0);
+export const asksForSeveral = ({ quantity, selectors }: Expression): boolean =>
+  quantity.kind !== 'one' && (quantity.sure || selectors.length === 0);
+
+/** A part of a logistic regression. */
+interface Part {
+  readonly name: string;
+  /** The weight before anything was fitted. */
+  readonly prior: number;
 }
+
+const partsOf = (priors: Readonly<Record<string, number>>): readonly Part[] =>
+  Object.entries(priors).map(([name, prior]) => ({ name, prior }));
+
+/** The box's own columns of these names. */
+const BOX_PARTS = partsOf({
+  ...{ kind: 0.2, exists: 0, rival: 0.5, place: 0.1 },
+  ...{ area: 0.1, part: 0, votes: 0.5, agreement: 0 },
+});
+/** The query's columns of these names. */
+const QUERY_PARTS = partsOf({
+  ...{ reader: 0.5, unlabelled: 0, worn: 0, 'other-kind': -1 },
+  ...{ 'no-word': -2, foreign: -2, unjudged: -0.2, 'off-colour': -0.2 },
+});
+
+/** What the score of an answer is made of: a logistic regression over these parts, fitted after the policy. */
+export const SCORE_PARTS: readonly Part[] = [
+  /** 1 for a box. */
+  { name: 'box', prior: 0.3 },
+  /** Log-odds of the belief in the object among all objects. */
+  { name: 'belief', prior: 0.5 },
+  /** The same where a tool read the words, and where no box has a label. */
+  { name: 'belief-of-reader', prior: 0 },
+  { name: 'belief-unlabelled', prior: 0 },
+  /** Log-odds that something fits. */
+  { name: 'something', prior: 0.3 },
+  ...BOX_PARTS,
+  ...QUERY_PARTS,
+  /** 1 for the answer that nothing fits. */
+  { name: 'none', prior: 0 },
+  /** Log-odds that nothing fits. */
+  { name: 'nothing', prior: 1 },
+];
+
+/** What a box's chance to belong to a set is made of; see {@link SCORE_PARTS}. */
+export const MEMBER_PARTS: readonly Part[] = [
+  { name: 'always', prior: 3 },
+  { name: 'kind', prior: 1 },
+  { name: 'rival', prior: 1 },
+  /** How far it falls short of the best box in what the words say beside the noun, log-odds. */
+  { name: 'behind', prior: 1 },
+];
+
+/** Indexes of columns; those of tools come last, so that a box's own columns have the same index in every policy. */
+const indexesOf = (columns: readonly { readonly name: string }[], names: readonly string[]) =>
+  names.map((name) => columns.findIndex((column) => column.name === name));
+const namesOf = (parts: readonly Part[]) => parts.map(({ name }) => name);
+const OF_BOX = indexesOf(boxColumns([]), namesOf(BOX_PARTS));
+const OF_QUERY = indexesOf(QUERY_COLUMNS, namesOf(QUERY_PARTS));
+const OF_WORDS = indexesOf(boxColumns([]), WORD_COLUMNS);
+const [KIND, RIVAL] = indexesOf(boxColumns([]), ['kind', 'rival']) as [number, number];
+
+/** Log-odds beyond this say no more. */
+const MAX_ODDS = 8;
+
+const logOdds = (chance: number): number =>
+  Math.min(Math.max(Math.log(chance / (1 - chance)), -MAX_ODDS), MAX_ODDS);
+
+/** The parts of an answer's score, [{@link SCORE_PARTS}]; `choice` is null for the answer that nothing fits. */
+export function scoreParts(
+  { columns }: Policy,
+  { boxes, query }: PolicyRows,
+  { none }: Belief,
+  choice: Choice | null,
+): Float64Array {
+  const parts = new Float64Array(SCORE_PARTS.length);
+  if (choice === null) {
+    parts.set([1, logOdds(none)], parts.length - 2);
+    return parts;
+  }
+  const something = Math.max(1 - none, 1e-9);
+  const belief = logOdds(Math.min(choice.mass / something, 1));
+  const ofQuery = OF_QUERY.map((column) => query[column]!);
+  const [reader, unlabelled] = ofQuery as [number, number];
+  parts.set([1, belief, belief * reader, belief * unlabelled, logOdds(something)]);
+  const from = choice.at * columns.length;
+  parts.set([...OF_BOX.map((column) => boxes[from + column]!), ...ofQuery], 5);
+  return parts;
+}
+
+/** The parts of each box's chance to belong to a set, [n][{@link MEMBER_PARTS}]. */
+export function memberParts(
+  { columns, boxes: weights }: Policy,
+  { boxes, ofTool }: PolicyRows,
+): readonly Float64Array[] {
+  const starts = Array.from(ofTool, (_, at) => at * columns.length);
+  // Log-odds by what the words say beside the noun.
+  const odds = starts.map((from) =>
+    OF_WORDS.reduce((sum, column) => sum + weights[column]! * boxes[from + column]!, 0),
+  );
+  const best = odds.reduce((most, each) => Math.max(most, each), Number.NEGATIVE_INFINITY);
+  return starts.map((from, at) =>
+    Float64Array.of(
+      1,
+      boxes[from + KIND]!,
+      boxes[from + RIVAL]!,
+      Math.max(odds[at]! - best, -MAX_ODDS),
+    ),
+  );
+}
+
+/** A chance by named weights; a part without a weight has its prior. */
+export const chanceOf = (
+  parts: Float64Array,
+  names: readonly Part[],
+  weights: Readonly<Record<string, number>>,
+): number =>
+  sigmoid(
+    names.reduce((sum, { name, prior }, at) => sum + (weights[name] ?? prior) * parts[at]!, 0),
+  );
 
 /** A box that is asked for by number belongs to the set with at least this chance. */
 const MIN_COUNTED = 0.05;
@@ -79,170 +195,25 @@ export interface Member {
 /**
  * All boxes that likely belong to what several are asked for, the likeliest first, one of each object. With a number, that
  * many, if there are so many objects at all.
+ * @param parts see {@link memberParts}
  * @param weights of `members` in the numbers of the policy
  */
 export function chooseSet(
-  policy: Policy,
-  rows: PolicyRows,
+  parts: readonly Float64Array[],
   overlaps: Float32Array,
   weights: Readonly<Record<string, number>>,
   count: number | null,
 ): readonly Member[] {
-  const words = wordOdds(policy, rows);
-  const all = Array.from(words, (_, at) => ({
-    at,
-    chance: memberChance(policy, rows, words, at, weights),
-  })).sort((a, b) => b.chance - a.chance || a.at - b.at);
+  const members = parts
+    .map((each, at) => ({ at, chance: chanceOf(each, MEMBER_PARTS, weights) }))
+    .sort((a, b) => b.chance - a.chance || a.at - b.at);
   const chosen: Member[] = [];
-  for (const member of all) {
+  for (const member of members) {
     if (member.chance <= (count === null ? 0.5 : MIN_COUNTED) || chosen.length === count) break;
     const taken = chosen.some(
-      ({ at }) => overlaps[at * words.length + member.at]! > SAME_OBJECT_IOU,
+      ({ at }) => overlaps[at * parts.length + member.at]! > SAME_OBJECT_IOU,
     );
     if (!taken) chosen.push(member);
   }
   return chosen;
-}
-
-/** What the score of an answer is made of: a logistic regression over these parts, fitted after the policy. */
-export const SCORE_PARTS = [
-  /** 1 for a box. */
-  { name: 'box', prior: 0.3 },
-  /** Log-odds of the belief in the object among all objects. */
-  { name: 'belief', prior: 0.5 },
-  /** The same where a tool read the words, and where no box has a label. */
-  { name: 'belief-of-reader', prior: 0 },
-  { name: 'belief-unlabelled', prior: 0 },
-  /** Log-odds that something fits. */
-  { name: 'something', prior: 0.3 },
-  /** The box's own columns of these names. */
-  { name: 'kind', prior: 0.2 },
-  { name: 'exists', prior: 0 },
-  { name: 'rival', prior: 0.5 },
-  { name: 'place', prior: 0.1 },
-  { name: 'area', prior: 0.1 },
-  { name: 'part', prior: 0 },
-  { name: 'votes', prior: 0.5 },
-  { name: 'agreement', prior: 0 },
-  /** The query's columns of these names. */
-  { name: 'reader', prior: 0.5 },
-  { name: 'unlabelled', prior: 0 },
-  { name: 'worn', prior: 0 },
-  { name: 'other-kind', prior: -1 },
-  { name: 'no-word', prior: -2 },
-  { name: 'foreign', prior: -2 },
-  { name: 'unjudged', prior: -0.2 },
-  { name: 'off-colour', prior: -0.2 },
-  /** 1 for the answer that nothing fits. */
-  { name: 'none', prior: 0 },
-  /** Log-odds that nothing fits. */
-  { name: 'nothing', prior: 1 },
-] as const;
-
-const OF_BOX = ['kind', 'exists', 'rival', 'place', 'area', 'part', 'votes', 'agreement'] as const;
-const OF_QUERY = 'reader unlabelled worn other-kind no-word foreign unjudged off-colour'
-  .split(' ')
-  .map((name) => QUERY_COLUMNS.findIndex((column) => column.name === name));
-
-/** What a box's chance to belong to a set is made of; see {@link SCORE_PARTS}. */
-export const MEMBER_PARTS = [
-  { name: 'always', prior: 3 },
-  { name: 'kind', prior: 1 },
-  { name: 'rival', prior: 1 },
-  /** How far it falls short of the best box in what the words say beside the noun, log-odds. */
-  { name: 'behind', prior: 1 },
-] as const;
-
-/** Log-odds beyond this say no more. */
-const MAX_ODDS = 8;
-
-const logOdds = (chance: number): number =>
-  Math.min(Math.max(Math.log(chance / (1 - chance)), -MAX_ODDS), MAX_ODDS);
-
-const ofBox = new WeakMap<Policy, readonly number[]>();
-
-/** The parts of an answer's score, [{@link SCORE_PARTS}]; `choice` is null for the answer that nothing fits. */
-export function scoreParts(
-  policy: Policy,
-  rows: PolicyRows,
-  { none }: Belief,
-  choice: Choice | null,
-): Float64Array {
-  const parts = new Float64Array(SCORE_PARTS.length);
-  if (choice === null) {
-    parts[SCORE_PARTS.length - 2] = 1;
-    parts[SCORE_PARTS.length - 1] = logOdds(none);
-    return parts;
-  }
-  const something = Math.max(1 - none, 1e-9);
-  parts[0] = 1;
-  parts[1] = logOdds(Math.min(choice.mass / something, 1));
-  const [reader, unlabelled] = OF_QUERY.map((column) => rows.query[column]!);
-  parts[2] = parts[1]! * reader!;
-  parts[3] = parts[1]! * unlabelled!;
-  parts[4] = logOdds(something);
-  const from = choice.at * policy.columns.length;
-  let part = 5;
-  for (const column of boxIndexes(policy)) parts[part++] = rows.boxes[from + column]!;
-  for (const column of OF_QUERY) parts[part++] = rows.query[column]!;
-  return parts;
-}
-
-function boxIndexes(policy: Policy): readonly number[] {
-  const known =
-    ofBox.get(policy) ??
-    OF_BOX.map((name) => policy.columns.findIndex((each) => each.name === name));
-  ofBox.set(policy, known);
-  return known;
-}
-
-/** Log-odds of each box by what the words say beside the noun, [n]. */
-export function wordOdds(
-  { columns, boxes }: Policy,
-  { boxes: rows, ofTool }: PolicyRows,
-): Float64Array {
-  const odds = new Float64Array(ofTool.length);
-  for (const [column, { name }] of columns.entries()) {
-    if (!WORD_COLUMNS.has(name)) continue;
-    for (let box = 0; box < odds.length; box++) {
-      odds[box]! += boxes[column]! * rows[box * columns.length + column]!;
-    }
-  }
-  return odds;
-}
-
-/** The parts of a box's chance to belong to a set, [{@link MEMBER_PARTS}]. @param words see {@link wordOdds} */
-export function memberParts(
-  policy: Policy,
-  rows: PolicyRows,
-  words: Float64Array,
-  at: number,
-): Float64Array {
-  const [kind, , rival] = boxIndexes(policy) as [number, number, number];
-  const from = at * policy.columns.length;
-  const best = words.reduce((most, odds) => Math.max(most, odds), Number.NEGATIVE_INFINITY);
-  const behind = Math.max(words[at]! - best, -MAX_ODDS);
-  return Float64Array.of(1, rows.boxes[from + kind]!, rows.boxes[from + rival]!, behind);
-}
-
-/** A chance by named weights; a part without a weight has its prior. */
-export function chanceOf(
-  parts: Float64Array,
-  names: readonly { readonly name: string; readonly prior: number }[],
-  weights: Readonly<Record<string, number>>,
-): number {
-  return sigmoid(
-    names.reduce((sum, { name, prior }, at) => sum + (weights[name] ?? prior) * parts[at]!, 0),
-  );
-}
-
-/** The chance that a box belongs to the set that is asked for, 0..1. */
-export function memberChance(
-  policy: Policy,
-  rows: PolicyRows,
-  words: Float64Array,
-  at: number,
-  weights: Readonly<Record<string, number>>,
-): number {
-  return chanceOf(memberParts(policy, rows, words, at), MEMBER_PARTS, weights);
 }

@@ -6,11 +6,13 @@ import {
   chanceOf,
   chooseBox,
   chooseSet,
+  type Member,
+  memberParts,
   overlapTable,
   SCORE_PARTS,
   scoreParts,
 } from './decision.js';
-import { type Belief, beliefOf, type PolicyNumbers, policyOf, rowsOf } from './policy.js';
+import { beliefIn, logitsOf, type PolicyNumbers, policyOf, rowsOf, type Stage } from './policy.js';
 import { reasonOf } from './reason.js';
 import type { Answer, Decision, Refinement, Refiner } from './refiner.js';
 import { type Situation, situationOf, withCrops } from './situation.js';
@@ -36,74 +38,87 @@ export interface LiteSpec {
  */
 export function createLiteRefiner({ name, numbers, rules }: LiteSpec): Refiner {
   const policy = policyOf(numbers);
-  const refineOne = (situation: Situation): Refinement => {
+
+  function refined(situation: Situation): Refinement {
+    const { actions, expression } = situation;
     const rows = rowsOf(situation, policy.columns);
-    const pairs = overlapTable(situation.actions.map(({ boxXyxy }) => boxXyxy));
-    const scoreOf = (belief: Belief, choice: Choice | null): number =>
-      chanceOf(scoreParts(policy, rows, belief, choice), SCORE_PARTS, numbers.score);
-    const judged = (belief: Belief): Judged => {
-      const choice = chooseBox(belief, pairs, numbers.threshold);
-      return { choice, score: scoreOf(belief, choice), nothing: scoreOf(belief, null) };
+    const overlaps = overlapTable(actions.map(({ boxXyxy }) => boxXyxy));
+
+    const judged = (stage: Stage): Judged => {
+      const logits = logitsOf(policy, rows, stage);
+      const belief = beliefIn(policy, rows, logits);
+      const scoreOf = (choice: Choice | null) =>
+        chanceOf(scoreParts(policy, rows, belief, choice), SCORE_PARTS, numbers.score);
+      const choice = chooseBox(belief, overlaps, numbers.threshold);
+      return { logits, choice, score: scoreOf(choice), scoreOfNone: scoreOf(null) };
     };
-    const think = judged(beliefOf(policy, rows, 'think'));
-    const rethink = judged(beliefOf(policy, rows, 'rethink'));
-    const several = rules.answers === 'auto' && asksForSeveral(situation.expression);
-    const { quantity } = situation.expression;
-    const set =
-      several && rethink.choice !== null
-        ? chooseSet(policy, rows, pairs, numbers.members, 'n' in quantity ? quantity.n : null)
-        : [];
-    const told = { policy, rows, situation };
-    const { choice } = rethink;
-    const answer = answerOf(rethink, set, situation, (decision) =>
-      reasonOf({ ...told, choice, set, decision }),
-    );
-    const { choice: thought, score } = think;
-    const text = reasonOf({ ...told, choice: thought, set: [], decision: null });
-    const boxXyxy = thought && situation.actions[thought.at]!.boxXyxy;
-    return { think: { boxXyxy, score, text }, answer: bounded(answer, rethink, rules) };
-  };
+    const textOf = (
+      { logits, choice }: Judged,
+      set: readonly Member[],
+      decision: Decision | null,
+    ) => reasonOf({ policy, rows, situation, logits, choice, set, decision });
+
+    const think = judged('think');
+    const rethink = judged('rethink');
+    const isSet = rules.answers === 'auto' && rethink.choice !== null && asksForSeveral(expression);
+    const count = expression.quantity.kind === 'count' ? expression.quantity.n : null;
+    const set = isSet ? chooseSet(memberParts(policy, rows), overlaps, numbers.members, count) : [];
+    const { decision, ...answer } = answerOf(rethink, set, situation);
+    return {
+      think: {
+        boxXyxy: think.choice && actions[think.choice.at]!.boxXyxy,
+        score: think.score,
+        text: textOf(think, [], null),
+      },
+      answer: bounded(
+        { ...answer, decision, text: textOf(rethink, set, decision) },
+        rethink.scoreOfNone,
+        rules.minConfidence,
+      ),
+    };
+  }
+
   return {
     name,
     async refine(requests, signal) {
-      const refined: Refinement[] = [];
+      const refinements: Refinement[] = [];
       for (const request of requests) {
         signal?.throwIfAborted();
         const situation = situationOf(request);
-        refined.push(refineOne(request.crops ? await withCrops(situation) : situation));
+        refinements.push(refined(request.crops ? await withCrops(situation) : situation));
       }
-      return refined;
+      return refinements;
     },
   };
 }
 
-/** A belief with what it leads to. */
+/** What a stage comes to. */
 interface Judged {
+  readonly logits: Float64Array;
   /** Null where nothing fits. */
   readonly choice: Choice | null;
   readonly score: number;
   /** The score of the answer that nothing fits. */
-  readonly nothing: number;
+  readonly scoreOfNone: number;
 }
 
 function answerOf(
   { choice, score }: Judged,
-  set: readonly { readonly at: number; readonly chance: number }[],
+  set: readonly Member[],
   { actions, request }: Situation,
-  textOf: (decision: Decision) => string,
-): Answer {
-  if (choice === null) return { boxXyxy: null, score, decision: 'none', text: textOf('none') };
-  const first = set[0];
+): Omit<Answer, 'text'> {
+  if (choice === null) return { boxXyxy: null, score, decision: 'none' };
+  const [first] = set;
   const own = actions[first?.at ?? choice.at]!.boxXyxy;
-  const decision = decisionOf(own, request.tool?.boxXyxy);
-  const text = textOf(decision);
-  const boxXyxy = decision === 'confirm' ? request.tool!.boxXyxy : own;
-  if (first === undefined) return { boxXyxy, score, decision, text };
-  const boxes = set.map(({ at, chance }, place) => ({
-    boxXyxy: place === 0 ? boxXyxy : actions[at]!.boxXyxy,
-    score: chance,
+  const tool = request.tool?.boxXyxy;
+  const decision = decisionOf(own, tool);
+  const boxXyxy = decision === 'confirm' ? tool! : own;
+  if (first === undefined) return { boxXyxy, score, decision };
+  const boxes = set.map((member) => ({
+    boxXyxy: member === first ? boxXyxy : actions[member.at]!.boxXyxy,
+    score: member.chance,
   }));
-  return { boxXyxy, score: first.chance, decision, text, boxes };
+  return { boxXyxy, score: first.chance, decision, boxes };
 }
 
 function decisionOf(answer: BoxXyxy, tool: BoxXyxy | undefined): Decision {
@@ -113,13 +128,13 @@ function decisionOf(answer: BoxXyxy, tool: BoxXyxy | undefined): Decision {
   return overlap > SAME_OBJECT_IOU ? 'adjust' : 'correct';
 }
 
-/** Boxes that are less sure than is asked for are left out; without any, the answer is that nothing fits, with its score. */
-function bounded(answer: Answer, { nothing }: Judged, { minConfidence }: AnswerRules): Answer {
+/** Boxes below the minimum score are left out; without any, the answer is that nothing fits, with its score. */
+function bounded(answer: Answer, scoreOfNone: number, min: number): Answer {
   if (answer.boxXyxy === null) return answer;
-  if (answer.score >= minConfidence) {
-    const boxes = answer.boxes?.filter(({ score }) => score >= minConfidence);
+  if (answer.score >= min) {
+    const boxes = answer.boxes?.filter(({ score }) => score >= min);
     return boxes ? { ...answer, boxes } : answer;
   }
-  const text = `score ${answer.score.toFixed(2)} is below --min-confidence ${minConfidence}: ${answer.text}`;
-  return { boxXyxy: null, score: nothing, decision: 'none', text };
+  const text = `score ${answer.score.toFixed(2)} is below --min-confidence ${min}: ${answer.text}`;
+  return { boxXyxy: null, score: scoreOfNone, decision: 'none', text };
 }

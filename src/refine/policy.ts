@@ -15,9 +15,9 @@ export interface PolicyNumbers {
   readonly none: Readonly<Record<string, number>>;
   /** Nothing fits is answered where the belief in it is higher, 0.5..1. */
   readonly threshold: number;
-  /** Weight of each part in the log-odds that the answer is right: see `score.ts`. */
+  /** Weight of each part in the log-odds that the answer is right: see `SCORE_PARTS`. */
   readonly score: Readonly<Record<string, number>>;
-  /** Weight of each part in the log-odds that a box belongs to a set: see `score.ts`. */
+  /** Weight of each part in the log-odds that a box belongs to a set: see `MEMBER_PARTS`. */
   readonly members: Readonly<Record<string, number>>;
 }
 
@@ -127,8 +127,11 @@ export function logitsOf({ boxes: all }: Policy, rows: PolicyRows, stage: Stage)
 }
 
 /** Think without the tool's answer, or rethink with it. Where there is no box to see, nothing fits. */
-export function beliefOf(policy: Policy, rows: PolicyRows, stage: Stage): Belief {
-  const logits = logitsOf(policy, rows, stage);
+export const beliefOf = (policy: Policy, rows: PolicyRows, stage: Stage): Belief =>
+  beliefIn(policy, rows, logitsOf(policy, rows, stage));
+
+/** The belief that {@link logitsOf} leads to. */
+export function beliefIn(policy: Policy, rows: PolicyRows, logits: Float64Array): Belief {
   const top = logits.reduce((most, logit) => Math.max(most, logit), Number.NEGATIVE_INFINITY);
   if (top === Number.NEGATIVE_INFINITY) return { boxes: new Float64Array(logits.length), none: 1 };
   const none = sigmoid(

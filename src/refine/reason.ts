@@ -4,18 +4,20 @@ import type { Attribute, Relation, Selector } from '../language/expression.js';
 import { labelNames } from '../language/lexicon.js';
 import { pluralOf, withArticle } from '../language/morphology.js';
 import { AGES, postureOf } from '../language/vocabulary.js';
-import { isShown, QUERY_COLUMNS, RELATIONS, unjudgedWords } from './columns.js';
+import { QUERY_COLUMNS, RELATIONS } from './columns.js';
 import type { Cue } from './cue.js';
-import { logitsOf, type Policy, type PolicyRows } from './policy.js';
+import type { Policy, PolicyRows } from './policy.js';
 import type { Decision } from './refiner.js';
-import { ORDER_OF } from './relation.js';
-import type { Action, Situation } from './situation.js';
+import { RANK_OF } from './relation.js';
+import { type Action, isShown, type Situation } from './situation.js';
 
 /** What was decided, with the numbers that decided it. */
 interface Decided {
   readonly policy: Policy;
   readonly rows: PolicyRows;
   readonly situation: Situation;
+  /** Of the stage, [n]. */
+  readonly logits: Float64Array;
   /** Null while thinking, which knows nothing of the tool's answer. */
   readonly decision: Decision | null;
   /** Null where nothing fits. */
@@ -34,7 +36,7 @@ const LONGEST = 200;
 
 /**
  * Why a box was answered, or nothing: one line of plain text, at most 200 characters. It names what was seen, the cues that
- * set the box apart from the next object, and the words that nothing was held against. Its numbers are counts, ordinals, and
+ * set the box apart from the next object, and the words that no cue could use. Its numbers are counts, ordinals, and
  * the tool's own score of a box that is faint or stands in.
  */
 export function reasonOf(decided: Decided): string {
@@ -60,14 +62,14 @@ export function reasonOf(decided: Decided): string {
   return clip(text, LONGEST);
 }
 
-/** Words that nothing was held against: with the noun where the box has no label, without it where the text says so. */
+/** Words that no cue could use: with the noun where the box has no label, without it where the text says so. */
 function unusedWords({ situation, choice, set }: Decided): readonly string[] {
   if (choice === null) return [];
   const { expression, knowledge, actions, singleBoxTools, candidates } = situation;
   const answered = actions[(set[0] ?? choice).at]!;
   const noun = expression.head?.phrase ?? '';
   const isTold = (word: string) => knowledge.kind === 'no-word' && word === noun;
-  const words = unjudgedWords(situation).filter((word) => !isTold(word));
+  const words = situation.unjudged.filter((word) => !isTold(word));
   const isRead = singleBoxTools.has(candidates[answered.source]!.tool);
   const isNamed = noun === '' || isRead || seenAt(situation, answered).label !== undefined;
   return isNamed ? words : [...new Set([noun, ...words])];
@@ -94,10 +96,10 @@ function tellBox(decided: Decided, most: number): string {
 }
 
 /** How the answer differs from the tool's. */
-function opening({ request, label, toolRead }: Seen, decision: Decision | null): string {
-  const { tool, toolName } = request;
+function opening({ situation, label }: Seen, decision: Decision | null): string {
+  const { tool, toolName } = situation.request;
   if (tool === null || (decision !== 'correct' && decision !== 'adjust')) return '';
-  const whose = toolRead ? `${clip(toolName)}'s` : "the detector's";
+  const whose = situation.toolRead ? `${clip(toolName)}'s` : "the detector's";
   const kind = clip(tool.label ?? 'box');
   if (decision === 'adjust') return `${whose} ${kind}, another box of it; `;
   return label === tool.label ? `another ${kind} than ${whose}; ` : `not ${whose} ${kind}; `;
@@ -105,10 +107,11 @@ function opening({ request, label, toolRead }: Seen, decision: Decision | null):
 
 /** The box by its own label, where it is faint or the noun does not plainly name it; else empty. */
 function boxWords(seen: Seen): string {
-  const { label, box, score, isFaint, likelier, naming, meanings, expression } = seen;
+  const { label, box, score, isFaint, likelier, situation } = seen;
+  const { naming, meanings, expression } = situation;
   if (label === undefined) return '';
-  const standing = standsInFor(seen);
-  if (standing !== null) return `${withArticle(box)}${score && `${score},`} stands in: ${standing}`;
+  const missing = standsInFor(seen);
+  if (missing !== null) return `${withArticle(box)}${score && `${score},`} stands in: ${missing}`;
   if (isFaint) return `a faint ${box}${score}${likelier}`;
   if (naming === 'unnamed') return withArticle(box);
   const isNarrow = meanings.get(label)?.kind === 'hyponym' && label !== 'person';
@@ -116,7 +119,8 @@ function boxWords(seen: Seen): string {
 }
 
 /** Why a box of a label that does not name the noun is answered; null where it does. */
-function standsInFor({ label, meanings, expression, knowledge, table }: Seen): string | null {
+function standsInFor({ label, situation }: Seen): string | null {
+  const { meanings, expression, knowledge, table } = situation;
   const kind = meanings.get(label ?? '')?.kind;
   if (expression.head === null || (kind !== undefined && kind !== 'worn')) return null;
   const noun = clip(expression.head.lemma);
@@ -124,8 +128,9 @@ function standsInFor({ label, meanings, expression, knowledge, table }: Seen): s
   return meanings.size > 0 ? `no ${noun} fits better` : `no ${noun} found`;
 }
 
-/** Of a box that no cue set apart. Whoever is faint was told so before. */
-function surest({ label, box, cue, cues, count, meanings, noun }: Seen): string {
+/** Of a box that no cue set apart, and that is not told to be faint. */
+function surest({ label, box, cue, count, noun, situation }: Seen): string {
+  const { meanings, cues } = situation;
   const kind = meanings.get(label ?? '')?.kind;
   const others = cues.filter((each) => each !== cue).map(({ object }) => object.chance);
   const most = Math.max(0, ...others);
@@ -137,11 +142,10 @@ function surest({ label, box, cue, cues, count, meanings, noun }: Seen): string 
 
 /** The next object, one of the kind where there is any, and the cues that set the box apart from it, the strongest first. */
 function decisiveCues(
-  { policy, rows, situation, decision }: Decided,
+  { policy, rows, situation, logits, decision }: Decided,
   action: Action,
 ): { readonly rival?: Cue; readonly cues: readonly Tell[] } {
   const { actions } = situation;
-  const logits = logitsOf(policy, rows, decision === null ? 'think' : 'rethink');
   const isOther = ({ boxXyxy, cue }: Action): boolean =>
     cue !== action.cue && iouXyxy(boxXyxy, action.boxXyxy) <= SAME_OBJECT_IOU;
   const [next] = actions
@@ -174,7 +178,7 @@ function tellSet({ situation, set }: Decided): string {
   const left = exceptions.map(({ text }) => clip(definite(text))).join(' and ');
   const { excepted, cues } = situation;
   const isLeftOut = members.every(({ cue }) => (excepted[cues.indexOf(cue)] ?? 0) < 0.5);
-  const standing = standsInFor(first);
+  const missing = standsInFor(first);
   const verb = count === 1 ? 'was' : 'were';
   return [
     count < asked
@@ -183,7 +187,7 @@ function tellSet({ situation, set }: Decided): string {
     ...(left === '' ? [] : [isLeftOut ? `all but ${left}` : `${left} among them`]),
     ...(faint === 0 ? [] : [`${faint} faint`]),
     ...(count === members.length ? [] : [`the other boxes show something else`]),
-    ...(standing === null ? [] : [`${withArticle(first.box)} stands in: ${standing}`]),
+    ...(missing === null ? [] : [`${withArticle(first.box)} stands in: ${missing}`]),
   ].join(', ');
 }
 
@@ -204,7 +208,7 @@ function noneReason({ policy, rows, situation, decision }: Decided): string {
   return tell({ situation, noun: clip(noun), best });
 }
 
-/** What nothing fits, and its likeliest object. */
+/** An expression that nothing fits, and its likeliest object. */
 interface Asked {
   readonly situation: Situation;
   readonly noun: string;
@@ -213,7 +217,7 @@ interface Asked {
 
 /** "no giraffe found", or what speaks against the best one. */
 function unfoundWords({ noun, best }: Asked): string {
-  if (best === undefined || best.naming !== 'named' || best.cue.object.chance === 0)
+  if (best === undefined || best.situation.naming !== 'named' || best.cue.object.chance === 0)
     return `no ${noun} found`;
   const { box, score, isFaint, likelier } = best;
   return isFaint || likelier !== ''
@@ -257,7 +261,7 @@ function unknownNoun(noun: string, labels: ReadonlySet<string>): string {
   return isCoco ? `the detector has no word for ${noun}` : `no box is named ${noun}`;
 }
 
-/** A box that is less likely to be a thing of its label is told with its score. */
+/** A box that is less likely to be an object of its label is faint: its score is told. */
 const FAINT = 0.3;
 /** Objects less likely than this are not counted. */
 const COUNTED = 0.25;
@@ -278,7 +282,8 @@ const definite = (text: string): string =>
   /^(?:the|an?|this|that|his|her|their) /.test(text) ? text : `the ${text}`;
 
 /** An object by one of its boxes, with the objects beside it. */
-export interface Seen extends Situation {
+export interface Seen {
+  readonly situation: Situation;
   readonly cue: Cue;
   /** Of the next object; undefined where there is none. */
   readonly rival: Cue | undefined;
@@ -314,7 +319,7 @@ function seenAt(
     .filter((at) => labelOf(at) !== undefined && !meanings.has(labelOf(at)!))
     .reduce((most, at) => (chanceOf(at) > chanceOf(most) ? at : most), own);
   return {
-    ...situation,
+    situation,
     cue,
     rival,
     count: cues.filter((each) => each === cue || each.object.chance > COUNTED).length,
@@ -352,12 +357,12 @@ export type Tell = (seen: Seen, decision: Decision | null) => readonly Phrase[];
 const CUES: ReadonlyArray<readonly [columns: readonly string[], tell: Tell]> = [
   [
     ['place', 'place-of-answers', 'lean', 'lean-of-rank'],
-    (seen) => seen.expression.selectors.flatMap((each, at) => rankWords(seen, each, at)),
+    (seen) => seen.situation.expression.selectors.flatMap((each, at) => rankWords(seen, each, at)),
   ],
   [
     ['colour', 'worn-colour', 'size', 'look'],
-    ({ expression, cue, rival }) =>
-      expression.attributes.flatMap((each, at) => {
+    ({ situation, cue, rival }) =>
+      situation.expression.attributes.flatMap((each, at) => {
         const fit = cue.attributes[at] ?? 0;
         return fit > (rival?.attributes[at] ?? 0) ? attributeWords(each, fit) : [];
       }),
@@ -365,20 +370,20 @@ const CUES: ReadonlyArray<readonly [columns: readonly string[], tell: Tell]> = [
   [
     RELATIONS.map(([name]) => name),
     (seen) =>
-      seen.expression.relations.flatMap((each, at) => {
+      seen.situation.expression.relations.flatMap((each, at) => {
         const fit = seen.cue.relations[at] ?? 0;
         return fit > (seen.rival?.relations[at] ?? 0) ? relationWords(seen, each, fit) : [];
       }),
   ],
   [
     ['excepted'],
-    ({ expression }) =>
-      expression.exceptions.map(({ text }) => said(`not ${clip(definite(text))}`)),
+    ({ situation }) =>
+      situation.expression.exceptions.map(({ text }) => said(`not ${clip(definite(text))}`)),
   ],
   [['votes', 'agreement', 'overlaps', 'agrees'], voteWords],
   [
     ['tool', 'tool-unjudged', 'tool-object', 'reader', 'reader-object', 'reader-overlap'],
-    ({ toolRead, request }, decision) => {
+    ({ situation: { toolRead, request } }, decision) => {
       if (decision !== 'confirm') return [];
       const reader = `the answer of ${clip(request.toolName)}`;
       return [aside(toolRead ? reader : "the detector's own choice")];
@@ -392,8 +397,8 @@ const CUE_OF: ReadonlyMap<string, Tell> = new Map(
   CUES.flatMap(([columns, tell]) => columns.map((name) => [name, tell] as const)),
 );
 
-/** The first place, where it is counted from, and what only lies towards it, by axis and end. */
-const ENDS: Readonly<Record<string, readonly [most: string, from: string, lean?: string]>> = {
+/** The first rank, where it is counted from, and what only lies towards that end, by axis and end. */
+const ENDS: Readonly<Record<string, readonly [most: string, from: string, towards?: string]>> = {
   'x.min': ['leftmost', 'from the left', 'towards the left'],
   'x.max': ['rightmost', 'from the right', 'towards the right'],
   'x.middle': ['most central', '', 'towards the middle'],
@@ -414,14 +419,16 @@ const ordinal = (n: number): string => `${n}${ORDINAL_ENDINGS[ORDINALS.select(n)
 /** "leftmost", "2nd from the right", "3rd largest"; only "towards the right" where the rank is not sure. */
 function rankWords({ cue, count }: Seen, selector: Selector, at: number): readonly Phrase[] {
   const { axis, end, rank, negated } = selector;
-  const [most, from, lean] = ENDS[`${axis}.${end}`] ?? [];
+  const [most, from, towards] = ENDS[`${axis}.${end}`] ?? [];
   if (most === undefined) return [];
-  const place = rank === null || end === 'middle' ? 1 : rank;
-  const text = place === 1 ? most : `${ordinal(place)} ${from}`;
-  const isHeld = cue.rankChances[at]! > TRUE;
-  if (negated) return isHeld ? [said(`not the ${text}`)] : [];
-  if (isHeld && place <= count && cue.object.chance > 0) return [{ text, form: 'ranked' }];
-  return lean !== undefined && place === 1 && cue.positionScores[at]! > TRUE ? [said(lean)] : [];
+  const nth = rank === null || end === 'middle' ? 1 : rank;
+  const text = nth === 1 ? most : `${ordinal(nth)} ${from}`;
+  const isLikely = cue.rankChances[at]! > TRUE;
+  if (negated) return isLikely ? [said(`not the ${text}`)] : [];
+  if (isLikely && nth <= count && cue.object.chance > 0) return [{ text, form: 'ranked' }];
+  return towards !== undefined && nth === 1 && cue.positionScores[at]! > TRUE
+    ? [said(towards)]
+    : [];
 }
 
 /** Of an attribute that the box has more of than the next object. Boxes show the age of animals by their size. */
@@ -442,9 +449,9 @@ function attributeWords(attribute: Attribute, fit: number): readonly Phrase[] {
 function relationWords(seen: Seen, relation: Relation, fit: number): readonly Phrase[] {
   const { kind, words, landmarks, negated } = relation;
   const not = negated ? 'not ' : '';
-  if (!landmarks.some((landmark) => isShown(relation, landmark, seen))) {
+  if (!landmarks.some((landmark) => isShown(relation, landmark, seen.situation))) {
     const posture = postureOf(words) && `${clip(words.split(' ')[0]!)} by its shape`;
-    const { axis, end } = ORDER_OF[kind] ?? {};
+    const { axis, end } = RANK_OF[kind] ?? {};
     const text = posture ?? ENDS[`${axis}.${end}`]?.[2];
     return text === undefined || fit <= TRUE ? [] : [said(not + text)];
   }
@@ -454,7 +461,7 @@ function relationWords(seen: Seen, relation: Relation, fit: number): readonly Ph
   return negated ? [] : [said(`comes closest to "${tie}"`)];
 }
 
-function voteWords({ firsts, cue }: Seen): readonly Phrase[] {
+function voteWords({ situation: { firsts }, cue }: Seen): readonly Phrase[] {
   const { boxXyxy } = cue.object;
   const agreeing = firsts.filter((each) => iouXyxy(each.boxXyxy, boxXyxy) > SAME_OBJECT_IOU);
   if (agreeing.length === 0) return [];

@@ -8,12 +8,12 @@ export interface Candidate {
   readonly boxXyxy: BoxXyxy;
   /** Name of the tool that proposes it: the detector's model name, or a key of `tools` on the query line. */
   readonly tool: string;
-  /** Place among the boxes of the same tool, best first, from 0. */
+  /** Index among the boxes of the same tool, best first, from 0. */
   readonly rank: number;
   /** The tool's confidence, 0..1; absent where the tool gives none. */
   readonly score?: number;
   readonly label?: string;
-  /** Whether the tool lists things of its labels, and was not asked the expression. */
+  /** Whether the tool lists objects of its labels, and was not asked the expression. */
   readonly listed?: true;
   /** What the score is worth; absent where nothing is known of the tool. */
   readonly calibration?: ScoreCalibration;
@@ -63,7 +63,7 @@ export interface CropMatcher extends MatchScale {
   match(boxes: readonly BoxXyxy[], texts: readonly string[]): Promise<readonly Float32Array[]>;
 }
 
-/** The place of a request in the order of the input, for decisions that depend on what came before. */
+/** The turn of a request in the order of the input, for decisions that depend on earlier requests. */
 export interface Turn {
   /** Resolves when every earlier request has taken its turn or has ended. */
   readonly come: Promise<void>;
@@ -91,7 +91,7 @@ export interface RefineRequest {
   readonly turn?: Turn;
 }
 
-/** The refiner's own answer, formed without sight of the tool's. */
+/** The refiner's own answer, formed without the tool's. */
 export interface Thought {
   readonly boxXyxy: BoxXyxy | null;
   /** 0..1 */

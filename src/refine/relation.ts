@@ -8,8 +8,11 @@ import {
 import { LANDMARK_IOU } from '../core/iou.js';
 import { sigmoid } from '../core/math.js';
 import type { Relation, RelationKind, Selector } from '../language/expression.js';
-import type { ObjectHypothesis } from './object-hypothesis.js';
+import type { ObjectHypothesis } from './candidates.js';
 import { rankChances } from './relative-rank.js';
+
+/** A fit, 0..1; null where nothing is known of it. */
+export type Fit = number | null;
 
 /** A landmark as it may lie in the photo, with its weight among the landmarks that the words allow, 0..1. */
 export interface Landmark {
@@ -17,77 +20,58 @@ export interface Landmark {
   readonly weight: number;
 }
 
-/** Landmarks that stand in no better relation are not there; a product over hundreds of ghosts would say otherwise. */
+/** Landmarks in no better relation are not there; a product over hundreds of false detections would say otherwise. */
 export const MIN_WEIGHT = 0.02;
-/** "closest to the door", "farther from the dog": an order among the things, not a place. */
+/** "closest to the door", "farther from the dog": an order among the objects, and no relation of each by itself. */
 const COMPARED = /\b(?:closest|nearest|closer|nearer)\b/;
 
-/** The chance that some landmark stands in the relation: 1 minus the chance that none does. */
-function someFit(fits: readonly number[]): number {
-  return 1 - fits.filter((fit) => fit > MIN_WEIGHT).reduce((none, fit) => none * (1 - fit), 1);
-}
+/** The probability that some landmark stands in the relation: 1 minus the probability that none does. */
+const someFit = (fits: readonly number[]): number =>
+  1 - fits.filter((fit) => fit > MIN_WEIGHT).reduce((none, fit) => none * (1 - fit), 1);
 
 const isOther = (object: ObjectHypothesis, other: ObjectHypothesis): boolean =>
   object !== other && iouXyxy(object.boxXyxy, other.boxXyxy) < LANDMARK_IOU;
 
 /**
- * How well each thing stands in the relation to some landmark, 0..1, parallel to `things`; null where boxes do not show it.
+ * How well each object stands in the relation to some landmark, 0..1, parallel to `objects`; null where boxes do not show it.
  * `groups` are the landmarks that each of the relation's phrases may mean, null where nothing is known of them.
  */
 export function relationFits(
-  relation: Relation,
+  { kind, words, landmarks }: Relation,
   objects: readonly ObjectHypothesis[],
   groups: ReadonlyArray<readonly Landmark[] | null>,
   imageSize: ImageSize,
-): Array<number | null> {
+): Fit[] {
   const [first, other] = groups;
-  if (first === null || first === undefined) return fitsInOrder(relation, objects, imageSize);
-  if (relation.kind === 'between') {
-    return objects.map((object) => fitBetween(object, first, other ?? first));
+  if (first === null || first === undefined) {
+    const order = RANK_OF[kind];
+    if (order === undefined || landmarks.length === 0) return objects.map(() => null);
+    // "left of the lamp", where no lamp is known: further left than others.
+    return rankChances({ ...order, rank: null }, objects, imageSize).map(Math.sqrt);
   }
-  const far = relation.kind === 'far-from';
-  if (far || (relation.kind === 'next-to' && COMPARED.test(relation.words))) {
+  if (kind === 'between') return objects.map((object) => fitBetween(object, first, other ?? first));
+  const far = kind === 'far-from';
+  if (far || (kind === 'next-to' && COMPARED.test(words))) {
     return distanceChances(objects, first, imageSize, far);
   }
-  return objects.map((object) => fitToSome(relation, object, first));
+  return objects.map((object) => {
+    const others = first.filter((landmark) => isOther(object, landmark.object));
+    const fits = others.map(({ object: { boxXyxy }, weight }) => {
+      const fit = relationFit(kind, object.boxXyxy, boxXyxy);
+      return fit === null ? null : fit * weight;
+    });
+    return fits.includes(null) ? null : someFit(fits as number[]);
+  });
 }
 
-/** Where a thing lies in the order of its kind, if the words tie it so to something that no box shows. */
-export const ORDER_OF: Readonly<Partial<Record<RelationKind, Pick<Selector, 'axis' | 'end'>>>> = {
+/** The rank among its kind that an object has if the words relate it to something that no box shows. */
+export const RANK_OF: Readonly<Partial<Record<RelationKind, Pick<Selector, 'axis' | 'end'>>>> = {
   'left-of': { axis: 'x', end: 'min' },
   'right-of': { axis: 'x', end: 'max' },
   above: { axis: 'y', end: 'min' },
   below: { axis: 'y', end: 'max' },
   behind: { axis: 'depth', end: 'max' },
 };
-
-/** "left of the lamp", where no lamp is known: further left than others. */
-function fitsInOrder(
-  { kind, landmarks }: Relation,
-  objects: readonly ObjectHypothesis[],
-  imageSize: ImageSize,
-): Array<number | null> {
-  const order = ORDER_OF[kind];
-  if (order === undefined || landmarks.length === 0) return objects.map(() => null);
-  return rankChances({ ...order, rank: null }, objects, imageSize).map((chance) =>
-    Math.sqrt(chance),
-  );
-}
-
-function fitToSome(
-  relation: Relation,
-  object: ObjectHypothesis,
-  landmarks: readonly Landmark[],
-): number | null {
-  const fits = landmarks
-    .filter((landmark) => isOther(object, landmark.object))
-    .map(({ object: other, weight }) => {
-      const fit = relationFit(relation.kind, object.boxXyxy, other.boxXyxy);
-      return fit === null ? null : fit * weight;
-    });
-  if (fits.includes(null)) return null;
-  return someFit(fits as number[]);
-}
 
 function fitBetween(
   object: ObjectHypothesis,
@@ -100,9 +84,8 @@ function fitBetween(
       const apart =
         isOther(object, a.object) && isOther(object, b.object) && isOther(a.object, b.object);
       if (!apart) continue;
-      fits.push(
-        a.weight * b.weight * betweenFit(object.boxXyxy, a.object.boxXyxy, b.object.boxXyxy),
-      );
+      const fit = betweenFit(object.boxXyxy, a.object.boxXyxy, b.object.boxXyxy);
+      fits.push(a.weight * b.weight * fit);
     }
   }
   return someFit(fits);
@@ -110,7 +93,7 @@ function fitBetween(
 
 /** How far apart two distances must be for their order to be sure, as a share of the photo's diagonal. */
 const SOFTNESS = 0.02;
-/** Share of the distance of centres in a distance: of two boxes that touch a thing the one over its middle is closer. */
+/** Share of the distance of centres in a distance: of two boxes that touch an object the one over its middle is closer. */
 const CENTRES = 0.25;
 
 /** Nobody means one of more; it keeps the work on a thousand boxes small. */
@@ -118,24 +101,22 @@ const MAX_LANDMARKS = 16;
 
 /** Empty space between two boxes and, less, what lies between their centres, as a share of the photo's diagonal. */
 function distance(a: BoxXyxy, b: BoxXyxy, { width, height }: ImageSize): number {
-  const dx = Math.max(0, Math.max(a.x1, b.x1) - Math.min(a.x2, b.x2));
-  const dy = Math.max(0, Math.max(a.y1, b.y1) - Math.min(a.y2, b.y2));
   const cx = (a.x1 + a.x2 - b.x1 - b.x2) / 2;
   const cy = (a.y1 + a.y2 - b.y1 - b.y2) / 2;
-  return (Math.hypot(dx, dy) + CENTRES * Math.hypot(cx, cy)) / Math.hypot(width, height);
+  return (spaceBetween(a, b) + CENTRES * Math.hypot(cx, cy)) / Math.hypot(width, height);
 }
 
 /**
- * Chance of each thing to be the closest of all things to the landmark, or the farthest from it, 0..1, parallel to `things`:
- * a mean over what the landmark may be, by weight. Other things count as far as they are likely to be there. Null where no
- * landmark may be there.
+ * Probability of each object to be the closest of all objects to the landmark, or the farthest from it, 0..1, parallel to
+ * `objects`: a mean over what the landmark may be, by weight. Other objects count as far as they are likely to be there. Null
+ * where no landmark may be there.
  */
 export function distanceChances(
   objects: readonly ObjectHypothesis[],
   landmarks: readonly Landmark[],
   imageSize: ImageSize,
   farthest: boolean,
-): Array<number | null> {
+): Fit[] {
   const likeliest = [...landmarks].sort((a, b) => b.weight - a.weight).slice(0, MAX_LANDMARKS);
   const total = likeliest.reduce((sum, { weight }) => sum + weight, 0);
   if (total === 0) return objects.map(() => null);
@@ -161,18 +142,22 @@ const width = (box: BoxXyxy) => Math.max(box.x2 - box.x1, 1);
 const height = (box: BoxXyxy) => Math.max(box.y2 - box.y1, 1);
 const centreX = (box: BoxXyxy) => (box.x1 + box.x2) / 2;
 const centreY = (box: BoxXyxy) => (box.y1 + box.y2) / 2;
-/** Empty space between two boxes over their mean size; 0 where they touch or overlap. */
-function gap(a: BoxXyxy, b: BoxXyxy): number {
+
+/** Pixels between the borders of two boxes; 0 where they touch or overlap. */
+function spaceBetween(a: BoxXyxy, b: BoxXyxy): number {
   const dx = Math.max(0, Math.max(a.x1, b.x1) - Math.min(a.x2, b.x2));
   const dy = Math.max(0, Math.max(a.y1, b.y1) - Math.min(a.y2, b.y2));
-  return Math.hypot(dx, dy) / meanSize(a, b);
+  return Math.hypot(dx, dy);
 }
+
+const centreDistance = (a: BoxXyxy, b: BoxXyxy): number =>
+  Math.hypot(centreX(a) - centreX(b), centreY(a) - centreY(b));
 
 const meanSize = (a: BoxXyxy, b: BoxXyxy): number =>
   (Math.sqrt(width(a) * height(a)) + Math.sqrt(width(b) * height(b))) / 2;
 
 /** 1 where the boxes touch, about a third at one mean size apart. */
-const near: Predicate = (a, b) => Math.exp(-gap(a, b));
+const near: Predicate = (a, b) => Math.exp(-(spaceBetween(a, b) / meanSize(a, b)));
 
 /** Share of the narrower box's extent along x that both have in common. */
 function commonX(a: BoxXyxy, b: BoxXyxy): number {
@@ -184,14 +169,14 @@ function commonX(a: BoxXyxy, b: BoxXyxy): number {
 const offsetX = (a: BoxXyxy, b: BoxXyxy) => (centreX(a) - centreX(b)) / meanSize(a, b);
 const offsetY = (a: BoxXyxy, b: BoxXyxy) => (centreY(a) - centreY(b)) / meanSize(a, b);
 
-/** The smaller box's share inside the other: what is held, worn or ridden overlaps its bearer. */
+/** The smaller box's share inside the other: what is held, worn or ridden overlaps its owner. */
 const carried: Predicate = (subject, landmark) => {
   const shared = intersectionXyxy(subject, landmark);
   const smaller = Math.min(width(subject) * height(subject), width(landmark) * height(landmark));
   return Math.min(1, shared / smaller) * 0.8 + 0.2 * near(subject, landmark);
 };
 
-/** Lower edges tell depth on level ground: who stands lower stands nearer. */
+/** Lower edges tell depth on level ground: what stands lower stands nearer. */
 const nearer = (subject: BoxXyxy, landmark: BoxXyxy): number =>
   sigmoid((4 * (subject.y2 - landmark.y2)) / meanSize(subject, landmark));
 
@@ -217,22 +202,13 @@ const PREDICATES: Readonly<Partial<Record<RelationKind, Predicate>>> = {
  * How well the boxes stand in a relation, 0..1; null where boxes do not show it. "Left" is the left of the picture.
  * `behind` and `in-front-of` compare lower edges; `on`, `in` and the like need overlap or touch.
  */
-export function relationFit(
-  kind: RelationKind,
-  subject: BoxXyxy,
-  landmark: BoxXyxy,
-): number | null {
-  return PREDICATES[kind]?.(subject, landmark) ?? null;
-}
+export const relationFit = (kind: RelationKind, subject: BoxXyxy, landmark: BoxXyxy): Fit =>
+  PREDICATES[kind]?.(subject, landmark) ?? null;
 
 /** How well the subject lies between two boxes, 0..1: 1 at the point midway, less off the line that joins them. */
 export function betweenFit(subject: BoxXyxy, first: BoxXyxy, second: BoxXyxy): number {
-  const span = Math.hypot(centreX(first) - centreX(second), centreY(first) - centreY(second));
-  const toFirst = Math.hypot(centreX(subject) - centreX(first), centreY(subject) - centreY(first));
-  const toSecond = Math.hypot(
-    centreX(subject) - centreX(second),
-    centreY(subject) - centreY(second),
-  );
+  const [toFirst, toSecond] = [centreDistance(subject, first), centreDistance(subject, second)];
+  const span = centreDistance(first, second);
   const detour = (toFirst + toSecond - span) / Math.max(span, 1);
   const balance = Math.min(toFirst, toSecond) / Math.max(toFirst, toSecond, 1);
   return Math.exp(-3 * detour) * (0.5 + 0.5 * balance);

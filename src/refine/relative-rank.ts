@@ -1,10 +1,10 @@
 import type { BoxXyxy, ImageSize } from '../core/box.js';
 import { sigmoid } from '../core/math.js';
 import type { Selector, SelectorAxis } from '../language/expression.js';
-import type { ObjectHypothesis } from './object-hypothesis.js';
+import type { ObjectHypothesis } from './candidates.js';
 
 /**
- * How far apart two places on an axis must be for their order to be sure: x and y in shares of the photo, size and height in
+ * How far apart two coordinates on an axis must be for their order to be sure: x and y in shares of the photo, size and height in
  * natural logs, depth as {@link coordinateOn} has it. People are less exact than boxes; fitted to what they wrote.
  */
 const SOFTNESS: Readonly<Record<SelectorAxis, number>> = {
@@ -14,12 +14,12 @@ const SOFTNESS: Readonly<Record<SelectorAxis, number>> = {
   height: 0.2,
   depth: 0.18,
 };
-/** Who counts ("second from the left") looks closer than who says "left". */
+/** People who count ("second from the left") look closer than those who say "left". */
 const COUNTING = 0.3;
 
 /**
- * Place of a box on an axis, growing from the `min` end to the `max` end. x, y: centre, 0..1. size, height: natural log of
- * the share of the photo. depth: grows away from the viewer, who sees near things large and low.
+ * Coordinate of a box on an axis, growing from the `min` end to the `max` end. x, y: centre, 0..1. size, height: natural log of
+ * the share of the photo. depth: grows away from the viewer, to whom near objects look large and low.
  */
 function coordinateOn(axis: SelectorAxis, box: BoxXyxy, imageSize: ImageSize): number {
   const width = (box.x2 - box.x1) / imageSize.width;
@@ -32,7 +32,7 @@ function coordinateOn(axis: SelectorAxis, box: BoxXyxy, imageSize: ImageSize): n
   return -(low + 0.25 * Math.log(Math.max(width * height, 1e-6)));
 }
 
-/** What is left of the chance of a thing that is alone of its kind: "the left lion" where there is one lion. */
+/** What is left of the chance of an object that is alone of its kind: "the left lion" where there is one lion. */
 const ALONE = 1e-4;
 
 /** Nobody counts further; it keeps the work on a thousand boxes small. */
@@ -53,14 +53,14 @@ export function countChances(chances: readonly number[], most = MAX_COUNTED): nu
   return counts;
 }
 
-/** How many things lie before and behind each thing, as chances of each number. */
+/** How many objects lie before and behind one, as probabilities of each number. */
 type Neighbours = Readonly<Record<'before' | 'behind', number[]>>;
 /** Highest numbers of neighbours that are asked about. */
 type Asked = Readonly<Record<'before' | 'behind', number>>;
 
 function neighbours(
   objects: readonly ObjectHypothesis[],
-  places: readonly number[],
+  coordinates: readonly number[],
   softness: number,
   asked: Asked,
 ): Neighbours[] {
@@ -70,7 +70,7 @@ function neighbours(
     for (let j = 0; j < objects.length; j++) {
       if (i === j) continue;
       const { chance } = objects[j]!;
-      const ahead = sigmoid((places[i]! - places[j]!) / softness);
+      const ahead = sigmoid((coordinates[i]! - coordinates[j]!) / softness);
       before.push(chance * ahead);
       behind.push(chance * (1 - ahead));
     }
@@ -81,19 +81,18 @@ function neighbours(
   });
 }
 
-/** Counting from one end asks whether `rank - 1` lie on that side, and whether nobody lies on the other. */
-function askedBy({ end, rank }: Pick<Selector, 'end' | 'rank'>): Asked {
+/** Counting from one end asks whether `rank - 1` lie on that side, and whether none lies on the other. */
+function askedBy(end: Selector['end'], rank: number): Asked {
   if (end === 'middle') return { before: MAX_COUNTED, behind: MAX_COUNTED };
-  const first = (rank ?? 1) - 1;
-  return end === 'min' ? { before: first, behind: 0 } : { before: 0, behind: first };
+  return end === 'min' ? { before: rank - 1, behind: 0 } : { before: 0, behind: rank - 1 };
 }
 
-/** "In the middle" tells of the photo first, and less of the order among the things. */
+/** "In the middle" tells of the photo first, and less of the order among the objects. */
 const MIDDLE_ORDER = 0.4;
 /** What lies off the centre along the other axis counts half. */
 const OTHER_AXIS = 0.5;
 
-/** Chance of each thing to lie closest to the photo's centre. */
+/** Probability of each object to lie closest to the photo's centre. */
 function centralChances(
   axis: SelectorAxis,
   objects: readonly ObjectHypothesis[],
@@ -109,37 +108,36 @@ function centralChances(
   return neighbours(objects, distances, SOFTNESS.x, asked).map(({ before }) => before[0]!);
 }
 
-/** Chance of as many things before as behind; one more on either side counts half. */
-function middleChance({ before, behind }: Neighbours): number {
-  return before.reduce((sum, chance, n) => {
+/** Probability of as many objects before as behind; one more on either side counts half. */
+const middleChance = ({ before, behind }: Neighbours): number =>
+  before.reduce((sum, chance, n) => {
     const near = (behind[n] ?? 0) + 0.5 * ((behind[n + 1] ?? 0) + (behind[n - 1] ?? 0));
     return sum + chance * near;
   }, 0);
-}
 
 /**
- * Chance that each thing holds the place which the selector asks for among its kind, 0..1, parallel to `things`. A thing
- * counts as a neighbour as far as it is likely to be there at all, so that ghosts of low score push nobody from his place.
- * Whoever says "left" has seen something further right: a thing with nobody behind it in the order is not meant. "left" asks
- * for the leftmost, as "leftmost" does; see {@link lean} for the softer reading.
+ * Probability that each object has the selector's rank among its kind, 0..1, parallel to `objects`. Neighbours are weighted
+ * by objectness, so false detections do not shift the rank. "left" implies another object further right; an object with none
+ * behind it gets next to nothing. "left" asks for the leftmost, as "leftmost" does; {@link positionScore} is the softer
+ * reading.
  */
 export function rankChances(
-  selector: Pick<Selector, 'axis' | 'end' | 'rank'>,
+  { axis, end, rank: asked }: Pick<Selector, 'axis' | 'end' | 'rank'>,
   objects: readonly ObjectHypothesis[],
   imageSize: ImageSize,
 ): number[] {
-  const places = objects.map(({ boxXyxy }) => coordinateOn(selector.axis, boxXyxy, imageSize));
-  const rank = selector.rank ?? 1;
-  const softness = SOFTNESS[selector.axis] * (rank > 1 ? COUNTING : 1);
-  const around = neighbours(objects, places, softness, askedBy(selector));
-  if (selector.end === 'middle') {
-    const central = centralChances(selector.axis, objects, imageSize);
+  const rank = asked ?? 1;
+  const coordinates = objects.map(({ boxXyxy }) => coordinateOn(axis, boxXyxy, imageSize));
+  const softness = SOFTNESS[axis] * (rank > 1 ? COUNTING : 1);
+  const around = neighbours(objects, coordinates, softness, askedBy(end, rank));
+  if (end === 'middle') {
+    const central = centralChances(axis, objects, imageSize);
     return around.map((each, at) => central[at]! * middleChance(each) ** MIDDLE_ORDER);
   }
   return around.map(({ before, behind }) => {
-    const [first, last] = selector.end === 'min' ? [before, behind] : [behind, before];
-    const held = first[rank - 1] ?? 0;
-    return rank === 1 ? held * Math.max(1 - (last[0] ?? 0), ALONE) : held;
+    const [first, last] = end === 'min' ? [before, behind] : [behind, before];
+    const chance = first[rank - 1] ?? 0;
+    return rank === 1 ? chance * Math.max(1 - (last[0] ?? 0), ALONE) : chance;
   });
 }
 
@@ -154,16 +152,13 @@ function farness(box: BoxXyxy, { width, height }: ImageSize): number {
  * Null for axes that have no ends in the photo (size, height).
  */
 export function positionScore(
-  selector: Pick<Selector, 'axis' | 'end'>,
+  { axis, end }: Pick<Selector, 'axis' | 'end'>,
   box: BoxXyxy,
   imageSize: ImageSize,
 ): number | null {
-  if (selector.axis === 'size' || selector.axis === 'height') return null;
-  const share =
-    selector.axis === 'depth'
-      ? farness(box, imageSize)
-      : coordinateOn(selector.axis, box, imageSize);
+  if (axis === 'size' || axis === 'height') return null;
+  const share = axis === 'depth' ? farness(box, imageSize) : coordinateOn(axis, box, imageSize);
   const bounded = Math.min(Math.max(share, 0), 1);
-  if (selector.end === 'middle') return 1 - 2 * Math.abs(bounded - 0.5);
-  return selector.end === 'min' ? 1 - bounded : bounded;
+  if (end === 'middle') return 1 - 2 * Math.abs(bounded - 0.5);
+  return end === 'min' ? 1 - bounded : bounded;
 }

@@ -2,14 +2,18 @@ import { type BoxXyxy, iouXyxy } from '../core/box.js';
 import { DUPLICATE_IOU, FUSED_IOU, SAME_OBJECT_IOU } from '../core/iou.js';
 import {
   type Denotations,
+  denotationsOf,
   type HeadKnowledge,
   headKnowledge,
   meaningsOf,
+  tellsPurpose,
 } from '../language/denotation.js';
-import type { Expression } from '../language/expression.js';
+import type { Attribute, Expression, HeadNoun, Relation } from '../language/expression.js';
+import { isAnimate, isPerson, isWorn } from '../language/lexicon.js';
 import { parseExpression } from '../language/parser.js';
-import { CandidateTable, singleBoxTools } from './candidates.js';
-import { type Cue, type Cues, cuesOf, type Scene } from './cue.js';
+import { AGES, postureOf } from '../language/vocabulary.js';
+import { CandidateTable, type Naming, type Scene, singleBoxTools } from './candidates.js';
+import { type Cue, cuesOf } from './cue.js';
 import type { Candidate, MatchScale, RefineRequest } from './refiner.js';
 
 /** A box that can be the answer. */
@@ -30,7 +34,7 @@ export interface Action {
 export interface Situation extends Scene {
   readonly request: RefineRequest;
   readonly expression: Expression;
-  readonly naming: Cues['naming'];
+  readonly naming: Naming;
   /** What is known of the head noun. */
   readonly knowledge: HeadKnowledge;
   /** Labels of the candidates that the head noun may mean. */
@@ -41,14 +45,16 @@ export interface Situation extends Scene {
   readonly table: CandidateTable;
   /** Index of the tool's answer among the candidates; -1 where it has none. */
   readonly toolAt: number;
-  /** Whether the judged tool read the expression, and did not only list things of its labels. */
+  /** Whether the judged tool read the expression, and did not only list objects of its labels. */
   readonly toolRead: boolean;
-  /** Whether some tool lists things of its labels. */
+  /** Whether some tool lists objects of its labels. */
   readonly lists: boolean;
   /** The boxes of tools that read the expression, one of each; without the judged one's, which think must not see. */
   readonly firsts: readonly Candidate[];
-  /** Chance of each object to be excepted ("all cups but the red one"), parallel to `cues`; 0 without exceptions. */
+  /** Probability of each object to be excepted ("all cups but the red one"), parallel to `cues`; 0 without exceptions. */
   readonly excepted: readonly number[];
+  /** Content words of the expression that no cue could use, in the order of its parts, each once. */
+  readonly unjudged: readonly string[];
   /** What an image-text encoder says of each box; absent where none is asked. */
   readonly crops?: CropMatches;
 }
@@ -64,31 +70,29 @@ export function situationOf(request: RefineRequest): Situation {
   const expression = parseExpression(request.query);
   const { candidates, imageSize, evidence, tool, toolName } = request;
   const readers = singleBoxTools(request.query, candidates);
-  const scene: Scene = {
-    candidates,
-    imageSize,
-    singleBoxTools: readers,
-    ...(evidence && { evidence }),
-  };
-  const { naming, objects: cues } = cuesOf(expression, scene);
+  const scene: Scene = { candidates, imageSize, singleBoxTools: readers, evidence };
+  const { naming, cues } = cuesOf(expression, scene);
   const table = CandidateTable.of(candidates, imageSize);
   const toolAt = tool === null ? -1 : candidates.indexOf(tool);
   const toolRead = readers.has(toolName);
+  const knowledge = headKnowledge(expression);
+  const meanings = meaningsOf(expression, table.labels);
   return {
     ...scene,
     request,
     expression,
     naming,
-    knowledge: headKnowledge(expression),
-    meanings: meaningsOf(expression, table.labels),
+    knowledge,
+    meanings,
     cues,
-    actions: actionsOf(scene, cues, toolAt, toolRead ? toolName : null),
+    actions: actionsOf(candidates, cues, toolAt, toolRead ? toolName : null),
     table,
     toolAt,
     toolRead,
     lists: candidates.some((each) => !readers.has(each.tool)),
     firsts: candidates.filter(({ tool: name }) => readers.has(name) && name !== toolName),
     excepted: exceptedChances(expression, scene, cues),
+    unjudged: unjudgedWords({ expression, cues, knowledge, meanings, naming, table, evidence }),
   };
 }
 
@@ -97,7 +101,7 @@ export function situationOf(request: RefineRequest): Situation {
  * is the tool that think must not see.
  */
 function actionsOf(
-  { candidates }: Scene,
+  candidates: readonly Candidate[],
   cues: readonly Cue[],
   toolAt: number,
   judged: string | null,
@@ -109,21 +113,22 @@ function actionsOf(
     if (!action.ofTool) seen++;
   };
   for (const cue of cues) {
-    const firsts = new Map<string, number>();
-    for (const source of cue.object.members) {
+    const { boxXyxy: box, members } = cue.object;
+    const tools = new Set<string>();
+    for (const source of members) {
       const { tool, boxXyxy } = candidates[source]!;
-      const isSpare = firsts.has(tool) || seen >= MAX_ACTIONS;
-      if (!firsts.has(tool)) firsts.set(tool, source);
+      const isSpare = tools.has(tool) || seen >= MAX_ACTIONS;
+      tools.add(tool);
       if (isSpare && source !== toolAt) continue;
       add({ boxXyxy, source, fused: false, ofTool: isSpare || tool === judged, cue });
     }
-    if (firsts.size < 2) continue;
-    const mean = fusedBox(cue.object.boxXyxy, candidates);
-    const ofTool = judged !== null && firsts.has(judged);
-    const isKnown = (action: Action) =>
-      (ofTool || !action.ofTool) && iouXyxy(action.boxXyxy, mean!) > DUPLICATE_IOU;
-    if (mean === null || actions.some(isKnown)) continue;
-    add({ boxXyxy: mean, source: cue.object.members[0]!, fused: true, ofTool, cue });
+    const mean = tools.size < 2 ? null : fusedBox(box, candidates);
+    if (mean === null) continue;
+    const ofTool = judged !== null && tools.has(judged);
+    const isKnown = actions.some(
+      (each) => (ofTool || !each.ofTool) && iouXyxy(each.boxXyxy, mean) > DUPLICATE_IOU,
+    );
+    if (!isKnown) add({ boxXyxy: mean, source: members[0]!, fused: true, ofTool, cue });
   }
   return actions;
 }
@@ -163,8 +168,7 @@ function exceptedChances(
 ): readonly number[] {
   const chances = cues.map(() => 0);
   for (const exception of exceptions) {
-    const { objects } = cuesOf(exception, scene);
-    const fits = objects.map((cue) => ({ cue, fit: fitOf(cue) }));
+    const fits = cuesOf(exception, scene).cues.map((cue) => ({ cue, fit: fitOf(cue) }));
     const best = fits.reduce((most, { fit }) => Math.max(most, fit), 1e-9);
     for (const { cue, fit } of fits) {
       const at = cues.findIndex(
@@ -185,7 +189,7 @@ function fitOf({ object, rankChances, attributes, relations }: Cue): number {
 }
 
 /**
- * The texts that crops are held against: the expression, and the words for the thing itself without its place and its
+ * The texts that crops are compared with: the expression, and the words for the object itself without its position and its
  * neighbours ("red car" of "the second red car left of the bus"); the expression twice where no noun is named.
  */
 function encoderTexts({ text, head, attributes }: Expression): readonly [string, string] {
@@ -223,39 +227,103 @@ export async function withCrops(situation: Situation): Promise<Situation> {
   return { ...situation, crops: matchesOf(actions, cosines, request.crops) };
 }
 
-/** Where things of a label are mostly seen; labels in neither list tell nothing. */
-const OUTDOORS = new Set(
-  (
-    'bicycle,car,motorcycle,airplane,bus,train,truck,boat,traffic light,fire hydrant,stop sign,parking meter,bird,horse,sheep,' +
-    'cow,elephant,bear,zebra,giraffe,frisbee,skis,snowboard,kite,baseball bat,baseball glove,skateboard,surfboard,' +
-    'tennis racket,sports ball'
-  ).split(','),
-);
-const INDOORS = new Set(
-  (
-    'bottle,wine glass,cup,fork,knife,spoon,bowl,banana,apple,sandwich,orange,broccoli,carrot,hot dog,pizza,donut,cake,chair,' +
-    'couch,potted plant,bed,dining table,toilet,tv,laptop,mouse,remote,keyboard,cell phone,microwave,oven,toaster,sink,' +
-    'refrigerator,book,clock,vase,scissors,teddy bear,hair drier,toothbrush'
-  ).split(','),
-);
-/** Boxes that are less likely to be real say nothing of the place. */
-const LIKELY = 0.3;
+/** What tells which words were judged. */
+type Judgeable = Pick<
+  Situation,
+  'expression' | 'cues' | 'knowledge' | 'meanings' | 'naming' | 'table' | 'evidence'
+>;
 
-/**
- * How unlikely a thing of the kind named is in the place that the other boxes show, -1..1: near 1 for a giraffe among sinks
- * and ovens, near -1 for a cup among them, 0 where either is not known. Each box counts as far as it is likely to be real.
- */
-export function contextOf({ candidates, table, meanings, knowledge }: Situation): number {
-  const label = meanings.keys().next().value ?? knowledge.label;
-  if (label === null || label === undefined) return 0;
-  const side = OUTDOORS.has(label) ? 1 : INDOORS.has(label) ? -1 : 0;
-  if (side === 0) return 0;
-  let outdoors = 0;
-  for (const [at, { label: other }] of candidates.entries()) {
-    const chance = table.objectness[at]!;
-    if (other === undefined || meanings.has(other) || chance < LIKELY) continue;
-    if (OUTDOORS.has(other)) outdoors += chance;
-    else if (INDOORS.has(other)) outdoors -= chance;
-  }
-  return -side * Math.tanh(outdoors / 2);
+/** Nouns of which `person` says all. */
+const ANY_PERSON = new Set(
+  'person human guy dude fellow folk everyone everybody someone somebody anyone anybody'.split(' '),
+);
+
+/** A sort of person that no label names: boxes of `person` do not tell a woman from a man, or a skier. */
+function unjudgedPerson(head: HeadNoun | null, meanings: Denotations): readonly string[] {
+  if (head === null || ANY_PERSON.has(head.lemma) || !isPerson(head.lemma)) return [];
+  const named = [...meanings.values()].some(({ kind }) => kind !== 'hyponym');
+  return named || meanings.size === 0 ? [] : [head.phrase];
+}
+
+/** "dark blue" is looked for as blue. */
+const unjudgedShade = ({ kind, word }: Attribute): readonly string[] =>
+  kind === 'colour' && word.includes(' ') ? [word.slice(0, word.lastIndexOf(' '))] : [];
+
+const attributeWords = ({ word, owner }: Attribute): string =>
+  owner === null ? word : `${word} ${owner}`;
+
+/** Words of what is only a landmark or an exception, of which no cues are kept. */
+function unjudgedBeside(beside: Expression, { table, evidence }: Judgeable): readonly string[] {
+  const { head, attributes, relations, leftovers } = beside;
+  const noun = head?.lemma ?? '';
+  const isSeen = ({ kind, value, shade }: Attribute): boolean => {
+    if (kind === 'size') return true;
+    if (kind === 'colour' || shade !== null) return evidence !== undefined;
+    if (!isAnimate(noun)) return false;
+    return postureOf(value) !== null || (!isPerson(noun) && AGES.has(value));
+  };
+  return [
+    ...unjudgedPerson(head, denotationsOf(beside, table.labels)),
+    ...attributes.flatMap((each) => (isSeen(each) ? unjudgedShade(each) : [attributeWords(each)])),
+    ...relations.flatMap((relation) => unjudgedRelation(relation, attributes)),
+    ...leftovers,
+  ];
+}
+
+/** Without what is worn and counts already by an attribute: "in a red shirt". */
+function unjudgedRelation(
+  { kind, words, landmarks }: Relation,
+  attributes: readonly Attribute[],
+): readonly string[] {
+  const owners = kind === 'wearing' || kind === 'with' ? attributes : [];
+  const isCounted = ({ head }: Expression) =>
+    owners.some(({ owner }) => owner === (head?.lemma ?? null));
+  const rest = landmarks.filter((landmark) => !isCounted(landmark));
+  if (landmarks.length > 0 && rest.length === 0) return [];
+  return [`${words} ${rest.map(({ text }) => text).join(' and ')}`.trim()];
+}
+
+/** Whether boxes show how objects stand to the landmark; else the fit is that of a posture, a side or a part's colour. */
+export function isShown({ kind }: Relation, { head }: Expression, { table }: Judgeable): boolean {
+  if (kind === 'other' || kind === 'facing') return false;
+  if (head === null || table.labels.size === 0) return true;
+  const named = { head, deniedKinds: [], exceptions: [] };
+  return !isWorn(head.lemma) && denotationsOf(named, table.labels).size > 0;
+}
+
+/** Of a relation with a fit: landmarks that no box shows, and words of the others that no cue could use. */
+const unjudgedWithin = (relation: Relation, situation: Judgeable): readonly string[] =>
+  relation.landmarks.flatMap((landmark) => {
+    if (isShown(relation, landmark, situation)) return unjudgedBeside(landmark, situation);
+    const isPart = relation.kind === 'with' || relation.kind === 'of';
+    return (isPart ? landmark.head?.phrase : undefined) ?? landmark.text;
+  });
+
+/** Content words of the expression that no cue could use, in the order of its parts, each once. */
+function unjudgedWords(situation: Judgeable): readonly string[] {
+  const { expression, cues, knowledge, meanings, naming } = situation;
+  const { head, attributes, relations, leftovers, deniedKinds, exceptions } = expression;
+  const cue = cues[0];
+  const hasFit = (fit: number | null | undefined) => fit !== null && fit !== undefined;
+  // A question without a noun is named by its other words: "What can I sit on?"
+  const isPurpose = head === null && naming === 'named' ? tellsPurpose : () => false;
+  const words = [
+    ...(knowledge.kind === 'no-word' ? [head?.phrase ?? ''] : unjudgedPerson(head, meanings)),
+    ...attributes.flatMap((each, at) =>
+      hasFit(cue?.attributes[at]) ? unjudgedShade(each) : [attributeWords(each)],
+    ),
+    ...relations.flatMap((each, at) =>
+      hasFit(cue?.relations[at])
+        ? unjudgedWithin(each, situation)
+        : unjudgedRelation(each, attributes),
+    ),
+    ...deniedKinds.flatMap((kind) =>
+      ['named', 'wider'].includes(headKnowledge({ head: kind }).kind) ? [] : [`not ${kind.phrase}`],
+    ),
+    ...exceptions.flatMap((each) =>
+      unjudgedBeside(each.head?.lemma === head?.lemma ? { ...each, head: null } : each, situation),
+    ),
+    ...leftovers.filter((word) => !isPurpose(word)),
+  ];
+  return [...new Set(words)].filter((each) => each !== '');
 }

@@ -8,7 +8,6 @@ import {
   memberParts,
   SCORE_PARTS,
   scoreParts,
-  wordOdds,
 } from '../refine/decision.js';
 import {
   asWritten,
@@ -181,9 +180,7 @@ export function calibrated(
   const members: Outcome[] = [];
   for (const { rows, pairs, overlaps, truths, several, truthOf, weight } of examples) {
     if (several) {
-      const words = wordOdds(policy, rows);
-      for (let at = 0; at < words.length; at++) {
-        const parts = memberParts(policy, rows, words, at);
+      for (const [at, parts] of memberParts(policy, rows).entries()) {
         members.push({ parts, right: truthOf[at]! >= 0, weight });
       }
       continue;

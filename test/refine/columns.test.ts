@@ -7,7 +7,6 @@ import {
   COLUMNS_VERSION,
   QUERY_COLUMNS,
   queryRow,
-  unjudgedWords,
 } from '../../src/refine/columns.js';
 import { hiddenColumns } from '../../src/refine/policy.js';
 import type { Candidate, RefineRequest } from '../../src/refine/refiner.js';
@@ -163,7 +162,7 @@ describe('columns of the query', () => {
 });
 
 it('lists the words that no column could use', () => {
-  const unjudged = (query: string) => unjudgedWords(situationOf(request(query, dogs)));
+  const unjudged = (query: string) => situationOf(request(query, dogs)).unjudged;
   expect(unjudged('the left dog beside the cat')).toEqual([]);
   expect(unjudged('the dog beside the xylophone')).toEqual(['beside xylophone']);
   expect(unjudged('the red dog')).toEqual(['red']);

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { chooseBox, chooseSet, overlapTable } from '../../src/refine/decision.js';
+import { chooseBox, chooseSet, memberParts, overlapTable } from '../../src/refine/decision.js';
 import { PRIOR_NUMBERS, policyOf } from '../../src/refine/policy.js';
 import { boxXyxy } from '../support/arbitraries.js';
 import { box } from '../support/candidates.js';
@@ -101,7 +101,7 @@ describe('chooseSet', () => {
     rows.boxes[at * policy.columns.length + kind] = value;
   }
   const chosen = (count: number | null, weights = {}) =>
-    chooseSet(policy, rows, overlapTable(boxes), weights, count);
+    chooseSet(memberParts(policy, rows), overlapTable(boxes), weights, count);
 
   it('is all that likely belong, the likeliest first, one box of each object', () => {
     const all = chosen(null);

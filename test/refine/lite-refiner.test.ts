@@ -19,6 +19,7 @@ import {
   PRIOR,
   refined,
   request,
+  YARD,
 } from '../support/candidates.js';
 
 const FITTED = { ...PRIOR, numbers: (await readRefiner('lite')).numbers };
@@ -28,15 +29,7 @@ const SPECS = [
 ] as const;
 
 const PHOTOS = {
-  // Three dogs from left to right, the middle one best seen; a ghost dog far left.
-  yard: detected([
-    ['dog', 0.9, box(250, 180, 110, 90)],
-    ['dog', 0.7, box(80, 190, 60, 50)],
-    ['chair', 0.7, box(520, 150, 60, 120)],
-    ['dog', 0.6, box(450, 170, 60, 60)],
-    ['chair', 0.6, box(20, 20, 60, 60)],
-    ['dog', 0.06, box(5, 180, 30, 30)],
-  ]),
+  yard: YARD,
   field: detected([
     ['zebra', 0.9, box(40, 100, 180, 150)],
     ['zebra', 0.7, box(230, 180, 70, 60)],

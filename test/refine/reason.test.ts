@@ -4,7 +4,7 @@ import { toolAnswer } from '../../src/refine/candidates.js';
 import { createLiteRefiner } from '../../src/refine/lite-refiner.js';
 import { type PolicyNumbers, PRIOR_NUMBERS } from '../../src/refine/policy.js';
 import type { Candidate, RefineRequest } from '../../src/refine/refiner.js';
-import { answered, box, detected, request } from '../support/candidates.js';
+import { answered, box, detected, HALVES, request, YARD } from '../support/candidates.js';
 
 const refinerOf = (numbers: Partial<PolicyNumbers> = {}) =>
   createLiteRefiner({
@@ -12,18 +12,6 @@ const refinerOf = (numbers: Partial<PolicyNumbers> = {}) =>
     numbers: { ...PRIOR_NUMBERS, ...numbers },
     rules: { answers: 'auto', minConfidence: 0 },
   });
-
-/** Red on the left half of the photo, green on the right. */
-const evidence = {
-  raster: {
-    width: 60,
-    height: 40,
-    data: Uint8Array.from({ length: 60 * 40 * 3 }, (_, at) =>
-      at % 3 === (Math.floor(at / 3) % 60 >= 30 ? 1 : 0) ? 200 : 20,
-    ),
-  },
-  contentXyxy: { x1: 0, y1: 0, x2: 60, y2: 40 },
-};
 
 function asked(query: string, candidates: readonly Candidate[], more = {}): RefineRequest {
   const listed = candidates.filter(({ tool }) => tool === 'detector');
@@ -39,15 +27,6 @@ const reasons = async (one: RefineRequest, refiner = refinerOf()) => {
   return { think: think.text, answer: answer.text, decision: answer.decision };
 };
 
-/** Three dogs, the middle one best seen, and two chairs; a ghost dog far left. */
-const yard = detected([
-  ['dog', 0.9, box(250, 180, 110, 90)],
-  ['dog', 0.7, box(80, 190, 60, 50)],
-  ['chair', 0.7, box(520, 150, 60, 120)],
-  ['dog', 0.6, box(450, 170, 60, 60)],
-  ['chair', 0.6, box(20, 20, 60, 60)],
-  ['dog', 0.06, box(5, 180, 30, 30)],
-]);
 const street = detected([
   ['person', 0.9, box(20, 100, 80, 250)],
   ['person', 0.8, box(250, 120, 80, 240)],
@@ -86,16 +65,16 @@ const kennel = detected([
 
 describe('what the answer says of a box', () => {
   it.each<[string, readonly Candidate[], string]>([
-    ['the second dog from the right', yard, '2nd from the right of 3 dogs'],
-    ['the largest dog', yard, 'largest of 3 dogs'],
-    ['the leftmost dog', yard, "another dog than the detector's; leftmost of 3 dogs"],
-    ['the dog next to the chair', yard, "another dog than the detector's; dog: next to the chair"],
-    ['the chair', yard, "the surest of 2 chairs, the detector's own choice"],
+    ['the second dog from the right', YARD, '2nd from the right of 3 dogs'],
+    ['the largest dog', YARD, 'largest of 3 dogs'],
+    ['the leftmost dog', YARD, "another dog than the detector's; leftmost of 3 dogs"],
+    ['the dog next to the chair', YARD, "another dog than the detector's; dog: next to the chair"],
+    ['the chair', YARD, "the surest of 2 chairs, the detector's own choice"],
     ['the dog', kennel, "the only dog box, the detector's own choice"],
-    ['the old dog', yard, 'dog: old by its size'],
+    ['the old dog', YARD, 'dog: old by its size'],
     [
       'the dog left of the lamp',
-      yard,
+      YARD,
       "another dog than the detector's; dog: towards the left; not judged: lamp",
     ],
     ['the woman on the left', street, 'leftmost of 3 people; not judged: woman'],
@@ -125,19 +104,19 @@ describe('what the answer says of a box', () => {
     ['the giraffe', savanna, 'a faint giraffe box, 0.06, more likely an elephant'],
     [
       'the leftmost lamp',
-      yard,
+      YARD,
       "not the detector's dog; a chair box, 0.60, stands in: the detector has no word for lamp; leftmost of 5 objects",
     ],
     ['the leftmost zebra', unlabelled, 'leftmost of 3 boxes; not judged: zebra'],
-    ['the far left', yard, "not the detector's dog; a chair box: leftmost of 5 objects"],
-    ['What can I sit on?', yard, "not the detector's dog; the surest of 2 objects"],
-    ['the dgo in the middle', yard, 'most central of 3 dogs; "dgo" read as dog'],
+    ['the far left', YARD, "not the detector's dog; a chair box: leftmost of 5 objects"],
+    ['What can I sit on?', YARD, "not the detector's dog; the surest of 2 objects"],
+    ['the dgo in the middle', YARD, 'most central of 3 dogs; "dgo" read as dog'],
     [
       'find the <ref>right dog</ref>',
-      yard,
+      YARD,
       'another dog than the detector\'s; rightmost of 3 dogs; "ref find" left out',
     ],
-    ['dogs on the left', yard, "another dog than the detector's; leftmost of 3 dogs"],
+    ['dogs on the left', YARD, "another dog than the detector's; leftmost of 3 dogs"],
   ])('%s', async (query, candidates, text) => {
     expect((await reasons(asked(query, candidates))).answer).toBe(text);
   });
@@ -157,7 +136,7 @@ describe('what the answer says of a box', () => {
       "another person than the detector's; person: green shirt; not judged: lady, striped shirt, jeans",
     ],
   ])('with the colours of the photo: %s', async (query, candidates, text) => {
-    expect((await reasons(asked(query, candidates, { evidence }))).answer).toBe(text);
+    expect((await reasons(asked(query, candidates, { evidence: HALVES }))).answer).toBe(text);
   });
 
   it('counts the tools that agree, and names the tool that read the words', async () => {
@@ -203,7 +182,7 @@ describe('what it says of several boxes', () => {
 
 describe('why nothing fits', () => {
   it.each<[string, readonly Candidate[], string, PolicyNumbers['none']?]>([
-    ['the giraffe', yard, 'no giraffe found'],
+    ['the giraffe', YARD, 'no giraffe found'],
     [
       'the giraffe',
       savanna,
@@ -214,8 +193,8 @@ describe('why nothing fits', () => {
     ['the fourth zebra from the left', zebras, 'only 3 zebras found, not 4'],
     ['the purple bus', buses, 'no bus is purple', { 'off-colour': 5 }],
     ['the dog next to the chair', kennel, 'no box fits the words', { always: 5 }],
-    ['asdf qwer', yard, 'not English: "asdf qwer"'],
-    ['the lamp', yard, 'the detector has no word for lamp', { always: 0 }],
+    ['asdf qwer', YARD, 'not English: "asdf qwer"'],
+    ['the lamp', YARD, 'the detector has no word for lamp', { always: 0 }],
     [
       'the lamp',
       detected([['vending machine', 0.9, box(0, 0, 90, 90)]]),
@@ -224,7 +203,7 @@ describe('why nothing fits', () => {
     ],
     ['the dog', [], 'no box was proposed'],
   ])('%s', async (query, candidates, text, none = {}) => {
-    const told = await reasons(asked(query, candidates, { evidence }), refinerOf({ none }));
+    const told = await reasons(asked(query, candidates, { evidence: HALVES }), refinerOf({ none }));
     expect(told).toEqual({ think: text, answer: text, decision: 'none' });
   });
 });
@@ -257,7 +236,7 @@ describe('whatever is asked', () => {
           return label === undefined ? place : { ...place, label };
         });
         const { think, answer } = await reasons(
-          asked(query, candidates, seen ? { evidence } : {}),
+          asked(query, candidates, seen ? { evidence: HALVES } : {}),
           refiner,
         );
         for (const text of [think, answer]) {

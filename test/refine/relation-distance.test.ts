@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { ObjectHypothesis } from '../../src/refine/object-hypothesis.js';
+import type { ObjectHypothesis } from '../../src/refine/candidates.js';
 import { distanceChances } from '../../src/refine/relation.js';
 import { box, PHOTO } from '../support/candidates.js';
 

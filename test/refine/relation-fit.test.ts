@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parseExpression } from '../../src/language/parser.js';
-import { mayBeShown } from '../../src/refine/object-hypothesis.js';
+import { mayBeShown } from '../../src/refine/candidates.js';
 import { relationFits } from '../../src/refine/relation.js';
 import { box, PHOTO } from '../support/candidates.js';
 

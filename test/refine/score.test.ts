@@ -3,12 +3,11 @@ import { boxColumns, QUERY_COLUMNS } from '../../src/refine/columns.js';
 import {
   chanceOf,
   MEMBER_PARTS,
-  memberChance,
   memberParts,
   SCORE_PARTS,
   scoreParts,
 } from '../../src/refine/decision.js';
-import { beliefOf, logitsOf, PRIOR_NUMBERS, policyOf } from '../../src/refine/policy.js';
+import { beliefOf, PRIOR_NUMBERS, policyOf } from '../../src/refine/policy.js';
 
 const policy = policyOf(PRIOR_NUMBERS);
 const width = policy.columns.length;
@@ -66,13 +65,13 @@ it('takes weights by name, and the prior of those that are not named', () => {
 });
 
 it('gives a box that falls behind the best less of a chance to belong to a set', () => {
-  const logits = logitsOf(policy, rows, 'rethink');
   const behind = MEMBER_PARTS.findIndex(({ name }) => name === 'behind');
-  const best = logits[0]! > logits[1]! ? 0 : 1;
-  expect(memberParts(policy, rows, logits, best)[behind]).toBe(0);
-  expect(memberParts(policy, rows, logits, 1 - best)[behind]).toBeLessThan(0);
-  const chance = (at: number) => memberChance(policy, rows, logits, at, { kind: 0, rival: 0 });
-  expect(chance(best)).toBeGreaterThan(chance(1 - best));
+  // All numbers of the first box are higher, and so are its odds.
+  const [best, worse] = memberParts(policy, rows) as [Float64Array, Float64Array];
+  expect(best[behind]).toBe(0);
+  expect(worse[behind]).toBeLessThan(0);
+  const chance = (parts: Float64Array) => chanceOf(parts, MEMBER_PARTS, { kind: 0, rival: 0 });
+  expect(chance(best)).toBeGreaterThan(chance(worse));
 });
 
 it('is surer of the object in which the policy believes more', () => {

@@ -26,6 +26,16 @@ export function detected(
   return boxes.map(([label, score, boxXyxy], rank) => ({ boxXyxy, tool, rank, score, label }));
 }
 
+/** Three dogs from left to right, the middle one best seen, and two chairs; a false dog far left. */
+export const YARD = detected([
+  ['dog', 0.9, box(250, 180, 110, 90)],
+  ['dog', 0.7, box(80, 190, 60, 50)],
+  ['chair', 0.7, box(520, 150, 60, 120)],
+  ['dog', 0.6, box(450, 170, 60, 60)],
+  ['chair', 0.6, box(20, 20, 60, 60)],
+  ['dog', 0.06, box(5, 180, 30, 30)],
+]);
+
 /** The one box of a tool that was asked the expression itself. */
 export const answered = (tool: string, boxXyxy: BoxXyxy): Candidate => ({ boxXyxy, tool, rank: 0 });
 
