@@ -111,7 +111,7 @@ export async function withPhoto<Result>(
       return await (isAlone ? decode(photo) : memory.budget.hold(needed, () => decode(photo)));
     } catch (thrown) {
       signal?.throwIfAborted();
-      throw damaged(path, thrown);
+      throw damaged(path, bytes, thrown);
     }
   };
   if (!memory || !(await isLarge(path))) return work(false);
@@ -239,14 +239,16 @@ function unreadable(path: string, cause: NodeJS.ErrnoException): VgrError {
   });
 }
 
-/** What the decoder threw, in its own words kept short: some loaders tell every seek. */
-function damaged(path: string, thrown: unknown): VgrError {
+/**
+ * The decoder refuses a file. Its own words stay in `cause`: libvips gathers them for the whole process, so that what it says of
+ * one photo depends on those beside it.
+ */
+function damaged(path: string, bytes: Buffer, thrown: unknown): VgrError {
   if (thrown instanceof VgrError) return thrown;
-  const text = thrown instanceof Error ? thrown.message : String(thrown);
-  const last = text.trim().split('\n').at(-1) ?? '';
+  const kind = imageTypeOf(bytes).name.replace(/^an? /, '');
   return new VgrError(
     'IMAGE_UNREADABLE',
-    `${quoted(path)} is damaged or cut short: ${printable(last).slice(0, 200)}`,
+    `${quoted(path)}: expected a whole ${kind}, got ${bytes.length} bytes that are damaged or cut short`,
     { cause: thrown, hint: 'open it in a viewer, or copy it again from where it came' },
   );
 }
