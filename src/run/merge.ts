@@ -9,9 +9,8 @@ import { CategoryIds } from '../formats/coco.js';
 import { unplacedText } from '../formats/result-line.js';
 import {
   canonicalSettings,
-  parseShardRun,
+  parseRunSummary,
   type RunSummary,
-  type ShardRun,
   STAGES,
   type StageLoads,
   settingsDifference,
@@ -63,7 +62,7 @@ export async function mergeShards(
 /** A shard's folder and what its run.json says. */
 interface ShardFolder {
   readonly folder: string;
-  readonly run: ShardRun;
+  readonly run: RunSummary;
   readonly shard: Shard;
 }
 
@@ -75,7 +74,7 @@ async function readShard(folder: string): Promise<ShardFolder> {
       hint: 'a shard is made with `--shard i/n --output DIR`',
     });
   }
-  const run = parseShardRun(await readJson(path));
+  const run = parseRunSummary(await readJson(path));
   if (!run) throw new VgrError('INPUT_INVALID', `${quoted(path)}: expected the summary of a run`);
   return { folder, run, shard: shardOf(String(run.settings.shard), {}) };
 }
@@ -153,14 +152,14 @@ function refuseMissing(byIndex: ReadonlyMap<number, ShardFolder>, count: number)
  * The summary of the whole run: counts and times are sums over the shards, which may have run side by side; the wall time,
  * the memory and the lanes are those of the largest shard, utilisation is the mean.
  */
-function wholeSummary(runs: readonly ShardRun[], imageIds: string | null): RunSummary {
+function wholeSummary(runs: readonly RunSummary[], imageIds: string | null): RunSummary {
   const first = runs[0]!;
   const settings = { ...first.settings, shard: '1/1' };
-  const most = (of: (run: ShardRun) => number): number => Math.max(...runs.map(of));
-  const total = (of: (run: ShardRun) => number): number =>
+  const most = (of: (run: RunSummary) => number): number => Math.max(...runs.map(of));
+  const total = (of: (run: RunSummary) => number): number =>
     runs.reduce((sum, run) => sum + of(run), 0);
-  const sum = (of: (run: ShardRun) => number): number => Number(total(of).toFixed(3));
-  const mean = (of: (run: ShardRun) => number): number =>
+  const sum = (of: (run: RunSummary) => number): number => Number(total(of).toFixed(3));
+  const mean = (of: (run: RunSummary) => number): number =>
     Number((total(of) / runs.length).toFixed(3));
   const stages = STAGES.map((stage) => [
     stage,
