@@ -153,7 +153,7 @@ describe('Grounding DINO asked an expression', () => {
     expect(decode(grounding, outputs, [expression('cat')])).toEqual([[['cat', 1, 0.3, INNER]]]);
   });
 
-  it('passes by what is no number', () => {
+  it('skips what is no number', () => {
     const outputs = {
       l: float([1, 1, 3], [Number.NaN, Number.NaN, Number.NaN]),
       b: float([1, 1, 4], MIDDLE),

@@ -84,7 +84,7 @@ describe('cropPhoto', () => {
       .withMetadata({ orientation: 6 })
       .jpeg({ quality: 100, chromaSubsampling: '4:4:4' })
       .toFile(turned);
-    // A quarter turn to the right: the lower left quarter comes to lie at the top left.
+    // A quarter turn to the right: the lower left quarter becomes the top left one.
     const [r, g, b] = await pixel(turned, box(2, 2, 10, 10), [1, 1]);
     expect([r! < 20, g! < 20, b! > 230]).toEqual([true, true, true]);
     const clear = join(folder, 'clear.png');
