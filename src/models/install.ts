@@ -4,7 +4,7 @@ import { dirname, join, resolve } from 'node:path';
 import { quoted, VgrError } from '../core/error.js';
 import { makeFolder, outputError, writeFileAtomic } from '../core/files.js';
 import type { ModelCard } from '../formats/model-card.js';
-import { externalPath } from '../runtime/model-store.js';
+import { externalPath, furtherFiles } from '../runtime/model-store.js';
 
 /**
  * Puts a model of the user's own into the folder of models: the whole folder appears at once, or not at all.
@@ -30,7 +30,7 @@ export async function installModel(
       const from = await externalPath(file, weights);
       await writeFileAtomic(join(partial, file), createReadStream(from));
     }
-    for (const { file } of card.kind === 'refiner' ? [] : (card.files ?? [])) {
+    for (const { file } of furtherFiles(card)) {
       const from = await besidePath(weights, file);
       if (from === undefined) {
         throw new VgrError('MODEL_MISSING', `${quoted(file)} is not beside ${quoted(weights)}`);

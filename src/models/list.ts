@@ -27,7 +27,7 @@ interface ListedModel {
   readonly bytes: number | null;
   readonly licence: string;
   readonly source: string;
-  /** Where the weights lie; null while they or another file of the model are not here. */
+  /** Where the weights are; null while they or another file of the model are not here. */
   readonly weights: string | null;
   /** Whether these very weights were held against the card when they were last loaded. */
   readonly verified: boolean;
@@ -46,7 +46,7 @@ export async function printModels(
   const listed = await Promise.all(models.map(listedModel));
   if (json) for (const model of listed) await printer.data(`${JSON.stringify(model)}\n`);
   else {
-    const rows = listed.map((one, place) => cellsOf(one, models[place]!.card.source));
+    const rows = listed.map((one, index) => cellsOf(one, models[index]!.card.source));
     await printer.data(tableText([HEADINGS, ...rows]));
   }
   for (const { error } of broken) printer.fatal(error);
@@ -55,26 +55,23 @@ export async function printModels(
 
 async function listedModel(model: StoredModel): Promise<ListedModel> {
   const { card } = model;
-  const isWhole = furtherFiles(model).every(({ file }) => furtherPath(model, file) !== undefined);
-  const weights = isWhole ? model.weights : undefined;
-  const record = weights === undefined ? undefined : await recallModel(card.name, resolve(weights));
+  const further = furtherFiles(card);
+  const isWhole = further.every(({ file }) => furtherPath(model, file) !== undefined);
+  const record = isWhole ? await recallModel(model) : undefined;
   return {
     name: card.name,
     kind: card.kind,
     family: card.kind === 'refiner' ? null : card.family,
-    bytes: card.bytes === undefined ? null : wholeBytes(card, card.bytes),
+    bytes:
+      card.bytes === undefined
+        ? null
+        : further.reduce((sum, { bytes = 0 }) => sum + bytes, card.bytes),
     licence: card.licence,
     source: sourceText(card.source),
-    weights: weights ?? null,
+    weights: (isWhole ? model.weights : undefined) ?? null,
     verified: record !== undefined && holdsWeightsOf(card, record.sha256),
     device: record?.device ?? null,
   };
-}
-
-/** Of the weights and all further files that are known. */
-function wholeBytes(card: ModelCard, weights: number): number {
-  const files = card.kind === 'refiner' ? [] : (card.files ?? []);
-  return files.reduce((sum, { bytes = 0 }) => sum + bytes, weights);
 }
 
 function cellsOf(model: ListedModel, from: ModelCard['source']): string[] {
@@ -109,7 +106,7 @@ export async function verifyModels(names: readonly string[], printer: Printer): 
       ? await Promise.all(names.map((name) => findModel(name)))
       : (await listModels()).models.filter(({ weights }) => weights !== undefined);
   let failed = 0;
-  // One after the other: each lies in memory whole.
+  // One after the other: each is in memory whole.
   for (const model of wanted) if (!(await verdict(model, printer))) failed += 1;
   return failed === 0 ? 0 : 3;
 }
@@ -119,7 +116,7 @@ async function verdict(model: StoredModel, printer: Printer): Promise<boolean> {
     if (isEncoder(model)) await readEncoder(model);
     else {
       await readVerified(model);
-      for (const file of furtherFiles(model)) await readFurther(model, file);
+      for (const file of furtherFiles(model.card)) await readFurther(model, file);
     }
     await printer.data(`${model.card.name}: as its card says\n`);
     return true;
@@ -129,35 +126,32 @@ async function verdict(model: StoredModel, printer: Printer): Promise<boolean> {
   }
 }
 
-/** Name of the folder whose card has this name: it may be called otherwise. */
-async function folderOf(name: string, userFolder: string): Promise<string> {
-  const { models } = await listModels(userFolder);
-  const root = resolve(userFolder);
-  const model = models.find(
-    ({ card, folder }) => card.name === name && dirname(resolve(folder)) === root,
-  );
-  return model ? basename(model.folder) : name;
-}
-
 /**
  * `vgr models remove`: deletes the folders of models from the user's folder. Cards that come with the program stay.
  * @throws VgrError MODEL_UNKNOWN, OUTPUT_UNWRITABLE
  * @returns the exit code
  */
 export async function removeModels(names: readonly string[], printer: Printer): Promise<number> {
-  const folder = modelsFolder();
+  const root = modelsFolder();
   for (const name of names) {
     // Anything else is no model's name, and might lead out of the folder.
     const removed =
       CARD_NAME.test(name) &&
-      ((await removeModel(name, folder)) ||
-        (await removeModel(await folderOf(name, folder), folder)));
+      ((await removeModel(name, root)) || (await removeModel(await folderOf(name, root), root)));
     if (!removed) {
-      throw new VgrError('MODEL_UNKNOWN', `no model ${quoted(name)} in ${quoted(folder)}`, {
+      throw new VgrError('MODEL_UNKNOWN', `no model ${quoted(name)} in ${quoted(root)}`, {
         hint: '`vgr models list` shows where each lies; those of the program itself stay',
       });
     }
     await printer.data(`${name}: removed\n`);
   }
   return 0;
+}
+
+/** Name of the folder in the user's folder whose card has this name: it may be called otherwise. */
+async function folderOf(name: string, root: string): Promise<string> {
+  const { models } = await listModels(root);
+  const named = models.find(({ card }) => card.name === name);
+  const isOwn = named !== undefined && dirname(resolve(named.folder)) === resolve(root);
+  return isOwn ? basename(named.folder) : name;
 }

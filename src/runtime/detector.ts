@@ -1,48 +1,54 @@
-import { resolve } from 'node:path';
 import { parseFraction, printable, quoted, VgrError } from '../core/error.js';
 import { nearestNames } from '../core/nearest-name.js';
 import type { Printer } from '../core/terminal.js';
 import { calibrationOf, type Detection } from '../detect/family.js';
-import type { TokenizedPrompt } from '../detect/prompt.js';
-import type { PromptName, PromptTokenizer } from '../detect/prompt-tokenizer.js';
-import { disagreements } from '../detect/signature.js';
+import type { CutPrompt, PromptName, PromptTokenizer } from '../detect/prompt-tokenizer.js';
+import { type Disagreement, disagreements } from '../detect/signature.js';
 import {
   categoriesOf,
   type DetectorCard,
   isPrompted,
+  type ModelCard,
   type PromptedCard,
 } from '../formats/model-card.js';
-import { deviceText, type InferenceFlags } from './device.js';
+import type { InferenceFlags } from './device.js';
 import {
   findModel,
   furtherPath,
-  readTokenizer,
+  readFurtherJson,
   readVerified,
   rememberModel,
   type StoredModel,
-  type TokenizerFiles,
 } from './model-store.js';
 import type { DetectAsking, SessionPool } from './pool.js';
 import type { Detector, OpenedPhoto, PromptAnswers } from './ports.js';
 
-export interface PooledDetectorOptions {
+export interface DetectorOptions {
   /** 0..1 */
   readonly minScore: number;
   readonly maxDetections: number;
   /** In place of the card's, 0..1. */
   readonly nmsIou?: number;
-  /** Names of the labels that are wanted; all where absent. */
+  /**
+   * Names of the labels that are wanted; all where absent. A detector that is asked in words looks for these in every photo, and
+   * is a detector like any other then; without, it is asked expressions.
+   */
   readonly classes?: readonly string[];
   /** Photos that one run may take together; a graph with a fixed batch dimension takes one. */
   readonly batchSize: number;
+  /** Told how many of the prompts of one call are longer than the model reads. */
+  readonly onCut?: (count: number) => void;
 }
 
-/** A detector whose sessions live in the pool. The model must be loaded there under the card's name. */
-function pooledDetector(
+/** The detector in the pool, as the options want it. */
+export function standingDetector(
   pool: SessionPool,
-  card: DetectorCard,
-  { batchSize, ...wanted }: PooledDetectorOptions,
+  { card, tokenizer }: StandingModel,
+  { batchSize, onCut, ...wanted }: DetectorOptions,
 ): Detector {
+  if (tokenizer && isPrompted(card)) {
+    return promptedDetector(pool, card, tokenizer, { batchSize, onCut, ...wanted });
+  }
   // Jobs share a batch when they share the asking, by identity.
   const asking: DetectAsking = {
     model: card.name,
@@ -60,7 +66,7 @@ function pooledDetector(
 }
 
 /**
- * Expressions that one run of OWL-ViT takes. A run that has fewer is filled up, so that what an expression finds does not hang
+ * Expressions that one run of OWL-ViT takes. A run that has fewer is filled up, so that what an expression finds does not depend
  * on which others were there; the photo costs about a hundred times as much as one of them (ViT-B/32 at 768 x 768: 110 GFLOP
  * against 1.2).
  */
@@ -69,73 +75,70 @@ const EXPRESSIONS_A_RUN = 8;
 /** Names that one run of OWL-ViT takes. */
 const NAMES_A_RUN = 128;
 
-export interface PromptedDetectorOptions extends PooledDetectorOptions {
-  /** Told how many of the prompts of one call are longer than the model reads. */
-  readonly onCut: (count: number) => void;
-}
-
-/**
- * A detector that is asked in words, whose sessions live in the pool. The model must be loaded there under the card's name. With
- * `classes` it looks for these names in every photo, and is a detector like any other; without, it is asked expressions.
- */
+/** A detector that is asked in words. */
 function promptedDetector(
   pool: SessionPool,
   card: PromptedCard,
   tokenizer: PromptTokenizer,
-  { batchSize, classes, onCut, ...wanted }: PromptedDetectorOptions,
+  { batchSize, classes, onCut, ...wanted }: DetectorOptions,
 ): Detector {
-  const asking: DetectAsking = {
-    model: card.name,
-    card,
-    options: wanted,
-    batchLimit: 1,
-  };
-  const shared = { name: card.name, spec: card.input };
+  const asking: DetectAsking = { model: card.name, card, options: wanted, batchLimit: 1 };
+  const { name, input, decoding } = card;
   const run = async (
     { raster, size: image }: OpenedPhoto,
-    prompts: readonly TokenizedPrompt[],
+    prompts: readonly CutPrompt[],
   ): Promise<PromptAnswers> => {
     // The pixels move to the worker; other prompts of the photo need them too.
     const copy = { ...raster, data: raster.data.slice() };
     const { answers, ms } = await pool.detect(asking, { raster: copy, image, prompts });
     return { answers: answers!, ms };
   };
+  const noteCut = (prompts: readonly CutPrompt[]): void => {
+    const count = prompts.filter(({ cut }) => cut).length;
+    if (count > 0) onCut?.(count);
+  };
   if (classes) {
-    const categories = classes.map((name, index): PromptName => ({ id: index + 1, name }));
+    const categories = classes.map((each, index): PromptName => ({ id: index + 1, name: each }));
     const prompts = tokenizer.names(categories);
-    const cut = prompts.filter((prompt) => prompt.cut).length;
-    if (cut > 0) onCut(cut);
-    const runs = partsOf(prompts, promptsARun(card, batchSize, NAMES_A_RUN));
+    noteCut(prompts);
+    const runs = groupsOf(prompts, promptsARun(card, batchSize, NAMES_A_RUN));
     return {
-      ...shared,
-      calibration: card.decoding.calibration,
+      name,
+      spec: input,
+      calibration: decoding.calibration,
       categories,
       detect: async (photo) => {
-        const all: (readonly Detection[])[] = [];
+        const found: Detection[] = [];
         let time = 0;
         for (const part of runs) {
           const { answers, ms } = await run(photo, part);
-          all.push(...answers);
+          found.push(...answers.flat());
           time += ms;
         }
-        return { detections: bestOf(all, wanted.maxDetections), raster: photo.raster, ms: time };
+        // Best first; equal scores by rising category, then in their order.
+        found.sort((a, b) => b.score - a.score || a.categoryId - b.categoryId);
+        const detections = found.slice(0, wanted.maxDetections);
+        return { detections, raster: photo.raster, ms: time };
       },
     };
   }
   const perRun = promptsARun(card, batchSize, EXPRESSIONS_A_RUN);
   return {
-    ...shared,
+    name,
+    spec: input,
     categories: [],
-    detect: () => Promise.reject(new VgrError('INTERNAL', `${card.name} is asked in words`)),
+    detect: () => Promise.reject(new VgrError('INTERNAL', `${name} is asked in words`)),
     prompted: {
       promptsARun: perRun,
       ask: async (photo, expressions) => {
         const prompts = expressions.map((text) => tokenizer.expression(text));
         const said = prompts.filter((prompt) => prompt !== undefined);
-        const cut = said.filter((prompt) => prompt.cut).length;
-        if (cut > 0) onCut(cut);
+        noteCut(said);
         if (said.length === 0) return { answers: expressions.map(() => []), ms: 0 };
-        const { answers, ms } = await run(photo, filled(said, card, perRun));
+        // Prompts that share the photo's features are as many in every run.
+        const count = card.family === 'grounding-dino' ? said.length : perRun;
+        const filled = Array.from({ length: count }, (_, index) => said[index] ?? said.at(-1)!);
+        const { answers, ms } = await run(photo, filled);
         const found = [...answers];
         return { answers: prompts.map((prompt) => (prompt ? found.shift()! : [])), ms };
       },
@@ -149,28 +152,11 @@ function promptsARun(card: PromptedCard, batchSize: number, shared: number): num
   return card.input.text.prompts === 'any' ? shared : card.input.text.prompts;
 }
 
-/** Prompts that share the photo's features, as many in every run. */
-function filled(
-  prompts: readonly TokenizedPrompt[],
-  { family }: PromptedCard,
-  perRun: number,
-): readonly TokenizedPrompt[] {
-  if (family === 'grounding-dino') return prompts;
-  return Array.from({ length: perRun }, (_, place) => prompts[place] ?? prompts.at(-1)!);
-}
-
-function partsOf<Item>(items: readonly Item[], length: number): Item[][] {
-  return Array.from({ length: Math.ceil(items.length / length) }, (_, part) =>
-    items.slice(part * length, (part + 1) * length),
+/** The items in groups of this length; the last may be shorter. */
+export function groupsOf<Item>(items: readonly Item[], length: number): Item[][] {
+  return Array.from({ length: Math.ceil(items.length / length) }, (_, group) =>
+    items.slice(group * length, (group + 1) * length),
   );
-}
-
-/** Best first; equal scores by rising category, then in their order. */
-function bestOf(answers: readonly (readonly Detection[])[], most: number): Detection[] {
-  return answers
-    .flat()
-    .sort((a, b) => b.score - a.score || a.categoryId - b.categoryId)
-    .slice(0, most);
 }
 
 /** A detector whose graph stands in the pool. */
@@ -206,23 +192,31 @@ export async function loadDetector(
     );
   }
   const { signature } = await pool.load({ name: card.name, bytes });
-  const found = disagreements(card, signature);
-  if (found.length > 0) {
-    const text = found
-      .map((one) => `${quoted(one.field)}: the card says ${one.card}, the graph has ${one.graph}`)
-      .join('; ');
-    throw new VgrError('CARD_INVALID', `model ${quoted(card.name)}: ${text}`, {
-      hint: 'correct the card, or let `vgr models add FILE` write one',
-    });
-  }
-  if (model.weights && pool.device) {
-    await rememberModel(card.name, resolve(model.weights), sha256, deviceText(pool.device));
-  }
+  refuseDisagreements(card, disagreements(card, signature), 'FILE');
+  await rememberModel(model, sha256, pool.device);
   return {
     card: inputSize === undefined ? card : resized(card, inputSize),
     sha256,
-    ...(isPrompted(card) && { tokenizer: await openTokenizer({ ...model, card }) }),
+    tokenizer: isPrompted(card) ? await openTokenizer(model, card) : undefined,
   };
+}
+
+/**
+ * @param added what `vgr models add` takes for such a model
+ * @throws VgrError CARD_INVALID where a card and its graph differ
+ */
+export function refuseDisagreements(
+  { name }: ModelCard,
+  found: readonly Disagreement[],
+  added: 'FILE' | 'FOLDER',
+): void {
+  if (found.length === 0) return;
+  const text = found
+    .map((one) => `${quoted(one.field)}: the card says ${one.card}, the graph has ${one.graph}`)
+    .join('; ');
+  throw new VgrError('CARD_INVALID', `model ${quoted(name)}: ${text}`, {
+    hint: `correct the card, or let \`vgr models add ${added}\` write one`,
+  });
 }
 
 /** The card with photos of another size. @throws VgrError USAGE */
@@ -242,29 +236,20 @@ function resized(card: DetectorCard, inputSize: number): DetectorCard {
 }
 
 /** @throws VgrError MODEL_MISSING, MODEL_CORRUPT */
-async function openTokenizer(
-  model: StoredModel & { readonly card: PromptedCard },
-): Promise<PromptTokenizer> {
-  const files = await readTokenizer(model);
-  return makeTokenizer(files, model.card, furtherPath(model, model.card.input.text.tokenizer)!);
-}
-
-/** The detector in the pool, as the options want it. */
-export function standingDetector(
-  pool: SessionPool,
-  { card, tokenizer }: StandingModel,
-  options: PromptedDetectorOptions,
-): Detector {
-  if (tokenizer && isPrompted(card)) return promptedDetector(pool, card, tokenizer, options);
-  const { onCut: _, ...wanted } = options;
-  return pooledDetector(pool, card, wanted);
+async function openTokenizer(model: StoredModel, card: PromptedCard): Promise<PromptTokenizer> {
+  const { tokenizer, config } = card.input.text;
+  const files = {
+    tokenizer: await readFurtherJson(model, tokenizer),
+    config: config === undefined ? {} : await readFurtherJson(model, config),
+  };
+  return makeTokenizer(files, card, furtherPath(model, tokenizer)!);
 }
 
 /** What the flags want of a detector, with the card's word where they say nothing. @throws VgrError USAGE */
 export function wantedOf(
   flags: InferenceFlags,
   card: DetectorCard,
-): Omit<PooledDetectorOptions, 'batchSize'> {
+): Omit<DetectorOptions, 'batchSize' | 'onCut'> {
   const fraction = (flag: 'min-score' | 'nms'): number | undefined =>
     flags[flag] === undefined ? undefined : parseFraction(flag, flags[flag]);
   const nmsIou = fraction('nms');
@@ -273,8 +258,8 @@ export function wantedOf(
   return {
     minScore: fraction('min-score') ?? card.decoding.minScore,
     maxDetections: flags['max-detections'] ?? card.decoding.maxDetections,
-    ...(nmsIou !== undefined && { nmsIou }),
-    ...(classes !== undefined && { classes }),
+    nmsIou,
+    classes,
   };
 }
 
@@ -302,6 +287,13 @@ function parseClasses(text: string, card: DetectorCard): string[] {
     });
   }
   return names.filter((name) => wanted.includes(name.toLowerCase()));
+}
+
+/** A tokeniser as its files hold it. */
+export interface TokenizerFiles {
+  readonly tokenizer: object;
+  /** Empty where the model has none. */
+  readonly config: object;
 }
 
 /**

@@ -1,4 +1,3 @@
-import { resolve } from 'node:path';
 import { type BoxXyxy, widenedXyxy } from '../core/box.js';
 import { contentKey } from '../core/disk-cache.js';
 import { asVgrError, printable, quoted, VgrError } from '../core/error.js';
@@ -7,13 +6,13 @@ import type { RgbRaster } from '../core/raster.js';
 import { Semaphore } from '../core/semaphore.js';
 import { encoderDisagreements, fitTokens, MASK_INPUT } from '../detect/encoder.js';
 import type { NamedTensors, Tensor } from '../detect/family.js';
-import type { Disagreement, GraphSignature } from '../detect/signature.js';
+import type { GraphSignature } from '../detect/signature.js';
 import type { EncoderCard } from '../formats/encoder-card.js';
 import type { EncoderFingerprint } from '../formats/refiner-card.js';
 import { cropPhoto } from '../photos/crop.js';
 import type { DecodingMemory } from '../photos/decode.js';
 import type { CropMatcher, MatchScale } from '../refine/refiner.js';
-import { deviceText } from './device.js';
+import { groupsOf, refuseDisagreements } from './detector.js';
 import type { RunPhotos } from './messages.js';
 import {
   findModel,
@@ -25,8 +24,16 @@ import {
 import type { SessionPool } from './pool.js';
 import type { PhotoRef } from './ports.js';
 
+/** An image-text encoder that stands ready. Embeddings are [d] and of length 1. */
+export interface ImageTextEncoder extends MatchScale {
+  /** One embedding a crop. @throws VgrError */
+  embedCrops(crops: readonly RgbRaster[]): Promise<readonly Float32Array[]>;
+  /** @throws VgrError */
+  embedText(text: string): Promise<Float32Array>;
+}
+
 /** An encoder's towers as they stand in the pool. */
-export interface PooledTowers {
+interface PooledTowers {
   /** Names in the pool; the same for a graph with both. */
   readonly image: string;
   readonly text: string;
@@ -52,7 +59,7 @@ function pooledEncoder(
   const { output, fit: _fit, fill: _fill, ...input } = card.image;
   const pixelInput = { name: card.name, input };
   const perRun = card.image.batch === 'any' ? CROPS_A_RUN : 1;
-  const blank = blankRaster(card);
+  const blank = plainCrop(card);
   const tokensOf = (words: string): NamedTensors => {
     const { ids, mask } = fitTokens(
       tokenize(card.text.template.replace('{}', () => words)),
@@ -67,11 +74,11 @@ function pooledEncoder(
   return {
     ...card.match,
     async embedCrops(crops) {
-      const runs = batches(crops, perRun).map(async (batch) => {
-        const filler = new Array<RgbRaster>(perRun - batch.length).fill(blank);
-        const photos: RunPhotos = { input: pixelInput, rasters: [...batch, ...filler] };
+      const runs = groupsOf(crops, perRun).map(async (group) => {
+        const filler = new Array<RgbRaster>(perRun - group.length).fill(blank);
+        const photos: RunPhotos = { input: pixelInput, rasters: [...group, ...filler] };
         const outputs = await steadily(() => pool.run(image, idle, [output], photos));
-        return embeddingsOf(outputs[output], card).slice(0, batch.length);
+        return embeddingsOf(outputs[output], card).slice(0, group.length);
       });
       return (await Promise.all(runs)).flat();
     },
@@ -84,14 +91,9 @@ function pooledEncoder(
   };
 }
 
-function blankRaster({ image: { width, height } }: EncoderCard): RgbRaster {
-  return { width, height, data: new Uint8Array(width * height * 3) };
-}
-
-function batches<T>(items: readonly T[], size: number): readonly (readonly T[])[] {
-  return Array.from({ length: Math.ceil(items.length / size) }, (_, at) =>
-    items.slice(at * size, (at + 1) * size),
-  );
+/** A crop of one grey level, 0..255. */
+function plainCrop({ image: { width, height } }: EncoderCard, level = 0): RgbRaster {
+  return { width, height, data: new Uint8Array(width * height * 3).fill(level) };
 }
 
 function tokenTensors(
@@ -223,10 +225,11 @@ export async function openEncoder(model: StoredEncoder, pool: SessionPool): Prom
   };
   const looking = await pool.load({ name: names.image, bytes: image.bytes });
   const reading = whole ? looking : await pool.load({ name: names.text, bytes: text.bytes });
-  refuseLies(card, [
+  const found = [
     ...encoderDisagreements(card, 'image', looking.signature),
     ...encoderDisagreements(card, 'text', reading.signature),
-  ]);
+  ];
+  refuseDisagreements(card, found, 'FOLDER');
   // The library is loaded for encoders alone.
   const { readTokenizer } = await import('../detect/prompt-tokenizer.js');
   const encoder = pooledEncoder(pool, card, {
@@ -235,9 +238,7 @@ export async function openEncoder(model: StoredEncoder, pool: SessionPool): Prom
     tokenize: readTokenizer(tokenizer, card),
   });
   await tryEncoder(encoder, card);
-  if (model.weights && pool.device) {
-    await rememberModel(card.name, resolve(model.weights), image.sha256, deviceText(pool.device));
-  }
+  await rememberModel(model, image.sha256, pool.device);
   return {
     card,
     encoder,
@@ -257,8 +258,7 @@ export async function warmEncoder(
   { card, encoder }: OpenedEncoder,
   sessions: number,
 ): Promise<void> {
-  const { width, height } = card.image;
-  const blank = { width, height, data: new Uint8Array(width * height * 3) };
+  const blank = plainCrop(card);
   const each = Array.from({ length: sessions });
   // What is asked at the same time goes to one session each.
   await Promise.all(each.map(() => encoder.embedCrops([blank])));
@@ -289,23 +289,11 @@ function rulesKey({ image, text, match }: EncoderCard): string {
   return contentKey({ image, text: reading, match });
 }
 
-function refuseLies({ name }: EncoderCard, found: readonly Disagreement[]): void {
-  if (found.length === 0) return;
-  const told = found
-    .map((one) => `${quoted(one.field)}: the card says ${one.card}, the graph has ${one.graph}`)
-    .join('; ');
-  throw new VgrError('CARD_INVALID', `model ${quoted(name)}: ${told}`, {
-    hint: 'correct the card, or let `vgr models add FOLDER` write one',
-  });
-}
-
 /** Both towers must run and meet in one space; better now than for each query. @throws VgrError CARD_INVALID */
 async function tryEncoder(encoder: ImageTextEncoder, card: EncoderCard): Promise<void> {
-  const { width, height } = card.image;
-  const grey = { width, height, data: new Uint8Array(width * height * 3).fill(128) };
   try {
     const [crops, words] = await Promise.all([
-      encoder.embedCrops([grey]),
+      encoder.embedCrops([plainCrop(card, 128)]),
       encoder.embedText('a thing'),
     ]);
     const [seen, meant] = [crops[0]!.length, words.length];
@@ -326,23 +314,15 @@ async function tryEncoder(encoder: ImageTextEncoder, card: EncoderCard): Promise
   }
 }
 
-/** An image-text encoder that stands ready. Embeddings are [d] and of length 1. */
-export interface ImageTextEncoder extends MatchScale {
-  /** One embedding a crop. @throws VgrError */
-  embedCrops(crops: readonly RgbRaster[]): Promise<readonly Float32Array[]>;
-  /** @throws VgrError */
-  embedText(text: string): Promise<Float32Array>;
-}
-
 /** Cuts boxes, pixels of the upright photo, out of it, in the shape that the encoder takes. @throws VgrError of the photo */
 export type CropPhoto = (ref: PhotoRef, boxes: readonly BoxXyxy[]) => Promise<readonly RgbRaster[]>;
 
 /** A crop shows this much more on each side, as a share of the box's own: things are known by what is around them too. */
 const MARGIN = 0.1;
 /** Photos that are held decoded at a time, up to 48 MB each. */
-const DECODED = 4;
+const MAX_DECODED = 4;
 /** Embeddings kept, of a few kilobytes each: those of the boxes of some hundred photos, and of as many texts. */
-const KEPT = 8192;
+const CACHED = 8192;
 
 /**
  * Holds crops against texts, each box and each text embedded once as long as it is remembered: queries of one photo lie near
@@ -351,16 +331,16 @@ const KEPT = 8192;
 export class CropMatching {
   readonly #encoder: ImageTextEncoder;
   readonly #crop: CropPhoto;
-  readonly #mostCrops: number;
-  readonly #crops = new PromiseCache<Float32Array>(KEPT);
-  readonly #texts = new PromiseCache<Float32Array>(KEPT);
-  readonly #gate = new Semaphore(DECODED);
+  readonly #maxCrops: number;
+  readonly #crops = new PromiseCache<Float32Array>(CACHED);
+  readonly #texts = new PromiseCache<Float32Array>(CACHED);
+  readonly #decoding = new Semaphore(MAX_DECODED);
 
-  /** @param mostCrops of a photo that are held at a time; for more it is decoded again */
-  constructor(encoder: ImageTextEncoder, crop: CropPhoto, mostCrops: number) {
+  /** @param maxCrops of a photo that are held at a time; for more it is decoded again */
+  constructor(encoder: ImageTextEncoder, crop: CropPhoto, maxCrops: number) {
     this.#encoder = encoder;
     this.#crop = crop;
-    this.#mostCrops = mostCrops;
+    this.#maxCrops = maxCrops;
   }
 
   /** What compares crops of this photo with texts. */
@@ -387,37 +367,38 @@ export class CropMatching {
   }
 
   #embedBoxes(ref: PhotoRef, boxes: readonly BoxXyxy[]): readonly Promise<Float32Array>[] {
-    const fresh = new Map<string, BoxXyxy>();
     const keys = boxes.map((box) => `${box.x1} ${box.y1} ${box.x2} ${box.y2} ${ref.path}`);
-    const known = keys.map((key, at) => {
-      const held = this.#crops.get(key);
-      if (held === undefined) fresh.set(key, boxes[at]!);
-      return held;
-    });
-    const coming = this.#embedFresh(ref, fresh);
-    return keys.map((key, at) => known[at] ?? coming.get(key)!);
+    // What the cache holds now may be gone once the new ones are in it.
+    const embeddings = new Map<string, Promise<Float32Array>>();
+    const fresh = new Map<string, BoxXyxy>();
+    for (const [index, key] of keys.entries()) {
+      const known = this.#crops.get(key);
+      if (known) embeddings.set(key, known);
+      else fresh.set(key, boxes[index]!);
+    }
+    if (fresh.size > 0) {
+      const made = this.#embedCrops(ref, [...fresh.values()]);
+      for (const [index, key] of [...fresh.keys()].entries()) {
+        const embedding = made.then((all) => all[index]!);
+        embeddings.set(key, embedding);
+        this.#crops.set(key, embedding);
+      }
+    }
+    return keys.map((key) => embeddings.get(key)!);
   }
 
-  /** By the keys of the boxes, which must not be held yet. */
-  #embedFresh(
-    ref: PhotoRef,
-    boxes: ReadonlyMap<string, BoxXyxy>,
-  ): ReadonlyMap<string, Promise<Float32Array>> {
-    if (boxes.size === 0) return new Map();
-    const wide = [...boxes.values()].map((box) => widenedXyxy(box, MARGIN));
-    const all = this.#gate.run(async () => {
+  #embedCrops(ref: PhotoRef, boxes: readonly BoxXyxy[]): Promise<readonly Float32Array[]> {
+    return this.#decoding.run(async () => {
       const made: Float32Array[] = [];
-      for (let from = 0; from < wide.length; from += this.#mostCrops) {
-        const crops = await this.#crop(ref, wide.slice(from, from + this.#mostCrops));
+      for (const group of groupsOf(boxes, this.#maxCrops)) {
+        const crops = await this.#crop(
+          ref,
+          group.map((box) => widenedXyxy(box, MARGIN)),
+        );
         made.push(...(await this.#encoder.embedCrops(crops)));
       }
       return made;
     });
-    const coming = new Map(
-      [...boxes.keys()].map((key, place) => [key, all.then((made) => made[place]!)]),
-    );
-    for (const [key, embedding] of coming) this.#crops.set(key, embedding);
-    return coming;
   }
 }
 

@@ -8,23 +8,20 @@ import { fileURLToPath } from 'node:url';
 import { asVgrError, printable, quoted, VgrError } from '../core/error.js';
 import { isFile, readJson, statePath, writeFileAtomic } from '../core/files.js';
 import { nearestNames } from '../core/nearest-name.js';
+import { sha256Of } from '../core/text.js';
 import type { FurtherFile } from '../formats/card-parts.js';
 import type { EncoderCard } from '../formats/encoder-card.js';
-import {
-  holdsWeightsOf,
-  type ModelCard,
-  type PromptedCard,
-  parseModelCard,
-} from '../formats/model-card.js';
+import { holdsWeightsOf, type ModelCard, parseModelCard } from '../formats/model-card.js';
 import { embedWeights, type OnnxOutline, outlineOnnxModel } from '../formats/onnx.js';
+import { type Device, deviceText } from './device.js';
 
-/** A model at hand: its card, and where its weights lie, if they do. */
+/** A model at hand: its card, and where its weights are, if they are here. */
 export interface StoredModel {
   readonly card: ModelCard;
   /** Folder of the card. */
   readonly folder: string;
   /** Undefined while the weights are not there. */
-  readonly weights: string | undefined;
+  readonly weights?: string;
 }
 
 /** A folder whose card cannot be read. */
@@ -44,7 +41,7 @@ export interface ModelShelf {
 const SHIPPED = fileURLToPath(new URL('../../models', import.meta.url));
 
 /**
- * All models by name: those that come with the program and those in the user's folder, whose cards win. Weights lie beside
+ * All models by name: those that come with the program and those in the user's folder, whose cards win. Weights are beside
  * their card, in a folder of the model's name in the user's folder, or under their file name there.
  */
 export async function listModels(userFolder = modelsFolder()): Promise<ModelShelf> {
@@ -55,8 +52,8 @@ export async function listModels(userFolder = modelsFolder()): Promise<ModelShel
     for (const folder of await cardFolders(root)) {
       try {
         const card = await readCard(join(folder, 'card.json'));
-        const places = [folder, join(userFolder, card.name), userFolder];
-        const weights = places.map((place) => join(place, card.file)).find((path) => isFile(path));
+        const around = [folder, join(userFolder, card.name), userFolder];
+        const weights = around.map((each) => join(each, card.file)).find((path) => isFile(path));
         const other = folders.get(card.name);
         // The folder of the name itself wins, else the first.
         const isSecond = other !== undefined && basename(folder) !== card.name;
@@ -201,30 +198,33 @@ export interface ModelRecord {
   readonly device: string;
 }
 
-const recordPath = (name: string): string => statePath('models', `${name}.json`);
+const recordPath = ({ card }: StoredModel): string => statePath('models', `${card.name}.json`);
 
 /** Remembers a model that was verified and runs. Never fails: where nothing can be written, nothing is remembered. */
 export async function rememberModel(
-  name: string,
-  path: string,
+  model: StoredModel,
   sha256: string,
-  device: string,
+  device: Device | undefined,
 ): Promise<void> {
+  if (model.weights === undefined || device === undefined) return;
   try {
+    const path = resolve(model.weights);
     const { size, mtimeMs } = await stat(path);
-    const record: ModelRecord = { path, sha256, bytes: size, mtimeMs, device };
+    const record: ModelRecord = { path, sha256, bytes: size, mtimeMs, device: deviceText(device) };
     const text = `${JSON.stringify(record)}\n`;
-    const before = await readFile(recordPath(name), 'utf8').catch(() => '');
-    if (before !== text) await writeFileAtomic(recordPath(name), [text]);
+    const before = await readFile(recordPath(model), 'utf8').catch(() => '');
+    if (before !== text) await writeFileAtomic(recordPath(model), [text]);
   } catch {
     // A read-only home is no reason to stop.
   }
 }
 
-/** What is remembered of a model; undefined where there is nothing, or another file lies there by now. */
-export async function recallModel(name: string, path: string): Promise<ModelRecord | undefined> {
+/** What is remembered of a model; undefined where there is nothing, or its file has changed since. */
+export async function recallModel(model: StoredModel): Promise<ModelRecord | undefined> {
+  if (model.weights === undefined) return undefined;
   try {
-    const record = JSON.parse(await readFile(recordPath(name), 'utf8')) as ModelRecord;
+    const record = JSON.parse(await readFile(recordPath(model), 'utf8')) as ModelRecord;
+    const path = resolve(model.weights);
     const { size, mtimeMs } = await stat(path);
     const same = record.path === path && record.bytes === size && record.mtimeMs === mtimeMs;
     return same ? record : undefined;
@@ -234,12 +234,12 @@ export async function recallModel(name: string, path: string): Promise<ModelReco
 }
 
 /** The further files that a card names. */
-export function furtherFiles({ card }: Pick<StoredModel, 'card'>): readonly FurtherFile[] {
+export function furtherFiles(card: ModelCard): readonly FurtherFile[] {
   return card.kind === 'refiner' ? [] : (card.files ?? []);
 }
 
 /**
- * Where a further file of a model lies: beside the card, in the model's folder among the user's own, beside the weights or in
+ * Where a further file of a model is: beside the card, in the model's folder among the user's own, beside the weights or in
  * the folder above them, as the Hugging Face hub lays them out; undefined while it is not there.
  */
 export function furtherPath(
@@ -248,8 +248,8 @@ export function furtherPath(
   userFolder = modelsFolder(),
 ): string | undefined {
   const around = weights ? [dirname(weights), dirname(dirname(resolve(weights)))] : [];
-  const places = [folder, join(userFolder, card.name), ...around];
-  return places.map((place) => join(place, file)).find((path) => isFile(path));
+  const folders = [folder, join(userFolder, card.name), ...around];
+  return folders.map((each) => join(each, file)).find((path) => isFile(path));
 }
 
 /**
@@ -259,36 +259,23 @@ export function furtherPath(
 export async function readFurther(model: StoredModel, named: FurtherFile): Promise<Uint8Array> {
   const path = furtherPath(model, named.file);
   if (path === undefined) throw missingFile(model.card, join(model.folder, named.file));
-  if (named.sha256 === undefined) throw unpinned(model.card, path);
   const bytes = await readFile(path);
-  const sha256 = createHash('sha256').update(bytes).digest('hex');
-  if (sha256 !== named.sha256) throw otherFile(path, named, sha256, bytes.length);
+  checkPinned(model.card, path, named, bytes);
   return bytes;
 }
 
-/** A tokeniser as its files hold it. */
-export interface TokenizerFiles {
-  readonly tokenizer: object;
-  /** Empty where the model has none. */
-  readonly config: object;
-}
-
 /**
- * The tokeniser of a model that is asked in words.
+ * The JSON object in a further file, such as a tokeniser.
+ * @param file one of those that the card names
  * @throws VgrError MODEL_MISSING, MODEL_CORRUPT
  */
-export async function readTokenizer(
-  model: StoredModel & { readonly card: PromptedCard },
-): Promise<TokenizerFiles> {
-  const { tokenizer, config } = model.card.input.text;
-  const read = async (file: string): Promise<object> => {
-    const named = furtherFiles(model).find((one) => one.file === file)!;
-    return tokenizerJson(await readFurther(model, named), furtherPath(model, file)!);
-  };
-  return {
-    tokenizer: await read(tokenizer),
-    config: config === undefined ? {} : await read(config),
-  };
+export async function readFurtherJson(model: StoredModel, file: string): Promise<object> {
+  const bytes = await readFurther(model, namedFile(model.card, file));
+  return tokenizerJson(bytes, furtherPath(model, file)!);
+}
+
+function namedFile(card: ModelCard, file: string): FurtherFile {
+  return furtherFiles(card).find((one) => one.file === file)!;
 }
 
 /** @throws VgrError MODEL_CORRUPT where the bytes are no JSON object */
@@ -327,32 +314,22 @@ export interface VerifiedEncoder {
  * @throws VgrError MODEL_MISSING, MODEL_CORRUPT
  */
 export async function readEncoder(model: StoredEncoder): Promise<VerifiedEncoder> {
-  const { file, files, text: rules } = model.card;
-  const named = (name: string) => files.find((further) => further.file === name)!;
+  const { card, folder } = model;
+  const { model: tower, tokenizer } = card.text;
   const image = await readVerified(model);
-  const text =
-    rules.model === file ? image : await readVerified(asModel(model, named(rules.model)));
-  const further = named(rules.tokenizer);
-  const bytes = await readFurther(model, further);
+  let text = image;
+  if (tower !== card.file) {
+    const path = furtherPath(model, tower);
+    if (path === undefined) throw missingFile(card, join(folder, tower));
+    text = await readWeights(card, path, namedFile(card, tower));
+  }
   return {
     image,
     text,
-    tokenizer: tokenizerJson(bytes, furtherPath(model, further.file)!),
+    tokenizer: await readFurtherJson(model, tokenizer),
     // A file without one is not read.
-    tokenizerSha256: further.sha256!,
+    tokenizerSha256: namedFile(card, tokenizer).sha256!,
   };
-}
-
-/** A further file as if it were the weights of a model of its own, to be read and verified like them. */
-function asModel(model: StoredEncoder, { file, sha256, bytes }: FurtherFile): StoredEncoder {
-  const { sha256: _, bytes: _bytes, ...card } = model.card;
-  const own = {
-    ...card,
-    file,
-    ...(sha256 !== undefined && { sha256 }),
-    ...(bytes !== undefined && { bytes }),
-  };
-  return { ...model, card: own, weights: furtherPath(model, file) };
 }
 
 /** A model's weights in memory, shared between threads, ready for a session. */
@@ -372,17 +349,49 @@ const PROTOBUF_LIMIT = 2 ** 31 - 1;
  */
 export async function readVerified({ card, folder, weights }: StoredModel): Promise<VerifiedModel> {
   if (weights === undefined) throw missingFile(card, join(folder, card.file));
-  const file = await readShared(weights);
+  return readWeights(card, weights, card);
+}
+
+/** @param named what the card pins of the file: the card itself where it holds the weights */
+async function readWeights(card: ModelCard, path: string, named: Pinned): Promise<VerifiedModel> {
+  const file = await readShared(path);
   const view = new Uint8Array(file);
-  const sha256 = createHash('sha256').update(view).digest('hex');
-  if (card.sha256 === undefined) throw unpinned(card, weights);
-  if (!holdsWeightsOf(card, sha256)) throw otherFile(weights, card, sha256, view.length);
+  const sha256 = checkPinned(card, path, named, view);
   // A refiner is no graph. What the build made needs no second look, and the default detector starts faster without it.
   if (card.kind === 'refiner' || 'package' in card.source) return { card, bytes: file, sha256 };
-  const outline = readOutline(view, weights);
-  const external = await readExternal(outline, card, weights);
+  const outline = readOutline(view, path);
+  const external = await readExternal(outline, card, path);
   if (outline.overridable.length === 0 && external.size === 0) return { card, bytes: file, sha256 };
-  return { card, bytes: toShared(embedded(view, outline, external, weights)), sha256 };
+  return { card, bytes: toShared(embedded(view, outline, external, path)), sha256 };
+}
+
+/** What a card says of a file. */
+type Pinned = Pick<FurtherFile, 'sha256' | 'bytes'>;
+
+/**
+ * @returns the sha256 of the bytes
+ * @throws VgrError MODEL_CORRUPT where the card does not pin the file yet, or pins another
+ */
+function checkPinned(card: ModelCard, path: string, named: Pinned, bytes: Uint8Array): string {
+  if (named.sha256 === undefined) {
+    throw new VgrError(
+      'MODEL_CORRUPT',
+      `${quoted(path)}: the card of ${quoted(card.name)} has no sha256 yet, so the file cannot be verified`,
+      { hint: `\`vgr models pull ${card.name}\` brings the file and pins its sha256` },
+    );
+  }
+  const sha256 = sha256Of(bytes);
+  if (named.sha256 === sha256 || (named === card && holdsWeightsOf(card, sha256))) return sha256;
+  throw new VgrError(
+    'MODEL_CORRUPT',
+    `${quoted(path)}: expected sha256 ${named.sha256} of ${named.bytes} bytes, got ${sha256} of ${bytes.length} bytes`,
+    {
+      hint:
+        card.kind === 'refiner'
+          ? 'the file was changed after the training: train it again with `vgr train-lite`'
+          : 'the file is cut off or is another one: bring it again (`vgr models pull`; `npm run build` makes the embedded detector)',
+    },
+  );
 }
 
 /**
@@ -454,8 +463,7 @@ async function readExternal(
     }
     const bytes = await readFile(path).catch(() => undefined);
     if (bytes === undefined) throw missingFile(card, path);
-    const sha256 = createHash('sha256').update(bytes).digest('hex');
-    if (sha256 !== named.sha256) throw otherFile(path, named, sha256, bytes.length);
+    checkPinned(card, path, named, bytes);
     total += bytes.length;
     if (total > PROTOBUF_LIMIT) throw tooLarge(weights, total);
     external.set(location, bytes);
@@ -505,38 +513,6 @@ function tooLarge(path: string, size: number): VgrError {
 /** What to do about a refiner that cannot be read. */
 export const TRAIN_AGAIN =
   'train it again with `vgr train-lite`, or use the `vgr` that it was trained with';
-
-/** A file that is not the one that the card pins. */
-function otherFile(
-  path: string,
-  named: {
-    readonly kind?: ModelCard['kind'];
-    readonly sha256?: string | undefined;
-    readonly bytes?: number | undefined;
-  },
-  sha256: string,
-  bytes: number,
-): VgrError {
-  return new VgrError(
-    'MODEL_CORRUPT',
-    `${quoted(path)}: expected sha256 ${named.sha256} of ${named.bytes} bytes, got ${sha256} of ${bytes} bytes`,
-    {
-      hint:
-        named.kind === 'refiner'
-          ? 'the file was changed after the training: train it again with `vgr train-lite`'
-          : 'the file is cut off or is another one: bring it again (`vgr models pull`; `npm run build` makes the embedded detector)',
-    },
-  );
-}
-
-/** A file that no card pins yet. */
-function unpinned(card: ModelCard, path: string): VgrError {
-  return new VgrError(
-    'MODEL_CORRUPT',
-    `${quoted(path)}: the card of ${quoted(card.name)} has no sha256 yet, so the file cannot be verified`,
-    { hint: `\`vgr models pull ${card.name}\` brings the file and pins its sha256` },
-  );
-}
 
 /** A file of a model that is not there. */
 function missingFile(card: ModelCard, path: string): VgrError {

@@ -45,7 +45,6 @@ export function trialDetector(pool: SessionPool, standing: StandingModel, batchS
     minScore,
     maxDetections,
     batchSize,
-    onCut: () => undefined,
     classes: isPrompted(standing.card) ? TRIAL_NAMES : undefined,
   });
 }
