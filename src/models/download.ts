@@ -9,16 +9,14 @@ import type { RemoteFile } from './remote-file.js';
 
 /** A file to bring. */
 export interface Download extends RemoteFile {
-  /** Where the whole file comes to lie. What is under way lies beside it, as `NAME.partial`. */
+  /** Where the whole file will be. What is under way is beside it, as `NAME.partial`. */
   readonly target: string;
   /** What the file must be; where it is not pinned yet, a partial file of an earlier run is not continued. */
-  readonly pinned:
-    | {
-        readonly isRight: (sha256: string) => boolean;
-        readonly bytes: number | undefined;
-        readonly sha256: string;
-      }
-    | undefined;
+  readonly pinned?: {
+    readonly isRight: (sha256: string) => boolean;
+    readonly bytes?: number;
+    readonly sha256: string;
+  };
   /** Longest time without a byte, milliseconds. */
   readonly stallMs: number;
   /** Time before the second try, milliseconds; twice as long before each further one. Half a second where absent. */
@@ -34,12 +32,20 @@ export interface Brought {
   readonly bytes: number;
 }
 
-/** Tries in a row that bring not one byte, or in all that begin anew, after which the download ends. */
+/** Where a file is until it is whole. */
+export function partialPath(target: string): string {
+  return `${target}.partial`;
+}
+
+/** Tries in a row that bring not one byte, or in all that start again, after which the download ends. */
 const TRIES = 4;
 const FIRST_PAUSE_MS = 500;
 
 /** An answer after which the same question may fare better. */
 class PassingFailure extends Error {}
+
+/** The server has another idea of the part that is here. */
+class StartAgain extends Error {}
 
 /**
  * Downloads a file. A connection that is cut or stalls is taken up where it ended, in this run and in the next one. The
@@ -47,37 +53,37 @@ class PassingFailure extends Error {}
  * @throws VgrError DOWNLOAD_FAILED, MODEL_CORRUPT where the file is not the pinned one, DISK_FULL, OUTPUT_UNWRITABLE
  */
 export async function download(plan: Download): Promise<Brought> {
-  const partial = `${plan.target}.partial`;
+  const { target, pinned } = plan;
+  const partial = partialPath(target);
   await writing(partial, () => makeFolder(dirname(partial)));
-  if (!plan.pinned) await rm(partial, { force: true });
-  let brought = await bring(plan, partial);
-  if (plan.pinned && !plan.pinned.isRight(brought.sha256) && brought.isPatched) {
+  if (!pinned) await rm(partial, { force: true });
+  let { isPatched, ...brought } = await bring(plan, partial);
+  if (pinned && !pinned.isRight(brought.sha256) && isPatched) {
     // The part that was here may be of another time.
     await rm(partial, { force: true });
-    brought = await bring(plan, partial);
+    ({ isPatched, ...brought } = await bring(plan, partial));
   }
-  const { sha256, bytes } = brought;
-  if (plan.pinned && !plan.pinned.isRight(sha256)) {
+  if (pinned && !pinned.isRight(brought.sha256)) {
     await rm(partial, { force: true });
     throw new VgrError(
       'MODEL_CORRUPT',
-      `${shownAddress(plan.address)}: expected sha256 ${plan.pinned.sha256}, got ${sha256} of ${bytes} bytes; the file was thrown away`,
+      `${shownAddress(plan.address)}: expected sha256 ${pinned.sha256}, got ${brought.sha256} of ${brought.bytes} bytes; the file was thrown away`,
       { hint: 'somebody changed the file on its way or at its source; nothing of it was used' },
     );
   }
-  await writing(plan.target, () => rename(partial, plan.target));
-  return { sha256, bytes };
+  await writing(target, () => rename(partial, target));
+  return brought;
 }
 
-/** A whole file under its partial name. */
-interface WholePartial extends Brought {
-  /** Whether it was put together of several answers. */
-  readonly isPatched: boolean;
-}
-
-/** Asks until the file is whole. */
-async function bring(plan: Download, partial: string): Promise<WholePartial> {
-  const isPatched = await askUntilWhole(plan, partial);
+/**
+ * Asks until the file is whole.
+ * @returns `isPatched`: whether it was put together of several answers
+ */
+async function bring(
+  plan: Download,
+  partial: string,
+): Promise<Brought & { readonly isPatched: boolean }> {
+  const isPatched = !(await isWholeAlready(plan, partial)) && (await askUntilWhole(plan, partial));
   const bytes = await sizeOf(partial);
   if (bytes === 0) {
     await rm(partial, { force: true });
@@ -86,10 +92,19 @@ async function bring(plan: Download, partial: string): Promise<WholePartial> {
   return { sha256: await sha256OfFile(partial), bytes, isPatched };
 }
 
+/** What is known of a download under way. */
+interface State {
+  /** Of the part that is here, as the server named it, if it did. */
+  version?: string;
+  /** Tries in a row that brought not one byte. */
+  idle: number;
+  /** Times that the part was thrown away. */
+  restarts: number;
+}
+
 /** @returns whether the file was put together of several answers */
 async function askUntilWhole(plan: Download, partial: string): Promise<boolean> {
-  if (await isWholeAlready(plan, partial)) return false;
-  const state: State = { version: undefined, idle: 0, restarts: 0 };
+  const state: State = { idle: 0, restarts: 0 };
   for (let isPatched = false; ; ) {
     const before = await sizeOf(partial);
     isPatched ||= before > 0;
@@ -98,45 +113,22 @@ async function askUntilWhole(plan: Download, partial: string): Promise<boolean> 
       return isPatched;
     } catch (thrown) {
       if (thrown instanceof VgrError || plan.signal.aborted) throw thrown;
-      await noteFailure(plan, partial, before, state, thrown as Error);
+      const failure = thrown as Error;
+      let here = await sizeOf(partial);
+      state.idle = here > before ? 0 : state.idle + 1;
+      // Of an unnamed version nobody could tell whether what follows is of the same file.
+      const isNameless = !plan.pinned && state.version === undefined;
+      if (failure instanceof StartAgain || isNameless) {
+        await rm(partial, { force: true });
+        here = 0;
+        state.restarts += 1;
+      }
+      if (Math.max(state.idle, state.restarts) === TRIES || isDistrust(failure)) {
+        throw failedNetwork(plan, here, failure);
+      }
     }
     const pause = (plan.pauseMs ?? FIRST_PAUSE_MS) * 2 ** state.idle;
     await sleep(pause, undefined, { signal: plan.signal });
-  }
-}
-
-/** What is known of a download under way. */
-interface State {
-  /** Of the part that is here, as the server named it, if it did. */
-  version: string | undefined;
-  /** Tries in a row that brought not one byte. */
-  idle: number;
-  /** Times that the part was thrown away. */
-  restarts: number;
-}
-
-/**
- * Throws the part away where nothing can follow it.
- * @throws VgrError DOWNLOAD_FAILED where another try is of no use
- */
-async function noteFailure(
-  plan: Download,
-  partial: string,
-  before: number,
-  state: State,
-  failure: Error,
-): Promise<void> {
-  let here = await sizeOf(partial);
-  state.idle = here > before ? 0 : state.idle + 1;
-  // Of an unnamed version nobody could tell whether what follows is of the same file.
-  const isNameless = !plan.pinned && state.version === undefined;
-  if (failure instanceof StartAnew || isNameless) {
-    await rm(partial, { force: true });
-    here = 0;
-    state.restarts += 1;
-  }
-  if (Math.max(state.idle, state.restarts) === TRIES || isDistrust(failure)) {
-    throw failedNetwork(plan, here, failure);
   }
 }
 
@@ -162,24 +154,22 @@ async function transfer(
     const comes = versionOf(answer);
     // What is pinned is known by its sum in the end; servers of one file may call its versions differently.
     if (!plan.pinned && start !== 0 && comes !== state.version) {
-      throw new StartAnew('the file has changed at its source');
+      throw new StartAgain('the file has changed at its source');
     }
     state.version = comes;
     if (start === 'whole') return;
-    const whole = wholeSize(answer, start);
+    const { 'content-length': length } = answer.headers;
+    const whole = length === undefined ? undefined : start + Number(length);
     refuseOtherSize(plan, whole);
     if (whole !== undefined) await refuseFullDisk(partial, whole - start);
-    await receive(answer, plan, partial, start, whole);
+    await receive(answer.body, plan, partial, { start, whole });
   } catch (thrown) {
     answer.body.destroy();
     throw thrown;
   }
 }
 
-/** The server has another idea of the part that is here. */
-class StartAnew extends Error {}
-
-/** The place from which bytes come; `whole` where all of them are here. */
+/** The offset from which bytes come; `whole` where all of them are here. */
 function startOf(
   { status, headers }: HttpResponse,
   plan: Download,
@@ -189,11 +179,11 @@ function startOf(
   if (status === 206) {
     const start = /^bytes (\d+)-/.exec(headers['content-range'] ?? '')?.[1];
     if (Number(start) === here) return here;
-    throw new StartAnew(`the server went on at byte ${start} instead of ${here}`);
+    throw new StartAgain(`the server went on at byte ${start} instead of ${here}`);
   }
   if (status === 416) {
     if (here === plan.pinned?.bytes) return 'whole';
-    throw new StartAnew('the server has fewer bytes than are here');
+    throw new StartAgain('the server has fewer bytes than are here');
   }
   if (status === 408 || status === 429 || status >= 500) {
     throw new PassingFailure(`the server answers with status ${status}`);
@@ -217,11 +207,6 @@ function refuseOtherContent(plan: Download, { headers }: HttpResponse): void {
     throw otherAnswer(plan, `a page (${quoted(kind)})`);
 }
 
-function wholeSize({ headers }: HttpResponse, start: number): number | undefined {
-  const length = headers['content-length'];
-  return length === undefined ? undefined : start + Number(length);
-}
-
 function refuseOtherSize({ address, pinned }: Download, whole: number | undefined): void {
   if (whole === undefined || pinned?.bytes === undefined || whole === pinned.bytes) return;
   throw new VgrError(
@@ -242,11 +227,10 @@ async function refuseFullDisk(partial: string, needed: number): Promise<void> {
 }
 
 async function receive(
-  { body }: HttpResponse,
+  body: HttpResponse['body'],
   plan: Download,
   partial: string,
-  start: number,
-  whole: number | undefined,
+  { start, whole }: { readonly start: number; readonly whole: number | undefined },
 ): Promise<void> {
   const limit = plan.pinned?.bytes ?? whole ?? Number.POSITIVE_INFINITY;
   const file = await writing(partial, () => open(partial, start > 0 ? 'r+' : 'w'));
@@ -255,7 +239,7 @@ async function receive(
     plan.onProgress(here, whole);
     for await (const chunk of body as AsyncIterable<Buffer>) {
       if (here + chunk.length > limit) {
-        throw new StartAnew(`the server sends more than the ${limit} bytes that it should`);
+        throw new StartAgain(`the server sends more than the ${limit} bytes that it should`);
       }
       await writing(partial, () => writeAt(file, chunk, here));
       here += chunk.length;
@@ -270,9 +254,9 @@ async function receive(
   }
 }
 
-async function writeAt(file: FileHandle, chunk: Uint8Array, place: number): Promise<void> {
+async function writeAt(file: FileHandle, chunk: Uint8Array, offset: number): Promise<void> {
   for (let at = 0; at < chunk.length; ) {
-    const { bytesWritten } = await file.write(chunk, at, chunk.length - at, place + at);
+    const { bytesWritten } = await file.write(chunk, at, chunk.length - at, offset + at);
     at += bytesWritten;
   }
 }

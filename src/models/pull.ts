@@ -1,8 +1,9 @@
-import { copyFile, rename, rm } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { quoted, VgrError } from '../core/error.js';
 import { lockOutput } from '../core/file-lock.js';
-import { makeFolder, outputError } from '../core/files.js';
+import { writeFileAtomic } from '../core/files.js';
 import type { Printer, Terminal } from '../core/terminal.js';
 import type { ModelSource } from '../formats/card-parts.js';
 import type { EncoderCard } from '../formats/encoder-card.js';
@@ -14,25 +15,25 @@ import {
   type StoredModel,
   sha256OfFile,
 } from '../runtime/model-store.js';
-import { type Brought, download } from './download.js';
+import { type Brought, download, partialPath } from './download.js';
 import { writeCard } from './install.js';
 import { remoteFile, sharedCachePath, sourceBeside, stallLimit } from './remote-file.js';
 
-export interface PullOptions {
+interface PullOptions {
   readonly modelsFolder: string;
   readonly signal: AbortSignal;
-  /** Bytes that are here, and those of the whole file where they are known. */
+  /** Told with the bytes that are here, and those of the whole file where they are known. */
   readonly onProgress: (here: number, whole: number | undefined) => void;
 }
 
 /** What became of a model that was asked for. */
-export interface Pulled {
+interface Pulled {
+  /** Of the weights. */
   readonly path: string;
-  /** `here`: it was there already; `shared`: taken from the cache of the hub's clients; `pinned`: its sha256 is new. */
-  readonly how: 'here' | 'shared' | 'downloaded' | 'pinned';
-  readonly sha256: string;
+  /** `here`: all of it was there already; `shared`: the rest was in the cache of the hub's clients. */
+  readonly how: 'here' | 'shared' | 'downloaded';
   /** Checksums that are new, by file. */
-  readonly pinned?: ReadonlyMap<string, string>;
+  readonly pinned: ReadonlyMap<string, string>;
 }
 
 /** Cards of models that may lie on a network. */
@@ -42,10 +43,10 @@ type RemoteCard = DetectorCard | EncoderCard;
 interface Part {
   readonly file: string;
   readonly source: ModelSource;
-  readonly sha256?: string | undefined;
-  readonly bytes?: number | undefined;
-  /** Where it lies by now. */
-  readonly here: string | undefined;
+  readonly sha256?: string;
+  readonly bytes?: number;
+  /** Where it is by now. */
+  readonly here?: string;
   readonly isRight: (checksum: string) => boolean;
 }
 
@@ -59,35 +60,29 @@ async function pullModel(model: StoredModel, options: PullOptions): Promise<Pull
   if (card.kind === 'refiner' || !('url' in card.source || 'hub' in card.source)) {
     throw notRemote(model);
   }
-  const parts = partsOf(model, card, options.modelsFolder);
-  const here = await Promise.all(parts.map(holdsPart));
-  const [weights] = parts as [Part, ...Part[]];
-  if (here.every((sum) => sum !== undefined)) {
-    return { path: weights.here!, how: 'here', sha256: here[0]! };
-  }
   const folder = join(options.modelsFolder, card.name);
+  const parts = partsOf(model, card, options.modelsFolder);
+  const present = await Promise.all(parts.map(isPresent));
+  const path = present[0] ? parts[0]!.here! : join(folder, card.file);
+  const missing = parts.filter((_, index) => !present[index]);
+  const pinned = new Map<string, string>();
+  if (missing.length === 0) return { path, how: 'here', pinned };
   const lock = await lockOutput(folder);
   try {
-    const brought: Pulled[] = [];
-    const pinned = new Map<string, string>();
+    let how: Pulled['how'] = 'shared';
     let current: RemoteCard = card;
-    for (const [index, part] of parts.entries()) {
-      const sum = here[index];
-      if (sum !== undefined) {
-        brought.push({ path: part.here!, how: 'here', sha256: sum });
-        continue;
-      }
-      const { bytes, ...one } = await pullPart(part, join(folder, part.file), options);
-      brought.push(one);
-      if (one.how !== 'pinned') continue;
+    for (const part of missing) {
+      const target = join(folder, part.file);
+      if (await takeShared(part, target)) continue;
+      how = 'downloaded';
+      const brought = await downloadPart(part, target, options);
+      if (part.sha256 !== undefined) continue;
       // At once: what is whole need not come again where the next file fails.
-      current = pinnedCard(current, part.file, { sha256: one.sha256, bytes: bytes! });
+      current = pinnedCard(current, part.file, brought);
       await writeCard(current, options.modelsFolder);
-      pinned.set(part.file, one.sha256);
+      pinned.set(part.file, brought.sha256);
     }
-    const did = (how: Pulled['how']): boolean => brought.some((one) => one.how === how);
-    const how = did('pinned') ? 'pinned' : did('downloaded') ? 'downloaded' : 'shared';
-    return { ...brought[0]!, how, ...(pinned.size > 0 && { pinned }) };
+    return { path, how, pinned };
   } finally {
     await lock.release();
   }
@@ -95,20 +90,17 @@ async function pullModel(model: StoredModel, options: PullOptions): Promise<Pull
 
 /** The weights first, then what the graph keeps elsewhere, then the rest. */
 function partsOf(model: StoredModel, card: RemoteCard, userFolder: string): Part[] {
-  const { source, sha256, bytes, alternates = [] } = card;
-  const same = (sum: string | undefined) => (checksum: string) => checksum === sum;
+  const { file, source, sha256, bytes, alternates = [] } = card;
   const further = [...(card.external ?? []), ...(card.files ?? [])].map(
-    (one): Part => ({
-      file: one.file,
-      source: sourceBeside(source, one),
-      sha256: one.sha256,
-      bytes: one.bytes,
-      here: furtherPath(model, one.file, userFolder),
-      isRight: same(one.sha256),
+    (named): Part => ({
+      ...named,
+      source: sourceBeside(source, named),
+      here: furtherPath(model, named.file, userFolder),
+      isRight: (checksum) => checksum === named.sha256,
     }),
   );
   const weights: Part = {
-    file: card.file,
+    file,
     source,
     sha256,
     // Other exports of the same weights are of other sizes.
@@ -119,63 +111,43 @@ function partsOf(model: StoredModel, card: RemoteCard, userFolder: string): Part
   return [weights, ...further];
 }
 
-/** Checksum of a part that is here and right; undefined where it is to be brought. */
-async function holdsPart({ here, sha256, isRight }: Part): Promise<string | undefined> {
-  if (here === undefined || sha256 === undefined) return undefined;
-  const checksum = await sha256OfFile(here);
-  return isRight(checksum) ? checksum : undefined;
+/** Whether a part is here and right. */
+async function isPresent({ here, sha256, isRight }: Part): Promise<boolean> {
+  return here !== undefined && sha256 !== undefined && isRight(await sha256OfFile(here));
 }
 
-async function pullPart(
-  part: Part,
+function downloadPart(
+  { source, sha256, isRight, bytes }: Part,
   target: string,
-  options: PullOptions,
-): Promise<Pulled & { readonly bytes?: number }> {
-  const shared = await takeShared(part, target);
-  if (shared) return { path: target, how: 'shared', sha256: shared };
-  const { sha256, isRight, bytes } = part;
-  const brought = await download({
-    ...remoteFile(part.source),
+  { signal, onProgress }: PullOptions,
+): Promise<Brought> {
+  return download({
+    ...remoteFile(source),
     target,
     pinned: sha256 === undefined ? undefined : { sha256, isRight, bytes },
     stallMs: stallLimit(),
-    signal: options.signal,
-    onProgress: options.onProgress,
+    signal,
+    onProgress,
   });
-  return {
-    path: target,
-    how: sha256 === undefined ? 'pinned' : 'downloaded',
-    sha256: brought.sha256,
-    bytes: brought.bytes,
-  };
 }
 
 /** The card with the checksum of one of its files. */
 function pinnedCard<Card extends RemoteCard>(card: Card, file: string, sum: Brought): Card {
   if (file === card.file) return { ...card, ...sum };
   const files = card.files?.map((one) => (one.file === file ? { ...one, ...sum } : one));
-  return { ...card, ...(files && { files }) };
+  return { ...card, files };
 }
 
-/** Copies the file out of the cache that the hub's own clients share, where it is the pinned one. */
-async function takeShared(
-  { source, sha256: pinned, isRight }: Part,
-  target: string,
-): Promise<string | undefined> {
-  if (!('hub' in source) || pinned === undefined) return undefined;
+/** Copies the file out of the cache that the hub's own clients share. @returns whether the pinned one is there */
+async function takeShared({ source, sha256, isRight }: Part, target: string): Promise<boolean> {
+  if (!('hub' in source) || sha256 === undefined) return false;
   const cached = sharedCachePath(source);
-  const sha256 = await sha256OfFile(cached).catch(() => undefined);
-  if (sha256 === undefined || !isRight(sha256)) return undefined;
-  const partial = `${target}.partial`;
-  try {
-    await makeFolder(join(target, '..'));
-    await copyFile(cached, partial);
-    await rename(partial, target);
-  } catch (thrown) {
-    await rm(partial, { force: true });
-    throw outputError(target, thrown);
-  }
-  return sha256;
+  const checksum = await sha256OfFile(cached).catch(() => undefined);
+  if (checksum === undefined || !isRight(checksum)) return false;
+  await writeFileAtomic(target, createReadStream(cached));
+  // Of a download that was cut.
+  await rm(partialPath(target), { force: true });
+  return true;
 }
 
 function notRemote({ card, weights }: StoredModel): VgrError {
@@ -226,7 +198,7 @@ export async function pullModels(names: readonly string[], terminal: Terminal): 
 function tell({ how, pinned }: Pulled, name: string, printer: Printer): void {
   if (how === 'here') printer.note(`${name} is here already`);
   if (how === 'shared') printer.note(`${name}: taken from the cache of the Hugging Face hub`);
-  for (const [file, sha256] of pinned ?? []) {
+  for (const [file, sha256] of pinned) {
     printer.note(
       `note: the card of ${name} had no sha256 for ${file}; it is pinned to what came, ${sha256}. Compare it with the publisher's.`,
     );
