@@ -89,7 +89,7 @@ export async function draftDetector(parts: DetectorParts): Promise<DetectorDraft
 }
 
 /**
- * Whether photos may go in in their own shape: the graph leaves its sides open, its boxes lie in cells of the raster, and on a raster
+ * Whether photos may go in in their own shape: the graph leaves its sides open, its boxes are told by cells of the raster, and on a raster
  * about twice as wide as high its heads are those of that raster. Exports with free sides may hold the cells of one size all the same.
  */
 async function takesOwnShape(

@@ -9,7 +9,7 @@ import type { ModelCard } from '../formats/model-card.js';
 import type { OnnxOutline } from '../formats/onnx.js';
 import { externalPath, readOutline } from '../runtime/model-store.js';
 import { readBeside } from './install.js';
-import { type LabelNames, parseLabelFile, parsePythonNames } from './label-list.js';
+import { type LabelNames, parsedJson, parseLabelFile, parsePythonNames } from './label-list.js';
 
 /** A graph's file, read whole. */
 export interface GraphFile {
@@ -68,16 +68,17 @@ export async function modelFileAt(path: string): Promise<string> {
 export async function readModelFacts(path: string): Promise<ModelFacts> {
   const graph = await readGraph(path);
   const { metadata } = graph.outline;
-  const config = await readBeside(path, 'config.json');
-  const hub = await readBeside(path, 'preprocessor_config.json');
-  const type = (parsed(config) as { readonly model_type?: unknown } | null | undefined)?.model_type;
+  const config = (await readBeside(path, 'config.json')) ?? '';
+  const hub = (await readBeside(path, 'preprocessor_config.json')) ?? '';
+  const type = (parsedJson(config) as { readonly model_type?: unknown } | null | undefined)
+    ?.model_type;
   const names = metadata.names === undefined ? undefined : parsePythonNames(metadata.names);
-  // Anything may lie beside a model under that name.
-  const beside = config?.includes('"id2label"') ? parseLabelFile(config) : undefined;
+  // Any file may be beside a model under that name.
+  const beside = config.includes('"id2label"') ? parseLabelFile(config) : undefined;
   return {
     ...graph,
     names: names ?? beside,
-    hub: parsePreprocessor(parsed(hub)),
+    hub: parsePreprocessor(parsedJson(hub)),
     modelType: typeof type === 'string' ? type : undefined,
     size: sizeOf(metadata.imgsz),
     licence: text(metadata.license),
@@ -122,15 +123,6 @@ export function nameOfFile(path: string): string {
     .replaceAll(/[^a-z0-9._-]+/g, '-')
     .replace(/^[^a-z0-9]+/, '');
   return name === '' ? 'model' : name;
-}
-
-/** Undefined for a text that is no JSON. */
-function parsed(json: string | undefined): unknown {
-  try {
-    return json === undefined ? undefined : JSON.parse(json);
-  } catch {
-    return undefined;
-  }
 }
 
 /** `[480, 640]`, height first. */

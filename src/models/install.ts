@@ -8,7 +8,7 @@ import { externalPath, furtherFiles } from '../runtime/model-store.js';
 
 /**
  * Puts a model of the user's own into the folder of models: the whole folder appears at once, or not at all.
- * @param weights the model file; the card's further files lie beside it
+ * @param weights the model file; the card's further files are beside it
  * @returns the model's folder
  * @throws VgrError USAGE where the name is taken, OUTPUT_UNWRITABLE, DISK_FULL, MODEL_CORRUPT
  */
@@ -88,8 +88,8 @@ export async function readBytesBeside(
 
 async function besidePath(weights: string, name: string): Promise<string | undefined> {
   const folder = dirname(resolve(weights));
-  for (const place of [folder, dirname(folder)]) {
-    const path = join(place, name);
+  for (const each of [folder, dirname(folder)]) {
+    const path = join(each, name);
     if ((await stat(path).catch(() => undefined))?.isFile()) return path;
   }
   return undefined;

@@ -1,5 +1,5 @@
 import { printable } from '../core/error.js';
-import { COCO_BY_ID, COCO_CATEGORIES } from '../formats/coco.js';
+import { type Category, COCO_BY_ID, COCO_CATEGORIES } from '../formats/coco.js';
 import type { DetectorCard } from '../formats/model-card.js';
 
 /** Names of classes 0, 1, ... in order; undefined where a number stands for nothing. */
@@ -22,7 +22,7 @@ const COCO_ALIASES: Readonly<Record<string, string>> = {
 export function parseLabelFile(file: string): LabelNames | undefined {
   // Editors of Windows put a mark of the byte order first.
   const text = file.replace(/^\uFEFF/, '');
-  const json = parsed(text);
+  const json = parsedJson(text);
   if (json !== undefined) return namesInJson(json);
   if (/^\s*[{[]/.test(text)) return parsePythonNames(text);
   const lines = text.split(/\r?\n/).map((line) => line.trim());
@@ -56,7 +56,7 @@ function namesInJson(json: unknown): LabelNames | undefined {
   return tidied(names);
 }
 
-/** Names, or COCO categories, whose ids are told by `labelsField` anew. */
+/** Names, or COCO categories, whose ids `labelsField` gives again. */
 function namesInList(list: readonly unknown[]): LabelNames | undefined {
   return tidied(
     list.map((item) =>
@@ -66,7 +66,7 @@ function namesInList(list: readonly unknown[]): LabelNames | undefined {
 }
 
 function tidied(names: readonly (string | undefined)[]): LabelNames | undefined {
-  // A place that nobody filled is a hole, which map() would skip.
+  // A number without a name is a hole, which map() would skip.
   const clean = Array.from(names, (name) => {
     const text = name === undefined ? '' : printable(name).trim();
     return text === '' || /^n\/?a$/i.test(text) ? undefined : text;
@@ -74,7 +74,8 @@ function tidied(names: readonly (string | undefined)[]): LabelNames | undefined 
   return clean.some((name) => name !== undefined) ? clean : undefined;
 }
 
-function parsed(text: string): unknown {
+/** Undefined for a text that is no JSON. */
+export function parsedJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
@@ -87,20 +88,8 @@ function parsed(text: string): unknown {
  * stands for nothing is named after itself.
  */
 export function labelsField(names: LabelNames): DetectorCard['labels'] {
-  if (
-    sameNames(
-      names,
-      COCO_CATEGORIES.map(({ name }) => name),
-    )
-  )
-    return 'coco-80';
-  if (
-    sameNames(
-      names,
-      COCO_BY_ID.map((category) => category?.name),
-    )
-  )
-    return 'coco-91';
+  if (areNamesOf(names, COCO_CATEGORIES)) return 'coco-80';
+  if (areNamesOf(names, COCO_BY_ID)) return 'coco-91';
   return Array.from(names, (name, index) => ({ id: index + 1, name: name ?? `class ${index}` }));
 }
 
@@ -109,8 +98,10 @@ export function numberedNames(count: number): LabelNames {
   return Array.from({ length: count }, (_, index) => `class ${index}`);
 }
 
-function sameNames(a: LabelNames, b: LabelNames): boolean {
-  return a.length === b.length && b.every((name, index) => bare(name) === bare(a[index]));
+function areNamesOf(names: LabelNames, categories: readonly (Category | undefined)[]): boolean {
+  const fits = (category: Category | undefined, index: number): boolean =>
+    bare(category?.name) === bare(names[index]);
+  return names.length === categories.length && categories.every(fits);
 }
 
 function bare(name: string | undefined): string {

@@ -36,7 +36,7 @@ interface Pulled {
   readonly pinned: ReadonlyMap<string, string>;
 }
 
-/** Cards of models that may lie on a network. */
+/** Cards of models that a network may have. */
 type RemoteCard = DetectorCard | EncoderCard;
 
 /** One file of a model. */

@@ -121,8 +121,8 @@ const LARGEST_LOG_SIZE = 10;
 
 /** Whether widths or heights of [batch, cells, length] are pixels: a graph may decode without an exponential of its own. */
 function hasPixelSizes({ data }: Tensor, length: number): boolean {
-  return data.some((value: number | bigint, place: number) => {
-    const column = place % length;
+  return data.some((value: number | bigint, index: number) => {
+    const column = index % length;
     return (column === 2 || column === 3) && value > LARGEST_LOG_SIZE;
   });
 }
@@ -189,7 +189,7 @@ const FINAL_VALUES = 6;
 
 /** Whether all boxes at the starts of rows are within the input, told in units of it. */
 function isUnit({ data }: Tensor, length: number): boolean {
-  return data.every((value: number | bigint, place: number) => place % length > 3 || value <= 1);
+  return data.every((value: number | bigint, index: number) => index % length > 3 || value <= 1);
 }
 
 function recogniseDetr(graph: ObservedGraph): Omit<Recognition, 'family'> | undefined {

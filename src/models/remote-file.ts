@@ -4,7 +4,7 @@ import { VgrError } from '../core/error.js';
 import { isSafeAddress } from '../core/text.js';
 import type { FurtherFile, ModelSource } from '../formats/card-parts.js';
 
-/** Where a file lies on the network, and what the server is told. */
+/** Where a file is on the network, and what the server is told. */
 export interface RemoteFile {
   readonly address: URL;
   readonly headers: Readonly<Record<string, string>>;

@@ -24,17 +24,10 @@ export interface StoredModel {
   readonly weights?: string;
 }
 
-/** A folder whose card cannot be read. */
-export interface BrokenModel {
-  /** The folder's name, under which the model would be asked for. */
-  readonly name: string;
-  readonly error: VgrError;
-}
-
-/** All models by name, and the folders that hold none. */
+/** All models by name, and the folders whose card cannot be read, under whose name a model would be asked for. */
 export interface ModelShelf {
   readonly models: readonly StoredModel[];
-  readonly broken: readonly BrokenModel[];
+  readonly broken: readonly { readonly name: string; readonly error: VgrError }[];
 }
 
 /** The cards that come with the program. */
@@ -46,33 +39,30 @@ const SHIPPED = fileURLToPath(new URL('../../models', import.meta.url));
  */
 export async function listModels(userFolder = modelsFolder()): Promise<ModelShelf> {
   const models = new Map<string, StoredModel>();
-  const broken: BrokenModel[] = [];
+  const broken: ModelShelf['broken'][number][] = [];
   for (const root of [SHIPPED, userFolder]) {
-    const folders = new Map<string, string>();
+    const own = new Map<string, StoredModel>();
     for (const folder of await cardFolders(root)) {
       try {
         const card = await readCard(join(folder, 'card.json'));
-        const around = [folder, join(userFolder, card.name), userFolder];
-        const weights = around.map((each) => join(each, card.file)).find((path) => isFile(path));
-        const other = folders.get(card.name);
+        const { name, file } = card;
+        const around = [folder, join(userFolder, name), userFolder];
+        const weights = around.map((each) => join(each, file)).find(isFile);
+        const other = own.get(name);
         // The folder of the name itself wins, else the first.
-        const isSecond = other !== undefined && basename(folder) !== card.name;
-        if (other !== undefined) {
-          const second = isSecond ? folder : other;
-          broken.push({ name: basename(second), error: namedTwice(card.name, second) });
-        }
-        if (isSecond) continue;
-        folders.set(card.name, folder);
-        models.set(card.name, { card, folder, weights });
+        const isSecond = other !== undefined && basename(folder) !== name;
+        if (!isSecond) own.set(name, { card, folder, weights });
+        if (!other) continue;
+        const second = isSecond ? folder : other.folder;
+        broken.push({ name: basename(second), error: namedTwice(name, second) });
       } catch (thrown) {
         broken.push({ name: basename(folder), error: asVgrError(thrown) });
       }
     }
+    for (const [name, model] of own) models.set(name, model);
   }
-  return {
-    models: [...models.values()].sort((a, b) => (a.card.name < b.card.name ? -1 : 1)),
-    broken,
-  };
+  const byName = [...models.values()].sort((a, b) => (a.card.name < b.card.name ? -1 : 1));
+  return { models: byName, broken };
 }
 
 /**
@@ -80,44 +70,42 @@ export async function listModels(userFolder = modelsFolder()): Promise<ModelShel
  * describes (known by its sha256).
  * @throws VgrError MODEL_UNKNOWN, MODEL_MISSING, CARD_INVALID
  */
-export async function findModel(wanted: string, userFolder = modelsFolder()): Promise<StoredModel> {
+export async function findModel(wanted: string): Promise<StoredModel> {
   if (isFile(join(wanted, 'card.json'))) {
     const card = await readCard(join(wanted, 'card.json'));
     const weights = join(wanted, card.file);
     return { card, folder: wanted, weights: isFile(weights) ? weights : undefined };
   }
-  const { models, broken } = await listModels(userFolder);
+  const { models, broken } = await listModels();
   const bad = broken.find(({ name }) => name === wanted);
   if (bad) throw bad.error;
   const named = models.find(({ card }) => card.name === wanted);
   if (named) return named;
   if (wanted.endsWith('.onnx')) return describedFile(wanted, models);
-  throw unknownModel(
+  const nearest = nearestNames(
     wanted,
     models.map(({ card }) => card.name),
   );
+  throw new VgrError('MODEL_UNKNOWN', `no model ${quoted(wanted)}`, {
+    hint: `nearest: ${nearest.join(', ')}; \`vgr models list\` shows all`,
+  });
 }
 
 /** @throws VgrError CONFIG_INVALID where something else than a folder is there */
 async function cardFolders(root: string): Promise<string[]> {
-  // A folder that begins with a dot is one that `vgr models add` has not finished.
-  return (await namesIn(root))
-    .filter((name) => !name.startsWith('.') && isFile(join(root, name, 'card.json')))
-    .map((name) => join(root, name))
-    .sort();
-}
-
-async function namesIn(root: string): Promise<string[]> {
-  try {
-    return await readdir(root);
-  } catch (thrown) {
-    if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return [];
+  const names = await readdir(root).catch((thrown: NodeJS.ErrnoException) => {
+    if (thrown.code === 'ENOENT') return [];
     throw new VgrError(
       'CONFIG_INVALID',
       `expected a folder of models, got ${quoted(root)}: ${asVgrError(thrown).message}`,
       { hint: 'VGR_MODELS_DIR names the folder', cause: thrown },
     );
-  }
+  });
+  // A folder that begins with a dot is one that `vgr models add` has not finished.
+  return names
+    .filter((name) => !name.startsWith('.') && isFile(join(root, name, 'card.json')))
+    .map((name) => join(root, name))
+    .sort();
 }
 
 function namedTwice(name: string, folder: string): VgrError {
@@ -130,30 +118,24 @@ function namedTwice(name: string, folder: string): VgrError {
 
 /** @throws VgrError CARD_INVALID, and those of reading */
 async function readCard(path: string): Promise<ModelCard> {
-  const json = await readCardJson(path);
+  const json = await readJson(path).catch((thrown: unknown) => {
+    const error = asVgrError(thrown);
+    if (error.code !== 'INPUT_INVALID') throw error;
+    throw new VgrError('CARD_INVALID', error.message, { cause: error });
+  });
   const result = parseModelCard(json);
   if (result.ok) return result.card;
   const { path: field, expected, got } = result.errors[0]!;
+  const isRefiner = (json as { kind?: unknown } | null)?.kind === 'refiner';
   throw new VgrError(
     'CARD_INVALID',
     `${quoted(path)}: ${field === '' ? 'the card' : quoted(field)}: expected ${expected}, got ${got}`,
     {
-      hint:
-        (json as { kind?: unknown } | null)?.kind === 'refiner'
-          ? TRAIN_AGAIN
-          : 'docs/models tells what a card holds; `vgr models add FILE` writes one',
+      hint: isRefiner
+        ? TRAIN_AGAIN
+        : 'docs/models tells what a card holds; `vgr models add FILE` writes one',
     },
   );
-}
-
-async function readCardJson(path: string): Promise<unknown> {
-  try {
-    return await readJson(path);
-  } catch (thrown) {
-    const error = asVgrError(thrown);
-    if (error.code !== 'INPUT_INVALID') throw error;
-    throw new VgrError('CARD_INVALID', error.message, { cause: error });
-  }
 }
 
 async function describedFile(path: string, models: readonly StoredModel[]): Promise<StoredModel> {
@@ -166,13 +148,6 @@ async function describedFile(path: string, models: readonly StoredModel[]): Prom
     `${quoted(path)}: expected a file that a card describes, got one with sha256 ${sha256} that none does`,
     { hint: `\`vgr models add ${basename(path)}\` looks into it and writes the card` },
   );
-}
-
-function unknownModel(wanted: string, names: readonly string[]): VgrError {
-  const nearest = nearestNames(wanted, names);
-  return new VgrError('MODEL_UNKNOWN', `no model ${quoted(wanted)}`, {
-    hint: `nearest: ${nearest.join(', ')}; \`vgr models list\` shows all`,
-  });
 }
 
 /**
@@ -429,7 +404,7 @@ export function embedded(
   }
 }
 
-/** Path of a further weights file of a model; it must lie in the model's own folder. @throws VgrError MODEL_CORRUPT */
+/** Path of a further weights file of a model; it must be in the model's own folder. @throws VgrError MODEL_CORRUPT */
 export async function externalPath(location: string, weights: string): Promise<string> {
   const folder = dirname(weights);
   const path = join(folder, location);
