@@ -13,7 +13,7 @@ import {
 import { openPool } from '../runtime/open-pool.js';
 import { trialPhotos } from '../runtime/rate.js';
 import { draftDetector, draftOfKnown, draftPrompted } from './detector-draft.js';
-import type { DraftParts, ModelClaims } from './draft.js';
+import type { ModelClaims } from './draft.js';
 import { draftEncoder, looksLikeEncoder } from './encoder-draft.js';
 import { type ModelFacts, modelFileAt, nameOfFile, readModelFacts } from './facts.js';
 import { detectorInputs, type GraphInputs } from './graph-inputs.js';
@@ -66,16 +66,7 @@ export async function addModel(
   const photos = await trialPhotos(flags.photo);
   const { pool } = openPool({ device: flags.device, detector: name, sessions: 1 }, printer);
   try {
-    const parts = {
-      name,
-      facts,
-      claims: flags,
-      pool,
-      photo: photos[0],
-      photos,
-      printer,
-      agreement,
-    };
+    const parts = { name, facts, claims: flags, pool, photos, printer, agreement };
     const card = inputs
       ? await drafted({ ...parts, inputs }, known?.card as DetectorCard | undefined)
       : await tryEncoder(await draftEncoder(parts), parts);
@@ -91,7 +82,7 @@ export async function addModel(
 
 /** The card of a detector as the trial takes it. */
 async function drafted(
-  parts: DraftParts & TrialParts & { readonly inputs: GraphInputs },
+  parts: TrialParts & { readonly inputs: GraphInputs },
   known: DetectorCard | undefined,
 ): Promise<DetectorCard> {
   const { name, facts, inputs, pool, printer } = parts;

@@ -36,8 +36,8 @@ export interface DraftParts {
   readonly facts: ModelFacts;
   readonly claims: ModelClaims;
   readonly pool: SessionPool;
-  /** What a detector's graph is run on; a grey photo where there is none. */
-  readonly photo?: PhotoRef;
+  /** Of the trial. The first is what a detector's graph is run on for the draft; a grey one where there is none. */
+  readonly photos: readonly PhotoRef[];
   readonly printer: Printer;
 }
 
@@ -82,7 +82,7 @@ export function cardOf<Card extends DetectorCard | EncoderCard>(
 
 /** The photo of the trial as the graph takes it. */
 export async function trialRaster(
-  { photo }: DraftParts,
+  { photos: [photo] }: DraftParts,
   input: DetectorCard['input'],
 ): Promise<RgbRaster> {
   if (photo) return (await openTrialPhoto(photo, input)).raster;

@@ -20,8 +20,7 @@ export type Agreement = (
   reference: readonly (readonly Detection[])[],
 ) => number | undefined;
 
-export interface TrialParts extends Pick<DraftParts, 'facts' | 'pool' | 'printer'> {
-  readonly photos: readonly PhotoRef[];
+export interface TrialParts extends DraftParts {
   readonly agreement: Agreement;
 }
 
