@@ -91,7 +91,7 @@ export function writeFileAtomicNow(target: string, text: string): void {
   }
 }
 
-/** Removes what killed processes have left of files that they did not finish. Nobody else may be writing to the folder. */
+/** Removes the unfinished files of killed processes. No other process may be writing to the folder. */
 export async function removePartialFiles(folder: string): Promise<void> {
   for (const name of await readdir(folder)) {
     if (PARTIAL.test(name)) await rm(path.join(folder, name), { force: true });
@@ -115,7 +115,7 @@ async function writeChunks(
   if (batch !== '') await write(batch);
 }
 
-/** The errors of the disk are told apart from those of whoever makes the chunks. */
+/** Turns errors of the disk into VgrErrors; those of the source of the chunks stay as they are. */
 async function onDisk<T>(target: string, action: () => Promise<T>): Promise<T> {
   try {
     return await action();
@@ -124,7 +124,7 @@ async function onDisk<T>(target: string, action: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Makes a rename outlast a loss of power. Not every system can open a folder; there the rename stands all the same. */
+/** Makes a rename outlast a loss of power. Where a folder cannot be opened, the rename is done but may be lost. */
 async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder).catch(() => undefined);
   await handle?.sync().catch(() => undefined);
@@ -171,7 +171,7 @@ const HINTS: Readonly<Record<string, string>> = {
   ENAMETOOLONG: 'give a shorter `--output`',
 };
 
-/** What stands in the way of writing a file, as an error for a person. A VgrError stays as it is. */
+/** An error of writing a file, in words for a person. A VgrError stays as it is. */
 export function outputError(path: string, thrown: unknown): VgrError {
   if (thrown instanceof VgrError) return thrown;
   const cause = thrown as NodeJS.ErrnoException;
@@ -186,7 +186,7 @@ export function outputError(path: string, thrown: unknown): VgrError {
   return new VgrError('OUTPUT_UNWRITABLE', message, { cause, hint: HINTS[code] });
 }
 
-/** What stands in the way of reading a file. */
+/** An error of reading a file, in words for a person. */
 function inputError(path: string, thrown: unknown): VgrError {
   if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') {
     return new VgrError('INPUT_MISSING', `no file ${quoted(path)}`, { cause: thrown });
@@ -235,7 +235,7 @@ export async function* readTextChunks(path: string): AsyncGenerator<string> {
 
 /** Whether a file is there, or a link to one: no folder, and no pipe that would be waited for. */
 export function isFile(path: string): boolean {
-  // What cannot be reached at all throws otherwise.
+  // Of a path that cannot be reached at all `statSync` throws.
   return existsSync(path) && (statSync(path, { throwIfNoEntry: false })?.isFile() ?? false);
 }
 

@@ -29,8 +29,8 @@ export async function openAppendFile(file: string): Promise<AppendFile> {
 }
 
 /**
- * Appends lines in the order of the calls. What comes while a write is under way goes out with the next one, so many small
- * lines cost few writes and none waits for a timer. After a failure nothing more is written: every later call fails alike.
+ * Appends lines in the order of the calls. Lines that come during a write go out with the next one, so many small lines cost
+ * few writes and none waits for a timer. After a failure nothing more is written: every later call fails in the same way.
  */
 export class AppendFile {
   readonly #path: string;

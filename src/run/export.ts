@@ -159,7 +159,7 @@ async function exporter(
     const path = await roots.resolve(imagePathOf(query));
     const { size: photo, sha256 } = await open({ image: path, path }, MEASURE);
     const picture = gridSize(photo, grid);
-    // Named by content and size: no name of a photo leads out of the folder, and none stands for another.
+    // Named by content and size, so that no photo's name leads out of the folder or hides another photo.
     const name = `${sha256.slice(0, 20)}-${picture.width}x${picture.height}.${format === 'png' ? 'png' : 'jpg'}`;
     const target = join(flags.output, 'images', name);
     await saved.getOrMake(name, () =>

@@ -24,7 +24,7 @@ const dataset = z.looseObject({
 });
 
 /**
- * The ids of an existing COCO file, by `file_name` as it stands, else by its last part where that is unique.
+ * The ids of an existing COCO file, by the whole `file_name`, else by its last part if that is unique.
  * @param file for the message
  * @throws VgrError INPUT_INVALID where the value is no COCO dataset
  */

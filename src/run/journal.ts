@@ -12,10 +12,10 @@ import {
 import type { PlacedLine } from '../runtime/ports.js';
 import { type AppendFile, openAppendFile } from './append-file.js';
 
-/** A line as it stands in a journal. Lines of shards, and those that a retry writes, carry the place of their item. */
+/** A line of a journal. Lines of shards, and those that a retry writes, carry the place of their item. */
 export type JournalRecord = OutputLine & { readonly place?: number };
 
-/** A line of a journal with its text as it stands there. */
+/** A line of a journal with its text in the file. */
 export interface JournalLine {
   readonly line: JournalRecord;
   readonly text: string;
@@ -70,7 +70,7 @@ export class Journal {
 
   /** Appends one line. Resolves when there is room for the next one. @throws VgrError DISK_FULL, OUTPUT_UNWRITABLE */
   append({ line, place, json }: PlacedLine): Promise<void> {
-    // A line that is done again may be found by its place alone, until it stands there.
+    // Until a line that is done again is moved to its place, that may be all that tells its item.
     const placed = this.#sharded || this.done.retryFailed;
     this.done.wrote(placed ? { ...line, place } : line);
     if (placed) return this.#file.append(placedText(line, place));
@@ -165,7 +165,7 @@ function nameOf(line: JournalRecord): string | undefined {
   return line.id === undefined || line.code === 'ID_DUPLICATE' ? undefined : `id ${line.id}`;
 }
 
-/** Where a query stands in the input. Results show it only in a shard's journal and during a retry. */
+/** The place of a query in the input. Results carry it only in a shard's journal and during a retry. */
 function placeOf(line: JournalRecord): string | undefined {
   if (line.type === 'detections') return undefined;
   const place = line.type === 'error' ? line.line : line.place;
@@ -255,7 +255,7 @@ export class DoneItems {
   }
 }
 
-/** What stands where a line of a retry will stand. */
+/** The type of the line that a line of a retry replaces. */
 type Replaced = 'error' | 'result';
 
 /** The items of the lines that were taken so far. */

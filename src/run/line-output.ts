@@ -53,13 +53,13 @@ export class LineOutput {
   }
 }
 
-/** One line for a person; nothing for errors, which stderr tells. */
+/** One line for a person; nothing for errors, which are told on stderr. */
 function humanLine(line: OutputLine): string {
   if (line.type === 'error') return '';
   return `${line.type === 'result' ? answerText(line) : detectionsText(line)}\n`;
 }
 
-/** Of decisions, on a terminal. Colour is only decoration: every word stands without it. */
+/** Colours of decisions on a terminal. They are decoration: the words alone say everything. */
 const COLOURS = { confirm: 'green', correct: 'red', adjust: 'yellow' } as const;
 
 /** `q7 zoo/3.jpg "the left lion": correct [12, 30, 200, 220] 0.83, leftmost of 3 lions` */

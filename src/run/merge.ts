@@ -210,7 +210,7 @@ interface ShardLine {
 
 /**
  * The lines of all shards in the order of the input. Each shard holds its own in that order, so one line a shard is in
- * memory, and at most 16 bytes for each place. Places that fall (an unordered run) are taken as they come.
+ * memory, and at most 16 bytes for each place. Falling places (of an unordered run) are taken as they come.
  * @throws VgrError OUTPUT_MISMATCH where a place comes twice, and those of {@link shardLines}
  */
 async function* mergedLines(shards: readonly ShardFolder[]): AsyncGenerator<string> {
