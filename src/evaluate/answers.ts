@@ -1,6 +1,6 @@
-import { type BoxXyxy, type ImageSize, iouXyxy, isCorrect } from '../core/box.js';
+import { type BoxXyxy, iouXyxy, isCorrect } from '../core/box.js';
 import { MATCHING_IOU } from '../core/iou.js';
-import type { EvalQuery, EvalStage } from '../formats/eval-files.js';
+import type { EvalQuery, EvalResult, EvalStage } from '../formats/eval-files.js';
 import { objectSizeOf } from './answer-metrics.js';
 import type { ScoredQuery } from './metrics.js';
 
@@ -14,18 +14,10 @@ export interface AnswerScore extends ScoredQuery {
 }
 
 /** What was answered to a query. */
-export interface AnswerParts {
-  readonly toolName?: string;
-  /** Null where nothing is known of the tool. */
-  readonly tool: EvalStage | null;
-  readonly think?: EvalStage;
-  /** Null where there is no answer. */
-  readonly answer: EvalStage | null;
+export interface AnswerParts
+  extends Pick<EvalResult, 'toolName' | 'tool' | 'think' | 'answer' | 'decision' | 'size'> {
   /** All boxes of an entry of `tools` that counts as the answer, to be matched with a set; elsewhere its first one counts. */
   readonly listedXyxy?: readonly BoxXyxy[];
-  readonly decision?: string;
-  /** Of the photo, where the answer tells it. */
-  readonly size?: ImageSize;
 }
 
 export function answerScore(

@@ -8,7 +8,7 @@ import type { Interval } from './bootstrap.js';
 const MAX_GROUPS = 24;
 
 /** Longest name of a group on an axis, characters. */
-const LONGEST_NAME = 22;
+const MAX_NAME_CHARACTERS = 22;
 
 /** Shape as well as colour tells the outcome. */
 const SYMBOLS = {
@@ -135,9 +135,9 @@ function drawn(options: Plot.PlotOptions): string {
 
 function shortened(name: string): string {
   const characters = [...name];
-  return characters.length <= LONGEST_NAME
+  return characters.length <= MAX_NAME_CHARACTERS
     ? name
-    : `${characters.slice(0, LONGEST_NAME - 1).join('')}…`;
+    : `${characters.slice(0, MAX_NAME_CHARACTERS - 1).join('')}…`;
 }
 
 /** One query. */

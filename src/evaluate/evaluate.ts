@@ -7,9 +7,7 @@ import {
   type EvalQuery,
   evalQueries,
   evalResults,
-  type RefCocoRef,
   refCocoQueries,
-  refCocoRefs,
 } from '../formats/eval-files.js';
 import { CocoDetections, CocoGroundTruth, evaluateCoco } from './coco.js';
 import {
@@ -155,9 +153,8 @@ async function* queriesOf(flags: EvalFlags, tools: readonly string[]): AsyncGene
   if (refs === undefined || instances === undefined) {
     throw new VgrError('USAGE', '--refs: expected `--instances FILE` beside it, got none');
   }
-  const all: RefCocoRef[] = [];
-  for await (const ref of refCocoRefs(readTextChunks(refs), refs)) all.push(ref);
-  yield* await refCocoQueries(all, cocoEntries(readTextChunks(instances), instances));
+  const entries = cocoEntries(readTextChunks(instances), instances);
+  yield* refCocoQueries(readTextChunks(refs), refs, entries);
 }
 
 /** The 12 COCO box numbers of two files. */

@@ -62,7 +62,7 @@ ${choice('order', 'Order', [
 <input type="button" id="show-all" value="Show all">
 </form>
 <p id="shown" class="soft" role="status">${entries.length} answers</p>
-<ul id="cards" class="cards">${entries.map((entry, place) => card(entry, place, photos.get(entry.row)))}</ul></section>`;
+<ul id="cards" class="cards">${entries.map((entry, index) => card(entry, index, photos.get(entry.row)))}</ul></section>`;
 }
 
 function key(kind: string, words: string): Html {
@@ -77,10 +77,10 @@ function choice(
   return html`<div><label for="filter-${name}">${label}</label><select id="filter-${name}" name="${name}">${options.map(([value, words]) => html`<option value="${value}">${words}</option>`)}</select></div>`;
 }
 
-function card(entry: GalleryEntry, place: number, photo: ReportPhoto | undefined): Html {
+function card(entry: GalleryEntry, index: number, photo: ReportPhoto | undefined): Html {
   const { outcome, group, confidence, think, answer, decision } = entry;
   const [toolIou, finalIou] = [entry.toolIou ?? 0, entry.finalIou ?? 0];
-  return html`<li class="card" data-place="${place}" data-row="${entry.row}" data-outcome="${outcome}" data-group="${group ?? ''}" data-size="${entry.objectSize ?? ''}" data-gain="${(finalIou - toolIou).toFixed(4)}" data-score="${(confidence ?? 0).toFixed(4)}">
+  return html`<li class="card" data-place="${index}" data-row="${entry.row}" data-outcome="${outcome}" data-group="${group ?? ''}" data-size="${entry.objectSize ?? ''}" data-gain="${(finalIou - toolIou).toFixed(4)}" data-score="${(confidence ?? 0).toFixed(4)}">
 ${picture(entry, photo)}
 <div class="body"><h3>${entry.query}</h3>
 <p><span class="outcome ${outcome}">${outcome}</span> <span class="soft">${OUTCOME_WORDS[outcome]}${decision !== undefined && `; decision: ${decision}`}</span></p>
@@ -108,8 +108,8 @@ ${[
 
 /** A dark line under the coloured one keeps it visible on any photo. */
 function box({ x1, y1, x2, y2 }: BoxXyxy, kind: string): Html {
-  const place = html`x="${x1.toFixed(1)}" y="${y1.toFixed(1)}" width="${(x2 - x1).toFixed(1)}" height="${(y2 - y1).toFixed(1)}"`;
-  return html`<rect class="halo" ${place}/><rect class="${kind}" ${place}/>`;
+  const corners = html`x="${x1.toFixed(1)}" y="${y1.toFixed(1)}" width="${(x2 - x1).toFixed(1)}" height="${(y2 - y1).toFixed(1)}"`;
+  return html`<rect class="halo" ${corners}/><rect class="${kind}" ${corners}/>`;
 }
 
 /** The frame for an answer whose photo nobody gave. */

@@ -163,6 +163,41 @@ interface Cell {
   readonly move: number;
 }
 
+/** The cells over which the metrics sum, as indices. */
+function metricCells(thresholds: readonly number[], extraThresholds: readonly number[]) {
+  const bands = thresholds.length + 1;
+  const cells = Array.from({ length: bands ** 2 * MOVES }, (_, cell) => ({
+    toolBand: Math.floor(cell / (MOVES * bands)),
+    finalBand: Math.floor(cell / MOVES) % bands,
+    move: cell % MOVES,
+  }));
+  const where = (holds: (cell: Cell) => boolean) =>
+    cells.flatMap((cell, index) => (holds(cell) ? index : []));
+  const correct = thresholds.indexOf(CORRECT_IOU);
+  const toolRight = ({ toolBand }: Cell) => toolBand > correct;
+  const finalRight = ({ finalBand }: Cell) => finalBand > correct;
+  return {
+    all: where(() => true),
+    toolRight: where(toolRight),
+    toolWrong: where((cell) => !toolRight(cell)),
+    finalRight: where(finalRight),
+    corrected: where((cell) => !toolRight(cell) && finalRight(cell)),
+    refined: where((cell) => toolRight(cell) && cell.move === UP),
+    followed: where((cell) => toolRight(cell) && cell.move === SAME),
+    worsened: where(({ move }) => move === DOWN),
+    inherited: where((cell) => !toolRight(cell) && !finalRight(cell) && cell.move === SAME),
+    /** By rising threshold at which accuracy is wanted beside 0.5. */
+    above: rising(extraThresholds).map((threshold) => {
+      const index = thresholds.indexOf(threshold);
+      return {
+        threshold,
+        tool: where(({ toolBand }) => toolBand > index),
+        final: where(({ finalBand }) => finalBand > index),
+      };
+    }),
+  };
+}
+
 /**
  * Every refinement metric is a ratio of sums over cells. The plan says which cell a query falls in and turns the sums of the
  * cells into metrics, so a bootstrap resample is no more than another set of sums.
@@ -171,22 +206,7 @@ export class CellPlan {
   readonly cellCount: number;
   /** Rising, without repetition; 0.5 is always among them. */
   readonly #thresholds: readonly number[];
-  /** The cells over which the metrics sum. */
-  readonly #all: readonly number[];
-  readonly #toolRight: readonly number[];
-  readonly #toolWrong: readonly number[];
-  readonly #finalRight: readonly number[];
-  readonly #corrected: readonly number[];
-  readonly #refined: readonly number[];
-  readonly #followed: readonly number[];
-  readonly #worsened: readonly number[];
-  readonly #inherited: readonly number[];
-  /** The cells above each threshold that accuracy is wanted at beside 0.5, by rising threshold. */
-  readonly #extra: readonly {
-    readonly threshold: number;
-    readonly tool: readonly number[];
-    readonly final: readonly number[];
-  }[];
+  readonly #cells: ReturnType<typeof metricCells>;
 
   /** @throws VgrError USAGE for a threshold outside [0, 1) */
   constructor(extraThresholds: readonly number[]) {
@@ -196,37 +216,9 @@ export class CellPlan {
         hint: 'several are given as `--iou 0.25,0.5,0.75`',
       });
     }
-    const thresholds = rising([CORRECT_IOU, ...extraThresholds]);
-    this.#thresholds = thresholds;
-    const bands = thresholds.length + 1;
-    this.cellCount = bands ** 2 * MOVES;
-    const cells = Array.from({ length: this.cellCount }, (_, cell) => ({
-      toolBand: Math.floor(cell / (MOVES * bands)),
-      finalBand: Math.floor(cell / MOVES) % bands,
-      move: cell % MOVES,
-    }));
-    const where = (holds: (cell: Cell) => boolean) =>
-      cells.flatMap((cell, index) => (holds(cell) ? index : []));
-    const correct = thresholds.indexOf(CORRECT_IOU);
-    const toolRight = ({ toolBand }: Cell) => toolBand > correct;
-    const finalRight = ({ finalBand }: Cell) => finalBand > correct;
-    this.#all = where(() => true);
-    this.#toolRight = where(toolRight);
-    this.#toolWrong = where((cell) => !toolRight(cell));
-    this.#finalRight = where(finalRight);
-    this.#corrected = where((cell) => !toolRight(cell) && finalRight(cell));
-    this.#refined = where((cell) => toolRight(cell) && cell.move === UP);
-    this.#followed = where((cell) => toolRight(cell) && cell.move === SAME);
-    this.#worsened = where(({ move }) => move === DOWN);
-    this.#inherited = where((cell) => !toolRight(cell) && !finalRight(cell) && cell.move === SAME);
-    this.#extra = rising(extraThresholds).map((threshold) => {
-      const index = thresholds.indexOf(threshold);
-      return {
-        threshold,
-        tool: where(({ toolBand }) => toolBand > index),
-        final: where(({ finalBand }) => finalBand > index),
-      };
-    });
+    this.#thresholds = rising([CORRECT_IOU, ...extraThresholds]);
+    this.#cells = metricCells(this.#thresholds, extraThresholds);
+    this.cellCount = this.#cells.all.length;
   }
 
   /** The cell of a query, 0 .. `cellCount` - 1. */
@@ -255,19 +247,20 @@ export class CellPlan {
    * @param sums `SUMS_PER_CELL` numbers a cell, from index `offset` on
    */
   metricsOf(sums: Float64Array, offset = 0): RefinementMetrics {
-    const sum = (cells: readonly number[], column: number = COUNT) => {
+    const sum = (where: readonly number[], column: number = COUNT) => {
       let total = 0;
-      for (const cell of cells) total += sums[offset + cell * SUMS_PER_CELL + column]!;
+      for (const cell of where) total += sums[offset + cell * SUMS_PER_CELL + column]!;
       return total;
     };
-    const total = sum(this.#all);
-    const toolRight = sum(this.#toolRight);
-    const finalRight = sum(this.#finalRight);
-    const [toolIou, finalIou] = [sum(this.#all, TOOL_IOU), sum(this.#all, FINAL_IOU)];
-    const relativeRight = sum(this.#toolRight, RELATIVE_IOU);
-    const relativeWrong = sum(this.#toolWrong, RELATIVE_IOU);
+    const cells = this.#cells;
+    const total = sum(cells.all);
+    const toolRight = sum(cells.toolRight);
+    const finalRight = sum(cells.finalRight);
+    const [toolIou, finalIou] = [sum(cells.all, TOOL_IOU), sum(cells.all, FINAL_IOU)];
+    const relativeRight = sum(cells.toolRight, RELATIVE_IOU);
+    const relativeWrong = sum(cells.toolWrong, RELATIVE_IOU);
     const nsri = ratio(relativeRight + relativeWrong, total);
-    const atThresholds = this.#extra.flatMap(({ threshold, tool, final }) => [
+    const atThresholds = cells.above.flatMap(({ threshold, tool, final }) => [
       [`accuracy@${threshold}`, ratio(sum(final), total)],
       [`tool_accuracy@${threshold}`, ratio(sum(tool), total)],
     ]);
@@ -277,11 +270,11 @@ export class CellPlan {
       tool_accuracy: ratio(toolRight, total),
       mean_iou: ratio(finalIou, total),
       tool_mean_iou: ratio(toolIou, total),
-      ccr: ratio(sum(this.#corrected), total - toolRight),
-      refinement_rate: ratio(sum(this.#refined), toolRight),
-      follow_correct_rate: ratio(sum(this.#followed), toolRight),
-      worsen_rate: ratio(sum(this.#worsened), total),
-      inherited_error_rate: ratio(sum(this.#inherited), total - finalRight),
+      ccr: ratio(sum(cells.corrected), total - toolRight),
+      refinement_rate: ratio(sum(cells.refined), toolRight),
+      follow_correct_rate: ratio(sum(cells.followed), toolRight),
+      worsen_rate: ratio(sum(cells.worsened), total),
+      inherited_error_rate: ratio(sum(cells.inherited), total - finalRight),
       mean_iou_delta: ratio(finalIou - toolIou, total),
       nsri,
       nsri_tool_correct: ratio(relativeRight, toolRight),

@@ -192,9 +192,8 @@ function groupOf(record: ForeignRecord, field: string): string | undefined {
 }
 
 /** One object and the expressions that people gave for it. */
-export interface RefCocoRef {
+interface RefCocoRef {
   readonly position: RecordPosition;
-  readonly refId: number;
   readonly annotationId: number;
   readonly imageId: number;
   /** `train`, `val`, `testA`, `testB`, `test` */
@@ -203,16 +202,37 @@ export interface RefCocoRef {
 }
 
 /**
- * Reads a list of refs as RefCOCO, RefCOCO+ and RefCOCOg have them, saved as JSON.
+ * Reads a list of refs as RefCOCO, RefCOCO+ and RefCOCOg have them, saved as JSON: one query an expression, with the boxes
+ * and photos of the annotation file. The split is the group.
  * @param source name of the file, for messages
- * @throws VgrError INPUT_INVALID that names file, element and field
+ * @param instances the entries of `instances.json`; only those that the refs name are held
+ * @throws VgrError INPUT_INVALID that names file, element and field; for a ref whose annotation or photo is not listed
  * @see S. Kazemzadeh et al., "ReferItGame", 2014; L. Yu et al., "Modeling Context in Referring Expressions", 2016
  */
-export async function* refCocoRefs(text: JsonText, source: string): AsyncGenerator<RefCocoRef> {
+export async function* refCocoQueries(
+  text: JsonText,
+  source: string,
+  instances: AsyncIterable<CocoEntry>,
+): AsyncGenerator<EvalQuery> {
+  const refs: RefCocoRef[] = [];
   for await (const { section, index, value } of jsonElements(text, source)) {
     if (section !== '') throw recordError({ source }, 'expected a list of refs, got an object');
-    yield refOf(new ForeignRecord(value, { source, element: index }));
+    refs.push(refOf(new ForeignRecord(value, { source, element: index })));
   }
+  const annotationIds = new Set(refs.map(({ annotationId }) => annotationId));
+  const imageIds = new Set(refs.map(({ imageId }) => imageId));
+  const annotations = new Map<number, CocoAnnotation>();
+  const fileNames = new Map<number, string | undefined>();
+  for await (const entry of instances) {
+    if (entry.kind === 'annotation' && annotationIds.has(entry.annotation.id)) {
+      annotations.set(entry.annotation.id, entry.annotation);
+    } else if (entry.kind === 'image' && imageIds.has(entry.image.id)) {
+      fileNames.set(entry.image.id, entry.image.fileName ?? fileNames.get(entry.image.id));
+    }
+  }
+  yield* refs.flatMap((ref) =>
+    queriesOf(ref, annotations.get(ref.annotationId), fileNames.get(ref.imageId)),
+  );
 }
 
 function refOf(record: ForeignRecord): RefCocoRef {
@@ -221,7 +241,6 @@ function refOf(record: ForeignRecord): RefCocoRef {
   if (!Array.isArray(sentences)) return record.refuse('sentences', 'a list');
   return {
     position: record.position,
-    refId,
     annotationId: record.integer('ann_id'),
     imageId: record.integer('image_id'),
     split: record.optionalString('split'),
@@ -235,56 +254,28 @@ function refOf(record: ForeignRecord): RefCocoRef {
   };
 }
 
-/**
- * The refs as queries, one an expression, with the boxes and photos of the annotation file. The split is the group.
- * @param instances the entries of `instances.json`; only those that the refs name are held
- * @throws VgrError INPUT_INVALID for a ref whose annotation or photo is not listed
- */
-export async function refCocoQueries(
-  refs: readonly RefCocoRef[],
-  instances: AsyncIterable<CocoEntry>,
-): Promise<EvalQuery[]> {
-  const wanted = new Set(refs.map(({ annotationId }) => annotationId));
-  const wantedImages = new Set(refs.map(({ imageId }) => imageId));
-  const annotations = new Map<number, CocoAnnotation>();
-  const fileNames = new Map<number, string>();
-  for await (const entry of instances) {
-    if (entry.kind === 'annotation' && wanted.has(entry.annotation.id)) {
-      annotations.set(entry.annotation.id, entry.annotation);
-    } else if (entry.kind === 'image' && wantedImages.has(entry.image.id)) {
-      if (entry.image.fileName !== undefined) fileNames.set(entry.image.id, entry.image.fileName);
-    }
-  }
-  return refs.flatMap((ref) => queriesOf(ref, annotations, fileNames));
-}
-
 function queriesOf(
-  ref: RefCocoRef,
-  annotations: ReadonlyMap<number, CocoAnnotation>,
-  fileNames: ReadonlyMap<number, string>,
+  { position, annotationId, imageId, split, sentences }: RefCocoRef,
+  annotation: CocoAnnotation | undefined,
+  image: string | undefined,
 ): EvalQuery[] {
-  const annotation = annotations.get(ref.annotationId);
-  const image = fileNames.get(ref.imageId);
-  if (annotation === undefined || annotation.imageId !== ref.imageId) {
+  if (annotation === undefined || annotation.imageId !== imageId) {
     throw recordError(
-      ref.position,
-      `annotation ${ref.annotationId} of image ${ref.imageId} is not in the annotation file`,
+      position,
+      `annotation ${annotationId} of image ${imageId} is not in the annotation file`,
       'refs and `instances.json` must be of the same data set',
     );
   }
   if (image === undefined) {
-    throw recordError(
-      ref.position,
-      `image ${ref.imageId} has no \`file_name\` in the annotation file`,
-    );
+    throw recordError(position, `image ${imageId} has no \`file_name\` in the annotation file`);
   }
-  return ref.sentences.map(({ id, text }) => ({
+  return sentences.map(({ id, text }) => ({
     id,
-    line: ref.position.element ?? 0,
+    line: position.element ?? 0,
     query: text,
     image,
     truthsXyxy: [xywhToXyxy(annotation.boxXywh)],
-    group: ref.split,
+    group: split,
     entries: [],
     toolNames: [],
   }));

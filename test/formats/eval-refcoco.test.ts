@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { cocoEntries } from '../../src/formats/coco-records.js';
-import { refCocoQueries, refCocoRefs } from '../../src/formats/eval-files.js';
+import { refCocoQueries } from '../../src/formats/eval-files.js';
 
 const instances = {
   images: [{ id: 3, file_name: 'COCO_3.jpg' }],
@@ -23,9 +23,12 @@ const ref = {
 };
 
 async function queriesOf(...values: readonly unknown[]) {
-  const refs = [];
-  for await (const item of refCocoRefs([JSON.stringify(values)], 'refs.json')) refs.push(item);
-  return refCocoQueries(refs, cocoEntries([JSON.stringify(instances)], 'instances.json'));
+  const entries = cocoEntries([JSON.stringify(instances)], 'instances.json');
+  const queries = [];
+  for await (const query of refCocoQueries([JSON.stringify(values)], 'refs.json', entries)) {
+    queries.push(query);
+  }
+  return queries;
 }
 
 test('one query an expression, with the box of its annotation and the photo of the data set', async () => {

@@ -1,6 +1,6 @@
 """Refinement metrics and bootstrap intervals written a second time, straight from their definitions, with numpy.
 
-Run from the repository root; it writes the numbers that test/evaluate/refinement-scores.test.ts compares with:
+Run from the repository root; it writes the numbers that test/evaluate/metrics.test.ts compares with:
 
     python3 test/evaluate/oracle/refinement_oracle.py
 
