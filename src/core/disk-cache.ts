@@ -1,11 +1,10 @@
-import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomic } from './files.js';
+import { sha256Of } from './text.js';
 
 /**
- * Computed examples on disk, by the content of all that decides them. A file that cannot be read counts as
- * missing.
+ * Computed examples on disk, by the content of all that decides them. A file that cannot be read counts as missing.
  */
 export class ExampleCache {
   readonly #folder: string;
@@ -16,7 +15,7 @@ export class ExampleCache {
 
   async get(key: string): Promise<Uint8Array | undefined> {
     try {
-      return await readFile(this.#place(key));
+      return await readFile(this.#path(key));
     } catch {
       return undefined;
     }
@@ -24,15 +23,15 @@ export class ExampleCache {
 
   /** @throws VgrError DISK_FULL, OUTPUT_UNWRITABLE */
   async put(key: string, bytes: Uint8Array): Promise<void> {
-    await writeFileAtomic(this.#place(key), bytes, { durable: false });
+    await writeFileAtomic(this.#path(key), bytes, { durable: false });
   }
 
-  #place(key: string): string {
+  #path(key: string): string {
     return join(this.#folder, key.slice(0, 2), `${key.slice(2)}.bin`);
   }
 }
 
 /** sha256 of a value as JSON, hexadecimal. */
 export function contentKey(value: unknown): string {
-  return createHash('sha256').update(JSON.stringify(value)).digest('hex');
+  return sha256Of(JSON.stringify(value));
 }

@@ -73,7 +73,7 @@ export function answerBoxes({
   label,
 }: ResultLine['answer']): readonly AnswerBox[] {
   if (boxes) return boxes;
-  return bbox_2d ? [{ bbox_2d, score, ...(label !== undefined && { label }) }] : [];
+  return bbox_2d ? [{ bbox_2d, score, label }] : [];
 }
 
 /** What a detector finds in one photo. */
@@ -128,19 +128,10 @@ export function roundedMs(ms: number): number {
 
 /** The error record of an item. */
 export function errorLine(
-  item: { readonly id?: string; readonly image?: string; readonly line?: number },
-  error: VgrError,
+  { id, image, line }: Pick<ErrorLine, 'id' | 'image' | 'line'>,
+  { code, message, hint }: VgrError,
 ): ErrorLine {
-  return {
-    type: 'error',
-    schema: RESULT_SCHEMA,
-    ...(item.id !== undefined && { id: item.id }),
-    ...(item.image !== undefined && { image: item.image }),
-    ...(item.line !== undefined && { line: item.line }),
-    code: error.code,
-    message: error.message,
-    ...(error.hint !== undefined && { hint: error.hint }),
-  };
+  return { type: 'error', schema: RESULT_SCHEMA, id, image, line, code, message, hint };
 }
 
 /**

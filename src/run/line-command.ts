@@ -2,7 +2,7 @@ import type { OrderedMapOptions } from '../core/ordered-map.js';
 import type { Printer, Terminal } from '../core/terminal.js';
 import type { RunSettings } from '../formats/run-summary.js';
 import type { DecodingMemory } from '../photos/decode.js';
-import { OverlayFolder } from '../photos/draw.js';
+import type { OverlayFolder } from '../photos/draw.js';
 import { imageRoots } from '../photos/find-photos.js';
 import { refuseAmongPhotos } from '../photos/image-path.js';
 import type { InferenceFlags } from '../runtime/device.js';
@@ -68,7 +68,8 @@ export async function openOverlays(
 ): Promise<OverlayFolder | undefined> {
   if (folder === undefined) return undefined;
   await refuseAmongPhotos(folder, await imageRoots(images));
-  return new OverlayFolder(folder, memory);
+  const draw = await import('../photos/draw.js');
+  return new draw.OverlayFolder(folder, memory);
 }
 
 /** How many items are in work; read-ahead as deep again hides a slow one from the rest. */
