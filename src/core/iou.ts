@@ -1,7 +1,4 @@
-/**
- * IoUs at which boxes count as something, in [0, 1): the one place of these thresholds. Each name says what is decided; whether
- * the threshold itself counts is said where that matters.
- */
+/** IoUs at which boxes count as something, in [0, 1). Each name says what is decided by it. */
 
 /** A box is right where its IoU with the ground truth is above this: in evaluation, in rewards, in what a score promises. */
 export const CORRECT_IOU = 0.5;
