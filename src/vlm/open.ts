@@ -9,7 +9,7 @@ import type { DecodingMemory } from '../photos/decode.js';
 import type { Refiner } from '../refine/refiner.js';
 import { CallQuota, type CascadeTally, createCascade } from './cascade.js';
 import { ChatClient } from './client.js';
-import { detectMode, type VlmMode, type VlmProtocol } from './conversation.js';
+import { detectMode, type VlmMode } from './conversation.js';
 import { PictureMaker } from './photo.js';
 import { type PromptWriter, piterPrompt, twoStagePrompt } from './prompt.js';
 import { templatePrompt } from './prompt-template.js';
@@ -73,7 +73,7 @@ export async function openLarge(
   let mode: VlmMode | undefined;
   let detected: Promise<VlmMode> | undefined;
   const detect = async () => {
-    if (flags['vlm-mode'] !== 'auto') return flags['vlm-mode'] as VlmMode;
+    if (flags['vlm-mode'] !== 'auto') return flags['vlm-mode'];
     detected ??= detectMode(client.chat);
     mode = await detected;
     return mode;
@@ -82,7 +82,7 @@ export async function openLarge(
     refiner: createVlmRefiner({
       chat: client.chat,
       model: flags['vlm-model']!,
-      protocol: flags.protocol as VlmProtocol,
+      protocol: flags.protocol,
       mode: detect,
       prompt,
       grid: pixelGrid(flags),
@@ -94,8 +94,11 @@ export async function openLarge(
     }),
     settings: vlmRunSettings(flags, sha256),
     picture: (memory) => {
-      const format = flags['vlm-image'] === 'png' ? 'png' : 'jpeg';
-      const pictures = new PictureMaker({ format, maxPixels: flags['max-pixels'], memory });
+      const pictures = new PictureMaker({
+        format: flags['vlm-image'],
+        maxPixels: flags['max-pixels'],
+        memory,
+      });
       return ({ path }, size) => pictures.url(path, size);
     },
     // It opens the photo itself: here only the size is wanted.

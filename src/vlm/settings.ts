@@ -4,6 +4,8 @@ import type { RunSettings } from '../formats/run-summary.js';
 import { ReplyCache } from './cache.js';
 import type { QuotaSettings } from './cascade.js';
 import type { ChatSettings } from './client.js';
+import type { VlmMode, VlmProtocol } from './conversation.js';
+import type { PictureFormat } from './photo.js';
 import { GRIDS, type GridName, type PixelGrid } from './prompt.js';
 import type { UsageLimits } from './usage.js';
 
@@ -11,14 +13,14 @@ import type { UsageLimits } from './usage.js';
 export interface VlmFlags {
   readonly 'vlm-url'?: string;
   readonly 'vlm-model'?: string;
-  readonly protocol: string;
+  readonly protocol: VlmProtocol;
   readonly 'prompt-template'?: string;
-  readonly 'vlm-mode': string;
-  readonly 'vlm-preset': string;
+  readonly 'vlm-mode': 'auto' | VlmMode;
+  readonly 'vlm-preset': GridName;
   readonly 'vlm-grid'?: number;
   readonly 'vlm-min-pixels'?: number;
   readonly 'vlm-max-pixels'?: number;
-  readonly 'vlm-image': string;
+  readonly 'vlm-image': PictureFormat;
   readonly 'vlm-tool-boxes': number;
   readonly 'vlm-reply-tokens': number;
   readonly 'vlm-repetition-penalty'?: string;
@@ -88,7 +90,7 @@ export function chatSettings(
 export function pixelGrid(
   flags: Pick<VlmFlags, 'vlm-preset' | 'vlm-grid' | 'vlm-min-pixels' | 'vlm-max-pixels'>,
 ): PixelGrid {
-  const preset: PixelGrid = GRIDS[flags['vlm-preset'] as GridName];
+  const preset: PixelGrid = GRIDS[flags['vlm-preset']];
   const step = flags['vlm-grid'] ?? preset.step;
   const maxPixels = flags['vlm-max-pixels'] ?? preset.maxPixels;
   const minPixels = flags['vlm-min-pixels'] ?? Math.min(preset.minPixels, maxPixels);

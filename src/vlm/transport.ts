@@ -1,4 +1,4 @@
-import { pipeline, type Readable } from 'node:stream';
+import { pipeline, type Transform } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
 import { createParser } from 'eventsource-parser';
 import { quoted } from '../core/error.js';
@@ -42,7 +42,7 @@ const MIN_SECRET = 8;
 /** Longest time in which a server tells that it is alive, milliseconds. */
 const MAX_PROBE = 5000;
 /** No request asks for these, but servers behind some gateways pack all the same. */
-const DECODERS = new Map<string, () => NodeJS.ReadWriteStream>([
+const DECODERS = new Map<string, () => Transform>([
   ['gzip', createGunzip],
   ['x-gzip', createGunzip],
   ['deflate', createInflate],
@@ -211,7 +211,7 @@ async function* unpacked(
   const source = decoder ? pipeline(body, decoder, () => undefined) : body;
   let bytes = 0;
   try {
-    for await (const chunk of source as Readable) {
+    for await (const chunk of source) {
       bytes += chunk.length;
       if (bytes > maxBytes) throw new ReplyOverflow();
       yield chunk;
