@@ -22,7 +22,7 @@ export interface ChatSettings {
   readonly limits: ChatLimits;
   readonly budget: UsageLimits;
   readonly cache?: ReplyCache;
-  /** Ends waiting; what is under way goes on to its end. */
+  /** Ends waiting; requests under way go on to their end. */
   readonly signal?: AbortSignal;
 }
 
@@ -70,7 +70,7 @@ export class ChatClient {
   readonly #underWay = new Map<string, Promise<ChatReply>>();
   /** Ends waiting. */
   readonly #stop = new AbortController();
-  /** Ends what is under way, too. */
+  /** Ends requests under way, too. */
   readonly #cut = new AbortController();
   #successes = 0;
   #refusals = 0;
@@ -96,7 +96,7 @@ export class ChatClient {
     return this.#budget.report();
   }
 
-  /** Ends all waiting, and resolves when what is under way has come back, so that nothing that is paid for is lost. */
+  /** Ends all waiting, and resolves when requests under way have come back, so that nothing that is paid for is lost. */
   async close(): Promise<void> {
     this.#broken ??= stopped();
     this.#stop.abort();

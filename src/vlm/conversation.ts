@@ -7,7 +7,7 @@ export type VlmProtocol = 'think-rethink' | 'piter';
 /** continue: the server goes on with an assistant's message. multi-turn: the tool's result is the user's next turn. */
 export type VlmMode = 'continue' | 'multi-turn';
 
-/** Whom a conversation asks, and how. */
+/** The model that a conversation asks, and how. */
 export interface Conversation {
   readonly chat: Chat;
   readonly mode: VlmMode;
@@ -32,7 +32,7 @@ export interface Exchange {
 const STAGE_STOPS = ['</function>', '<tool>'];
 /** The first stage ends here, whatever the server makes of stop strings. */
 const STAGE_END = /<\s*(?:\/\s*function|tool|rethink|answer)\s*>/i;
-/** What a repair turn is shown of a long reply, characters from its end. */
+/** Characters from the end of a long reply that a repair turn shows. */
 const SHOWN_TAIL = 2000;
 
 /**
@@ -114,7 +114,7 @@ function closed(thought: string): string {
   return opens && !/<\s*\/\s*think\s*>/i.test(thought) ? `${thought}</think>` : thought;
 }
 
-/** One part of what a user says. */
+/** One part of a user's message. */
 export type ChatPart =
   | { readonly type: 'text'; readonly text: string }
   | { readonly type: 'image_url'; readonly image_url: { readonly url: string } };
@@ -132,7 +132,7 @@ export interface ChatRequest {
   readonly stop?: readonly string[];
   /** Most tokens of the reply. */
   readonly maxTokens: number;
-  /** The last message is the assistant's own and is gone on with, in place of a new turn. */
+  /** The last message is the assistant's own, and the reply continues it in place of a new turn. */
   readonly continues: boolean;
   /** For servers that know this field; the model's own default where it is absent. */
   readonly repetitionPenalty?: number;

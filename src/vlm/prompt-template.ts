@@ -2,10 +2,10 @@ import { Environment, Interpreter, parse, tokenize } from '@huggingface/jinja';
 import { printable, quoted, VgrError } from '../core/error.js';
 import type { PromptWriter } from './prompt.js';
 
-/** What one prompt may take: a step each, and each character or entry of what a step comes to. */
+/** Most work of one prompt: each step counts 1, and each character or entry of its value. */
 const MAX_WORK = 1_000_000;
 /** Numbers of one `range`. */
-const LONGEST_RANGE = 10_000;
+const MAX_RANGE = 10_000;
 
 /** The interpreter as it is used here; the package's own types lead to files that it does not name. */
 interface Renderer {
@@ -19,7 +19,7 @@ const JinjaInterpreter = Interpreter as unknown as new (environment: Environment
  * `content`, the normalised expression, and `tools`, what the tools found as the text of the `<tool>` block where it is told in
  * the first turn (PiTER), else an empty string; `width` and `height` of the picture, pixels.
  * @param source name of the file, for messages
- * @throws VgrError CONFIG_INVALID where the text is no template, never says `content`, or comes to no end
+ * @throws VgrError CONFIG_INVALID where the text is no template, never says `content`, or does not end
  */
 export function templatePrompt(text: string, source: string): PromptWriter {
   const program = attempt(source, () => parse(tokenize(text.replace(/\r\n?/g, '\n').trim())));
@@ -55,7 +55,7 @@ function rendered(
   return String(new BoundedInterpreter(environment).run(program).value);
 }
 
-/** What every template knows. There is no clock among it: the same query is asked in the same words. */
+/** Names that every template knows. No clock is among them: the same query is asked in the same words. */
 const GLOBALS: Readonly<Record<string, unknown>> = {
   true: true,
   True: true,
@@ -73,7 +73,7 @@ const GLOBALS: Readonly<Record<string, unknown>> = {
 function boundedRange(first: number, end?: number, step = 1): number[] {
   const [start, stop] = end === undefined ? [0, first] : [first, end];
   const count = Math.max(0, Math.ceil((stop - start) / step));
-  if (!(count <= LONGEST_RANGE)) throw new Error(`a range of more than ${LONGEST_RANGE} numbers`);
+  if (!(count <= MAX_RANGE)) throw new Error(`a range of more than ${MAX_RANGE} numbers`);
   return Array.from({ length: count }, (_, index) => start + index * step);
 }
 

@@ -58,11 +58,11 @@ Answer with a JSON list and nothing else: [{"bbox_2d": [x1, y1, x2, y2], "label"
 
 ${coordinates(facts)}`;
 
-/** Takes the place of going on with the assistant's own message, for servers that cannot. */
+/** The next turn on servers that cannot continue the assistant's own message. */
 export const GO_ON =
   'These are the boxes of the other tools. Go on: <rethink> </rethink> first, then <answer> </answer>.';
 
-/** Asks once more after an answer that cannot be read. @param reason what is wrong with it, a clause */
+/** Asks once more after an answer that cannot be read. @param reason the error in it, a clause */
 export function repairPrompt(reason: string, facts: PromptFacts): string {
   return `Your answer cannot be used: ${reason}. Give the final box once more, as <answer>${BOX}</answer> with four numbers and nothing else, or <answer>${NO_BOX}</answer> if no object fits. ${coordinates(facts)}`;
 }

@@ -33,13 +33,13 @@ const NOTHING_SAID =
   /^\W*(none|null|nothing|n\/a|no (?:such |matching |fitting )?(?:box|object|match|one|thing))\b/i;
 
 /**
- * Reads the text of an answer. What is clear is taken: a list or an object, in loose JSON; corners in any order; coordinates
+ * Reads the text of an answer. Clear forms are taken: a list or an object, in loose JSON; corners in any order; coordinates
  * in 0..1; boxes that reach over the border, which are cut. A box without area, or fewer than four numbers, is not clear.
  * @param extent width and height in the model's coordinates
  */
 export function readAnswer(text: string, extent: ImageSize): ReplyAnswer {
   const read = readValues(text, extent);
-  // Shown boxes as a string in a string, models write theirs with the same backslashes.
+  // Models that are shown boxes as a string in a string write theirs with the same backslashes.
   if (read.kind !== 'unreadable' || !text.includes('\\"')) return read;
   return readValues(text.replaceAll('\\"', '"'), extent);
 }
@@ -147,8 +147,8 @@ function placed(raw: readonly FourNumbers[], extent: ImageSize): ReplyAnswer {
   const boxes = raw.flatMap((numbers) => placedBox(numbers, extent, notes) ?? []);
   if (boxes.length > 0) return { kind: 'boxes', boxesXyxy: boxes, notes: [...notes] };
   const [x1, y1, x2, y2] = raw[0]!;
-  const place = `[${x1}, ${y1}, ${x2}, ${y2}]`;
-  return { kind: 'unreadable', reason: `${place} has no area inside the image` };
+  const box = `[${x1}, ${y1}, ${x2}, ${y2}]`;
+  return { kind: 'unreadable', reason: `${box} has no area inside the image` };
 }
 
 function placedBox(
@@ -194,7 +194,7 @@ const ENDS = ')]}';
 const SEPARATORS = /[\s,;:=]/;
 const SPACE = /\s/;
 const IN_WORD = /[^\s,;:=()[\]{}"']/;
-/** Stands where the text ends before a value: what was to come is unknown, which is not nothing. */
+/** Stands where the text ends before a value: it is unknown, which is not the same as nothing. */
 const CUT_OFF = '';
 const WORDS: ReadonlyMap<string, LooseValue> = new Map<string, LooseValue>([
   ['null', null],
@@ -205,7 +205,7 @@ const WORDS: ReadonlyMap<string, LooseValue> = new Map<string, LooseValue>([
 
 /**
  * Every list and object that stands in a text, outermost ones, in order. Takes what models write in place of JSON: single
- * quotes, bare keys, tuples, trailing or missing commas, `None`, a missing end. Words between the values are passed over.
+ * quotes, bare keys, tuples, trailing or missing commas, `None`, a missing end. Words between the values are skipped.
  * Time is linear in the text. Throws nothing.
  */
 export function looseValues(text: string): LooseValue[] {

@@ -20,7 +20,7 @@ import {
 /** One query with its ground truth, ready to become an example for training the large refiner. */
 export interface TrainingCase {
   readonly id: string;
-  /** Place among the examples, from 0. */
+  /** Index among the examples, from 0. */
   readonly index: number;
   /** Path of the picture as the trainer is told it. */
   readonly image: string;

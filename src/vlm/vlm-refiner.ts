@@ -51,7 +51,7 @@ export interface VlmSettings {
   readonly boxesPerTool: number;
   /** Most tokens of each reply. */
   readonly maxTokens: number;
-  /** By default 1.05, and only where the server goes on with messages: others may not know the field. */
+  /** By default 1.05, and only where the server continues messages: others may not know the field. */
   readonly repetitionPenalty?: number;
   /** Runs a conversation, by default at once. Open conversations are not held up by those that wait. */
   readonly admit?: <Result>(conversation: () => Promise<Result>) => Promise<Result>;

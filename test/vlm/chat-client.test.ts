@@ -13,7 +13,7 @@ import {
   type TestChatServer,
 } from '../support/chat-server.js';
 
-/** An address at which nobody listens: a port that was just given back. */
+/** An address at which no server listens: a port that was just given back. */
 async function deserted(): Promise<string> {
   const server = await startChatServer(() => TEXT);
   await server.close();
@@ -220,7 +220,7 @@ describe.each([{ stream: true }, { stream: false }])('a reply, stream: $stream',
 });
 
 describe('waiting', () => {
-  it('honours Retry-After, and lets nobody else go meanwhile', async () => {
+  it('honours Retry-After, and lets no other request go meanwhile', async () => {
     const at: number[] = [];
     const start = performance.now();
     const server = await serve((_body, index) => {
@@ -464,7 +464,7 @@ describe('the cache', () => {
     expect(server.bodies).toHaveLength(1);
   });
 
-  it('passes over entries that are damaged', async () => {
+  it('skips entries that are damaged', async () => {
     const path = folder();
     const cache = new ReplyCache(path);
     await cache.put('abcdef', { text: 'x', finish: 'stop' });
@@ -570,7 +570,7 @@ it('reads as much as a renamed limit allows', async () => {
   expect(reply).toEqual({ text, finish: 'stop' });
 });
 
-it('stops by itself where the server passes over stop strings', async () => {
+it('stops by itself where the server ignores stop strings', async () => {
   const text = '<think>a</think><function>get()</function><tool>made up</tool>'.padEnd(3000, '.');
   const server = await serve(() => ({ kind: 'text', text }), { stops: false });
   const reply = await client(server.url).chat(

@@ -38,7 +38,7 @@ describe('a picture of a photo', () => {
     await first;
   });
 
-  it('is tried anew where it failed', async () => {
+  it('is tried again where it failed', async () => {
     const folder = await temporaryFolder();
     const path = join(folder, 'photo.png');
     const maker = new PictureMaker({ format: 'png', maxPixels: 1e6 });

@@ -54,7 +54,7 @@ function send(url: string, changes: Partial<ChatServer> = {}, signal?: AbortSign
 
 const errorOf = (work: Promise<unknown>): Promise<ChatError> =>
   work.then(
-    () => Promise.reject(new Error('expected a error')),
+    () => Promise.reject(new Error('expected an error')),
     (thrown) => {
       expect(thrown).toBeInstanceOf(ChatError);
       return thrown;
