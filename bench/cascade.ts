@@ -38,10 +38,10 @@ interface Row {
 
 // The built program: worker threads start from its files.
 const built = (name: string) => import(resolve('dist', name));
-const { openPool } = await built('runtime/open-pool.js');
+const { startThreads } = await built('runtime/threads.js');
 const { openRefiner } = await built('runtime/refiner.js');
 const { StreamPrinter } = await built('cli/printer.js');
-const opened = openPool(
+const opened = startThreads(
   { detector: 'none', device: 'cpu', sessions: 1, threads: 1 },
   new StreamPrinter({ quiet: true }),
 );

@@ -1,7 +1,7 @@
 import { Args } from '@oclif/core';
 import { VgrCommand } from '../cli/base-command.js';
 import { inferenceFlags, inputFlags, outputFlags } from '../cli/flags.js';
-import { openPool, tuned } from '../runtime/open-pool.js';
+import { startThreads, tuned } from '../runtime/threads.js';
 
 export default class Detect extends VgrCommand<typeof Detect> {
   static override summary = 'Boxes everything that the detector knows in folders of photos.';
@@ -24,14 +24,9 @@ export default class Detect extends VgrCommand<typeof Detect> {
   static override flags = { ...inferenceFlags, ...inputFlags, ...outputFlags };
 
   protected override async work(): Promise<number> {
-    const { printer, terminal } = this;
-    const flags = await tuned(this.flags, printer);
-    const pool = openPool(flags, printer);
-    try {
-      const { detectCommand } = await import('../run/detect.js');
-      return await detectCommand({ images: this.positional, flags, pool, terminal });
-    } finally {
-      await pool.close();
-    }
+    const flags = await tuned(this.flags, this.printer);
+    await using threads = startThreads(flags, this.printer);
+    const { detect } = await import('../run/detect.js');
+    return await detect({ images: this.positional, flags, threads }, this.terminal);
   }
 }

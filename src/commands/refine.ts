@@ -10,7 +10,7 @@ import {
   outputFlags,
 } from '../cli/flags.js';
 import { vlmFlags } from '../cli/vlm-flags.js';
-import { openPool, tuned } from '../runtime/open-pool.js';
+import { startThreads, tuned } from '../runtime/threads.js';
 
 export default class Refine extends VgrCommand<typeof Refine> {
   static override summary = 'Finds what each expression means: one box, several, or nothing.';
@@ -63,18 +63,12 @@ Fields of a line: \`query\`, the expression; \`image\`, relative to IMAGES; \`id
   };
 
   protected override async work(): Promise<number> {
-    const { printer, terminal } = this;
     // Without photos no detector runs, and there is nothing to measure.
-    const flags = this.positional.length > 0 ? await tuned(this.flags, printer) : this.flags;
-    const pool = openPool(flags, printer);
-    try {
-      const { refineCommand } = await import('../run/refine.js');
-      return await refineCommand(
-        { images: this.positional, flags, pool, terminal },
-        join(this.config.cacheDir, 'chat'),
-      );
-    } finally {
-      await pool.close();
-    }
+    const images = this.positional;
+    const flags = images.length > 0 ? await tuned(this.flags, this.printer) : this.flags;
+    await using threads = startThreads(flags, this.printer);
+    const { refine } = await import('../run/refine.js');
+    const cacheFolder = join(this.config.cacheDir, 'chat');
+    return await refine({ images, flags, threads, cacheFolder }, this.terminal);
   }
 }

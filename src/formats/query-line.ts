@@ -75,10 +75,9 @@ export type QueryLineItem =
   | { readonly number: number; readonly text: string }
   | { readonly number: number; readonly error: VgrError };
 
-/** A query with the text of its line. */
+/** A line that holds a query. */
 export interface ReadQuery {
   readonly query: Query;
-  readonly text: string;
 }
 
 /** A line that holds no query, with the id that it states or else its number. */
@@ -93,7 +92,7 @@ export function readQueryLine(line: QueryLineItem): ReadQuery | UnreadableLine {
   const { number } = line;
   if ('error' in line) return { id: String(number), line: number, error: line.error };
   try {
-    return { query: parseQueryLine(line.text, number), text: line.text };
+    return { query: parseQueryLine(line.text, number) };
   } catch (thrown) {
     return { id: statedId(line.text) ?? String(number), line: number, error: asVgrError(thrown) };
   }

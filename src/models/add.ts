@@ -10,8 +10,8 @@ import {
   type StoredModel,
   toShared,
 } from '../runtime/model-store.js';
-import { openPool } from '../runtime/open-pool.js';
 import { trialPhotos } from '../runtime/rate.js';
+import { startThreads } from '../runtime/threads.js';
 import { draftDetector, draftOfKnown, draftPrompted } from './detector-draft.js';
 import type { ModelClaims } from './draft.js';
 import { draftEncoder, looksLikeEncoder } from './encoder-draft.js';
@@ -64,7 +64,7 @@ export async function addModel(
 
   const facts = inputs ? { ...graph, names: await labelsOf(graph, inputs, flags) } : graph;
   const photos = await trialPhotos(flags.photo);
-  const { pool } = openPool({ device: flags.device, detector: name, sessions: 1 }, printer);
+  const { pool } = startThreads({ device: flags.device, detector: name, sessions: 1 }, printer);
   try {
     const parts = { name, facts, claims: flags, pool, photos, printer, agreement };
     const card = inputs

@@ -1,43 +1,56 @@
 import { itemError, quoted, VgrError } from '../core/error.js';
 import { type OrderedMapOptions, orderedMap, take, untilAborted } from '../core/ordered-map.js';
+import type { Terminal } from '../core/terminal.js';
 import {
   bbox2d,
   type DetectionsLine,
-  type ErrorLine,
   errorLine,
   RESULT_SCHEMA,
   roundedMs,
   roundedScore,
 } from '../formats/result-line.js';
 import { listImages } from '../photos/find-photos.js';
-import { openEngine, photoOpener } from '../runtime/engine.js';
+import { openEngine, PhotoOpener } from '../runtime/engine.js';
 import { decodingMemory } from '../runtime/memory-limit.js';
-import { type ExaminedPhoto, type ExamineParts, examinePhoto } from '../runtime/photo-store.js';
+import { type ExamineParts, examinePhoto } from '../runtime/photo-store.js';
 import {
+  type ExaminedPhoto,
   type PhotoRef,
-  type PlacedLine,
+  type RunLine,
   type RunProgress,
   startedProgress,
+  written,
 } from '../runtime/ports.js';
+import type { Threads } from '../runtime/threads.js';
 import { withoutDone } from './journal.js';
 import {
-  type LineCommand,
+  type LineFlags,
   lineSettings,
   openOverlays,
   openShard,
-  plainPath,
-  streamOptions,
-} from './line-command.js';
+  plainPaths,
+  runFacts,
+  streamOf,
+  writeLines,
+} from './line-run.js';
 import { openOutput } from './output.js';
-import { runFacts, runLines } from './run-lines.js';
 import { inShard, type Shard } from './shard.js';
 
+export interface DetectSettings {
+  /** Folders, globs or photos. */
+  readonly images: readonly string[];
+  readonly flags: LineFlags;
+  readonly threads: Threads;
+}
+
 /** `vgr detect`: photos to detections. @returns the exit code */
-export async function detectCommand(command: LineCommand): Promise<number> {
-  const { images, flags, terminal } = command;
+export async function detect(
+  { images, flags, threads }: DetectSettings,
+  terminal: Terminal,
+): Promise<number> {
   const { printer, interruption } = terminal;
   const shard = openShard(flags, printer);
-  const engine = await openEngine(flags, command.pool, printer);
+  using engine = await openEngine(flags, threads, printer);
   const { detector } = engine;
   if (!detector) throw new VgrError('USAGE', '--detector: `detect` needs one, got `none`');
   if (detector.prompted) {
@@ -47,53 +60,42 @@ export async function detectCommand(command: LineCommand): Promise<number> {
       { hint: 'name what to look for: `--classes "cat,remote control"`' },
     );
   }
-  const memory = await decodingMemory(flags['max-memory'], engine.sessions, detector);
-  const settings = {
-    ...engine.settings,
-    ...lineSettings(flags, shard),
-    images: JSON.stringify(images.map(plainPath)),
-  };
+  const memory = await decodingMemory(flags['max-memory'], threads.sessions, detector);
+  const { open, meter: decoding } = new PhotoOpener(flags, memory);
   const progress = startedProgress();
-  const output = await openOutput(flags, {
+  await using output = await openOutput(flags, {
     command: 'detect',
-    settings,
+    settings: {
+      ...engine.settings,
+      ...lineSettings(flags, shard),
+      images: plainPaths(images),
+    },
     shard,
     categories: detector.categories,
-    facts: runFacts(engine, progress),
+    facts: runFacts(engine, decoding, progress),
     printer,
   });
-  try {
-    const overlays = await openOverlays(images, flags.visualize, memory);
-    const wanted = (counters: Pick<RunProgress, 'listed'>): AsyncIterable<PhotoItem> => {
-      const listed = listImages(images, { allowOutside: flags['allow-outside'] });
-      return take(intakePhotos(listed, shard, counters), flags.limit ?? Number.POSITIVE_INFINITY);
-    };
-    const photos = withoutDone(untilAborted(wanted(progress), interruption.signal), (item) =>
-      output.done.hasPhoto(item),
-    );
-    return await runLines({
-      engine,
-      output,
-      lines: detectPhotos(photos, {
-        open: photoOpener(flags, memory, engine.decoding),
-        detector,
-        clock: () => performance.now(),
-        progress,
-        stream: streamOptions(flags, engine),
-        timing: !flags['no-timing'],
-        ...(overlays && { draw: (line, { path }) => overlays.drawDetections(line, path) }),
-      }),
-      stages: [
-        { title: 'decode', count: () => progress.decoded },
-        { title: 'detect', count: () => progress.detected },
-      ],
-      countItems: () => countOf(wanted({ listed: 0 })),
-      terminal,
-    });
-  } finally {
-    engine.closing();
-    await output.close();
-  }
+  const overlays = await openOverlays(images, flags.visualize, memory);
+
+  const wanted = (counters: Pick<RunProgress, 'listed'>): AsyncIterable<PhotoItem> => {
+    const listed = listImages(images, { allowOutside: flags['allow-outside'] });
+    return take(intakePhotos(listed, shard, counters), flags.limit ?? Number.POSITIVE_INFINITY);
+  };
+  const photos = untilAborted(wanted(progress), interruption.signal);
+  const lines = detectPhotos(
+    withoutDone(photos, (item) => output.done.hasPhoto(item)),
+    {
+      parts: { open, detector, progress },
+      stream: streamOf(engine.inFlight, flags),
+      timing: !flags['no-timing'],
+      draw: overlays && ((line, photo) => overlays.drawDetections(line, photo.path)),
+    },
+  );
+  const stages = ['decode', 'detect'] as const;
+  const countItems = () => countOf(wanted({ listed: 0 }));
+  const run = { output, threads, decoding, progress, stages, countItems };
+  // Awaited: the folder is closed once this function returns.
+  return await writeLines(lines, run, terminal);
 }
 
 async function countOf(items: AsyncIterable<unknown>): Promise<number> {
@@ -105,8 +107,8 @@ async function countOf(items: AsyncIterable<unknown>): Promise<number> {
 /** A photo to look at, or the reason why a name that was given leads to none. */
 export type ListedPhoto = PhotoRef | { readonly image: string; readonly error: VgrError };
 
-/** The same with its place in the listing, from 1. */
-export type PhotoItem = ListedPhoto & { readonly place: number };
+/** The same with its number in the listing, from 1. */
+export type PhotoItem = ListedPhoto & { readonly index: number };
 
 /** The photos of a shard, numbered over all shards. */
 export async function* intakePhotos(
@@ -114,59 +116,58 @@ export async function* intakePhotos(
   shard: Shard,
   progress: Pick<RunProgress, 'listed'>,
 ): AsyncGenerator<PhotoItem> {
-  let place = 0;
+  let index = 0;
   for await (const photo of listed) {
-    place += 1;
+    index += 1;
     progress.listed += 1;
-    if (inShard(photo.image, shard)) yield { ...photo, place };
+    if (inShard(photo.image, shard)) yield { ...photo, index };
   }
 }
 
-export interface DetectRun extends ExamineParts {
+export interface DetectRun {
+  readonly parts: ExamineParts;
   readonly stream: OrderedMapOptions;
   readonly timing: boolean;
   /** Draws the line over its photo; absent where nobody wants pictures. */
-  readonly draw?: (line: DetectionsLine, ref: PhotoRef) => Promise<void>;
+  readonly draw?: (line: DetectionsLine, photo: PhotoRef) => Promise<void>;
 }
 
 /** One line a photo: what the detector finds, or why it could not look. */
 export function detectPhotos(
   photos: AsyncIterable<PhotoItem>,
   run: DetectRun,
-): AsyncIterable<PlacedLine<DetectionsLine | ErrorLine>> {
-  return orderedMap(
-    photos,
-    async (item) => ({ place: item.place, line: await detectPhoto(item, run) }),
-    run.stream,
-  );
+): AsyncIterable<RunLine> {
+  const lineOf = async (item: PhotoItem): Promise<RunLine> => {
+    const { index, image } = item;
+    try {
+      if ('error' in item) throw item.error;
+      const line = detectionsLine(item, await examinePhoto(item, run.parts), run.timing);
+      await run.draw?.(line, item);
+      return { index, ...written(line) };
+    } catch (thrown) {
+      return { index, ...written(errorLine({ image }, itemError(thrown))) };
+    }
+  };
+  return orderedMap(photos, lineOf, run.stream);
 }
 
-async function detectPhoto(item: PhotoItem, run: DetectRun): Promise<DetectionsLine | ErrorLine> {
-  try {
-    if ('error' in item) throw item.error;
-    const line = detectionsLine(item, await examinePhoto(item, run), run.timing);
-    await run.draw?.(line, item);
-    return line;
-  } catch (thrown) {
-    return errorLine({ image: item.image }, itemError(thrown));
-  }
-}
-
-function detectionsLine(ref: PhotoRef, photo: ExaminedPhoto, timing: boolean): DetectionsLine {
+function detectionsLine(
+  { image }: PhotoRef,
+  { size, detections, decodeMs, detectMs }: ExaminedPhoto,
+  timing: boolean,
+): DetectionsLine {
   return {
     type: 'detections',
     schema: RESULT_SCHEMA,
-    image: ref.image,
-    width: photo.size.width,
-    height: photo.size.height,
-    detections: photo.detections.map(({ boxXyxy, score, label, categoryId }) => ({
+    image,
+    width: size.width,
+    height: size.height,
+    detections: detections.map(({ boxXyxy, score, label, categoryId }) => ({
       bbox_2d: bbox2d(boxXyxy),
       score: roundedScore(score),
       label,
       category_id: categoryId,
     })),
-    ...(timing && {
-      timing_ms: { decode: roundedMs(photo.decodeMs), detect: roundedMs(photo.detectMs) },
-    }),
+    timing_ms: timing ? { decode: roundedMs(decodeMs), detect: roundedMs(detectMs) } : undefined,
   };
 }

@@ -1,5 +1,7 @@
 import type { VgrError } from '../core/error.js';
+import { readLineBlocks } from '../core/line-reader.js';
 import { NameTable } from '../core/name-table.js';
+import { untilAborted } from '../core/ordered-map.js';
 import {
   duplicateId,
   type QueryLineItem,
@@ -40,17 +42,68 @@ export class QueryIntake {
   }
 }
 
-/** All lines as {@link QueryIntake} takes them. */
-export async function* intakeQueries(
-  lines: AsyncIterable<QueryLineItem>,
-  shard: Shard,
-  progress: Pick<RunProgress, 'listed'>,
-): AsyncGenerator<IntakeItem> {
+/** What becomes of the lines of a file before they are answered. */
+export interface BlockIntake {
+  readonly shard: Shard;
+  readonly progress: Pick<RunProgress, 'listed'>;
+  /** Whether an earlier run has answered it. Asked of every line that is taken. */
+  readonly isDone: (item: IntakeItem) => boolean;
+  /** Most items that are taken. */
+  readonly limit?: number;
+  /** Most items of a block. */
+  readonly blockSize: number;
+}
+
+/** The lines of a queries file in blocks. @throws VgrError of the file */
+export function queryBlocks(
+  path: string,
+  intake: BlockIntake,
+  signal: AbortSignal,
+): AsyncGenerator<readonly IntakeItem[]> {
+  return intakeBlocks(untilAborted(readLineBlocks(path, { signal }), signal), intake);
+}
+
+/**
+ * The items of a run in blocks, in their order. Lines that came together stay together as far as they name one photo, and none
+ * waits for later ones.
+ */
+export async function* intakeBlocks(
+  blocks: AsyncIterable<readonly QueryLineItem[]>,
+  { shard, progress, isDone, limit = Number.POSITIVE_INFINITY, blockSize }: BlockIntake,
+): AsyncGenerator<readonly IntakeItem[]> {
   const intake = new QueryIntake(shard, progress);
-  for await (const line of lines) {
-    const item = intake.take(line);
-    if (item) yield item;
+  let left = limit;
+  if (left <= 0) return;
+  for await (const lines of blocks) {
+    const items: IntakeItem[] = [];
+    for (const line of lines) {
+      const item = left > 0 ? intake.take(line) : undefined;
+      if (!item) continue;
+      left -= 1;
+      if (!isDone(item)) items.push(item);
+    }
+    yield* byPhoto(items, blockSize);
+    if (left <= 0) return;
   }
+}
+
+function* byPhoto(items: readonly IntakeItem[], blockSize: number): Generator<IntakeItem[]> {
+  let block: IntakeItem[] = [];
+  for (const item of items) {
+    if (block.length === blockSize || !isOfPhoto(block, item)) {
+      yield block;
+      block = [];
+    }
+    block.push(item);
+  }
+  if (block.length > 0) yield block;
+}
+
+/** Whether the item names the photo of the block's queries, or is no query. */
+function isOfPhoto(block: readonly IntakeItem[], item: IntakeItem): boolean {
+  if (!('query' in item)) return true;
+  const first = block.find((each) => 'query' in each);
+  return first === undefined || first.query.imagePath === item.query.imagePath;
 }
 
 /** Names beyond these are not kept: lines may make up one each. */

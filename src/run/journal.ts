@@ -6,14 +6,16 @@ import {
   type OutputLine,
   parseOutputLine,
   placedText,
-  serialiseLine,
   unplacedText,
 } from '../formats/result-line.js';
-import type { PlacedLine } from '../runtime/ports.js';
+import type { LineHead, RunLine } from '../runtime/ports.js';
 import { type AppendFile, openAppendFile } from './append-file.js';
 
 /** A line of a journal. Lines of shards, and those that a retry writes, carry the place of their item. */
 export type JournalRecord = OutputLine & { readonly place?: number };
+
+/** What the journal knows an item by. */
+type RecordHead = LineHead & { readonly place?: number };
 
 /** A line of a journal with its text in the file. */
 export interface JournalLine {
@@ -69,12 +71,11 @@ export class Journal {
   }
 
   /** Appends one line. Resolves when there is room for the next one. @throws VgrError DISK_FULL, OUTPUT_UNWRITABLE */
-  append({ line, place, json }: PlacedLine): Promise<void> {
+  append({ index, head, json }: RunLine): Promise<void> {
     // Until a line that is done again is moved to its place, that may be all that tells its item.
     const placed = this.#sharded || this.done.retryFailed;
-    this.done.wrote(placed ? { ...line, place } : line);
-    if (placed) return this.#file.append(placedText(line, place));
-    return this.#file.append(json === undefined ? serialiseLine(line) : `${json}\n`);
+    this.done.wrote(placed ? { ...head, place: index } : head);
+    return this.#file.append(placed ? placedText(json, index) : `${json}\n`);
   }
 
   /** All lines, in their order. */
@@ -159,26 +160,26 @@ async function* readJournal(
 }
 
 /** The item's own name: its image, or its id; undefined where that is another line's, or there is none. */
-function nameOf(line: JournalRecord): string | undefined {
+function nameOf(line: RecordHead): string | undefined {
   if (line.type === 'result') return `id ${line.id}`;
   if (line.type === 'detections' || line.line === undefined) return `image ${line.image}`;
   return line.id === undefined || line.code === 'ID_DUPLICATE' ? undefined : `id ${line.id}`;
 }
 
 /** The place of a query in the input. Results carry it only in a shard's journal and during a retry. */
-function placeOf(line: JournalRecord): string | undefined {
+function placeOf(line: RecordHead): string | undefined {
   if (line.type === 'detections') return undefined;
   const place = line.type === 'error' ? line.line : line.place;
   return place === undefined ? undefined : `place ${place}`;
 }
 
 /** The keys by which lines of one item find each other. */
-function keysOf(line: JournalRecord): string[] {
+function keysOf(line: RecordHead): string[] {
   return [nameOf(line), placeOf(line)].filter((key) => key !== undefined);
 }
 
 /** The name of the item whose id the line has taken a second time. */
-function doubleOf(line: JournalRecord): string | undefined {
+function doubleOf(line: RecordHead): string | undefined {
   return line.type === 'error' && line.code === 'ID_DUPLICATE' ? `id ${line.id}` : undefined;
 }
 
@@ -217,7 +218,7 @@ export class DoneItems {
   }
 
   /** Counts a line of this run. Something is kept only of lines that are done again. */
-  wrote(line: JournalRecord): void {
+  wrote(line: RecordHead): void {
     this.#record(line, this.retryFailed ? this.#known.replacedBy(line) : undefined);
   }
 
@@ -247,7 +248,7 @@ export class DoneItems {
     return this.#count > 0 && this.#done.has(`image ${image}`);
   }
 
-  #record(line: JournalRecord, replaced: Replaced | undefined): void {
+  #record(line: RecordHead, replaced: Replaced | undefined): void {
     if (replaced) this.#tally.replacements += 1;
     else this.#tally.items += 1;
     if (line.place !== undefined) this.#tally.placed += 1;
@@ -274,7 +275,7 @@ class KnownItems {
    * What the line replaces; undefined where its item is new. Where a line was given an id that is a later line's, the
    * result of that one makes room for the error of a double id.
    */
-  replacedBy(line: JournalRecord): Replaced | undefined {
+  replacedBy(line: RecordHead): Replaced | undefined {
     const keys = keysOf(line);
     const name = nameOf(line);
     if (name !== undefined && this.#finished.has(name)) this.#taken.add(name);
@@ -285,7 +286,7 @@ class KnownItems {
   }
 
   /** The same, and its item is known from here on. */
-  take(line: JournalRecord): Replaced | undefined {
+  take(line: RecordHead): Replaced | undefined {
     const replaced = this.replacedBy(line);
     const known = line.type === 'error' ? this.#failed : this.#finished;
     for (const key of keysOf(line)) known.add(key);

@@ -5,11 +5,9 @@ import {
   answerBoxes,
   type Bbox2d,
   type DetectionsLine,
-  lineJson,
-  type OutputLine,
   type ResultLine,
 } from '../formats/result-line.js';
-import type { PlacedLine } from '../runtime/ports.js';
+import type { RunLine } from '../runtime/ports.js';
 
 export type LineFormat = 'jsonl' | 'json' | 'human' | 'none';
 
@@ -34,7 +32,7 @@ export class LineOutput {
   }
 
   /** Resolves when there is room for the next line. */
-  async write(line: Pick<PlacedLine, 'line' | 'json'>): Promise<void> {
+  async write(line: Pick<RunLine, 'head' | 'json'>): Promise<void> {
     const text = this.#textOf(line);
     this.#isEmpty = false;
     if (text !== '') await this.#printer.data(text);
@@ -44,18 +42,17 @@ export class LineOutput {
     if (this.#format === 'json') await this.#printer.data(this.#isEmpty ? '[]\n' : '\n]\n');
   }
 
-  #textOf({ line, json }: Pick<PlacedLine, 'line' | 'json'>): string {
+  #textOf({ head, json }: Pick<RunLine, 'head' | 'json'>): string {
     if (this.#format === 'none') return '';
-    if (this.#format === 'human') return humanLine(line);
-    const text = json ?? lineJson(line);
-    if (this.#format === 'jsonl') return `${text}\n`;
-    return `${this.#isEmpty ? '[\n' : ',\n'}${text}`;
+    if (this.#format === 'jsonl') return `${json}\n`;
+    if (this.#format === 'json') return `${this.#isEmpty ? '[\n' : ',\n'}${json}`;
+    // Errors are told on stderr.
+    return head.type === 'error' ? '' : humanLine(JSON.parse(json));
   }
 }
 
-/** One line for a person; nothing for errors, which are told on stderr. */
-function humanLine(line: OutputLine): string {
-  if (line.type === 'error') return '';
+/** One line for a person. */
+function humanLine(line: ResultLine | DetectionsLine): string {
   return `${line.type === 'result' ? answerText(line) : detectionsText(line)}\n`;
 }
 

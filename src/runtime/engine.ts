@@ -4,15 +4,12 @@ import { isPrompted } from '../formats/model-card.js';
 import { configureSharp, type DecodingMemory, openPhoto } from '../photos/decode.js';
 import { CutPrompts, loadDetector, standingDetector, wantedOf } from './detector.js';
 import { deviceText, type InferenceFlags } from './device.js';
-import type { OpenedPool } from './open-pool.js';
-import type { SessionPool } from './pool.js';
-import type { Clock, Detector, OpenPhoto } from './ports.js';
+import type { Detector, OpenPhoto } from './ports.js';
+import type { Threads } from './threads.js';
 
-/** The running parts that `detect` and `refine` share: one session pool, and the detector in it. */
-export interface Engine {
-  readonly pool: SessionPool;
-  readonly sessions: number;
-  readonly threads: number;
+/** A detector in the threads of the pool. Says at its end what is known of the detector's work. */
+export interface Engine extends Disposable {
+  readonly threads: Threads;
   /** Absent with `--detector none`. */
   readonly detector?: Detector;
   readonly models: readonly { readonly name: string; readonly sha256: string }[];
@@ -20,30 +17,23 @@ export interface Engine {
   readonly settings: Readonly<Record<string, string | number>>;
   /** Photos to keep in work so that no session waits for a decoder. */
   readonly inFlight: number;
-  /** Of the cores that decode photos. */
-  readonly decoding: LaneMeter;
-  /** Tells what is known of the detector's work when it is over. */
-  readonly closing: () => void;
 }
 
 /**
- * Loads the detector into the session pool.
+ * Loads the detector into the threads.
  * @throws VgrError MODEL_UNKNOWN, MODEL_MISSING, MODEL_CORRUPT, CARD_INVALID, DEVICE_UNAVAILABLE, USAGE
  */
 export async function openEngine(
   flags: InferenceFlags,
-  { pool, plan, device, sessions, threads, batchSize }: OpenedPool,
+  threads: Threads,
   printer: Printer,
 ): Promise<Engine> {
-  const shared = {
-    pool,
-    sessions,
-    threads,
-    inFlight: 2 * sessions * batchSize + 2,
-    decoding: new LaneMeter(availableParallelism(), () => performance.now()),
-    closing: (): void => undefined,
-  };
-  if (flags.detector === 'none') return { ...shared, models: [], settings: { detector: 'none' } };
+  const { pool, plan, device, batchSize } = threads;
+  const inFlight = 2 * threads.sessions * batchSize + 2;
+  if (flags.detector === 'none') {
+    const settings = { detector: 'none' };
+    return { threads, inFlight, models: [], settings, [Symbol.dispose]: () => undefined };
+  }
   const loaded = await loadDetector(flags.detector, pool, flags['input-size']);
   const { card, sha256 } = loaded;
   if (device === 'auto' && pool.device?.name === 'cpu' && plan.skipped.length > 0) {
@@ -55,9 +45,9 @@ export async function openEngine(
   const detector = standingDetector(pool, loaded, { ...wanted, batchSize, onCut });
   const { calibration } = detector;
   return {
-    ...shared,
+    threads,
+    inFlight,
     detector,
-    closing: () => cut?.tell(printer),
     models: [{ name: card.name, sha256 }],
     settings: {
       detector: card.name,
@@ -69,33 +59,42 @@ export async function openEngine(
       ...(calibration && { calibration: Object.values(calibration).join(' ') }),
       ...(wanted.classes && { classes: wanted.classes.join(',') }),
     },
+    [Symbol.dispose]: () => cut?.tell(printer),
   };
 }
 
 /** Opens photos with the limits of the flags. */
-export function photoOpener(
-  flags: { readonly 'max-pixels': number },
-  memory?: DecodingMemory,
-  meter?: LaneMeter,
-): OpenPhoto {
-  configureSharp();
-  const maxPixels = flags['max-pixels'];
-  const open: OpenPhoto = ({ path }, spec) => openPhoto(path, spec, { maxPixels, memory });
-  return meter ? (ref, spec) => meter.measure(() => open(ref, spec)) : open;
+export class PhotoOpener {
+  /** Of the cores that decode photos. */
+  readonly meter = new LaneMeter(availableParallelism());
+  readonly #maxPixels: number;
+  readonly #memory: DecodingMemory | undefined;
+
+  constructor(flags: { readonly 'max-pixels': number }, memory?: DecodingMemory) {
+    configureSharp();
+    this.#maxPixels = flags['max-pixels'];
+    this.#memory = memory;
+  }
+
+  readonly open: OpenPhoto = ({ path }, spec) => {
+    const limits = { maxPixels: this.#maxPixels, memory: this.#memory };
+    return this.meter.measure(() => openPhoto(path, spec, limits));
+  };
 }
 
 /**
- * How long a stage worked. Work that waits for a free lane is at hand too, so at each moment as much of it counts as there
- * are lanes.
+ * How long a stage worked. Work that waits for a free lane counts as at hand too, so at each moment as much of it counts as
+ * there are lanes.
  */
 export class LaneMeter {
   readonly lanes: number;
-  readonly #clock: Clock;
+  readonly #clock: () => number;
   #atHand = 0;
   #since = 0;
   #busyMs = 0;
 
-  constructor(lanes: number, clock: Clock) {
+  /** @param clock milliseconds from any fixed moment, never falling */
+  constructor(lanes: number, clock = () => performance.now()) {
     this.lanes = lanes;
     this.#clock = clock;
   }

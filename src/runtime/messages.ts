@@ -7,7 +7,7 @@ import type { GraphSignature } from '../detect/signature.js';
 import type { DetectorCard } from '../formats/model-card.js';
 import type { LiteSpec } from '../refine/lite-refiner.js';
 import type { Device } from './device.js';
-import type { DetectorSource, SeenPhoto } from './query-answer.js';
+import type { AnsweredQueries, QueryBlock } from './query-answer.js';
 
 /** One photo for a detector: the raster that the model takes and the size of the photo itself. */
 export interface DetectItem {
@@ -50,19 +50,10 @@ export interface RunRequest {
   readonly fetches?: readonly string[];
 }
 
-/** Queries of one photo, or such as bring their own boxes, to be answered in a thread. */
-export interface RefineRequest {
+/** Queries of one photo, its pixels in shared memory, or queries that bring their own boxes. */
+export interface RefineRequest extends QueryBlock {
   readonly kind: 'refine';
   readonly refiner: LiteSpec;
-  /** Lines of a queries file that were read without error, as they stand there. */
-  readonly texts: readonly string[];
-  /** Their numbers in the file. */
-  readonly numbers: readonly number[];
-  /** With its pixels in shared memory. */
-  readonly seen?: SeenPhoto | undefined;
-  readonly source?: DetectorSource | undefined;
-  readonly toolName?: string | undefined;
-  readonly timing: boolean;
 }
 
 export type WorkerRequest = LoadRequest | DetectRequest | RunRequest | RefineRequest;
@@ -86,14 +77,7 @@ export interface RunReply {
   readonly outputs: NamedTensors;
 }
 
-export interface RefineReply {
-  /** The lines of the answers as JSON, parallel to the queries. */
-  readonly lines: readonly string[];
-  /** Time that they took together, milliseconds. */
-  readonly ms: number;
-}
-
-export type WorkerReply = LoadReply | DetectReply | RunReply | RefineReply;
+export type WorkerReply = LoadReply | DetectReply | RunReply | AnsweredQueries;
 
 /** What a thread says once the runtime is loaded, before any answer. */
 export const READY = 'ready';

@@ -1,36 +1,21 @@
-import { asVgrError, VgrError } from '../core/error.js';
-import type { DetectedRaster } from '../detect/family.js';
+import { LRUCache } from 'lru-cache';
+import { VgrError } from '../core/error.js';
+import { retriedOnCrash } from './pooled-worker.js';
 import type {
-  Clock,
   Detector,
+  ExaminedPhoto,
   OpenedPhoto,
   OpenPhoto,
   PhotoRef,
+  PhotoShelf,
   PromptPort,
   RunProgress,
+  SeenPhoto,
 } from './ports.js';
-
-/** A photo with what the detector found in it. */
-export interface ExaminedPhoto extends DetectedRaster, Omit<OpenedPhoto, 'raster'> {
-  readonly decodeMs: number;
-  readonly detectMs: number;
-  /** Whether the detector was asked the expression itself; its first box is its answer then. */
-  readonly asked?: boolean;
-}
-
-/** Photos as the queries of a run see them. */
-export interface PhotoShelf {
-  /** `fresh` tells whether this call caused the work. */
-  get(
-    ref: PhotoRef,
-    expression: string,
-  ): { readonly photo: Promise<ExaminedPhoto>; readonly fresh: boolean };
-}
 
 export interface ExamineParts {
   readonly open: OpenPhoto;
   readonly detector: Detector;
-  readonly clock: Clock;
   readonly progress: RunProgress;
 }
 
@@ -39,67 +24,57 @@ export interface ExamineParts {
  * went with the worker.
  * @throws VgrError of the decoder or the detector; DETECTION_FAILED where the worker ends twice
  */
-export async function examinePhoto(ref: PhotoRef, parts: ExamineParts): Promise<ExaminedPhoto> {
-  return twiceOnCrash(() => examineOnce(ref, parts));
+export async function examinePhoto(
+  ref: PhotoRef,
+  { open, detector, progress }: ExamineParts,
+): Promise<ExaminedPhoto> {
+  return retriedOnCrash(async () => {
+    const { decodeMs, raster, ...photo } = await openTimed(ref, open, detector.spec, progress);
+    const { ms: detectMs, ...found } = await detector.detect({ ...photo, raster });
+    progress.detected += 1;
+    progress.detectMs += detectMs;
+    return { ...photo, ...found, decodeMs, detectMs };
+  }, endedTwice);
 }
 
-/**
- * Does work of a photo once more when the worker ends under it.
- * @throws VgrError of the work; DETECTION_FAILED where the worker ends twice
- */
-async function twiceOnCrash<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (thrown) {
-    if (asVgrError(thrown).code !== 'WORKER_CRASHED') throw thrown;
-  }
-  try {
-    return await work();
-  } catch (thrown) {
-    const error = asVgrError(thrown);
-    if (error.code !== 'WORKER_CRASHED') throw error;
-    throw new VgrError(
-      'DETECTION_FAILED',
-      `the detector ended twice on this photo: ${error.message}`,
-      {
-        cause: error,
-      },
-    );
-  }
+function endedTwice(cause: VgrError): VgrError {
+  return new VgrError(
+    'DETECTION_FAILED',
+    `the detector ended twice on this photo: ${cause.message}`,
+    { cause },
+  );
 }
 
-/**
- * Decodes a photo that no detector looks at.
- * @param side of the raster, pixels: a few where only the size of the photo is wanted
- * @throws VgrError of the decoder
- */
+/** A decoded photo with the time it took. */
+interface TimedPhoto extends OpenedPhoto {
+  readonly decodeMs: number;
+}
+
+async function openTimed(
+  ref: PhotoRef,
+  open: OpenPhoto,
+  spec: Detector['spec'],
+  progress: RunProgress,
+): Promise<TimedPhoto> {
+  const start = performance.now();
+  const photo = await open(ref, spec);
+  const decodeMs = performance.now() - start;
+  progress.decoded += 1;
+  progress.decodeMs += decodeMs;
+  return { ...photo, decodeMs };
+}
+
+/** Enough to tell colours by, pixels. */
+const PLAIN_SIDE = 512;
+
+/** Decodes a photo that no detector looks at. @throws VgrError of the decoder */
 async function openUnexamined(
   ref: PhotoRef,
-  { open, clock, progress }: Omit<ExamineParts, 'detector'>,
+  { open, progress }: Omit<ExamineParts, 'detector'>,
   side: number,
 ): Promise<ExaminedPhoto> {
-  const start = clock();
-  const photo = await open(ref, { width: side, height: side, fit: 'stretch', fill: 0 });
-  const decodeMs = clock() - start;
-  progress.decoded += 1;
-  progress.decodeMs += decodeMs;
-  return { ...photo, detections: [], decodeMs, detectMs: 0 };
-}
-
-async function examineOnce(
-  ref: PhotoRef,
-  { open, detector, clock, progress }: ExamineParts,
-): Promise<ExaminedPhoto> {
-  const start = clock();
-  const photo = await open(ref, detector.spec);
-  const decodeMs = clock() - start;
-  progress.decoded += 1;
-  progress.decodeMs += decodeMs;
-  const { ms: detectMs, ...found } = await detector.detect(photo);
-  progress.detected += 1;
-  progress.detectMs += detectMs;
-  const { raster: _moved, ...rest } = photo;
-  return { ...rest, ...found, decodeMs, detectMs };
+  const spec = { width: side, height: side, fit: 'stretch', fill: 0 } as const;
+  return { ...(await openTimed(ref, open, spec, progress)), detections: [], detectMs: 0 };
 }
 
 /**
@@ -107,41 +82,31 @@ async function examineOnce(
  * photos, failed ones too, so that a broken file is read once for all its queries.
  */
 export class PhotoStore implements PhotoShelf {
-  readonly #photos = new Map<string, Promise<ExaminedPhoto>>();
-  readonly #capacity: number;
+  readonly #photos: LRUCache<string, Promise<ExaminedPhoto>>;
   readonly #examine: (ref: PhotoRef) => Promise<ExaminedPhoto>;
 
   constructor(capacity: number, examine: (ref: PhotoRef) => Promise<ExaminedPhoto>) {
-    this.#capacity = capacity;
+    this.#photos = new LRUCache({ max: capacity });
     this.#examine = examine;
   }
 
   get(ref: PhotoRef): { readonly photo: Promise<ExaminedPhoto>; readonly fresh: boolean } {
     const known = this.#photos.get(ref.path);
-    if (known) {
-      // Moves it to the young end: a Map keeps the order of insertion.
-      this.#photos.delete(ref.path);
-      this.#photos.set(ref.path, known);
-      return { photo: known, fresh: false };
-    }
+    if (known) return { photo: known, fresh: false };
     const photo = this.#examine(ref);
-    // Who asks gets the error; the store itself must not make it an unhandled one.
-    photo.catch(() => undefined);
+    handled(photo);
     this.#photos.set(ref.path, photo);
-    if (this.#photos.size > this.#capacity) {
-      this.#photos.delete(this.#photos.keys().next().value!);
-    }
     return { photo, fresh: true };
   }
 }
 
-/** Answers that are kept of one photo. Neighbouring lines ask alike; a photo may have any number of lines. */
-const ANSWERS_KEPT = 64;
-
-/** A decoded photo with the time it took. */
-interface TimedPhoto extends OpenedPhoto {
-  readonly decodeMs: number;
+/** Callers get the error; the promise that the store itself holds must not make it an unhandled one. */
+function handled(photo: Promise<ExaminedPhoto>): void {
+  photo.catch(() => undefined);
 }
+
+/** Answers that are kept of one photo. Neighbouring lines ask alike; a photo may have any number of lines. */
+const MAX_ANSWERS = 64;
 
 /** An expression that waits for its photo. */
 interface Waiter {
@@ -156,7 +121,7 @@ interface Waiter {
 interface AskedPhoto {
   readonly opened: Promise<TimedPhoto>;
   /** By expression; what was asked twice is answered once. */
-  readonly answers: Map<string, Promise<ExaminedPhoto>>;
+  readonly answers: LRUCache<string, Promise<ExaminedPhoto>>;
   readonly waiting: Waiter[];
   /** Runs under way. */
   running: number;
@@ -168,13 +133,12 @@ interface AskedPhoto {
  * `capacity` photos with their answers, failed ones too.
  */
 export class PromptedPhotos implements PhotoShelf {
-  readonly #photos = new Map<string, AskedPhoto>();
-  readonly #capacity: number;
+  readonly #photos: LRUCache<string, AskedPhoto>;
   readonly #parts: ExamineParts;
   readonly #port: PromptPort;
 
   constructor(capacity: number, parts: ExamineParts, port: PromptPort) {
-    this.#capacity = capacity;
+    this.#photos = new LRUCache({ max: capacity });
     this.#parts = parts;
     this.#port = port;
   }
@@ -190,12 +154,8 @@ export class PromptedPhotos implements PhotoShelf {
     const photo = new Promise<ExaminedPhoto>((resolve, reject) => {
       asked.waiting.push({ expression, first, resolve, reject });
     });
-    // Who asks gets the error; the store itself must not make it an unhandled one.
-    photo.catch(() => undefined);
+    handled(photo);
     asked.answers.set(expression, photo);
-    if (asked.answers.size > ANSWERS_KEPT) {
-      asked.answers.delete(asked.answers.keys().next().value!);
-    }
     asked.opened.then(
       (opened) => this.#dispatch(asked, opened),
       (error: unknown) => {
@@ -207,29 +167,16 @@ export class PromptedPhotos implements PhotoShelf {
 
   #photo(ref: PhotoRef): AskedPhoto {
     const known = this.#photos.get(ref.path);
-    const asked = known ?? {
-      opened: this.#open(ref),
-      answers: new Map(),
+    if (known) return known;
+    const { open, detector, progress } = this.#parts;
+    const asked: AskedPhoto = {
+      opened: openTimed(ref, open, detector.spec, progress),
+      answers: new LRUCache({ max: MAX_ANSWERS }),
       waiting: [],
       running: 0,
     };
-    // Moves it to the young end: a Map keeps the order of insertion.
-    this.#photos.delete(ref.path);
     this.#photos.set(ref.path, asked);
-    if (this.#photos.size > this.#capacity) {
-      this.#photos.delete(this.#photos.keys().next().value!);
-    }
     return asked;
-  }
-
-  async #open(ref: PhotoRef): Promise<TimedPhoto> {
-    const { open, detector, clock, progress } = this.#parts;
-    const start = clock();
-    const photo = await open(ref, detector.spec);
-    const decodeMs = clock() - start;
-    progress.decoded += 1;
-    progress.decodeMs += decodeMs;
-    return { ...photo, decodeMs };
   }
 
   #dispatch(asked: AskedPhoto, opened: TimedPhoto): void {
@@ -250,7 +197,8 @@ export class PromptedPhotos implements PhotoShelf {
     const { progress } = this.#parts;
     try {
       const expressions = batch.map(({ expression }) => expression);
-      const { answers, ms } = await twiceOnCrash(() => this.#port.ask(photo, expressions));
+      const run = () => this.#port.ask(photo, expressions);
+      const { answers, ms } = await retriedOnCrash(run, endedTwice);
       progress.detected += batch.length;
       progress.detectMs += ms;
       for (const [index, { first, resolve }] of batch.entries()) {
@@ -270,30 +218,32 @@ export class PromptedPhotos implements PhotoShelf {
 
 /**
  * The shelf that suits the detector; without one photos are decoded alone.
- * @param options.rasterSide of the raster of a photo that no detector looks at, pixels
+ * @param capacity photos that are held
+ * @param side of the raster of a photo that no detector looks at, pixels: a few where only the size of the photo is wanted
  */
 export function photoShelf(
-  { detector, ...parts }: Omit<ExamineParts, 'detector'> & { readonly detector?: Detector },
-  { capacity, rasterSide }: { readonly capacity: number; readonly rasterSide: number },
+  { detector, ...parts }: Omit<ExamineParts, 'detector'> & Partial<ExamineParts>,
+  capacity: number,
+  side = PLAIN_SIDE,
 ): PhotoShelf {
-  if (detector?.prompted) {
-    return new PromptedPhotos(capacity, { ...parts, detector }, detector.prompted);
-  }
-  return new PhotoStore(capacity, (ref) =>
-    detector ? examinePhoto(ref, { ...parts, detector }) : openUnexamined(ref, parts, rasterSide),
-  );
+  if (!detector) return new PhotoStore(capacity, (ref) => openUnexamined(ref, parts, side));
+  const examining = { ...parts, detector };
+  return detector.prompted
+    ? new PromptedPhotos(capacity, examining, detector.prompted)
+    : new PhotoStore(capacity, (ref) => examinePhoto(ref, examining));
 }
 
 const SHARED = new WeakMap<ExaminedPhoto, ExaminedPhoto>();
 
 /** The photo with its pixels in shared memory, so that threads read them where they lie. They are copied once a photo. */
-export function sharedPhoto(photo: ExaminedPhoto): ExaminedPhoto {
-  const known = SHARED.get(photo);
-  if (known) return known;
-  const { data } = photo.raster;
-  const pixels = new Uint8Array(new SharedArrayBuffer(data.length));
-  pixels.set(data);
-  const shared = { ...photo, raster: { ...photo.raster, data: pixels } };
-  SHARED.set(photo, shared);
-  return shared;
+export function sharedPhoto({ photo, fresh }: SeenPhoto): SeenPhoto {
+  let shared = SHARED.get(photo);
+  if (!shared) {
+    const { data } = photo.raster;
+    const pixels = new Uint8Array(new SharedArrayBuffer(data.length));
+    pixels.set(data);
+    shared = { ...photo, raster: { ...photo.raster, data: pixels } };
+    SHARED.set(photo, shared);
+  }
+  return { photo: shared, fresh };
 }

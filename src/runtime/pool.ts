@@ -6,7 +6,6 @@ import type {
   DetectItem,
   DetectReply,
   LoadReply,
-  RefineReply,
   RefineRequest,
   RunPhotos,
   RunReply,
@@ -21,6 +20,7 @@ import {
   type TimedReply,
   WorkerRefusal,
 } from './pooled-worker.js';
+import type { AnsweredQueries } from './query-answer.js';
 
 export interface PoolOptions {
   readonly plan: DevicePlan;
@@ -115,8 +115,8 @@ export class SessionPool {
   }
 
   /** Has a block of queries answered by one thread. */
-  refine(request: Omit<RefineRequest, 'kind'>): Promise<RefineReply> {
-    return this.#enqueue<RefineReply>((settle) => ({
+  refine(request: Omit<RefineRequest, 'kind'>): Promise<AnsweredQueries> {
+    return this.#enqueue<AnsweredQueries>((settle) => ({
       kind: 'refine',
       request: { kind: 'refine', ...request },
       ...settle,
@@ -189,20 +189,14 @@ export class SessionPool {
     { model, feeds, fetches, photos }: RunJob,
   ): Promise<NamedTensors> {
     await this.#ensureLoaded(worker, model);
-    const request = {
-      kind: 'run' as const,
-      model,
-      feeds,
-      ...(fetches && { fetches }),
-      ...(photos && { photos }),
-    };
+    const request = { kind: 'run', model, feeds, fetches, photos } as const;
     return (await this.#ask<RunReply>(worker, request)).outputs;
   }
 
-  async #refine(worker: PooledWorker, request: RefineRequest): Promise<RefineReply> {
+  async #refine(worker: PooledWorker, request: RefineRequest): Promise<AnsweredQueries> {
     this.#refining.add(worker);
     try {
-      return await this.#ask<RefineReply>(worker, request);
+      return await this.#ask<AnsweredQueries>(worker, request);
     } finally {
       this.#refining.delete(worker);
     }
@@ -334,7 +328,7 @@ export interface LoadJob extends Settle<LoadReply> {
   readonly file: ModelFile;
 }
 
-export interface RefineJob extends Settle<RefineReply> {
+export interface RefineJob extends Settle<AnsweredQueries> {
   readonly kind: 'refine';
   readonly request: RefineRequest;
 }

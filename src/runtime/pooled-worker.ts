@@ -116,6 +116,30 @@ function endedThread(code: number, cause: unknown): VgrError {
   );
 }
 
+export function isCrash(thrown: unknown): thrown is VgrError {
+  return thrown instanceof VgrError && thrown.code === 'WORKER_CRASHED';
+}
+
+/**
+ * Does work once more where a thread ends under it.
+ * @param endedTwice what is thrown where the second one ends, too; by default the error itself
+ */
+export async function retriedOnCrash<T>(
+  work: () => Promise<T>,
+  endedTwice: (error: VgrError) => VgrError = (error) => error,
+): Promise<T> {
+  try {
+    return await work();
+  } catch (thrown) {
+    if (!isCrash(thrown)) throw thrown;
+  }
+  try {
+    return await work();
+  } catch (thrown) {
+    throw isCrash(thrown) ? endedTwice(thrown) : thrown;
+  }
+}
+
 /** The runtime refused a request; the thread is well. The message is the runtime's own. */
 export class WorkerRefusal extends Error {
   /** @param mismatch whether the graph is not what its card says */

@@ -2,7 +2,13 @@ import type { BoxXyxy, ImageSize } from '../core/box.js';
 import type { RasterSpec, RgbRaster } from '../core/raster.js';
 import type { DetectedRaster, Detection } from '../detect/family.js';
 import type { ScoreCalibration } from '../formats/model-card.js';
-import type { OutputLine } from '../formats/result-line.js';
+import {
+  type DetectionsLine,
+  type ErrorLine,
+  lineJson,
+  type OutputLine,
+  type ResultLine,
+} from '../formats/result-line.js';
 
 /** A photo by name: `image` as outputs echo it, `path` where it lies. */
 export interface PhotoRef {
@@ -25,13 +31,37 @@ export interface OpenedPhoto {
 /** Opens photos. @throws VgrError with a code of kind item */
 export type OpenPhoto = (ref: PhotoRef, spec: RasterSpec) => Promise<OpenedPhoto>;
 
+/** A photo with what the detector found in it. */
+export interface ExaminedPhoto extends DetectedRaster, Omit<OpenedPhoto, 'raster'> {
+  readonly decodeMs: number;
+  readonly detectMs: number;
+  /** Whether the detector was asked the expression itself; its first box is its answer then. */
+  readonly asked?: boolean;
+}
+
+/** Photos as the queries of a run see them. */
+export interface PhotoShelf {
+  /** `fresh` tells whether this call caused the work. */
+  get(
+    ref: PhotoRef,
+    expression: string,
+  ): { readonly photo: Promise<ExaminedPhoto>; readonly fresh: boolean };
+}
+
+/** The photo of queries. */
+export interface SeenPhoto {
+  readonly photo: ExaminedPhoto;
+  /** Whether it was looked at for the first of them: the time is told once. */
+  readonly fresh: boolean;
+}
+
 /** A detector that stands ready in the session pool. */
 export interface Detector {
   /** Name of the model: the name of the tool in results. */
   readonly name: string;
   readonly spec: RasterSpec;
   /** What its scores are worth; absent where nothing is known. */
-  readonly calibration?: ScoreCalibration | undefined;
+  readonly calibration?: ScoreCalibration;
   /** Label and category id of everything it can find. */
   readonly categories: readonly { readonly id: number; readonly name: string }[];
   /**
@@ -61,16 +91,34 @@ export interface PromptPort {
   ask(photo: OpenedPhoto, expressions: readonly string[]): Promise<PromptAnswers>;
 }
 
-/** A line with the place of its item in the input, counted over all shards: lines of a queries file, photos of a listing. */
-export interface PlacedLine<Line extends OutputLine = OutputLine> {
-  readonly place: number;
-  readonly line: Line;
-  /** The line as JSON, where it was written down already. */
-  readonly json?: string;
+/** What the books of a run need of a line. */
+export type LineHead =
+  | Pick<ResultLine, 'type' | 'id' | 'image'>
+  | Pick<DetectionsLine, 'type' | 'image'>
+  | ErrorLine;
+
+/** A line in writing, made once. */
+export interface WrittenLine {
+  readonly head: LineHead;
+  /** As it goes out, without its line feed. */
+  readonly json: string;
 }
 
-/** Milliseconds from any fixed moment, never falling. */
-export type Clock = () => number;
+/** A line of a run on its way out. */
+export interface RunLine extends WrittenLine {
+  /** Of its item in the input, counted from 1 over all shards: lines of a queries file, photos of a listing. */
+  readonly index: number;
+}
+
+export function written(line: OutputLine): WrittenLine {
+  return { head: headOf(line), json: lineJson(line) };
+}
+
+function headOf(line: OutputLine): LineHead {
+  if (line.type === 'error') return line;
+  const { type, image } = line;
+  return type === 'result' ? { type, id: line.id, image } : { type, image: line.image };
+}
 
 /** Counters of a run, read by the progress display and the summary. Times are sums over all items; stages overlap. */
 export interface RunProgress {

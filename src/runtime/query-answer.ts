@@ -6,69 +6,84 @@ import {
   bbox2d,
   type ErrorLine,
   errorLine,
+  type OutputLine,
   RESULT_SCHEMA,
   type ResultLine,
   roundedMs,
   roundedScore,
+  type TimingMs,
 } from '../formats/result-line.js';
 import { denotationsOf } from '../language/denotation.js';
 import { parseExpression } from '../language/parser.js';
 import { firstAnswer, toolAnswer } from '../refine/candidates.js';
-import type { Candidate, Refinement, RefineRequest } from '../refine/refiner.js';
-import type { ExaminedPhoto } from './photo-store.js';
-import type { Clock, RunProgress } from './ports.js';
+import type { Candidate, Refinement, RefineRequest, Refiner } from '../refine/refiner.js';
+import { type ExaminedPhoto, type SeenPhoto, type WrittenLine, written } from './ports.js';
 
-/** How a query is answered once its photo was looked at. */
-export interface AnswerRun extends RequestSource {
-  /** Answers one request; requests made together may be answered together. */
-  readonly refine: (request: RefineRequest) => Promise<Refinement>;
-  readonly clock: Clock;
-  readonly progress: Pick<RunProgress, 'refined' | 'refineMs'>;
+/** What of a run decides how its queries are answered, beside the refiner. */
+export interface AnswerSettings {
+  /** The detector whose boxes are candidates; absent where none looks at the photos. */
+  readonly detectorName?: string;
+  /** What its scores are worth. */
+  readonly calibration?: ScoreCalibration;
+  /** Whose answer counts as the tool's; by default the first tool of the line, else the detector. */
+  readonly toolName?: string;
+  /** Whether lines say how long their answer took. */
   readonly timing: boolean;
 }
 
-/** The photo of a query. */
-export interface SeenPhoto {
-  readonly photo: ExaminedPhoto;
-  /** Whether it was looked at for this query's sake: the time is told once. */
-  readonly fresh: boolean;
-}
-
-/** The photo as the query at that place of a block sees it: the time it took is the first one's. */
-export function seenAt(at: number, seen: SeenPhoto | undefined): SeenPhoto | undefined {
-  return seen && { ...seen, fresh: seen.fresh && at === 0 };
+/** Queries that are answered together. */
+export interface QueryBlock {
+  readonly queries: readonly Query[];
+  /** The photo of all of them; absent where their own boxes are all there is. */
+  readonly seen?: SeenPhoto;
+  readonly settings: AnswerSettings;
 }
 
 /** What a request holds for refiners that look further than the boxes. */
 export type FurtherSight = Pick<RefineRequest, 'turn' | 'encodePhoto' | 'crops'>;
 
+/** The answer of a query, or its error record, as it goes out. */
+export interface AnsweredQueries {
+  /** Parallel to the queries. */
+  readonly lines: readonly WrittenLine[];
+  /** Time that they took together, milliseconds. */
+  readonly ms: number;
+}
+
 /**
- * Think, rethink, answer.
- * @param seen absent where the line's own boxes are all there is
- * @throws VgrError QUERY_INVALID where there are neither, and what the refiner throws
+ * Think, rethink, answer, for queries of one photo. Queries that are answered together share the time equally.
+ * @throws VgrError what ends the run
  */
-export async function answerQuery(
-  query: Query,
-  seen: SeenPhoto | undefined,
-  run: AnswerRun,
+export async function answerQueries(
+  { queries, seen, settings }: QueryBlock,
+  refiner: Refiner,
   sight: FurtherSight = {},
-): Promise<ResultLine> {
-  if (!seen && query.tools.length === 0) throw needsPhoto(query);
-  const start = run.clock();
-  const request = { ...requestOf(query, seen?.photo, run), ...sight };
-  const refinement = await run.refine(request);
-  const refine = run.clock() - start;
-  run.progress.refined += 1;
-  run.progress.refineMs += refine;
-  const { decodeMs: decode, detectMs: detect } = seen?.fresh
-    ? seen.photo
-    : { decodeMs: 0, detectMs: 0 };
-  return resultLine(
-    query,
-    request,
-    refinement,
-    run.timing ? { decode, detect, refine } : undefined,
+): Promise<AnsweredQueries> {
+  const start = performance.now();
+  const lines = await Promise.all(
+    queries.map(async (query, at): Promise<OutputLine> => {
+      try {
+        if (!seen && query.tools.length === 0) throw needsPhoto(query);
+        const request = { ...requestOf(query, seen?.photo, settings), ...sight };
+        const [refinement] = await refiner.refine([request]);
+        const { decodeMs, detectMs } = seen?.fresh && at === 0 ? seen.photo : NO_TIME;
+        const timing = settings.timing && { decode: decodeMs, detect: detectMs };
+        return resultLine(query, request, refinement!, timing || undefined);
+      } catch (thrown) {
+        return failedQuery(query, thrown);
+      }
+    }),
   );
+  const ms = performance.now() - start;
+  const share = roundedMs(ms / queries.length);
+  return { lines: lines.map((line) => written(withShare(line, share))), ms };
+}
+
+const NO_TIME = { decodeMs: 0, detectMs: 0 };
+
+function withShare(line: OutputLine, refine: number): OutputLine {
+  if (line.type !== 'result' || !line.timing_ms) return line;
+  return { ...line, timing_ms: { ...line.timing_ms, refine } };
 }
 
 /** The error record of a query. @throws VgrError what ends the run */
@@ -92,21 +107,6 @@ export function needsPhoto({ line, imagePath }: Query): VgrError {
   );
 }
 
-/** The detector whose boxes are candidates. */
-export interface DetectorSource {
-  /** Its name; absent where none looks at the photos. */
-  readonly detectorName?: string | undefined;
-  /** What its scores are worth. */
-  readonly calibration?: ScoreCalibration | undefined;
-}
-
-/** What of a run decides a request. */
-export interface RequestSource {
-  readonly source?: DetectorSource | undefined;
-  /** Whose answer counts as the tool's; by default the first tool of the line, else the detector. */
-  readonly toolName?: string | undefined;
-}
-
 /** Stands for the tool where neither the line nor a detector gives one. */
 const NO_TOOL = 'none';
 
@@ -114,10 +114,12 @@ const NO_TOOL = 'none';
 export function requestOf(
   query: Query,
   photo: ExaminedPhoto | undefined,
-  run: RequestSource,
+  settings: Omit<AnswerSettings, 'timing'>,
 ): RefineRequest {
-  const candidates = candidatesOf(query, photo, run.source);
-  const toolName = toolNameOf(query, run);
+  const candidates = candidatesOf(query, photo, settings);
+  const { detectorName } = settings;
+  // A tool that is asked for by name and has no boxes on the line gave no answer: there is something to correct then.
+  const toolName = settings.toolName ?? query.tools[0]?.name ?? detectorName ?? NO_TOOL;
   const imageSize =
     photo?.size ?? query.imageSize ?? extentOf(candidates.map(({ boxXyxy }) => boxXyxy));
   return {
@@ -126,9 +128,7 @@ export function requestOf(
     candidates,
     toolName,
     tool: answerOf(toolName, query, candidates, photo?.asked ?? false),
-    ...(photo && {
-      evidence: { raster: photo.raster, contentXyxy: photo.contentXyxy },
-    }),
+    evidence: photo && { raster: photo.raster, contentXyxy: photo.contentXyxy },
   };
 }
 
@@ -147,11 +147,6 @@ function answerOf(
   return wasAsked ? firstAnswer(own) : toolAnswer(query.query, own);
 }
 
-/** A tool that is asked for by name and has no boxes on the line gave no answer: there is something to correct then. */
-function toolNameOf(query: Query, { toolName, source }: RequestSource): string {
-  return toolName ?? query.tools[0]?.name ?? source?.detectorName ?? NO_TOOL;
-}
-
 /** The label of a box of one that was asked is a piece of the expression, which may have no noun: "left" names no kind. */
 function namesKind(label: string, photo: ExaminedPhoto): boolean {
   return !photo.asked || parseExpression(label).head !== null;
@@ -160,21 +155,14 @@ function namesKind(label: string, photo: ExaminedPhoto): boolean {
 function candidatesOf(
   query: Query,
   photo: ExaminedPhoto | undefined,
-  source: DetectorSource | undefined,
+  settings: Omit<AnswerSettings, 'timing'>,
 ): readonly Candidate[] {
-  const own = photo ? detectedCandidates(photo, source) : [];
+  const own = photo ? detectedCandidates(photo, settings) : [];
   if (query.tools.length === 0) return own;
   const brought = query.tools.flatMap(({ name, boxes }) =>
-    boxes.map(({ boxXyxy, score, label }, rank): Candidate => {
-      const candidate: { -readonly [Key in keyof Candidate]: Candidate[Key] } = {
-        boxXyxy,
-        tool: name,
-        rank,
-      };
-      if (score !== undefined) candidate.score = score;
-      if (label !== undefined) candidate.label = label;
-      return candidate;
-    }),
+    boxes.map(
+      ({ boxXyxy, score, label }, rank): Candidate => ({ boxXyxy, tool: name, rank, score, label }),
+    ),
   );
   return [...brought, ...own];
 }
@@ -184,7 +172,7 @@ const DETECTED = new WeakMap<ExaminedPhoto, readonly Candidate[]>();
 
 function detectedCandidates(
   photo: ExaminedPhoto,
-  { detectorName = '', calibration }: DetectorSource = {},
+  { detectorName = '', calibration }: Omit<AnswerSettings, 'timing'>,
 ): readonly Candidate[] {
   const known = DETECTED.get(photo);
   if (known) return known;
@@ -194,20 +182,13 @@ function detectedCandidates(
       tool: detectorName,
       rank,
       score,
-      ...(namesKind(label, photo) && { label }),
-      ...(!photo.asked && { listed: true as const }),
-      ...(calibration && { calibration }),
+      label: namesKind(label, photo) ? label : undefined,
+      listed: photo.asked ? undefined : true,
+      calibration,
     }),
   );
   DETECTED.set(photo, candidates);
   return candidates;
-}
-
-/** Milliseconds that one query cost. */
-export interface QueryTiming {
-  readonly decode: number;
-  readonly detect: number;
-  readonly refine: number;
 }
 
 /** The answer's box is that of a candidate, or rebuilt from candidates that overlap it this much (IoU). */
@@ -215,17 +196,17 @@ const SAME_OBJECT_IOU = 0.5;
 /** A detector may give one box under several labels; overlaps closer than this are the same box. */
 const SAME_BOX_IOU = 0.02;
 
-/** The result line of an answered query. */
+/**
+ * The result line of an answered query.
+ * @param timing of the photo, milliseconds; absent where lines tell no times
+ */
 export function resultLine(
   query: Query,
   request: RefineRequest,
   { think, answer }: Refinement,
-  timing: QueryTiming | undefined,
+  timing?: Pick<TimingMs, 'decode' | 'detect'>,
 ): ResultLine {
-  const labelled = (boxXyxy: BoxXyxy): { readonly label?: string } => {
-    const label = labelOf(query.query, boxXyxy, request.candidates);
-    return label === undefined ? {} : { label };
-  };
+  const labelled = (boxXyxy: BoxXyxy) => labelOf(query.query, boxXyxy, request.candidates);
   return {
     type: 'result',
     schema: RESULT_SCHEMA,
@@ -237,39 +218,31 @@ export function resultLine(
     tool: {
       name: request.toolName,
       bbox_2d: box(request.tool?.boxXyxy ?? null),
-      ...(request.tool?.score !== undefined && { score: roundedScore(request.tool.score) }),
-      ...(request.tool?.label !== undefined && { label: request.tool.label }),
+      score: request.tool?.score === undefined ? undefined : roundedScore(request.tool.score),
+      label: request.tool?.label,
     },
-    think: {
-      bbox_2d: box(think.boxXyxy),
-      score: roundedScore(think.score),
-      text: think.text,
-    },
+    think: { bbox_2d: box(think.boxXyxy), score: roundedScore(think.score), text: think.text },
     answer: {
       bbox_2d: box(answer.boxXyxy),
       score: roundedScore(answer.score),
       decision: answer.decision,
       text: answer.text,
-      ...(answer.format !== undefined && { format: answer.format }),
-      ...(answer.boxes && {
-        boxes: answer.boxes.map(({ boxXyxy, score }) => ({
-          bbox_2d: bbox2d(boxXyxy),
-          score: roundedScore(score),
-          ...labelled(boxXyxy),
-        })),
-      }),
-      ...(answer.cascade && { cascade: answer.cascade }),
-      ...(answer.boxXyxy && labelled(answer.boxXyxy)),
+      format: answer.format,
+      boxes: answer.boxes?.map(({ boxXyxy, score }) => ({
+        bbox_2d: bbox2d(boxXyxy),
+        score: roundedScore(score),
+        label: labelled(boxXyxy),
+      })),
+      cascade: answer.cascade,
+      label: answer.boxXyxy ? labelled(answer.boxXyxy) : undefined,
     },
     candidates: request.candidates.length,
-    ...(timing && {
-      timing_ms: {
-        decode: roundedMs(timing.decode),
-        detect: roundedMs(timing.detect),
-        refine: roundedMs(timing.refine),
-      },
-    }),
-    ...(Object.keys(query.extra).length > 0 && { extra: query.extra }),
+    timing_ms: timing && {
+      decode: roundedMs(timing.decode),
+      detect: roundedMs(timing.detect),
+      refine: 0,
+    },
+    extra: Object.keys(query.extra).length > 0 ? query.extra : undefined,
   };
 }
 

@@ -1,50 +1,32 @@
 import { asVgrError, quoted, VgrError } from '../core/error.js';
 import { type RefinerCard, refinerNumbers } from '../formats/refiner-card.js';
-import type { OutputLine } from '../formats/result-line.js';
 import type { RunSettings } from '../formats/run-summary.js';
-import type { DecodingMemory } from '../photos/decode.js';
 import { COLUMNS_VERSION } from '../refine/columns.js';
 import { type AnswerRules, createLiteRefiner, type LiteSpec } from '../refine/lite-refiner.js';
 import type { PolicyNumbers } from '../refine/policy.js';
-import type { CropMatcher, RefineRequest, Refiner } from '../refine/refiner.js';
+import type { RefineRequest, Refiner } from '../refine/refiner.js';
 import type { LargeRefiner } from '../vlm/open.js';
 import type { VlmFlags } from '../vlm/settings.js';
-import { cropMatching, type OpenedEncoder, openTrainedEncoder, warmEncoder } from './encoder.js';
-import type { WarmUp } from './memory-limit.js';
+import type { OpenedEncoder } from './encoder.js';
 import { findModel, readVerified, TRAIN_AGAIN } from './model-store.js';
 import type { SessionPool } from './pool.js';
-import type { PhotoRef } from './ports.js';
 
 /** Name of the refiner that comes with the program. */
 const EMBEDDED = 'lite-refiner';
 
-/** Enough to tell colours by, pixels. */
-export const PLAIN_SIDE = 512;
-
 /** A refiner with what a run must know of it. */
 export interface OpenedRefiner {
   readonly refiner: Refiner;
-  /** The same for the threads of the pool, where they can do without the main thread. */
-  readonly spec?: LiteSpec;
+  /** What it looks at in a photo, beside the boxes of the tools and a small raster. */
+  readonly needs: readonly ('crops' | 'picture')[];
   /** Settings that decide its answers. */
   readonly settings: RunSettings;
-  /** Present where it looks at the photos themselves. */
-  readonly picture?: LargeRefiner['picture'];
-  /** Present where it holds crops of the photos against words. */
-  readonly crops?: (memory: DecodingMemory) => (photo: PhotoRef) => CropMatcher;
-  /** Of the model that reads the crops. */
-  readonly warmUp?: WarmUp;
-  /** Side of the raster that it is shown where no detector looks at the photo, pixels. */
-  readonly rasterSide?: number;
-  /** Queries to keep in work so that nobody waits for them. */
-  readonly inFlight: number;
-  /** Takes in a line that an earlier run wrote. */
-  readonly recall?: (line: OutputLine) => void;
-  /** For run.json. */
-  readonly report?: () => Readonly<Record<string, unknown>>;
-  /** What a person must know of the answers of this run; empty where all went well. */
-  readonly warnings?: () => readonly string[];
-  close(): Promise<void>;
+  /** By which any thread makes it for itself; absent where it answers on the main thread alone. */
+  readonly spec?: LiteSpec;
+  /** Reads the crops that it needs. */
+  readonly encoder?: OpenedEncoder;
+  /** The model behind a server. */
+  readonly large?: LargeRefiner;
 }
 
 export interface OpenRefinerFlags extends VlmFlags {
@@ -58,13 +40,15 @@ export interface OpenRefinerOptions {
   /** Where replies are kept between runs. */
   readonly cacheFolder: string;
   readonly signal: AbortSignal;
-  /** Where trained refiners run. */
+  /** Where the encoders of trained refiners run. */
   readonly pool: SessionPool;
 }
 
 /**
- * The refiner that `--refiner` means: a large one behind a server, a cascade of both, or one of the small ones.
- * @throws VgrError USAGE, CONFIG_INVALID, MODEL_UNKNOWN, INPUT_MISSING
+ * The refiner that `--refiner` means: a large one behind a server, a cascade of both, or one of the small ones. A large one is to
+ * be closed.
+ * @throws VgrError USAGE, CONFIG_INVALID, MODEL_UNKNOWN, MODEL_MISSING, MODEL_CORRUPT, CARD_INVALID, DEVICE_UNAVAILABLE,
+ * INPUT_MISSING
  */
 export async function openRefiner(
   flags: OpenRefinerFlags,
@@ -72,86 +56,50 @@ export async function openRefiner(
 ): Promise<OpenedRefiner> {
   if (flags.refiner === 'vlm') {
     const { openLarge } = await import('../vlm/open.js');
-    return openLarge(flags, options);
+    const large = await openLarge(flags, options);
+    return { refiner: large.refiner, needs: ['picture'], settings: large.settings, large };
   }
-  const isCascade = flags.refiner === 'cascade';
-  const wanted = isCascade ? flags['cascade-small'] : flags.refiner;
-  const small = await openSmall(wanted, rulesOf(flags), options.pool);
-  if (isCascade) {
-    const { openCascade } = await import('../vlm/open.js');
-    const both = await openCascade(flags, options, small.refiner);
-    const settings = { ...both.settings, ...settingsOf(small) };
-    return { ...both, settings, ...cropsOf(small, flags), rasterSide: PLAIN_SIDE };
-  }
+  if (flags.refiner !== 'cascade') return openSmall(flags.refiner, flags, options.pool);
+  const small = await openSmall(flags['cascade-small'], flags, options.pool);
+  const { openCascade } = await import('../vlm/open.js');
+  const large = await openCascade(flags, options, small.refiner);
   return {
-    refiner: small.refiner,
-    ...(small.spec && { spec: small.spec }),
-    settings: settingsOf(small),
-    ...cropsOf(small, flags),
-    inFlight: 0,
-    close: async () => undefined,
+    refiner: large.refiner,
+    needs: [...small.needs, 'picture'],
+    settings: { ...large.settings, ...small.settings },
+    encoder: small.encoder,
+    large: { ...large, rasterSide: undefined },
   };
 }
 
-function rulesOf(flags: OpenRefinerFlags): AnswerRules {
-  return {
+/** `none`, `lite` for the embedded refiner, or a trained one by name or folder. */
+async function openSmall(
+  wanted: string,
+  flags: OpenRefinerFlags,
+  pool: SessionPool,
+): Promise<OpenedRefiner> {
+  if (wanted === 'none') return { refiner: noRefiner, needs: [], settings: {} };
+  const { card, numbers } = await readRefiner(wanted);
+  const rules: AnswerRules = {
     answers: flags.answers === 'one' ? 'one' : 'auto',
     minConfidence: flags['min-confidence'],
   };
-}
-
-function settingsOf({ model, spec, encoder }: SmallRefiner): RunSettings {
-  return {
-    ...(model && { refiner_sha256: model.sha256 }),
-    ...(spec && { answers: spec.rules.answers, min_confidence: spec.rules.minConfidence }),
-    ...(encoder && { encoder: encoder.card.name }),
+  const spec = { name: wanted === 'lite' ? 'lite' : card.name, numbers, rules };
+  const settings = {
+    refiner_sha256: card.sha256,
+    answers: rules.answers,
+    min_confidence: rules.minConfidence,
   };
-}
-
-function cropsOf(
-  { encoder }: SmallRefiner,
-  flags: OpenRefinerFlags,
-): Pick<OpenedRefiner, 'crops' | 'warmUp'> {
-  if (!encoder) return {};
+  const refiner = createLiteRefiner(spec);
+  if (!card.encoder) return { refiner, spec, needs: [], settings };
+  const { openTrainedEncoder } = await import('./encoder.js');
+  const encoder = await openTrainedEncoder(card.encoder, card.name, pool);
   return {
-    crops: (memory) => {
-      const matching = cropMatching(encoder, flags, memory);
-      return (ref) => matching.of(ref);
-    },
-    warmUp: (sessions) => warmEncoder(encoder, sessions),
-  };
-}
-
-/** One of the refiners that need no server. */
-interface SmallRefiner {
-  readonly refiner: Refiner;
-  /** The same for the threads of the pool; absent for `none`. */
-  readonly spec?: LiteSpec;
-  /** Numbers that it answers with; absent for `none`. */
-  readonly model?: { readonly name: string; readonly sha256: string };
-  /** What it holds crops of the photo against words with. */
-  readonly encoder?: OpenedEncoder;
-}
-
-/**
- * The refiner that `--refiner` means: `none`, `lite` for the embedded one, or a trained one by name or folder.
- * @throws VgrError MODEL_UNKNOWN, MODEL_MISSING, MODEL_CORRUPT, CARD_INVALID, DEVICE_UNAVAILABLE
- */
-async function openSmall(
-  wanted: string,
-  rules: AnswerRules,
-  pool: SessionPool,
-): Promise<SmallRefiner> {
-  if (wanted === 'none') return { refiner: noRefiner };
-  const { card, numbers } = await readRefiner(wanted);
-  const encoder = card.encoder && (await openTrainedEncoder(card.encoder, card.name, pool));
-  const name = wanted === 'lite' ? 'lite' : card.name;
-  const spec = { name, numbers, rules };
-  return {
-    refiner: createLiteRefiner(spec),
+    refiner,
     spec,
-    model: { name: card.name, sha256: card.sha256 },
-    ...(encoder && { encoder }),
+    needs: ['crops'],
+    settings: { ...settings, encoder: encoder.card.name },
+    encoder,
   };
 }
 

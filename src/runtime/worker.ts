@@ -10,6 +10,7 @@ import { CardMismatch, type NamedTensors, type Tensor } from '../detect/family.j
 import { packRasters } from '../detect/packing.js';
 import { isPrompted } from '../formats/model-card.js';
 import type { TensorPort } from '../formats/onnx.js';
+import type { Refiner } from '../refine/refiner.js';
 import { fromHalf, toHalf } from './half-float.js';
 import {
   type DetectReply,
@@ -17,7 +18,6 @@ import {
   type LoadReply,
   type LoadRequest,
   READY,
-  type RefineReply,
   type RefineRequest,
   type RunReply,
   type RunRequest,
@@ -165,11 +165,16 @@ async function run({ model, feeds, fetches, photos }: RunRequest): Promise<Outco
   return { reply: { outputs } satisfies RunReply, transfer: [] };
 }
 
-/** Loaded on first use: runs that only detect start without it. */
-async function refine(request: RefineRequest): Promise<Outcome> {
-  const { answerLines } = await import('./query-answers.js');
-  const reply: RefineReply = await answerLines(request);
-  return { reply, transfer: [] };
+/** The refiner of this thread, kept until another is asked for. */
+let made: { readonly key: string; readonly refiner: Refiner } | undefined;
+
+/** Its modules are loaded on first use: runs that only detect start without them. */
+async function refine({ refiner: spec, ...block }: RefineRequest): Promise<Outcome> {
+  const { answerQueries } = await import('./query-answer.js');
+  const { createLiteRefiner } = await import('../refine/lite-refiner.js');
+  const key = JSON.stringify(spec);
+  if (made?.key !== key) made = { key, refiner: createLiteRefiner(spec) };
+  return { reply: await answerQueries(block, made.refiner), transfer: [] };
 }
 
 async function answer(request: WorkerRequest): Promise<Outcome> {

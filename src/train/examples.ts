@@ -23,12 +23,16 @@ import { asksForSeveral, overlapTable } from '../refine/decision.js';
 import { type PolicyRows, rowsOf } from '../refine/policy.js';
 import { type Situation, situationOf, withCrops } from '../refine/situation.js';
 import { type CropMatching, cropMatching, type OpenedEncoder } from '../runtime/encoder.js';
-import { type Engine, photoOpener } from '../runtime/engine.js';
+import { type Engine, PhotoOpener } from '../runtime/engine.js';
 import { sha256OfFile } from '../runtime/model-store.js';
-import { type ExaminedPhoto, type PhotoShelf, photoShelf } from '../runtime/photo-store.js';
-import { type PhotoRef, startedProgress } from '../runtime/ports.js';
+import { photoShelf } from '../runtime/photo-store.js';
+import {
+  type ExaminedPhoto,
+  type PhotoRef,
+  type PhotoShelf,
+  startedProgress,
+} from '../runtime/ports.js';
 import { needsPhoto, requestOf } from '../runtime/query-answer.js';
-import { PLAIN_SIDE } from '../runtime/refiner.js';
 
 /** A query as numbers, with what is right. n boxes. */
 export interface Example {
@@ -80,10 +84,9 @@ export class ExampleMaker {
     const { engine, encoder, flags } = settings;
     this.#cache = new ExampleCache(cacheFolder);
     this.#matching = encoder && cropMatching(encoder, flags);
-    const clock = () => performance.now();
     this.#shelf = photoShelf(
-      { open: photoOpener(flags), clock, progress: startedProgress(), detector: engine.detector },
-      { capacity: engine.inFlight, rasterSide: PLAIN_SIDE },
+      { open: new PhotoOpener(flags).open, progress: startedProgress(), detector: engine.detector },
+      engine.inFlight,
     );
   }
 
@@ -166,8 +169,7 @@ export class ExampleMaker {
     const { engine, tools, flags } = this.settings;
     if (!photo && query.tools.length === 0) throw needsPhoto(query);
     const { name: detectorName, calibration } = (photo && engine.detector) ?? {};
-    const source = { detectorName, calibration };
-    const request = requestOf(query, photo, { toolName: flags.tool, source });
+    const request = requestOf(query, photo, { toolName: flags.tool, detectorName, calibration });
     const situation = situationOf({ ...request, crops: ref && this.#matching?.of(ref) });
     // Where nobody states the photo's size, it is at least as large as the truth.
     const size = photo?.size ?? query.imageSize ?? extentOf(query.truthsXywh!.map(xywhToXyxy));

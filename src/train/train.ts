@@ -12,8 +12,8 @@ import { type PolicyNumbers, PRIOR_NUMBERS } from '../refine/policy.js';
 import type { InferenceFlags } from '../runtime/device.js';
 import { type OpenedEncoder, openNamedEncoder, openTrainedEncoder } from '../runtime/encoder.js';
 import { type Engine, openEngine } from '../runtime/engine.js';
-import { openPool } from '../runtime/open-pool.js';
 import { readRefiner } from '../runtime/refiner.js';
+import { startThreads } from '../runtime/threads.js';
 import { type Example, ExampleMaker, weighted } from './examples.js';
 import { type FitSettings, fitPolicy } from './fit.js';
 import {
@@ -140,38 +140,33 @@ async function makeExamples(
 ): Promise<MadeExamples> {
   const { flags, images, terminal } = command;
   const { printer, interruption } = terminal;
-  const pool = openPool(flags, printer);
+  await using threads = startThreads(flags, printer);
+  const detector = images.length > 0 ? flags.detector : 'none';
+  using engine = await openEngine({ ...flags, detector }, threads, printer);
+  const encoder = await encoderOf(flags, start, engine);
+  // As `refine` does: photos that neither a detector nor an encoder looks at stay closed.
+  const usesPhotos = images.length > 0 && (engine.detector || encoder);
+  const roots = usesPhotos
+    ? await ImageRoots.open(await imageRoots(images), { allowOutside: flags['allow-outside'] })
+    : undefined;
+  const cache = flags.cache ?? command.cacheFolder;
+  const settings = { engine, encoder, roots, tools: start.numbers.tools, flags };
+  const maker = new ExampleMaker(settings, printer, cache);
+  const { counts } = maker;
+  const total = lines.train.length + lines.annotated.length + lines.validation.length;
+  const display = await terminal.showProgress({
+    stages: [{ title: 'queries', count: () => counts.all }],
+    share: () => counts.all / total,
+  });
   try {
-    const detector = images.length > 0 ? flags.detector : 'none';
-    const engine = await openEngine({ ...flags, detector }, pool, printer);
-    const encoder = await encoderOf(flags, start, engine);
-    // As `refine` does: photos that neither a detector nor an encoder looks at stay closed.
-    const usesPhotos = images.length > 0 && (engine.detector || encoder);
-    const roots = usesPhotos
-      ? await ImageRoots.open(await imageRoots(images), { allowOutside: flags['allow-outside'] })
-      : undefined;
-    const cache = flags.cache ?? command.cacheFolder;
-    const settings = { engine, encoder, roots, tools: start.numbers.tools, flags };
-    const maker = new ExampleMaker(settings, printer, cache);
-    const { counts } = maker;
-    const total = lines.train.length + lines.annotated.length + lines.validation.length;
-    const display = await terminal.showProgress({
-      stages: [{ title: 'queries', count: () => counts.all }],
-      share: () => counts.all / total,
-    });
-    try {
-      const train = await maker.make(lines.train, interruption.signal);
-      const annotated = await maker.make(lines.annotated, interruption.signal);
-      const validation = await maker.make(lines.validation, interruption.signal);
-      return { train, annotated, validation, encoder: encoder?.trace };
-    } finally {
-      await display.stop();
-      printer.note(`${counts.all} queries, ${counts.cached} of them from the cache in ${cache}`);
-      printer.closeErrors();
-      engine.closing();
-    }
+    const train = await maker.make(lines.train, interruption.signal);
+    const annotated = await maker.make(lines.annotated, interruption.signal);
+    const validation = await maker.make(lines.validation, interruption.signal);
+    return { train, annotated, validation, encoder: encoder?.trace };
   } finally {
-    await pool.close();
+    await display.stop();
+    printer.note(`${counts.all} queries, ${counts.cached} of them from the cache in ${cache}`);
+    printer.closeErrors();
   }
 }
 
@@ -179,7 +174,7 @@ async function makeExamples(
 async function encoderOf(
   { encoder: wanted, init }: TrainFlags,
   { encoder: own }: Start,
-  { pool }: Engine,
+  { threads: { pool } }: Engine,
 ): Promise<OpenedEncoder | undefined> {
   if (own === undefined) return wanted === undefined ? undefined : openNamedEncoder(wanted, pool);
   if (wanted !== undefined && wanted !== own.name) {

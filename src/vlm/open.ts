@@ -38,8 +38,8 @@ export interface LargeRefiner {
   readonly picture: (
     memory: DecodingMemory,
   ) => (photo: { readonly path: string }, size: ImageSize) => Promise<string>;
-  /** Side of the raster that it needs where no detector looks at the photo, pixels. */
-  readonly rasterSide: number;
+  /** Side of the raster that it needs where no detector looks at the photo, pixels; absent where it looks at colours. */
+  readonly rasterSide?: number;
   /** Queries to keep in work, so that the server always has the next one. */
   readonly inFlight: number;
   /** Takes in a line that an earlier run wrote. */

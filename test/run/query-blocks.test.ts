@@ -1,11 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { VgrError } from '../../src/core/error.js';
-import type { QueryLineItem } from '../../src/formats/query-line.js';
-import { QueryIntake } from '../../src/run/intake.js';
+import type { Query, QueryLineItem } from '../../src/formats/query-line.js';
+import { intakeBlocks } from '../../src/run/intake.js';
 import { DoneItems } from '../../src/run/journal.js';
-import type { AnswerBlock } from '../../src/run/query-blocks.js';
-import { type BlockRun, intakeBlocks, refineBlocks } from '../../src/run/query-blocks.js';
-import type { DrawAnswer } from '../../src/run/refine-run.js';
+import { answerBlocks, drawLines } from '../../src/run/refine.js';
+import {
+  Answerer,
+  type AskRefiner,
+  type PhotoSource,
+  singlyOnError,
+} from '../../src/runtime/answerer.js';
 import { PhotoStore } from '../../src/runtime/photo-store.js';
 
 const STREAM = { concurrency: 3, backpressure: 6, unordered: false };
@@ -46,9 +50,9 @@ const PHOTO = {
 };
 
 /** A folder of photos, of which `lost.jpg` is missing. */
-function folder(): { source: NonNullable<BlockRun['source']>; looked: string[] } {
+function folder(): { source: PhotoSource; looked: string[] } {
   const looked: string[] = [];
-  const store = new PhotoStore(4, async ({ image }) => {
+  const shelf = new PhotoStore(4, async ({ image }) => {
     looked.push(image);
     return PHOTO;
   });
@@ -56,50 +60,51 @@ function folder(): { source: NonNullable<BlockRun['source']>; looked: string[] }
     if (image === 'lost.jpg') throw new VgrError('IMAGE_MISSING', 'no such photo');
     return { image, path: `/${image}` };
   };
-  return { source: { locate, photos: store }, looked };
+  return { source: { locate, shelf }, looked };
 }
 
 /** Answers that took a millisecond each. */
-const answersTo = (queries: Parameters<AnswerBlock>[0]) => ({
-  lines: queries.map(({ query }) => JSON.stringify({ type: 'result', id: query.id })),
+const answersTo = (queries: readonly Query[]) => ({
+  lines: queries.map(({ id }) => ({
+    head: { type: 'result' as const, id },
+    json: JSON.stringify({ type: 'result', id }),
+  })),
   ms: queries.length,
 });
 
 interface RunOptions {
-  readonly source?: BlockRun['source'];
-  readonly draw?: DrawAnswer;
+  readonly source?: PhotoSource;
+  readonly draw?: (line: { readonly id: string }, photo: string) => Promise<void>;
   readonly length?: number;
   readonly limit?: number;
   readonly done?: DoneItems;
-  readonly answer?: AnswerBlock;
+  readonly answer?: AskRefiner;
 }
 
+const WHOLE = { index: 1, count: 1 };
+
 async function run(lines: readonly QueryLineItem[], options: RunOptions = {}) {
-  const { length = 7, limit = Infinity, done = new DoneItems() } = options;
+  const { length = 7, limit = Infinity, done = new DoneItems(), draw } = options;
   const progress = { listed: 0, refined: 0, refineMs: 0 };
   const blocks: number[] = [];
-  const echo: AnswerBlock = async (queries) => {
+  const echo: AskRefiner = async (queries) => {
     blocks.push(queries.length);
     // Later blocks are done first.
     await new Promise((resolve) => setTimeout(resolve, 20 - Math.min(blocks.length * 3, 15)));
     return answersTo(queries);
   };
-  const intake = new QueryIntake({ index: 1, count: 1 }, progress);
   const items = intakeBlocks(pieces(lines, length), {
-    intake,
+    shard: WHOLE,
+    progress,
     limit,
+    blockSize: 128,
     isDone: (item) => done.hasQuery(item),
   });
+  const ask = singlyOnError(options.answer ?? echo);
+  const answered = answerBlocks(items, new Answerer(ask, options.source, progress), STREAM);
   const answers = [];
-  for await (const line of refineBlocks(items, {
-    answer: options.answer ?? echo,
-    progress,
-    stream: STREAM,
-    ...(options.source && { source: options.source }),
-    ...(options.draw && { drawing: { draw: options.draw, stream: STREAM } }),
-  })) {
-    answers.push(line);
-  }
+  const drawn = draw ? drawLines(answered, { drawAnswer: draw }, STREAM) : answered;
+  for await (const line of drawn) answers.push(line);
   return { answers, blocks, progress };
 }
 
@@ -107,7 +112,7 @@ describe('queries in blocks', () => {
   it('are answered in the order of the file, whatever the pieces they come in', async () => {
     for (const length of [1, 7, 1000]) {
       const { answers, blocks, progress } = await run(numbered(300), { length });
-      expect(answers.map(({ place }) => place)).toEqual(numbered(300).map(({ number }) => number));
+      expect(answers.map(({ index }) => index)).toEqual(numbered(300).map(({ number }) => number));
       expect(progress).toEqual({ listed: 300, refined: 300, refineMs: 300 });
       expect(Math.max(...blocks)).toBe(Math.min(length, 128));
     }
@@ -117,7 +122,9 @@ describe('queries in blocks', () => {
     const lines = numbered(4).with(1, { number: 2, text: '{' });
     const double = { number: 5, text: JSON.stringify({ id: '3', query: 'dog', tools }) };
     const { answers } = await run([...lines, double]);
-    expect(answers.map(({ line }) => [line.id, line.type === 'error' && line.code])).toEqual([
+    expect(
+      answers.map(({ head }) => ['id' in head && head.id, head.type === 'error' && head.code]),
+    ).toEqual([
       ['1', false],
       ['2', 'QUERY_INVALID'],
       ['3', false],
@@ -130,7 +137,7 @@ describe('queries in blocks', () => {
     const done = new DoneItems();
     done.add({ type: 'error', schema: 1, id: '2', line: 2, code: 'QUERY_INVALID', message: '' });
     const { answers, progress } = await run(numbered(50), { limit: 10, done });
-    expect(answers.map(({ place }) => place)).toEqual([1, 3, 4, 5, 6, 7, 8, 9, 10]);
+    expect(answers.map(({ index }) => index)).toEqual([1, 3, 4, 5, 6, 7, 8, 9, 10]);
     expect(progress.listed).toBe(10);
   });
 
@@ -139,35 +146,35 @@ describe('queries in blocks', () => {
     const { answers } = await run(numbered(5), {
       length: 5,
       answer: async (queries) => {
-        asked.push(queries.map(({ query }) => query.id));
-        if (queries.some(({ query }) => query.id === '3')) {
+        asked.push(queries.map(({ id }) => id));
+        if (queries.some(({ id }) => id === '3')) {
           throw new VgrError('WORKER_CRASHED', 'ended');
         }
         return answersTo(queries);
       },
     });
     expect(asked).toEqual([['1', '2', '3', '4', '5'], ['1'], ['2'], ['3'], ['4'], ['5']]);
-    expect(answers.map(({ line }) => line.type)).toEqual([
+    expect(answers.map(({ head }) => head.type)).toEqual([
       'result',
       'result',
       'error',
       'result',
       'result',
     ]);
-    expect(answers[2]!.line).toMatchObject({ id: '3', line: 3, code: 'REFINEMENT_FAILED' });
+    expect(answers[2]!.head).toMatchObject({ id: '3', line: 3, code: 'REFINEMENT_FAILED' });
   });
 
   it('are asked one by one where a thread refuses them together', async () => {
     const { answers } = await run(numbered(3), {
       length: 3,
       answer: async (queries) => {
-        if (queries.some(({ query }) => query.id === '2')) {
+        if (queries.some(({ id }) => id === '2')) {
           throw new VgrError('DETECTION_FAILED', 'the graph refused it');
         }
         return answersTo(queries);
       },
     });
-    expect(answers.map(({ line }) => line.type === 'error' && line.code)).toEqual([
+    expect(answers.map(({ head }) => head.type === 'error' && head.code)).toEqual([
       false,
       'DETECTION_FAILED',
       false,
@@ -177,30 +184,34 @@ describe('queries in blocks', () => {
   it('are given as they are drawn, not with the last of their block', async () => {
     const { source } = folder();
     let gates: (() => void)[] = [];
-    const lines = refineBlocks(
-      intakeBlocks(pieces(onPhotos(['a.jpg', 'a.jpg', 'a.jpg', 'a.jpg']), 4), {
-        intake: new QueryIntake({ index: 1, count: 1 }, { listed: 0 }),
-        limit: Infinity,
-        isDone: () => false,
-      }),
-      {
-        source,
-        answer: async (queries) => answersTo(queries),
-        progress: { refined: 0, refineMs: 0 },
-        stream: STREAM,
-        drawing: {
-          draw: () => new Promise((resolve) => gates.push(resolve)),
-          stream: { ...STREAM, concurrency: 2, backpressure: 2 },
-        },
-      },
+    const answerer = new Answerer(async (queries) => answersTo(queries), source, {
+      refined: 0,
+      refineMs: 0,
+    });
+    const items = intakeBlocks(pieces(onPhotos(['a.jpg', 'a.jpg', 'a.jpg', 'a.jpg']), 4), {
+      shard: WHOLE,
+      progress: { listed: 0 },
+      blockSize: 128,
+      isDone: () => false,
+    });
+    const drawAnswer = () => new Promise<void>((resolve) => gates.push(resolve));
+    const drawn = drawLines(
+      answerBlocks(items, answerer, STREAM),
+      { drawAnswer },
+      { ...STREAM, concurrency: 2, backpressure: 2 },
     );
+    const lines = drawn[Symbol.asyncIterator]();
     const first = lines.next();
     while (gates.length < 2) await new Promise((resolve) => setImmediate(resolve));
     gates[0]!();
-    expect((await first).value).toMatchObject({ place: 1 });
+    expect((await first).value).toMatchObject({ index: 1 });
     const rest: unknown[] = [];
     const reading = (async () => {
-      for await (const { place } of lines) rest.push(place);
+      for (;;) {
+        const { done, value } = await lines.next();
+        if (done) return;
+        rest.push(value.index);
+      }
     })();
     while (rest.length < 3) {
       for (const open of gates) open();
@@ -212,7 +223,7 @@ describe('queries in blocks', () => {
   });
 
   it('end with what ends the run', async () => {
-    const answer: AnswerBlock = async () => {
+    const answer: AskRefiner = async () => {
       throw new VgrError('DEVICE_UNAVAILABLE', 'no device');
     };
     await expect(run(numbered(5), { answer })).rejects.toMatchObject({
@@ -228,12 +239,12 @@ describe('queries in blocks', () => {
       source,
       length: 6,
       answer: async (queries, photo) => {
-        seen.push([queries.map(({ query }) => query.id).join(' '), photo?.fresh]);
+        seen.push([queries.map(({ id }) => id).join(' '), photo?.fresh]);
         return answersTo(queries);
       },
     });
     expect(blocks).toEqual([]);
-    expect(answers.map(({ place }) => place)).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(answers.map(({ index }) => index)).toEqual([1, 2, 3, 4, 5, 6]);
     expect(looked).toEqual(['a.jpg', 'b.jpg']);
     expect(seen).toHaveLength(4);
     expect(seen).toEqual(
@@ -250,7 +261,7 @@ describe('queries in blocks', () => {
     const { source } = folder();
     const { answers } = await run(onPhotos(['lost.jpg', 'lost.jpg', 'a.jpg']), { source });
     expect(
-      answers.map(({ line }) => line.type === 'error' && [line.id, line.image, line.code]),
+      answers.map(({ head }) => head.type === 'error' && [head.id, head.image, head.code]),
     ).toEqual([['1', 'lost.jpg', 'IMAGE_MISSING'], ['2', 'lost.jpg', 'IMAGE_MISSING'], false]);
   });
 
@@ -273,12 +284,12 @@ describe('queries in blocks', () => {
     const drawn: string[] = [];
     const { answers } = await run(onPhotos(['a.jpg', 'a.jpg', undefined]), {
       source,
-      draw: async ({ id }, { path }) => {
+      draw: async ({ id }, path) => {
         drawn.push(`${id} ${path}`);
         if (id === '1') throw new VgrError('IMAGE_UNREADABLE', 'cut');
       },
     });
     expect(drawn).toEqual(['1 /a.jpg', '2 /a.jpg']);
-    expect(answers.map(({ line }) => line.type)).toEqual(['error', 'result', 'result']);
+    expect(answers.map(({ head }) => head.type)).toEqual(['error', 'result', 'result']);
   });
 });

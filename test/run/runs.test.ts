@@ -2,13 +2,15 @@ import { describe, expect, it } from 'vitest';
 import { VgrError } from '../../src/core/error.js';
 import type { QueryLineItem } from '../../src/formats/query-line.js';
 import { errorLine, type OutputLine } from '../../src/formats/result-line.js';
-import type { RefineRequest } from '../../src/refine/refiner.js';
+import type { RefineRequest, Refiner } from '../../src/refine/refiner.js';
 import { detectPhotos, intakePhotos, type ListedPhoto } from '../../src/run/detect.js';
-import { intakeQueries } from '../../src/run/intake.js';
-import { DoneItems, withoutDone } from '../../src/run/journal.js';
-import { refineQueries } from '../../src/run/refine-run.js';
+import { type IntakeItem, intakeBlocks } from '../../src/run/intake.js';
+import { DoneItems } from '../../src/run/journal.js';
+import { answerBlocks } from '../../src/run/refine.js';
+import { Answerer, type AskRefiner } from '../../src/runtime/answerer.js';
 import { type ExamineParts, examinePhoto, PhotoStore } from '../../src/runtime/photo-store.js';
-import { type PhotoRef, type PlacedLine, startedProgress } from '../../src/runtime/ports.js';
+import { type PhotoRef, type RunLine, startedProgress } from '../../src/runtime/ports.js';
+import { answerQueries } from '../../src/runtime/query-answer.js';
 
 const WHOLE = { index: 1, count: 1 };
 const STREAM = { concurrency: 4, backpressure: 8, unordered: false };
@@ -23,16 +25,23 @@ async function collect<Item>(items: AsyncIterable<Item>): Promise<Item[]> {
   return all;
 }
 
-async function linesOf(placed: AsyncIterable<PlacedLine>): Promise<OutputLine[]> {
-  return (await collect(placed)).map(({ line }) => line);
+async function linesOf(lines: AsyncIterable<RunLine>): Promise<OutputLine[]> {
+  return (await collect(lines)).map(({ json }) => JSON.parse(json));
+}
+
+/** Blocks of one item each, of lines that all come in one piece. */
+function blocksOf(
+  lines: readonly QueryLineItem[],
+  isDone: (item: IntakeItem) => boolean = () => false,
+): AsyncIterable<readonly IntakeItem[]> {
+  const intake = { shard: WHOLE, progress: { listed: 0 }, blockSize: 1, isDone };
+  return intakeBlocks(stream([lines]), intake);
 }
 
 /** A camera and a detector of the test's own: photos whose name says what happens to them. */
 function parts(log: string[] = []): ExamineParts {
   const crashed = new Set<string>();
-  let now = 0;
   return {
-    clock: () => now++,
     progress: startedProgress(),
     open: async ({ image }) => {
       log.push(`open ${image}`);
@@ -92,7 +101,7 @@ describe('a photo', () => {
 });
 
 describe('detect', () => {
-  const run = { ...parts(), stream: STREAM, timing: false };
+  const run = { parts: parts(), stream: STREAM, timing: false };
 
   it('gives one line a photo, in order, errors among them', async () => {
     const items: ListedPhoto[] = [
@@ -124,8 +133,8 @@ describe('detect', () => {
     const lines: OutputLine[] = [];
     const all = (async () => {
       const photos = intakePhotos(stream([ref('a'), ref('gone'), ref('b')]), WHOLE, { listed: 0 });
-      for await (const { line } of detectPhotos(photos, run)) {
-        lines.push(line);
+      for await (const { json } of detectPhotos(photos, run)) {
+        lines.push(JSON.parse(json));
       }
     })();
     await expect(all).rejects.toMatchObject({ code: 'DEVICE_UNAVAILABLE' });
@@ -142,28 +151,27 @@ describe('refine', () => {
   function runOf(lines: readonly QueryLineItem[], log: string[] = [], toolName?: string) {
     const examine = parts(log);
     const requests: RefineRequest[] = [];
-    const results = linesOf(
-      refineQueries(intakeQueries(stream(lines), WHOLE, examine.progress), {
-        source: {
-          locate: async (image) => ref(image),
-          photos: new PhotoStore(4, (wanted) => examinePhoto(wanted, examine)),
-          detectorName: 'testdet',
-        },
-        refine: async (request) => {
-          requests.push(request);
-          const boxXyxy = request.tool?.boxXyxy ?? null;
-          return {
+    const refiner: Refiner = {
+      name: 'test',
+      refine: async ([request]) => {
+        requests.push(request!);
+        const boxXyxy = request!.tool?.boxXyxy ?? null;
+        return [
+          {
             think: { boxXyxy, score: 0.5, text: 'thought' },
             answer: { boxXyxy, score: 0.5, decision: 'confirm', text: 'stands' },
-          };
-        },
-        ...(toolName !== undefined && { toolName }),
-        clock: examine.clock,
-        progress: examine.progress,
-        stream: STREAM,
-        timing: false,
-      }),
-    );
+          },
+        ];
+      },
+    };
+    const settings = { detectorName: 'testdet', toolName, timing: false };
+    const photos = {
+      locate: async (image: string) => ref(image),
+      shelf: new PhotoStore(4, (wanted) => examinePhoto(wanted, examine)),
+    };
+    const ask: AskRefiner = (queries, seen) => answerQueries({ queries, seen, settings }, refiner);
+    const answerer = new Answerer(ask, photos, examine.progress);
+    const results = linesOf(answerBlocks(blocksOf(lines), answerer, STREAM));
     return { results, requests };
   }
 
@@ -253,34 +261,25 @@ describe('a journal', () => {
       { type: 'error', schema: 1, id: '2', line: 2, code: 'QUERY_INVALID', message: '' },
     ];
     for (const each of lines) done.add(each);
-    const items = intakeQueries(
-      stream<QueryLineItem>([
-        line(1, { id: 'a', image: 'x', query: 'cat' }),
-        { number: 2, text: '{' },
-        line(3, { id: 'a', image: 'x', query: 'cat' }),
-        line(4, { id: 'b', image: 'x', query: 'cat' }),
-      ]),
-      WHOLE,
-      { listed: 0 },
-    );
-    const left = await collect(withoutDone(items, (item) => done.hasQuery(item)));
+    const read = [
+      line(1, { id: 'a', image: 'x', query: 'cat' }),
+      { number: 2, text: '{' },
+      line(3, { id: 'a', image: 'x', query: 'cat' }),
+      line(4, { id: 'b', image: 'x', query: 'cat' }),
+    ];
+    const left = (await collect(blocksOf(read, (item) => done.hasQuery(item)))).flat();
     expect(left.map((item) => 'query' in item && item.query.line)).toEqual([1, 4]);
     expect(new DoneItems(true).count).toBe(0);
     expect(done.count).toBe(2);
   });
 
   it('knows a broken line that states the id of another one by its number alone', async () => {
-    const items = await collect(
-      intakeQueries(
-        stream<QueryLineItem>([
-          line(1, { id: 'a', image: 'x', query: 'cat' }),
-          line(2, { id: 'a', image: 'x' }),
-          line(3, { id: 'c', image: 'x' }),
-        ]),
-        WHOLE,
-        { listed: 0 },
-      ),
-    );
+    const read = [
+      line(1, { id: 'a', image: 'x', query: 'cat' }),
+      line(2, { id: 'a', image: 'x' }),
+      line(3, { id: 'c', image: 'x' }),
+    ];
+    const items = (await collect(blocksOf(read))).flat();
     const done = new DoneItems();
     for (const item of items.slice(1)) {
       if ('error' in item) done.add(errorLine(item, item.error));

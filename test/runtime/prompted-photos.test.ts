@@ -20,7 +20,6 @@ interface Scene {
 function scene(promptsARun: number, crashes = 0): Scene {
   const log: string[] = [];
   const gates: (() => void)[] = [];
-  let now = 0;
   let left = crashes;
   const port: PromptPort = {
     promptsARun,
@@ -44,7 +43,6 @@ function scene(promptsARun: number, crashes = 0): Scene {
     },
   };
   const parts: ExamineParts = {
-    clock: () => now++,
     progress: startedProgress(),
     open: async ({ image }) => {
       log.push(`open ${image}`);
@@ -151,7 +149,7 @@ describe('the answer of a detector that takes words', () => {
       tools: [],
       extra: {},
     };
-    const request = requestOf(query as Query, await looked, { source: { detectorName: 'worded' } });
+    const request = requestOf(query as Query, await looked, { detectorName: 'worded' });
     expect(request.tool).toMatchObject({ rank: 0, boxXyxy: { x2: 13 } });
     expect(request.candidates).toHaveLength(2);
     expect(request.candidates[0]!.label).toBe('the left lion');
@@ -164,7 +162,7 @@ describe('the answer of a detector that takes words', () => {
     const query = { id: 'q', line: 1, imagePath: 'x', query: 'left', tools: [], extra: {} };
     const photo = await looked;
     const request = (asked: boolean) =>
-      requestOf(query as Query, { ...photo, asked }, { source: { detectorName: 'worded' } });
+      requestOf(query as Query, { ...photo, asked }, { detectorName: 'worded' });
     expect(request(true).candidates.map(({ label }) => label)).toEqual([undefined, undefined]);
     expect(request(false).candidates.map(({ label }) => label)).toEqual(['left', 'left']);
   });

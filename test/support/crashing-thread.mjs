@@ -26,7 +26,7 @@ if (!isMainThread && parentPort) {
     on(event, (message) => {
       if (message?.kind === 'detect') photos += 1;
       if (photos === Number(process.env.VGR_TEST_CRASH_AT) && isFirstEnd(message)) process.exit(7);
-      if (poison && message?.texts?.some((text) => text.includes(poison))) process.exit(7);
+      if (poison && message?.queries?.some(({ query }) => query.includes(poison))) process.exit(7);
       listener(message);
     });
 }

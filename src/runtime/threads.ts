@@ -8,12 +8,27 @@ import {
 } from './device.js';
 import { SessionPool } from './pool.js';
 
-/** The session pool of a command with the settings it was made by. */
-export interface OpenedPool extends InferenceSettings {
+/** The worker threads of a command, with the settings by which they were started. Whoever starts them ends them. */
+export interface Threads extends InferenceSettings, AsyncDisposable {
   readonly pool: SessionPool;
   readonly plan: DevicePlan;
-  /** Ends the threads. May be called again. */
-  close(): Promise<void>;
+}
+
+/**
+ * Starts the worker threads. Commands do this before they import the rest of the program: the threads load the runtime
+ * while the main thread reads modules, which hides most of the start-up.
+ * @throws VgrError USAGE
+ */
+export function startThreads(flags: InferenceFlags, printer: Printer): Threads {
+  const settings = inferenceSettings(flags);
+  const plan = planDevices(settings.device);
+  const pool = new SessionPool({
+    plan,
+    sessions: settings.sessions,
+    threads: settings.threads,
+    notice: (text) => printer.note(text),
+  });
+  return { ...settings, plan, pool, [Symbol.asyncDispose]: () => pool.close() };
 }
 
 /**
@@ -27,21 +42,4 @@ export async function tuned<Flags extends InferenceFlags & { readonly tune: bool
   if (!flags.tune) return flags;
   const { tunedFlags } = await import('./tuning.js');
   return tunedFlags(flags, printer);
-}
-
-/**
- * Starts the worker threads. Commands do this before they import the rest of the program: the threads load the runtime
- * while the main thread reads modules, which hides most of the start-up.
- * @throws VgrError USAGE
- */
-export function openPool(flags: InferenceFlags, printer: Printer): OpenedPool {
-  const settings = inferenceSettings(flags);
-  const plan = planDevices(settings.device);
-  const pool = new SessionPool({
-    plan,
-    sessions: settings.sessions,
-    threads: settings.threads,
-    notice: (text) => printer.note(text),
-  });
-  return { ...settings, plan, pool, close: () => pool.close() };
 }

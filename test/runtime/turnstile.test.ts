@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { Turnstile } from '../../src/run/refine-run.js';
+import { Turnstile } from '../../src/runtime/answerer.js';
 
 it('lets requests through in the order in which they entered, whichever is ready first', async () => {
   await fc.assert(

@@ -1,0 +1,223 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type OrderedMapOptions, untilAborted } from '../core/ordered-map.js';
+import type { Printer, Terminal } from '../core/terminal.js';
+import { type RunSettings, stageLoad } from '../formats/run-summary.js';
+import type { DecodingMemory } from '../photos/decode.js';
+import type { OverlayFolder } from '../photos/draw.js';
+import { imageRoots } from '../photos/find-photos.js';
+import { refuseAmongPhotos } from '../photos/image-path.js';
+import { deviceText, type InferenceFlags } from '../runtime/device.js';
+import type { Engine, LaneMeter } from '../runtime/engine.js';
+import type { RunLine, RunProgress } from '../runtime/ports.js';
+import type { Threads } from '../runtime/threads.js';
+import type { Output, OutputFlags, RunFacts } from './output.js';
+import { arrayVariable, type Shard, shardOf, WHOLE } from './shard.js';
+
+/** The flags that `detect` and `refine` share, as the parser gives them. */
+export interface LineFlags extends InferenceFlags, OutputFlags {
+  readonly limit?: number;
+  readonly shard: string;
+  readonly 'max-pixels': number;
+  readonly 'max-memory'?: string;
+  readonly 'allow-outside': boolean;
+  readonly visualize?: string;
+  readonly 'no-timing': boolean;
+  readonly unordered: boolean;
+}
+
+/** Settings that decide the lines of either command. Where and how fast they are made is not among them. */
+export function lineSettings(flags: LineFlags, shard: Shard): RunSettings {
+  return {
+    shard: `${shard.index}/${shard.count}`,
+    max_pixels: flags['max-pixels'],
+    allow_outside: flags['allow-outside'],
+    timing: !flags['no-timing'],
+    unordered: flags.unordered,
+  };
+}
+
+/** A path as settings hold it: `./photos/` is `photos`. Links and `..` are left as they are. */
+export function plainPath(path: string): string {
+  const absolute = path.startsWith('/');
+  const parts = path.split('/').filter((part) => part !== '' && part !== '.');
+  return `${absolute ? '/' : ''}${parts.join('/')}` || '.';
+}
+
+/** The same of the folders of photos. */
+export function plainPaths(images: readonly string[]): string {
+  return JSON.stringify(images.map(plainPath));
+}
+
+/** The part of the work that is to do. A note says where a task of an array does the whole. @throws VgrError USAGE */
+export function openShard({ shard }: Pick<LineFlags, 'shard'>, printer: Printer): Shard {
+  const variable = shard === WHOLE ? arrayVariable(process.env) : undefined;
+  if (variable) {
+    printer.note(
+      `note: ${variable} is set and this task does the whole; \`--shard auto\` takes its part`,
+    );
+  }
+  return shardOf(shard, process.env);
+}
+
+/** The folder of `--visualize`, if that is given. @throws VgrError USAGE where it is one of photos */
+export async function openOverlays(
+  images: readonly string[],
+  folder: string | undefined,
+  memory: DecodingMemory,
+): Promise<OverlayFolder | undefined> {
+  if (folder === undefined) return undefined;
+  const { OverlayFolder } = await import('../photos/draw.js');
+  await refuseAmongPhotos(folder, await imageRoots(images));
+  return new OverlayFolder(folder, memory);
+}
+
+/** @param concurrency items in work; read-ahead as deep again hides a slow one from the rest */
+export function streamOf(
+  concurrency: number,
+  { unordered }: Pick<LineFlags, 'unordered'>,
+): OrderedMapOptions {
+  return { concurrency, backpressure: 2 * concurrency, unordered };
+}
+
+/** A run of `detect` or `refine` whose lines are written. */
+export interface LineRun {
+  readonly output: Output;
+  readonly threads: Threads;
+  readonly decoding: LaneMeter;
+  readonly progress: RunProgress;
+  readonly stages: readonly (keyof typeof COUNTERS)[];
+  /** Counts the items of the input, for the time left; undefined where that cannot be known. Called only where somebody sees it. */
+  readonly countItems: () => Promise<number | undefined>;
+}
+
+const COUNTERS = { decode: 'decoded', detect: 'detected', refine: 'refined' } as const;
+
+/**
+ * Writes the lines and closes the books: journal, COCO files, run.json. What was done stays, whatever ends the run.
+ * @returns the exit code
+ */
+export async function writeLines(
+  lines: AsyncIterable<RunLine>,
+  run: LineRun,
+  terminal: Terminal,
+): Promise<number> {
+  const { output, threads, decoding } = run;
+  const { interruption } = terminal;
+  try {
+    await writeAll(lines, run, terminal);
+  } catch (thrown) {
+    // What the run took up to here is told, too; of two errors the first counts.
+    await output.save().catch(() => undefined);
+    throw thrown;
+  }
+  if (interruption.overdue.aborted) {
+    const quiet = await interruption.inTime(letGo(threads, decoding, output));
+    output.abandon();
+    interruption.end({ quiet });
+  }
+  if (interruption.pipeClosed) {
+    await output.save();
+    return 0;
+  }
+  return interruption.signal.aborted ? output.pause() : output.finish();
+}
+
+async function writeAll(
+  lines: AsyncIterable<RunLine>,
+  { output, stages, progress, countItems }: LineRun,
+  { printer, interruption, showProgress }: Terminal,
+): Promise<void> {
+  let total: number | undefined;
+  let isCounting = false;
+  const display = await showProgress({
+    stages: stages.map((title) => ({ title, count: () => progress[COUNTERS[title]] })),
+    share: () => {
+      if (!isCounting) {
+        isCounting = true;
+        void itemsLeft(countItems, output).then((count) => {
+          total = count;
+        });
+      }
+      return total ? output.items / total : undefined;
+    },
+    linesOnTerminal: output.linesOnTerminal,
+  });
+  try {
+    for await (const line of untilAborted(lines, interruption.overdue)) {
+      await output.write(line);
+      if (interruption.stdoutError) throw interruption.stdoutError;
+      if (interruption.pipeClosed) return;
+    }
+    await output.end();
+  } finally {
+    await display.stop();
+    printer.closeErrors();
+    // Writes wait behind the photos that are not waited for.
+    if (!interruption.overdue.aborted) await output.flush();
+  }
+}
+
+/** Items that are still to come; undefined where nobody can tell. */
+async function itemsLeft(
+  countItems: LineRun['countItems'],
+  output: Output,
+): Promise<number | undefined> {
+  const count = await countItems().catch(() => undefined);
+  return count === undefined ? undefined : Math.max(1, count - output.done.count);
+}
+
+/** How often it is asked whether photos are still being decoded, milliseconds. */
+const ASK_MS = 20;
+
+/** Resolves when nothing that was given up is at work any more, and what was done is on the disk. */
+async function letGo({ pool }: Threads, decoding: LaneMeter, output: Output): Promise<void> {
+  await pool.close();
+  while (decoding.atHand > 0) await sleep(ASK_MS);
+  await output.flush();
+}
+
+/**
+ * What run.json tells of a run that begins now.
+ * @param report what the refiner tells of the run
+ */
+export function runFacts(
+  { threads, models }: Engine,
+  decoding: LaneMeter,
+  progress: RunProgress,
+  report?: () => Readonly<Record<string, unknown>>,
+): () => RunFacts {
+  const start = performance.now();
+  const mainStart = performance.eventLoopUtilization();
+  const { pool, sessions } = threads;
+  return () => {
+    const wallMs = performance.now() - start;
+    const { user, system } = process.cpuUsage();
+    return {
+      listed: progress.listed,
+      models,
+      device: pool.device ? deviceText(pool.device) : 'none',
+      sessions,
+      threads: threads.threads,
+      timings: {
+        wall_s: seconds(wallMs),
+        decode_s: seconds(progress.decodeMs),
+        detect_s: seconds(progress.detectMs),
+        refine_s: seconds(progress.refineMs),
+        session_utilisation: Number((pool.busyMs / (wallMs * sessions)).toFixed(3)),
+        cpu_s: seconds((user + system) / 1000),
+      },
+      stages: {
+        main: stageLoad(performance.eventLoopUtilization(mainStart).active, 1, wallMs),
+        decode: stageLoad(decoding.busyMs, decoding.lanes, wallMs),
+        detect: stageLoad(pool.busyMsOf('detect'), sessions, wallMs),
+        refine: stageLoad(pool.busyMsOf('refine') + pool.busyMsOf('run'), sessions, wallMs),
+      },
+      peak_memory_bytes: process.resourceUsage().maxRSS * 1024,
+      refiner: report?.(),
+    };
+  };
+}
+
+function seconds(ms: number): number {
+  return Math.round(ms) / 1000;
+}
