@@ -10,26 +10,23 @@ export function encoderDisagreements(
   tower: 'image' | 'text',
   graph: GraphSignature,
 ): Disagreement[] {
-  const whole = text.model === file;
-  const known = new Set<string>([
-    ...(tower === 'image' || whole ? [image.name] : []),
-    ...(tower === 'text' || whole ? [text.input, MASK_INPUT] : []),
-  ]);
   const found: Disagreement[] = [];
-  const differ = (field: string, got: string, card: string): void => {
-    found.push({ field, graph: got, card });
-  };
+  const differ: Differ = (field, got, card) => found.push({ field, graph: got, card });
   const names = (ports: GraphSignature['inputs']) => ports.map(portText).join('; ') || 'none';
+  const isWhole = text.model === file;
+  const known: string[] = [];
+  if (tower === 'image' || isWhole) known.push(image.name);
+  if (tower === 'text' || isWhole) known.push(text.input, MASK_INPUT);
   const wanted = tower === 'image' ? image.name : text.input;
   const port = graph.inputs.find(({ name }) => name === wanted);
-  const field = tower === 'image' ? 'image.name' : 'text.input';
-  if (port === undefined) differ(field, names(graph.inputs), wanted);
-  else if (tower === 'image') checkImage(port, image, differ);
+  if (port === undefined) {
+    differ(tower === 'image' ? 'image.name' : 'text.input', names(graph.inputs), wanted);
+  } else if (tower === 'image') checkImage(port, image, differ);
   else checkText(port, text, differ);
   for (const other of graph.inputs) {
-    if (!known.has(other.name)) differ(`${tower}.input`, portText(other), 'nothing for it');
+    if (!known.includes(other.name)) differ(`${tower}.input`, portText(other), 'nothing for it');
   }
-  const output = tower === 'image' ? image.output : text.output;
+  const { output } = tower === 'image' ? image : text;
   if (!graph.outputs.some(({ name }) => name === output)) {
     differ(`${tower}.output`, names(graph.outputs), output);
   }
@@ -44,9 +41,11 @@ function checkImage(port: Port, image: EncoderCard['image'], differ: Differ): vo
   const { width, height, layout, batch } = image;
   const sides = layout === 'nchw' ? [3, height, width] : [height, width, 3];
   const [crops, ...rest] = port.dims;
-  const fits = rest.length === 3 && sides.every((size, axis) => isOpen(rest[axis]!, size));
-  if (!fits)
+  const fits =
+    rest.length === 3 && sides.every((size, axis) => !isFixed(rest[axis]) || rest[axis] === size);
+  if (!fits) {
     differ('image', `[${port.dims.join(',')}]`, `[${batch},${sides.join(',')}] (${layout})`);
+  }
   if (isFixed(crops) && (batch === 'any' || crops !== 1)) {
     differ('image.batch', `${crops} crops a run`, String(batch));
   }
@@ -62,13 +61,9 @@ function checkText(port: Port, text: EncoderCard['text'], differ: Differ): void 
   }
 }
 
+/** Sizes that are names, or negative, are known at run time only. */
 function isFixed(dim: number | string | undefined): dim is number {
   return typeof dim === 'number' && dim > 0;
-}
-
-/** Sizes that are names, or negative, are known at run time only. */
-function isOpen(dim: number | string, size: number): boolean {
-  return !isFixed(dim) || dim === size;
 }
 
 /** How a text tower takes its tokens. */

@@ -21,85 +21,61 @@ export interface Disagreement {
 /** Where the card says something of the inputs or names an output that the graph does not bear out; empty where all fits. */
 export function disagreements(card: DetectorCard, graph: GraphSignature): Disagreement[] {
   const { input } = card;
-  const byName = new Map(graph.inputs.map((port) => [port.name, port]));
-  const words = textPorts(card);
-  const known = new Set([
-    input.name,
-    ...(input.extra ?? []).map(({ name }) => name),
-    ...words.map(({ name }) => name),
-  ]);
-  const image = byName.get(input.name);
+  const ports = new Map(graph.inputs.map((port) => [port.name, port]));
+  const known = new Set([input.name]);
   const found: Disagreement[] = [];
-  if (image === undefined) {
-    found.push({ field: 'input.name', graph: namesOf(graph.inputs), card: input.name });
-  } else {
-    found.push(...imageDisagreements(card, image));
+  const image = ports.get(input.name);
+  if (image) found.push(...imageDisagreements(card, image));
+  else found.push({ field: 'input.name', graph: namesOf(graph.inputs), card: input.name });
+  for (const { field, name, type, dims } of furtherPorts(card)) {
+    known.add(name);
+    const port = ports.get(name);
+    const fits =
+      port?.type === type &&
+      (!dims ||
+        (port.dims.length === dims.length &&
+          dims.every((size, axis) => isSize(port.dims[axis]!, size))));
+    if (fits) continue;
+    const shape = dims ? ` [${dims.map((size) => size ?? 'any').join(',')}]` : '';
+    found.push({ field, graph: port ? portText(port) : 'none', card: `${name} ${type}${shape}` });
   }
-  for (const { name, type } of input.extra ?? []) {
-    const port = byName.get(name);
-    if (port?.type === type) continue;
-    found.push({
-      field: 'input.extra',
-      graph: port ? portText(port) : 'none',
-      card: `${name} ${type}`,
-    });
-  }
-  found.push(...textDisagreements(card, words, byName));
   for (const port of graph.inputs) {
     if (known.has(port.name)) continue;
     found.push({ field: 'input.extra', graph: portText(port), card: 'nothing for it' });
   }
   const outputs = new Set(graph.outputs.map(({ name }) => name));
   for (const [role, names] of Object.entries(card.outputs)) {
-    const missing = names.filter((name) => !outputs.has(name));
-    if (missing.length === 0) continue;
-    found.push({
-      field: `outputs.${role}`,
-      graph: namesOf(graph.outputs),
-      card: missing.join(', '),
-    });
+    const missing = names.filter((name) => !outputs.has(name)).join(', ');
+    if (missing === '') continue;
+    found.push({ field: `outputs.${role}`, graph: namesOf(graph.outputs), card: missing });
   }
   return found;
 }
 
-interface TextPort {
-  readonly role: string;
+/** An input beside the photo, as the card tells it. */
+interface FurtherPort {
+  readonly field: string;
   readonly name: string;
-  /** Prompts and tokens that go in; undefined where it is any number. */
-  readonly dims: readonly (number | undefined)[];
+  readonly type: string;
+  /** Of a prompt's inputs: prompts and tokens, undefined where any number goes in. */
+  readonly dims?: readonly (number | undefined)[];
 }
 
-/** The inputs for a prompt that the card names. */
-function textPorts({ family, input: { text, batch } }: DetectorCard): TextPort[] {
-  if (!text) return [];
-  const photos = batch === 'any' ? undefined : batch;
-  const shared = text.prompts === 'any' ? undefined : text.prompts;
-  const prompts = family === 'grounding-dino' ? photos : shared;
-  const length = text.padded ? text.length : undefined;
-  return (['ids', 'mask', 'types'] as const).flatMap((role) => {
+function furtherPorts({ family, input: { extra = [], text, batch } }: DetectorCard): FurtherPort[] {
+  const ports: FurtherPort[] = extra.map(({ name, type }) => ({
+    field: 'input.extra',
+    name,
+    type,
+  }));
+  if (!text) return ports;
+  const limit = family === 'grounding-dino' ? batch : text.prompts;
+  const dims = [limit === 'any' ? undefined : limit, text.padded ? text.length : undefined];
+  for (const role of ['ids', 'mask', 'types'] as const) {
     const name = text[role];
-    return name === undefined ? [] : [{ role, name, dims: [prompts, length] }];
-  });
-}
-
-function textDisagreements(
-  { input: { text } }: DetectorCard,
-  words: readonly TextPort[],
-  byName: ReadonlyMap<string, TensorPort>,
-): Disagreement[] {
-  return words.flatMap(({ role, name, dims }) => {
-    const port = byName.get(name);
-    const fits =
-      port?.type === text?.type &&
-      port?.dims.length === dims.length &&
-      dims.every((size, axis) => isSize(port.dims[axis]!, size));
-    if (fits) return [];
-    return {
-      field: `input.text.${role}`,
-      graph: port ? portText(port) : 'none',
-      card: `${name} ${text?.type} [${dims.map((size) => size ?? 'any').join(',')}]`,
-    };
-  });
+    if (name !== undefined)
+      ports.push({ field: `input.text.${role}`, name, type: text.type, dims });
+  }
+  return ports;
 }
 
 function imageDisagreements({ input }: DetectorCard, image: TensorPort): Disagreement[] {
