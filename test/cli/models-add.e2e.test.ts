@@ -11,6 +11,7 @@ import {
   onnxValueInfo,
 } from '../../scripts/onnx/model.js';
 import { detectorGraph, type GraphPlan, scaledInput } from '../support/detector-graph.js';
+import { vgrHere } from '../support/in-process.js';
 import { freshFolder, jsonLines, vgr } from '../support/vgr.js';
 
 /** 128 x 96, red 51, green 102, blue 204: a fifth, two fifths, four fifths. */
@@ -462,7 +463,7 @@ describe('vgr models add, then detect', () => {
 
   it('leaves what is as its card says', async () => {
     const { env } = await add(cases.PicoDet!);
-    expect(await vgr(['models', 'verify', 'my-model'], { env })).toMatchObject({ code: 0 });
+    expect(await vgrHere(['models', 'verify', 'my-model'], env)).toMatchObject({ code: 0 });
   });
 });
 
@@ -746,11 +747,11 @@ describe('the trial of a new model', () => {
       const env = { VGR_MODELS_DIR: freshFolder() };
       const run = await vgr(['models', 'add', shared, '--device', 'cpu'], { env });
       expect(run.stderr).toContain('the card of yolox-nano describes this file');
-      const again = await vgr(['models', 'add', shared, '--device', 'cpu'], { env });
+      const again = await vgrHere(['models', 'add', shared, '--device', 'cpu'], env);
       expect(again.stdout).toContain('yolox-nano is this file already');
-      const removed = await vgr(['models', 'remove', 'yolox-nano'], { env });
+      const removed = await vgrHere(['models', 'remove', 'yolox-nano'], env);
       expect(removed.stdout).toBe('yolox-nano: removed\n');
-      const listed = await vgr(['models', 'list'], { env });
+      const listed = await vgrHere(['models', 'list'], env);
       expect(listed.stdout).toMatch(/^yolox-nano .*\(not here: vgr models pull\)$/m);
     },
   );

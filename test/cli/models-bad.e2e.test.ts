@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { decodeOnnxModel, encodeOnnxModel } from '../../scripts/onnx/model.js';
 import { detectorGraph, type GraphPlan, withExternalWeights } from '../support/detector-graph.js';
+import { vgrHere } from '../support/in-process.js';
 import { TINY_CARD, TINY_PLAN } from '../support/tiny-detector.js';
 import { freshFolder, photoFolder, vgr } from '../support/vgr.js';
 
@@ -153,7 +154,7 @@ describe('a card that lies ends the run with 2', () => {
     const { code, stderr } = await detect(models);
     expect(code).toBe(2);
     expect(errorOf(stderr)).toMatch(/card\.json`: expected JSON: /);
-    const listed = await vgr(['models', 'list'], { env: { VGR_MODELS_DIR: models } });
+    const listed = await vgrHere(['models', 'list'], { VGR_MODELS_DIR: models });
     expect(listed.code).toBe(2);
     expect(listed.stdout).toContain('centernet');
     expect(listed.stderr).toContain('card.json`: expected JSON');
@@ -223,7 +224,7 @@ describe('weights in another file', () => {
         `expected further weights in its own folder, got \`${location}\`, which leads out of it`,
       );
       const add = ['models', 'add', join(models, 'tiny', 'tiny.onnx'), '--name', 'other'];
-      const added = await vgr(add, { env: { VGR_MODELS_DIR: freshFolder() } });
+      const added = await vgrHere(add, { VGR_MODELS_DIR: freshFolder() });
       expect(added.code).toBe(3);
       expect(errorOf(added.stderr)).toContain('which leads out of it');
     },
@@ -240,13 +241,18 @@ describe('weights in another file', () => {
 });
 
 describe('a graph that is no detector is told from what was expected', () => {
-  const add = async (plan: GraphPlan, ...flags: string[]) => {
+  const written = (plan: GraphPlan): string => {
     const file = join(freshFolder(), 'some.onnx');
     writeFileSync(file, detectorGraph(plan));
-    return vgr(['models', 'add', file, '--photo', photos, '--device', 'cpu', ...flags], {
+    return file;
+  };
+  const add = (plan: GraphPlan, ...flags: string[]) =>
+    vgr(['models', 'add', written(plan), '--photo', photos, '--device', 'cpu', ...flags], {
       env: { VGR_MODELS_DIR: freshFolder() },
     });
-  };
+  /** Of a graph that is refused before it is run. */
+  const read = (plan: GraphPlan) =>
+    vgrHere(['models', 'add', written(plan)], { VGR_MODELS_DIR: freshFolder() });
 
   it('by its outputs', async () => {
     const { code, stderr } = await add({
@@ -263,7 +269,7 @@ describe('a graph that is no detector is told from what was expected', () => {
   it('by its inputs', async () => {
     const image = { name: 'tokens', type: 'float32' as const, dims: [1, 3, 64, 64] };
     const extra = { name: 'input_ids', type: 'int64' as const, dims: [1, 2] };
-    const { code, stderr } = await add({ ...TINY_PLAN, image, extra });
+    const { code, stderr } = await read({ ...TINY_PLAN, image, extra });
     expect(code).toBe(3);
     expect(errorOf(stderr)).toContain(
       'expected inputs input_ids and attention_mask of one type for a prompt, got input_ids int64 [1,2]',
@@ -271,7 +277,7 @@ describe('a graph that is no detector is told from what was expected', () => {
   });
 
   it('by its task', async () => {
-    const { code, stderr } = await add({ ...TINY_PLAN, metadata: { task: 'segment' } });
+    const { code, stderr } = await read({ ...TINY_PLAN, metadata: { task: 'segment' } });
     expect(code).toBe(3);
     expect(errorOf(stderr)).toContain(
       'expected a graph for detection, got one whose metadata says task `segment`',

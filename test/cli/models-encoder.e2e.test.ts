@@ -9,6 +9,7 @@ import {
   writeEncoder,
 } from '../support/encoder-graph.js';
 import { FileServer, whole } from '../support/file-server.js';
+import { vgrHere } from '../support/in-process.js';
 import { freshFolder, jsonLines, type Outcome, vgr } from '../support/vgr.js';
 
 /** The files of an export as the hub lays them out: graphs in `onnx`, the others above. */
@@ -31,10 +32,11 @@ async function redPhoto(): Promise<string> {
   return path;
 }
 
-const run = (models: string, ...args: string[]): Promise<Outcome> =>
-  vgr(['models', ...args], {
-    env: { VGR_MODELS_DIR: models, HF_HUB_CACHE: join(models, 'no-cache') },
-  });
+const run = (models: string, ...args: string[]): Promise<Outcome> => {
+  const env = { VGR_MODELS_DIR: models, HF_HUB_CACHE: join(models, 'no-cache') };
+  const usesThreads = args[0] === 'add' || args[0] === 'bench';
+  return usesThreads ? vgr(['models', ...args], { env }) : vgrHere(['models', ...args], env);
+};
 
 const add = async (models: string, ...args: string[]): Promise<Outcome> =>
   run(models, 'add', ...args, '--device', 'cpu', '--photo', await redPhoto());

@@ -9,6 +9,7 @@ import {
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { shell } from '../support/faults.js';
+import { vgrHere } from '../support/in-process.js';
 import { TINY_CARD } from '../support/tiny-detector.js';
 import { freshFolder, jsonLines, photoFolder, vgr } from '../support/vgr.js';
 
@@ -16,7 +17,7 @@ describe('vgr models list', () => {
   it('tells of every card where its weights lie, and where they last ran', async () => {
     const env = { XDG_STATE_HOME: freshFolder(), VGR_MODELS_DIR: freshFolder() };
     const listed = async (name: string) => {
-      const { code, stdout } = await vgr(['models', 'list', '--json'], { env });
+      const { code, stdout } = await vgrHere(['models', 'list', '--json'], env);
       expect(code).toBe(0);
       return jsonLines(stdout).find((line) => line.name === name);
     };
@@ -35,7 +36,7 @@ describe('vgr models list', () => {
     expect(await listed('rfdetr-nano')).toMatchObject({ weights: null, verified: false });
     await vgr(['detect', await photoFolder(1), '--device', 'cpu'], { env });
     expect(await listed('centernet')).toMatchObject({ verified: true, device: 'cpu' });
-    const table = await vgr(['models', 'list'], { env });
+    const table = await vgrHere(['models', 'list'], env);
     expect(table.stdout).toMatch(/^centernet +centernet +[\d.]+ MiB +MIT +yes +cpu +\//m);
     expect(table.stdout).toMatch(
       /^dfine-s +detr +39\.6 MiB +Apache-2\.0 +- +- +\(not here: vgr models pull\)$/m,
@@ -65,7 +66,7 @@ describe('vgr models list', () => {
     renameSync(join(models, 'elsewhere'), join(linked, 'elsewhere'));
     symlinkSync(join(linked, 'elsewhere'), join(models, 'elsewhere'));
     const env = { VGR_MODELS_DIR: models };
-    const listed = await vgr(['models', 'list'], { env });
+    const listed = await vgrHere(['models', 'list'], env);
     expect(listed.code).toBe(2);
     expect(listed.stdout).toMatch(/^other +yolo .*\(not here: vgr models add\)$/m);
     expect(listed.stdout).toMatch(
@@ -75,12 +76,12 @@ describe('vgr models list', () => {
     expect(listed.stderr).toContain(
       `a-copy/card.json\`: expected a name that no other card has, got \`tiny\``,
     );
-    const removed = await vgr(['models', 'remove', 'other', 'a-copy'], { env });
+    const removed = await vgrHere(['models', 'remove', 'other', 'a-copy'], env);
     expect(removed).toMatchObject({ code: 0, stdout: 'other: removed\na-copy: removed\n' });
     expect(readdirSync(models).sort()).toEqual(['.half.partial-7', 'tiny']);
     expect(readdirSync(linked)).toEqual(['elsewhere']);
-    const file = await vgr(['models', 'list'], {
-      env: { VGR_MODELS_DIR: join(models, 'tiny', 'card.json') },
+    const file = await vgrHere(['models', 'list'], {
+      VGR_MODELS_DIR: join(models, 'tiny', 'card.json'),
     });
     expect(file.code).toBe(2);
     expect(file.stderr).toMatch(/expected a folder of models, got `.*card\.json`: ENOTDIR/);
@@ -89,10 +90,10 @@ describe('vgr models list', () => {
   it('looks where the system keeps data of programs', async () => {
     const data = freshFolder();
     const env = { XDG_DATA_HOME: data };
-    const removed = await vgr(['models', 'remove', 'helmets'], { env });
+    const removed = await vgrHere(['models', 'remove', 'helmets'], env);
     expect(removed.code).toBe(2);
     expect(removed.stderr).toContain(`no model \`helmets\` in \`${join(data, 'vgr', 'models')}\``);
-    const outside = await vgr(['models', 'remove', '../models'], { env });
+    const outside = await vgrHere(['models', 'remove', '../models'], env);
     expect(outside.code).toBe(2);
   });
 });
@@ -111,16 +112,16 @@ describe('vgr models bench', () => {
     expect(latency_ms.median).toBeGreaterThan(0.1);
     expect(latency_ms.p95).toBeGreaterThanOrEqual(latency_ms.median);
     expect(throughput).toBeGreaterThan(0.1);
-    const unknown = await vgr(['models', 'bench', 'centernett']);
+    const unknown = await vgrHere(['models', 'bench', 'centernett']);
     expect(unknown.code).toBe(2);
   });
 });
 
 it('a command that is used wrongly names the one that helps, as it is typed', async () => {
-  const { code, stderr } = await vgr(['models', 'bench']);
+  const { code, stderr } = await vgrHere(['models', 'bench']);
   expect(code).toBe(2);
   expect(stderr).toContain('`vgr models bench --help`');
-  const added = await vgr(['models', 'add', join(freshFolder(), 'none.onnx')]);
+  const added = await vgrHere(['models', 'add', join(freshFolder(), 'none.onnx')]);
   expect(added.code).not.toBe(0);
   expect(added.stderr).toMatch(/none\.onnx`: no such file\n\s*hint: .*vgr models add FILE/);
 });
