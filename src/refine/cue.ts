@@ -11,8 +11,14 @@ import {
   type Scene,
 } from './candidates.js';
 import { type CropColours, colourFit, coloursOf, isColourTerm } from './colour.js';
-import { type Fit, type Landmark, MIN_WEIGHT, relationFits } from './relation.js';
-import { positionScore, rankChances } from './relative-rank.js';
+import {
+  type Fit,
+  type Landmark,
+  MIN_WEIGHT,
+  positionScore,
+  rankChances,
+  relationFits,
+} from './geometry.js';
 
 /** How one object meets an expression. */
 export interface Cue {

@@ -137,19 +137,22 @@ export function scoreParts(
   { none }: Belief,
   choice: Choice | null,
 ): Float64Array {
-  const parts = new Float64Array(SCORE_PARTS.length);
   if (choice === null) {
+    const parts = new Float64Array(SCORE_PARTS.length);
     parts.set([1, logOdds(none)], parts.length - 2);
     return parts;
   }
   const something = Math.max(1 - none, 1e-9);
   const belief = logOdds(Math.min(choice.mass / something, 1));
+  const from = choice.at * columns.length;
   const ofQuery = OF_QUERY.map((column) => query[column]!);
   const [reader, unlabelled] = ofQuery as [number, number];
-  parts.set([1, belief, belief * reader, belief * unlabelled, logOdds(something)]);
-  const from = choice.at * columns.length;
-  parts.set([...OF_BOX.map((column) => boxes[from + column]!), ...ofQuery], 5);
-  return parts;
+  return Float64Array.of(
+    ...[1, belief, belief * reader, belief * unlabelled, logOdds(something)],
+    ...OF_BOX.map((column) => boxes[from + column]!),
+    ...ofQuery,
+    ...[0, 0],
+  );
 }
 
 /** The parts of each box's chance to belong to a set, [n][{@link MEMBER_PARTS}]. */

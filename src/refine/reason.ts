@@ -6,9 +6,9 @@ import { pluralOf, withArticle } from '../language/morphology.js';
 import { AGES, postureOf } from '../language/vocabulary.js';
 import { QUERY_COLUMNS, RELATIONS } from './columns.js';
 import type { Cue } from './cue.js';
+import { RANK_OF } from './geometry.js';
 import type { Policy, PolicyRows } from './policy.js';
 import type { Decision } from './refiner.js';
-import { RANK_OF } from './relation.js';
 import { type Action, isShown, type Situation } from './situation.js';
 
 /** What was decided, with the numbers that decided it. */
@@ -146,24 +146,27 @@ function decisiveCues(
   action: Action,
 ): { readonly rival?: Cue; readonly cues: readonly Tell[] } {
   const { actions } = situation;
-  const isOther = ({ boxXyxy, cue }: Action): boolean =>
-    cue !== action.cue && iouXyxy(boxXyxy, action.boxXyxy) <= SAME_OBJECT_IOU;
-  const [next] = actions
-    .map((each, at) => ({ ...each, at, ofKind: Number(each.cue.object.chance > ALSO_THERE) }))
-    .filter((each) => logits[each.at]! > Number.NEGATIVE_INFINITY && isOther(each))
-    .sort((a, b) => b.ofKind - a.ofKind || logits[b.at]! - logits[a.at]!);
-  if (next === undefined) return { cues: [] };
+  const isOfKind = (at: number) => actions[at]!.cue.object.chance > ALSO_THERE;
+  const isNearer = (at: number, other: number) =>
+    isOfKind(at) === isOfKind(other) ? logits[at]! > logits[other]! : isOfKind(at);
+  let next = -1;
+  for (const [at, { boxXyxy, cue }] of actions.entries()) {
+    if (cue === action.cue || logits[at] === Number.NEGATIVE_INFINITY) continue;
+    if (iouXyxy(boxXyxy, action.boxXyxy) > SAME_OBJECT_IOU) continue;
+    if (next < 0 || isNearer(at, next)) next = at;
+  }
+  if (next < 0) return { cues: [] };
   const width = policy.columns.length;
   const own = actions.indexOf(action) * width;
   const gains = new Map<Tell, number>();
-  for (const [column, { name }] of policy.columns.entries()) {
-    const tell = CUE_OF.get(name.split(':')[0]!);
+  for (const [column, { name, tool }] of policy.columns.entries()) {
+    const tell = CUE_OF.get(tool === undefined ? name : name.slice(0, name.indexOf(':')));
     if (tell === undefined || (decision === null && rows.hidden.includes(column))) continue;
-    const more = rows.boxes[own + column]! - rows.boxes[next.at * width + column]!;
+    const more = rows.boxes[own + column]! - rows.boxes[next * width + column]!;
     gains.set(tell, (gains.get(tell) ?? 0) + policy.boxes[column]! * more);
   }
   const cues = [...gains].filter(([, gain]) => gain > DECISIVE).sort(([, a], [, b]) => b - a);
-  return { rival: next.cue, cues: cues.map(([tell]) => tell) };
+  return { rival: actions[next]!.cue, cues: cues.map(([tell]) => tell) };
 }
 
 /** "2 of the 3 cups asked for were found", "3 cups, all but the leftmost". */

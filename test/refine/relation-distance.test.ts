@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { ObjectHypothesis } from '../../src/refine/candidates.js';
-import { distanceChances } from '../../src/refine/relation.js';
+import { distanceChances } from '../../src/refine/geometry.js';
 import { box, PHOTO } from '../support/candidates.js';
 
 const object = (x: number, y: number, chance = 1): ObjectHypothesis => ({

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { parseExpression } from '../../src/language/parser.js';
 import { mayBeShown } from '../../src/refine/candidates.js';
-import { relationFits } from '../../src/refine/relation.js';
+import { relationFits } from '../../src/refine/geometry.js';
 import { box, PHOTO } from '../support/candidates.js';
 
 const objects = [50, 250, 450].map((x, at) => ({

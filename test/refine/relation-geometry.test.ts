@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { RelationKind } from '../../src/language/expression.js';
-import { betweenFit, relationFit } from '../../src/refine/relation.js';
+import { betweenFit, relationFit } from '../../src/refine/geometry.js';
 import { box } from '../support/candidates.js';
 
 const KINDS: readonly RelationKind[] = [

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { ObjectHypothesis } from '../../src/refine/candidates.js';
-import { countChances, positionScore, rankChances } from '../../src/refine/relative-rank.js';
+import { countChances, positionScore, rankChances } from '../../src/refine/geometry.js';
 import { box, PHOTO } from '../support/candidates.js';
 
 const objects = (places: ReadonlyArray<readonly [x: number, chance: number]>): ObjectHypothesis[] =>
