@@ -22,6 +22,7 @@ import {
   type StoredEncoder,
 } from './model-store.js';
 import type { SessionPool } from './pool.js';
+import { retriedOnCrash } from './pooled-worker.js';
 import type { PhotoRef } from './ports.js';
 
 /** An image-text encoder that stands ready. Embeddings are [d] and of length 1. */
@@ -77,7 +78,7 @@ function pooledEncoder(
       const runs = groupsOf(crops, perRun).map(async (group) => {
         const filler = new Array<RgbRaster>(perRun - group.length).fill(blank);
         const photos: RunPhotos = { input: pixelInput, rasters: [...group, ...filler] };
-        const outputs = await steadily(() => pool.run(image, idle, [output], photos));
+        const outputs = await retriedOnCrash(() => pool.run(image, idle, [output], photos));
         return embeddingsOf(outputs[output], card).slice(0, group.length);
       });
       return (await Promise.all(runs)).flat();
@@ -85,7 +86,7 @@ function pooledEncoder(
     async embedText(words) {
       const feeds = tokensOf(words.toLowerCase());
       const photos = both ? { input: pixelInput, rasters: [blank] } : undefined;
-      const outputs = await steadily(() => pool.run(text, feeds, [card.text.output], photos));
+      const outputs = await retriedOnCrash(() => pool.run(text, feeds, [card.text.output], photos));
       return embeddingsOf(outputs[card.text.output], card)[0]!;
     },
   };
@@ -140,22 +141,12 @@ function normalised(values: Float32Array): Float32Array {
   return values.map((value) => value / length);
 }
 
-/** Once more where the thread ended under it: the feeds are still here. */
-async function steadily<T>(run: () => Promise<T>): Promise<T> {
-  try {
-    return await run();
-  } catch (thrown) {
-    if (asVgrError(thrown).code !== 'WORKER_CRASHED') throw thrown;
-    return run();
-  }
-}
-
 /** An image-text encoder whose towers stand in the pool. */
 export interface OpenedEncoder {
   readonly card: EncoderCard;
   readonly encoder: ImageTextEncoder;
   /** What a refiner's card tells of it. */
-  readonly trace: EncoderFingerprint;
+  readonly fingerprint: EncoderFingerprint;
 }
 
 /**
@@ -171,31 +162,31 @@ export async function openNamedEncoder(name: string, pool: SessionPool): Promise
  * @throws VgrError MODEL_MISSING, MODEL_CORRUPT, CARD_INVALID, DEVICE_UNAVAILABLE
  */
 export async function openTrainedEncoder(
-  trace: EncoderFingerprint,
+  trained: EncoderFingerprint,
   refiner: string,
   pool: SessionPool,
 ): Promise<OpenedEncoder> {
-  const model = await findEncoder(trace.name).catch((thrown: unknown) => {
+  const model = await findEncoder(trained.name).catch((thrown: unknown) => {
     const error = asVgrError(thrown);
     if (error.code !== 'MODEL_UNKNOWN') throw error;
     throw new VgrError(
       'MODEL_MISSING',
-      `refiner ${quoted(refiner)} needs the encoder ${quoted(trace.name)} (${trace.family}), which is not here`,
+      `refiner ${quoted(refiner)} needs the encoder ${quoted(trained.name)} (${trained.family}), which is not here`,
       {
-        hint: `add it: \`vgr models add FOLDER --name ${trace.name}\`, or copy its folder to where \`vgr models list\` looks`,
+        hint: `add it: \`vgr models add FOLDER --name ${trained.name}\`, or copy its folder to where \`vgr models list\` looks`,
         cause: error,
       },
     );
   });
   const opened = await openEncoder(model, pool);
   const parts = ['image_sha256', 'text_sha256', 'tokenizer_sha256', 'rules_sha256'] as const;
-  const other = parts.find((part) => opened.trace[part] !== trace[part]);
+  const other = parts.find((part) => opened.fingerprint[part] !== trained[part]);
   if (other === undefined) return opened;
   throw new VgrError(
     'MODEL_CORRUPT',
-    `refiner ${quoted(refiner)} was trained with another encoder ${quoted(trace.name)}: ${other}: expected ${trace[other]}, got ${opened.trace[other]}`,
+    `refiner ${quoted(refiner)} was trained with another encoder ${quoted(trained.name)}: ${other}: expected ${trained[other]}, got ${opened.fingerprint[other]}`,
     {
-      hint: `bring back the one that it was trained with, or train again: \`vgr train-lite --encoder ${trace.name}\``,
+      hint: `bring back the one that it was trained with, or train again: \`vgr train-lite --encoder ${trained.name}\``,
     },
   );
 }
@@ -242,7 +233,7 @@ export async function openEncoder(model: StoredEncoder, pool: SessionPool): Prom
   return {
     card,
     encoder,
-    trace: {
+    fingerprint: {
       family: card.family,
       name: card.name,
       image_sha256: image.sha256,

@@ -140,7 +140,7 @@ export class ExampleMaker {
       detector: ref ? engine.settings : null,
       tools,
       tool: flags.tool ?? null,
-      encoder: ref && encoder?.trace,
+      encoder: ref && encoder?.fingerprint,
       // Neither the ids nor the numbers of the lines.
       queries: queries.map((each) => [each.query, each.truthsXywh, each.tools, each.imageSize]),
     });

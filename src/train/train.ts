@@ -162,7 +162,7 @@ async function makeExamples(
     const train = await maker.make(lines.train, interruption.signal);
     const annotated = await maker.make(lines.annotated, interruption.signal);
     const validation = await maker.make(lines.validation, interruption.signal);
-    return { train, annotated, validation, encoder: encoder?.trace };
+    return { train, annotated, validation, encoder: encoder?.fingerprint };
   } finally {
     await display.stop();
     printer.note(`${counts.all} queries, ${counts.cached} of them from the cache in ${cache}`);
