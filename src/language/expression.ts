@@ -13,7 +13,7 @@ export interface HeadNoun {
 }
 
 /**
- * Where on the thing an attribute shows. `whole`: all of it ("red car"). `worn`: on a person, place unknown ("man in
+ * Where on the thing an attribute shows. `whole`: all of it ("red car"). `worn`: on a person, it is not known where ("man in
  * red"). `upper`: torso ("red shirt"). `lower`: legs and feet ("blue jeans"). `head`: hair, hat, face.
  */
 export type AttributePart = 'whole' | 'worn' | 'upper' | 'lower' | 'head';

@@ -47,7 +47,7 @@ const DEPTHS =
 const SIZES =
   'largest|biggest|fattest|widest|thinnest|narrowest|larger|bigger|smallest|tiniest|littlest|smaller|tallest|taller|longest|shortest|shorter';
 
-/** What stands before the place where a pattern is tried. */
+/** What stands before the words that a pattern is tried on. */
 export interface Surroundings {
   /** The word before, or '' at the start and after a pause. */
   readonly before: string;

@@ -166,7 +166,7 @@ const ASKING = [
   `in ${AN_IMAGE}`,
 ];
 const LEADING = new RegExp(`^(?:${ASKING.join('|')})(?=[\\s,:"]|$)[\\s,:"]*`, 'i');
-/** Behind a place the words belong to it: "on the left of the picture". */
+/** Behind a position the words belong to it: "on the left of the picture". */
 const TRAILING =
   /(?<!\b(?:left|right|top|bottom|middle|center|side|corner|background|foreground|front|back|part|edge|half))[\s,]+(?:(?:in|from|of|on) (?:the |this )(?:given )?(?:image|picture|photo|photograph)|please)[.?!\s"]*$/i;
 
@@ -264,14 +264,14 @@ function oddness(word: string, target: string): number {
 }
 
 /**
- * The word that was meant by a slip of the hand: "teh" is `the`, "midle" `middle`, "umberlla" `umbrella`. Words of place, order and
+ * The word that was meant by a slip of the hand: "teh" is `the`, "midle" `middle`, "umberlla" `umbrella`. Words of position, order and
  * colour and names of what photos show are corrected, and only where what stands there is no word of English: "form" stays, and so
  * does a slip that may be of two words.
  */
 export function corrected(word: string): string {
   if (!/^[a-z]{3,}$/.test(word) || isKnown(word)) return word;
-  const heard = BY_EAR[word];
-  if (heard !== undefined) return heard;
+  const byEar = BY_EAR[word];
+  if (byEar !== undefined) return byEar;
   for (const words of correctable()) {
     const meant = closest(word, words) ?? plural(word, words);
     if (meant !== null) return meant;

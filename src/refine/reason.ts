@@ -30,9 +30,9 @@ interface Decided {
 const DECISIVE = 0.5;
 /** An object this likely keeps another from being the only one. */
 const ALSO_THERE = 0.1;
-/** Characters. */
+/** Characters from which on less is told, and that no reason exceeds. */
 const LONG = 160;
-const LONGEST = 200;
+const MAX_LENGTH = 200;
 
 /**
  * Why a box was answered, or nothing: one line of plain text, at most 200 characters. It names what was seen, the cues that
@@ -59,7 +59,7 @@ export function reasonOf(decided: Decided): string {
       .replace(/[\p{Cc}\p{Zl}\p{Zp}\s]+/gu, ' ');
     if (text.length <= LONG) break;
   }
-  return clip(text, LONGEST);
+  return clip(text, MAX_LENGTH);
 }
 
 /** Words that no cue could use: with the noun where the box has no label, without it where the text says so. */
