@@ -15,7 +15,7 @@ export class Semaphore {
     try {
       return await task();
     } finally {
-      // The place goes from hand to hand, so that nobody who comes late gets in between.
+      // The slot is handed on, so that no task that comes late gets in between.
       const next = this.#urgent.shift() ?? this.#waiting.shift();
       if (next) next();
       else this.#free += 1;
@@ -29,8 +29,8 @@ interface Waiter {
 }
 
 /**
- * Bounds what works in progress hold together. Works are admitted in the order in which they ask, so that a large one is not
- * passed by for ever; one that asks for more than there is runs alone.
+ * Bounds the bytes that pieces of work hold together. They are admitted in the order in which they ask, so that a large one does
+ * not wait for ever; one that asks for more than there is runs alone.
  */
 export class ByteBudget {
   readonly total: number;

@@ -86,7 +86,7 @@ export interface LineRun {
   readonly decoding: LaneMeter;
   readonly progress: RunProgress;
   readonly stages: readonly (keyof typeof COUNTERS)[];
-  /** Counts the items of the input, for the time left; undefined where that cannot be known. Called only where somebody sees it. */
+  /** Counts the items of the input, for the time left; undefined where that cannot be known. Called only where it is shown. */
   readonly countItems: () => Promise<number | undefined>;
 }
 
@@ -106,7 +106,7 @@ export async function writeLines(
   try {
     await writeAll(lines, run, terminal);
   } catch (thrown) {
-    // What the run took up to here is told, too; of two errors the first counts.
+    // run.json says how far the run came; of two errors the first counts.
     await output.save().catch(() => undefined);
     throw thrown;
   }
@@ -166,7 +166,7 @@ async function itemsLeft(
   return count === undefined ? undefined : Math.max(1, count - output.done.count);
 }
 
-/** How often it is asked whether photos are still being decoded, milliseconds. */
+/** Time between two looks at whether photos are still being decoded, milliseconds. */
 const ASK_MS = 20;
 
 /** Resolves when nothing that was given up is at work any more, and what was done is on the disk. */

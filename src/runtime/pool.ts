@@ -89,12 +89,12 @@ export class SessionPool {
    * @throws VgrError DEVICE_UNAVAILABLE where no planned device starts, MODEL_CORRUPT where the CPU refuses the file
    */
   load(file: ModelFile): Promise<LoadReply> {
-    return this.#enqueue<LoadReply>((settle) => ({ kind: 'load', file, ...settle }));
+    return this.#task((worker) => this.#loadFirst(worker, file));
   }
 
   /** Runs a detector on one photo. The raster's buffer moves to the worker and comes back with the result. */
   detect(asking: DetectAsking, item: DetectItem): Promise<DetectResult> {
-    return this.#enqueue<DetectResult>((settle) => ({ kind: 'detect', asking, item, ...settle }));
+    return new Promise((resolve, reject) => this.#enqueue({ asking, item, resolve, reject }));
   }
 
   /** Runs any loaded graph. Feeds and rasters are copied, so that a request can be sent again. */
@@ -104,23 +104,23 @@ export class SessionPool {
     fetches?: readonly string[],
     photos?: RunPhotos,
   ): Promise<NamedTensors> {
-    return this.#enqueue<NamedTensors>((settle) => ({
-      kind: 'run',
-      model,
-      feeds,
-      fetches,
-      photos,
-      ...settle,
-    }));
+    return this.#task(async (worker) => {
+      await this.#ensureLoaded(worker, model);
+      const request = { kind: 'run', model, feeds, fetches, photos } as const;
+      return (await this.#ask<RunReply>(worker, request)).reply.outputs;
+    });
   }
 
   /** Has a block of queries answered by one thread. */
   refine(request: Omit<RefineRequest, 'kind'>): Promise<AnsweredQueries> {
-    return this.#enqueue<AnsweredQueries>((settle) => ({
-      kind: 'refine',
-      request: { kind: 'refine', ...request },
-      ...settle,
-    }));
+    return this.#task(async (worker) => {
+      this.#refining.add(worker);
+      try {
+        return (await this.#ask<AnsweredQueries>(worker, { kind: 'refine', ...request })).reply;
+      } finally {
+        this.#refining.delete(worker);
+      }
+    });
   }
 
   /** Ends all threads. Requests under way reject. */
@@ -130,11 +130,15 @@ export class SessionPool {
     await Promise.all([...this.#workers].map((worker) => worker.terminate()));
   }
 
-  #enqueue<Result>(job: (settle: Settle<Result>) => Job): Promise<Result> {
+  #task<Result>(work: (worker: PooledWorker) => Promise<Result>): Promise<Result> {
     return new Promise((resolve, reject) => {
-      this.#queue.push(job({ resolve, reject }));
-      this.#dispatch();
+      this.#enqueue({ serve: async (worker) => resolve(await work(worker)), reject });
     });
+  }
+
+  #enqueue(job: Job): void {
+    this.#queue.push(job);
+    this.#dispatch();
   }
 
   #dispatch(): void {
@@ -158,9 +162,7 @@ export class SessionPool {
   async #serve(worker: PooledWorker, jobs: readonly Job[]): Promise<void> {
     try {
       const first = jobs[0]!;
-      if (first.kind === 'load') first.resolve(await this.#loadFirst(worker, first.file));
-      else if (first.kind === 'run') first.resolve(await this.#run(worker, first));
-      else if (first.kind === 'refine') first.resolve(await this.#refine(worker, first.request));
+      if ('serve' in first) await first.serve(worker);
       else await this.#detect(worker, jobs as readonly DetectJob[]);
       this.#crashes = 0;
     } catch (thrown) {
@@ -175,31 +177,13 @@ export class SessionPool {
     const { model, card, options } = jobs[0]!.asking;
     await this.#ensureLoaded(worker, model);
     const items = jobs.map(({ item }) => item);
-    const { reply, busyMs } = await this.#askTimed<DetectReply>(
+    const { reply, busyMs } = await this.#ask<DetectReply>(
       worker,
       { kind: 'detect', model, card, items, options },
       items.map(({ raster }) => raster.data.buffer as ArrayBuffer),
     );
     const ms = busyMs / jobs.length;
     for (const [index, job] of jobs.entries()) job.resolve({ ...reply.results[index]!, ms });
-  }
-
-  async #run(
-    worker: PooledWorker,
-    { model, feeds, fetches, photos }: RunJob,
-  ): Promise<NamedTensors> {
-    await this.#ensureLoaded(worker, model);
-    const request = { kind: 'run', model, feeds, fetches, photos } as const;
-    return (await this.#ask<RunReply>(worker, request)).outputs;
-  }
-
-  async #refine(worker: PooledWorker, request: RefineRequest): Promise<AnsweredQueries> {
-    this.#refining.add(worker);
-    try {
-      return await this.#ask<AnsweredQueries>(worker, request);
-    } finally {
-      this.#refining.delete(worker);
-    }
   }
 
   async #ensureLoaded(worker: PooledWorker, model: string): Promise<void> {
@@ -236,26 +220,13 @@ export class SessionPool {
     device: Device,
   ): Promise<LoadReply> {
     const { threads } = this.#options;
-    const reply = await this.#ask<LoadReply>(worker, {
-      kind: 'load',
-      model: name,
-      bytes,
-      device,
-      threads,
-    });
+    const request = { kind: 'load', model: name, bytes, device, threads } as const;
+    const { reply } = await this.#ask<LoadReply>(worker, request);
     this.#loaded.get(worker)!.add(name);
     return reply;
   }
 
   async #ask<Reply extends WorkerReply>(
-    worker: PooledWorker,
-    request: WorkerRequest,
-    transfer: ArrayBuffer[] = [],
-  ): Promise<Reply> {
-    return (await this.#askTimed<Reply>(worker, request, transfer)).reply;
-  }
-
-  async #askTimed<Reply extends WorkerReply>(
     worker: PooledWorker,
     request: WorkerRequest,
     transfer: ArrayBuffer[] = [],
@@ -274,8 +245,8 @@ export class SessionPool {
 
   #replace(ended: PooledWorker): void {
     this.#workers.delete(ended);
-    const place = this.#idle.indexOf(ended);
-    if (place >= 0) this.#idle.splice(place, 1);
+    const at = this.#idle.indexOf(ended);
+    if (at >= 0) this.#idle.splice(at, 1);
     // Queries that end threads are bounded by who sends them: each is sent twice at most.
     if (!this.#refining.has(ended)) this.#crashes += 1;
     if (this.#closed || this.#crashes >= CRASH_LIMIT) return;
@@ -304,52 +275,37 @@ export interface DetectAsking {
   readonly batchLimit: number;
 }
 
-export interface Settle<Result> {
-  resolve(result: Result): void;
+/** One photo for a detector. */
+export interface DetectJob {
+  readonly asking: DetectAsking;
+  readonly item: DetectItem;
+  resolve(result: DetectResult): void;
   reject(error: unknown): void;
 }
 
-export interface DetectJob extends Settle<DetectResult> {
-  readonly kind: 'detect';
-  readonly asking: DetectAsking;
-  readonly item: DetectItem;
+/** Work that a thread does alone. */
+export interface Task {
+  serve(worker: PooledWorker): Promise<void>;
+  reject(error: unknown): void;
 }
 
-export interface RunJob extends Settle<NamedTensors> {
-  readonly kind: 'run';
-  readonly model: string;
-  readonly feeds: NamedTensors;
-  readonly photos: RunPhotos | undefined;
-  readonly fetches: readonly string[] | undefined;
-}
+export type Job = DetectJob | Task;
 
-export interface LoadJob extends Settle<LoadReply> {
-  readonly kind: 'load';
-  readonly file: ModelFile;
-}
-
-export interface RefineJob extends Settle<AnsweredQueries> {
-  readonly kind: 'refine';
-  readonly request: RefineRequest;
-}
-
-export type Job = DetectJob | RunJob | LoadJob | RefineJob;
-
-/** The next job, with as many of its kind as one run takes: photos of one shape, which others that wait may stand between. */
+/** The next job, with as many photos as one run takes: of one shape, whatever waits between them. */
 export function takeBatch(queue: Job[]): Job[] {
   const first = queue.shift()!;
   const batch: Job[] = [first];
-  if (first.kind !== 'detect') return batch;
+  if ('serve' in first) return batch;
   const { asking, item } = first;
-  for (let place = 0; place < queue.length && batch.length < asking.batchLimit; ) {
-    const next = queue[place]!;
+  for (let at = 0; at < queue.length && batch.length < asking.batchLimit; ) {
+    const next = queue[at]!;
     const fits =
-      next.kind === 'detect' &&
+      'asking' in next &&
       next.asking === asking &&
       next.item.raster.width === item.raster.width &&
       next.item.raster.height === item.raster.height;
-    if (fits) batch.push(...queue.splice(place, 1));
-    else place += 1;
+    if (fits) batch.push(...queue.splice(at, 1));
+    else at += 1;
   }
   return batch;
 }

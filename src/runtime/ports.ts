@@ -51,7 +51,7 @@ export interface PhotoShelf {
 /** The photo of queries. */
 export interface SeenPhoto {
   readonly photo: ExaminedPhoto;
-  /** Whether it was looked at for the first of them: the time is told once. */
+  /** Whether it was looked at for the first of them, whose line alone gets the time that took. */
   readonly fresh: boolean;
 }
 

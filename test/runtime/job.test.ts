@@ -13,7 +13,7 @@ function asking(batchLimit: number): DetectAsking {
 function detectJob(of: DetectAsking, width: number, height: number): DetectJob {
   const size = { width, height };
   const raster = { ...size, data: new Uint8Array(0) };
-  return { kind: 'detect', asking: of, item: { raster, image: size }, ...settle };
+  return { asking: of, item: { raster, image: size }, ...settle };
 }
 
 describe('takeBatch', () => {
@@ -32,11 +32,7 @@ describe('takeBatch', () => {
 
   it('takes no photos that are asked otherwise, and other jobs alone', () => {
     const [one, other] = [asking(8), asking(8)];
-    const load: Job = {
-      kind: 'load',
-      file: { name: 'next', bytes: new SharedArrayBuffer(1) },
-      ...settle,
-    };
+    const load: Job = { serve: async () => undefined, reject: () => undefined };
     const [first, second] = [detectJob(one, 64, 64), detectJob(other, 64, 64)];
     const queue: Job[] = [load, first, second];
     expect(takeBatch(queue)).toEqual([load]);
