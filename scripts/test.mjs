@@ -1,4 +1,4 @@
-// npm test: builds, checks types, format, lint and dead code, then runs the tests.
+// npm test: builds, checks types, format, lint, dead code and the arrows between rooms, then runs the tests.
 // npm run test:full: what takes longer: 30 kills, full disks, long fuzzing, Slurm, a browser, the original of the embedded
 // detector, and the tests that read ../shared where it is there.
 import { readdirSync, readFileSync } from 'node:fs';
@@ -10,7 +10,12 @@ if (process.argv.includes('--full')) {
   process.env.TEST_FULL = '1';
   step(VITEST, 'run', ...fullTests());
 } else {
-  await together([TSC, '-p', 'tsconfig.check.json'], [BIOME, 'ci', '.'], [KNIP]);
+  await together(
+    [TSC, '-p', 'tsconfig.check.json'],
+    [BIOME, 'ci', '.'],
+    [KNIP],
+    ['scripts/rooms.mjs', '--check'],
+  );
   step(VITEST, 'run', '--project', 'unit', '--project', 'e2e');
 }
 
