@@ -6,11 +6,11 @@ import { createReadStream, existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type BoxXyxy, iouXyxy, xywhToXyxy } from '../src/core/box.js';
+import { decisionOn } from '../src/core/iou.js';
 import { extentOf, parseQueryLine } from '../src/formats/query-line.js';
 import { firstAnswer } from '../src/refine/candidates.js';
 import type { Candidate, RefineRequest, Refiner } from '../src/refine/refiner.js';
 import { CallQuota, createCascade } from '../src/vlm/cascade.js';
-import { decisionOn } from '../src/vlm/vlm-refiner.js';
 import { print, rounded } from './vgr.js';
 
 const FOLDER = '../shared/data/tool-predictions';
@@ -113,7 +113,10 @@ async function outcomes(rows: readonly Row[], small: Refiner, share: number): Pr
         const think = { boxXyxy: null, score: 0, text: '' };
         const answer = { boxXyxy, score: boxXyxy ? 1 : 0, text: '' };
         if (!boxXyxy) return { think, answer: { ...answer, decision: 'fallback' as const } };
-        return { think, answer: { ...answer, decision: decisionOn(boxXyxy, request.tool) } };
+        return {
+          think,
+          answer: { ...answer, decision: decisionOn(boxXyxy, request.tool?.boxXyxy) },
+        };
       }),
   };
   const quota = new CallQuota({ share, threshold: Number.POSITIVE_INFINITY });

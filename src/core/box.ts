@@ -89,8 +89,6 @@ export function scaleXyxy(box: BoxXyxy, sx: number, sy: number): BoxXyxy {
   return { x1: box.x1 * sx, y1: box.y1 * sy, x2: box.x2 * sx, y2: box.y2 * sy };
 }
 
-export { CORRECT_IOU, isCorrect } from './iou.js';
-
 /** Keeps the quotient finite for two boxes without area; the value of the paper's evaluation code. */
 const IOU_EPSILON = 1e-6;
 

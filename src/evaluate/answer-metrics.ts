@@ -1,4 +1,5 @@
-import { areaXyxy, type BoxXyxy, isCorrect } from '../core/box.js';
+import { areaXyxy, type BoxXyxy } from '../core/box.js';
+import { isCorrect } from '../core/iou.js';
 
 /** What `vgr eval --json` tells of the answers beside the refinement metrics; shares in [0, 1], null over nothing. */
 export interface AnswerMetrics {

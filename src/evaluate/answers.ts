@@ -1,5 +1,5 @@
-import { type BoxXyxy, iouXyxy, isCorrect } from '../core/box.js';
-import { MATCHING_IOU } from '../core/iou.js';
+import { type BoxXyxy, iouXyxy } from '../core/box.js';
+import { isCorrect, MATCHING_IOU } from '../core/iou.js';
 import type { EvalQuery, EvalResult, EvalStage } from '../formats/eval-files.js';
 import { objectSizeOf } from './answer-metrics.js';
 import type { ScoredQuery } from './metrics.js';

@@ -1,5 +1,6 @@
-import { iouXyxy, isCorrect } from '../core/box.js';
+import { iouXyxy } from '../core/box.js';
 import { quoted, VgrError } from '../core/error.js';
+import { isCorrect } from '../core/iou.js';
 import type { DumpRow, EvalBox, EvalQuery, EvalResult, EvalStage } from '../formats/eval-files.js';
 import { objectSizeOf } from './answer-metrics.js';
 import { type AnswerParts, type AnswerScore, answerScore } from './answers.js';

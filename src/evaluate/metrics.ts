@@ -1,5 +1,5 @@
-import { CORRECT_IOU } from '../core/box.js';
 import { quoted, VgrError } from '../core/error.js';
+import { CORRECT_IOU } from '../core/iou.js';
 import type { AnswerMetrics, JudgedAnswer } from './answer-metrics.js';
 
 /** Keys as `vgr eval --json` writes them; fractions in [0, 1] but for the four in [-1, 1]. A rate over nothing is null. */

@@ -1,5 +1,4 @@
-import { type BoxXyxy, iouXyxy, isSameXyxy } from '../core/box.js';
-import { SAME_BOX_IOU, SAME_OBJECT_IOU } from '../core/iou.js';
+import { decisionOn, SAME_BOX_IOU } from '../core/iou.js';
 import {
   asksForSeveral,
   type Choice,
@@ -111,7 +110,7 @@ function answerOf(
   const [first] = set;
   const own = actions[first?.at ?? choice.at]!.boxXyxy;
   const tool = request.tool?.boxXyxy;
-  const decision = decisionOf(own, tool);
+  const decision = decisionOn(own, tool, SAME_BOX_IOU);
   const boxXyxy = decision === 'confirm' ? tool! : own;
   if (first === undefined) return { boxXyxy, score, decision };
   const boxes = set.map((member) => ({
@@ -119,13 +118,6 @@ function answerOf(
     score: member.chance,
   }));
   return { boxXyxy, score: first.chance, decision, boxes };
-}
-
-function decisionOf(answer: BoxXyxy, tool: BoxXyxy | undefined): Decision {
-  if (tool === undefined) return 'correct';
-  const overlap = iouXyxy(answer, tool);
-  if (overlap > SAME_BOX_IOU || isSameXyxy(answer, tool)) return 'confirm';
-  return overlap > SAME_OBJECT_IOU ? 'adjust' : 'correct';
 }
 
 /** Boxes below the minimum score are left out; without any, the answer is that nothing fits, with its score. */

@@ -1,7 +1,8 @@
 import { join } from 'node:path';
-import { type BoxXyxy, type ImageSize, iouXyxy, isCorrect, xywhToXyxy } from '../core/box.js';
+import { type BoxXyxy, type ImageSize, iouXyxy, xywhToXyxy } from '../core/box.js';
 import { itemError, quoted, VgrError } from '../core/error.js';
 import { writeFileAtomic } from '../core/files.js';
+import { isCorrect } from '../core/iou.js';
 import { type LineItem, readLines } from '../core/line-reader.js';
 import { PromiseCache } from '../core/lru.js';
 import { orderedMap, take, untilAborted } from '../core/ordered-map.js';

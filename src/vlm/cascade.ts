@@ -1,6 +1,6 @@
 import { asVgrError } from '../core/error.js';
+import { decisionOn } from '../core/iou.js';
 import type { Answer, Candidate, Refinement, RefineRequest, Refiner } from '../refine/refiner.js';
-import { decisionOn } from './vlm-refiner.js';
 
 export interface CascadeSettings {
   /** Answers every query, and judges the large one's answers. */
@@ -96,7 +96,7 @@ async function judged(
   return {
     ...(isKept ? proposed : answer),
     score: answer.score,
-    decision: decisionOn(answer.boxXyxy, request.tool),
+    decision: decisionOn(answer.boxXyxy, request.tool?.boxXyxy),
     format: proposed.format,
   };
 }

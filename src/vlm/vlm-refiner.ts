@@ -1,6 +1,6 @@
-import { type BoxXyxy, iouXyxy, isSameXyxy } from '../core/box.js';
+import type { BoxXyxy } from '../core/box.js';
 import { VgrError } from '../core/error.js';
-import { SAME_OBJECT_IOU } from '../core/iou.js';
+import { decisionOn } from '../core/iou.js';
 import type {
   Answer,
   Candidate,
@@ -219,7 +219,7 @@ function answerOf(talk: Talk, exchange: Exchange, read: ReplyAnswer): Answer {
     };
   }
   const boxes = read.boxesXyxy.map((box) => copiedBox(box, talk) ?? box);
-  const decision = decisionOn(boxes[0]!, request.tool);
+  const decision = decisionOn(boxes[0]!, request.tool?.boxXyxy);
   // Two stages end in one box; the one turn may list several.
   const isList = !isTwoStage && boxes.length > 1;
   return {
@@ -253,13 +253,6 @@ function copiedBox(box: BoxXyxy, { tools, view }: Talk): BoxXyxy | undefined {
     if (moved < 1e-6) return candidate.boxXyxy;
   }
   return undefined;
-}
-
-/** What becomes of the tool's box where this one is the answer. */
-export function decisionOn(box: BoxXyxy, tool: Candidate | null): 'confirm' | 'correct' | 'adjust' {
-  if (tool === null) return 'correct';
-  if (isSameXyxy(box, tool.boxXyxy)) return 'confirm';
-  return iouXyxy(box, tool.boxXyxy) >= SAME_OBJECT_IOU ? 'adjust' : 'correct';
 }
 
 /** How often conversations went otherwise than they should. */
