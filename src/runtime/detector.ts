@@ -1,6 +1,7 @@
-import { parseFraction, printable, quoted, VgrError } from '../core/error.js';
+import { printable, quoted, VgrError } from '../core/error.js';
 import { nearestNames } from '../core/nearest-name.js';
 import type { Printer } from '../core/terminal.js';
+import { parseFraction } from '../core/text.js';
 import { calibrationOf, type Detection } from '../detect/family.js';
 import type { TokenizedPrompt } from '../detect/prompt.js';
 import type { PromptTokenizer } from '../detect/prompt-tokenizer.js';
