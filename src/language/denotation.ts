@@ -8,7 +8,7 @@ import {
   pointersOf,
 } from './lexicon.js';
 import { singularOf, verbStems } from './morphology.js';
-import { FUNCTION_WORDS, QUESTION_WORDS } from './vocabulary.js';
+import { isContentWord, QUESTION_WORDS } from './vocabulary.js';
 import { isKnown } from './words.js';
 
 /** How well a label of a detector names what an expression is about. */
@@ -25,6 +25,8 @@ export type Denotations = ReadonlyMap<string, Denotation>;
 const NARROWER_LABEL = 0.8;
 /** The noun's last word alone is the label: "race car" for "car", but "toy car" too. */
 const LAST_WORD = 0.9;
+/** Names of less weight hardly name the label. */
+const NAMES = 0.7;
 /** "dog petter", "drummer": persons by the look of the word. */
 const AGENT_WEIGHT = 0.4;
 
@@ -52,36 +54,26 @@ function pointersByEnd(noun: string): readonly Pointer[] {
 
 /** What a detector's label stands for in COCO's words: "sofa" is `couch` itself, "taxi" a kind of `car`. */
 function labelPointer(label: string): Pointer | null {
-  const clear = (pointers: readonly Pointer[]) =>
-    pointers.find(({ weight, kind }) => weight >= 0.7 && kind !== 'worn');
-  const words = label.split(' ');
-  const whole = clear(pointersByEnd(label));
-  if (whole !== undefined) return whole;
   // Tools that read expressions label boxes with pieces of them: "person bottom".
-  return (
-    words.map((word) => clear(pointersOf(word))).find((pointer) => pointer !== undefined) ?? null
-  );
+  const pointers = [...pointersByEnd(label), ...label.split(' ').flatMap(pointersOf)];
+  return pointers.find(({ weight, kind }) => weight >= NAMES && kind !== 'worn') ?? null;
 }
 
 function throughLexicon(pointers: readonly Pointer[], target: Pointer | null): Denotation | null {
   if (target === null) return null;
   const pointer = pointers.find((candidate) => candidate.label === target.label);
   if (pointer === undefined) return null;
-  const sameThing = target.kind === 'exact' || target.kind === 'synonym';
-  if (sameThing) return { weight: pointer.weight, kind: pointer.kind };
+  if (isSameThing(target.kind)) return pointer;
   // Two sorts of one thing ("jeep", "taxi") exclude each other; the thing itself covers its sorts.
-  const covers = pointer.kind === 'exact' || pointer.kind === 'synonym';
-  return covers ? { weight: pointer.weight * NARROWER_LABEL, kind: 'hypernym' } : null;
+  return isSameThing(pointer.kind)
+    ? { weight: pointer.weight * NARROWER_LABEL, kind: 'hypernym' }
+    : null;
 }
 
-/** What is known of a detector's label, whatever the noun. */
-interface KnownLabel {
-  readonly name: string;
-  readonly target: Pointer | null;
-}
+const isSameThing = (kind: PointerKind): boolean => kind === 'exact' || kind === 'synonym';
 
-/** Detectors have few labels; tools that read expressions make up new ones. */
-const knownLabel = memoized(1024, (label): KnownLabel => {
+/** A detector's label whatever the noun. Detectors have few labels; tools that read expressions make up new ones. */
+const knownLabel = memoized(1024, (label) => {
   const name = plainName(label);
   return { name, target: name === '' ? null : labelPointer(name) };
 });
@@ -183,8 +175,6 @@ export interface HeadKnowledge {
   readonly kind: 'unnamed' | 'named' | 'narrower' | 'wider' | 'worn' | 'other-kind' | 'no-word';
   /** The label that the noun names best; null where none does. */
   readonly label: string | null;
-  /** How well, 0..1. */
-  readonly weight: number;
 }
 
 const KNOWLEDGE_OF: Readonly<Record<PointerKind, HeadKnowledge['kind']>> = {
@@ -195,28 +185,15 @@ const KNOWLEDGE_OF: Readonly<Record<PointerKind, HeadKnowledge['kind']>> = {
   worn: 'worn',
 };
 
-/** How the head noun stands to the labels that a detector can give (COCO's by default), whatever it found in a photo. */
-export function headKnowledge(
-  { head }: Pick<Expression, 'head'>,
-  labels?: Iterable<string>,
-): HeadKnowledge {
-  if (head === null) return { kind: 'unnamed', label: null, weight: 0 };
-  if (labels !== undefined) return knowledgeAmong(head.lemma, labels);
-  return knowledgeOfLemma(head.lemma);
-}
+/** How the head noun stands to COCO's labels, whatever a detector found in a photo. */
+export const headKnowledge = ({ head }: Pick<Expression, 'head'>): HeadKnowledge =>
+  head === null ? { kind: 'unnamed', label: null } : lemmaKnowledge(head.lemma);
 
-/** Among COCO's labels. */
-const knowledgeOfLemma = memoized(4096, (lemma) => knowledgeAmong(lemma, labelNames()));
-
-function knowledgeAmong(lemma: string, labels: Iterable<string>): HeadKnowledge {
-  const named = [...namedBy(lemma, labels)].sort(([, a], [, b]) => b.weight - a.weight)[0];
-  if (named !== undefined) {
-    const [label, { kind, weight }] = named;
-    return { kind: KNOWLEDGE_OF[kind], label, weight };
-  }
-  const known = lemma.split(' ').every(isKnown);
-  return { kind: known ? 'other-kind' : 'no-word', label: null, weight: 0 };
-}
+const lemmaKnowledge = memoized(4096, (lemma): HeadKnowledge => {
+  const [named] = [...namedBy(lemma, labelNames())].sort(([, a], [, b]) => b.weight - a.weight);
+  if (named !== undefined) return { kind: KNOWLEDGE_OF[named[1].kind], label: named[0] };
+  return { kind: lemma.split(' ').every(isKnown) ? 'other-kind' : 'no-word', label: null };
+});
 
 /**
  * What things are for, what they do and where they belong, as common knowledge has it: the words by which people ask for
@@ -310,22 +287,19 @@ const PURPOSES: Readonly<Record<string, string>> = {
 };
 
 /** Word to the labels that it asks for; made on first use. */
-let labelsOfWord: ReadonlyMap<string, readonly string[]> | undefined;
+let purposes: Map<string, string[]> | undefined;
 
 function purposeIndex(): ReadonlyMap<string, readonly string[]> {
-  if (labelsOfWord !== undefined) return labelsOfWord;
-  const index = new Map<string, string[]>();
+  if (purposes !== undefined) return purposes;
+  purposes = new Map();
   for (const [label, words] of Object.entries(PURPOSES)) {
-    for (const word of words.split(' ')) index.set(word, [...(index.get(word) ?? []), label]);
+    for (const word of words.split(' ')) purposes.set(word, [...(purposes.get(word) ?? []), label]);
   }
-  labelsOfWord = index;
-  return index;
+  return purposes;
 }
 
 /** Labels that ask for less than this share of what the best one does are not meant. */
 const FAINT = 0.5;
-/** Names below weight this hardly name the label. */
-const NAMES = 0.7;
 
 function labelsAsked(word: string): readonly string[] {
   const index = purposeIndex();
@@ -341,31 +315,16 @@ export function tellsPurpose(word: string): boolean {
 /** "What animal", "which vehicle": the noun right after the question word names the kind. */
 function kindAsked(words: readonly string[]): ReadonlyMap<string, number> {
   const [question, noun] = words;
-  if (
-    noun === undefined ||
-    FUNCTION_WORDS.has(noun) ||
-    (question !== 'what' && question !== 'which')
-  )
-    return new Map();
-  return new Map(
-    pointersOf(noun)
-      .filter(({ kind }) => kind !== 'worn')
-      .map(({ label, weight }) => [label, weight]),
-  );
+  const isAsked = isContentWord(noun) && (question === 'what' || question === 'which');
+  const pointers = isAsked ? pointersOf(noun).filter(({ kind }) => kind !== 'worn') : [];
+  return new Map(pointers.map(({ label, weight }) => [label, weight]));
 }
 
 /** Things that a question names outright, as in "what is used to hit the ball", are not what it asks for. */
 function namedOutright(words: readonly string[]): ReadonlySet<string> {
-  return new Set(
-    words
-      .slice(2)
-      .filter((word) => !FUNCTION_WORDS.has(word))
-      .flatMap((word) =>
-        pointersOf(word)
-          .filter(({ kind, weight }) => (kind === 'exact' || kind === 'synonym') && weight >= NAMES)
-          .map(({ label }) => label),
-      ),
-  );
+  const pointers = words.slice(2).filter(isContentWord).flatMap(pointersOf);
+  const named = pointers.filter(({ kind, weight }) => isSameThing(kind) && weight >= NAMES);
+  return new Set(named.map(({ label }) => label));
 }
 
 /**
@@ -379,23 +338,16 @@ export function labelsAskedFor({ words }: Expression): ReadonlyMap<string, numbe
   const named = namedOutright(words);
   const worth = new Map<string, number>();
   for (const word of new Set(words)) {
-    if (FUNCTION_WORDS.has(word) || QUESTION_WORDS.has(word)) continue;
+    if (!isContentWord(word) || QUESTION_WORDS.has(word)) continue;
     const labels = labelsAsked(word);
-    for (const label of labels) {
-      worth.set(
-        label,
-        (worth.get(label) ?? 0) + Math.log(Object.keys(PURPOSES).length / labels.length),
-      );
-    }
+    const rarity = Math.log(Object.keys(PURPOSES).length / labels.length);
+    for (const label of labels) worth.set(label, (worth.get(label) ?? 0) + rarity);
   }
   for (const label of worth.keys()) {
     if (named.has(label) || (kind.size > 0 && !kind.has(label))) worth.delete(label);
   }
   if (worth.size === 0) return kind;
   const best = Math.max(...worth.values());
-  return new Map(
-    [...worth]
-      .map(([label, value]) => [label, value / best] as const)
-      .filter(([, share]) => share >= FAINT),
-  );
+  const shares = [...worth].map(([label, value]) => [label, value / best] as const);
+  return new Map(shares.filter(([, share]) => share >= FAINT));
 }

@@ -10,7 +10,7 @@ import { isAnimate, isPerson, isWorn, pointersOf } from './lexicon.js';
 import { type Chunk, type Description, headNoun, headOf, modifierRole } from './phrase.js';
 import { quantityOf } from './quantity.js';
 import { joinOrdinals, type OpenSelector } from './selector.js';
-import { PART_OF_NOUN, PARTITIVES } from './vocabulary.js';
+import { PART_OF_NOUN, PARTITIVES, wordSet } from './vocabulary.js';
 import type { Token } from './words.js';
 
 export interface RelationDraft {
@@ -54,10 +54,15 @@ const partOf = (noun: string): AttributePart =>
 const shows = ({ kind, shade }: Description): boolean =>
   kind === 'colour' || kind === 'pattern' || shade !== null;
 
-/** A word that only says so, of the thing as a whole. */
+/** A word that describes the thing as a whole. */
 const plainAttribute = (word: string): Attribute => ({
-  ...{ kind: 'other', value: word, word, shade: null, negated: false },
-  ...{ part: 'whole', owner: null },
+  kind: 'other',
+  value: word,
+  word,
+  shade: null,
+  negated: false,
+  part: 'whole',
+  owner: null,
 });
 
 /** Skin, not clothes, is what these tell before a person: "white guy". */
@@ -114,24 +119,26 @@ function addModifier(draft: ExpressionDraft, modifier: Token, head: HeadNoun, ch
     const shown = chunk.descriptions.filter(shows);
     landmark.attributes = shown.map((each) => ({ ...each, part: partOf(word), owner: null }));
   }
-  const kind = MODIFIER_RELATIONS[role];
-  draft.relations.push({ kind, words: '', landmarks: [landmark], negated: false });
+  relate(draft, MODIFIER_RELATIONS[role], landmark);
 }
 
-/** A draft of its own for a chunk that names another thing. */
-export function draftOf(
-  chunk: Chunk,
-  tokens: readonly Token[] = chunkTokens(chunk),
-): ExpressionDraft {
-  const draft = newDraft(tokens);
+/** Adds a relation that no words of its own tell. */
+export function relate(
+  draft: ExpressionDraft,
+  kind: RelationKind,
+  landmark: ExpressionDraft,
+  negated = false,
+): void {
+  draft.relations.push({ kind, words: '', landmarks: [landmark], negated });
+}
+
+/** A draft of its own for a chunk that names another thing; `tokens` are the chunk's words by default. */
+export function draftOf(chunk: Chunk, tokens?: readonly Token[]): ExpressionDraft {
+  const describing = chunk.descriptions.map(({ word }) => ({ word, possessive: false }));
+  const draft = newDraft(tokens ?? [...describing, ...chunk.nouns]);
   fill(draft, chunk);
   return draft;
 }
-
-const chunkTokens = ({ descriptions, nouns }: Chunk): Token[] => [
-  ...descriptions.map(({ word }) => ({ word, possessive: false })),
-  ...nouns,
-];
 
 /**
  * The chunk that names what is meant: the first with a noun, but a person further on goes before a garment ("blue shirt,
@@ -165,10 +172,7 @@ export function addBeside(draft: ExpressionDraft, chunk: Chunk): void {
   }
   const kind = isWorn(lemma) ? 'wearing' : 'with';
   if (chunk.denial === 'other-kind' && kind === 'with') deny(draft, other);
-  else {
-    const negated = chunk.denial !== null;
-    draft.relations.push({ kind, words: '', landmarks: [other], negated });
-  }
+  else relate(draft, kind, other, chunk.denial !== null);
 }
 
 /**
@@ -259,13 +263,8 @@ function liftSide(draft: ExpressionDraft): void {
   if (draft.head !== null || relation === undefined || !whole?.head) return;
   const { kind, words, negated } = relation;
   absorb(draft, at, whole.head);
-  draft.selectors.push({
-    axis: 'x',
-    end: kind === 'left-of' ? 'min' : 'max',
-    rank: null,
-    words,
-    negated,
-  });
+  const end = kind === 'left-of' ? 'min' : 'max';
+  draft.selectors.push({ axis: 'x', end, rank: null, words, negated });
 }
 
 /** "the man walking in front": of no thing in particular, so of the others. */
@@ -273,13 +272,8 @@ function placeInDepth(draft: ExpressionDraft): void {
   const isAlone = ({ kind, landmarks }: RelationDraft) =>
     landmarks.length === 0 && (kind === 'in-front-of' || kind === 'behind');
   for (const { kind, words, negated } of draft.relations.filter(isAlone)) {
-    draft.selectors.push({
-      axis: 'depth',
-      end: kind === 'behind' ? 'max' : 'min',
-      rank: null,
-      words,
-      negated,
-    });
+    const end = kind === 'behind' ? 'max' : 'min';
+    draft.selectors.push({ axis: 'depth', end, rank: null, words, negated });
   }
   draft.relations = draft.relations.filter((relation) => !isAlone(relation));
 }
@@ -295,25 +289,16 @@ export function finish(draft: ExpressionDraft): Expression {
   liftSide(draft);
   placeInDepth(draft);
   foldGarments(draft);
-  const { head, attributes, count, deniedKinds, leftovers } = draft;
-  const words = wordsOf(draft.tokens);
+  const { tokens, ...parts } = draft;
+  const words = wordsOf(tokens);
   return {
+    ...parts,
     text: words.join(' '),
     words,
-    head,
-    attributes,
     selectors: joinOrdinals(draft.selectors),
-    relations: draft.relations.map(({ kind, words: tie, landmarks, negated }) => ({
-      kind,
-      words: tie,
-      landmarks: landmarks.map(finish),
-      negated,
-    })),
-    count,
+    relations: draft.relations.map((each) => ({ ...each, landmarks: each.landmarks.map(finish) })),
     quantity: quantityOf(draft),
     exceptions: [],
-    deniedKinds,
-    leftovers,
     corrections: [],
     promptWords: [],
     unknownWords: [],
@@ -321,21 +306,19 @@ export function finish(draft: ExpressionDraft): Expression {
 }
 
 /** Parts by which a body holds or carries. Detectors box the body, not these. */
-const PARTS = new Set(
-  'hand arm lap mouth beak paw trunk fist palm head face neck back shoulder wrist waist foot leg'.split(
-    ' ',
-  ),
+const PARTS = wordSet(
+  'hand arm lap mouth beak paw trunk fist palm head face neck back shoulder wrist waist foot leg',
 );
 /** Parts that are a person's where nobody is named: "in hand", "on her lap". */
-const PERSONAL = new Set('hand arm lap fist palm shoulder wrist waist'.split(' '));
-const PRONOUNS = new Set('he she they someone somebody i you'.split(' '));
+const PERSONAL = wordSet('hand arm lap fist palm shoulder wrist waist');
+const PRONOUNS = wordSet('he she they someone somebody i you');
 /** What may stand between who does something and the deed: "he is not riding". */
-const AUXILIARIES = new Set('is are was were am be been being has have had not'.split(' '));
+const AUXILIARIES = wordSet('is are was were am be been being has have had not');
 const DEEDS: ReadonlySet<string> = new Set(['holding', 'riding', 'wearing', 'other']);
 /** Places beside a body, which are its parts' as well; all others say that the thing is with it. */
 const SIDES: ReadonlySet<string> = new Set(['left-of', 'right-of', 'behind', 'in-front-of']);
-const SEATS = new Set('bench chair couch bed toilet bicycle motorcycle boat'.split(' '));
-const EMPTY = new Set('empty unoccupied vacant'.split(' '));
+const SEATS = wordSet('bench chair couch bed toilet bicycle motorcycle boat');
+const EMPTY = wordSet('empty unoccupied vacant');
 
 /**
  * Names who a thing is with, where the words say so by a part of the body ("in the man's hand"), by a pronoun ("the bike he is
@@ -348,7 +331,7 @@ export function nameOwners(draft: ExpressionDraft): void {
     for (const landmark of relation.landmarks) nameOwners(landmark);
   }
   if (thing && isEmptySeat(draft)) {
-    draft.relations.push({ kind: 'with', words: '', landmarks: [person('person')], negated: true });
+    relate(draft, 'with', person('person'), true);
   }
 }
 

@@ -1,6 +1,7 @@
 import { WordFilter } from '../core/word-filter.js';
 import { lexiconJson } from './lexicon.generated.js';
-import { singularOf } from './morphology.js';
+import { singularNoun } from './morphology.js';
+import { wordSet } from './vocabulary.js';
 
 /**
  * How a noun stands to a label. `exact`: the label itself. `synonym`: another word for it. `hyponym`: a kind of it ("jeep"
@@ -30,41 +31,33 @@ interface LexiconFile {
   readonly words: string;
 }
 
-interface Lexicon {
-  readonly labels: readonly string[];
-  readonly names: ReadonlyMap<string, readonly Pointer[]>;
-  readonly common: readonly string[];
-  readonly adjectives: ReadonlySet<string>;
-  readonly verbs: ReadonlySet<string>;
-  readonly falseAgents: ReadonlySet<string>;
-  readonly words: WordFilter;
-}
-
-let loaded: Lexicon | undefined;
+let loaded: ReturnType<typeof unpacked> | undefined;
 
 /** Unpacked on first use: about 15 ms that commands without expressions do not pay. */
-function lexicon(): Lexicon {
-  if (loaded !== undefined) return loaded;
-  const file = JSON.parse(lexiconJson) as LexiconFile;
+function lexicon() {
+  loaded ??= unpacked(JSON.parse(lexiconJson) as LexiconFile);
+  return loaded;
+}
+
+function unpacked({ labels, steps, groups, words, ...lists }: LexiconFile) {
   const names = new Map<string, readonly Pointer[]>();
-  for (const [packed, members] of file.groups) {
+  for (const [packed, members] of groups) {
     const pointers = packed.map(([at, kind, weight]) => ({
-      label: file.labels[at] as string,
+      label: labels[at]!,
       kind,
-      weight: weight / file.steps,
+      weight: weight / steps,
     }));
     for (const name of members.split('|')) names.set(name, pointers);
   }
-  loaded = {
-    labels: file.labels,
+  return {
+    labels,
     names,
-    common: file.common.split('|'),
-    adjectives: new Set(file.adjectives.split('|')),
-    verbs: new Set(file.verbs.split('|')),
-    falseAgents: new Set(file.falseAgents.split('|')),
-    words: new WordFilter(Buffer.from(file.words, 'base64')),
+    common: lists.common.split('|'),
+    adjectives: wordSet(lists.adjectives, '|'),
+    verbs: wordSet(lists.verbs, '|'),
+    falseAgents: wordSet(lists.falseAgents, '|'),
+    words: new WordFilter(Buffer.from(words, 'base64')),
   };
-  return loaded;
 }
 
 /** The labels of COCO-80. */
@@ -79,30 +72,17 @@ export const commonNames = (): readonly string[] => lexicon().common;
  */
 export function pointersOf(noun: string): readonly Pointer[] {
   const { names } = lexicon();
-  const exact = names.get(noun);
-  if (exact !== undefined) return exact;
-  const words = noun.split(' ');
-  const last = words.at(-1) ?? '';
-  // Glasses alone are worn; "wine glasses" are more than one glass.
-  const one = words.length > 1 && last === 'glasses' ? 'glass' : singularOf(last);
-  const singular = [...words.slice(0, -1), one].join(' ');
-  return names.get(singular) ?? [];
+  return names.get(noun) ?? names.get(singularNoun(noun)) ?? [];
 }
 
 /** True where the word is an adjective at least as often as a noun. */
-export function isAdjective(word: string): boolean {
-  return lexicon().adjectives.has(word);
-}
+export const isAdjective = (word: string): boolean => lexicon().adjectives.has(word);
 
 /** True where the word in its base form is a verb at least as often as a noun. */
-export function isVerb(word: string): boolean {
-  return lexicon().verbs.has(word);
-}
+export const isVerb = (word: string): boolean => lexicon().verbs.has(word);
 
 /** True for what WordNet lists as a word, of any part of speech, in its base form. One other string in 300 passes too. */
-export function isListed(word: string): boolean {
-  return lexicon().words.has(word);
-}
+export const isListed = (word: string): boolean => lexicon().words.has(word);
 
 const AGENT_ENDING = /(?:[^aeiou](?:er|or)|ist)$/;
 
@@ -117,8 +97,9 @@ export function isPerson(noun: string): boolean {
   return first?.label === 'person' && first.kind !== 'worn' && first.weight >= 0.5;
 }
 
-const ANIMALS = new Set(
-  'person,bird,cat,dog,horse,sheep,cow,elephant,bear,zebra,giraffe,teddy bear'.split(','),
+const ANIMALS = wordSet(
+  'person,bird,cat,dog,horse,sheep,cow,elephant,bear,zebra,giraffe,teddy bear',
+  ',',
 );
 
 /** True for persons and animals: what can hold, ride, look and wear. */

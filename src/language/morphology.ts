@@ -1,37 +1,31 @@
+import { wordPairs, wordSet } from './vocabulary.js';
+
 /** Plurals that no rule gives, with the singulars they come from. */
-const IRREGULAR: ReadonlyMap<string, string> = new Map(
-  (
-    'men man,women woman,children child,people person,persons person,mice mouse,geese goose,feet foot,teeth tooth,' +
+const IRREGULAR = wordPairs(
+  'men man,women woman,children child,people person,persons person,mice mouse,geese goose,feet foot,teeth tooth,' +
     'knives knife,wives wife,lives life,loaves loaf,leaves leaf,shelves shelf,halves half,calves calf,wolves wolf,' +
     'scarves scarf,hooves hoof,thieves thief,oxen ox,dice die,cookies cookie,movies movie,zombies zombie,' +
     'kiddies kiddie,hoodies hoodie,selfies selfie,veggies veggie,ties tie,pies pie,shoes shoe,canoes canoe,toes toe,' +
     'heroes hero,axes axe,buses bus,busses bus,gases gas,vases vase,horses horse,houses house,cases case,purses purse,' +
     'suitcases suitcase,dresses dress,noses nose,roses rose,geezers geezer,tvs tv,gentlemen gentleman,' +
     'firemen fireman,policemen policeman,policewomen policewoman,fishermen fisherman,salesmen salesman,' +
-    'workmen workman,snowmen snowman'
-  )
-    .split(',')
-    .map((pair) => pair.split(' ') as [string, string]),
+    'workmen workman,snowmen snowman',
 );
 
 /** Several by form, one thing or pair by sense: no article, and no other plural. */
-const PLURAL_ONLY = new Set(
-  (
-    'glasses sunglasses eyeglasses specs goggles shades jeans pants shorts trousers slacks leggings tights stockings ' +
-    'trunks scissors skis overalls pajamas pyjamas clothes sweatpants khakis capris bottoms headphones binoculars bangs'
-  ).split(' '),
+const PLURAL_ONLY = wordSet(
+  'glasses sunglasses eyeglasses specs goggles shades jeans pants shorts trousers slacks leggings tights stockings ' +
+    'trunks scissors skis overalls pajamas pyjamas clothes sweatpants khakis capris bottoms headphones binoculars bangs',
 );
 
 /** One and several alike. */
-const SAME_PLURAL = new Set('sheep fish deer series species'.split(' '));
+const SAME_PLURAL = wordSet('sheep fish deer series species');
 
 /** Words that end in s and stand for one thing. */
-const ENDING_IN_S = new Set(
-  (
-    'bus gas grass dress glass class cross boss moss mattress waitress actress princess hostess albatross chess lens ' +
+const ENDING_IN_S = wordSet(
+  'bus gas grass dress glass class cross boss moss mattress waitress actress princess hostess albatross chess lens ' +
     'canvas tennis iris octopus walrus cactus campus this his its us less swiss business plus christmas rhinoceros ' +
-    'hippopotamus status circus citrus virus'
-  ).split(' '),
+    'hippopotamus status circus citrus virus',
 );
 
 const isUnchanged = (word: string): boolean =>
@@ -50,6 +44,14 @@ export function singularOf(word: string): string {
   if (isUnchanged(word) || word.length < 4) return word;
   const rule = RULES.find(([pattern]) => pattern.test(word));
   return rule === undefined ? word : word.replace(...rule);
+}
+
+/** The same for a noun of several words, by its last: "fire engines" is `fire engine`. */
+export function singularNoun(noun: string): string {
+  const start = noun.lastIndexOf(' ') + 1;
+  // Glasses alone are worn; "wine glasses" are more than one glass.
+  if (start > 0 && noun.endsWith(' glasses')) return noun.slice(0, -2);
+  return noun.slice(0, start) + singularOf(noun.slice(start));
 }
 
 /** Singulars of irregular plurals; of two plurals the first one listed. */

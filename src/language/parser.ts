@@ -11,6 +11,7 @@ import {
   nameOwners,
   newDraft,
   type RelationDraft,
+  relate,
   wordsOf,
 } from './expression-draft.js';
 import { isAnimate, isPerson, isWorn } from './lexicon.js';
@@ -19,7 +20,7 @@ import { exceptionsIn, exclusionsDenied, quantified } from './quantity.js';
 import type { RelationPhrase } from './relation.js';
 import { type Segment, segmentsOf } from './segment.js';
 import type { SelectorMatch } from './selector.js';
-import { DETERMINERS, FUNCTION_WORDS, QUESTION_WORDS } from './vocabulary.js';
+import { DETERMINERS, isContentWord, QUESTION_WORDS, STAND_INS, wordSet } from './vocabulary.js';
 import { corrected, isKnown, type Token, tokensOf, withoutPrompt } from './words.js';
 
 const CARRIED_KINDS: ReadonlySet<RelationKind> = new Set([
@@ -51,7 +52,7 @@ function subjectOf(
 
 /** "everything except the cat". */
 const LEAVES_OUT = /^(?:except|other than|but not)/;
-const BODY_PARTS = new Set('hand mouth arm lap hair face foot neck back head eye ear'.split(' '));
+const BODY_PARTS = wordSet('hand mouth arm lap hair face foot neck back head eye ear');
 
 /** "in red", "in a blue shirt" tell what a person wears. */
 function dressed(phrase: RelationPhrase, first: Chunk | undefined): RelationPhrase {
@@ -108,7 +109,7 @@ function attach(
   return { chain: [...upTo, ...landmarks.slice(-1)], kind };
 }
 
-const SAME_KIND = new Set('other others another one ones'.split(' '));
+const SAME_KIND = wordSet('other others another one ones');
 
 /** "in front of two others", "left of the white one": the landmark is of the same kind. */
 function nameAsSubject(landmark: ExpressionDraft, { head }: ExpressionDraft): void {
@@ -137,28 +138,22 @@ function addLater(
     const worn = isWorn(lemma) && isAnimate(subject.head?.lemma ?? 'person');
     const kind = worn ? 'wearing' : relation.kind;
     const negated = relation.negated || chunk.denial === 'absence';
-    subject.relations.push({ kind, words: '', landmarks: [draftOf(chunk)], negated });
+    relate(subject, kind, draftOf(chunk), negated);
   }
 }
-
-const isContent = (word: string): boolean => word !== ',' && !FUNCTION_WORDS.has(word);
 
 /** A question that names nothing: all that its words say is left over. */
 const questionExpression = (tokens: readonly Token[]): Expression =>
   finish({
     ...newDraft(tokens),
-    leftovers: wordsOf(tokens).filter((word) => isContent(word) && !QUESTION_WORDS.has(word)),
+    leftovers: wordsOf(tokens).filter((word) => isContentWord(word) && !QUESTION_WORDS.has(word)),
   });
 
 const COPULAS = new Set(['is', 'are']);
 /** Words behind a copula that tell where: "which dog is on the left". */
-const LOCATING = new Set(
-  'on in at to near next behind beside between under above below over left right closest nearest farthest furthest'.split(
-    ' ',
-  ),
+const LOCATING = wordSet(
+  'on in at to near next behind beside between under above below over left right closest nearest farthest furthest',
 );
-/** Stand for the thing until it is named. */
-const STAND_INS = new Set(['one', 'ones']);
 
 /**
  * The description inside a question that names its thing: "Which dog is on the left?" means the dog on the left, "Where is the red
@@ -185,7 +180,7 @@ function namedInQuestion(tokens: readonly Token[]): Token[] | undefined {
 function standIn({ attributes }: ExpressionDraft, tokens: readonly Token[]): HeadNoun | null {
   if (tokens[0]?.word === 'who') return { ...headNoun('person'), phrase: 'who' };
   // Dogs are blond too: "the blond one" is one of whatever stands there.
-  if (tokens.some(({ word }) => word === 'one' || word === 'ones')) return null;
+  if (tokens.some(({ word }) => STAND_INS.has(word))) return null;
   const phrase = attributes.find(({ word }) => /^blonde?$/.test(word))?.word;
   return phrase === undefined ? null : { ...headNoun('person'), phrase };
 }
@@ -253,7 +248,7 @@ function readPlain(said: readonly Token[], quantity: Quantity | null): Expressio
   }
   top.head ??= standIn(top, tokens);
   top.tokens = [...all];
-  top.leftovers = [...top.leftovers, ...wordsOf(all.slice(MAX_WORDS)).filter(isContent)];
+  top.leftovers = [...top.leftovers, ...wordsOf(all.slice(MAX_WORDS)).filter(isContentWord)];
   nameOwners(top);
   return finish(top);
 }

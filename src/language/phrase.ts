@@ -1,10 +1,11 @@
-import type { Attribute, AttributeKind, HeadNoun } from './expression.js';
+import type { Attribute, HeadNoun } from './expression.js';
 import { isAdjective, isAnimate, isPerson, isVerb, isWorn, pointersOf } from './lexicon.js';
-import { singularOf } from './morphology.js';
+import { singularNoun, singularOf } from './morphology.js';
 import {
   COLOURS,
   DETERMINERS,
   FUNCTION_WORDS,
+  isContentWord,
   NOT_VERBS,
   NUMBERS,
   PARTITIVES,
@@ -13,6 +14,7 @@ import {
   POSTURES,
   SHADES,
   SIZES,
+  wordSet,
 } from './vocabulary.js';
 import type { Token } from './words.js';
 
@@ -39,25 +41,15 @@ export function headOf(nouns: readonly Token[]): { head: HeadNoun; modifiers: To
 /** "pizza slices" are pizza; null for what is no portion of a known thing. */
 function wholeOf(run: readonly Token[]): string | null {
   if (run.length < 2 || !PORTIONS.has(singularOf(run.at(-1)!.word))) return null;
-  const { lemma } = headNoun(
-    run
-      .slice(0, -1)
-      .map(({ word }) => word)
-      .join(' '),
-  );
+  const before = run.slice(0, -1).map(({ word }) => word);
+  const lemma = singularNoun(before.join(' '));
   return pointersOf(lemma).length > 0 && !isPerson(lemma) && !isWorn(lemma) ? lemma : null;
 }
 
 /** "fire engines" gives the lemma `fire engine`, plural. */
 export function headNoun(phrase: string): HeadNoun {
-  const words = phrase.split(' ');
-  const last = words.at(-1) as string;
-  const singular = words.length > 1 && last === 'glasses' ? 'glass' : singularOf(last);
-  return {
-    phrase,
-    lemma: [...words.slice(0, -1), singular].join(' '),
-    plural: singular !== last,
-  };
+  const lemma = singularNoun(phrase);
+  return { phrase, lemma, plural: lemma !== phrase };
 }
 
 /** "red shirt guy": nouns before the head that are worn or held by it, else plain words. */
@@ -72,13 +64,7 @@ export function modifierRole(
 }
 
 /** A describing word before it is known what it describes. */
-export interface Description {
-  readonly kind: AttributeKind;
-  readonly value: string;
-  readonly word: string;
-  readonly shade: Attribute['shade'];
-  readonly negated: boolean;
-}
+export type Description = Omit<Attribute, 'part' | 'owner'>;
 
 /** A noun phrase: describing words and at most one run of nouns. */
 export interface Chunk {
@@ -115,24 +101,17 @@ const ADJECTIVE_ENDING = /(?:ish|less|ful|ous|iest|est)$/;
 const PREDICATIVE = new Set(['is', 'are', 'was', 'not', 'isnt', 'arent', 'neither', 'nor']);
 const CONNECTIVES = new Set([',', 'and', 'or', 'nor', 'but']);
 /** "baby zebra" is a zebra, though a baby is a person. */
-const YOUNG_OR_PARENT = new Set(
-  'baby infant mother mom mommy momma mama father dad daddy papa parent adult male female boy girl child'.split(
-    ' ',
-  ),
+const YOUNG_OR_PARENT = wordSet(
+  'baby infant mother mom mommy momma mama father dad daddy papa parent adult male female boy girl child',
 );
 
-const AGES = new Set('young old older younger elderly'.split(' '));
+const AGES = wordSet('young old older younger elderly');
 
 function describe(word: string, shade: Attribute['shade'], negated: boolean): Description | null {
   const colour = COLOURS.get(word);
   if (colour !== undefined) {
-    return {
-      kind: 'colour',
-      value: colour,
-      word,
-      shade: shade ?? SHADES.get(word) ?? null,
-      negated,
-    };
+    const shown = shade ?? SHADES.get(word) ?? null;
+    return { kind: 'colour', value: colour, word, shade: shown, negated };
   }
   const size = SIZES.get(word);
   if (size !== undefined) return { kind: 'size', value: size, word, shade: null, negated };
@@ -141,16 +120,12 @@ function describe(word: string, shade: Attribute['shade'], negated: boolean): De
 }
 
 function isDescribing(word: string, next: string | undefined): boolean {
-  if (SHADES.has(word) && isPlainWord(next) && word !== 'baby') return true;
-  if (AGES.has(word)) return isPlainWord(next);
+  if (SHADES.has(word) && isContentWord(next) && word !== 'baby') return true;
+  if (AGES.has(word)) return isContentWord(next);
   if (pointersOf(word).length > 0) return false;
   if (isAdjective(word) || ADJECTIVE_ENDING.test(word)) return true;
   if (NOT_VERBS.has(word)) return false;
   return /(?:ing|ed)$/.test(word) && (next !== undefined || POSTURES.has(word));
-}
-
-function isPlainWord(word: string | undefined): word is string {
-  return word !== undefined && word !== ',' && !FUNCTION_WORDS.has(word);
 }
 
 /** Words before a noun that keep their meaning inside a name: "young man" is a man who is young. */
@@ -159,7 +134,7 @@ const isFreeWord = (word: string): boolean =>
 
 /** Cuts a run of words into chunks, left to right. */
 class Chunker {
-  readonly chunks: Chunk[] = [];
+  readonly #chunks: Chunk[] = [];
   #chunk = newChunk(false, false);
   #lacking = false;
   #shade: { word: string; shade: Attribute['shade'] } | null = null;
@@ -172,7 +147,7 @@ class Chunker {
   run(): Chunk[] {
     for (let at = 0; at < this.items.length; ) at += this.#take(at);
     this.#cut(false);
-    return this.chunks;
+    return this.#chunks;
   }
 
   #word(at: number): string | undefined {
@@ -186,7 +161,7 @@ class Chunker {
 
   #cut(joined: boolean, apart = false): void {
     const { nouns, descriptions, leftovers } = this.#chunk;
-    if (nouns.length + descriptions.length + leftovers.length > 0) this.chunks.push(this.#chunk);
+    if (nouns.length + descriptions.length + leftovers.length > 0) this.#chunks.push(this.#chunk);
     this.#chunk = newChunk(joined, apart);
   }
 
@@ -206,23 +181,20 @@ class Chunker {
     else if (DETERMINERS.has(word)) {
       if (!this.#chunk.nouns.at(-1)?.possessive) this.#cutAfterNoun(false, true);
     } else if (NUMBERS.has(word) || /^\d+$/.test(word)) this.#takeNumber(word, at);
-    else if (word === 'no') this.#lack();
-    else if (!FUNCTION_WORDS.has(word)) return this.#takeContent(item.token, item.negated, at);
+    else if (word === 'no') {
+      // "dog no collar": what follows is another thing, and it is not there.
+      this.#cutAfterNoun(false, true);
+      this.#lacking = true;
+    } else if (!FUNCTION_WORDS.has(word)) return this.#takeContent(item.token, item.negated, at);
     return 1;
-  }
-
-  /** "dog no collar": what follows is another thing, and it is not there. */
-  #lack(): void {
-    this.#cutAfterNoun(false, true);
-    this.#lacking = true;
   }
 
   #takeNumber(word: string, at: number): void {
     const next = this.#word(at + 1);
-    if (word === 'one' && !isPlainWord(next)) return;
+    if (word === 'one' && !isContentWord(next)) return;
     const value = NUMBERS.get(word) ?? Number(word);
     this.#cutAfterNoun();
-    if (isPlainWord(next) && this.#chunk.count === null && value <= 20) this.#chunk.count = value;
+    if (isContentWord(next) && this.#chunk.count === null && value <= 20) this.#chunk.count = value;
     else this.#chunk.leftovers.push(word);
   }
 
@@ -259,20 +231,20 @@ class Chunker {
     if (thing !== undefined && thing.kind !== 'worn' && !isAnimate(thing.label)) return false;
     const introduced =
       this.#chunk.descriptions.length > 0 || DETERMINERS.has(this.#word(at - 1) ?? '');
-    return this.#hasNoun || !introduced || isPlainWord(this.#word(at + 1));
+    return this.#hasNoun || !introduced || isContentWord(this.#word(at + 1));
   }
 
   #describe({ word }: Token, negated: boolean, at: number): Description | null {
     const next = this.#word(at + 1);
     const colourNext = next === 'and' && COLOURS.has(this.#word(at + 2) ?? '');
-    const fruit =
+    const isFruit =
       this.allowColourNoun &&
       word === 'orange' &&
       !this.#hasNoun &&
       !PREDICATIVE.has(this.#word(at - 1) ?? '') &&
-      (!isPlainWord(next) || PORTIONS.has(singularOf(next))) &&
+      (!isContentWord(next) || PORTIONS.has(singularOf(next))) &&
       !colourNext;
-    if (fruit) return null;
+    if (isFruit) return null;
     const shade = this.#shade;
     this.#shade = null;
     const known = describe(word, shade?.shade ?? null, negated);
@@ -289,7 +261,7 @@ class Chunker {
     if (isFreeWord(first)) return 1;
     for (const length of [3, 2]) {
       const words = Array.from({ length }, (_, offset) => this.#word(at + offset));
-      if (words.some((word) => !isPlainWord(word))) continue;
+      if (words.some((word) => !isContentWord(word))) continue;
       if (pointersOf(words.join(' ')).length > 0) return length;
     }
     return 1;

@@ -1,30 +1,27 @@
 import type { HeadNoun, Quantity } from './expression.js';
 import { isAnimate, isWorn } from './lexicon.js';
 import { singularOf } from './morphology.js';
-import { DETERMINERS, NUMBERS } from './vocabulary.js';
+import { DETERMINERS, NUMBERS, STAND_INS, wordSet } from './vocabulary.js';
 import type { Token } from './words.js';
 
 const ONE: Quantity = { kind: 'one' };
 const ALL: Quantity = { kind: 'all', sure: true };
 /** Nouns that hold everyone by themselves. */
-const EVERY = new Set('everyone everybody everything'.split(' '));
+const EVERY = wordSet('everyone everybody everything');
 /** "several dogs": more than one, and the words do not say that it is all of them. */
-const SEVERAL = new Set('several some many few various multiple'.split(' '));
+const SEVERAL = wordSet('several some many few various multiple');
 /** Words of "how many ... are there" that name nothing. */
-const FILLERS = new Set('are is can do there you we i see'.split(' '));
-
-/** What the first words say of how many are meant, and the words without those that only say so. */
-export interface Quantified {
-  readonly tokens: readonly Token[];
-  /** Null where they say nothing by themselves. */
-  readonly quantity: Quantity | null;
-}
+const FILLERS = wordSet('are is can do there you we i see');
 
 /**
  * Reads "how many", "count", "all", "both", "every" and "two of" at the start of an expression. "How many zebras are there" asks
  * for all zebras.
+ * @returns the words without those that only tell the quantity; the quantity is null where no word tells it
  */
-export function quantified(tokens: readonly Token[]): Quantified {
+export function quantified(tokens: readonly Token[]): {
+  readonly tokens: readonly Token[];
+  readonly quantity: Quantity | null;
+} {
   const word = (at: number) => tokens[at]?.word ?? '';
   if (word(0) === 'how' && word(1) === 'many') {
     const rest = withoutTail(tokens.slice(word(2) === 'of' ? 3 : 2));
@@ -123,11 +120,8 @@ function listed(tokens: readonly Token[]): Array<readonly Token[]> {
 }
 
 const ARTICLES = new Set(['the', 'that', 'this']);
-const STAND_INS = new Set(['one', 'ones']);
 const CLAUSE_WORDS = new Set(['that', 'who', 'which', 'is', 'are']);
-const ALL_WORDS = new Set(
-  'anything everything any every all anyone everyone anybody everybody'.split(' '),
-);
+const ALL_WORDS = wordSet('anything everything any every all anyone everyone anybody everybody');
 /** Words between the article and its stand-in: "except the tall brown one". */
 const MAX_BETWEEN = 3;
 
@@ -156,14 +150,11 @@ function leavesOutNoun(tokens: readonly Token[], at: number): boolean {
   return tokens[at]?.word === 'but' && before && tokens[at + 1]?.word !== 'not';
 }
 
-interface Exclusion {
-  /** The words before the stand-in. */
-  readonly between: readonly Token[];
-  /** Index of the first token behind. */
-  readonly end: number;
-}
-
-function exclusionAt(tokens: readonly Token[], at: number): Exclusion | undefined {
+/** @returns the words before the stand-in, and the index of the first token behind it */
+function exclusionAt(
+  tokens: readonly Token[],
+  at: number,
+): { readonly between: readonly Token[]; readonly end: number } | undefined {
   const word = (i: number) => tokens[i]?.word ?? '';
   const opening = LEAVING_OUT.filter((words) => startsWith(tokens, at, words));
   const length = opening.reduce((most, words) => Math.max(most, words.length), 0);

@@ -2,7 +2,16 @@ import type { RelationKind } from './expression.js';
 import { isAdjective, isAnimate, isVerb, pointersOf } from './lexicon.js';
 import { verbStems } from './morphology.js';
 import type { Surroundings } from './selector.js';
-import { DETERMINERS, FUNCTION_WORDS, NOT_VERBS, PATTERNS, POSTURES, VIEW } from './vocabulary.js';
+import {
+  DETERMINERS,
+  FUNCTION_WORDS,
+  isContentWord,
+  NOT_VERBS,
+  PATTERNS,
+  POSTURES,
+  VIEW,
+  wordSet,
+} from './vocabulary.js';
 
 /** Words that tie a thing to what follows. */
 export interface RelationPhrase {
@@ -17,15 +26,12 @@ export interface RelationPhrase {
 const NOT_VIEW = `(?! (?:the |this )?${VIEW}(?: |$))`;
 const CLOSE = '(?:right |just |directly |immediately |up |standing )?';
 
+const sideOf = (side: 'left' | 'right'): string =>
+  `(?:just )?(?:(?:on|to|at|toward|from) )?(?:the |his |her )?(?:immediate |direct |far |very )?${side}(?: hand side| side)? of${NOT_VIEW}`;
+
 const PREPOSITIONS: ReadonlyArray<readonly [RelationKind, string]> = [
-  [
-    'left-of',
-    `(?:just )?(?:(?:on|to|at|toward|from) )?(?:the |his |her )?(?:immediate |direct |far |very )?left(?: hand side| side)? of${NOT_VIEW}`,
-  ],
-  [
-    'right-of',
-    `(?:just )?(?:(?:on|to|at|toward|from) )?(?:the |his |her )?(?:immediate |direct |far |very )?right(?: hand side| side)? of${NOT_VIEW}`,
-  ],
+  ['left-of', sideOf('left')],
+  ['right-of', sideOf('right')],
   ['above', `${CLOSE}(?:above|over|higher than|up from)`],
   ['below', `${CLOSE}(?:below|under|underneath|beneath|lower than)`],
   ['on', 'on(?: the| it)? top of|on top|atop|on|upon|onto'],
@@ -73,23 +79,17 @@ const ANY_PREPOSITION = new RegExp(
   `^(?:${PREPOSITIONS.map(([, source]) => source).join('|')})(?= |$)`,
 );
 const ABSENCE = /^(?:without|except(?: for)?|other than|but not|lacking|minus|missing)(?= |$)/;
-const PASTS = new Set(
-  'held worn ridden seen shown made cut driven thrown taken eaten drawn built hit laid sat stood ran lit hung put set kept bent torn'.split(
-    ' ',
-  ),
+const PASTS = wordSet(
+  'held worn ridden seen shown made cut driven thrown taken eaten drawn built hit laid sat stood ran lit hung put set kept bent torn',
 );
 /** Seen from what is carried: "umbrella held by a man". */
-const CARRIED_BY = new Set(
-  'held worn carried ridden used pushed pulled driven swung touched'.split(' '),
-);
+const CARRIED_BY = wordSet('held worn carried ridden used pushed pulled driven swung touched');
 /** What names nothing: "the one eating" is whoever eats. */
-const STAND_INS = new Set('one ones who that which is are'.split(' '));
+const NAMELESS = wordSet('one ones who that which is are');
 /** "parked by" tells where, "held by" a deed. */
-const PLACED = new Set(
-  'parked seated positioned located placed situated laid stationed'.split(' '),
-);
+const PLACED = wordSet('parked seated positioned located placed situated laid stationed');
 /** Words that open a clause about what was just named: "who", "that is". */
-const CLAUSE_OPENERS = new Set('who that which to can not is are and or nor'.split(' '));
+const CLAUSE_OPENERS = wordSet('who that which to can not is are and or nor');
 /** Verbs by themselves, and not prepositions that may follow a verb and say more than it does. */
 const VERBAL_KINDS: ReadonlySet<RelationKind> = new Set(['holding', 'wearing', 'riding', 'facing']);
 const NEVER_AFTER_VERB: ReadonlySet<RelationKind> = new Set(['holding', 'wearing', 'riding', 'of']);
@@ -120,7 +120,7 @@ const phraseOf = (words: string, kind: RelationKind): RelationPhrase => ({
 });
 
 const isContent = (word: string | undefined): word is string =>
-  word !== undefined && word !== ',' && !FUNCTION_WORDS.has(word) && !DETERMINERS.has(word);
+  isContentWord(word) && !DETERMINERS.has(word);
 
 /** True where the form, at this position, is what someone does rather than a describing word before a noun. */
 function isVerbHere(word: string, next: string | undefined, around: Surroundings): boolean {
@@ -128,7 +128,7 @@ function isVerbHere(word: string, next: string | undefined, around: Surroundings
   if (/ing$/.test(word)) {
     if (around.afterNoun) return true;
     if (around.named && POSTURES.has(word) && !DETERMINERS.has(around.before)) return true;
-    if (next === undefined) return STAND_INS.has(around.before);
+    if (next === undefined) return NAMELESS.has(around.before);
     if (!plainNext) return !POSTURES.has(word);
     return !POSTURES.has(word) && !isAnimate(next) && !isAdjective(word);
   }

@@ -1,6 +1,6 @@
 import type { Selector, SelectorAxis } from './expression.js';
 import { pointersOf } from './lexicon.js';
-import { COLOURS, NUMBERS, ORDINALS, PATTERNS, SHADES, VIEW } from './vocabulary.js';
+import { COLOURS, NUMBERS, ORDINALS, PATTERNS, SHADES, VIEW, wordSet } from './vocabulary.js';
 
 /** Axis, end, and the rank that the word alone gives: "left" none, "leftmost" the first. */
 type Direction = readonly [SelectorAxis, Selector['end'], number | null];
@@ -90,7 +90,7 @@ const sticky = (source: string) => new RegExp(`^(?:${source})(?= |$)`);
 /** Words after "back", "front", "top" that make them a part of something. */
 const PART_AFTER =
   /^(?:of|to|turned|facing|is|tire|tires|wheel|wheels|end|seat|leg|legs|paw|paws|foot|feet|door|pack|view|row seat|off)(?: |$)/;
-const CAN_BE_PART = new Set('right back top front bottom rear'.split(' '));
+const CAN_BE_PART = wordSet('right back top front bottom rear');
 const OPENING = new Set(['', 'the', 'a', 'and', 'that', 'this', 'one', 'way']);
 /** "in the left car": the side belongs to the car. */
 const BEFORE_NOUN = /^(?:on|at|to|in|from|of|by) the \S+$/;
@@ -280,21 +280,17 @@ export type OpenSelector = Pick<SelectorMatch, 'axis' | 'end' | 'rank' | 'words'
 export function joinOrdinals(matches: readonly OpenSelector[]): Selector[] {
   const selectors: Selector[] = [];
   let waiting: OpenSelector | null = null;
-  for (const { axis, end, rank, words, negated } of matches) {
+  for (const match of matches) {
+    const { axis, end, rank, words, negated } = match;
     if (axis === null || end === null) {
-      waiting ??= { axis, end, rank, words, negated };
+      waiting ??= match;
       continue;
     }
-    const ordinal: OpenSelector | null = (rank ?? 1) === 1 && end !== 'middle' ? waiting : null;
-    if (ordinal !== null) waiting = null;
-    selectors.push({
-      axis,
-      end,
-      rank: ordinal?.rank ?? rank,
-      assumed: false,
-      negated,
-      words: ordinal === null ? words : `${ordinal.words} ${words}`,
-    });
+    const own: Selector = { axis, end, rank, assumed: false, negated, words };
+    if (waiting !== null && (rank ?? 1) === 1 && end !== 'middle') {
+      selectors.push({ ...own, rank: waiting.rank ?? rank, words: `${waiting.words} ${words}` });
+      waiting = null;
+    } else selectors.push(own);
   }
   if (waiting === null) return selectors;
   const { rank, negated, words } = waiting;

@@ -2,10 +2,15 @@ import type { AttributePart } from './expression.js';
 
 /** Closed classes of words that the parser knows by heart. Open classes come from the lexicon. */
 
-const set = (words: string): ReadonlySet<string> => new Set(words.split(' '));
+export const wordSet = (words: string, separator = ' '): ReadonlySet<string> =>
+  new Set(words.split(separator));
+
+/** "men man,women woman": each first word with its second. */
+export const wordPairs = (pairs: string): ReadonlyMap<string, string> =>
+  new Map(pairs.split(',').map((pair) => pair.split(' ') as [string, string]));
 
 /** Words that carry no content of their own. */
-export const FUNCTION_WORDS = set(
+export const FUNCTION_WORDS = wordSet(
   'the a an this that these those it its his her their your my our he she they him them there some any is are was were ' +
     'be been being am do does did who which whose whom where when and or nor but so then also just only very really quite ' +
     'kinda kind sort as if than too i you we us me to has have had can could will would should may might must get got ' +
@@ -13,9 +18,18 @@ export const FUNCTION_WORDS = set(
     'not no neither never without except please pick way lol haha super while because though colored coloured color colour',
 );
 
-export const NEGATIONS = set('not no neither nor never without except isnt arent dont doesnt non');
-export const QUESTION_WORDS = set('what where when why how which');
-export const DETERMINERS = set(
+/** False for function words, for a pause, and behind the last word. */
+export const isContentWord = (word: string | undefined): word is string =>
+  word !== undefined && !FUNCTION_WORDS.has(word);
+
+/** Words that stand for the thing where it is not named again. */
+export const STAND_INS = wordSet('one ones');
+
+export const NEGATIONS = wordSet(
+  'not no neither nor never without except isnt arent dont doesnt non',
+);
+export const QUESTION_WORDS = wordSet('what where when why how which');
+export const DETERMINERS = wordSet(
   'the a an this that these those his her their its my your our some any another every each',
 );
 
@@ -55,7 +69,7 @@ export const SIZES = byWord({
   small: 'small little tiny mini short lil smallish miniature thin',
 });
 
-export const PATTERNS = set(
+export const PATTERNS = wordSet(
   'striped stripe stripes stripy plaid checkered checked dotted spotted polka flowered floral flowery patterned print ' +
     'printed camo camouflage multicolored multicoloured colorful colourful tie-dye checkerboard',
 );
@@ -118,23 +132,23 @@ export function postureOf(words: string): Posture | null {
 }
 
 /** "slice of pizza", "side of a bus": what is meant is the thing after "of". */
-export const PARTITIVES = set(
+export const PARTITIVES = wordSet(
   'pair group bunch set couple lot piece slice half part portion section kind type side back front top bottom rear end ' +
     'edge tip number herd flock stack pile row edge bit reflection picture image photo photograph closeup shot view',
 );
 
 /** Those that stand behind the thing as well: "pizza slice" is a slice of pizza. */
-export const PORTIONS = set('piece slice half part portion bunch bit');
+export const PORTIONS = wordSet('piece slice half part portion bunch bit');
 
 /** Verbs of posture or motion that take no object: "standing girl" is a girl who stands. */
-export const POSTURES = set(
+export const POSTURES = wordSet(
   'standing sitting smiling walking running leaning jumping batting sleeping crouching kneeling lying laying grazing ' +
     'flying moving bending squatting surfing skiing skating skateboarding snowboarding swimming bending posing laughing ' +
     'talking dancing waving resting crying floating hanging seated parked',
 );
 
 /** Words in -ing and -ed that are nouns. */
-export const NOT_VERBS = set(
+export const NOT_VERBS = wordSet(
   'building painting wedding ceiling king ring string thing something anything nothing everything wing railing clothing ' +
     'evening morning pudding icing frosting stuffing earring spring swing sling bling awning topping lining duckling ' +
     'sibling gosling yearling dumpling herring sapling offspring darling drawing bed shed sled seed weed reed red clothing ' +

@@ -13,6 +13,7 @@ import {
   QUESTION_WORDS,
   SHADES,
   SIZES,
+  wordPairs,
 } from './vocabulary.js';
 
 /** A word of an expression, or a pause in it. */
@@ -24,14 +25,10 @@ export interface Token {
 }
 
 /** Spellings that stand for other words, as people type them in a hurry. */
-const SPELLINGS: ReadonlyMap<string, string> = new Map(
-  (
-    'w with,wo without,& and,rt right,rgt right,rigth right,frm from,frt front,btm bottom,blk black,wht white,' +
+const SPELLINGS = wordPairs(
+  'w with,wo without,& and,rt right,rgt right,rigth right,frm from,frt front,btm bottom,blk black,wht white,' +
     'inbetween between,upfront front,foremost frontmost,lft left,l left,ctr center,centre center,wearig wearing,' +
-    'grey gray,pic picture'
-  )
-    .split(',')
-    .map((pair) => pair.split(' ') as [string, string]),
+    'grey gray,pic picture',
 );
 
 /** Two words that are one. */

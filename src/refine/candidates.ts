@@ -15,19 +15,26 @@ const TABLES = new WeakMap<readonly Candidate[], CandidateTable>();
 
 /**
  * What holds of the candidates whatever the expression is. All queries of a photo weigh the same list of a detector's boxes,
- * so the numbers are kept with the list, and each is worked out when it is first asked for.
+ * so the numbers are kept with the list.
  */
 export class CandidateTable {
+  /** Labels of all candidates that have one. */
+  readonly labels: ReadonlySet<string>;
+  /** {@link objectness} of each candidate. */
+  readonly objectness: Float64Array;
+  /** The index of each candidate in a total order that no shuffling changes: by its box, its tool and its rank. */
+  readonly sortIndexes: Uint32Array;
   readonly #overlaps: Float64Array[] = [];
   readonly #parts: number[] = [];
-  #labels: ReadonlySet<string> | undefined;
-  #objectness: Float64Array | undefined;
-  #sortIndexes: Uint32Array | undefined;
 
   private constructor(
     private readonly candidates: readonly Candidate[],
     private readonly imageSize: ImageSize,
-  ) {}
+  ) {
+    this.labels = labelsOf(candidates);
+    this.objectness = perCandidate(candidates, (each) => objectness(each, imageSize));
+    this.sortIndexes = sortIndexesOf(candidates);
+  }
 
   /** The table of a list, by identity of the list and of the photo's size. */
   static of(candidates: readonly Candidate[], imageSize: ImageSize): CandidateTable {
@@ -47,28 +54,10 @@ export class CandidateTable {
     return this.#overlaps[one][other]!;
   }
 
-  /** Labels of all candidates that have one. */
-  get labels(): ReadonlySet<string> {
-    this.#labels ??= labelsOf(this.candidates);
-    return this.#labels;
-  }
-
   /** {@link partShare} of a candidate. */
   partShare(at: number): number {
     this.#parts[at] ??= partShare(this.candidates[at]!, this.candidates);
     return this.#parts[at];
-  }
-
-  /** {@link objectness} of each candidate. */
-  get objectness(): Float64Array {
-    this.#objectness ??= perCandidate(this.candidates, (each) => objectness(each, this.imageSize));
-    return this.#objectness;
-  }
-
-  /** The index of each candidate in a total order that no shuffling changes: by its box, its tool and its rank. */
-  get sortIndexes(): Uint32Array {
-    this.#sortIndexes ??= sortIndexesOf(this.candidates);
-    return this.#sortIndexes;
   }
 }
 
@@ -120,28 +109,24 @@ function perCandidate(
   return numbers;
 }
 
-/** Labels of those that have one. */
-function labelsOf(candidates: readonly Candidate[]): ReadonlySet<string> {
-  const labels = new Set<string>();
-  for (const { label } of candidates) if (label !== undefined) labels.add(label);
-  return labels;
-}
+const labelsOf = (candidates: readonly Candidate[]): ReadonlySet<string> =>
+  new Set(candidates.flatMap(({ label }) => label ?? []));
 
 function sortIndexesOf(candidates: readonly Candidate[]): Uint32Array {
-  const keys = candidates.map(
-    ({ boxXyxy: { x1, y1, x2, y2 }, tool, rank }) => [y1, y2, x2 - x1, x1, tool, rank] as const,
-  );
+  const order = [...candidates.keys()].sort((a, b) => compare(candidates[a]!, candidates[b]!));
   const sortIndexes = new Uint32Array(candidates.length);
-  const order = keys.map((_, at) => at).sort((a, b) => compare(keys[a]!, keys[b]!));
   for (const [index, at] of order.entries()) sortIndexes[at] = index;
   return sortIndexes;
 }
 
-function compare(left: readonly (number | string)[], right: readonly (number | string)[]): number {
-  const at = left.findIndex((value, i) => value !== right[i]);
-  if (at < 0) return 0;
-  return left[at]! < right[at]! ? -1 : 1;
-}
+const compare = (one: Candidate, other: Candidate): number =>
+  one.boxXyxy.y1 - other.boxXyxy.y1 ||
+  one.boxXyxy.y2 - other.boxXyxy.y2 ||
+  widthOf(one) - widthOf(other) ||
+  one.boxXyxy.x1 - other.boxXyxy.x1 ||
+  Number(one.tool > other.tool) - Number(one.tool < other.tool) ||
+  one.rank - other.rank;
+const widthOf = ({ boxXyxy: { x1, x2 } }: Candidate): number => x2 - x1;
 
 /** What is at hand to judge objects by. */
 export interface Scene {
@@ -255,13 +240,8 @@ export function mayBeShown(
 }
 
 /** Best score first; among equals the tool's own order. */
-function best(candidates: readonly Candidate[]): Candidate | null {
-  return candidates.reduce<Candidate | null>((top, candidate) => {
-    if (top === null) return candidate;
-    const gain = (candidate.score ?? 0) - (top.score ?? 0);
-    return gain > 0 || (gain === 0 && candidate.rank < top.rank) ? candidate : top;
-  }, null);
-}
+const best = (candidates: readonly Candidate[]): Candidate | null =>
+  candidates.toSorted((a, b) => (b.score ?? 0) - (a.score ?? 0) || a.rank - b.rank)[0] ?? null;
 
 /** Weights closer than this are the same choice among labels: "glass" is a cup as much as a wine glass. */
 const SAME_WEIGHT = 0.15;

@@ -3,6 +3,7 @@ import { areaXyxy, iouXyxy } from '../core/box.js';
 import { SAME_OBJECT_IOU } from '../core/iou.js';
 import type { HeadKnowledge } from '../language/denotation.js';
 import type { Attribute, RelationKind } from '../language/expression.js';
+import { wordSet } from '../language/vocabulary.js';
 import { boxWordsFit } from './box-words.js';
 import type { Cue } from './cue.js';
 import type { Action, Situation } from './situation.js';
@@ -296,19 +297,17 @@ function worstOfBest({ cues }: Situation, fitLog: (cue: Cue) => number): number 
 }
 
 /** Where objects of a label are mostly seen; labels in neither list tell nothing. */
-const OUTDOORS = new Set(
-  (
-    'bicycle,car,motorcycle,airplane,bus,train,truck,boat,traffic light,fire hydrant,stop sign,parking meter,bird,horse,sheep,' +
+const OUTDOORS = wordSet(
+  'bicycle,car,motorcycle,airplane,bus,train,truck,boat,traffic light,fire hydrant,stop sign,parking meter,bird,horse,sheep,' +
     'cow,elephant,bear,zebra,giraffe,frisbee,skis,snowboard,kite,baseball bat,baseball glove,skateboard,surfboard,' +
-    'tennis racket,sports ball'
-  ).split(','),
+    'tennis racket,sports ball',
+  ',',
 );
-const INDOORS = new Set(
-  (
-    'bottle,wine glass,cup,fork,knife,spoon,bowl,banana,apple,sandwich,orange,broccoli,carrot,hot dog,pizza,donut,cake,chair,' +
+const INDOORS = wordSet(
+  'bottle,wine glass,cup,fork,knife,spoon,bowl,banana,apple,sandwich,orange,broccoli,carrot,hot dog,pizza,donut,cake,chair,' +
     'couch,potted plant,bed,dining table,toilet,tv,laptop,mouse,remote,keyboard,cell phone,microwave,oven,toaster,sink,' +
-    'refrigerator,book,clock,vase,scissors,teddy bear,hair drier,toothbrush'
-  ).split(','),
+    'refrigerator,book,clock,vase,scissors,teddy bear,hair drier,toothbrush',
+  ',',
 );
 /** Boxes that are less likely to be real say nothing of the scene. */
 const LIKELY = 0.3;
@@ -393,19 +392,3 @@ export const COLUMNS_VERSION = createHash('sha256')
   .update([...OWN_COLUMNS, ...columnsOf('*'), ...QUERY_COLUMNS].map(({ name }) => name).join('\n'))
   .digest('hex')
   .slice(0, 16);
-
-/** All boxes of a situation as numbers, [n, columns]. */
-export function boxRows(situation: Situation, columns: readonly BoxColumn[]): Float64Array {
-  const { actions } = situation;
-  const rows = new Float64Array(actions.length * columns.length);
-  let at = 0;
-  for (const action of actions) {
-    for (const { value } of columns) rows[at++] = value(action, situation);
-  }
-  return rows;
-}
-
-/** The query as numbers, [{@link QUERY_COLUMNS}]. */
-export function queryRow(situation: Situation): Float64Array {
-  return Float64Array.from(QUERY_COLUMNS, ({ value }) => value(situation));
-}

@@ -1,5 +1,5 @@
 import { sigmoid } from '../core/math.js';
-import { type BoxColumn, boxColumns, boxRows, QUERY_COLUMNS, queryRow } from './columns.js';
+import { type BoxColumn, boxColumns, QUERY_COLUMNS } from './columns.js';
 import type { Situation } from './situation.js';
 
 /**
@@ -83,29 +83,22 @@ export function policyOf({ tools, boxes, none }: PolicyNumbers): Policy {
   };
 }
 
-const HIDDEN = new WeakMap<readonly BoxColumn[], Map<string, readonly number[]>>();
-
-/** Columns that think does not see where the answer of `tool` is judged; worked out once for each tool with columns of its own. */
-export function hiddenColumns(columns: readonly BoxColumn[], tool: string): readonly number[] {
-  const ofTool = columns.some((column) => column.tool === tool) ? tool : '';
-  const known = HIDDEN.get(columns) ?? new Map<string, readonly number[]>();
-  HIDDEN.set(columns, known);
-  const hidden =
-    known.get(ofTool) ??
-    columns.flatMap((column, at) =>
-      column.stage === 'rethink' || column.tool === tool ? [at] : [],
-    );
-  known.set(ofTool, hidden);
-  return hidden;
-}
-
 /** The numbers of a situation for the policy. */
 export function rowsOf(situation: Situation, columns: readonly BoxColumn[]): PolicyRows {
+  const { actions, request } = situation;
+  const boxes = new Float64Array(actions.length * columns.length);
+  let at = 0;
+  for (const action of actions) {
+    for (const { value } of columns) boxes[at++] = value(action, situation);
+  }
   return {
-    boxes: boxRows(situation, columns),
-    query: queryRow(situation),
-    ofTool: Uint8Array.from(situation.actions, ({ ofTool }) => (ofTool ? 1 : 0)),
-    hidden: hiddenColumns(columns, situation.request.toolName),
+    boxes,
+    query: Float64Array.from(QUERY_COLUMNS, ({ value }) => value(situation)),
+    ofTool: Uint8Array.from(actions, ({ ofTool }) => (ofTool ? 1 : 0)),
+    hidden: [...columns.keys()].filter(
+      (column) =>
+        columns[column]!.stage === 'rethink' || columns[column]!.tool === request.toolName,
+    ),
   };
 }
 

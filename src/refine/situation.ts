@@ -11,7 +11,7 @@ import {
 import type { Attribute, Expression, HeadNoun, Relation } from '../language/expression.js';
 import { isAnimate, isPerson, isWorn } from '../language/lexicon.js';
 import { parseExpression } from '../language/parser.js';
-import { AGES, postureOf } from '../language/vocabulary.js';
+import { AGES, postureOf, wordSet } from '../language/vocabulary.js';
 import { CandidateTable, type Naming, type Scene, singleBoxTools } from './candidates.js';
 import { type Cue, cuesOf } from './cue.js';
 import type { Candidate, MatchScale, RefineRequest } from './refiner.js';
@@ -234,8 +234,8 @@ type Judgeable = Pick<
 >;
 
 /** Nouns of which `person` says all. */
-const ANY_PERSON = new Set(
-  'person human guy dude fellow folk everyone everybody someone somebody anyone anybody'.split(' '),
+const ANY_PERSON = wordSet(
+  'person human guy dude fellow folk everyone everybody someone somebody anyone anybody',
 );
 
 /** A sort of person that no label names: boxes of `person` do not tell a woman from a man, or a skier. */

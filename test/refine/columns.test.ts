@@ -1,20 +1,15 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import {
-  boxColumns,
-  boxRows,
-  COLUMNS_VERSION,
-  QUERY_COLUMNS,
-  queryRow,
-} from '../../src/refine/columns.js';
-import { hiddenColumns } from '../../src/refine/policy.js';
+import { boxColumns, COLUMNS_VERSION, QUERY_COLUMNS } from '../../src/refine/columns.js';
+import { rowsOf } from '../../src/refine/policy.js';
 import type { Candidate, RefineRequest } from '../../src/refine/refiner.js';
 import { situationOf } from '../../src/refine/situation.js';
 import { requests } from '../support/arbitraries.js';
 import { answered, box, detected, HALVES, request } from '../support/candidates.js';
 
 const COLUMNS = boxColumns(['detector', 'reader-0']);
+const READ = [answered('reader-0', box(0, 0, 90, 90))];
 
 /** A box column by name for the candidates, NaN for those that are no answer of their own. */
 function columnOf(name: string, asked: RefineRequest): number[] {
@@ -45,7 +40,9 @@ describe('all columns', () => {
   });
 
   it('are hidden from think where they tell of the judged answer', () => {
-    const hidden = hiddenColumns(COLUMNS, 'reader-0').map((at) => COLUMNS[at]!.name);
+    const hidden = rowsOf(situationOf(request('dog', READ, READ[0])), COLUMNS).hidden.map(
+      (at) => COLUMNS[at]!.name,
+    );
     expect(hidden).toEqual([
       'tool',
       'tool-unjudged',
@@ -63,10 +60,10 @@ describe('all columns', () => {
     fc.assert(
       fc.property(requests, (asked) => {
         const situation = situationOf(asked);
-        const rows = boxRows(situation, COLUMNS);
-        expect(rows).toHaveLength(situation.actions.length * COLUMNS.length);
-        expect(rows.every(Number.isFinite)).toBe(true);
-        expect(queryRow(situation).every(Number.isFinite)).toBe(true);
+        const { boxes, query } = rowsOf(situation, COLUMNS);
+        expect(boxes).toHaveLength(situation.actions.length * COLUMNS.length);
+        expect(boxes.every(Number.isFinite)).toBe(true);
+        expect(query.every(Number.isFinite)).toBe(true);
       }),
     );
   });
