@@ -145,8 +145,8 @@ try {
   print({
     bench: 'coco-eval',
     images,
-    annotations: truth.boxes.length,
-    detections: detections.boxes.length,
+    annotations: truth.length,
+    detections: detections.length,
     categories,
     read_s: rounded((read - started) / 1000),
     evaluate_s: rounded((done - read) / 1000),

@@ -30,7 +30,7 @@ export function agreement(
       truth.add({ kind: 'category', category: { id: categoryId, name: String(categoryId) } });
       const boxXywh = xyxyToXywh(boxXyxy);
       const annotation = {
-        id: truth.boxes.length + 1,
+        id: truth.length + 1,
         imageId,
         categoryId,
         boxXywh,
@@ -40,7 +40,7 @@ export function agreement(
       truth.add({ kind: 'annotation', annotation });
     }
   });
-  if (truth.boxes.length === 0) return undefined;
+  if (truth.length === 0) return undefined;
   const detections = new CocoDetections();
   found.forEach((boxes, imageId) => {
     for (const { boxXyxy, score, categoryId } of boxes) {

@@ -1,4 +1,4 @@
-import type { BoxXywh } from '../core/box.js';
+import type { CocoAnnotation, CocoDetection } from '../formats/coco-records.js';
 
 /**
  * The fixed parameters of COCO's box evaluation.
@@ -41,10 +41,10 @@ export class BoxColumns {
     return this.imageIds.length;
   }
 
-  push(imageId: number, categoryId: number, { x, y, width, height }: BoxXywh): void {
+  protected push({ imageId, categoryId, boxXywh }: CocoAnnotation | CocoDetection): void {
     this.imageIds.push(imageId);
     this.categoryIds.push(categoryId);
-    this.xywh.push(x, y, width, height);
+    this.xywh.push(boxXywh.x, boxXywh.y, boxXywh.width, boxXywh.height);
   }
 }
 

@@ -11,58 +11,45 @@ import {
   TruthColumns,
 } from './coco-matching.js';
 
-/** The twelve numbers, fractions 0..1; -1 where there is no ground truth to measure against. */
-export interface CocoMetrics {
-  /** Mean precision over IoU 0.5..0.95, all areas. */
-  readonly AP: number;
-  readonly AP50: number;
-  readonly AP75: number;
-  readonly APs: number;
-  readonly APm: number;
-  readonly APl: number;
-  /** Mean highest recall over IoU 0.5..0.95 with one detection an image and category. */
-  readonly AR1: number;
-  readonly AR10: number;
-  readonly AR100: number;
-  readonly ARs: number;
-  readonly ARm: number;
-  readonly ARl: number;
-}
-
 export const COCO_METRIC_KEYS = [
   ...(['AP', 'AP50', 'AP75', 'APs', 'APm', 'APl'] as const),
   ...(['AR1', 'AR10', 'AR100', 'ARs', 'ARm', 'ARl'] as const),
-] satisfies readonly (keyof CocoMetrics)[];
+] as const;
+
+/**
+ * The twelve numbers, fractions 0..1; -1 where there is no ground truth to measure against. AP: mean precision over IoU
+ * 0.5..0.95 in all areas, `AP50` at IoU 0.5. AR: mean highest recall over IoU 0.5..0.95 with 100 detections an image and
+ * category, `AR1` with one. `s`, `m`, `l`: the area ranges small, medium, large.
+ */
+export type CocoMetrics = Readonly<Record<(typeof COCO_METRIC_KEYS)[number], number>>;
 
 /** The ground truth of a COCO file. Its sections may come in any order. */
-export class CocoGroundTruth {
-  readonly boxes = new TruthColumns();
-  readonly imageIds = new Set<number>();
+export class CocoGroundTruth extends TruthColumns {
+  /** The images that the file lists. */
+  readonly images = new Set<number>();
   readonly #annotationIds = new Set<number>();
   readonly #categoryNames = new Map<number, string>();
 
   /** @throws VgrError INPUT_INVALID for an annotation id that comes twice */
   add(entry: CocoEntry): void {
     if (entry.kind === 'image') {
-      this.imageIds.add(entry.image.id);
-      return;
-    }
-    if (entry.kind === 'category') {
+      this.images.add(entry.image.id);
+    } else if (entry.kind === 'category') {
       this.#categoryNames.set(entry.category.id, entry.category.name);
-      return;
+    } else {
+      const { id, area, crowd } = entry.annotation;
+      if (this.#annotationIds.has(id)) {
+        throw new VgrError(
+          'INPUT_INVALID',
+          `ground truth: annotation id ${id} comes twice; expected every id once`,
+        );
+      }
+      this.#annotationIds.add(id);
+      if (id === 0) this.zeroIdRow = this.length;
+      this.push(entry.annotation);
+      this.areas.push(area);
+      this.crowds.push(crowd ? 1 : 0);
     }
-    const { id, imageId, categoryId, boxXywh, area, crowd } = entry.annotation;
-    if (this.#annotationIds.has(id)) {
-      throw new VgrError(
-        'INPUT_INVALID',
-        `ground truth: annotation id ${id} comes twice; expected every id once`,
-      );
-    }
-    this.#annotationIds.add(id);
-    if (id === 0) this.boxes.zeroIdRow = this.boxes.length;
-    this.boxes.push(imageId, categoryId, boxXywh);
-    this.boxes.areas.push(area);
-    this.boxes.crowds.push(crowd ? 1 : 0);
   }
 
   /** By rising id. */
@@ -72,14 +59,13 @@ export class CocoGroundTruth {
 }
 
 /** The detections of a COCO results file. */
-export class CocoDetections {
-  readonly boxes = new BoxColumns();
+export class CocoDetections extends BoxColumns {
   /** One a row. */
   readonly scores: number[] = [];
 
-  add({ imageId, categoryId, boxXywh, score }: CocoDetection): void {
-    this.boxes.push(imageId, categoryId, boxXywh);
-    this.scores.push(score);
+  add(detection: CocoDetection): void {
+    this.push(detection);
+    this.scores.push(detection.score);
   }
 }
 
@@ -105,36 +91,36 @@ export interface CocoEvaluation {
  */
 export function evaluateCoco(truth: CocoGroundTruth, detections: CocoDetections): CocoEvaluation {
   refuseUnknownImages(truth, detections);
-  const { boxes, scores } = detections;
-  const matcher = new CocoMatcher(boxes, truth.boxes);
-  const ranks = new Uint32Array(boxes.length);
-  const isListed = (row: number) => truth.imageIds.has(truth.boxes.imageIds[row]!);
-  const truthRows = rowsByKey(rowsOf(truth.boxes).filter(isListed), truth.boxes.categoryIds);
-  const rows = rowsByKey(rowsOf(boxes), boxes.categoryIds);
+  const { scores, imageIds } = detections;
+  const matcher = new CocoMatcher(detections, truth);
+  const ranks = new Uint32Array(detections.length);
+  const isListed = (row: number) => truth.images.has(truth.imageIds[row]!);
+  const truthRows = rowsByKey(rowsOf(truth).filter(isListed), truth.categoryIds);
+  const rows = rowsByKey(rowsOf(detections), detections.categoryIds);
   let [knownTruth, known] = [0, 0];
   const categories = truth.categories.map(({ id, name }) => {
     const annotations = truthRows.get(id) ?? [];
     const ranked = (rows.get(id) ?? []).sort(
-      (a, b) => scores[b]! - scores[a]! || boxes.imageIds[a]! - boxes.imageIds[b]! || a - b,
+      (a, b) => scores[b]! - scores[a]! || imageIds[a]! - imageIds[b]! || a - b,
     );
     knownTruth += annotations.length;
     known += ranked.length;
-    const annotationsByImage = rowsByKey(annotations, truth.boxes.imageIds);
-    for (const [imageId, inImage] of rowsByKey(ranked, boxes.imageIds)) {
+    const annotationsByImage = rowsByKey(annotations, truth.imageIds);
+    for (const [imageId, inImage] of rowsByKey(ranked, imageIds)) {
       matcher.match(inImage.slice(0, MAX_DETECTIONS), annotationsByImage.get(imageId) ?? []);
       inImage.forEach((row, rank) => {
         ranks[row] = rank;
       });
     }
     const positives = AREA_RANGES.map(
-      (_, range) => annotations.filter((row) => !truth.boxes.isIgnored(row, range)).length,
+      (_, range) => annotations.filter((row) => !truth.isIgnored(row, range)).length,
     );
     const evaluated = ranked.filter((row) => ranks[row]! < MAX_DETECTIONS);
     return { id, name, metrics: metricsOf({ detections: evaluated, ranks, matcher, positives }) };
   });
   const notices = noticesOf(truth, detections, {
-    truth: truth.boxes.length - knownTruth,
-    detections: boxes.length - known,
+    truth: truth.length - knownTruth,
+    detections: detections.length - known,
   });
   return { coco: meanOverCategories(categories), categories, notices };
 }
@@ -187,13 +173,13 @@ function metricsOf(run: CategoryRun): CocoMetrics {
 
 const AREAS = AREA_RANGES.length;
 
-/** The gap between 1 and the next double, by which pycocotools keeps precision finite. */
+/** The gap between 1 and the next double, which pycocotools adds to keep precision finite. */
 const SPACING = 2 ** -52;
 
 /** One number an IoU threshold; empty where no annotation counts. */
 function averagePrecisions(run: CategoryRun, areaRange: number): number[] {
-  const { detections } = run;
-  const { matched, ignored } = run.matcher;
+  const { detections, matcher } = run;
+  const { matched, ignored } = matcher;
   const positives = run.positives[areaRange]!;
   if (positives === 0) return [];
   const precision = new Float64Array(detections.length);
@@ -266,8 +252,8 @@ function meanOverCategories(categories: readonly CategoryMetrics[]): CocoMetrics
   return Object.fromEntries(entries) as CocoMetrics;
 }
 
-function refuseUnknownImages(truth: CocoGroundTruth, { boxes }: CocoDetections): void {
-  const unknown = new Set(boxes.imageIds.filter((id) => !truth.imageIds.has(id)));
+function refuseUnknownImages(truth: CocoGroundTruth, detections: CocoDetections): void {
+  const unknown = new Set(detections.imageIds.filter((id) => !truth.images.has(id)));
   if (unknown.size === 0) return;
   const first = [...unknown].slice(0, 5).join(', ');
   throw new VgrError(
@@ -296,11 +282,11 @@ function noticesOf(
       `${strays.detections} detections name a category that is not listed; they do not count`,
     );
   }
-  if (truth.boxes.zeroIdRow >= 0) {
+  if (truth.zeroIdRow >= 0) {
     notices.push(
       'an annotation has the id 0, which pycocotools takes for "no match"; the numbers here do the same. Ids from 1 avoid it',
     );
   }
-  if (detections.boxes.length === 0) notices.push('there are no detections');
+  if (detections.length === 0) notices.push('there are no detections');
   return notices;
 }

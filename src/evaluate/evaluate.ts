@@ -27,7 +27,6 @@ import {
   evalSubject,
   iouThresholds,
   missedThresholds,
-  parseThresholds,
 } from './settings.js';
 import {
   cocoTable,
@@ -67,8 +66,7 @@ export async function evalCommand(command: EvalCommand): Promise<number> {
       ? await cocoOutcome(flags, subject)
       : await refinementOutcome(command, subject);
   const thresholds = flags['fail-under'];
-  const missed =
-    thresholds === undefined ? [] : missedThresholds(parseThresholds(thresholds), outcome.metrics);
+  const missed = thresholds === undefined ? [] : missedThresholds(thresholds, outcome.metrics);
   for (const notice of outcome.notices) printer.note(`note: ${notice}`);
   await printer.data(
     flags.json
@@ -122,7 +120,7 @@ async function refinementOutcome(
   };
 }
 
-/** `--compare` names another file of the same kind. @throws VgrError USAGE */
+/** `--compare` names another file or tool of the same kind. */
 function otherSubject(subject: RefinementSubject, compare: string): RefinementSubject {
   if (subject.kind === 'results') return { kind: 'results', results: compare };
   if (subject.kind === 'dump') return { kind: 'dump', dump: compare };

@@ -82,7 +82,7 @@ export async function evaluateResults(
   }
   if (several > 0) {
     run.notices.push(
-      `${several} answers list several boxes where one object is meant; of each the best one counts, ${laterRight} are right by another than the first`,
+      `${several} answers list several boxes for one object; the best box of each counts, and in ${laterRight} of them only a box after the first is right`,
     );
   }
   return run.evaluation();

@@ -59,7 +59,7 @@ async function galleryPhotos(
   const photos = new Map<number, ReportPhoto>();
   if (images.length === 0) {
     if (gallery.length > 0)
-      printer.note('note: no photos in the report: name their folder, `vgr eval ./images ...`');
+      printer.note('note: the report has no photos; name their folder: `vgr eval ./images ...`');
     return photos;
   }
   const roots = await ImageRoots.open(await imageRoots(images));
@@ -197,8 +197,8 @@ const HEADLINES = [
 
 /** Shown where some query means several objects, or none. */
 const SET_HEADLINES = [
-  ['set_precision', 'Exact', 'all boxes that are meant, and no others'],
-  ['n_acc', 'None found', 'of those that nothing fits, answered none (N-acc)'],
+  ['set_precision', 'Exact', 'exactly the boxes of the ground truth'],
+  ['n_acc', 'None found', 'of the queries that nothing fits, answered none (N-acc)'],
   ['t_acc', 'Kept', 'of the others, not answered none (T-acc)'],
 ] as const;
 

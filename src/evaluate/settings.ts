@@ -80,48 +80,36 @@ export function evalSubject(flags: EvalFlags): EvalSubject {
   );
 }
 
-/** A threshold of `--fail-under accuracy=0.6`. */
-export interface Threshold {
+/** A threshold of `--fail-under accuracy=0.6,ccr=0.3` that a run is below. */
+export interface MissedThreshold {
   readonly metric: string;
   readonly min: number;
-}
-
-/** A threshold that a run is below. */
-export interface MissedThreshold extends Threshold {
   /** Null where the metric is not defined, which misses every threshold. */
   readonly got: number | null;
 }
 
 /**
- * Reads `accuracy=0.6,ccr=0.3`.
- * @throws VgrError USAGE for anything else
- */
-export function parseThresholds(text: string): Threshold[] {
-  return text.split(',').map((part) => {
-    const match = /^\s*([\w@.]+)\s*=\s*(-?\d+(?:\.\d+)?)\s*$/.exec(part);
-    if (match) return { metric: match[1]!, min: Number(match[2]) };
-    throw new VgrError('USAGE', `gate: expected METRIC=NUMBER, got ${quoted(part)}`, {
-      hint: 'several are given as `--fail-under accuracy=0.6,ccr=0.3`',
-    });
-  });
-}
-
-/**
- * The thresholds whose metric is below them or not defined.
- * @throws VgrError USAGE for a metric that the run does not have
+ * The thresholds in `text` whose metric is below them or not defined.
+ * @throws VgrError USAGE for text that cannot be read, or a metric that the run does not have
  */
 export function missedThresholds(
-  thresholds: readonly Threshold[],
+  text: string,
   metrics: Readonly<Record<string, number | null>>,
 ): MissedThreshold[] {
-  return thresholds.flatMap((threshold) => {
-    const { metric, min } = threshold;
+  return text.split(',').flatMap((part) => {
+    const match = /^\s*([\w@.]+)\s*=\s*(-?\d+(?:\.\d+)?)\s*$/.exec(part);
+    if (!match) {
+      throw new VgrError('USAGE', `--fail-under: expected METRIC=NUMBER, got ${quoted(part)}`, {
+        hint: 'several are given as `--fail-under accuracy=0.6,ccr=0.3`',
+      });
+    }
+    const [metric, min] = [match[1]!, Number(match[2])];
     if (!Object.hasOwn(metrics, metric)) {
-      throw new VgrError('USAGE', `gate: there is no metric ${quoted(metric)}`, {
+      throw new VgrError('USAGE', `--fail-under: there is no metric ${quoted(metric)}`, {
         hint: `metrics of this run: ${Object.keys(metrics).join(', ')}`,
       });
     }
     const got = metrics[metric]!;
-    return got === null || got < min ? [{ ...threshold, got }] : [];
+    return got === null || got < min ? [{ metric, min, got }] : [];
   });
 }

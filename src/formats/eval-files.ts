@@ -328,21 +328,21 @@ function checkKind(record: ForeignRecord): void {
     throw recordError(
       record.position,
       'expected a line of `vgr refine`, got one of `vgr detect`',
-      'detections are scored against boxes of all objects: `--coco-gt` and `--coco-dt`',
+      'score detections with `--coco-gt` and `--coco-dt`',
     );
   }
   if (type === undefined) {
     throw recordError(
       record.position,
       'expected a line of `vgr refine`, got one without `type`',
-      'take results.jsonl of its `--output` folder, or what it printed; queries belong to `--queries`',
+      'use results.jsonl of its `--output` folder, or its standard output; a queries file goes to `--queries`',
     );
   }
   if (type !== 'result' && type !== 'error') record.refuse('type', '`result` or `error`');
   if (record.raw('schema') !== RESULT_SCHEMA) record.refuse('schema', String(RESULT_SCHEMA));
 }
 
-/** The line number of the queries file stands in for an id. */
+/** The id of the line, or else its line number in the queries file. */
 function idOf(record: ForeignRecord): string {
   if (record.has('id') || !record.has('line')) return record.string('id');
   return String(record.integer('line'));

@@ -91,7 +91,10 @@ class JsonReader {
   finish(): void {
     if (this.#part === 'end') return;
     if (this.#part === 'top') throw this.#error('the file is empty');
-    throw this.#error('the file ends in the middle', 'it seems to be cut; write or copy it again');
+    throw this.#error(
+      'the file ends in the middle',
+      'the file seems incomplete; write or copy it again',
+    );
   }
 
   *#list(): Generator<JsonElement | undefined, void> {
@@ -221,7 +224,7 @@ class JsonReader {
     if (this.#part !== 'end') return this.#error(`unexpected ${quoted(mark)}`);
     return this.#error(
       `text after the end of the JSON value, ${quoted(this.#text.slice(this.#at, this.#at + 40))}`,
-      'a file of one JSON object a line is read as JSONL, not as JSON',
+      'a file with one JSON object per line is JSONL, not JSON',
     );
   }
 
@@ -285,14 +288,14 @@ function parsed(text: string, position: RecordPosition): unknown {
 /** What may be wrong with a text that is no JSON. */
 function hintFor(text: string): string {
   const token = /(?<![\w"])-?(?:NaN|Infinity)(?![\w"])/.exec(text);
-  if (token) return `${token[0]} is no number in JSON; write the file again without it`;
+  if (token) return `${token[0]} is not valid JSON; write the file again without it`;
   if (/^\s*\{/.test(text) && !/\}\s*$/.test(text)) {
-    return 'the line ends in the middle; was the file cut while it was written or copied?';
+    return 'the line ends in the middle; was writing or copying the file interrupted?';
   }
   return 'check the file with `jq . FILE`';
 }
 
-/** Where a record stands in a file. */
+/** The position of a record in a file, for messages. */
 export interface RecordPosition {
   /** Name of the file. */
   readonly source: string;

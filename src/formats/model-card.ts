@@ -4,7 +4,6 @@ import {
   CARD_NAME,
   checkPins,
   external,
-  type FurtherFile,
   fraction,
   furtherFile,
   type Need,
@@ -20,17 +19,11 @@ import { type Category, COCO_BY_ID, COCO_CATEGORIES } from './coco.js';
 import { encoderCard } from './encoder-card.js';
 import { refinerCard } from './refiner-card.js';
 
-/** What a family reads from its graph. */
-interface FamilyOutputs {
-  /** Sets of roles; a card names outputs for all roles of one set. */
-  readonly roles: readonly (readonly string[])[];
-  /** Whether boxes are told by cells of `decoding.strides`. */
-  readonly grid: boolean;
-  /** Whether the card must say what makes scores of logits. */
-  readonly activation: boolean;
-}
-
-/** Families whose input packing and output decoding are known. */
+/**
+ * Families whose input packing and output decoding are known. `roles`: sets of outputs, of which a card names one whole set;
+ * `grid`: whether boxes belong to cells of `decoding.strides`; `activation`: whether the card must state how logits become
+ * scores.
+ */
 export const FAMILY_OUTPUTS = {
   centernet: { roles: [['scores', 'sides']], grid: true, activation: false },
   'nanodet-plus': { roles: [['predictions']], grid: true, activation: false },
@@ -43,11 +36,11 @@ export const FAMILY_OUTPUTS = {
   'grounding-dino': { roles: [['logits', 'boxes']], grid: false, activation: false },
   owlv2: { roles: [['logits', 'boxes']], grid: false, activation: false },
   owlvit: { roles: [['logits', 'boxes']], grid: false, activation: false },
-} as const satisfies Record<string, FamilyOutputs>;
+} as const;
 
 export type DetectorFamilyName = keyof typeof FAMILY_OUTPUTS;
 
-/** Families that are asked in words. */
+/** Families that take prompts. */
 export const PROMPTED_FAMILY_NAMES = [
   'grounding-dino',
   'owlv2',
@@ -59,7 +52,6 @@ export type PromptedFamilyName = (typeof PROMPTED_FAMILY_NAMES)[number];
 /** Families with labels of their own. */
 export type ClosedFamilyName = Exclude<DetectorFamilyName, PromptedFamilyName>;
 
-/** Whether detectors of the family are asked in words. */
 export function isPromptedFamily(family: DetectorFamilyName): family is PromptedFamilyName {
   return (PROMPTED_FAMILY_NAMES as readonly DetectorFamilyName[]).includes(family);
 }
@@ -76,7 +68,7 @@ const extraInput = z.strictObject({
   dims: z.array(positiveInteger),
 });
 
-/** What a graph takes beside the photo where it is asked in words: token ids [prompts, tokens] and what belongs to them. */
+/** What a graph with prompts takes beside the photo: token ids [prompts, tokens] and what belongs to them. */
 const promptInput = z.strictObject({
   /** Names of the graph's inputs. */
   ids: text,
@@ -112,7 +104,7 @@ const input = z.strictObject({
   multiple: positiveInteger.optional(),
   ...rasterValues,
   extra: z.array(extraInput).optional(),
-  /** Of models that are asked in words. */
+  /** Only of models with prompts. */
   text: promptInput.optional(),
 });
 
@@ -124,19 +116,19 @@ const decoding = z.strictObject({
   nmsIou: fraction.nullable(),
   /** Input pixels per cell of each head, in the order of the outputs; empty where the family has no cells. */
   strides: z.array(positiveInteger),
-  /** How boxes lie in the outputs, where the family knows more than one way: see docs/models. */
+  /** Layout of the boxes in the outputs, where the family has more than one: see docs/models. */
   boxes: z
     .enum(['cxcywh-pixels', 'cxcywh-unit', 'xyxy-pixels', 'xyxy-unit', 'yxyx-unit'])
     .optional(),
-  /** What makes scores of logits; `softmax` has one more class, the last, for no object. */
+  /** How logits become scores; `softmax` has one more class, the last, for no object. */
   activation: z.enum(['sigmoid', 'softmax']).optional(),
   /** Number of the first label where the graph names classes by number; 0 where absent. */
   firstClass: z.int().min(0).optional(),
-  /** Score from which on a token of the prompt is part of a box's label. */
+  /** Minimum score of a prompt token that is part of a box's label. */
   textScore: fraction.optional(),
   /**
-   * What a score is worth: the log-odds that a box is a thing of its label are `intercept + score * logit(score) + area *
-   * ln(share of the photo)`. Fitted on annotated photos; absent where nobody did.
+   * Turns a score into the log-odds that the box shows an object of its label: `intercept + score * logit(score) + area *
+   * ln(share of the photo)`. Fitted on annotated photos; absent where this was not done.
    */
   calibration: z
     .strictObject({ intercept: z.number(), score: z.number().positive(), area: z.number() })
@@ -146,96 +138,77 @@ const decoding = z.strictObject({
 const labels = z.union([
   z.literal('coco-80'),
   z.literal('coco-91'),
-  /** It finds what it is asked for. */
+  /** It finds what the prompts name. */
   z.literal('prompts'),
   z.array(z.strictObject({ id: z.int().min(0), name: text })).min(1),
 ]);
 
-const detectorCard = z
-  .strictObject({
-    schema: z.literal(1),
-    kind: z.literal('detector'),
-    name: z.string().regex(CARD_NAME),
-    family: z.enum(FAMILY_NAMES),
-    title: text,
-    ...weightsFile,
-    /** Other exports of the same weights with the same inputs and outputs, which are taken as well. */
-    alternates: z.array(z.strictObject({ sha256, publisher: text })).optional(),
-    external: external.optional(),
-    /** Further files of the model. */
-    files: z.array(furtherFile).optional(),
-    licence: text,
-    citation: text,
-    source,
-    input,
-    /** Names of the graph's outputs by what they hold; which roles there are is the family's matter. */
-    outputs: z.record(z.string(), z.array(text).min(1)),
-    decoding,
-    labels,
-  })
-  .superRefine((card, context) => {
-    const need: Need = (path, message) => context.addIssue({ code: 'custom', path, message });
-    checkOutputs(card, need);
-    checkPins(card, need);
-    if (Array.isArray(card.labels)) {
-      const ids = card.labels.map(({ id }) => id);
-      const twice = ids.findIndex((id, index) => ids.indexOf(id) < index);
-      if (twice >= 0) need(['labels', twice, 'id'], 'an id that no other label has');
-    }
-    for (const side of ['width', 'height'] as const) {
-      const { multiple = 1, [side]: pixels } = card.input;
-      if (pixels % multiple !== 0) need(['input', side], `a multiple of ${multiple}`);
-    }
-    checkPrompts(card, need);
-  });
+const detectorFields = z.strictObject({
+  schema: z.literal(1),
+  kind: z.literal('detector'),
+  name: z.string().regex(CARD_NAME),
+  family: z.enum(FAMILY_NAMES),
+  title: text,
+  ...weightsFile,
+  /** Other exports of the same weights with the same inputs and outputs, which are accepted as well. */
+  alternates: z.array(z.strictObject({ sha256, publisher: text })).optional(),
+  external: external.optional(),
+  /** Further files of the model. */
+  files: z.array(furtherFile).optional(),
+  licence: text,
+  citation: text,
+  source,
+  input,
+  /** Names of the graph's outputs by role; {@link FAMILY_OUTPUTS} lists the roles of each family. */
+  outputs: z.record(z.string(), z.array(text).min(1)),
+  decoding,
+  labels,
+});
 
-/** What a family reads must be there. */
-function checkOutputs(
-  {
-    family,
-    outputs,
-    decoding: { strides, activation },
-  }: {
-    readonly family: DetectorFamilyName;
-    readonly outputs: Readonly<Record<string, readonly string[]>>;
-    readonly decoding: z.output<typeof decoding>;
-  },
-  need: Need,
-): void {
+type DetectorFields = z.output<typeof detectorFields>;
+
+const detectorCard = detectorFields.superRefine((card, context) => {
+  const need: Need = (path, message) => context.addIssue({ code: 'custom', path, message });
+  checkOutputs(card, need);
+  checkPins(card, need);
+  if (Array.isArray(card.labels)) {
+    const ids = card.labels.map(({ id }) => id);
+    const twice = ids.findIndex((id, index) => ids.indexOf(id) < index);
+    if (twice >= 0) need(['labels', twice, 'id'], 'an id that no other label has');
+  }
+  for (const side of ['width', 'height'] as const) {
+    const { multiple = 1, [side]: pixels } = card.input;
+    if (pixels % multiple !== 0) need(['input', side], `a multiple of ${multiple}`);
+  }
+  checkPrompts(card, need);
+});
+
+/** A card names every output that its family reads. */
+function checkOutputs({ family, outputs, decoding }: DetectorFields, need: Need): void {
   const reads = FAMILY_OUTPUTS[family];
   if (!reads.roles.some((set) => set.every((role) => role in outputs))) {
     const missing = reads.roles[0].find((role) => !(role in outputs)) ?? '';
     const roles = reads.roles.map((set) => set.join(' and ')).join(', or ');
     need(['outputs', missing], `names of outputs, as family ${family} reads ${roles}`);
   }
-  if (reads.grid && strides.length === 0) need(['decoding', 'strides'], 'strides of the heads');
-  if (reads.activation && activation === undefined) {
+  if (reads.grid && decoding.strides.length === 0) {
+    need(['decoding', 'strides'], 'strides of the heads');
+  }
+  if (reads.activation && decoding.activation === undefined) {
     need(['decoding', 'activation'], '"sigmoid" or "softmax"');
   }
 }
 
-/** What holds of models that are asked in words, and only of them. */
-function checkPrompts(
-  {
-    family,
-    labels: found,
-    files = [],
-    input: { text: prompt, fit },
-  }: {
-    readonly family: DetectorFamilyName;
-    readonly labels: z.output<typeof labels>;
-    readonly files?: readonly FurtherFile[];
-    readonly input: z.output<typeof input>;
-  },
-  need: Need,
-): void {
+/** What holds for models with prompts, and only for them. */
+function checkPrompts({ family, labels, files = [], input }: DetectorFields, need: Need): void {
+  const { text: prompt, fit } = input;
   if (isPromptedFamily(family)) {
-    const asked = `as family ${family} is asked in words`;
-    if (!prompt) need(['input', 'text'], `what the graph takes of a prompt, ${asked}`);
-    if (found !== 'prompts') need(['labels'], `"prompts", ${asked}`);
+    const reason = `as family ${family} takes prompts`;
+    if (!prompt) need(['input', 'text'], `the inputs for a prompt, ${reason}`);
+    if (labels !== 'prompts') need(['labels'], `"prompts", ${reason}`);
   } else {
-    if (prompt) need(['input', 'text'], `nothing, as family ${family} is not asked in words`);
-    if (found === 'prompts') need(['labels'], `the labels that family ${family} knows`);
+    if (prompt) need(['input', 'text'], `nothing, as family ${family} takes no prompts`);
+    if (labels === 'prompts') need(['labels'], `the labels that family ${family} knows`);
     if (fit === 'shorter-side') {
       need(['input', 'fit'], `a raster of one size, as family ${family} takes`);
     }
@@ -255,10 +228,10 @@ export type DetectorCard = Readonly<z.output<typeof detectorCard>>;
 export type ModelCard = Readonly<z.output<typeof modelCard>>;
 export type ExtraInput = z.output<typeof extraInput>;
 export type PromptInput = Readonly<z.output<typeof promptInput>>;
-/** What a detector's score is worth; see `decoding.calibration` of a card. */
+/** See `decoding.calibration` of a card. */
 export type ScoreCalibration = NonNullable<DetectorCard['decoding']['calibration']>;
 
-/** The card of a detector that is asked in words. */
+/** The card of a detector that takes prompts. */
 export type PromptedCard = DetectorCard & {
   readonly family: PromptedFamilyName;
   readonly input: { readonly text: PromptInput };
@@ -292,14 +265,14 @@ export function classesOf(card: DetectorCard): readonly (Category | undefined)[]
   return card.labels === 'coco-91' ? COCO_BY_ID : card.labels;
 }
 
-/** Everything that a detector can find; nothing by itself where it is asked in words. */
+/** Everything that a detector can find; empty where it takes prompts. */
 export function categoriesOf(card: DetectorCard): readonly Category[] {
   if (card.labels === 'prompts') return [];
   if (typeof card.labels === 'string') return COCO_CATEGORIES;
   return card.labels;
 }
 
-/** Whether a detector is asked in words. */
+/** Whether a detector takes prompts. */
 export function isPrompted(card: DetectorCard): card is PromptedCard {
   return isPromptedFamily(card.family) && card.input.text !== undefined;
 }

@@ -60,7 +60,7 @@ export function parseQueryLine(text: string, number: number): Query {
     throw new VgrError(
       'QUERY_INVALID',
       `line ${number}: expected at most ${MAX_DEPTH} levels of lists and objects, got more`,
-      { hint: 'leave out what is not needed: other fields are only echoed' },
+      { hint: 'remove fields that are not needed: other fields are only echoed' },
     );
   }
   try {
@@ -103,7 +103,7 @@ export function duplicateId(id: string, number: number): VgrError {
   return new VgrError(
     'ID_DUPLICATE',
     `line ${number}: expected an id that is new in the file, got ${quoted(id)} again`,
-    { hint: 'give each line an `id` of its own, or leave `id` out: the line number stands in' },
+    { hint: 'give each line its own `id`, or leave `id` out: the line number is used instead' },
   );
 }
 
@@ -160,15 +160,16 @@ function invalid(path: string, expected: string, value: unknown): InvalidField {
   return new InvalidField(path, `expected ${expected}, got ${got}`);
 }
 
-const SHAPE_OF_LINE = 'a line reads {"id": "q1", "image": "zoo/3.jpg", "query": "the left lion"}';
+const SHAPE_OF_LINE =
+  'a line looks like {"id": "q1", "image": "zoo/3.jpg", "query": "the left lion"}';
 /** Of fields that are no plain value. */
 const SHAPES: Readonly<Record<string, string>> = {
   tools:
-    '`tools` reads {"NAME": [{"bbox_2d": [x1, y1, x2, y2], "score": 0.9, "label": "lion"}]}: under the name of each tool a list of boxes, best first, in pixels; `score` (0 to 1) and `label` may be left out',
-  bbox: '`bbox` reads [x, y, width, height], in pixels',
+    '`tools` looks like {"NAME": [{"bbox_2d": [x1, y1, x2, y2], "score": 0.9, "label": "lion"}]}: the boxes of each tool by its name, best first, in pixels; `score` (0 to 1) and `label` are optional',
+  bbox: '`bbox` is [x, y, width, height], in pixels',
   boxes:
-    '`boxes` stands in place of `bbox` and reads [[x, y, width, height], ...], in pixels; [] says that nothing in the photo fits',
-  id: 'an `id` is text: {"id": "7"}; without one the number of the line stands in',
+    '`boxes` replaces `bbox`: [[x, y, width, height], ...], in pixels; [] means that nothing in the photo fits',
+  id: '`id` is a string: {"id": "7"}; without it the line number is used',
 };
 
 function lineError({ path, message }: InvalidField, number: number): VgrError {

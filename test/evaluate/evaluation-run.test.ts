@@ -113,7 +113,7 @@ describe('a results file', () => {
     expect(metrics.nsri).toBeCloseTo((0.6 / 0.8 + 0.1 / 0.2) / 4, 8);
     expect(metrics.nsri_tool_wrong).toBeCloseTo(0.6 / 0.8 / 2, 8);
     expect(notices).toEqual([
-      '3 answers list several boxes where one object is meant; of each the best one counts, 2 are right by another than the first',
+      '3 answers list several boxes for one object; the best box of each counts, and in 2 of them only a box after the first is right',
     ]);
     // d says that nothing fits, with a score of 0.5, and is wrong.
     expect(calibrationOf(scores.queries).brier).toBeCloseTo((0.01 + 0.04 + 0.09 + 0.25) / 4, 12);

@@ -128,10 +128,10 @@ describe('a text that is not JSON', () => {
   test('NaN and Infinity are named', async () => {
     await expect(elementsOf('[{"score": 1}, {"score": NaN}]')).rejects.toMatchObject({
       message: expect.stringContaining('element 1'),
-      hint: expect.stringMatching(/^NaN is no number in JSON/),
+      hint: expect.stringMatching(/^NaN is not valid JSON/),
     });
     await expect(elementsOf('[-Infinity]')).rejects.toMatchObject({
-      hint: expect.stringMatching(/^-Infinity is no number/),
+      hint: expect.stringMatching(/^-Infinity is not valid JSON/),
     });
   });
 

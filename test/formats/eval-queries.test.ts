@@ -34,7 +34,7 @@ test('a query with its ground truth as corners', async () => {
   ]);
 });
 
-test('the line number stands in for an id; any field groups', async () => {
+test('a line without an id gets its line number; any field groups', async () => {
   const { id: _, ...unnamed } = query;
   const [first, second] = await queriesOf(
     [
@@ -126,7 +126,7 @@ describe('refused, with file, line and field', () => {
     await expect(queriesOf([query, infinite])).rejects.toMatchObject({
       code: 'INPUT_INVALID',
       message: expect.stringMatching(/^`q.jsonl`, line 2: expected a JSON object/),
-      hint: expect.stringMatching(/^Infinity is no number/),
+      hint: expect.stringMatching(/^Infinity is not valid JSON/),
     });
     await expect(queriesOf(['{"query": "a", "bb'])).rejects.toMatchObject({
       hint: expect.stringContaining('ends in the middle'),

@@ -127,12 +127,16 @@ describe('a query line', () => {
   });
 
   it.each([
-    ['{"query":"x","tools":[]}', 'field `tools`: expected an object', '`tools` reads {"NAME": [{'],
-    ['{"query":"x","tools":{"a":{}}}', 'field `tools.a`: expected a list', '`tools` reads'],
+    [
+      '{"query":"x","tools":[]}',
+      'field `tools`: expected an object',
+      '`tools` looks like {"NAME": [{',
+    ],
+    ['{"query":"x","tools":{"a":{}}}', 'field `tools.a`: expected a list', '`tools` looks like'],
     [
       '{"query":"x","tools":{"a":[[1,2,3,4]]}}',
       'field `tools.a.0`: expected an object',
-      '`tools` reads',
+      '`tools` looks like',
     ],
     [
       '{"query":"x","tools":{"a":[{"bbox":[1,2,3,4]}]}}',
@@ -140,9 +144,9 @@ describe('a query line', () => {
       '"bbox_2d": [x1, y1, x2, y2]',
     ],
     ['{"query":"x","image":"a","bbox":{}}', 'field `bbox`', '[x, y, width, height]'],
-    ['{"query":"x","image":"a","boxes":{}}', 'field `boxes`: expected a list', '[] says that'],
+    ['{"query":"x","image":"a","boxes":{}}', 'field `boxes`: expected a list', '[] means that'],
     ['{"query":"x","image":"a","id":7}', 'field `id`', '{"id": "7"}'],
-    ['{"query":"","image":"a"}', 'field `query`', 'a line reads {'],
+    ['{"query":"","image":"a"}', 'field `query`', 'a line looks like {'],
   ])('%s is told how its field reads', (text, message, hint) => {
     const error = errorOf(text);
     expect(error.message).toContain(message);
