@@ -36,7 +36,7 @@ export class ReplyCache {
   async put(key: string, reply: ChatReply): Promise<void> {
     const path = this.#pathOf(key);
     try {
-      await writeFileAtomic(path, [JSON.stringify({ schema: 1, ...reply })]);
+      await writeFileAtomic(path, JSON.stringify({ schema: 1, ...reply }), { durable: false });
     } catch (thrown) {
       // Another machine may have written the same reply at the same time.
       if (!(await this.get(key))) throw thrown;
