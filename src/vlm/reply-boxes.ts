@@ -1,7 +1,7 @@
-import type { BoxXyxy, ImageSize } from '../core/box.js';
+import { type BoxXyxy, clipXyxy, type ImageSize, isSameXyxy } from '../core/box.js';
 
 /** Corrections of an answer. */
-export type ReplyNote = 'swapped' | 'clamped' | 'unit' | 'point';
+type ReplyNote = 'swapped' | 'clamped' | 'unit';
 
 /** What an answer says, in the model's coordinates. */
 export type ReplyAnswer =
@@ -16,16 +16,12 @@ export type ReplyAnswer =
   /** `reason` is a clause for the repair turn: "it holds three numbers". */
   | { readonly kind: 'unreadable'; readonly reason: string };
 
-type FourNumbers = readonly [number, number, number, number];
-
-type Shape =
-  | { readonly kind: 'box'; readonly numbers: FourNumbers }
-  | { readonly kind: 'point'; readonly x: number; readonly y: number }
-  | { readonly kind: 'nothing' };
+/** Four numbers are a box, two a point, none says that nothing fits. */
+type Shape = readonly number[];
 
 const BOX_KEYS = ['bbox_2d', 'bbox', 'box_2d', 'box', 'bounding_box'];
 const POINT_KEYS = ['point_2d', 'point'];
-/** `<point>60 70</point>` of UI-TARS and its kin: without attributes, in the model's coordinates. */
+/** `<point>60 70</point>`, as UI-TARS writes it: without attributes, in the model's coordinates. */
 const POINT_MARK = /<\s*\|?\s*point\s*\|?\s*>/i;
 const BETWEEN_NUMBERS =
   /^(?:[^\p{L}]|px|pixels?|to|and|[xy]|[xy]_?(?:min|max)|left|top|right|bottom)*$/iu;
@@ -33,8 +29,8 @@ const NOTHING_SAID =
   /^\W*(none|null|nothing|n\/a|no (?:such |matching |fitting )?(?:box|object|match|one|thing))\b/i;
 
 /**
- * Reads the text of an answer. Clear forms are taken: a list or an object, in loose JSON; corners in any order; coordinates
- * in 0..1; boxes that reach over the border, which are cut. A box without area, or fewer than four numbers, is not clear.
+ * Reads the text of an answer. It accepts a list or an object in loose JSON, corners in any order, coordinates in 0..1, and
+ * boxes that reach over the border, which it cuts. A box without area, or fewer than four numbers, is unreadable.
  * @param extent width and height in the model's coordinates
  */
 export function readAnswer(text: string, extent: ImageSize): ReplyAnswer {
@@ -46,10 +42,10 @@ export function readAnswer(text: string, extent: ImageSize): ReplyAnswer {
 
 function readValues(text: string, extent: ImageSize): ReplyAnswer {
   const shapes = pairedCorners(looseValues(text).flatMap(shapesOf));
-  const boxes = shapes.flatMap((shape) => (shape.kind === 'box' ? [shape.numbers] : []));
+  const boxes = shapes.filter(({ length }) => length === 4);
   if (boxes.length > 0) return placed(boxes, extent);
-  const point = shapes.find((shape) => shape.kind === 'point');
-  if (point) return point;
+  const point = shapes.find(({ length }) => length === 2);
+  if (point) return { kind: 'point', x: point[0]!, y: point[1]! };
   if (shapes.length > 0 || NOTHING_SAID.test(text)) return { kind: 'none' };
   return readWords(text, extent);
 }
@@ -57,8 +53,7 @@ function readValues(text: string, extent: ImageSize): ReplyAnswer {
 /** Answers without brackets: four numbers in a row. */
 function readWords(text: string, extent: ImageSize): ReplyAnswer {
   const numbers = numbersInARow(text);
-  const four = fourOf(numbers);
-  if (four) return placed([four], extent);
+  if (numbers.length === 4) return placed([numbers], extent);
   if (numbers.length === 2 && POINT_MARK.test(text)) {
     return { kind: 'point', x: numbers[0]!, y: numbers[1]! };
   }
@@ -66,7 +61,7 @@ function readWords(text: string, extent: ImageSize): ReplyAnswer {
   return { kind: 'unreadable', reason };
 }
 
-/** The numbers of a text, but for those in names such as `bbox_2d`; none where other words than of coordinates part them. */
+/** The numbers of a text, but for those in names such as `bbox_2d`; none where words other than those of coordinates part them. */
 function numbersInARow(text: string): number[] {
   const found = [...text.matchAll(/(?<![\w.])-?\d+(?:\.\d+)?/g)];
   const apart = found.some(({ index }, at) => {
@@ -79,21 +74,15 @@ function numbersInARow(text: string): number[] {
 function shapesOf(value: LooseValue): Shape[] {
   if (typeof value === 'string') return looseValues(value).flatMap(shapesOf);
   if (typeof value !== 'object') return [];
-  if (value === null) return [{ kind: 'nothing' }];
+  if (value === null) return [[]];
   return Array.isArray(value)
     ? shapesOfList(value as readonly LooseValue[])
     : shapesOfObject(value as Readonly<Record<string, LooseValue>>);
 }
 
 function shapesOfList(list: readonly LooseValue[]): Shape[] {
-  if (list.length === 0) return [{ kind: 'nothing' }];
   const numbers = list.map(numberOf);
-  if (numbers.every((number) => number !== undefined)) {
-    const four = fourOf(numbers);
-    if (four) return [{ kind: 'box', numbers: four }];
-    if (numbers.length === 2) return [{ kind: 'point', x: numbers[0]!, y: numbers[1]! }];
-    return [];
-  }
+  if (allNumbers(numbers)) return [0, 2, 4].includes(numbers.length) ? [numbers] : [];
   // A null among numbers is a coordinate that the model does not know, not the word for nothing.
   const isBroken = numbers.some((number) => number !== undefined);
   const items = isBroken ? list.filter((item) => item !== null) : list;
@@ -102,38 +91,32 @@ function shapesOfList(list: readonly LooseValue[]): Shape[] {
 
 /** Two points alone are opposite corners: `[[1, 2], [3, 4]]`, `(1, 2), (3, 4)`. */
 function pairedCorners(shapes: Shape[]): Shape[] {
-  const [first, second] = shapes;
-  if (shapes.length !== 2 || first?.kind !== 'point' || second?.kind !== 'point') return shapes;
-  return [{ kind: 'box', numbers: [first.x, first.y, second.x, second.y] }];
+  const isPair = shapes.length === 2 && shapes.every(({ length }) => length === 2);
+  return isPair ? [shapes.flat()] : shapes;
 }
 
 function shapesOfObject(object: Readonly<Record<string, LooseValue>>): Shape[] {
-  for (const key of BOX_KEYS) {
-    if (!(key in object)) continue;
-    const inner = object[key]!;
-    return inner === null ? [{ kind: 'nothing' }] : shapesOf(inner);
-  }
+  const keyOf = (keys: readonly string[]) => keys.find((key) => key in object);
+  const boxKey = keyOf(BOX_KEYS);
+  if (boxKey !== undefined) return shapesOf(object[boxKey]!);
   const named = namedCorners(object);
-  if (named) return [{ kind: 'box', numbers: named }];
-  for (const key of POINT_KEYS) if (key in object) return shapesOf(object[key]!);
+  if (named) return [named];
+  const pointKey = keyOf(POINT_KEYS);
+  if (pointKey !== undefined) return shapesOf(object[pointKey]!);
   const values = Object.values(object);
-  if (values.length === 0) return [{ kind: 'nothing' }];
-  return values.flatMap((value) => (value === null ? [] : shapesOf(value)));
+  return values.length === 0 ? [[]] : values.filter((value) => value !== null).flatMap(shapesOf);
 }
 
 /** `{x1, y1, x2, y2}`, `{xmin, ymin, xmax, ymax}` or `{x, y, width, height}`. */
-function namedCorners(object: Readonly<Record<string, LooseValue>>): FourNumbers | undefined {
-  const pick = (...keys: string[]) => fourOf(keys.map((key) => numberOf(object[key] ?? null)));
+function namedCorners(object: Readonly<Record<string, LooseValue>>): Shape | undefined {
+  const pick = (...keys: string[]) => {
+    const numbers = keys.map((key) => numberOf(object[key] ?? null));
+    return allNumbers(numbers) ? numbers : undefined;
+  };
   const corners = pick('x1', 'y1', 'x2', 'y2') ?? pick('xmin', 'ymin', 'xmax', 'ymax');
   if (corners) return corners;
-  const sized = pick('x', 'y', 'width', 'height') ?? pick('x', 'y', 'w', 'h');
-  return sized && [sized[0], sized[1], sized[0] + sized[2], sized[1] + sized[3]];
-}
-
-function fourOf(numbers: readonly (number | undefined)[]): FourNumbers | undefined {
-  const [a, b, c, d] = numbers;
-  if (numbers.length !== 4 || a === undefined || b === undefined) return undefined;
-  return c === undefined || d === undefined ? undefined : [a, b, c, d];
+  const [x, y, width, height] = pick('x', 'y', 'width', 'height') ?? pick('x', 'y', 'w', 'h') ?? [];
+  return x === undefined ? undefined : [x, y!, x + width!, y! + height!];
 }
 
 function numberOf(value: LooseValue): number | undefined {
@@ -141,41 +124,37 @@ function numberOf(value: LooseValue): number | undefined {
   return typeof number === 'number' && Number.isFinite(number) ? number : undefined;
 }
 
-/** Corners put in order and cut at the border. */
-function placed(raw: readonly FourNumbers[], extent: ImageSize): ReplyAnswer {
-  const notes = new Set<ReplyNote>();
-  const boxes = raw.flatMap((numbers) => placedBox(numbers, extent, notes) ?? []);
-  if (boxes.length > 0) return { kind: 'boxes', boxesXyxy: boxes, notes: [...notes] };
-  const [x1, y1, x2, y2] = raw[0]!;
-  const box = `[${x1}, ${y1}, ${x2}, ${y2}]`;
-  return { kind: 'unreadable', reason: `${box} has no area inside the image` };
+function allNumbers(values: readonly (number | undefined)[]): values is number[] {
+  return values.every((value) => value !== undefined);
 }
 
-function placedBox(
-  numbers: FourNumbers,
-  { width, height }: ImageSize,
-  notes: Set<ReplyNote>,
-): BoxXyxy | undefined {
-  // Whole numbers of 0 and 1 may be pixels; a fraction below 1 is a share of the side in any model's language.
+/** Corners put in order and cut at the border. */
+function placed(raw: readonly Shape[], extent: ImageSize): ReplyAnswer {
+  const notes = new Set<ReplyNote>();
+  const boxesXyxy = raw
+    .map((numbers) => placedBox(numbers, extent, notes))
+    .filter(({ x1, y1, x2, y2 }) => x2 > x1 && y2 > y1);
+  if (boxesXyxy.length > 0) return { kind: 'boxes', boxesXyxy, notes: [...notes] };
+  return { kind: 'unreadable', reason: `[${raw[0]!.join(', ')}] has no area inside the image` };
+}
+
+function placedBox(numbers: Shape, { width, height }: ImageSize, notes: Set<ReplyNote>): BoxXyxy {
+  // Whole numbers of 0 and 1 may be pixels; a fraction below 1 is a share of the side for any model.
   const isShare =
     numbers.every((value) => value >= 0 && value <= 1) && !numbers.every(Number.isInteger);
-  const [ax, ay, bx, by] = isShare
-    ? [numbers[0] * width, numbers[1] * height, numbers[2] * width, numbers[3] * height]
-    : numbers;
+  const [sx, sy] = isShare ? [width, height] : [1, 1];
+  const [ax, ay, bx, by] = [numbers[0]! * sx, numbers[1]! * sy, numbers[2]! * sx, numbers[3]! * sy];
   if (isShare) notes.add('unit');
   if (ax > bx || ay > by) notes.add('swapped');
-  const cut = (value: number, most: number): number => {
-    const inside = Math.min(Math.max(value, 0), most);
-    if (inside !== value) notes.add('clamped');
-    return inside;
+  const ordered = {
+    x1: Math.min(ax, bx),
+    y1: Math.min(ay, by),
+    x2: Math.max(ax, bx),
+    y2: Math.max(ay, by),
   };
-  const box = {
-    x1: cut(Math.min(ax, bx), width),
-    y1: cut(Math.min(ay, by), height),
-    x2: cut(Math.max(ax, bx), width),
-    y2: cut(Math.max(ay, by), height),
-  };
-  return box.x2 > box.x1 && box.y2 > box.y1 ? box : undefined;
+  const box = clipXyxy(ordered, { width, height });
+  if (!isSameXyxy(box, ordered)) notes.add('clamped');
+  return box;
 }
 
 /** A value read from a model's text: JSON's kinds. */
@@ -187,14 +166,14 @@ export type LooseValue =
   | readonly LooseValue[]
   | { readonly [key: string]: LooseValue };
 
-/** Deeper nesting than this is no answer; its brackets are read as words. */
+/** Deeper brackets are read as words. */
 const MAX_DEPTH = 12;
 const OPENING = '[({';
 const ENDS = ')]}';
 const SEPARATORS = /[\s,;:=]/;
 const SPACE = /\s/;
 const IN_WORD = /[^\s,;:=()[\]{}"']/;
-/** Stands where the text ends before a value: it is unknown, which is not the same as nothing. */
+/** The value where the text ends before one: it is unknown, which is not the same as nothing. */
 const CUT_OFF = '';
 const WORDS: ReadonlyMap<string, LooseValue> = new Map<string, LooseValue>([
   ['null', null],
@@ -204,9 +183,9 @@ const WORDS: ReadonlyMap<string, LooseValue> = new Map<string, LooseValue>([
 ]);
 
 /**
- * Every list and object that stands in a text, outermost ones, in order. Takes what models write in place of JSON: single
- * quotes, bare keys, tuples, trailing or missing commas, `None`, a missing end. Words between the values are skipped.
- * Time is linear in the text. Throws nothing.
+ * The outermost lists and objects of a text, in order. Accepts what models write in place of JSON: single quotes, bare keys,
+ * tuples, trailing or missing commas, `None`, a missing end. Skips words between the values. Time is linear in the text.
+ * Never throws.
  */
 export function looseValues(text: string): LooseValue[] {
   const reader = new Reader(text);
