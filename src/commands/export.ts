@@ -5,10 +5,10 @@ import { vlmFlags } from '../cli/vlm-flags.js';
 
 export default class Export extends VgrCommand<typeof Export> {
   static override summary =
-    'Writes queries, pictures and tool results for training a large refiner.';
+    'Writes training data for a large refiner: queries, pictures and tool results.';
   static override description =
-    `verl: one row a query for GRPO, with problem, picture, ground truth and the boxes of the tools as strings of JSON. llamafactory: conversations for supervised training, with the thoughts of a run that was right.
-Pictures are resized to the grid of the model, and all boxes are told in its coordinates, so that no trainer moves them. docs/large-models.md has the command lines of the trainers.`;
+    `verl: one row per query for GRPO, with the problem, the picture, the ground truth and the tools' boxes as JSON strings. llamafactory: conversations for supervised training, with the thoughts of correct answers of a run.
+Pictures are resized to the grid of the model, and all boxes are in its coordinates, so that trainers do not change them. docs/large-models.md has the command lines of the trainers.`;
   static override examples = [
     '<%= config.bin %> export ./images --queries train.jsonl --format verl --output data',
     '<%= config.bin %> export ./images --queries train.jsonl --results out/results.jsonl --format llamafactory --output data',
@@ -24,17 +24,16 @@ Pictures are resized to the grid of the model, and all boxes are told in its coo
   static override flags = {
     ...flagGroup('INPUT', {
       queries: Flags.string({
-        summary:
-          'JSONL file of expressions with one box of ground truth each; - reads standard input',
+        summary: 'JSONL file of expressions with one ground truth box each; - reads standard input',
         required: true,
       }),
       results: Flags.string({
         summary:
-          "results.jsonl of a run: the tool's answer where lines bring none, and the thoughts",
+          "results.jsonl of a run, for thoughts, and for the tool's answer if a line has none",
       }),
       tool: Flags.string({
         summary:
-          "whose answer counts as the tool's [default: that of the results, else the first of a line's `tools`]",
+          "tool whose answer counts [default: that of the results, else the first of a line's `tools`]",
       }),
     }),
     limit: inputFlags.limit,
@@ -42,27 +41,27 @@ Pictures are resized to the grid of the model, and all boxes are told in its coo
     'allow-outside': inputFlags['allow-outside'],
     ...flagGroup('OUTPUT', {
       format: Flags.option({
-        summary: 'the trainer',
+        summary: 'trainer that reads the data',
         env: 'VGR_EXPORT_FORMAT',
         options: ['verl', 'llamafactory'] as const,
         required: true,
       })(),
       output: Flags.string({
         char: 'o',
-        summary: 'folder for FORMAT.jsonl and images/',
+        summary: 'output folder, for FORMAT.jsonl and images/',
         required: true,
       }),
       'image-root': Flags.string({
-        summary: 'put before the paths of pictures; by default they are relative to the folder',
+        summary: 'prefix of picture paths; without it they are relative to the output folder',
         default: '',
       }),
       turns: Flags.option({
-        summary: "llamafactory: tools' boxes inside the assistant's turn, or as a turn of the user",
+        summary: "llamafactory: tools' boxes inside the assistant's turn, or in a user turn",
         options: ['one', 'two'] as const,
         default: 'two',
       })(),
       'keep-wrong': Flags.boolean({
-        summary: 'llamafactory: keep the thoughts of wrong answers, too',
+        summary: 'llamafactory: keep the thoughts of wrong answers too',
         default: false,
       }),
     }),

@@ -34,21 +34,18 @@ export class PromiseCache<Value> {
 /** Longer texts come once, and would fill the memory. Characters. */
 const MAX_KEY_LENGTH = 400;
 
-/**
- * The same as `work`, with the last `capacity` values kept. Texts of more than 400 characters, and those whose value is undefined,
- * are worked out each time.
- */
-export function memoized<Value>(
+/** The same as `work`, with the last `capacity` values kept. Texts of more than 400 characters are worked out each time. */
+export function memoized<Value extends NonNullable<unknown>>(
   capacity: number,
   work: (text: string) => Value,
 ): (text: string) => Value {
-  const values = new LRUCache<string, Value & {}>({ max: capacity });
+  const values = new LRUCache<string, Value>({ max: capacity });
   return (text) => {
     if (text.length > MAX_KEY_LENGTH) return work(text);
     const known = values.get(text);
     if (known !== undefined) return known;
     const value = work(text);
-    if (value !== undefined && value !== null) values.set(text, value);
+    values.set(text, value);
     return value;
   };
 }

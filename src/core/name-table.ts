@@ -1,4 +1,31 @@
-import { type Hash64, hash64 } from './hash.js';
+/** A 64-bit hash as two unsigned 32-bit halves. */
+export interface Hash64 {
+  readonly high: number;
+  readonly low: number;
+}
+
+/**
+ * Two FNV-1a lanes over UTF-16 units with different offsets, each finished with the mixer of MurmurHash3. Not for secrets.
+ * @see http://www.isthe.com/chongo/tech/comp/fnv/ and Appleby, MurmurHash3 (fmix32)
+ */
+export function hash64(text: string): Hash64 {
+  let high = 0x811c9dc5;
+  let low = 0x9747b28c;
+  for (let index = 0; index < text.length; index++) {
+    const unit = text.charCodeAt(index);
+    high = Math.imul(high ^ unit, 0x01000193);
+    low = Math.imul((low ^ unit) + index, 0x85ebca6b);
+    low = (low << 13) | (low >>> 19);
+  }
+  return { high: mix32(high ^ text.length), low: mix32(low + text.length) };
+}
+
+function mix32(value: number): number {
+  let hash = value;
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return (hash ^ (hash >>> 16)) >>> 0;
+}
 
 /** Buckets by the top bits of the hash: each grows alone, so growing never holds a second copy of the whole table. */
 const BUCKETS = 256;

@@ -1,5 +1,3 @@
-import { mixed } from './hash.js';
-
 /** Words made at a time. */
 const BLOCK = 1024;
 
@@ -136,4 +134,12 @@ function seededState(seed: number): Xoshiro128State {
 
 function rotatedLeft(word: number, bits: number): number {
   return (word << bits) | (word >>> (32 - bits));
+}
+
+/** The finaliser of MurmurHash3: a bijection of 32-bit words in which every input bit moves every output bit. Signed. */
+export function mixed(word: number): number {
+  let hash = word ^ (word >>> 16);
+  hash = Math.imul(hash, 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return hash ^ (hash >>> 16);
 }

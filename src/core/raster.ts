@@ -26,8 +26,8 @@ export interface RasterSpec extends ImageSize {
   readonly multiple?: number | undefined;
 }
 
-/** Whether the size of a raster depends on its photo, and the graph leaves its sides open. */
-export function isFitOfPhoto(fit: string | undefined): boolean {
+/** Whether the size of a raster hangs on its photo, and the graph's sides are free. */
+export function isFitOfPhoto(fit: FitMode | undefined): boolean {
   return fit === 'shorter-side' || fit === 'longer-side';
 }
 

@@ -1,57 +1,64 @@
+/** Lets a bounded number of tasks work at a time; the others wait in the order in which they came, the urgent before the rest. */
+export class Semaphore {
+  readonly #urgent: (() => void)[] = [];
+  readonly #waiting: (() => void)[] = [];
+  #free: number;
+
+  constructor(width: number) {
+    this.#free = width;
+  }
+
+  async run<T>(task: () => Promise<T>, { urgent = false } = {}): Promise<T> {
+    const line = urgent ? this.#urgent : this.#waiting;
+    if (this.#free > 0) this.#free -= 1;
+    else await new Promise<void>((resolve) => line.push(resolve));
+    try {
+      return await task();
+    } finally {
+      // The slot is handed on, so that no task that comes late gets in between.
+      const next = this.#urgent.shift() ?? this.#waiting.shift();
+      if (next) next();
+      else this.#free += 1;
+    }
+  }
+}
+
 interface Waiter {
-  readonly units: number;
-  readonly urgent: boolean;
+  readonly bytes: number;
   readonly admit: () => void;
 }
 
 /**
- * Lets tasks hold at most `total` units together, such as slots or bytes of memory. They are admitted in the order in which they
- * ask, the urgent before the rest, so that a large one does not wait for ever; one that asks for more than there is runs alone.
+ * Bounds the bytes that pieces of work hold together. They are admitted in the order in which they ask, so that a large one does
+ * not wait for ever; one that asks for more than there is runs alone.
  */
-export class Semaphore {
+export class ByteBudget {
   readonly total: number;
   readonly #waiting: Waiter[] = [];
   #held = 0;
 
-  /** @param total units, positive */
+  /** @param total bytes, positive */
   constructor(total: number) {
     this.total = total;
   }
 
-  /** Units held at this moment; never more than `total`. */
+  /** Bytes held at this moment; never more than `total`. */
   get held(): number {
     return this.#held;
   }
 
-  /** Runs `task` when a slot is free. */
-  run<Result>(
-    task: () => Promise<Result>,
-    options?: { readonly urgent?: boolean },
-  ): Promise<Result> {
-    return this.hold(1, task, options);
-  }
-
-  /** Runs `task` when there is room for its units, and holds them until it ends. */
-  async hold<Result>(
-    units: number,
-    task: () => Promise<Result>,
-    { urgent = false }: { readonly urgent?: boolean } = {},
-  ): Promise<Result> {
-    const taken = Math.min(units, this.total);
+  /** Runs `work` when there is room for it, and holds its bytes until it ends. */
+  async hold<Result>(bytes: number, work: () => Promise<Result>): Promise<Result> {
+    const taken = Math.min(bytes, this.total);
     if (this.#waiting.length > 0 || this.#held + taken > this.total) {
       await new Promise<void>((admit) => {
-        const behind = urgent ? this.#waiting.findIndex((waiter) => !waiter.urgent) : -1;
-        this.#waiting.splice(behind < 0 ? this.#waiting.length : behind, 0, {
-          units: taken,
-          urgent,
-          admit,
-        });
+        this.#waiting.push({ bytes: taken, admit });
       });
     } else {
       this.#held += taken;
     }
     try {
-      return await task();
+      return await work();
     } finally {
       this.#held -= taken;
       this.#admit();
@@ -61,9 +68,9 @@ export class Semaphore {
   #admit(): void {
     for (;;) {
       const next = this.#waiting[0];
-      if (!next || this.#held + next.units > this.total) return;
+      if (!next || this.#held + next.bytes > this.total) return;
       this.#waiting.shift();
-      this.#held += next.units;
+      this.#held += next.bytes;
       next.admit();
     }
   }

@@ -1,19 +1,11 @@
 import { createHash } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { quoted, VgrError } from './error.js';
 
 /** A number with its noun, given in the singular: `1 query`, `2 queries`. */
 export function counted(count: number, noun: string): string {
   if (count === 1) return `1 ${noun}`;
   return `${count} ${noun.endsWith('y') ? `${noun.slice(0, -1)}ies` : `${noun}s`}`;
-}
-
-/** The value of a flag such as `--min-score`: a number from 0 to 1. @throws VgrError USAGE */
-export function parseFraction(flag: string, text: string): number {
-  const value = Number(text);
-  if (text.trim() !== '' && value >= 0 && value <= 1) return value;
-  throw new VgrError('USAGE', `--${flag}: expected a number from 0 to 1, got ${quoted(text)}`);
 }
 
 const require = createRequire(import.meta.url);

@@ -1,5 +1,5 @@
-import { headFor } from './heads.js';
-import { closedFamily } from './proposal.js';
+import { headFor, headOfPhoto } from './heads.js';
+import { closedFamily, type Proposal } from './proposal.js';
 
 /**
  * Centres of objects are peaks of a score map per class; four more maps hold the distances to the sides. Roles of the
@@ -16,17 +16,10 @@ export const centernet = closedFamily({
     const sides = headFor(outputs, 'sides', [4, rows, columns]);
     const stride = outputs.card.decoding.strides[0]!;
     return (index) => {
-      const [left, top, right, bottom] = [0, 1, 2, 3].map((side) =>
-        sides.ofPhoto(index).subarray(side * rows * columns, (side + 1) * rows * columns),
-      ) as [Float32Array, Float32Array, Float32Array, Float32Array];
-      const peaks = findPeaks(scores.ofPhoto(index), rows, columns, outputs.minScore);
-      return peaks.map(({ cell, classIndex, score }) => {
-        const cx = (cell % columns) * stride;
-        const cy = Math.floor(cell / columns) * stride;
-        const [x1, y1] = [cx - left[cell]!, cy - top[cell]!];
-        const [x2, y2] = [cx + right[cell]!, cy + bottom[cell]!];
-        return { boxXyxy: { x1, y1, x2, y2 }, score, classIndex };
-      });
+      const ofPhoto = headOfPhoto(sides, index);
+      return findPeaks(headOfPhoto(scores, index), rows, columns, outputs.minScore).map((peak) =>
+        proposalAt(peak, ofPhoto, columns, stride),
+      );
     };
   },
 });
@@ -50,14 +43,43 @@ export function findPeaks(
   columns: number,
   minScore: number,
 ): Peak[] {
-  const area = rows * columns;
   const peaks: Peak[] = [];
-  for (let index = 0; index < scores.length; index++) {
-    const score = scores[index]!;
-    if (!(score >= minScore && isPeak(scores, index, rows, columns))) continue;
-    peaks.push({ cell: index % area, classIndex: Math.floor(index / area), score });
+  for (const index of indicesFrom(scores, minScore)) {
+    const cell = index % (rows * columns);
+    if (!isPeak(scores, index, rows, columns)) continue;
+    const classIndex = (index - cell) / (rows * columns);
+    peaks.push({ cell, classIndex, score: scores[index]! });
   }
   return peaks;
+}
+
+/**
+ * Indices of the values of at least `minScore`. Of a million values almost none are: eight are looked at in one branch, which takes
+ * half the time of one by one.
+ */
+function indicesFrom(scores: Float32Array, minScore: number): number[] {
+  const indices: number[] = [];
+  const { length } = scores;
+  const add = (from: number, to: number): void => {
+    for (let index = from; index < to; index++) if (scores[index]! >= minScore) indices.push(index);
+  };
+  const whole = length - (length % 8);
+  for (let index = 0; index < whole; index += 8) {
+    if (
+      scores[index]! >= minScore ||
+      scores[index + 1]! >= minScore ||
+      scores[index + 2]! >= minScore ||
+      scores[index + 3]! >= minScore ||
+      scores[index + 4]! >= minScore ||
+      scores[index + 5]! >= minScore ||
+      scores[index + 6]! >= minScore ||
+      scores[index + 7]! >= minScore
+    ) {
+      add(index, index + 8);
+    }
+  }
+  add(whole, length);
+  return indices;
 }
 
 /** @param index of the cell in the maps of all classes */
@@ -74,4 +96,25 @@ function isPeak(scores: Float32Array, index: number, rows: number, columns: numb
     }
   }
   return true;
+}
+
+function proposalAt(
+  { cell, classIndex, score }: Peak,
+  sides: Float32Array,
+  columns: number,
+  stride: number,
+): Proposal {
+  const area = sides.length / 4;
+  const cx = (cell % columns) * stride;
+  const cy = Math.floor(cell / columns) * stride;
+  return {
+    boxXyxy: {
+      x1: cx - sides[cell]!,
+      y1: cy - sides[area + cell]!,
+      x2: cx + sides[2 * area + cell]!,
+      y2: cy + sides[3 * area + cell]!,
+    },
+    score,
+    classIndex,
+  };
 }

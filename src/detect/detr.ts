@@ -1,7 +1,7 @@
 import { sigmoid } from '../core/math.js';
 import { classesOf } from '../formats/model-card.js';
-import { headFor, roleMismatch, unitBoxAt } from './heads.js';
-import { closedFamily, proposeRows } from './proposal.js';
+import { headFor, headOfPhoto, roleMismatch, unitBoxAt } from './heads.js';
+import { closedFamily, type Proposal, proposeCell } from './proposal.js';
 
 /**
  * Detection transformers: `logits` [batch, queries, classes] and `boxes` [batch, queries, 4], centre and size in units of the
@@ -25,27 +25,33 @@ export const detr = closedFamily({
     }
     const boxes = headFor(outputs, 'boxes', [queries, 4]);
     return (index) => {
-      const sides = boxes.ofPhoto(index);
-      const ofPhoto = logits.ofPhoto(index);
-      const values = softmax ? bestOfSoftmax(ofPhoto, length) : ofPhoto.map(sigmoid);
-      return proposeRows({ values, length, first: 0, classes }, minScore, (query) =>
-        unitBoxAt(sides, query * 4, raster),
-      );
+      const values = headOfPhoto(logits, index);
+      const sides = headOfPhoto(boxes, index);
+      const proposals: Proposal[] = [];
+      const scores = new Float32Array(length);
+      for (let query = 0; query < queries; query++) {
+        const ofQuery = values.subarray(query * length, (query + 1) * length);
+        if (softmax) bestOfSoftmax(ofQuery, scores);
+        else for (let i = 0; i < length; i++) scores[i] = sigmoid(ofQuery[i]!);
+        proposeCell(proposals, { values: scores, offset: 0, classes }, minScore, () =>
+          unitBoxAt(sides, query * 4, raster),
+        );
+      }
+      return proposals;
     };
   },
 });
 
-/** For each query the softmax of the best class that is an object; all others are zero. */
-function bestOfSoftmax(logits: Float32Array, length: number): Float32Array {
-  const scores = new Float32Array(logits.length);
-  for (let at = 0; at < logits.length; at += length) {
-    const ofQuery = logits.subarray(at, at + length);
-    const highest = ofQuery.reduce((a, b) => Math.max(a, b));
-    const total = ofQuery.reduce((sum, logit) => sum + Math.exp(logit - highest), 0);
-    const best = ofQuery
-      .subarray(0, -1)
-      .reduce((top, logit, index) => (logit > ofQuery[top]! ? index : top), 0);
-    scores[at + best] = Math.exp(ofQuery[best]! - highest) / total;
+/** The softmax of the best class that is an object; all others are zero. */
+function bestOfSoftmax(logits: Float32Array, scores: Float32Array): void {
+  const objects = logits.length - 1;
+  const highest = logits.reduce((a, b) => Math.max(a, b));
+  let total = 0;
+  let best = 0;
+  for (let i = 0; i <= objects; i++) {
+    total += Math.exp(logits[i]! - highest);
+    if (i < objects && logits[i]! > logits[best]!) best = i;
   }
-  return scores;
+  scores.fill(0);
+  scores[best] = Math.exp(logits[best]! - highest) / total;
 }

@@ -1,62 +1,73 @@
 import type { EncoderCard } from '../formats/encoder-card.js';
-import type { TensorPort } from '../formats/onnx.js';
-import {
-  type Disagreement,
-  type GraphSignature,
-  imageDisagreements,
-  portText,
-} from './signature.js';
+import { type Disagreement, type GraphSignature, portText } from './signature.js';
 
 /** Input beside the tokens that tells words from padding. */
 export const MASK_INPUT = 'attention_mask';
 
-/** Where an encoder's card differs from the graph of a tower; empty where all fits. */
+/** Where an encoder's card says something of a tower that its graph does not bear out; empty where all fits. */
 export function encoderDisagreements(
   { file, image, text }: EncoderCard,
   tower: 'image' | 'text',
   graph: GraphSignature,
 ): Disagreement[] {
   const found: Disagreement[] = [];
+  const differ: Differ = (field, got, card) => found.push({ field, graph: got, card });
   const names = (ports: GraphSignature['inputs']) => ports.map(portText).join('; ') || 'none';
   const isWhole = text.model === file;
   const known: string[] = [];
   if (tower === 'image' || isWhole) known.push(image.name);
   if (tower === 'text' || isWhole) known.push(text.input, MASK_INPUT);
-  const [field, wanted, output] =
-    tower === 'image'
-      ? ['image.name', image.name, image.output]
-      : ['text.input', text.input, text.output];
+  const wanted = tower === 'image' ? image.name : text.input;
   const port = graph.inputs.find(({ name }) => name === wanted);
-  if (port === undefined) found.push({ field, graph: names(graph.inputs), card: wanted });
-  else if (tower === 'image') found.push(...imageDisagreements('image', image, port));
-  else found.push(...textDisagreements(text, port));
+  if (port === undefined) {
+    differ(tower === 'image' ? 'image.name' : 'text.input', names(graph.inputs), wanted);
+  } else if (tower === 'image') checkImage(port, image, differ);
+  else checkText(port, text, differ);
   for (const other of graph.inputs) {
-    if (known.includes(other.name)) continue;
-    found.push({ field: `${tower}.input`, graph: portText(other), card: 'nothing for it' });
+    if (!known.includes(other.name)) differ(`${tower}.input`, portText(other), 'nothing for it');
   }
+  const { output } = tower === 'image' ? image : text;
   if (!graph.outputs.some(({ name }) => name === output)) {
-    found.push({ field: `${tower}.output`, graph: names(graph.outputs), card: output });
+    differ(`${tower}.output`, names(graph.outputs), output);
   }
   return found;
 }
 
-function textDisagreements(text: EncoderCard['text'], port: TensorPort): Disagreement[] {
-  const found: Disagreement[] = [];
+type Differ = (field: string, graph: string, card: string) => void;
+type Port = GraphSignature['inputs'][number];
+
+function checkImage(port: Port, image: EncoderCard['image'], differ: Differ): void {
+  if (port.type !== image.type) differ('image.type', port.type, image.type);
+  const { width, height, layout, batch } = image;
+  const sides = layout === 'nchw' ? [3, height, width] : [height, width, 3];
+  const [crops, ...rest] = port.dims;
+  const fits =
+    rest.length === 3 && sides.every((size, axis) => !isFixed(rest[axis]) || rest[axis] === size);
+  if (!fits) {
+    differ('image', `[${port.dims.join(',')}]`, `[${batch},${sides.join(',')}] (${layout})`);
+  }
+  if (isFixed(crops) && (batch === 'any' || crops !== 1)) {
+    differ('image.batch', `${crops} crops a run`, String(batch));
+  }
+}
+
+function checkText(port: Port, text: EncoderCard['text'], differ: Differ): void {
   if (port.type !== 'int64' && port.type !== 'int32') {
-    const card = `${text.input} int64 or int32`;
-    found.push({ field: 'text.input', graph: portText(port), card });
+    differ('text.input', portText(port), `${text.input} int64 or int32`);
   }
   const length = port.dims[1];
-  const isFixed = typeof length === 'number' && length > 0;
-  if (isFixed && (!text.padded || length !== text.length)) {
-    const card = `${text.length}, padded: ${text.padded}`;
-    found.push({ field: 'text.length', graph: `${length} tokens, always`, card });
+  if (isFixed(length) && (!text.padded || length !== text.length)) {
+    differ('text.length', `${length} tokens, always`, `${text.length}, padded: ${text.padded}`);
   }
-  return found;
+}
+
+/** Sizes that are names, or negative, are known at run time only. */
+function isFixed(dim: number | string | undefined): dim is number {
+  return typeof dim === 'number' && dim > 0;
 }
 
 /** How a text tower takes its tokens. */
-type TokenRules = Pick<EncoderCard['text'], 'length' | 'padded' | 'pad'>;
+export type TokenRules = Pick<EncoderCard['text'], 'length' | 'padded' | 'pad'>;
 
 /** Tokens as they go in, and which of them are words: 1, or 0 for padding. */
 export interface TextTokens {

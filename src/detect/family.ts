@@ -82,20 +82,28 @@ export function calibrationOf({ decoding }: DetectorCard): ScoreCalibration {
   return decoding.calibration ?? GENERAL;
 }
 
-/** A square of `stride` input pixels, `column` and `row` such squares from the top left corner. */
-export interface GridCell {
+/** The cells of one head: `rows x columns` of `stride` input pixels each, row by row. */
+export interface GridLevel {
   readonly stride: number;
-  readonly column: number;
-  readonly row: number;
+  readonly rows: number;
+  readonly columns: number;
+  /** Number of cells in the levels before this one. */
+  readonly start: number;
 }
 
-/** The cells over an input of this size, stride by stride, row by row; sides that a stride does not divide are rounded up. */
-export function gridCells({ width, height }: ImageSize, strides: readonly number[]): GridCell[] {
-  const cells: GridCell[] = [];
-  for (const stride of strides) {
-    for (let row = 0; row < height / stride; row++) {
-      for (let column = 0; column < width / stride; column++) cells.push({ stride, column, row });
-    }
-  }
-  return cells;
+/** The levels over an input of this size; sides that a stride does not divide are rounded up. */
+export function gridLevels({ width, height }: ImageSize, strides: readonly number[]): GridLevel[] {
+  let start = 0;
+  return strides.map((stride) => {
+    const rows = Math.ceil(height / stride);
+    const columns = Math.ceil(width / stride);
+    const level = { stride, rows, columns, start };
+    start += rows * columns;
+    return level;
+  });
+}
+
+/** Cells of all levels together. */
+export function cellCount(levels: readonly GridLevel[]): number {
+  return levels.reduce((sum, { rows, columns }) => sum + rows * columns, 0);
 }

@@ -1,6 +1,6 @@
 import { sigmoid } from '../core/math.js';
 import { type RgbRaster, rasterSize } from '../core/raster.js';
-import { headFor, outputsFor, roleMismatch, unitBoxAt } from './heads.js';
+import { headFor, headOfPhoto, outputsFor, roleMismatch, unitBoxAt } from './heads.js';
 import { packRasters } from './packing.js';
 import { type PromptedFamily, packPrompts, type TokenizedPrompt, type Word } from './prompt.js';
 import { finishProposals, type Proposal } from './proposal.js';
@@ -40,8 +40,8 @@ export const groundingDino: PromptedFamily = {
     const raster = rasterSize(image, card.input);
     const textScore = card.decoding.textScore ?? TEXT_SCORE;
     return prompts.map((prompt, index) => {
-      const values = logits.ofPhoto(index);
-      const sides = boxes.ofPhoto(index);
+      const values = headOfPhoto(logits, index);
+      const sides = headOfPhoto(boxes, index);
       const proposals: Proposal[] = [];
       for (let query = 0; query < queries; query++) {
         const scores = values.subarray(query * tokens, query * tokens + prompt.ids.length);

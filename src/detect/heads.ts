@@ -17,9 +17,8 @@ export interface GraphOutputs {
 
 /** A float32 output of a graph, over all photos of the batch. */
 export interface Head {
+  readonly data: Float32Array;
   readonly dims: readonly number[];
-  /** The part of one photo, as a view. */
-  ofPhoto(index: number): Float32Array;
 }
 
 /** Names of the outputs with this role. @throws {CardMismatch} when the card names none */
@@ -49,9 +48,7 @@ export function headsFor(
     if (!(tensor?.data instanceof Float32Array) || !hasDims(tensor, expected)) {
       throw mismatch(card, name, `float32 ${dimsText(expected)}`, tensor);
     }
-    const { data, dims: shape } = tensor;
-    const each = data.length / batch;
-    return { dims: shape, ofPhoto: (index) => data.subarray(index * each, (index + 1) * each) };
+    return { data: tensor.data, dims: tensor.dims };
   });
 }
 
@@ -133,6 +130,12 @@ function mismatch(
 
 function dimsText(dims: readonly (number | null)[]): string {
   return `[${dims.map((size) => size ?? 'any')}]`;
+}
+
+/** The part of a head that belongs to one photo of the batch, as a view. */
+export function headOfPhoto({ data, dims }: Head, index: number): Float32Array {
+  const each = data.length / dims[0]!;
+  return data.subarray(index * each, (index + 1) * each);
 }
 
 /** Four numbers from `at` on, as centre and size. */

@@ -26,15 +26,14 @@ export const owl: PromptedFamily = {
     const graph = { outputs, card, batch: 1 };
     const logits = headFor(graph, 'logits', [null, columns]);
     const patches = logits.dims[1]!;
-    const values = logits.ofPhoto(0);
-    const sides = headFor(graph, 'boxes', [patches, 4]).ofPhoto(0);
+    const boxes = headFor(graph, 'boxes', [patches, 4]);
     return prompts.map(({ phrases }, column) => {
       const proposals: Proposal[] = [];
       for (let patch = 0; patch < patches; patch++) {
-        const score = sigmoid(values[patch * columns + column]!);
+        const score = sigmoid(logits.data[patch * columns + column]!);
         // Not a number is below any score.
         if (!(score >= options.minScore)) continue;
-        const boxXyxy = unitBoxAt(sides, patch * 4, card.input);
+        const boxXyxy = unitBoxAt(boxes.data, patch * 4, card.input);
         proposals.push({ boxXyxy, score, classIndex: 0 });
       }
       const { label, categoryId } = phrases[0]!;

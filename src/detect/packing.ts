@@ -1,12 +1,12 @@
 import type { ImageSize } from '../core/box.js';
-import { isFitOfPhoto, type RgbRaster } from '../core/raster.js';
+import { type FitMode, isFitOfPhoto, type RgbRaster } from '../core/raster.js';
 import type { DetectorCard, ExtraInput } from '../formats/model-card.js';
 import { CardMismatch, type NamedTensors, type Tensor } from './family.js';
 
 /** How pixels go into a graph, and the model's name for messages. */
 export interface PixelInput {
   readonly name: string;
-  readonly input: Omit<DetectorCard['input'], 'fit' | 'fill'> & { readonly fit?: string };
+  readonly input: Omit<DetectorCard['input'], 'fit' | 'fill'> & { readonly fit?: FitMode };
 }
 
 /**

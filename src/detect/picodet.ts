@@ -1,8 +1,8 @@
 import type { BoxXyxy } from '../core/box.js';
 import { classesOf } from '../formats/model-card.js';
-import { CardMismatch, gridCells } from './family.js';
-import { columnFor, headFor, headsFor, xyxyAt } from './heads.js';
-import { type BatchOutputs, closedFamily, type Proposal, proposeRows } from './proposal.js';
+import { CardMismatch, cellCount, gridLevels } from './family.js';
+import { columnFor, headFor, headOfPhoto, headsFor, xyxyAt } from './heads.js';
+import { type BatchOutputs, closedFamily, type Proposal, proposeCell } from './proposal.js';
 
 /** Bins of a distance distribution: 0 to 7 strides. */
 const BINS = 8;
@@ -20,28 +20,32 @@ export const picodet = closedFamily({
 
   propose(outputs) {
     const { card, raster, minScore } = outputs;
-    if ('rows' in card.outputs) return finishedRows(outputs);
+    if ('rows' in card.outputs) return proposeRows(outputs);
     const classes = classesOf(card).length;
     const scoreHeads = headsFor(outputs, 'scores', [null, classes]);
     const distanceHeads = headsFor(outputs, 'distances', [null, SIDES * BINS]);
-    const levels = card.decoding.strides.map((stride, at) => {
-      const cells = gridCells(raster, [stride]);
+    const levels = gridLevels(raster, card.decoding.strides).map((level, at) => {
       const [scores, distances] = [scoreHeads[at], distanceHeads[at]];
-      if (scores?.dims[1] !== cells.length || distances?.dims[1] !== cells.length) {
-        throw new CardMismatch(`${card.name}: expected ${cells.length} cells at stride ${stride}`);
+      const cells = level.rows * level.columns;
+      if (scores?.dims[1] !== cells || distances?.dims[1] !== cells) {
+        throw new CardMismatch(`${card.name}: expected ${cells} cells at stride ${level.stride}`);
       }
-      return { cells, scores, distances };
+      return { ...level, cells, scores, distances };
     });
-    return (index) =>
-      levels.flatMap(({ cells, scores, distances }) => {
-        const rows = { values: scores.ofPhoto(index), length: classes, first: 0, classes };
-        const logits = distances.ofPhoto(index);
-        return proposeRows(rows, minScore, (at) => {
-          const { stride, column, row } = cells[at]!;
-          const centre = { x: column + 0.5, y: row + 0.5 };
-          return boxAround(centre, logits, at * SIDES * BINS, stride);
-        });
-      });
+    return (index) => {
+      const proposals: Proposal[] = [];
+      for (const { stride, columns, cells, scores, distances } of levels) {
+        const values = headOfPhoto(scores, index);
+        const logits = headOfPhoto(distances, index);
+        for (let cell = 0; cell < cells; cell++) {
+          proposeCell(proposals, { values, offset: cell * classes, classes }, minScore, () => {
+            const centre = { x: (cell % columns) + 0.5, y: Math.floor(cell / columns) + 0.5 };
+            return boxAround(centre, logits, cell * SIDES * BINS, stride);
+          });
+        }
+      }
+      return proposals;
+    };
   },
 });
 
@@ -49,7 +53,7 @@ export const picodet = closedFamily({
 const ROW_VALUES = 6;
 
 /** Rows of a photo without boxes hold a class of -1. One photo a run, since rows do not say whose they are. */
-function finishedRows(outputs: BatchOutputs): () => Proposal[] {
+function proposeRows(outputs: BatchOutputs): () => Proposal[] {
   if (outputs.batch !== 1) {
     throw new CardMismatch(`${outputs.card.name}: expected one photo a run`);
   }
@@ -76,14 +80,21 @@ export const nanodetPlus = closedFamily({
     const { card, raster, minScore } = outputs;
     const classes = classesOf(card).length;
     const length = classes + SIDES * BINS;
-    const cells = gridCells(raster, card.decoding.strides);
-    const head = headFor(outputs, 'predictions', [cells.length, length]);
+    const levels = gridLevels(raster, card.decoding.strides);
+    const head = headFor(outputs, 'predictions', [cellCount(levels), length]);
     return (index) => {
-      const values = head.ofPhoto(index);
-      return proposeRows({ values, length, first: 0, classes }, minScore, (at) => {
-        const { stride, column, row } = cells[at]!;
-        return boxAround({ x: column, y: row }, values, at * length + classes, stride);
-      });
+      const values = headOfPhoto(head, index);
+      const proposals: Proposal[] = [];
+      for (const { stride, columns, rows, start } of levels) {
+        for (let cell = 0; cell < rows * columns; cell++) {
+          const offset = (start + cell) * length;
+          proposeCell(proposals, { values, offset, classes }, minScore, () => {
+            const centre = { x: cell % columns, y: Math.floor(cell / columns) };
+            return boxAround(centre, values, offset + classes, stride);
+          });
+        }
+      }
+      return proposals;
     };
   },
 });

@@ -1,12 +1,14 @@
 import { Tokenizer } from '@huggingface/tokenizers';
+import { LRUCache } from 'lru-cache';
 import { asVgrError, quoted, VgrError } from '../core/error.js';
-import { memoized } from '../core/lru.js';
-import type { Category } from '../formats/coco.js';
 import type { PromptInput } from '../formats/model-card.js';
 import type { Phrase, TokenizedPrompt, Word } from './prompt.js';
 
 /** Prompts that are kept: neighbouring queries ask alike. */
 const MAX_PROMPTS = 4096;
+
+/** Longest text whose prompt is kept, characters: others are rare, and would fill the memory. */
+const MAX_CACHED_LENGTH = 400;
 
 /**
  * Characters of a text that are looked at. No model reads more than 256 tokens, which are 4 to 5 characters of English each; the
@@ -14,15 +16,21 @@ const MAX_PROMPTS = 4096;
  */
 const MAX_TEXT_LENGTH = 4096;
 
+/** A name that boxes are called by, with its category id. */
+export interface PromptName {
+  readonly id: number;
+  readonly name: string;
+}
+
 /** A text as tokens without the special ones. */
 interface BareText {
   readonly ids: readonly number[];
   readonly words: readonly Word[];
 }
 
-/** A name that boxes are called by, with its category id and tokens. */
-interface NamedText extends Category {
-  readonly bare: BareText;
+/** A prompt, and whether words were cut off it. */
+export interface CutPrompt extends TokenizedPrompt {
+  readonly cut: boolean;
 }
 
 /**
@@ -37,6 +45,7 @@ export class PromptTokenizer {
   readonly #after: readonly number[];
   /** Most tokens between those. */
   readonly #room: number;
+  readonly #expressions = new LRUCache<string, CutPrompt>({ max: MAX_PROMPTS });
 
   /**
    * @param tokenizer content of a `tokenizer.json`
@@ -51,7 +60,7 @@ export class PromptTokenizer {
   ) {
     this.#tokenizer = new Tokenizer(tokenizer, config);
     this.#withDots = family === 'grounding-dino';
-    const probe: readonly number[] = this.#tokenizer.encode('a', { add_special_tokens: false }).ids;
+    const probe = this.#bare('a').ids;
     const framed: readonly number[] = this.#tokenizer.encode('a').ids;
     checkIds(probe);
     checkIds(framed);
@@ -64,57 +73,77 @@ export class PromptTokenizer {
   }
 
   /** An expression as one prompt; undefined where it says nothing. */
-  readonly expression = memoized(MAX_PROMPTS, (text): TokenizedPrompt | undefined => {
+  expression(text: string): CutPrompt | undefined {
+    const known = this.#expressions.get(text);
+    if (known) return known;
     const read = text.slice(0, MAX_TEXT_LENGTH);
-    const bare = this.#bare(read);
+    const bare = this.#bare(this.#withDots ? withDot(read) : read);
     if (bare.ids.length === 0 || !SAYS_SOMETHING.test(read)) return undefined;
-    const prompt = this.#framed('expression', [{ id: 1, name: read.trim(), bare }]);
-    return { ...prompt, cut: prompt.cut || read.length < text.length };
-  });
+    const framed = this.#framed('expression', [{ id: 1, name: read.trim() }], [bare]);
+    const prompt = { ...framed, cut: framed.cut || read.length < text.length };
+    if (text.length <= MAX_CACHED_LENGTH) this.#expressions.set(text, prompt);
+    return prompt;
+  }
 
   /**
    * Names as prompts: as many in one as it takes where the model tells phrases of one text apart, else one each. A name for
    * which no token stands is left out.
    */
-  names(names: readonly Category[]): readonly TokenizedPrompt[] {
-    const groups: NamedText[][] = [];
-    let room = 0;
-    for (const { id, name } of names) {
-      const bare = this.#bare(name);
-      if (bare.ids.length === 0) continue;
+  names(names: readonly PromptName[]): readonly CutPrompt[] {
+    const known = names.flatMap((name) => {
+      const bare = this.#bare(this.#withDots ? withDot(name.name) : name.name);
+      return bare.ids.length === 0 ? [] : [{ name, bare }];
+    });
+    const groups: { name: PromptName; bare: BareText }[][] = [];
+    let left = 0;
+    for (const one of known) {
       const group = groups.at(-1);
-      if (this.#withDots && group && bare.ids.length <= room) group.push({ id, name, bare });
+      if (this.#withDots && group && one.bare.ids.length <= left) group.push(one);
       else {
-        groups.push([{ id, name, bare }]);
-        room = this.#room;
+        groups.push([one]);
+        left = this.#room;
       }
-      room -= bare.ids.length;
+      left -= one.bare.ids.length;
     }
-    return groups.map((group) => this.#framed('names', group));
+    return groups.map((group) =>
+      this.#framed(
+        'names',
+        group.map(({ name }) => name),
+        group.map(({ bare }) => bare),
+      ),
+    );
   }
 
   #bare(text: string): BareText {
-    const asked = this.#withDots ? withDot(text) : text;
-    const { ids, tokens } = this.#tokenizer.encode(asked, { add_special_tokens: false });
-    return { ids, words: wordsOf(tokens, asked) };
+    const { ids, tokens } = this.#tokenizer.encode(text, { add_special_tokens: false });
+    return { ids, words: wordsOf(tokens, text) };
   }
 
   /** Texts one after the other between the special tokens. What is beyond the model's length is cut off the last. */
-  #framed(kind: TokenizedPrompt['kind'], texts: readonly NamedText[]): TokenizedPrompt {
-    const whole = texts.flatMap(({ bare }) => bare.ids);
+  #framed(
+    kind: TokenizedPrompt['kind'],
+    names: readonly PromptName[],
+    texts: readonly BareText[],
+  ): CutPrompt {
+    const whole = texts.flatMap(({ ids }) => ids);
     const kept = whole.slice(0, this.#room);
     const phrases: Phrase[] = [];
     let at = this.#before.length;
     const end = at + kept.length;
-    for (const { id, name, bare } of texts) {
-      const words = bare.words
+    for (const [index, { ids, words }] of texts.entries()) {
+      const moved = words
         .map((word) => ({ ...word, start: word.start + at, end: Math.min(end, word.end + at) }))
         .filter((word) => word.start < end);
-      phrases.push({ label: name, categoryId: id, words });
-      at += bare.ids.length;
+      const { id, name } = names[index]!;
+      phrases.push({ label: name, categoryId: id, words: moved });
+      at += ids.length;
     }
-    const ids = [...this.#before, ...kept, ...this.#after];
-    return { kind, ids, phrases, cut: kept.length < whole.length };
+    return {
+      kind,
+      ids: [...this.#before, ...kept, ...this.#after],
+      phrases,
+      cut: kept.length < whole.length,
+    };
   }
 }
 

@@ -38,8 +38,6 @@ export interface TokenizedPrompt {
    */
   readonly kind: 'expression' | 'names';
   readonly phrases: readonly Phrase[];
-  /** Whether tokens beyond the model's length were cut off. */
-  readonly cut?: boolean;
 }
 
 /**

@@ -49,42 +49,30 @@ export function closedFamily({ roles, propose }: FamilyRules): DetectorFamily {
   };
 }
 
-/** Rows of numbers, one for each box, that hold a score for each class. */
-export interface ScoredRows {
+/** The class scores of one cell: `classes` values from `offset` on. */
+export interface CellScores {
   readonly values: Float32Array;
-  /** Values of a row. */
-  readonly length: number;
-  /** Index in a row of the first class score. */
-  readonly first: number;
+  readonly offset: number;
   readonly classes: number;
-  /** Index in a row of a factor of all class scores, 0..1: the probability of any object. */
-  readonly objectness?: number;
+  /** What each value is multiplied by; 1 where absent. */
+  readonly factor?: number;
 }
 
-/**
- * The boxes of rows, once for each class with a score of at least `minScore`.
- * @param boxOf called only for a row with such a class
- */
-export function proposeRows(
-  { values, length, first, classes, objectness }: ScoredRows,
+/** Adds the cell's box once for each class with a score of at least `minScore`. The box is made only if there is one. */
+export function proposeCell(
+  proposals: Proposal[],
+  { values, offset, classes, factor = 1 }: CellScores,
   minScore: number,
-  boxOf: (row: number) => BoxXyxy,
-): Proposal[] {
-  const proposals: Proposal[] = [];
-  for (let row = 0; row * length < values.length; row++) {
-    const at = row * length;
-    const factor = objectness === undefined ? 1 : values[at + objectness]!;
-    // No class score is above 1; not a number is below any score.
-    if (!(factor >= minScore)) continue;
-    let boxXyxy: BoxXyxy | undefined;
-    for (let classIndex = 0; classIndex < classes; classIndex++) {
-      const score = values[at + first + classIndex]! * factor;
-      if (!(score >= minScore)) continue;
-      boxXyxy ??= boxOf(row);
-      proposals.push({ boxXyxy, score, classIndex });
-    }
+  boxOf: () => BoxXyxy,
+): void {
+  let boxXyxy: BoxXyxy | undefined;
+  for (let classIndex = 0; classIndex < classes; classIndex++) {
+    const score = values[offset + classIndex]! * factor;
+    // Not a number is below any score.
+    if (!(score >= minScore)) continue;
+    boxXyxy ??= boxOf();
+    proposals.push({ boxXyxy, score, classIndex });
   }
-  return proposals;
 }
 
 /** Most proposals that enter suppression, best first, as in the reference configurations of the one-stage detectors. */

@@ -18,14 +18,14 @@ export interface Disagreement {
   readonly card: string;
 }
 
-/** Where the card of a detector differs from the inputs and outputs of its graph; empty where all fits. */
+/** Where the card says something of the inputs or names an output that the graph does not bear out; empty where all fits. */
 export function disagreements(card: DetectorCard, graph: GraphSignature): Disagreement[] {
   const { input } = card;
   const ports = new Map(graph.inputs.map((port) => [port.name, port]));
   const known = new Set([input.name]);
   const found: Disagreement[] = [];
   const image = ports.get(input.name);
-  if (image) found.push(...imageDisagreements('input', input, image));
+  if (image) found.push(...imageDisagreements(card, image));
   else found.push({ field: 'input.name', graph: namesOf(graph.inputs), card: input.name });
   for (const { field, name, type, dims } of furtherPorts(card)) {
     known.add(name);
@@ -78,32 +78,27 @@ function furtherPorts({ family, input: { extra = [], text, batch } }: DetectorCa
   return ports;
 }
 
-/** How a card describes the input of photos, or of crops. */
-type ImageInput = Pick<DetectorCard['input'], 'type' | 'width' | 'height' | 'batch' | 'layout'> & {
-  readonly fit: string;
-};
-
-/** @param field of the card that describes the input */
-export function imageDisagreements(
-  field: 'input' | 'image',
-  { type, width, height, layout, batch, fit }: ImageInput,
-  port: TensorPort,
-): Disagreement[] {
+function imageDisagreements({ input }: DetectorCard, image: TensorPort): Disagreement[] {
   const found: Disagreement[] = [];
-  if (port.type !== type) found.push({ field: `${field}.type`, graph: port.type, card: type });
-  const [rows, columns] = isFitOfPhoto(fit) ? [] : [height, width];
+  if (image.type !== input.type) {
+    found.push({ field: 'input.type', graph: image.type, card: input.type });
+  }
+  const { width, height, layout, batch } = input;
+  const open = isFitOfPhoto(input.fit);
+  const [rows, columns] = open ? [undefined, undefined] : [height, width];
   const sides = layout === 'nhwc' ? [rows, columns, 3] : [3, rows, columns];
-  const [images, ...rest] = layout === 'chw' ? [1, ...port.dims] : port.dims;
-  if (rest.length !== 3 || !sides.every((size, axis) => isSize(rest[axis]!, size))) {
+  const [photos, ...rest] = layout === 'chw' ? [1, ...image.dims] : image.dims;
+  const fits = rest.length === 3 && sides.every((size, axis) => isSize(rest[axis]!, size));
+  if (!fits) {
     found.push({
-      field,
-      graph: `[${port.dims.join(',')}]`,
+      field: 'input',
+      graph: `[${image.dims.join(',')}]`,
       card: `[${batch},${sides.map((side) => side ?? 'any').join(',')}] (${layout} of ${width} x ${height})`,
     });
   }
-  const fixed = typeof images === 'number' && images > 0 ? images : undefined;
+  const fixed = typeof photos === 'number' && photos > 0 ? photos : undefined;
   if (fixed !== undefined && (batch === 'any' || fixed !== 1)) {
-    found.push({ field: `${field}.batch`, graph: `a batch of ${fixed}`, card: String(batch) });
+    found.push({ field: 'input.batch', graph: `${fixed} photos a run`, card: String(batch) });
   }
   return found;
 }

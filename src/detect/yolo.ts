@@ -1,8 +1,8 @@
 import { cxcywhToXyxy, type ImageSize } from '../core/box.js';
 import { classesOf, type DetectorCard } from '../formats/model-card.js';
-import { gridCells } from './family.js';
-import { cxcywhAt, headFor, roleMismatch, unitBoxAt, xyxyAt } from './heads.js';
-import { closedFamily, type Proposal, proposeRows } from './proposal.js';
+import { cellCount, gridLevels } from './family.js';
+import { cxcywhAt, headFor, headOfPhoto, roleMismatch, unitBoxAt, xyxyAt } from './heads.js';
+import { closedFamily, type Proposal, proposeCell } from './proposal.js';
 
 /** Boxes of different sizes that YOLOv5 predicts in each cell. */
 const ANCHORS_PER_CELL = 3;
@@ -39,7 +39,7 @@ export const yolo = closedFamily({
       const expected = `[batch,${4 + classes},any], [batch,any,${5 + classes}] or [batch,any,6] for ${classes} labels`;
       throw roleMismatch(outputs, 'predictions', expected);
     }
-    return (index) => READERS[form](head.ofPhoto(index), dims, minScore, raster);
+    return (index) => READERS[form](headOfPhoto(head, index), dims, minScore, raster);
   },
 });
 
@@ -51,7 +51,7 @@ function yoloForm(
 ): YoloForm | undefined {
   const classes = classesOf(card).length;
   if (card.decoding.boxes === 'cxcywh-unit') return second === 4 + classes ? 'queries' : undefined;
-  const cells = gridCells(raster, card.decoding.strides).length;
+  const cells = cellCount(gridLevels(raster, card.decoding.strides));
   if (second === 5 + classes && first === ANCHORS_PER_CELL * cells) return 'rows';
   if (first === 4 + classes) return 'columns';
   if (second === FINAL_VALUES) return 'final';
@@ -84,9 +84,16 @@ const READERS: Readonly<Record<YoloForm, Reader>> = {
     return proposals;
   },
 
-  rows(values, [, length], minScore) {
-    const rows = { values, length, first: 5, classes: length - 5, objectness: 4 };
-    return proposeRows(rows, minScore, (row) => cxcywhToXyxy(cxcywhAt(values, row * length)));
+  rows(values, [rows, length], minScore) {
+    const proposals: Proposal[] = [];
+    for (let at = 0; at < rows * length; at += length) {
+      const factor = values[at + 4]!;
+      // No class score is above 1.
+      if (!(factor >= minScore)) continue;
+      const scores = { values, offset: at + 5, classes: length - 5, factor };
+      proposeCell(proposals, scores, minScore, () => cxcywhToXyxy(cxcywhAt(values, at)));
+    }
+    return proposals;
   },
 
   /** Rows that are left over hold zeros. */
@@ -101,8 +108,12 @@ const READERS: Readonly<Record<YoloForm, Reader>> = {
     return proposals;
   },
 
-  queries(values, [, length], minScore, raster) {
-    const rows = { values, length, first: 4, classes: length - 4 };
-    return proposeRows(rows, minScore, (row) => unitBoxAt(values, row * length, raster));
+  queries(values, [queries, length], minScore, raster) {
+    const proposals: Proposal[] = [];
+    for (let at = 0; at < queries * length; at += length) {
+      const scores = { values, offset: at + 4, classes: length - 4 };
+      proposeCell(proposals, scores, minScore, () => unitBoxAt(values, at, raster));
+    }
+    return proposals;
   },
 };

@@ -1,8 +1,8 @@
 import { cxcywhToXyxy } from '../core/box.js';
 import { classesOf } from '../formats/model-card.js';
-import { gridCells } from './family.js';
-import { cxcywhAt, headFor } from './heads.js';
-import { closedFamily, proposeRows } from './proposal.js';
+import { cellCount, gridLevels } from './family.js';
+import { cxcywhAt, headFor, headOfPhoto } from './heads.js';
+import { closedFamily, type Proposal, proposeCell } from './proposal.js';
 
 /** Values before the class scores: centre x and y, logarithms of width and height, probability of any object. */
 const BOX_VALUES = 5;
@@ -21,22 +21,35 @@ export const yolox = closedFamily({
     const classes = classesOf(card).length;
     const length = BOX_VALUES + classes;
     const inPixels = card.decoding.boxes === 'cxcywh-pixels';
-    const cells = gridCells(raster, card.decoding.strides);
-    const head = headFor(outputs, 'predictions', [cells.length, length]);
+    const levels = gridLevels(raster, card.decoding.strides);
+    const head = headFor(outputs, 'predictions', [cellCount(levels), length]);
     return (index) => {
-      const values = head.ofPhoto(index);
-      const rows = { values, length, first: BOX_VALUES, classes, objectness: BOX_VALUES - 1 };
-      return proposeRows(rows, minScore, (row) => {
-        const { cx, cy, width, height } = cxcywhAt(values, row * length);
-        if (inPixels) return cxcywhToXyxy({ cx, cy, width, height });
-        const { stride, column, row: gridRow } = cells[row]!;
-        return cxcywhToXyxy({
-          cx: (cx + column) * stride,
-          cy: (cy + gridRow) * stride,
-          width: Math.exp(width) * stride,
-          height: Math.exp(height) * stride,
-        });
-      });
+      const values = headOfPhoto(head, index);
+      const proposals: Proposal[] = [];
+      for (const { stride, rows, columns, start } of levels) {
+        for (let cell = 0; cell < rows * columns; cell++) {
+          const at = (start + cell) * length;
+          const factor = values[at + 4]!;
+          // No class score is above 1.
+          if (!(factor >= minScore)) continue;
+          proposeCell(
+            proposals,
+            { values, offset: at + BOX_VALUES, classes, factor },
+            minScore,
+            () => {
+              const { cx, cy, width, height } = cxcywhAt(values, at);
+              if (inPixels) return cxcywhToXyxy({ cx, cy, width, height });
+              return cxcywhToXyxy({
+                cx: (cx + (cell % columns)) * stride,
+                cy: (cy + Math.floor(cell / columns)) * stride,
+                width: Math.exp(width) * stride,
+                height: Math.exp(height) * stride,
+              });
+            },
+          );
+        }
+      }
+      return proposals;
     };
   },
 });

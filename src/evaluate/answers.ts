@@ -1,45 +1,35 @@
-import { areaXyxy, type BoxXyxy, iouXyxy } from '../core/box.js';
+import { type BoxXyxy, iouXyxy } from '../core/box.js';
 import { isCorrect, MATCHING_IOU } from '../core/iou.js';
 import type { EvalQuery, EvalResult, EvalStage } from '../formats/eval-files.js';
+import { objectSizeOf } from './answer-metrics.js';
+import type { ScoredQuery } from './metrics.js';
 
 /**
- * How well one query was answered. Where nothing in the photo fits, `toolIou` is 1 for no box and 0 for one, and `finalIou` is
- * 1 for the answer `none` and 0 for a box.
+ * How good the answer to one query is. Where nothing fits, the IoU of the tool is 1 for no box and 0 for one, and the final
+ * IoU 1 for the answer `none` and 0 for a box.
  */
-export interface ScoredQuery {
-  /** IoU of the tool's box with the ground truth, 0..1; null for no box, which counts as 0. */
-  readonly toolIou: number | null;
-  /** IoU of the final box, 0..1; null for no answer, which counts as 0. */
-  readonly finalIou: number | null;
-  /** The answer's score, 0..1; null or absent where it gives none. */
-  readonly confidence?: number | null;
-  /** The number of boxes in the ground truth; absent where it is not known. */
-  readonly truths?: number;
-  /** Absent unless the query means one object. */
-  readonly objectSize?: ObjectSize;
-  /** Whether the answer is that nothing fits. */
-  readonly isNone?: boolean;
-  /** Whether the boxes of the answer match the ground truth one to one. */
-  readonly isExact?: boolean;
-  /** The group that the query counts in beside the whole. */
-  readonly group?: string;
+export interface AnswerScore extends ScoredQuery {
+  /** Index of the query in its file. */
+  readonly row: number;
 }
 
-/** The answer to one query, as it was read. */
+/** What was answered to a query. */
 export interface AnswerParts
   extends Pick<EvalResult, 'toolName' | 'tool' | 'think' | 'answer' | 'decision' | 'size'> {
   /** All boxes of an entry of `tools` that counts as the answer, to be matched with a set; elsewhere its first one counts. */
   readonly listedXyxy?: readonly BoxXyxy[];
 }
 
-export function scoredQuery(
+export function answerScore(
+  row: number,
   { truthsXyxy, group }: EvalQuery,
   { tool, answer, listedXyxy, decision }: AnswerParts,
-): ScoredQuery {
+): AnswerScore {
   const isNone = answer !== null && answer.boxXyxy === null && decision !== 'fallback';
   const isAbsent = truthsXyxy.length === 0;
   const finalBox = answer && countedBox(answer, truthsXyxy);
   return {
+    row,
     toolIou: isAbsent && tool ? (tool.boxXyxy ? 0 : 1) : bestIou(tool?.boxXyxy ?? null, truthsXyxy),
     finalIou: isNone && isAbsent ? 1 : bestIou(finalBox, truthsXyxy),
     confidence: answer?.score ?? null,
@@ -49,18 +39,6 @@ export function scoredQuery(
     isExact: answer !== null && matchOneToOne(listedXyxy ?? boxesOf(answer), truthsXyxy),
     group,
   };
-}
-
-/** Sizes of COCO's area ranges, by the area of the ground-truth box: below 32 x 32, below 96 x 96, and the rest. */
-export type ObjectSize = 'small' | 'medium' | 'large';
-
-/** The size of the one object that is meant; undefined where several are, or none. */
-export function objectSizeOf(truthsXyxy: readonly BoxXyxy[]): ObjectSize | undefined {
-  const [truth, ...others] = truthsXyxy;
-  if (!truth || others.length > 0) return undefined;
-  const area = areaXyxy(truth);
-  if (area < 32 ** 2) return 'small';
-  return area < 96 ** 2 ? 'medium' : 'large';
 }
 
 /** Every box that an answer gives. */
@@ -111,16 +89,16 @@ export function matchOneToOne(
   return givenXyxy.every((given) => pair(given, new Set()));
 }
 
-/** In the order in which reports name them. */
-export const OUTCOMES = ['correction', 'confirmation', 'loss', 'error'] as const;
-
 /**
  * correction: the tool was wrong, the answer is right. confirmation: both are right. loss: the tool was right, the answer is
  * wrong. error: both are wrong.
  */
-export type Outcome = (typeof OUTCOMES)[number];
+export type Outcome = 'correction' | 'confirmation' | 'loss' | 'error';
 
-export function outcomeOf({ toolIou, finalIou }: ScoredQuery): Outcome {
+/** In the order in which reports name them. */
+export const OUTCOMES = ['correction', 'confirmation', 'loss', 'error'] as const;
+
+export function outcomeOf(toolIou: number | null, finalIou: number | null): Outcome {
   const toolRight = isCorrect(toolIou ?? 0);
   if (isCorrect(finalIou ?? 0)) return toolRight ? 'confirmation' : 'correction';
   return toolRight ? 'loss' : 'error';

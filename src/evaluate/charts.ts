@@ -1,8 +1,3 @@
-/**
- * The charts of a report as SVG text for a page. Foreign text in them is escaped, lines and letters take `currentColor`, and
- * the colours of tool, answer and outcomes are the page's `--tool`, `--answer`, `--correction`, `--confirmation`, `--loss`,
- * `--error`, so that dark mode needs no second drawing.
- */
 import * as Plot from '@observablehq/plot';
 import { parseHTML } from 'linkedom';
 import type { ReliabilityBin } from './answer-metrics.js';
@@ -23,31 +18,13 @@ const SYMBOLS = {
   error: 'times',
 } as const;
 
-/** One query. */
-export interface ScatterPoint {
-  /** 0..1 */
-  readonly toolIou: number;
-  /** 0..1 */
-  readonly finalIou: number;
-  readonly outcome: Outcome;
-}
-
-/** Accuracy of tool and answer in one group of queries. */
-export interface AccuracyRow {
-  readonly group: string;
-  readonly total: number;
-  /** 0..1 */
-  readonly toolAccuracy: number;
-  /** 0..1 */
-  readonly accuracy: number;
-  readonly toolInterval: Interval | null;
-  readonly interval: Interval | null;
-}
-
 const SQUARE = { width: 460, height: 400, marginLeft: 48, marginBottom: 40 } as const;
 const UNIT = [0, 1] as const;
 
-export function scatterChart(points: readonly ScatterPoint[]): string {
+/** Draws with Observable Plot on a document without a browser. */
+export const plotCharts: ChartRenderer = { scatter, accuracy, calibration };
+
+function scatter(points: readonly ScatterPoint[]): string {
   return drawn({
     ...SQUARE,
     x: { domain: UNIT, label: 'IoU of the tool' },
@@ -74,7 +51,7 @@ export function scatterChart(points: readonly ScatterPoint[]): string {
   });
 }
 
-export function accuracyChart(rows: readonly AccuracyRow[]): string {
+function accuracy(rows: readonly AccuracyRow[]): string {
   const shown = [...rows].sort((a, b) => b.total - a.total).slice(0, MAX_GROUPS);
   const names = new Map(shown.map((row) => [row.group, `${shortened(row.group)} (${row.total})`]));
   const longest = Math.max(0, ...[...names.values()].map((name) => name.length));
@@ -114,7 +91,7 @@ export function accuracyChart(rows: readonly AccuracyRow[]): string {
   });
 }
 
-export function calibrationChart(bins: readonly ReliabilityBin[]): string {
+function calibration(bins: readonly ReliabilityBin[]): string {
   const filled = bins.filter(({ count }) => count > 0);
   return drawn({
     ...SQUARE,
@@ -148,7 +125,6 @@ function diagonal(): Plot.Markish {
   );
 }
 
-/** Observable Plot on a document without a browser. */
 function drawn(options: Plot.PlotOptions): string {
   const { document } = parseHTML('<!doctype html><html></html>');
   const svg = Plot.plot({ ...options, document, style: { fontSize: '12px' } });
@@ -162,4 +138,36 @@ function shortened(name: string): string {
   return characters.length <= MAX_NAME_CHARACTERS
     ? name
     : `${characters.slice(0, MAX_NAME_CHARACTERS - 1).join('')}…`;
+}
+
+/** One query. */
+export interface ScatterPoint {
+  /** 0..1 */
+  readonly toolIou: number;
+  /** 0..1 */
+  readonly finalIou: number;
+  readonly outcome: Outcome;
+}
+
+/** Accuracy of tool and answer in one group of queries. */
+export interface AccuracyRow {
+  readonly group: string;
+  readonly total: number;
+  /** 0..1 */
+  readonly toolAccuracy: number;
+  /** 0..1 */
+  readonly accuracy: number;
+  readonly toolInterval: Interval | null;
+  readonly interval: Interval | null;
+}
+
+/**
+ * Draws the charts of a report as SVG text for a page: everything foreign in it is escaped, lines and letters take
+ * `currentColor`, and the colours of tool, answer and outcomes are the page's `--tool`, `--answer`, `--correction`,
+ * `--confirmation`, `--loss`, `--error`, so that dark mode needs no second drawing.
+ */
+export interface ChartRenderer {
+  scatter(points: readonly ScatterPoint[]): string;
+  accuracy(rows: readonly AccuracyRow[]): string;
+  calibration(bins: readonly ReliabilityBin[]): string;
 }

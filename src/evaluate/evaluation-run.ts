@@ -2,9 +2,10 @@ import { iouXyxy } from '../core/box.js';
 import { quoted, VgrError } from '../core/error.js';
 import { isCorrect } from '../core/iou.js';
 import type { DumpRow, EvalBox, EvalQuery, EvalResult, EvalStage } from '../formats/eval-files.js';
-import { type AnswerParts, objectSizeOf, type ScoredQuery, scoredQuery } from './answers.js';
+import { objectSizeOf } from './answer-metrics.js';
+import { type AnswerParts, type AnswerScore, answerScore } from './answers.js';
 import { type GalleryEntry, GallerySelection } from './gallery.js';
-import { RefinementScores } from './metrics.js';
+import { RefinementScores, type ScoredQuery } from './metrics.js';
 
 export interface EvaluationOptions {
   /** IoUs in [0, 1) at which accuracy is wanted beside the one at 0.5. */
@@ -18,8 +19,8 @@ export interface Evaluation {
   /** Of the queries, in their order; the rows of `scores`. */
   readonly ids: readonly string[];
   readonly scores: RefinementScores;
-  /** The same queries in the order in which they were answered. */
-  readonly answered: readonly ScoredQuery[];
+  /** The queries that mean one object, with its size as the group, in the order in which they were answered. */
+  readonly sizeScores: RefinementScores;
   readonly gallery: readonly GalleryEntry[];
   /** What a reader of the numbers should know, a sentence each. */
   readonly notices: readonly string[];
@@ -88,12 +89,18 @@ export async function evaluateResults(
   return run.evaluation();
 }
 
+/** Ids that are named in a message. */
+const NAMED_IDS = 5;
+
 function refuseUnknownIds(ids: readonly string[], source: string): void {
   if (ids.length === 0) return;
-  const named = ids.slice(0, 5).map((id) => quoted(id));
+  const named = ids
+    .slice(0, NAMED_IDS)
+    .map((id) => quoted(id))
+    .join(', ');
   throw new VgrError(
     'INPUT_INVALID',
-    `${quoted(source)}: ${ids.length} of its ids are not in the queries; the first: ${named.join(', ')}`,
+    `${quoted(source)}: ${ids.length} of its ids are not in the queries; the first: ${named}`,
     { hint: 'give `--queries` the file that the results were made from' },
   );
 }
@@ -161,18 +168,19 @@ export async function evaluateDump(
   { iouThresholds }: EvaluationOptions = {},
 ): Promise<Evaluation> {
   const ids: string[] = [];
-  const scores = new RefinementScores(iouThresholds);
+  const scored: ScoredQuery[] = [];
   let disagreeing = 0;
   for await (const { id, truthXyxy, toolIou, finalIou, disagrees } of rows) {
     ids.push(id);
-    scores.add({ toolIou, finalIou, objectSize: truthXyxy && objectSizeOf([truthXyxy]) });
+    scored.push({ toolIou, finalIou, objectSize: truthXyxy && objectSizeOf([truthXyxy]) });
     if (disagrees) disagreeing++;
   }
   const notices =
     disagreeing === 0
       ? []
-      : [`${disagreeing} rows state another IoU than their boxes give; the stated one counts`];
-  return { ids, scores, answered: scores.queries, gallery: [], notices };
+      : [`${disagreeing} rows state another IoU than their boxes give; the stated one is taken`];
+  const scores = scoresOf(scored, iouThresholds);
+  return { ids, scores, sizeScores: sizeScoresOf(scored), gallery: [], notices };
 }
 
 /**
@@ -196,16 +204,14 @@ export function refuseOtherQueries(first: Evaluation, second: Evaluation): void 
 /** Collects the answers of one run, in whatever order they come. */
 class ScoredRun {
   readonly notices: string[] = [];
-  readonly #iouThresholds: readonly number[] | undefined;
+  readonly #options: EvaluationOptions;
   readonly #rows = new Map<string, number>();
-  /** By row of the query. */
-  readonly #scored: ScoredQuery[] = [];
-  readonly #answered: ScoredQuery[] = [];
+  readonly #scored: AnswerScore[] = [];
   readonly #gallery: GallerySelection;
 
-  constructor({ iouThresholds, gallery = 0 }: EvaluationOptions) {
-    this.#iouThresholds = iouThresholds;
-    this.#gallery = new GallerySelection(gallery);
+  constructor(options: EvaluationOptions) {
+    this.#options = options;
+    this.#gallery = new GallerySelection(options.gallery ?? 0);
   }
 
   /** @returns the row of the query @throws VgrError INPUT_INVALID for an id that comes twice */
@@ -215,7 +221,7 @@ class ScoredRun {
       throw new VgrError(
         'INPUT_INVALID',
         `queries, line ${line}: expected an id that is new in the file, got ${quoted(id)} again`,
-        { hint: 'give each line its own `id`, or leave `id` out: the line number is used instead' },
+        { hint: 'give each line an `id` of its own, or leave `id` out: the line number stands in' },
       );
     }
     this.#rows.set(id, row);
@@ -226,23 +232,39 @@ class ScoredRun {
     return this.#rows.get(id);
   }
 
-  add(row: number, query: EvalQuery, parts: AnswerParts): ScoredQuery {
-    const score = scoredQuery(query, parts);
-    this.#scored[row] = score;
-    this.#answered.push(score);
-    this.#gallery.add({ row, query, parts, score });
+  add(row: number, query: EvalQuery, parts: AnswerParts): AnswerScore {
+    const score = answerScore(row, query, parts);
+    this.#scored.push(score);
+    this.#gallery.add(query, parts, score);
     return score;
   }
 
   evaluation(): Evaluation {
-    const scores = new RefinementScores(this.#iouThresholds);
-    for (const score of this.#scored) scores.add(score);
+    const inOrder: AnswerScore[] = new Array(this.#scored.length);
+    for (const score of this.#scored) inOrder[score.row] = score;
     return {
       ids: [...this.#rows.keys()],
-      scores,
-      answered: this.#answered,
+      scores: scoresOf(inOrder, this.#options.iouThresholds),
+      sizeScores: sizeScoresOf(this.#scored),
       gallery: this.#gallery.entries(),
       notices: this.notices,
     };
   }
+}
+
+function scoresOf(
+  queries: readonly ScoredQuery[],
+  iouThresholds: readonly number[] | undefined,
+): RefinementScores {
+  const scores = new RefinementScores(iouThresholds);
+  for (const query of queries) scores.add(query);
+  return scores;
+}
+
+function sizeScoresOf(queries: readonly ScoredQuery[]): RefinementScores {
+  const scores = new RefinementScores();
+  for (const { toolIou, finalIou, objectSize } of queries) {
+    if (objectSize !== undefined) scores.add({ toolIou, finalIou, group: objectSize });
+  }
+  return scores;
 }

@@ -1,14 +1,14 @@
 import type { BoxXyxy, ImageSize } from '../core/box.js';
-import { mixed } from '../core/hash.js';
+import { mixed } from '../core/random.js';
 import type { EvalQuery } from '../formats/eval-files.js';
 import {
   type AnswerParts,
+  type AnswerScore,
   boxesOf,
   countedBox,
   OUTCOMES,
   type Outcome,
   outcomeOf,
-  type ScoredQuery,
 } from './answers.js';
 import { type Html, html } from './html.js';
 
@@ -135,23 +135,14 @@ function iouWords(iou: number | null): string {
   return iou === null ? 'no box' : iou.toFixed(2);
 }
 
-/** An answer with its query and outcome. The answer's box is the one that counts. */
-export interface GalleryEntry extends ScoredQuery, Omit<AnswerParts, 'listedXyxy'> {
-  /** Index of the query in its file. */
-  readonly row: number;
+/** An answer to be shown, with its query and how it ended. The answer's box is the one that counts. */
+export interface GalleryEntry extends AnswerScore, Omit<AnswerParts, 'listedXyxy'> {
   readonly id: string;
   readonly query: string;
   readonly image?: string;
   /** None where nothing in the photo fits. */
   readonly truthsXyxy: readonly BoxXyxy[];
   readonly outcome: Outcome;
-}
-
-interface JudgedAnswer {
-  readonly row: number;
-  readonly query: EvalQuery;
-  readonly parts: AnswerParts;
-  readonly score: ScoredQuery;
 }
 
 /**
@@ -173,14 +164,15 @@ export class GallerySelection {
     this.#limit = limit;
   }
 
-  add({ row, query: { id, query, image, truthsXyxy, size }, parts, score }: JudgedAnswer): void {
+  add(query: EvalQuery, parts: AnswerParts, score: AnswerScore): void {
     if (this.#limit === 0) return;
-    const { toolName, tool, think, answer, decision } = parts;
-    const outcome = outcomeOf(score);
+    const { id, image, truthsXyxy } = query;
+    const { toolName, tool, think, answer, decision, size = query.size } = parts;
+    const outcome = outcomeOf(score.toolIou, score.finalIou);
     const kept = this.#kept[outcome];
     kept.push({
       ...score,
-      ...{ row, id, query, image, truthsXyxy, size: parts.size ?? size },
+      ...{ id, query: query.query, image, truthsXyxy, size },
       ...{ toolName, tool, think, decision, outcome },
       answer: answer && { ...answer, boxXyxy: countedBox(answer, truthsXyxy) },
     });

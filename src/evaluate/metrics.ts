@@ -1,6 +1,6 @@
+import { quoted, VgrError } from '../core/error.js';
 import { CORRECT_IOU } from '../core/iou.js';
-import type { AnswerMetrics } from './answer-metrics.js';
-import type { ScoredQuery } from './answers.js';
+import type { AnswerMetrics, JudgedAnswer } from './answer-metrics.js';
 
 /** Keys as `vgr eval --json` writes them; fractions in [0, 1] but for the four in [-1, 1]. A rate over nothing is null. */
 export interface RefinementMetrics {
@@ -45,6 +45,14 @@ export function flatMetrics({ by_size, ...metrics }: RunMetrics): Record<string,
   return { ...metrics, ...Object.fromEntries(sizes) };
 }
 
+/** How well one query was answered. */
+export interface ScoredQuery extends JudgedAnswer {
+  /** IoU of the tool's box with the ground truth, 0..1; null where the tool gave none, which counts as 0. */
+  readonly toolIou: number | null;
+  /** The group that the query counts in beside the whole; absent where it has none. */
+  readonly group?: string;
+}
+
 /** The scored queries of a run in their order, with their metrics, overall and by group. */
 export class RefinementScores {
   readonly plan: CellPlan;
@@ -52,16 +60,32 @@ export class RefinementScores {
   /** The queries without a group come first. */
   readonly #groups = new Map<string | undefined, ScoredQuery[]>([[undefined, []]]);
 
-  /** @param iouThresholds IoUs in [0, 1) at which accuracy is wanted beside the one at 0.5 */
+  /**
+   * @param iouThresholds IoUs in [0, 1) at which accuracy is wanted beside the one at 0.5
+   * @throws VgrError USAGE for a threshold outside [0, 1)
+   */
   constructor(iouThresholds: readonly number[] = []) {
     this.plan = new CellPlan(iouThresholds);
   }
 
+  /** @throws VgrError INPUT_INVALID for an IoU outside [0, 1] */
   add(query: ScoredQuery): void {
+    refuseBadIou(query.toolIou ?? 0, 'tool');
+    refuseBadIou(query.finalIou ?? 0, 'answer');
     this.queries.push(query);
     const group = this.#groups.get(query.group);
     if (group) group.push(query);
     else this.#groups.set(query.group, [query]);
+  }
+
+  /** How many queries have no answer. */
+  get missingAnswers(): number {
+    return this.queries.filter(({ finalIou }) => finalIou === null).length;
+  }
+
+  /** How many queries have no box of the tool. */
+  get missingTools(): number {
+    return this.queries.filter(({ toolIou }) => toolIou === null).length;
   }
 
   metrics(): RefinementMetrics {
@@ -92,13 +116,12 @@ export class RefinementScores {
   }
 }
 
-/** The queries that mean one object, each in the group of its size. */
-export function scoresBySize(queries: readonly ScoredQuery[]): RefinementScores {
-  const scores = new RefinementScores();
-  for (const { toolIou, finalIou, objectSize } of queries) {
-    if (objectSize !== undefined) scores.add({ toolIou, finalIou, group: objectSize });
-  }
-  return scores;
+function refuseBadIou(iou: number, whose: string): void {
+  if (iou >= 0 && iou <= 1) return;
+  throw new VgrError(
+    'INPUT_INVALID',
+    `IoU of the ${whose}: expected 0..1, got ${quoted(String(iou))}`,
+  );
 }
 
 /** Two IoUs that differ by no more than this are equal. */
@@ -132,10 +155,15 @@ export function signedRelativeIou(toolIou: number, finalIou: number): number {
 export const SUMS_PER_CELL = 4;
 const [COUNT, TOOL_IOU, FINAL_IOU, RELATIVE_IOU] = [0, 1, 2, 3] as const;
 
-/**
- * The cells over which the metrics sum, as indices. The queries of a cell share the band of the tool's IoU, the band of the
- * final IoU (a band counts the thresholds that an IoU is above) and the move between them.
- */
+/** Queries that share the band of the tool's IoU, the band of the final IoU and the move between them. */
+interface Cell {
+  /** How many thresholds the IoU is above. */
+  readonly toolBand: number;
+  readonly finalBand: number;
+  readonly move: number;
+}
+
+/** The cells over which the metrics sum, as indices. */
 function metricCells(thresholds: readonly number[], extraThresholds: readonly number[]) {
   const bands = thresholds.length + 1;
   const cells = Array.from({ length: bands ** 2 * MOVES }, (_, cell) => ({
@@ -143,7 +171,6 @@ function metricCells(thresholds: readonly number[], extraThresholds: readonly nu
     finalBand: Math.floor(cell / MOVES) % bands,
     move: cell % MOVES,
   }));
-  type Cell = (typeof cells)[number];
   const where = (holds: (cell: Cell) => boolean) =>
     cells.flatMap((cell, index) => (holds(cell) ? index : []));
   const correct = thresholds.indexOf(CORRECT_IOU);
@@ -181,7 +208,14 @@ export class CellPlan {
   readonly #thresholds: readonly number[];
   readonly #cells: ReturnType<typeof metricCells>;
 
+  /** @throws VgrError USAGE for a threshold outside [0, 1) */
   constructor(extraThresholds: readonly number[]) {
+    const outside = extraThresholds.find((threshold) => !(threshold >= 0 && threshold < 1));
+    if (outside !== undefined) {
+      throw new VgrError('USAGE', `IoU threshold: expected 0 <= threshold < 1, got ${outside}`, {
+        hint: 'several are given as `--iou 0.25,0.5,0.75`',
+      });
+    }
     this.#thresholds = rising([CORRECT_IOU, ...extraThresholds]);
     this.#cells = metricCells(this.#thresholds, extraThresholds);
     this.cellCount = this.#cells.all.length;

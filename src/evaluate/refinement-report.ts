@@ -1,3 +1,4 @@
+import { VgrError } from '../core/error.js';
 import { answerMetrics } from './answer-metrics.js';
 import {
   type BootstrapOptions,
@@ -40,8 +41,8 @@ export function refinementReport(
     group_intervals: intervals?.groups.size ? Object.fromEntries(intervals.groups) : undefined,
     absent_queries: scores.queries.filter(({ truths }) => truths === 0).length,
     set_queries: scores.queries.filter(({ truths = 0 }) => truths > 1).length,
-    missing_answers: scores.queries.filter(({ finalIou }) => finalIou === null).length,
-    missing_tools: scores.queries.filter(({ toolIou }) => toolIou === null).length,
+    missing_answers: scores.missingAnswers,
+    missing_tools: scores.missingTools,
   };
 }
 
@@ -76,12 +77,22 @@ export interface ComparisonReport {
   readonly groups?: Readonly<Record<string, RunComparison>>;
 }
 
-/** Compares two runs over the same queries, in the same order. */
+/**
+ * Two runs over the same queries, in the same order.
+ * @throws VgrError INPUT_INVALID where they have different numbers of queries
+ */
 export function comparisonReport(
   first: RefinementScores,
   second: RefinementScores,
   bootstrap?: BootstrapOptions,
 ): ComparisonReport {
+  const [expected, got] = [first.queries.length, second.queries.length];
+  if (expected !== got) {
+    throw new VgrError(
+      'INPUT_INVALID',
+      `two runs are compared query by query: expected ${expected} queries in both, got ${got}`,
+    );
+  }
   const differences = bootstrapDifferences(first, second, bootstrap);
   const before = groupMetrics(first);
   const after = groupMetrics(second);

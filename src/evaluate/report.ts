@@ -5,20 +5,14 @@ import type { Printer } from '../core/terminal.js';
 import { photoThumbnail } from '../photos/crop.js';
 import { imageRoots } from '../photos/find-photos.js';
 import { ImageRoots } from '../photos/image-path.js';
-import { calibrationOf } from './answer-metrics.js';
-import { OUTCOMES, type Outcome, outcomeOf, type ScoredQuery } from './answers.js';
+import { calibrationOf, type ScoreCalibration } from './answer-metrics.js';
+import { OUTCOMES, type Outcome, outcomeOf } from './answers.js';
 import type { Interval } from './bootstrap.js';
-import {
-  type AccuracyRow,
-  accuracyChart,
-  calibrationChart,
-  type ScatterPoint,
-  scatterChart,
-} from './charts.js';
+import { type AccuracyRow, type ChartRenderer, plotCharts, type ScatterPoint } from './charts.js';
 import type { Evaluation } from './evaluation-run.js';
 import { type GalleryEntry, gallerySection, OUTCOME_WORDS, type ReportPhoto } from './gallery.js';
 import { type Html, html, trusted } from './html.js';
-import { type MetricKey, scoresBySize } from './metrics.js';
+import type { MetricKey, ScoredQuery } from './metrics.js';
 import { type RefinementReport, refinementReport } from './refinement-report.js';
 import { REPORT_SCRIPT, REPORT_STYLE } from './report-page.js';
 import type { EvalCommand, EvalFlags, EvalSubject } from './settings.js';
@@ -34,15 +28,15 @@ export async function writeReport(
   evaluation: Evaluation,
   report: RefinementReport,
 ): Promise<void> {
-  const photos = await galleryPhotos(images, evaluation.gallery, printer);
-  const page = await renderReport(evaluation, report, subjectRows(flags, subject), photos);
-  await writeFileAtomic(flags.report!, [page]);
+  const data = reportData(evaluation, report, {
+    title: 'Refinement report',
+    subject: subjectRows(flags, subject),
+  });
+  const photos = await galleryPhotos(images, data.gallery, printer);
+  await writeFileAtomic(flags.report!, [await renderReport(data, plotCharts, photos)]);
 }
 
-/** The evaluated files or tools: label and text, as in `['queries', 'dev.jsonl']`. */
-type SubjectRows = readonly (readonly [label: string, text: string])[];
-
-function subjectRows(flags: EvalFlags, subject: EvalSubject): SubjectRows {
+function subjectRows(flags: EvalFlags, subject: EvalSubject): [string, string][] {
   const queries = flags.queries ?? flags.refs;
   const rows: [string, string][] = queries === undefined ? [] : [['queries', queries]];
   if (subject.kind === 'results') rows.push(['results', subject.results]);
@@ -83,30 +77,68 @@ const MAX_POINTS = 1500;
 /** Cells of the table beside the scatter plot, along each side. */
 const IOU_CELLS = 5;
 
-type OutcomeCounts = Readonly<Record<Outcome, number>>;
+/** Tool IoU against final IoU. */
+interface Scatter {
+  /** All queries, or a random sample of them. */
+  readonly points: readonly ScatterPoint[];
+  readonly total: number;
+  /** `cells[final][tool]`: queries by fifths of both IoUs. */
+  readonly cells: readonly (readonly number[])[];
+}
 
-function countOutcomes(queries: readonly ScoredQuery[]): OutcomeCounts {
+/** Everything that the report of one run shows. */
+interface ReportData {
+  readonly title: string;
+  /** What was evaluated: label and text, as in `['queries', 'dev.jsonl']`. */
+  readonly subject: readonly (readonly [label: string, text: string])[];
+  readonly report: RefinementReport;
+  readonly outcomes: Readonly<Record<Outcome, number>>;
+  readonly scatter: Scatter;
+  /** Groups are the sizes of the objects. */
+  readonly sizes: RefinementReport;
+  readonly calibration: ScoreCalibration;
+  readonly gallery: readonly GalleryEntry[];
+  readonly notices: readonly string[];
+}
+
+export function reportData(
+  evaluation: Evaluation,
+  report: RefinementReport,
+  { title, subject }: Pick<ReportData, 'title' | 'subject'>,
+): ReportData {
+  const { scores, sizeScores, gallery, notices } = evaluation;
+  return {
+    title,
+    subject,
+    report,
+    outcomes: countOutcomes(scores.queries),
+    scatter: scatterOf(scores.queries),
+    sizes: refinementReport(sizeScores, report.intervals && {}),
+    calibration: calibrationOf(scores.queries),
+    gallery,
+    notices,
+  };
+}
+
+/** The 2 x 2 of tool right or wrong against answer right or wrong. */
+function countOutcomes(queries: readonly ScoredQuery[]): Record<Outcome, number> {
   const counts = { correction: 0, confirmation: 0, loss: 0, error: 0 };
-  for (const query of queries) counts[outcomeOf(query)]++;
+  for (const { toolIou, finalIou } of queries) counts[outcomeOf(toolIou, finalIou)]++;
   return counts;
 }
 
-/**
- * Tool IoU against final IoU: points of all queries or of a random sample, and `cells[final][tool]`, the counts of all queries
- * by fifths of both IoUs.
- */
-export function scatterOf(queries: readonly ScoredQuery[]) {
+function scatterOf(queries: readonly ScoredQuery[]): Scatter {
   const cells = Array.from({ length: IOU_CELLS }, () => new Array<number>(IOU_CELLS).fill(0));
   const cellOf = (iou: number) => Math.min(IOU_CELLS - 1, Math.floor(iou * IOU_CELLS));
   const points = queries.map(
-    (query): ScatterPoint => ({
-      toolIou: query.toolIou ?? 0,
-      finalIou: query.finalIou ?? 0,
-      outcome: outcomeOf(query),
+    ({ toolIou, finalIou }): ScatterPoint => ({
+      toolIou: toolIou ?? 0,
+      finalIou: finalIou ?? 0,
+      outcome: outcomeOf(toolIou, finalIou),
     }),
   );
   for (const { toolIou, finalIou } of points) cells[cellOf(finalIou)]![cellOf(toolIou)]!++;
-  return { points: sampled(points), cells };
+  return { points: sampled(points), total: points.length, cells };
 }
 
 /** Selection sampling: each point is taken with the probability that makes the sample full at the end. */
@@ -124,47 +156,39 @@ function sampled(points: readonly ScatterPoint[]): ScatterPoint[] {
 const MAX_PHOTO_BYTES = 12_000_000;
 
 /**
- * The report of a run as one HTML page that needs no network and no other file. Its policy forbids the browser any request and
- * any script but its own.
+ * The report of a run as one HTML page that needs nothing else: no network, no file beside it. Its policy forbids the
+ * browser any request and any script but its own.
  * @param photos small copies of the photos of the gallery, by row of the query; they fill 12 MB at most, in the order of the
- *   gallery, and the answers beyond show their boxes alone
+ *   gallery, and answers beyond show their boxes alone
  */
 export async function renderReport(
-  { scores: { queries }, answered, gallery, notices }: Evaluation,
-  report: RefinementReport,
-  subject: SubjectRows,
+  data: ReportData,
+  renderer: ChartRenderer,
   photos: ReadonlyMap<number, ReportPhoto>,
 ): Promise<string> {
   const policy = `default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src '${await sha256(REPORT_SCRIPT)}'; base-uri 'none'; form-action 'none'`;
-  const outcomes = countOutcomes(queries);
-  const sizes = refinementReport(scoresBySize(answered), report.intervals && {});
   const page = html`<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="${policy}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="referrer" content="no-referrer">
-<title>Refinement report</title><link rel="icon" href="data:,">
+<title>${data.title}</title><link rel="icon" href="data:,">
 <style>${trusted(REPORT_STYLE)}</style></head>
 <body><a class="skip" href="#gallery">To the answers</a>
-<header><h1>Refinement report</h1>
-<dl class="subject">${subject.map(([label, text]) => html`<dt>${label}</dt><dd>${text}</dd>`)}
-<dt>queries</dt><dd>${report.metrics.total} scored; ${report.missing_answers} without an answer, ${report.missing_tools} without a box of the tool, which count with IoU 0</dd></dl>
-${notices.map((notice) => html`<p class="notice">${notice}</p>`)}</header>
-<main>${headlines(report)}${outcomeSquare(outcomes, report.metrics.total)}<section aria-labelledby="charts"><h2 id="charts">Charts</h2><div class="pair">
-${queries.length > 0 && scatterFigure(queries, outcomes)}
-${calibrationFigure(queries)}
-${accuracyFigure('group', 'Accuracy of tool and answer by group, with 95 % intervals.', report)}
-${accuracyFigure('object size', 'By area of the ground truth: small below 32 x 32 pixels, medium below 96 x 96, large.', sizes)}
-</div></section>
-${gallerySection(gallery, photosThatFit(gallery, photos))}
-<section aria-labelledby="metrics"><h2 id="metrics">All metrics</h2>${tableHtml(metricsOverview(report), 'Metrics, with 95 % intervals in brackets')}</section></main>
+<header><h1>${data.title}</h1>
+<dl class="subject">${data.subject.map(([label, text]) => html`<dt>${label}</dt><dd>${text}</dd>`)}
+<dt>queries</dt><dd>${data.report.metrics.total} scored; ${data.report.missing_answers} without an answer, ${data.report.missing_tools} without a box of the tool, which count with IoU 0</dd></dl>
+${data.notices.map((notice) => html`<p class="notice">${notice}</p>`)}</header>
+<main>${headlines(data)}${outcomeSquare(data)}${charts(data, renderer)}
+${gallerySection(data.gallery, photosThatFit(data, photos))}
+${metricsSection(data)}</main>
 <script>${trusted(REPORT_SCRIPT)}</script></body></html>
 `;
   return page.text;
 }
 
 function photosThatFit(
-  gallery: readonly GalleryEntry[],
+  { gallery }: ReportData,
   photos: ReadonlyMap<number, ReportPhoto>,
 ): ReadonlyMap<number, ReportPhoto> {
   const fitting = new Map<number, ReportPhoto>();
@@ -203,7 +227,7 @@ const SET_HEADLINES = [
 ] as const;
 
 /** The numbers that matter most, with their intervals. */
-function headlines(report: RefinementReport): Html {
+function headlines({ report }: ReportData): Html {
   const { metrics, intervals } = report;
   const hasSets = report.absent_queries + report.set_queries > 0;
   return html`<section aria-labelledby="numbers"><h2 id="numbers">Numbers</h2>
@@ -226,9 +250,9 @@ function percent(value: number): string {
 }
 
 /** Tool right or wrong against answer right or wrong. */
-function outcomeSquare(outcomes: OutcomeCounts, total: number): Html {
-  const cell = (outcome: Outcome) =>
-    html`<td class="${outcome}"><strong>${outcomes[outcome]}</strong>${total > 0 && percent(outcomes[outcome] / total)}<br>${outcome}</td>`;
+function outcomeSquare({ outcomes, report: { metrics } }: ReportData): Html {
+  const cell = (outcome: keyof typeof outcomes) =>
+    html`<td class="${outcome}"><strong>${outcomes[outcome]}</strong>${metrics.total > 0 && percent(outcomes[outcome] / metrics.total)}<br>${outcome}</td>`;
   return html`<section aria-labelledby="outcomes"><h2 id="outcomes">Right and wrong</h2>
 <div class="wide"><table class="square"><caption>Queries by whether tool and answer are right (IoU above 0.5)</caption>
 <thead><tr><td></td><th scope="col">answer right</th><th scope="col">answer wrong</th></tr></thead>
@@ -236,53 +260,59 @@ function outcomeSquare(outcomes: OutcomeCounts, total: number): Html {
 <tr><th scope="row">tool wrong</th>${cell('correction')}${cell('error')}</tr></tbody></table></div></section>`;
 }
 
-/** A chart with a table of the numbers that it shows. */
+/** Charts, each with a table of the numbers that it shows. */
+function charts(data: ReportData, renderer: ChartRenderer): Html {
+  const { scatter, calibration, sizes, report } = data;
+  const groups = accuracyRows(report);
+  const bySize = accuracyRows(sizes);
+  return html`<section aria-labelledby="charts"><h2 id="charts">Charts</h2><div class="pair">
+${scatter.total > 0 && figure('Tool IoU and answer IoU', scatterWords(data), renderer.scatter(scatter.points), scatterTable(data))}
+${calibration.count > 0 && figure('Calibration of the score', calibrationWords(data), renderer.calibration(calibration.bins), calibrationTable(data))}
+${groups.length > 0 && figure('Accuracy by group', 'Accuracy of tool and answer by group, with 95 % intervals.', renderer.accuracy(groups), accuracyTable(groups))}
+${bySize.length > 0 && figure('Accuracy by object size', 'By area of the ground truth: small below 32 x 32 pixels, medium below 96 x 96, large.', renderer.accuracy(bySize), accuracyTable(bySize))}
+</div></section>`;
+}
+
 function figure(title: string, words: string, svg: string, table: Table): Html {
   return html`<figure><h3>${title}</h3><div role="img" aria-label="${title}. ${words} The numbers are in the table below.">${trusted(svg)}</div>
 <figcaption>${words}</figcaption><details><summary>Table: ${title}</summary>${tableHtml(table, title)}</details></figure>`;
 }
 
-function scatterFigure(queries: readonly ScoredQuery[], outcomes: OutcomeCounts): Html {
-  const { points, cells } = scatterOf(queries);
+function scatterWords({ scatter, outcomes }: ReportData): string {
   const sample =
-    points.length < queries.length
-      ? ` A sample of ${points.length} of ${queries.length} queries is drawn.`
+    scatter.points.length < scatter.total
+      ? ` A sample of ${scatter.points.length} of ${scatter.total} queries is drawn.`
       : '';
   const marks = { correction: 'triangle', confirmation: 'circle', loss: 'square', error: 'cross' };
   const words = OUTCOMES.map(
     (outcome) => `${marks[outcome]}: ${outcome}, ${OUTCOME_WORDS[outcome]} (${outcomes[outcome]})`,
   );
-  const range = (cell: number) =>
-    `${(cell / IOU_CELLS).toFixed(1)} to ${((cell + 1) / IOU_CELLS).toFixed(1)}`;
-  return figure(
-    'Tool IoU and answer IoU',
-    `Each mark is a query; above the diagonal the answer is better than the tool. ${words.join('; ')}.${sample}`,
-    scatterChart(points),
-    {
-      columns: ['answer IoU', ...cells.map((_, cell) => `tool ${range(cell)}`)],
-      rows: cells.map((row, cell): Cell[] => [range(cell), ...row]).reverse(),
-    },
-  );
+  return `Each mark is a query; above the diagonal the answer is better than the tool. ${words.join('; ')}.${sample}`;
 }
 
-function accuracyFigure(
-  by: string,
-  words: string,
-  { groups = {}, group_intervals }: RefinementReport,
-): Html | undefined {
-  const rows = Object.entries(groups).map(
-    ([group, metrics]): AccuracyRow => ({
-      group,
-      total: metrics.total,
-      toolAccuracy: metrics.tool_accuracy ?? 0,
-      accuracy: metrics.accuracy ?? 0,
-      toolInterval: group_intervals?.[group]?.tool_accuracy ?? null,
-      interval: group_intervals?.[group]?.accuracy ?? null,
-    }),
-  );
-  if (rows.length === 0) return undefined;
+function scatterTable({ scatter: { cells } }: ReportData): Table {
+  const range = (cell: number) =>
+    `${(cell / IOU_CELLS).toFixed(1)} to ${((cell + 1) / IOU_CELLS).toFixed(1)}`;
+  return {
+    columns: ['answer IoU', ...cells.map((_, cell) => `tool ${range(cell)}`)],
+    rows: cells.map((row, cell): Cell[] => [range(cell), ...row]).reverse(),
+  };
+}
+
+function accuracyRows({ groups = {}, group_intervals }: RefinementReport): AccuracyRow[] {
+  return Object.entries(groups).map(([group, metrics]) => ({
+    group,
+    total: metrics.total,
+    toolAccuracy: metrics.tool_accuracy ?? 0,
+    accuracy: metrics.accuracy ?? 0,
+    toolInterval: group_intervals?.[group]?.tool_accuracy ?? null,
+    interval: group_intervals?.[group]?.accuracy ?? null,
+  }));
+}
+
+function accuracyTable(rows: readonly AccuracyRow[]): Table {
   const ends = (interval: Interval | null) => interval?.map(percent).join(' to ') ?? null;
-  return figure(`Accuracy by ${by}`, words, accuracyChart(rows), {
+  return {
     columns: ['group', 'queries', 'tool', 'tool, 95 %', 'answer', 'answer, 95 %'],
     rows: rows.map((row): Cell[] => [
       row.group,
@@ -292,26 +322,28 @@ function accuracyFigure(
       percent(row.accuracy),
       ends(row.interval),
     ]),
-  });
+  };
 }
 
-function calibrationFigure(queries: readonly ScoredQuery[]): Html | undefined {
-  const { bins, count, ece, brier } = calibrationOf(queries);
-  if (count === 0) return undefined;
-  return figure(
-    'Calibration of the score',
-    `Share of right answers by their score, over ${count} answers with a score; on the diagonal the score is the probability. Expected calibration error ${ece?.toFixed(3)}, Brier score ${brier?.toFixed(3)}.`,
-    calibrationChart(bins),
-    {
-      columns: ['score', 'answers', 'mean score', 'right'],
-      rows: bins.map(({ from, to, count, meanScore, accuracy }): Cell[] => [
-        `${from.toFixed(1)} to ${to.toFixed(1)}`,
-        count,
-        meanScore === null ? null : meanScore.toFixed(3),
-        accuracy === null ? null : percent(accuracy),
-      ]),
-    },
-  );
+function calibrationWords({ calibration: { count, ece, brier } }: ReportData): string {
+  return `Share of right answers by their score, over ${count} answers with a score; on the diagonal the score is the probability. Expected calibration error ${ece?.toFixed(3)}, Brier score ${brier?.toFixed(3)}.`;
+}
+
+function calibrationTable({ calibration: { bins } }: ReportData): Table {
+  return {
+    columns: ['score', 'answers', 'mean score', 'right'],
+    rows: bins.map(({ from, to, count, meanScore, accuracy }): Cell[] => [
+      `${from.toFixed(1)} to ${to.toFixed(1)}`,
+      count,
+      meanScore === null ? null : meanScore.toFixed(3),
+      accuracy === null ? null : percent(accuracy),
+    ]),
+  };
+}
+
+/** Every metric, overall and by group. */
+function metricsSection({ report }: ReportData): Html {
+  return html`<section aria-labelledby="metrics"><h2 id="metrics">All metrics</h2>${tableHtml(metricsOverview(report), 'Metrics, with 95 % intervals in brackets')}</section>`;
 }
 
 function tableHtml({ columns, rows }: Table, caption: string): Html {

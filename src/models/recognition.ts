@@ -1,5 +1,5 @@
 import type { ImageSize } from '../core/box.js';
-import { gridCells, type Tensor } from '../detect/family.js';
+import { cellCount, gridLevels, type Tensor } from '../detect/family.js';
 import type {
   ClosedFamilyName,
   DetectorCard,
@@ -128,7 +128,7 @@ function hasPixelSizes({ data }: Tensor, length: number): boolean {
 }
 
 function cellsOf({ input }: ObservedGraph, strides: readonly number[]): number {
-  return gridCells(input, strides).length;
+  return cellCount(gridLevels(input, strides));
 }
 
 function onlyOutput({ outputs }: Pick<ObservedGraph, 'outputs'>): ObservedOutput | undefined {
@@ -145,9 +145,8 @@ function recognisePicodet(graph: ObservedGraph): Omit<Recognition, 'family'> | u
   if (rows && graph.takesSize) {
     return { outputs: { rows: [rows.name] }, strides: FOUR, classes: undefined };
   }
-  const heads = FOUR.map((stride) => {
-    const cells = gridCells(graph.input, [stride]).length;
-    const at = graph.outputs.filter(({ tensor: { dims } }) => dims[1] === cells);
+  const heads = gridLevels(graph.input, FOUR).map(({ rows: down, columns }) => {
+    const at = graph.outputs.filter(({ tensor: { dims } }) => dims[1] === down * columns);
     const distances = at.find(({ tensor }) => tensor.dims[2] === 32 && tensor.dims.length === 3);
     return { distances, scores: at.find((output) => output !== distances) };
   });

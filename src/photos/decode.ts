@@ -5,7 +5,7 @@ import sharp from 'sharp';
 import type { BoxXyxy, ImageSize } from '../core/box.js';
 import { printable, quoted, VgrError } from '../core/error.js';
 import { contentXyxy, type RasterSpec, type RgbRaster, rasterSize } from '../core/raster.js';
-import type { Semaphore } from '../core/semaphore.js';
+import type { ByteBudget } from '../core/semaphore.js';
 
 /** 100 megapixels: above every camera in common use, below what fills the memory of a small machine. */
 export const DEFAULT_MAX_PIXELS = 100_000_000;
@@ -255,7 +255,7 @@ function damaged(path: string, bytes: Buffer, thrown: unknown): VgrError {
 
 /** What photos that are being decoded may hold together. */
 export interface DecodingMemory {
-  readonly budget: Semaphore;
+  readonly budget: ByteBudget;
   /** Refuse a photo that needs more than the whole budget; it is decoded alone otherwise. */
   readonly strict: boolean;
 }

@@ -1,7 +1,6 @@
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { quoted, VgrError } from '../core/error.js';
-import { readJson } from '../core/files.js';
+import { fileExists, readJson } from '../core/files.js';
 import { readLines } from '../core/line-reader.js';
 import { NameTable } from '../core/name-table.js';
 import type { Printer } from '../core/terminal.js';
@@ -70,7 +69,7 @@ interface ShardFolder {
 /** @throws VgrError INPUT_MISSING, INPUT_INVALID */
 async function readShard(folder: string): Promise<ShardFolder> {
   const path = join(folder, 'run.json');
-  if (!existsSync(path)) {
+  if (!fileExists(path)) {
     throw new VgrError('INPUT_MISSING', `expected the output of a shard, got no ${quoted(path)}`, {
       hint: 'a shard is made with `--shard i/n --output DIR`',
     });

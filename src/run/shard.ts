@@ -1,5 +1,5 @@
 import { quoted, VgrError } from '../core/error.js';
-import { hash64 } from '../core/hash.js';
+import { hash64 } from '../core/name-table.js';
 
 /** Part `index` of `count`, from 1. */
 export interface Shard {

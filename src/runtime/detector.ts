@@ -1,10 +1,8 @@
-import { printable, quoted, VgrError } from '../core/error.js';
+import { parseFraction, printable, quoted, VgrError } from '../core/error.js';
 import { nearestNames } from '../core/nearest-name.js';
 import type { Printer } from '../core/terminal.js';
-import { parseFraction } from '../core/text.js';
 import { calibrationOf, type Detection } from '../detect/family.js';
-import type { TokenizedPrompt } from '../detect/prompt.js';
-import type { PromptTokenizer } from '../detect/prompt-tokenizer.js';
+import type { CutPrompt, PromptName, PromptTokenizer } from '../detect/prompt-tokenizer.js';
 import { type Disagreement, disagreements } from '../detect/signature.js';
 import {
   categoriesOf,
@@ -88,19 +86,19 @@ function promptedDetector(
   const { name, input, decoding } = card;
   const run = async (
     { raster, size: image }: OpenedPhoto,
-    prompts: readonly TokenizedPrompt[],
+    prompts: readonly CutPrompt[],
   ): Promise<PromptAnswers> => {
     // The pixels move to the worker; other prompts of the photo need them too.
     const copy = { ...raster, data: raster.data.slice() };
     const { answers, ms } = await pool.detect(asking, { raster: copy, image, prompts });
     return { answers: answers!, ms };
   };
-  const noteCut = (prompts: readonly TokenizedPrompt[]): void => {
+  const noteCut = (prompts: readonly CutPrompt[]): void => {
     const count = prompts.filter(({ cut }) => cut).length;
     if (count > 0) onCut?.(count);
   };
   if (classes) {
-    const categories = classes.map((each, index) => ({ id: index + 1, name: each }));
+    const categories = classes.map((each, index): PromptName => ({ id: index + 1, name: each }));
     const prompts = tokenizer.names(categories);
     noteCut(prompts);
     const runs = groupsOf(prompts, promptsARun(card, batchSize, NAMES_A_RUN));

@@ -26,13 +26,13 @@ export interface ChatSettings {
   readonly signal?: AbortSignal;
 }
 
-/** What each request says beside its messages. */
+/** What each request holds beside its messages. */
 export interface ChatModel {
-  /** The server's name of the model. */
+  /** Name of the model on the server. */
   readonly name: string;
-  /** Whether probabilities of the tokens are asked for. */
+  /** Whether requests ask for token probabilities. */
   readonly logProbabilities: boolean;
-  /** Fields that are added to each body; null takes one away. */
+  /** Fields that are added to each body; null removes one. */
   readonly extra: Readonly<Record<string, unknown>>;
 }
 
@@ -41,23 +41,23 @@ export interface ChatLimits {
   readonly concurrency: number;
   readonly requestsPerMinute: number;
   readonly tokensPerMinute: number;
-  /** Attempts at a request, the first among them. */
+  /** Attempts at a request, the first included. */
   readonly attempts: number;
-  /** Wait before the second attempt, milliseconds; it doubles from one to the next. */
+  /** Wait before the second attempt, milliseconds; each further wait is twice as long. */
   readonly backoffMs: number;
 }
 
 const MAX_BACKOFF = 30_000;
-/** Requests that fail one after another, with no success between: the server is there, but of no use. */
-const FAILURES_IN_A_ROW = 3;
-/** Requests that a server refuses from the start on: it refuses them all. */
-const REFUSALS_AT_FIRST = 8;
-/** Tokens of a reply whose limit is not known as a number. */
+/** After so many failed requests without a success between, the server counts as gone. */
+const MAX_FAILURES_IN_A_ROW = 3;
+/** A server that refuses so many requests before any success refuses them all. */
+const MAX_FIRST_REFUSALS = 8;
+/** Limit of a reply where the body has none that is a number, tokens. */
 const DEFAULT_TOKENS = 4096;
 
 /**
- * Asks a server: bounded concurrency and rate, repeats after errors that may pass, a breaker for when the server is gone, a
- * budget, and a cache. Equal requests that are made at the same time go out once.
+ * Asks a server, with bounded concurrency and rate, retries after errors that may pass, a circuit breaker, a budget and a
+ * cache. Equal requests at the same time go out once.
  */
 export class ChatClient {
   readonly #settings: ChatSettings;
@@ -75,7 +75,7 @@ export class ChatClient {
   #successes = 0;
   #refusals = 0;
   #failuresInARow = 0;
-  /** Once it is set no request goes out. */
+  /** Once set, no request goes out. */
   #broken: VgrError | undefined;
 
   constructor(settings: ChatSettings) {
@@ -96,7 +96,7 @@ export class ChatClient {
     return this.#budget.report();
   }
 
-  /** Ends all waiting, and resolves when requests under way have come back, so that nothing that is paid for is lost. */
+  /** Ends all waiting; resolves when requests under way have come back, so that no paid reply is lost. */
   async close(): Promise<void> {
     this.#broken ??= stopped();
     this.#stop.abort();
@@ -128,7 +128,7 @@ export class ChatClient {
     return reply;
   }
 
-  /** Attempts until one succeeds or there is no use in more. */
+  /** Attempts until one succeeds or more are of no use. */
   async #persist(body: ChatBody, request: ChatRequest): Promise<ChatReply> {
     for (let attempt = 1; ; attempt++) {
       const before = this.#successes;
@@ -136,12 +136,10 @@ export class ChatClient {
         return await this.#attempt(body, request);
       } catch (thrown) {
         if (!(thrown instanceof ChatError)) throw thrown;
-        if (thrown.kind === 'unsafe') throw this.#breakWith(this.#unsafe(thrown));
-        if (thrown.kind === 'refused') throw this.#breakWith(this.#refused(thrown));
+        if (thrown.kind === 'unsafe') throw this.#unavailable('nothing was sent', thrown);
+        if (thrown.kind === 'refused') throw this.#refused(thrown);
         if (thrown.kind === 'item') throw this.#itemError(thrown, request);
-        if (attempt >= this.#settings.limits.attempts) {
-          throw await this.#exhausted(thrown, before);
-        }
+        if (attempt >= this.#settings.limits.attempts) throw await this.#exhausted(thrown, before);
         await this.#pause(attempt, thrown);
         this.#budget.count('retries');
       }
@@ -182,7 +180,7 @@ export class ChatClient {
       maxTokens: most ?? DEFAULT_TOKENS,
       stops: Array.isArray(stop) ? stop.map(String) : [],
     };
-    // The user's own options stand; null takes them away.
+    // Stream options of the user's stay; null removes them.
     const counts = model.extra.stream_options === null ? undefined : { include_usage: true };
     const sent = server.stream
       ? { ...body, stream: true, stream_options: stream_options ?? counts }
@@ -190,64 +188,63 @@ export class ChatClient {
     return this.#transport.send(this.#encoder.piecesOf(sent), limits, this.#cut.signal);
   }
 
-  /** Half of the wait is jitter, so that requests that failed together do not come back together. */
+  /** Half of the wait is random, so that requests that failed together are not retried together. */
   async #pause(attempt: number, { retryAfterMs }: ChatError): Promise<void> {
     const { backoffMs } = this.#settings.limits;
     const backoff = Math.min(backoffMs * 2 ** (attempt - 1), MAX_BACKOFF);
     const jittered = backoff * (0.5 + Math.random() / 2);
-    // A server that tells one request to wait would tell the others the same.
+    // What a server asks of one request holds for all.
     if (retryAfterMs !== undefined) this.#requestRate.hold(retryAfterMs);
-    await this.#waiting((signal) => wait(Math.max(jittered, retryAfterMs ?? 0), signal));
+    await this.#waiting((signal) =>
+      sleep(Math.max(jittered, retryAfterMs ?? 0), undefined, { signal }),
+    );
   }
 
+  /** @throws VgrError when the run stops, or when a request meanwhile found the server gone */
   async #waiting(work: (signal: AbortSignal) => Promise<void>): Promise<void> {
     try {
       await work(this.#stop.signal);
-    } catch (thrown) {
-      throw this.#stop.signal.aborted ? (this.#broken ?? stopped()) : thrown;
+    } catch {
+      throw this.#broken ?? stopped();
     }
     if (this.#broken) throw this.#broken;
   }
 
-  /** The last attempt failed too: is it this request, or the server? @param before successes when that attempt began */
+  /** Whether this request or the server is to blame for the last failure. @param before successes when that attempt began */
   async #exhausted(cause: ChatError, before: number): Promise<VgrError> {
-    const { server, limits } = this.#settings;
+    const { attempts } = this.#settings.limits;
     if (this.#broken) return this.#broken;
     if (this.#successes === before) {
       this.#failuresInARow += 1;
       const isGone =
         this.#successes === 0 ||
-        this.#failuresInARow >= FAILURES_IN_A_ROW ||
+        this.#failuresInARow >= MAX_FAILURES_IN_A_ROW ||
         !(await this.#transport.isAlive());
-      if (isGone) {
-        const message = `${server.url}: no answer in ${limits.attempts} attempts: ${cause.message}`;
-        const hint = 'check that the server runs and is reachable; a rerun goes on from here';
-        return this.#breakWith(new VgrError('SERVER_UNAVAILABLE', message, { hint, cause }));
-      }
+      if (isGone) return this.#unavailable(`no answer in ${attempts} attempts`, cause);
     }
-    const message = `the server failed on this query ${limits.attempts} times: ${cause.message}`;
-    return new VgrError('REFINEMENT_FAILED', message, { cause });
+    return failed(`the server failed on this query ${attempts} times`, cause);
   }
 
   #itemError(cause: ChatError, { messages }: ChatRequest): VgrError {
     // A request without a picture asks what the server can do; its refusal is an answer.
     if (messages.some(({ content }) => typeof content !== 'string')) this.#refusals += 1;
-    if (this.#refusals >= REFUSALS_AT_FIRST && this.#successes === 0) {
-      return this.#breakWith(this.#refused(cause));
+    if (this.#refusals >= MAX_FIRST_REFUSALS && this.#successes === 0) {
+      return this.#refused(cause);
     }
-    const message = `the server refuses this query: ${cause.message}`;
-    return new VgrError('REFINEMENT_FAILED', message, { cause });
+    return failed('the server refuses this query', cause);
   }
 
   #refused(cause: ChatError): VgrError {
     const message = `${this.#settings.server.url} refuses requests: ${cause.message}`;
     const hint = cause.hint ?? 'check `--vlm-url`, `--vlm-model` and the key in VGR_VLM_API_KEY';
-    return new VgrError('SERVER_REFUSED', message, { hint, cause });
+    return this.#breakWith(new VgrError('SERVER_REFUSED', message, { hint, cause }));
   }
 
-  #unsafe(cause: ChatError): VgrError {
-    const message = `${this.#settings.server.url}: nothing was sent: ${cause.message}`;
-    return new VgrError('SERVER_UNAVAILABLE', message, { hint: cause.hint, cause });
+  #unavailable(what: string, cause: ChatError): VgrError {
+    const message = `${this.#settings.server.url}: ${what}: ${cause.message}`;
+    const hint =
+      cause.hint ?? 'check that the server runs and is reachable; a rerun resumes from here';
+    return this.#breakWith(new VgrError('SERVER_UNAVAILABLE', message, { hint, cause }));
   }
 
   #breakWith(error: VgrError): VgrError {
@@ -275,32 +272,33 @@ export class ChatClient {
   }
 }
 
+function failed(what: string, cause: ChatError): VgrError {
+  return new VgrError('REFINEMENT_FAILED', `${what}: ${cause.message}`, { cause });
+}
+
 function stopped(): VgrError {
-  return new VgrError('SERVER_UNAVAILABLE', 'the run was stopped while it waited for the server', {
-    hint: 'a rerun goes on from here',
+  return new VgrError('SERVER_UNAVAILABLE', 'the run was stopped while waiting for the server', {
+    hint: 'a rerun resumes from here',
   });
 }
 
-/** Milliseconds in the minute that limits are told for. */
-const MINUTE = 60_000;
-
-/** Lets units through at an even rate, in the order of the calls: no minute exceeds the limit by more than one taking. */
+/** Lets units through at an even rate, in the order of the calls: no minute exceeds the limit by more than one call. */
 class RateLimiter {
   readonly #msPerUnit: number;
-  /** When the next one may go, on the clock of `performance.now()`. */
+  /** When the next unit may go, on the clock of `performance.now()`. */
   #freeAt = 0;
 
   /** @param perMinute units; Infinity for no limit */
   constructor(perMinute: number) {
-    this.#msPerUnit = MINUTE / perMinute;
+    this.#msPerUnit = 60_000 / perMinute;
   }
 
-  /** Resolves when `units` may go out, at once where they may. @throws the signal's reason when it ends a wait */
+  /** Resolves when `units` may go out. @throws AbortError */
   async take(units: number, signal: AbortSignal): Promise<void> {
     const now = performance.now();
     const start = Math.max(now, this.#freeAt);
     this.#freeAt = start + units * this.#msPerUnit;
-    if (start > now) await wait(start - now, signal);
+    if (start > now) await sleep(start - now, undefined, { signal });
   }
 
   /** Takes units more, or gives some back, when an estimate turns out wrong. */
@@ -312,12 +310,4 @@ class RateLimiter {
   hold(ms: number): void {
     this.#freeAt = Math.max(this.#freeAt, performance.now() + ms);
   }
-}
-
-/** @throws the signal's reason when it is aborted */
-async function wait(ms: number, signal: AbortSignal): Promise<void> {
-  await sleep(ms, undefined, { signal }).catch((thrown) => {
-    signal.throwIfAborted();
-    throw thrown;
-  });
 }

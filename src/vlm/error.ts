@@ -13,7 +13,7 @@ export class ChatError extends Error {
   readonly kind: ChatErrorKind;
   /** How long the server wants to be left alone. */
   readonly retryAfterMs: number | undefined;
-  /** What to try, where that is known. */
+  /** What to try, if that is known. */
   readonly hint: string | undefined;
 
   constructor(
@@ -30,7 +30,7 @@ export class ChatError extends Error {
 
 /** An error in the server's own words, which may hold the key. */
 export class ServerError extends Error {
-  /** As the response has it; in a reply of status 200, as the code of the error tells it; undefined where neither does. */
+  /** That of the response; in a reply of status 200 the code of the error; undefined where neither is a status. */
   readonly status: number | undefined;
   /** The server's own code of the error. */
   readonly code: unknown;
@@ -53,29 +53,18 @@ export type ReplyHeaders = Readonly<IncomingHttpHeaders>;
 /** The longest wait that a server may ask for, milliseconds. */
 const MAX_WAIT = 10 * 60_000;
 const MAX_WORDS = 300;
-/** Kinds by status; other statuses from 500 are `again`, all else is `item`. */
-const KIND_BY_STATUS: ReadonlyMap<number, ChatErrorKind> = new Map([
-  [401, 'refused'],
-  [402, 'refused'],
-  [403, 'refused'],
-  [404, 'refused'],
-  [405, 'refused'],
-  [407, 'refused'],
-  [408, 'again'],
-  [409, 'again'],
-  [425, 'again'],
-  [429, 'again'],
-]);
+const REFUSED_STATUSES = new Set([401, 402, 403, 404, 405, 407]);
+const PASSING_STATUSES = new Set([408, 409, 425, 429]);
 
-/** The kind of an answer that is not 2xx. @param code the server's own code of the error, where it tells one */
+/** The kind of an answer that is not 2xx. @param code the server's own code of the error, where it gives one */
 export function kindOfStatus(status: number, code: unknown): ChatErrorKind {
-  // A spent account comes with the status of too many requests; waiting does not help.
+  // A spent account comes with status 429; waiting does not help.
   if (code === 'insufficient_quota') return 'refused';
-  if (status < 400) return 'refused';
-  return KIND_BY_STATUS.get(status) ?? (status >= 500 ? 'again' : 'item');
+  if (status < 400 || REFUSED_STATUSES.has(status)) return 'refused';
+  return status >= 500 || PASSING_STATUSES.has(status) ? 'again' : 'item';
 }
 
-/** What `Retry-After` asks for, seconds or a date, in milliseconds; `retry-after-ms` where a server gives that. */
+/** The wait that `retry-after-ms` or `Retry-After` (seconds or a date) asks for, milliseconds. */
 export function retryAfterOf(headers: ReplyHeaders, now: number): number | undefined {
   const exact = Number.parseFloat(String(headers['retry-after-ms']));
   if (exact >= 0) return Math.min(exact, MAX_WAIT);
@@ -86,12 +75,12 @@ export function retryAfterOf(headers: ReplyHeaders, now: number): number | undef
   return Number.isNaN(date) ? undefined : Math.min(Math.max(date - now, 0), MAX_WAIT);
 }
 
-/** A server's words for a message: without the key, with control characters made visible, cut where they are long. */
+/** A server's words for a message: without the key, control characters made visible, cut to 300 characters. */
 export function safeWords(text: string, key: string | undefined): string {
   return printable(withoutKey(text, key)).slice(0, MAX_WORDS);
 }
 
-/** A text without the key, as it is or as it stands in an address or in JSON, in letters large or small. */
+/** A text without the key, whether plain or escaped for an address or for JSON, in upper or lower case. */
 export function withoutKey(text: string, key: string | undefined): string {
   if (!key) return text;
   const forms = [encodeURIComponent(key), encodeURI(key), JSON.stringify(key).slice(1, -1), key];

@@ -1,7 +1,6 @@
-import { existsSync } from 'node:fs';
 import sharp from 'sharp';
 import type { ImageSize } from '../core/box.js';
-import { writeFileAtomic } from '../core/files.js';
+import { fileExists, writeFileAtomic } from '../core/files.js';
 import { PromiseCache } from '../core/lru.js';
 import { type DecodingMemory, openPhoto } from '../photos/decode.js';
 
@@ -51,7 +50,7 @@ export async function savePicture(
   target: string,
   options: PictureOptions,
 ): Promise<void> {
-  if (existsSync(target)) return;
+  if (fileExists(target)) return;
   const bytes = await pictureOf(path, picture, options);
   await writeFileAtomic(target, [bytes]);
 }

@@ -1,6 +1,5 @@
-import { printable, quoted, VgrError } from '../core/error.js';
+import { parseFraction, printable, quoted, VgrError } from '../core/error.js';
 import { proxyFor } from '../core/http.js';
-import { parseFraction } from '../core/text.js';
 import type { RunSettings } from '../formats/run-summary.js';
 import { ReplyCache } from './cache.js';
 import type { QuotaSettings } from './cascade.js';

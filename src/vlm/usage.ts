@@ -8,18 +8,18 @@ export interface TokenUse {
 }
 
 export interface UsageLimits {
-  /** Most requests that go out, repeats among them; Infinity for no limit. */
+  /** Maximum number of requests, retries included; Infinity for no limit. */
   readonly maxRequests: number;
-  /** Most tokens, in and out; Infinity for no limit. */
+  /** Maximum number of tokens of prompts and replies; Infinity for no limit. */
   readonly maxTokens: number;
-  /** Money for a million tokens. */
+  /** Prices of a million tokens, in any currency. */
   readonly pricePrompt?: number;
   readonly priceCompletion?: number;
 }
 
-/** What talking to the server took. */
+/** What the requests of a run took. */
 export interface UsageReport {
-  /** Requests that went out, repeats among them. */
+  /** Requests that went out, retries included. */
   readonly requests: number;
   /** Requests that the cache answered. */
   readonly cached: number;
@@ -27,9 +27,9 @@ export interface UsageReport {
   readonly retries: number;
   readonly prompt_tokens: number;
   readonly completion_tokens: number;
-  /** Requests whose tokens the server did not count, so that they are estimated. */
+  /** Requests whose tokens are estimated, since the server did not count them. */
   readonly estimated: number;
-  /** In the money of the prices; absent without prices. */
+  /** In the currency of the prices; absent without prices. */
   readonly cost?: number;
 }
 
@@ -37,17 +37,17 @@ export interface UsageReport {
 export interface Reservation {
   /** Estimate from the request alone. */
   readonly estimate: number;
-  /** The same, corrected by how far earlier estimates were off. */
+  /** The same, corrected by the error of earlier estimates. */
   readonly tokens: number;
 }
 
-/** Counts requests, tokens and money, and lets nothing out that the budget does not hold. */
+/** Counts requests, tokens and cost, and refuses requests beyond the budget. */
 export class UsageBudget {
   readonly #limits: UsageLimits;
   readonly #counts = { requests: 0, cached: 0, retries: 0, prompt: 0, completion: 0, estimated: 0 };
-  /** Estimates of the requests that came back. */
+  /** Sum of the estimates of requests that came back. */
   #estimates = 0;
-  /** Tokens that requests under way are expected to take. */
+  /** Tokens reserved for requests under way. */
   #reserved = 0;
 
   constructor(limits: UsageLimits) {
@@ -55,9 +55,9 @@ export class UsageBudget {
   }
 
   /**
-   * Sets aside what a request that is about to go out is expected to take.
+   * Reserves the tokens of a request that is about to go out.
    * @param estimate its tokens, above 0
-   * @throws VgrError BUDGET_SPENT where the budget does not hold it
+   * @throws VgrError BUDGET_SPENT
    */
   reserve(estimate: number): Reservation {
     const { maxRequests, maxTokens } = this.#limits;
@@ -104,7 +104,7 @@ export class UsageBudget {
       prompt_tokens: prompt,
       completion_tokens: completion,
       estimated,
-      // Six decimals of the money for a million tokens.
+      // Prices are per million tokens.
       cost: isPriced ? Math.round(cost) / 1e6 : undefined,
     };
   }
@@ -112,12 +112,12 @@ export class UsageBudget {
 
 function spent(flag: string, limit: number, what: string): VgrError {
   return new VgrError('BUDGET_SPENT', `the budget of ${limit} ${what} (\`${flag}\`) is spent`, {
-    hint: 'a rerun with a higher limit goes on from here; what was answered is not asked again',
+    hint: 'a rerun with a higher limit resumes from here and asks no answered query again',
   });
 }
 
 const CHARACTERS_PER_TOKEN = 4;
-/** Of a picture at the default size: one for each patch of 28 by 28 pixels. */
+/** At the default size: one token for each patch of 28 by 28 pixels. */
 const TOKENS_PER_PICTURE = 1300;
 
 /** What a request took, where the server does not count. */

@@ -30,32 +30,32 @@ import {
   type PromptFacts,
   type PromptWriter,
   repairPrompt,
+  type ShownBox,
   type ShownTool,
   shownTools,
   toolBlock,
   toolResults,
 } from './prompt.js';
 import { answerText, formatTerm, lastPart } from './reply.js';
-import { type ReplyAnswer, type ReplyNote, readAnswer } from './reply-boxes.js';
+import { type ReplyAnswer, readAnswer } from './reply-boxes.js';
 
 export interface VlmSettings {
   readonly chat: Chat;
-  /** The server's name of the model. */
+  /** Name of the model on the server. */
   readonly model: string;
   readonly protocol: VlmProtocol;
-  /** Asked for before the first conversation. */
+  /** Not called with the protocol `piter`. */
   readonly mode: () => Promise<VlmMode>;
   readonly prompt: PromptWriter;
   readonly grid: PixelGrid;
   /** Boxes of each tool that the model is shown, at least 1. */
   readonly boxesPerTool: number;
-  /** Most tokens of each reply. */
+  /** Maximum length of each reply, tokens. */
   readonly maxTokens: number;
   /** By default 1.05, and only where the server continues messages: others may not know the field. */
   readonly repetitionPenalty?: number;
-  /** Runs a conversation, by default at once. Open conversations are not held up by those that wait. */
+  /** Runs a conversation when there is room for it; by default at once. */
   readonly admit?: <Result>(conversation: () => Promise<Result>) => Promise<Result>;
-  /** Counted up as conversations go. */
   readonly tally: VlmTally;
 }
 
@@ -63,8 +63,8 @@ export interface VlmSettings {
 const REPETITION_PENALTY = 1.05;
 
 /**
- * The large refiner: a vision-language model behind a server. It thinks, is handed the tools' boxes, and answers with a box in
- * pixels of its own picture, which is mapped back. Requests go out side by side; the server's client bounds how many.
+ * The large refiner: a vision-language model behind a server. It thinks, gets the tools' boxes, and answers with a box in
+ * pixels of its picture, which is mapped back. Conversations run side by side; the chat client bounds the requests.
  * @see VG-Refiner, arXiv 2512.06373
  */
 export function createVlmRefiner(settings: VlmSettings): Refiner {
@@ -137,25 +137,36 @@ async function converse(
   });
 }
 
-/** An answer in photo pixels. A point stands for the candidate around it. */
-function readIn({ request, view, tally }: Talk, text: string): ReplyAnswer {
+/** What an answer says, in photo pixels; a point means the candidate around it. */
+function readIn(talk: Talk, text: string): Exclude<ReplyAnswer, { kind: 'point' }> {
+  const { request, view, tally } = talk;
   const read = readAnswer(answerText(text), modelExtent(view));
   if (read.kind === 'boxes') {
-    countNotes(tally, read.notes);
-    return { ...read, boxesXyxy: read.boxesXyxy.map((box) => fromModelXyxy(box, view)) };
+    for (const note of read.notes) tally[note] += 1;
+    return { ...read, boxesXyxy: read.boxesXyxy.map((box) => boxOf(box, talk)) };
   }
   if (read.kind !== 'point') return read;
   const { x, y } = read;
   const { x1, y1 } = fromModelXyxy({ x1: x, y1: y, x2: x, y2: y }, view);
   const around = candidateAround(request, x1, y1);
   if (!around) return { kind: 'unreadable', reason: 'it holds a point in place of a box' };
-  countNotes(tally, ['point']);
-  return { kind: 'boxes', boxesXyxy: [around.boxXyxy], notes: ['point'] };
+  tally.point += 1;
+  return { kind: 'boxes', boxesXyxy: [around.boxXyxy], notes: [] };
+}
+
+/**
+ * A box of the model in photo pixels. One with the very numbers of a box that the model was shown is that box: what the model
+ * kept must not move by rounding.
+ */
+function boxOf(box: BoxXyxy, { tools, view }: Talk): BoxXyxy {
+  const isShown = ({ writtenXyxy: { x1, y1, x2, y2 } }: ShownBox) =>
+    [box.x1 - x1, box.y1 - y1, box.x2 - x2, box.y2 - y2].every((by) => Math.abs(by) < 1e-6);
+  return tools.flat().find(isShown)?.candidate.boxXyxy ?? fromModelXyxy(box, view);
 }
 
 /** The candidate that holds the point and has its centre nearest to it, in sizes of the box. */
-function candidateAround({ candidates }: RefineRequest, x: number, y: number): Candidate | null {
-  let best: Candidate | null = null;
+function candidateAround({ candidates }: RefineRequest, x: number, y: number) {
+  let best: Candidate | undefined;
   let least = Number.POSITIVE_INFINITY;
   for (const candidate of candidates) {
     const { x1, y1, x2, y2 } = candidate.boxXyxy;
@@ -171,7 +182,7 @@ function candidateAround({ candidates }: RefineRequest, x: number, y: number): C
   return best;
 }
 
-/** The score of a model that tells no probabilities. */
+/** The score of a model that gives no probabilities. */
 const STATED = 1;
 /** Characters of a thought that a result holds. */
 const MAX_TEXT = 4000;
@@ -191,9 +202,12 @@ function thoughtOf({ view, protocol }: Talk, { withoutTools, confidence }: Excha
   };
 }
 
-/** The refiner's answer. @param read the model's, in pixels of the photo */
-function answerOf(talk: Talk, exchange: Exchange, read: ReplyAnswer): Answer {
-  const { request, protocol, tally } = talk;
+/** The refiner's answer. @param read what the model's says */
+function answerOf(
+  { request, protocol, tally }: Talk,
+  exchange: Exchange,
+  read: ReturnType<typeof readIn>,
+): Answer {
   const isTwoStage = protocol !== 'piter';
   const format = isTwoStage ? formatTerm(`${exchange.withoutTools}\n${exchange.last}`) : undefined;
   if (format === 0) tally.unformatted += 1;
@@ -209,7 +223,7 @@ function answerOf(talk: Talk, exchange: Exchange, read: ReplyAnswer): Answer {
       text: text || 'the model finds nothing in the image that fits',
     };
   }
-  if (read.kind !== 'boxes') {
+  if (read.kind === 'unreadable') {
     return {
       format,
       boxXyxy: request.tool?.boxXyxy ?? null,
@@ -218,17 +232,17 @@ function answerOf(talk: Talk, exchange: Exchange, read: ReplyAnswer): Answer {
       text: "the model's answer cannot be read, the tool's box stands",
     };
   }
-  const boxes = read.boxesXyxy.map((box) => copiedBox(box, talk) ?? box);
-  const decision = decisionOn(boxes[0]!, request.tool?.boxXyxy);
+  const { boxesXyxy } = read;
+  const decision = decisionOn(boxesXyxy[0]!, request.tool?.boxXyxy);
   // Two stages end in one box; the one turn may list several.
-  const isList = !isTwoStage && boxes.length > 1;
+  const isList = !isTwoStage && boxesXyxy.length > 1;
   return {
     format,
-    boxXyxy: boxes[0]!,
+    boxXyxy: boxesXyxy[0]!,
     score,
     decision,
     text: text || DEFAULT_TEXT[decision],
-    boxes: isList ? boxes.map((boxXyxy) => ({ boxXyxy, score })) : undefined,
+    boxes: isList ? boxesXyxy.map((boxXyxy) => ({ boxXyxy, score })) : undefined,
   };
 }
 
@@ -238,32 +252,15 @@ const DEFAULT_TEXT = {
   adjust: 'the model draws another box around the same object',
 } as const;
 
-/**
- * The tool's own box where the model wrote the very numbers that it was shown: what it kept must not move by rounding.
- */
-function copiedBox(box: BoxXyxy, { tools, view }: Talk): BoxXyxy | undefined {
-  for (const { candidate, writtenXyxy } of tools.flat()) {
-    const shown = fromModelXyxy(writtenXyxy, view);
-    const moved = Math.max(
-      Math.abs(box.x1 - shown.x1),
-      Math.abs(box.y1 - shown.y1),
-      Math.abs(box.x2 - shown.x2),
-      Math.abs(box.y2 - shown.y2),
-    );
-    if (moved < 1e-6) return candidate.boxXyxy;
-  }
-  return undefined;
-}
+/** Counts of conversations and of what went wrong in them. */
+export type VlmTally = ReturnType<typeof emptyTally>;
 
-/** How often conversations went otherwise than they should. */
-export type VlmTally = Record<keyof typeof NO_TALLY, number>;
-
-const NO_TALLY = {
-  /** Conversations that came to an answer. */
+export const emptyTally = () => ({
+  /** Conversations that ended, with an answer or a fallback. */
   answered: 0,
   /** Repair turns. */
   repairs: 0,
-  /** Answers that stayed unreadable after it: the tool's box stands. */
+  /** Answers that stayed unreadable after it, so that the tool's box is the answer. */
   fallbacks: 0,
   /** Replies that did not call for the tools' boxes; the call was made for them. */
   uncalled: 0,
@@ -273,16 +270,8 @@ const NO_TALLY = {
   swapped: 0,
   /** Boxes that reached over the border. */
   clamped: 0,
-  /** Coordinates told as shares of the side. */
+  /** Coordinates as shares of the side. */
   unit: 0,
-  /** A point in place of a box; the candidate around it was taken. */
+  /** A point in place of a box; the candidate around it is the answer. */
   point: 0,
-};
-
-export function emptyTally(): VlmTally {
-  return { ...NO_TALLY };
-}
-
-function countNotes(tally: VlmTally, notes: readonly ReplyNote[]): void {
-  for (const note of notes) tally[note] += 1;
-}
+});

@@ -113,7 +113,7 @@ describe('a card that lies ends the run with 2', () => {
     [
       'of photos a run',
       { input: { ...CARD.input, batch: 'any' } },
-      'model `tiny`: `input.batch`: the card says any, the graph has a batch of 1',
+      'model `tiny`: `input.batch`: the card says any, the graph has 1 photos a run',
     ],
     [
       'of the name of the input',

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { detectorFamily } from '../../src/detect/families.js';
 import type { NamedTensors } from '../../src/detect/family.js';
-import { gridCells } from '../../src/detect/family.js';
+import { gridLevels } from '../../src/detect/family.js';
 import { boxAround, expectedBin } from '../../src/detect/picodet.js';
 import type { DetectorCard } from '../../src/formats/model-card.js';
 import { shippedCard } from '../support/detector-card.js';
@@ -59,13 +59,12 @@ describe('distances as distributions', () => {
   });
 });
 
-describe('gridCells', () => {
-  it('lists cells of all strides in a row, the part cells too', () => {
-    const cells = gridCells({ width: 416, height: 416 }, [8, 64]);
-    expect(cells).toHaveLength(52 * 52 + 7 * 7);
-    expect(cells[53]).toEqual({ stride: 8, row: 1, column: 1 });
-    expect(cells.slice(2704, 2705)).toEqual([{ stride: 64, row: 0, column: 0 }]);
-    expect(cells.at(-1)).toEqual({ stride: 64, row: 6, column: 6 });
+describe('gridLevels', () => {
+  it('counts cells of all strides in a row, the part cells too', () => {
+    expect(gridLevels({ width: 416, height: 416 }, [8, 64])).toEqual([
+      { stride: 8, rows: 52, columns: 52, start: 0 },
+      { stride: 64, rows: 7, columns: 7, start: 2704 },
+    ]);
   });
 });
 

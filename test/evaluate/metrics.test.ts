@@ -2,11 +2,13 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { SeededRandom } from '../../src/core/random.js';
-import type { ScoredQuery } from '../../src/evaluate/answers.js';
 import { bootstrapIntervals } from '../../src/evaluate/bootstrap.js';
 import type { RefinementMetrics } from '../../src/evaluate/metrics.js';
-import { RefinementScores, signedRelativeIou } from '../../src/evaluate/metrics.js';
-import { refinementReport } from '../../src/evaluate/refinement-report.js';
+import {
+  RefinementScores,
+  type ScoredQuery,
+  signedRelativeIou,
+} from '../../src/evaluate/metrics.js';
 
 function scoresOf(rows: readonly ScoredQuery[], thresholds: readonly number[] = []) {
   const scores = new RefinementScores(thresholds);
@@ -119,7 +121,16 @@ describe('by hand', () => {
       { toolIou: null, finalIou: null },
     ]);
     expect(scores.metrics()).toMatchObject({ total: 3, accuracy: 1 / 3, ccr: 1 / 2 });
-    expect(refinementReport(scores)).toMatchObject({ missing_answers: 2, missing_tools: 2 });
+    expect([scores.missingAnswers, scores.missingTools]).toEqual([2, 2]);
+  });
+
+  test.each([Number.NaN, -0.1, 1.1, Number.POSITIVE_INFINITY])('IoU %d is refused', (iou) => {
+    expect(() => scoresOf([{ toolIou: iou, finalIou: 0 }])).toThrow(/IoU of the tool: expected 0/);
+    expect(() => scoresOf([{ toolIou: 0, finalIou: iou }])).toThrow(/IoU of the answer/);
+  });
+
+  test.each([-0.1, 1, Number.NaN])('threshold %d is refused', (threshold) => {
+    expect(() => new RefinementScores([threshold])).toThrow(/0 <= threshold < 1/);
   });
 });
 

@@ -6,9 +6,10 @@ import { pathToFileURL } from 'node:url';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { plotCharts } from '../../src/evaluate/charts.js';
 import { evaluateResults } from '../../src/evaluate/evaluation-run.js';
 import { refinementReport } from '../../src/evaluate/refinement-report.js';
-import { renderReport } from '../../src/evaluate/report.js';
+import { renderReport, reportData } from '../../src/evaluate/report.js';
 import { evalQueries, evalResults } from '../../src/formats/eval-files.js';
 
 // One that is half installed does not start.
@@ -73,7 +74,11 @@ async function page(): Promise<string> {
     });
   }
   const report = refinementReport(evaluation.scores, {});
-  return renderReport(evaluation, report, [['results', 'r.jsonl']], photos);
+  const data = reportData(evaluation, report, {
+    title: 'Report of a test',
+    subject: [['results', 'r.jsonl']],
+  });
+  return renderReport(data, plotCharts, photos);
 }
 
 describe.skipIf(!executablePath)('the report in a browser', () => {

@@ -1,17 +1,18 @@
 import { createHash } from 'node:crypto';
-import { describe, expect, test, vi } from 'vitest';
-import { type Evaluation, evaluateResults } from '../../src/evaluate/evaluation-run.js';
+import { describe, expect, test } from 'vitest';
+import type { ChartRenderer } from '../../src/evaluate/charts.js';
+import { evaluateResults } from '../../src/evaluate/evaluation-run.js';
 import type { ReportPhoto } from '../../src/evaluate/gallery.js';
 import { refinementReport } from '../../src/evaluate/refinement-report.js';
-import { renderReport, scatterOf } from '../../src/evaluate/report.js';
+import { renderReport, reportData } from '../../src/evaluate/report.js';
 import { evalQueries, evalResults } from '../../src/formats/eval-files.js';
 
-/** Charts that tell what they were asked to draw. */
-vi.mock('../../src/evaluate/charts.js', () => ({
-  scatterChart: (points: unknown[]) => `<svg data-points="${points.length}"></svg>`,
-  accuracyChart: (rows: unknown[]) => `<svg data-rows="${rows.length}"></svg>`,
-  calibrationChart: (bins: unknown[]) => `<svg data-bins="${bins.length}"></svg>`,
-}));
+/** A port that tells what it was asked to draw. */
+const wordCharts: ChartRenderer = {
+  scatter: (points) => `<svg data-points="${points.length}"></svg>`,
+  accuracy: (rows) => `<svg data-rows="${rows.length}"></svg>`,
+  calibration: (bins) => `<svg data-bins="${bins.length}"></svg>`,
+};
 
 const EVIL = '"><img src=x onerror=alert(1)><script>alert(2)</script>';
 
@@ -20,7 +21,7 @@ function lines(values: readonly unknown[]) {
 }
 
 /** `count` answers; the first of each four is a correction, then come a confirmation, a loss and an error. */
-async function answers(count: number, words = 'the lion'): Promise<Evaluation> {
+async function data(count: number, words = 'the lion') {
   const queries = Array.from({ length: count }, (_, index) => ({
     id: `q${index}`,
     image: `${words}.jpg`,
@@ -43,21 +44,14 @@ async function answers(count: number, words = 'the lion'): Promise<Evaluation> {
       answer: { bbox_2d: box(index % 4 < 2), score: 0.5, decision: 'correct', text: words },
     };
   });
-  return evaluateResults(
+  const evaluation = await evaluateResults(
     evalQueries(lines(queries), 'q.jsonl'),
     evalResults(lines(results), 'r.jsonl'),
     'r.jsonl',
     { gallery: 8 },
   );
-}
-
-function rendered(
-  evaluation: Evaluation,
-  photos: ReadonlyMap<number, ReportPhoto> = new Map(),
-  subject = 'r.jsonl',
-): Promise<string> {
   const report = refinementReport(evaluation.scores, { resamples: 50 });
-  return renderReport(evaluation, report, [['results', subject]], photos);
+  return reportData(evaluation, report, { title: words, subject: [['results', words]] });
 }
 
 const photo: ReportPhoto = {
@@ -67,7 +61,7 @@ const photo: ReportPhoto = {
 
 describe('the page', () => {
   test('holds the 2 x 2, the charts and a card an answer', async () => {
-    const page = await rendered(await answers(40), new Map([[0, photo]]));
+    const page = await renderReport(await data(40), wordCharts, new Map([[0, photo]]));
     for (const outcome of ['correction', 'confirmation', 'loss', 'error']) {
       expect(page).toContain(`<td class="${outcome}"><strong>10</strong>25.0\u00a0%`);
       expect(page.match(new RegExp(`data-outcome="${outcome}"`, 'g'))).toHaveLength(2);
@@ -107,7 +101,9 @@ describe('the page', () => {
       'r.jsonl',
       { gallery: 8 },
     );
-    const page = await rendered(evaluation);
+    const report = refinementReport(evaluation.scores);
+    const data = reportData(evaluation, report, { title: 't', subject: [] });
+    const page = await renderReport(data, wordCharts, new Map());
     expect(page.match(/<rect class="truth" x/g)).toHaveLength(2);
     expect(page.match(/<rect class="answer" x/g)).toHaveLength(2);
     expect(page).toContain('set, 2 objects are meant');
@@ -117,7 +113,7 @@ describe('the page', () => {
   });
 
   test('asks for nothing, and runs no script but its own', async () => {
-    const page = await rendered(await answers(4));
+    const page = await renderReport(await data(4), wordCharts, new Map());
     expect(page.replaceAll('"data:,"', '')).not.toMatch(/(?:src|href)="(?!#|data:image)/);
     expect(page).not.toMatch(/https?:|@import|url\(/);
     const scripts = [...page.matchAll(/<script>(.*?)<\/script>/gs)];
@@ -128,7 +124,7 @@ describe('the page', () => {
   });
 
   test('leaves foreign texts texts, wherever they stand', async () => {
-    const page = await rendered(await answers(8, EVIL), new Map(), EVIL);
+    const page = await renderReport(await data(8, EVIL), wordCharts, new Map());
     expect(page).not.toContain('<img');
     expect(page.match(/<script/g)).toHaveLength(1);
     expect(page).not.toMatch(/alert\(1\)>/);
@@ -136,10 +132,10 @@ describe('the page', () => {
   });
 
   test('takes no photo that is not one', async () => {
-    const evaluation = await answers(4);
+    const answers = await data(4);
     const bad = ['javascript:alert(1)', 'data:image/svg+xml;base64,AAAA', 'data:image/png,<svg>'];
     for (const dataUrl of bad) {
-      const page = await rendered(evaluation, new Map([[0, { ...photo, dataUrl }]]));
+      const page = await renderReport(answers, wordCharts, new Map([[0, { ...photo, dataUrl }]]));
       expect(page).not.toContain(dataUrl);
     }
   });
@@ -147,24 +143,27 @@ describe('the page', () => {
   test('stays below 15 MB, whatever the photos weigh', async () => {
     const heavy = { ...photo, dataUrl: `data:image/jpeg;base64,${'A'.repeat(5_000_000)}` };
     const photos = new Map(Array.from({ length: 8 }, (_, row) => [row, heavy]));
-    const page = await rendered(await answers(8), photos);
+    const page = await renderReport(await data(8), wordCharts, photos);
     expect(page.length).toBeLessThan(15_000_000);
     expect(page.match(/<img /g)).toHaveLength(2);
   });
 
   test('says where a rate is over nothing', async () => {
-    const page = await rendered(await answers(1));
+    const page = await renderReport(await data(1), wordCharts, new Map());
     expect(page).toContain('Followed<strong>undefined</strong>');
   });
 
   test('is the same for the same data', async () => {
-    expect(await rendered(await answers(12))).toBe(await rendered(await answers(12)));
+    const pages = [await data(12), await data(12)].map((each) =>
+      renderReport(each, wordCharts, new Map()),
+    );
+    expect(await pages[0]).toBe(await pages[1]);
   });
 });
 
 describe('the scatter plot', () => {
   test('is a sample where there are many queries, its table counts all', async () => {
-    const scatter = scatterOf((await answers(4000)).scores.queries);
+    const { scatter } = await data(4000);
     expect(scatter.points).toHaveLength(1500);
     expect(scatter.cells.flat().reduce((sum, count) => sum + count, 0)).toBe(4000);
     const corrections = scatter.points.filter(({ outcome }) => outcome === 'correction').length;

@@ -2,7 +2,7 @@ import { copyFileSync, mkdtempSync, rmSync, truncateSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Semaphore } from '../../src/core/semaphore.js';
+import { ByteBudget } from '../../src/core/semaphore.js';
 import {
   type DecodingMemory,
   decodingBytes,
@@ -21,7 +21,7 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true }));
 
 function memory(total: number, strict: boolean): DecodingMemory {
-  return { budget: new Semaphore(total), strict };
+  return { budget: new ByteBudget(total), strict };
 }
 
 describe('what decoding holds', () => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Semaphore } from '../../src/core/semaphore.js';
+import { ByteBudget } from '../../src/core/semaphore.js';
 
 /** A promise that is settled from outside. */
 function gate(): { readonly open: () => void; readonly passed: Promise<void> } {
@@ -13,9 +13,9 @@ function gate(): { readonly open: () => void; readonly passed: Promise<void> } {
 
 const settle = () => new Promise((resolve) => setImmediate(resolve));
 
-describe('a semaphore with units', () => {
+describe('a byte budget', () => {
   it('lets works run side by side as far as there is room', async () => {
-    const budget = new Semaphore(10);
+    const budget = new ByteBudget(10);
     const running: string[] = [];
     const gates = { a: gate(), b: gate(), c: gate() };
     const runs = (['a', 'b', 'c'] as const).map((name) =>
@@ -36,7 +36,7 @@ describe('a semaphore with units', () => {
   });
 
   it('does not let small works pass a large one by', async () => {
-    const budget = new Semaphore(10);
+    const budget = new ByteBudget(10);
     const order: string[] = [];
     const first = gate();
     const runs = [
@@ -52,7 +52,7 @@ describe('a semaphore with units', () => {
   });
 
   it('gives room back when a work fails', async () => {
-    const budget = new Semaphore(1);
+    const budget = new ByteBudget(1);
     const failed = budget.hold(1, async () => {
       throw new Error('no');
     });
@@ -66,7 +66,7 @@ describe('a semaphore with units', () => {
         fc.integer({ min: 1, max: 50 }),
         fc.array(fc.record({ bytes: fc.nat(80), turns: fc.nat(3) }), { maxLength: 30 }),
         async (total, works) => {
-          const budget = new Semaphore(total);
+          const budget = new ByteBudget(total);
           let most = 0;
           let alone = true;
           let running = 0;
