@@ -1,3 +1,4 @@
+import { Config } from '@oclif/core';
 import { expect, it } from 'vitest';
 import { vgr } from '../support/vgr.js';
 
@@ -22,4 +23,9 @@ it('vgr refine --help lists the fields of a line, as its hints say', async () =>
   for (const name of ['query', 'image', 'id', 'tools', 'width', 'height', 'bbox', 'extra']) {
     expect(fields).toContain(`\`${name}\``);
   }
+});
+
+it.each(['--version', '-v'])('vgr %s says what oclif would say', async (flag) => {
+  const { userAgent } = await Config.load(process.cwd());
+  expect(await vgr([flag])).toMatchObject({ code: 0, stdout: `${userAgent}\n`, stderr: '' });
 });
