@@ -48,10 +48,11 @@ const opened = startThreads(
 try {
   if (!existsSync(FOLDER)) throw new Error(`no ${FOLDER}: the stored answers of real models`);
   const wanted = process.argv[2] ?? 'lite';
-  const { refiner: small } = await openRefiner(
+  const { make } = await openRefiner(
     { refiner: wanted, answers: 'auto', 'min-confidence': 0, 'max-pixels': 1e8 },
     { pool: opened.pool },
   );
+  const small = await make();
   for (const [name, evidences] of SETS) {
     for (const evidence of evidences) {
       const rows = await storedRows(name, evidence);
@@ -74,7 +75,7 @@ try {
     }
   }
 } finally {
-  await opened.close();
+  await opened.pool.close();
 }
 
 async function storedRows(name: string, evidence: Evidence): Promise<Row[]> {

@@ -22,18 +22,17 @@ import {
   written,
 } from '../runtime/ports.js';
 import type { Threads } from '../runtime/threads.js';
-import { withoutDone } from './journal.js';
+import type { DoneItems } from './journal.js';
 import {
   type LineFlags,
   lineSettings,
   openOverlays,
   openShard,
   plainPaths,
-  runFacts,
   streamOf,
   writeLines,
 } from './line-run.js';
-import { openOutput } from './output.js';
+import { Output, type WrittenRun } from './output.js';
 import { inShard, type Shard } from './shard.js';
 
 export interface DetectSettings {
@@ -63,18 +62,18 @@ export async function detect(
   const memory = await decodingMemory(flags['max-memory'], threads.sessions, detector);
   const { open, meter: decoding } = new PhotoOpener(flags, memory);
   const progress = startedProgress();
-  await using output = await openOutput(flags, {
+  const run: WrittenRun = {
     command: 'detect',
     settings: {
       ...engine.settings,
       ...lineSettings(flags, shard),
       images: plainPaths(images),
     },
-    shard,
-    categories: detector.categories,
-    facts: runFacts(engine, decoding, progress),
-    printer,
-  });
+    engine,
+    decoding,
+    progress,
+  };
+  await using output = await Output.open(flags, run, printer);
   const overlays = await openOverlays(images, flags.visualize, memory);
 
   const wanted = (counters: Pick<RunProgress, 'listed'>): AsyncIterable<PhotoItem> => {
@@ -82,20 +81,16 @@ export async function detect(
     return take(intakePhotos(listed, shard, counters), flags.limit ?? Number.POSITIVE_INFINITY);
   };
   const photos = untilAborted(wanted(progress), interruption.signal);
-  const lines = detectPhotos(
-    withoutDone(photos, (item) => output.done.hasPhoto(item)),
-    {
-      parts: { open, detector, progress },
-      stream: streamOf(engine.inFlight, flags),
-      timing: !flags['no-timing'],
-      draw: overlays && ((line, photo) => overlays.drawDetections(line, photo.path)),
-    },
-  );
+  const lines = detectPhotos(output.done ? withoutDone(photos, output.done) : photos, {
+    parts: { open, detector, progress },
+    stream: streamOf(engine.inFlight, flags),
+    timing: !flags['no-timing'],
+    draw: overlays && ((line, photo) => overlays.drawDetections(line, photo.path)),
+  });
   const stages = ['decode', 'detect'] as const;
   const countItems = () => countOf(wanted({ listed: 0 }));
-  const run = { output, threads, decoding, progress, stages, countItems };
   // Awaited: the folder is closed once this function returns.
-  return await writeLines(lines, run, terminal);
+  return await writeLines(lines, { output, stages, countItems }, terminal);
 }
 
 async function countOf(items: AsyncIterable<unknown>): Promise<number> {
@@ -121,6 +116,15 @@ export async function* intakePhotos(
     index += 1;
     progress.listed += 1;
     if (inShard(photo.image, shard)) yield { ...photo, index };
+  }
+}
+
+async function* withoutDone(
+  photos: AsyncIterable<PhotoItem>,
+  done: DoneItems,
+): AsyncGenerator<PhotoItem> {
+  for await (const photo of photos) {
+    if (!done.hasPhoto(photo)) yield photo;
   }
 }
 

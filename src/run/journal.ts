@@ -294,16 +294,6 @@ class KnownItems {
   }
 }
 
-/** The items that are still to be done. */
-export async function* withoutDone<Item>(
-  items: AsyncIterable<Item>,
-  isDone: (item: Item) => boolean,
-): AsyncGenerator<Item> {
-  for await (const item of items) {
-    if (!isDone(item)) yield item;
-  }
-}
-
 /**
  * The journal of a run that did failed items once more: each later line in the place of the line that it replaces, all
  * else as it was. Failed items are done again in their order, so the replacements come in the order of the errors; one

@@ -11,24 +11,25 @@ import type { RunLine } from '../runtime/ports.js';
 
 export type LineFormat = 'jsonl' | 'json' | 'human' | 'none';
 
-/** The format where the user names none: readable for people, JSONL for pipes, nothing beside a folder. */
-export function defaultFormat(options: {
-  readonly toFolder: boolean;
-  readonly quiet: boolean;
-}): LineFormat {
-  if (process.stdout.isTTY && !options.quiet) return 'human';
-  return options.toFolder ? 'none' : 'jsonl';
-}
-
 /** Writes lines to stdout in one of the formats. `json` is one array over the whole run, written as a stream. */
 export class LineOutput {
   readonly #format: LineFormat;
   readonly #printer: Printer;
   #isEmpty = true;
 
-  constructor(format: LineFormat, printer: Printer) {
-    this.#format = format;
+  /** Where the user names no format: readable for people, JSONL for pipes, nothing beside a folder. */
+  constructor(
+    flags: { readonly format?: LineFormat; readonly output?: string; readonly quiet: boolean },
+    printer: Printer,
+  ) {
+    const forPipes = flags.output === undefined ? 'jsonl' : 'none';
+    this.#format = flags.format ?? (process.stdout.isTTY && !flags.quiet ? 'human' : forPipes);
     this.#printer = printer;
+  }
+
+  /** Whether lines appear on the terminal, where they would tear a live display. */
+  get isOnTerminal(): boolean {
+    return Boolean(process.stdout.isTTY) && this.#format !== 'none';
   }
 
   /** Resolves when there is room for the next line. */

@@ -1,16 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type OrderedMapOptions, untilAborted } from '../core/ordered-map.js';
 import type { Printer, Terminal } from '../core/terminal.js';
-import { type RunSettings, stageLoad } from '../formats/run-summary.js';
+import type { RunSettings } from '../formats/run-summary.js';
 import type { DecodingMemory } from '../photos/decode.js';
 import type { OverlayFolder } from '../photos/draw.js';
 import { imageRoots } from '../photos/find-photos.js';
 import { refuseAmongPhotos } from '../photos/image-path.js';
-import { deviceText, type InferenceFlags } from '../runtime/device.js';
-import type { Engine, LaneMeter } from '../runtime/engine.js';
-import type { RunLine, RunProgress } from '../runtime/ports.js';
-import type { Threads } from '../runtime/threads.js';
-import type { Output, OutputFlags, RunFacts } from './output.js';
+import type { InferenceFlags } from '../runtime/device.js';
+import type { RunLine } from '../runtime/ports.js';
+import type { Output, OutputFlags } from './output.js';
 import { arrayVariable, type Shard, shardOf, WHOLE } from './shard.js';
 
 /** The flags that `detect` and `refine` share, as the parser gives them. */
@@ -82,9 +80,6 @@ export function streamOf(
 /** A run of `detect` or `refine` whose lines are written. */
 export interface LineRun {
   readonly output: Output;
-  readonly threads: Threads;
-  readonly decoding: LaneMeter;
-  readonly progress: RunProgress;
   readonly stages: readonly (keyof typeof COUNTERS)[];
   /** Counts the items of the input, for the time left; undefined where that cannot be known. Called only where it is shown. */
   readonly countItems: () => Promise<number | undefined>;
@@ -101,7 +96,7 @@ export async function writeLines(
   run: LineRun,
   terminal: Terminal,
 ): Promise<number> {
-  const { output, threads, decoding } = run;
+  const { output } = run;
   const { interruption } = terminal;
   try {
     await writeAll(lines, run, terminal);
@@ -111,7 +106,7 @@ export async function writeLines(
     throw thrown;
   }
   if (interruption.overdue.aborted) {
-    const quiet = await interruption.inTime(letGo(threads, decoding, output));
+    const quiet = await interruption.inTime(letGo(output));
     output.abandon();
     interruption.end({ quiet });
   }
@@ -124,9 +119,10 @@ export async function writeLines(
 
 async function writeAll(
   lines: AsyncIterable<RunLine>,
-  { output, stages, progress, countItems }: LineRun,
+  { output, stages, countItems }: LineRun,
   { printer, interruption, showProgress }: Terminal,
 ): Promise<void> {
+  const { progress } = output.run;
   let total: number | undefined;
   let isCounting = false;
   const display = await showProgress({
@@ -163,61 +159,16 @@ async function itemsLeft(
   output: Output,
 ): Promise<number | undefined> {
   const count = await countItems().catch(() => undefined);
-  return count === undefined ? undefined : Math.max(1, count - output.done.count);
+  return count === undefined ? undefined : Math.max(1, count - (output.done?.count ?? 0));
 }
 
 /** Time between two looks at whether photos are still being decoded, milliseconds. */
 const ASK_MS = 20;
 
 /** Resolves when nothing that was given up is at work any more, and what was done is on the disk. */
-async function letGo({ pool }: Threads, decoding: LaneMeter, output: Output): Promise<void> {
-  await pool.close();
+async function letGo(output: Output): Promise<void> {
+  const { engine, decoding } = output.run;
+  await engine.threads.pool.close();
   while (decoding.atHand > 0) await sleep(ASK_MS);
   await output.flush();
-}
-
-/**
- * What run.json tells of a run that begins now.
- * @param report what the refiner tells of the run
- */
-export function runFacts(
-  { threads, models }: Engine,
-  decoding: LaneMeter,
-  progress: RunProgress,
-  report?: () => Readonly<Record<string, unknown>>,
-): () => RunFacts {
-  const start = performance.now();
-  const mainStart = performance.eventLoopUtilization();
-  const { pool, sessions } = threads;
-  return () => {
-    const wallMs = performance.now() - start;
-    const { user, system } = process.cpuUsage();
-    return {
-      listed: progress.listed,
-      models,
-      device: pool.device ? deviceText(pool.device) : 'none',
-      sessions,
-      threads: threads.threads,
-      timings: {
-        wall_s: seconds(wallMs),
-        decode_s: seconds(progress.decodeMs),
-        detect_s: seconds(progress.detectMs),
-        refine_s: seconds(progress.refineMs),
-        session_utilisation: Number((pool.busyMs / (wallMs * sessions)).toFixed(3)),
-        cpu_s: seconds((user + system) / 1000),
-      },
-      stages: {
-        main: stageLoad(performance.eventLoopUtilization(mainStart).active, 1, wallMs),
-        decode: stageLoad(decoding.busyMs, decoding.lanes, wallMs),
-        detect: stageLoad(pool.busyMsOf('detect'), sessions, wallMs),
-        refine: stageLoad(pool.busyMsOf('refine') + pool.busyMsOf('run'), sessions, wallMs),
-      },
-      peak_memory_bytes: process.resourceUsage().maxRSS * 1024,
-      refiner: report?.(),
-    };
-  };
-}
-
-function seconds(ms: number): number {
-  return Math.round(ms) / 1000;
 }

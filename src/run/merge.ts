@@ -5,7 +5,6 @@ import { readLines } from '../core/line-reader.js';
 import { NameTable } from '../core/name-table.js';
 import type { Printer } from '../core/terminal.js';
 import { counted, sha256Of } from '../core/text.js';
-import { CategoryIds } from '../formats/coco.js';
 import { unplacedText } from '../formats/result-line.js';
 import {
   canonicalSettings,
@@ -15,7 +14,6 @@ import {
   type StageLoads,
   settingsDifference,
 } from '../formats/run-summary.js';
-import { imageNumbering } from './image-numbering.js';
 import { MAX_JOURNAL_LINE_BYTES } from './journal.js';
 import { OutputFolder } from './output-folder.js';
 import { type Shard, shardOf } from './shard.js';
@@ -36,18 +34,17 @@ export async function mergeShards(
   printer: Printer,
 ): Promise<number> {
   const shards = wholeOf(await Promise.all(folders.map(readShard)));
-  const images = await imageNumbering(flags['image-ids']);
-  const summary = wholeSummary(
-    shards.map(({ run }) => run),
-    images.file,
-  );
+  const runs = shards.map(({ run }) => run);
+  const summary = wholeSummary(runs, flags['image-ids'] ?? null);
   const folder = await OutputFolder.open(flags.output, summary.settings, {
     retryFailed: false,
     sharded: false,
+    imageIds: flags['image-ids'],
+    categories: summary.categories,
   });
   try {
     await folder.journal.replace(mergedLines(shards));
-    await folder.finish(images, new CategoryIds(summary.categories));
+    await folder.finish();
     await folder.writeSummary(summary);
   } finally {
     await folder.close();

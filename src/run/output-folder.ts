@@ -9,7 +9,8 @@ import {
   writeFileAtomicNow,
 } from '../core/files.js';
 import {
-  type CategoryIds,
+  type Category,
+  CategoryIds,
   cocoDataset,
   cocoPredictions,
   type ImageNumbering,
@@ -20,45 +21,53 @@ import {
   settingsDifference,
   settingsOfRun,
 } from '../formats/run-summary.js';
+import { imageNumbering } from './image-numbering.js';
 import { Journal, type JournalOptions } from './journal.js';
 
 const JOURNAL = 'results.jsonl';
 const SUMMARY = 'run.json';
 const COCO_FILES = ['predictions.json', 'annotations.json'] as const;
 
+export interface FolderOptions extends JournalOptions {
+  /** COCO file that tells the ids of photos; without one they are counted. */
+  readonly imageIds?: string;
+  /** What the detector can find; labels beyond these get ids of their own. */
+  readonly categories: readonly Category[];
+}
+
 /**
  * The folder of `--output`, for this process alone: the journal, run.json, and the COCO files, which are made from the
  * journal at the end and renamed into place.
  */
 export class OutputFolder {
-  readonly #path: string;
-  readonly #lock: OutputLock;
-  readonly journal: Journal;
-  /** run.json as an earlier run left it. */
-  readonly #before: unknown;
-
-  private constructor(path: string, lock: OutputLock, journal: Journal, before: unknown) {
-    this.#path = path;
-    this.#lock = lock;
-    this.journal = journal;
-    this.#before = before;
-  }
+  private constructor(
+    private readonly path: string,
+    readonly journal: Journal,
+    readonly coco: { readonly images: ImageNumbering; readonly categories: CategoryIds },
+    /** The lock, and run.json as an earlier run left it. */
+    private readonly found: { readonly lock: OutputLock; readonly before: unknown },
+  ) {}
 
   /**
    * @throws VgrError OUTPUT_BUSY where another run works there, OUTPUT_MISMATCH where an earlier one had other settings,
-   *   OUTPUT_UNWRITABLE, DISK_FULL
+   *   OUTPUT_UNWRITABLE, DISK_FULL, or of the file of image ids
    */
   static async open(
     path: string,
     settings: RunSettings,
-    options: JournalOptions,
+    { imageIds, categories, ...options }: FolderOptions,
   ): Promise<OutputFolder> {
+    const coco = {
+      images: await imageNumbering(imageIds),
+      categories: new CategoryIds(categories),
+    };
     const lock = await lockOutput(path);
     try {
       const before = await summaryIn(path);
       refuseOtherSettings(path, before, settings);
       await removePartialFiles(path);
-      return new OutputFolder(path, lock, await Journal.open(join(path, JOURNAL), options), before);
+      const journal = await Journal.open(join(path, JOURNAL), options);
+      return new OutputFolder(path, journal, coco, { lock, before });
     } catch (thrown) {
       await lock.release();
       throw thrown;
@@ -66,42 +75,43 @@ export class OutputFolder {
   }
 
   async writeSummary(summary: RunSummary): Promise<void> {
-    await writeFileAtomic(join(this.#path, SUMMARY), summaryText(summary));
+    await writeFileAtomic(join(this.path, SUMMARY), summaryText(summary));
   }
 
   /** Whether an earlier run came to its end here, and this one has nothing to add to any file. */
-  isFinished(images: ImageNumbering): boolean {
-    const { complete, image_ids } = (this.#before ?? {}) as Partial<RunSummary>;
+  isFinished(): boolean {
+    const { complete, image_ids } = (this.found.before ?? {}) as Partial<RunSummary>;
     return (
       complete === true &&
       // A file of ids may have changed since.
-      images.file === null &&
+      this.coco.images.file === null &&
       image_ids === null &&
       this.journal.tally.items === this.journal.done.count &&
-      COCO_FILES.every((name) => fileExists(join(this.#path, name)))
+      COCO_FILES.every((name) => fileExists(join(this.path, name)))
     );
   }
 
   /** Puts retried lines in their places and makes predictions.json and annotations.json from the whole journal. */
-  async finish(images: ImageNumbering, categories: CategoryIds): Promise<void> {
+  async finish(): Promise<void> {
+    const { images, categories } = this.coco;
     await this.journal.settle();
     const read = () => this.journal.linesOfPhotos();
-    const [predictions, annotations] = COCO_FILES.map((name) => join(this.#path, name));
+    const [predictions, annotations] = COCO_FILES.map((name) => join(this.path, name));
     await writeFileAtomic(predictions!, cocoPredictions(read, images, categories));
     await writeFileAtomic(annotations!, cocoDataset(read, images, categories));
   }
 
   /** Leaves the folder to the next run at once, for a process that must end. Unwritten lines are redone by the next run. */
   abandon(summary: RunSummary): void {
-    writeFileAtomicNow(join(this.#path, SUMMARY), summaryText(summary));
-    this.#lock.releaseNow();
+    writeFileAtomicNow(join(this.path, SUMMARY), summaryText(summary));
+    this.found.lock.releaseNow();
   }
 
   async close(): Promise<void> {
     try {
       await this.journal.close();
     } finally {
-      await this.#lock.release();
+      await this.found.lock.release();
     }
   }
 }

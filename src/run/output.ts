@@ -1,22 +1,21 @@
 import { printable, VgrError } from '../core/error.js';
 import type { Printer } from '../core/terminal.js';
 import { counted, sha256Of, versions } from '../core/text.js';
-import { type Category, CategoryIds, type ImageNumbering } from '../formats/coco.js';
 import type { OutputLine } from '../formats/result-line.js';
 import {
   boundBy,
   canonicalSettings,
   type RunSettings,
   type RunSummary,
-  type StageLoads,
   stageLoad,
 } from '../formats/run-summary.js';
-import type { RunLine } from '../runtime/ports.js';
-import { imageNumbering } from './image-numbering.js';
-import { DoneItems, type JournalTally } from './journal.js';
-import { defaultFormat, type LineFormat, LineOutput } from './line-output.js';
-import { OutputFolder, unusedFolder } from './output-folder.js';
-import type { Shard } from './shard.js';
+import { deviceText } from '../runtime/device.js';
+import type { Engine, LaneMeter } from '../runtime/engine.js';
+import type { RunLine, RunProgress } from '../runtime/ports.js';
+import type { DoneItems } from './journal.js';
+import { type LineFormat, LineOutput } from './line-output.js';
+import type { OutputFolder } from './output-folder.js';
+import { WHOLE } from './shard.js';
 
 /** The flags that say where lines go. */
 export interface OutputFlags {
@@ -32,23 +31,12 @@ export interface OutputFlags {
 export interface WrittenRun {
   readonly command: 'detect' | 'refine';
   readonly settings: RunSettings;
-  readonly shard: Shard;
-  /** What the detector can find; empty without one. */
-  readonly categories: readonly Category[];
-  /** Called whenever run.json is written. */
-  readonly facts: () => RunFacts;
-  readonly printer: Printer;
-}
-
-/** What run.json tells beside what was written. */
-export interface RunFacts
-  extends Pick<
-    RunSummary,
-    'models' | 'device' | 'sessions' | 'threads' | 'timings' | 'peak_memory_bytes' | 'refiner'
-  > {
-  /** Items of the whole input, those of other shards among them. */
-  readonly listed: number;
-  readonly stages: Omit<StageLoads, 'write'>;
+  readonly engine: Engine;
+  /** Of the cores that decode photos. */
+  readonly decoding: LaneMeter;
+  readonly progress: RunProgress;
+  /** What the refiner tells of the run, for run.json. */
+  readonly report?: () => RunSummary['refiner'];
 }
 
 /** An item in one word. */
@@ -57,91 +45,51 @@ const NOUNS = { detect: 'photo', refine: 'query' } as const;
 /** Runs that take longer are told what bounds them, seconds. */
 const LONG_S = 60;
 
-/**
- * Opens stdout and the folder of `--output`, and says how much earlier runs have done there.
- * @throws VgrError USAGE, of the folder (see {@link OutputFolder.open}), or of `--image-ids`
- */
-export async function openOutput(flags: OutputFlags, run: WrittenRun): Promise<Output> {
-  const images = await imageNumbering(flags['image-ids']);
-  const format =
-    flags.format ?? defaultFormat({ toFolder: flags.output !== undefined, quiet: flags.quiet });
-  const folder = await openFolder(flags, run);
-  return new Output(run, new LineOutput(format, run.printer), {
-    folder,
-    images,
-    linesOnTerminal: Boolean(process.stdout.isTTY) && format !== 'none',
-  });
-}
-
-async function openFolder(
-  flags: OutputFlags,
-  { settings, shard, printer }: WrittenRun,
-): Promise<OutputFolder | undefined> {
-  const { 'no-resume': fresh, 'retry-failed': retryFailed } = flags;
-  if (fresh && retryFailed) {
-    throw new VgrError('USAGE', '--no-resume and --retry-failed exclude each other', {
-      hint: 'to mend a folder take `--retry-failed`, to start anew `--no-resume`',
-    });
-  }
-  if (flags.output === undefined) {
-    if (fresh || retryFailed) {
-      throw new VgrError('USAGE', '--no-resume and --retry-failed belong to an `--output` folder', {
-        hint: 'name the folder of the earlier run: `--output DIR --retry-failed`',
-      });
-    }
-    return undefined;
-  }
-  const path = fresh ? unusedFolder(flags.output) : flags.output;
-  if (path !== flags.output) printer.note(`writing to ${printable(path)}`);
-  return OutputFolder.open(path, settings, { retryFailed, sharded: shard.count > 1 });
-}
-
-/** `decode 1.2 s, detect 3.4 s, refine 0.1 s, write 0 s`: sums over all items; stages overlap. */
-function stagesText({ timings, stages }: RunSummary): string {
-  const { decode_s, detect_s, refine_s } = timings;
-  return `decode ${decode_s} s, detect ${detect_s} s, refine ${refine_s} s, write ${stages.write.busy_s} s`;
-}
-
 /** Where the lines of a run go, and the books about them: journal, COCO files, run.json, closing note. */
 export class Output implements AsyncDisposable {
-  readonly #run: WrittenRun;
+  readonly #start = performance.now();
+  readonly #mainStart = performance.eventLoopUtilization();
   readonly #stdout: LineOutput;
-  readonly #folder: OutputFolder | undefined;
-  readonly #images: ImageNumbering;
-  readonly #categories: CategoryIds;
-  /** Whether lines appear on the terminal, where they would tear a live display. */
-  readonly linesOnTerminal: boolean;
-  /** Items that earlier runs have done. */
-  readonly done: DoneItems;
+  #folder: OutputFolder | undefined;
   /** Lines of this run. */
   #items = 0;
   #errors = 0;
 
-  constructor(
-    run: WrittenRun,
-    stdout: LineOutput,
-    parts: {
-      readonly folder: OutputFolder | undefined;
-      readonly images: ImageNumbering;
-      readonly linesOnTerminal: boolean;
-    },
+  private constructor(
+    readonly run: WrittenRun,
+    flags: OutputFlags,
+    private readonly printer: Printer,
   ) {
-    this.#run = run;
-    this.#stdout = stdout;
-    this.#folder = parts.folder;
-    this.#images = parts.images;
-    this.#categories = new CategoryIds(run.categories);
-    this.linesOnTerminal = parts.linesOnTerminal;
-    this.done = this.#folder?.journal.done ?? new DoneItems();
-    const { count } = this.done;
+    this.#stdout = new LineOutput(flags, printer);
+  }
+
+  /**
+   * Opens stdout and the folder of `--output`, and says how much earlier runs have done there.
+   * @throws VgrError USAGE, of the folder (see {@link OutputFolder.open}), or of `--image-ids`
+   */
+  static async open(flags: OutputFlags, run: WrittenRun, printer: Printer): Promise<Output> {
+    const output = new Output(run, flags, printer);
+    output.#folder = await openFolder(flags, run, printer);
+    const count = output.done?.count ?? 0;
     if (count > 0) {
-      run.printer.note(`${this.#counted(count)} ${count === 1 ? 'is' : 'are'} done already`);
+      printer.note(`${output.#counted(count)} ${count === 1 ? 'is' : 'are'} done already`);
     }
+    return output;
+  }
+
+  /** Items that earlier runs have done; undefined without a folder. */
+  get done(): DoneItems | undefined {
+    return this.#folder?.journal.done;
   }
 
   /** Lines that this run has written. */
   get items(): number {
     return this.#items;
+  }
+
+  /** Whether lines appear on the terminal, where they would tear a live display. */
+  get linesOnTerminal(): boolean {
+    return this.#stdout.isOnTerminal;
   }
 
   /** The lines that earlier runs left, in the order of the journal; none without a folder. */
@@ -159,7 +107,7 @@ export class Output implements AsyncDisposable {
     this.#items += 1;
     if (head.type === 'error') {
       this.#errors += 1;
-      this.#run.printer.itemError(head.id ?? head.image ?? `line ${head.line}`, head);
+      this.printer.itemError(head.id ?? head.image ?? `line ${head.line}`, head);
     }
     await Promise.all([this.#folder?.journal.append(line), this.#stdout.write(line)]);
   }
@@ -186,11 +134,11 @@ export class Output implements AsyncDisposable {
 
   /** Makes the COCO files from the whole journal and ends the run. @returns the exit code: 1 where items failed */
   async finish(): Promise<number> {
-    if (this.#folder?.isFinished(this.#images)) {
-      this.#run.printer.note('nothing left to do: the files stay as they are');
+    if (this.#folder?.isFinished()) {
+      this.printer.note('nothing left to do: the files stay as they are');
       return this.#folder.journal.tally.errors === 0 ? 0 : 1;
     }
-    await this.#folder?.finish(this.#images, this.#categories);
+    await this.#folder?.finish();
     return this.#close({ complete: true });
   }
 
@@ -198,7 +146,7 @@ export class Output implements AsyncDisposable {
   abandon(): void {
     const summary = this.#summary({ complete: false });
     this.#folder?.abandon(summary);
-    this.#run.printer.note(this.#closingNote(summary));
+    this.printer.note(this.#closingNote(summary));
   }
 
   /** Releases the folder. What was written is on the disk by then; of two errors that end a run the first counts. */
@@ -207,25 +155,28 @@ export class Output implements AsyncDisposable {
   }
 
   async #close(end: { readonly complete: boolean }): Promise<number> {
-    const { printer } = this.#run;
     const summary = this.#summary(end);
     await this.#folder?.writeSummary(summary);
-    printer.note(this.#closingNote(summary));
-    printer.debug(stagesText(summary));
-    const bound = summary.timings.wall_s > LONG_S ? boundBy(summary.stages) : undefined;
-    if (bound) printer.note(`bound by ${bound}; run.json has all stages`);
+    this.printer.note(this.#closingNote(summary));
+    const { timings, stages } = summary;
+    const { decode_s, detect_s, refine_s } = timings;
+    // Sums over all items; stages overlap.
+    this.printer.debug(
+      `decode ${decode_s} s, detect ${detect_s} s, refine ${refine_s} s, write ${stages.write.busy_s} s`,
+    );
+    const bound = timings.wall_s > LONG_S ? boundBy(stages) : undefined;
+    if (bound) this.printer.note(`bound by ${bound}; run.json has all stages`);
     return summary.counts.errors === 0 ? 0 : 1;
   }
 
-  /** Lines of the whole journal; without a folder those of this run. */
-  get #total(): Pick<JournalTally, 'items' | 'errors'> {
-    return this.#folder?.journal.tally ?? { items: this.#items, errors: this.#errors };
-  }
-
   #summary({ complete }: { readonly complete: boolean }): RunSummary {
-    const { command, settings, facts } = this.#run;
-    const { listed, ...told } = facts();
-    const { items, errors } = this.#total;
+    const { command, settings, engine, decoding, progress, report } = this.run;
+    const { pool, sessions, threads } = engine.threads;
+    const wallMs = performance.now() - this.#start;
+    const { user, system } = process.cpuUsage();
+    const { journal, coco } = this.#folder ?? {};
+    // Without a folder the lines of this run are all there are.
+    const { items, errors } = journal?.tally ?? { items: this.#items, errors: this.#errors };
     return {
       schema: 1,
       command,
@@ -233,32 +184,42 @@ export class Output implements AsyncDisposable {
       settings,
       settings_hash: sha256Of(canonicalSettings(settings)),
       versions: versions(),
-      models: told.models,
-      image_ids: this.#images.file,
-      categories: this.#categories.categories,
-      device: told.device,
-      sessions: told.sessions,
-      threads: told.threads,
+      models: engine.models,
+      image_ids: coco?.images.file ?? null,
+      categories: coco?.categories.categories ?? [],
+      device: pool.device ? deviceText(pool.device) : 'none',
+      sessions,
+      threads,
       counts: {
-        listed,
+        listed: progress.listed,
         items,
         errors,
-        resumed: this.done.count,
-        images_left_out: this.#images.leftOut,
+        resumed: this.done?.count ?? 0,
+        images_left_out: coco?.images.leftOut ?? 0,
       },
-      timings: told.timings,
+      timings: {
+        wall_s: seconds(wallMs),
+        decode_s: seconds(progress.decodeMs),
+        detect_s: seconds(progress.detectMs),
+        refine_s: seconds(progress.refineMs),
+        session_utilisation: Number((pool.busyMs / (wallMs * sessions)).toFixed(3)),
+        cpu_s: seconds((user + system) / 1000),
+      },
       stages: {
-        ...told.stages,
-        write: stageLoad(this.#folder?.journal.busyMs ?? 0, 1, told.timings.wall_s * 1000),
+        main: stageLoad(performance.eventLoopUtilization(this.#mainStart).active, 1, wallMs),
+        decode: stageLoad(decoding.busyMs, decoding.lanes, wallMs),
+        detect: stageLoad(pool.busyMsOf('detect'), sessions, wallMs),
+        refine: stageLoad(pool.busyMsOf('refine') + pool.busyMsOf('run'), sessions, wallMs),
+        write: stageLoad(journal?.busyMs ?? 0, 1, wallMs),
       },
-      peak_memory_bytes: told.peak_memory_bytes,
-      refiner: told.refiner,
+      peak_memory_bytes: process.resourceUsage().maxRSS * 1024,
+      refiner: report?.(),
     };
   }
 
   /** `12 queries, 1 failed, 3.2 s` */
-  #closingNote({ timings }: RunSummary): string {
-    const { leftOut } = this.#images;
+  #closingNote({ timings, counts }: RunSummary): string {
+    const leftOut = counts.images_left_out;
     const failed = this.#errors > 0 ? `, ${this.#errors} failed` : '';
     const missing =
       leftOut > 0 ? `; ${counted(leftOut, 'photo')} not in --image-ids, left out` : '';
@@ -266,6 +227,41 @@ export class Output implements AsyncDisposable {
   }
 
   #counted(count: number): string {
-    return counted(count, NOUNS[this.#run.command]);
+    return counted(count, NOUNS[this.run.command]);
   }
+}
+
+/** Opens the folder of `--output`, if that is given. Its modules are loaded only then. */
+async function openFolder(
+  flags: OutputFlags,
+  { settings, engine }: WrittenRun,
+  printer: Printer,
+): Promise<OutputFolder | undefined> {
+  const { output, 'no-resume': fresh, 'retry-failed': retryFailed } = flags;
+  if (fresh && retryFailed) {
+    throw new VgrError('USAGE', '--no-resume and --retry-failed exclude each other', {
+      hint: 'to repair a folder use `--retry-failed`, to start over `--no-resume`',
+    });
+  }
+  if (output === undefined) {
+    if (fresh || retryFailed) {
+      throw new VgrError('USAGE', '--no-resume and --retry-failed belong to an `--output` folder', {
+        hint: 'name the folder of the earlier run: `--output DIR --retry-failed`',
+      });
+    }
+    return undefined;
+  }
+  const { OutputFolder, unusedFolder } = await import('./output-folder.js');
+  const path = fresh ? unusedFolder(output) : output;
+  if (path !== output) printer.note(`writing to ${printable(path)}`);
+  return OutputFolder.open(path, settings, {
+    retryFailed,
+    sharded: settings.shard !== WHOLE,
+    imageIds: flags['image-ids'],
+    categories: engine.detector?.categories ?? [],
+  });
+}
+
+function seconds(ms: number): number {
+  return Math.round(ms) / 1000;
 }

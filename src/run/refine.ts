@@ -5,8 +5,7 @@ import type { Printer, Terminal } from '../core/terminal.js';
 import type { Query } from '../formats/query-line.js';
 import { errorLine, type ResultLine } from '../formats/result-line.js';
 import type { OverlayFolder } from '../photos/draw.js';
-import { type PhotoRef, type RunLine, written } from '../runtime/ports.js';
-import { failedQuery } from '../runtime/query-answer.js';
+import { failedQuery, type PhotoRef, type RunLine, written } from '../runtime/ports.js';
 import {
   openRuntime,
   type Runtime,
@@ -21,11 +20,10 @@ import {
   openShard,
   plainPath,
   plainPaths,
-  runFacts,
   streamOf,
   writeLines,
 } from './line-run.js';
-import { openOutput } from './output.js';
+import { Output, type WrittenRun } from './output.js';
 
 export interface RefineFlags extends LineFlags, RuntimeFlags {
   readonly queries: string;
@@ -37,27 +35,28 @@ export interface RefineSettings extends RuntimeSettings {
 
 /** `vgr refine`: queries to answers. @returns the exit code */
 export async function refine(settings: RefineSettings, terminal: Terminal): Promise<number> {
-  const { images, flags, threads } = settings;
+  const { images, flags } = settings;
   const { printer, interruption } = terminal;
   const shard = openShard(flags, printer);
   await using runtime = await openRuntime(settings, terminal);
   const { engine, refiner, decoding, progress } = runtime;
-  await using output = await openOutput(flags, {
+  const run: WrittenRun = {
     command: 'refine',
     settings: {
       ...engine.settings,
       ...lineSettings(flags, shard),
-      refiner: refiner.refiner.name,
+      refiner: refiner.name,
       ...refiner.settings,
       tool: flags.tool ?? null,
       queries: plainPath(flags.queries),
       images: plainPaths(images),
     },
-    shard,
-    categories: engine.detector?.categories ?? [],
-    facts: runFacts(engine, decoding, progress, refiner.large?.report),
-    printer,
-  });
+    engine,
+    decoding,
+    progress,
+    report: refiner.large?.report,
+  };
+  await using output = await Output.open(flags, run, printer);
   const recall = refiner.large?.recall;
   if (recall) for await (const line of output.earlierLines()) recall(line);
   const overlays = await openOverlays(images, flags.visualize, runtime.memory);
@@ -65,7 +64,7 @@ export async function refine(settings: RefineSettings, terminal: Terminal): Prom
   const toolNames = new ToolNames(flags.tool);
   const isDone = (item: IntakeItem): boolean => {
     toolNames.note(item);
-    return output.done.hasQuery(item);
+    return output.done?.hasQuery(item) ?? false;
   };
   const intake = { shard, progress, isDone, limit: flags.limit, blockSize: runtime.blockSize };
   const blocks = queryBlocks(flags.queries, intake, interruption.signal);
@@ -82,8 +81,7 @@ export async function refine(settings: RefineSettings, terminal: Terminal): Prom
   const stages = runtime.looksAtPhotos
     ? (['decode', 'detect', 'refine'] as const)
     : (['refine'] as const);
-  const run = { output, threads, decoding, progress, stages, countItems };
-  const code = await writeLines(lines, run, terminal);
+  const code = await writeLines(lines, { output, stages, countItems }, terminal);
 
   for (const warning of refiner.large?.warnings() ?? []) printer.note(`warning: ${warning}`);
   if (flags.tool !== engine.detector?.name) warnOfTool(flags.tool, toolNames, printer);

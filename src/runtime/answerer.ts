@@ -3,6 +3,8 @@ import type { Query } from '../formats/query-line.js';
 import type { Turn } from '../refine/refiner.js';
 import { isCrash } from './pooled-worker.js';
 import {
+  type AnsweredQueries,
+  failedQuery,
   type PhotoRef,
   type PhotoShelf,
   type RunProgress,
@@ -10,7 +12,6 @@ import {
   type WrittenLine,
   written,
 } from './ports.js';
-import { type AnsweredQueries, failedQuery } from './query-answer.js';
 
 /** A photo that was looked at, and where it lies. */
 export interface LocatedPhoto extends SeenPhoto {

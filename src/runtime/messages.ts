@@ -7,7 +7,8 @@ import type { GraphSignature } from '../detect/signature.js';
 import type { DetectorCard } from '../formats/model-card.js';
 import type { LiteSpec } from '../refine/lite-refiner.js';
 import type { Device } from './device.js';
-import type { AnsweredQueries, QueryBlock } from './query-answer.js';
+import type { AnsweredQueries } from './ports.js';
+import type { QueryBlock } from './query-answer.js';
 
 /** One photo for a detector: the raster that the model takes and the size of the photo itself. */
 export interface DetectItem {

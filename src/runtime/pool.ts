@@ -20,7 +20,7 @@ import {
   type TimedReply,
   WorkerRefusal,
 } from './pooled-worker.js';
-import type { AnsweredQueries } from './query-answer.js';
+import type { AnsweredQueries } from './ports.js';
 
 export interface PoolOptions {
   readonly plan: DevicePlan;

@@ -1,10 +1,13 @@
 import type { BoxXyxy, ImageSize } from '../core/box.js';
+import { itemError } from '../core/error.js';
 import type { RasterSpec, RgbRaster } from '../core/raster.js';
 import type { DetectedRaster, Detection } from '../detect/family.js';
 import type { ScoreCalibration } from '../formats/model-card.js';
+import type { Query } from '../formats/query-line.js';
 import {
   type DetectionsLine,
   type ErrorLine,
+  errorLine,
   lineJson,
   type OutputLine,
   type ResultLine,
@@ -104,6 +107,14 @@ export interface WrittenLine {
   readonly json: string;
 }
 
+/** The answers of queries, or their error records, as they go out. */
+export interface AnsweredQueries {
+  /** Parallel to the queries. */
+  readonly lines: readonly WrittenLine[];
+  /** Time that they took together, milliseconds. */
+  readonly ms: number;
+}
+
 /** A line of a run on its way out. */
 export interface RunLine extends WrittenLine {
   /** Of its item in the input, counted from 1 over all shards: lines of a queries file, photos of a listing. */
@@ -112,6 +123,11 @@ export interface RunLine extends WrittenLine {
 
 export function written(line: OutputLine): WrittenLine {
   return { head: headOf(line), json: lineJson(line) };
+}
+
+/** The error record of a query. @throws VgrError what ends the run */
+export function failedQuery({ id, imagePath, line }: Query, thrown: unknown): ErrorLine {
+  return errorLine({ id, line, image: imagePath }, itemError(thrown));
 }
 
 function headOf(line: OutputLine): LineHead {

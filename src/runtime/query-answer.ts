@@ -1,11 +1,9 @@
 import { type BoxXyxy, iouXyxy, isSameXyxy } from '../core/box.js';
-import { itemError, VgrError } from '../core/error.js';
+import { VgrError } from '../core/error.js';
 import type { ScoreCalibration } from '../formats/model-card.js';
 import { extentOf, type Query } from '../formats/query-line.js';
 import {
   bbox2d,
-  type ErrorLine,
-  errorLine,
   type OutputLine,
   RESULT_SCHEMA,
   type ResultLine,
@@ -17,7 +15,13 @@ import { denotationsOf } from '../language/denotation.js';
 import { parseExpression } from '../language/parser.js';
 import { firstAnswer, toolAnswer } from '../refine/candidates.js';
 import type { Candidate, Refinement, RefineRequest, Refiner } from '../refine/refiner.js';
-import { type ExaminedPhoto, type SeenPhoto, type WrittenLine, written } from './ports.js';
+import {
+  type AnsweredQueries,
+  type ExaminedPhoto,
+  failedQuery,
+  type SeenPhoto,
+  written,
+} from './ports.js';
 
 /** What of a run decides how its queries are answered, beside the refiner. */
 export interface AnswerSettings {
@@ -41,14 +45,6 @@ export interface QueryBlock {
 
 /** What a request holds for refiners that look further than the boxes. */
 export type FurtherSight = Pick<RefineRequest, 'turn' | 'encodePhoto' | 'crops'>;
-
-/** The answer of a query, or its error record, as it goes out. */
-export interface AnsweredQueries {
-  /** Parallel to the queries. */
-  readonly lines: readonly WrittenLine[];
-  /** Time that they took together, milliseconds. */
-  readonly ms: number;
-}
 
 /**
  * Think, rethink, answer, for queries of one photo. Queries that are answered together share the time equally.
@@ -84,11 +80,6 @@ const NO_TIME = { decodeMs: 0, detectMs: 0 };
 function withShare(line: OutputLine, refine: number): OutputLine {
   if (line.type !== 'result' || !line.timing_ms) return line;
   return { ...line, timing_ms: { ...line.timing_ms, refine } };
-}
-
-/** The error record of a query. @throws VgrError what ends the run */
-export function failedQuery({ id, imagePath, line }: Query, thrown: unknown): ErrorLine {
-  return errorLine({ id, line, image: imagePath }, itemError(thrown));
 }
 
 /** Why a query cannot be answered where nothing brings boxes for it. */

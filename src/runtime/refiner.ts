@@ -2,7 +2,7 @@ import { asVgrError, quoted, VgrError } from '../core/error.js';
 import { type RefinerCard, refinerNumbers } from '../formats/refiner-card.js';
 import type { RunSettings } from '../formats/run-summary.js';
 import { COLUMNS_VERSION } from '../refine/columns.js';
-import { type AnswerRules, createLiteRefiner, type LiteSpec } from '../refine/lite-refiner.js';
+import type { AnswerRules, LiteSpec } from '../refine/lite-refiner.js';
 import type { PolicyNumbers } from '../refine/policy.js';
 import type { RefineRequest, Refiner } from '../refine/refiner.js';
 import type { LargeRefiner } from '../vlm/open.js';
@@ -16,7 +16,9 @@ const EMBEDDED = 'lite-refiner';
 
 /** A refiner with what a run must know of it. */
 export interface OpenedRefiner {
-  readonly refiner: Refiner;
+  readonly name: string;
+  /** Makes it on this thread, where its modules are loaded only for that. */
+  readonly make: () => Promise<Refiner>;
   /** What it looks at in a photo, beside the boxes of the tools and a small raster. */
   readonly needs: readonly ('crops' | 'picture')[];
   /** Settings that decide its answers. */
@@ -57,19 +59,23 @@ export async function openRefiner(
   if (flags.refiner === 'vlm') {
     const { openLarge } = await import('../vlm/open.js');
     const large = await openLarge(flags, options);
-    return { refiner: large.refiner, needs: ['picture'], settings: large.settings, large };
+    return { ...ready(large.refiner), needs: ['picture'], settings: large.settings, large };
   }
   if (flags.refiner !== 'cascade') return openSmall(flags.refiner, flags, options.pool);
   const small = await openSmall(flags['cascade-small'], flags, options.pool);
   const { openCascade } = await import('../vlm/open.js');
-  const large = await openCascade(flags, options, small.refiner);
+  const large = await openCascade(flags, options, await small.make());
   return {
-    refiner: large.refiner,
+    ...ready(large.refiner),
     needs: [...small.needs, 'picture'],
     settings: { ...large.settings, ...small.settings },
     encoder: small.encoder,
     large: { ...large, rasterSide: undefined },
   };
+}
+
+function ready(refiner: Refiner): Pick<OpenedRefiner, 'name' | 'make'> {
+  return { name: refiner.name, make: async () => refiner };
 }
 
 /** `none`, `lite` for the embedded refiner, or a trained one by name or folder. */
@@ -78,29 +84,30 @@ async function openSmall(
   flags: OpenRefinerFlags,
   pool: SessionPool,
 ): Promise<OpenedRefiner> {
-  if (wanted === 'none') return { refiner: noRefiner, needs: [], settings: {} };
+  if (wanted === 'none') return { ...ready(noRefiner), needs: [], settings: {} };
   const { card, numbers } = await readRefiner(wanted);
   const rules: AnswerRules = {
     answers: flags.answers === 'one' ? 'one' : 'auto',
     minConfidence: flags['min-confidence'],
   };
-  const spec = { name: wanted === 'lite' ? 'lite' : card.name, numbers, rules };
-  const settings = {
-    refiner_sha256: card.sha256,
-    answers: rules.answers,
-    min_confidence: rules.minConfidence,
+  const name = wanted === 'lite' ? 'lite' : card.name;
+  const spec = { name, numbers, rules };
+  const small: OpenedRefiner = {
+    name,
+    make: async () => (await import('../refine/lite-refiner.js')).createLiteRefiner(spec),
+    spec,
+    needs: [],
+    settings: {
+      refiner_sha256: card.sha256,
+      answers: rules.answers,
+      min_confidence: rules.minConfidence,
+    },
   };
-  const refiner = createLiteRefiner(spec);
-  if (!card.encoder) return { refiner, spec, needs: [], settings };
+  if (!card.encoder) return small;
   const { openTrainedEncoder } = await import('./encoder.js');
   const encoder = await openTrainedEncoder(card.encoder, card.name, pool);
-  return {
-    refiner,
-    spec,
-    needs: ['crops'],
-    settings: { ...settings, encoder: encoder.card.name },
-    encoder,
-  };
+  const settings = { ...small.settings, encoder: encoder.card.name };
+  return { ...small, needs: ['crops'], settings, encoder };
 }
 
 /** A refiner's numbers with their card. @throws VgrError MODEL_UNKNOWN, MODEL_MISSING, MODEL_CORRUPT, CARD_INVALID */

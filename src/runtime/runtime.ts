@@ -1,18 +1,17 @@
 import type { ImageSize } from '../core/box.js';
 import type { Terminal } from '../core/terminal.js';
-import type { Query } from '../formats/query-line.js';
 import type { DecodingMemory } from '../photos/decode.js';
 import { imageRoots } from '../photos/find-photos.js';
 import { ImageRoots } from '../photos/image-path.js';
 import type { Refiner } from '../refine/refiner.js';
-import { Answerer, type Answers, type AskRefiner, singlyOnError } from './answerer.js';
+import { Answerer, type AskRefiner, type PhotoSource, singlyOnError } from './answerer.js';
 import type { InferenceFlags } from './device.js';
 import type { CropMatching } from './encoder.js';
 import { type Engine, type LaneMeter, openEngine, PhotoOpener } from './engine.js';
 import { decodingMemory } from './memory-limit.js';
 import { photoShelf, sharedPhoto } from './photo-store.js';
-import { type PhotoRef, startedProgress } from './ports.js';
-import { type AnswerSettings, answerQueries, type FurtherSight } from './query-answer.js';
+import { type PhotoRef, type RunProgress, startedProgress } from './ports.js';
+import type { AnswerSettings, FurtherSight } from './query-answer.js';
 import { type OpenedRefiner, type OpenRefinerFlags, openRefiner } from './refiner.js';
 import type { Threads } from './threads.js';
 
@@ -33,6 +32,22 @@ export interface RuntimeSettings {
   readonly cacheFolder: string;
 }
 
+/** The running parts of `refine`. Whoever opened them closes them. */
+export interface Runtime extends Pick<Answerer, 'answer'>, AsyncDisposable {
+  readonly engine: Engine;
+  readonly refiner: OpenedRefiner;
+  readonly progress: RunProgress;
+  readonly memory: DecodingMemory;
+  /** Of the cores that decode photos. */
+  readonly decoding: LaneMeter;
+  /** Whether anything looks at photos. */
+  readonly looksAtPhotos: boolean;
+  /** Most queries that `answer` takes together. */
+  readonly blockSize: number;
+  /** Blocks of queries to keep in work so that nobody waits for them. */
+  readonly concurrency: number;
+}
+
 /**
  * Opens the detector, the refiner and the photos of a run. What was opened is closed again where something later fails.
  * @throws VgrError of the flags, the models, the device, the server, or of folders that are not there
@@ -44,55 +59,19 @@ export async function openRuntime(
   const detector = images.length > 0 ? flags.detector : 'none';
   const engine = await openEngine({ ...flags, detector }, threads, printer);
   let refiner: OpenedRefiner | undefined;
+  const close = async (): Promise<void> => {
+    engine[Symbol.dispose]();
+    await refiner?.large?.close();
+  };
   try {
     const { pool } = threads;
     refiner = await openRefiner(flags, { cacheFolder, signal: interruption.signal, pool });
-    return new Runtime(engine, refiner, await openSight(images, flags, engine, refiner), flags);
+    const running = await assemble(images, flags, engine, refiner);
+    return { ...running, [Symbol.asyncDispose]: close };
   } catch (thrown) {
-    await close(engine, refiner);
+    await close();
     throw thrown;
   }
-}
-
-async function close(engine: Engine, refiner: OpenedRefiner | undefined): Promise<void> {
-  engine[Symbol.dispose]();
-  await refiner?.large?.close();
-}
-
-/** How a run looks at photos. */
-interface Sight {
-  readonly memory: DecodingMemory;
-  readonly opener: PhotoOpener;
-  /** Absent where nothing looks at photos, and queries bring their own boxes. */
-  readonly roots?: ImageRoots;
-  readonly crops?: CropMatching;
-  readonly picture?: (photo: PhotoRef, size: ImageSize) => Promise<string>;
-}
-
-async function openSight(
-  images: readonly string[],
-  flags: RuntimeFlags,
-  { detector, threads }: Engine,
-  { needs, encoder, large }: OpenedRefiner,
-): Promise<Sight> {
-  const encoding = encoder && images.length > 0 ? await import('./encoder.js') : undefined;
-  const memory = await decodingMemory(
-    flags['max-memory'],
-    threads.sessions,
-    detector,
-    encoding && ((sessions) => encoding.warmEncoder(encoder!, sessions)),
-  );
-  const opener = new PhotoOpener(flags, memory);
-  // Without a detector photos matter only to a refiner that looks at them itself.
-  if (images.length === 0 || (!detector && needs.length === 0)) return { memory, opener };
-  const allowOutside = flags['allow-outside'];
-  return {
-    memory,
-    opener,
-    roots: await ImageRoots.open(await imageRoots(images), { allowOutside }),
-    crops: encoding?.cropMatching(encoder!, flags, memory),
-    picture: large?.picture(memory),
-  };
 }
 
 /** Most queries that go to a thread together: enough to be worth a message, few enough to share among threads. */
@@ -101,97 +80,91 @@ const MAX_BLOCK = 128;
 /** Queries of one photo lie near each other: this many are in work for each photo that is. */
 const QUERIES_PER_PHOTO = 4;
 
-/** The running parts of `refine`. */
-export class Runtime implements AsyncDisposable {
-  readonly progress = startedProgress();
-  readonly memory: DecodingMemory;
-  /** Of the cores that decode photos. */
-  readonly decoding: LaneMeter;
-  /** Whether anything looks at photos. */
-  readonly looksAtPhotos: boolean;
-  readonly #inThreads: boolean;
-  readonly #answerer: Answerer;
-
-  constructor(
-    readonly engine: Engine,
-    readonly refiner: OpenedRefiner,
-    sight: Sight,
-    flags: RuntimeFlags,
-  ) {
-    const { detector, threads } = engine;
-    const { roots, crops, opener } = sight;
-    this.memory = sight.memory;
-    this.decoding = opener.meter;
-    this.looksAtPhotos = roots !== undefined;
-    const settings: AnswerSettings = {
-      detectorName: roots && detector?.name,
-      calibration: roots && detector?.calibration,
-      toolName: flags.tool,
-      timing: !flags['no-timing'],
+async function assemble(
+  images: readonly string[],
+  flags: RuntimeFlags,
+  engine: Engine,
+  refiner: OpenedRefiner,
+): Promise<Omit<Runtime, typeof Symbol.asyncDispose>> {
+  const { detector, threads, inFlight } = engine;
+  const { needs, encoder, large } = refiner;
+  const progress = startedProgress();
+  const encoding = encoder && images.length > 0 ? await import('./encoder.js') : undefined;
+  const memory = await decodingMemory(
+    flags['max-memory'],
+    threads.sessions,
+    detector,
+    encoding && ((sessions) => encoding.warmEncoder(encoder!, sessions)),
+  );
+  const { open, meter: decoding } = new PhotoOpener(flags, memory);
+  // Without a detector photos matter only to a refiner that looks at them itself.
+  const looksAtPhotos = images.length > 0 && (detector !== undefined || needs.length > 0);
+  let photos: PhotoSource | undefined;
+  if (looksAtPhotos) {
+    const allowOutside = flags['allow-outside'];
+    const roots = await ImageRoots.open(await imageRoots(images), { allowOutside });
+    photos = {
+      locate: async (image) => ({ image, path: await roots.resolve(image) }),
+      shelf: photoShelf({ open, detector, progress }, 2 * inFlight, large?.rasterSide),
     };
-    // Refiners that ask a server or an encoder, and those of a detector that is asked in words, answer on this thread.
-    const spec = crops || detector?.prompted ? undefined : refiner.spec;
-    this.#inThreads = spec !== undefined;
-    const ask = spec
-      ? singlyOnError((queries, seen) =>
-          threads.pool.refine({
-            refiner: spec,
-            queries,
-            seen: seen && sharedPhoto(seen),
-            settings,
-          }),
-        )
-      : askHere(refiner.refiner, settings, sight);
-    const photos = roots && {
-      locate: async (image: string) => ({ image, path: await roots.resolve(image) }),
-      shelf: photoShelf(
-        { open: opener.open, detector, progress: this.progress },
-        2 * engine.inFlight,
-        refiner.large?.rasterSide,
-      ),
-    };
-    this.#answerer = new Answerer(ask, photos, this.progress);
   }
-
-  /** Most queries that {@link answer} takes together. */
-  get blockSize(): number {
-    return this.#inThreads ? MAX_BLOCK : 1;
-  }
-
-  /** Blocks of queries to keep in work so that nobody waits for them. */
-  get concurrency(): number {
-    const { inFlight, threads } = this.engine;
-    const asked = Math.ceil((this.refiner.large?.inFlight ?? 0) / QUERIES_PER_PHOTO);
-    if (!this.#inThreads) return QUERIES_PER_PHOTO * (inFlight + asked);
-    // One block more than there are threads lies ready for the first that is free, beside the photos that are looked at.
-    return threads.sessions + 1 + (this.looksAtPhotos ? inFlight : 0);
-  }
-
-  /**
-   * Answers queries of one photo, or queries without one. The order of the calls is the order of the input.
-   * @param queries one or more, at most {@link blockSize}
-   * @throws VgrError what ends the run
-   */
-  answer(queries: readonly Query[]): Promise<Answers> {
-    return this.#answerer.answer(queries);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await close(this.engine, this.refiner);
-  }
+  const settings: AnswerSettings = {
+    detectorName: detector?.name,
+    calibration: detector?.calibration,
+    toolName: flags.tool,
+    timing: !flags['no-timing'],
+  };
+  // Refiners that ask a server or an encoder, and those of a detector that is asked in words, answer on this thread.
+  const spec = encoding || detector?.prompted ? undefined : refiner.spec;
+  const ask = spec
+    ? singlyOnError((queries, seen) =>
+        threads.pool.refine({ refiner: spec, queries, seen: seen && sharedPhoto(seen), settings }),
+      )
+    : await askHere(await refiner.make(), settings, {
+        crops: encoding?.cropMatching(encoder!, flags, memory),
+        draw: large?.picture(memory),
+      });
+  const answerer = new Answerer(ask, photos, progress);
+  const asked = Math.ceil((large?.inFlight ?? 0) / QUERIES_PER_PHOTO);
+  return {
+    engine,
+    refiner,
+    progress,
+    memory,
+    decoding,
+    looksAtPhotos,
+    blockSize: spec ? MAX_BLOCK : 1,
+    // In threads one block more than there are lies ready for the first that is free, beside the photos that are looked at.
+    concurrency: spec
+      ? threads.sessions + 1 + (looksAtPhotos ? inFlight : 0)
+      : QUERIES_PER_PHOTO * (inFlight + asked),
+    answer: (queries) => answerer.answer(queries),
+  };
 }
 
-/** Answers on this thread, with what the refiner needs of the photo. */
-function askHere(refiner: Refiner, settings: AnswerSettings, sight: Sight): AskRefiner {
-  const { crops, picture: draw } = sight;
+/** How a refiner on this thread looks at photos. */
+interface Sight {
+  readonly crops?: CropMatching;
+  readonly draw?: (photo: PhotoRef, size: ImageSize) => Promise<string>;
+}
+
+/** Answers on this thread, with what the refiner needs of the photo. The modules that this takes are loaded only here. */
+async function askHere(
+  refiner: Refiner,
+  settings: AnswerSettings,
+  { crops, draw }: Sight,
+): Promise<AskRefiner> {
+  const { answerQueries } = await import('./query-answer.js');
   return (queries, seen, turn) => {
-    const further: FurtherSight = { turn, crops: seen && crops?.of(seen.ref) };
-    if (!seen || !draw) return answerQueries({ queries, seen, settings }, refiner, further);
-    const photo = seen.photo.size;
-    const encodePhoto: FurtherSight['encodePhoto'] = async (sizeFor) => {
-      const picture = sizeFor(photo);
-      return { url: await draw(seen.ref, picture), photo, picture };
-    };
-    return answerQueries({ queries, seen, settings }, refiner, { ...further, encodePhoto });
+    const encodePhoto: FurtherSight['encodePhoto'] =
+      seen &&
+      draw &&
+      (async (sizeFor) => {
+        const photo = seen.photo.size;
+        const picture = sizeFor(photo);
+        return { url: await draw(seen.ref, picture), photo, picture };
+      });
+    const further = { turn, crops: seen && crops?.of(seen.ref), encodePhoto };
+    return answerQueries({ queries, seen, settings }, refiner, further);
   };
 }

@@ -22,7 +22,8 @@ it.runIf(process.platform === 'linux')(
     const folder = freshFolder();
     const journal = join(folder, 'results.jsonl');
     writeFileSync(journal, '{"of": "another program"}\n');
-    const open = () => OutputFolder.open(folder, {}, { sharded: false, retryFailed: false });
+    const open = () =>
+      OutputFolder.open(folder, {}, { sharded: false, retryFailed: false, categories: [] });
     await expect(open()).rejects.toMatchObject({ code: 'INPUT_INVALID' });
     expect(openFiles(folder)).toEqual([]);
     expect(readdirSync(folder)).toEqual(['results.jsonl']);
