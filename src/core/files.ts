@@ -116,7 +116,7 @@ async function writeChunks(
 }
 
 /** Turns errors of the disk into VgrErrors; those of the source of the chunks stay as they are. */
-async function onDisk<T>(target: string, action: () => Promise<T>): Promise<T> {
+export async function onDisk<T>(target: string, action: () => Promise<T>): Promise<T> {
   try {
     return await action();
   } catch (thrown) {

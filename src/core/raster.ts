@@ -5,6 +5,11 @@ export interface RgbRaster extends ImageSize {
   readonly data: Uint8Array;
 }
 
+/** A raster of one grey level, 0..255. */
+export function plainRaster({ width, height }: ImageSize, level: number): RgbRaster {
+  return { width, height, data: new Uint8Array(width * height * 3).fill(level) };
+}
+
 /**
  * How a photo is brought to the size that a model takes.
  * `stretch`: both sides to the model's size, the aspect ratio is lost.

@@ -3,13 +3,7 @@ import { readTextIfThere } from '../core/files.js';
 import type { Printer } from '../core/terminal.js';
 import { ENCODER_FAMILIES } from '../formats/encoder-card.js';
 import { type DetectorCard, holdsWeightsOf, type ModelCard } from '../formats/model-card.js';
-import {
-  embedded,
-  listModels,
-  modelsFolder,
-  type StoredModel,
-  toShared,
-} from '../runtime/model-store.js';
+import { embedded, listModels, modelsFolder, type StoredModel } from '../runtime/model-store.js';
 import { trialPhotos } from '../runtime/rate.js';
 import { startThreads } from '../runtime/threads.js';
 import { draftDetector, draftOfKnown, draftPrompted } from './detector-draft.js';
@@ -88,7 +82,7 @@ async function drafted(
   const { name, facts, inputs, pool, printer } = parts;
   const { path, content, outline, external } = facts;
   const moved = new Map(external.map((one) => [one.location, one.content]));
-  await pool.load({ name, bytes: toShared(embedded(content, outline, moved, path)) });
+  await pool.load({ name, bytes: embedded(content, outline, moved, path) });
   if (known) {
     printer.note(`note: the card of ${name} describes this file`);
     return tryDetector(await draftOfKnown(known, path), parts);

@@ -1,4 +1,5 @@
 import { asVgrError } from '../core/error.js';
+import { plainRaster, type RgbRaster } from '../core/raster.js';
 import type { Printer } from '../core/terminal.js';
 import { isPrompted } from '../formats/model-card.js';
 import { deviceText, inferenceSettings, parseDevice, planDevices } from '../runtime/device.js';
@@ -87,9 +88,7 @@ async function benchEncoder(
   runs: number,
 ): Promise<BenchResult> {
   const { encoder, card } = await openEncoder(model, pool);
-  const { width, height } = card.image;
-  const data = new Uint8Array(width * height * 3).fill(114);
-  const crops = Array.from({ length: CROPS }, () => ({ width, height, data }));
+  const crops = new Array<RgbRaster>(CROPS).fill(plainRaster(card.image, 114));
   const look: Run = () => encoder.embedCrops(crops);
   const read: Run = () => encoder.embedText('the left lion');
   await warmUp([look, read], sessions);

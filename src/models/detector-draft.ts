@@ -14,7 +14,7 @@ import {
   type PromptedFamilyName,
 } from '../formats/model-card.js';
 import { makeTokenizer } from '../runtime/detector.js';
-import { TRIAL_NAMES } from '../runtime/rate.js';
+import { openTrialPhoto, TRIAL_NAMES } from '../runtime/rate.js';
 import {
   cardOf,
   type DraftParts,
@@ -24,7 +24,6 @@ import {
   parseSize,
   type TokenizerBeside,
   tokenizerBeside,
-  trialRaster,
 } from './draft.js';
 import type { GraphInputs } from './graph-inputs.js';
 import { DETECTOR_HABITS, GROUNDING_SIDES, NANODET_PIXELS, OWN_SHAPE } from './habits.js';
@@ -132,7 +131,10 @@ async function recognise(
   const { name, facts, inputs } = parts;
   const unknown = { family: 'detr', classes: undefined, outputs: {} } as const;
   const input = draftInput({ ...parts, claims: {} }, size, unknown);
-  const feeds = packRasters([await trialRaster(parts, input)], { name, input });
+  const feeds = packRasters([(await openTrialPhoto(parts.photos[0], input)).raster], {
+    name,
+    input,
+  });
   const outputs = await observe(parts, feeds, `a photo of ${size.width} x ${size.height}`);
   const found = recogniseDetector({
     outputs,
@@ -375,7 +377,7 @@ async function promptedRoles(
   tokenizer: PromptTokenizer,
 ): Promise<DetectorCard['outputs']> {
   const { family, input } = card;
-  const raster = await trialRaster(parts, input);
+  const { raster } = await openTrialPhoto(parts.photos[0], input);
   const prompt = tokenizer.expression(TRIAL_NAMES[0]!)!;
   const count =
     family === 'grounding-dino' || input.text.prompts === 'any' ? 1 : input.text.prompts;

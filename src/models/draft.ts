@@ -1,7 +1,6 @@
 import { basename } from 'node:path';
 import type { ImageSize } from '../core/box.js';
 import { printable, quoted, VgrError } from '../core/error.js';
-import type { RgbRaster } from '../core/raster.js';
 import type { Printer } from '../core/terminal.js';
 import { sha256Of } from '../core/text.js';
 import type { NamedTensors } from '../detect/family.js';
@@ -11,12 +10,10 @@ import type { FurtherFile } from '../formats/card-parts.js';
 import type { EncoderCard } from '../formats/encoder-card.js';
 import { type DetectorCard, parseModelCard } from '../formats/model-card.js';
 import type { TokenizerFiles } from '../runtime/detector.js';
-import { tokenizerJson } from '../runtime/model-store.js';
+import { jsonObject } from '../runtime/model-store.js';
 import type { SessionPool } from '../runtime/pool.js';
 import type { PhotoRef } from '../runtime/ports.js';
-import { openTrialPhoto } from '../runtime/rate.js';
-import type { ModelFacts } from './facts.js';
-import { readBytesBeside } from './install.js';
+import { type ModelFacts, readBeside } from './facts.js';
 import type { ObservedOutput } from './recognition.js';
 
 /** What a user says of a model file. */
@@ -80,16 +77,6 @@ export function cardOf<Card extends DetectorCard | EncoderCard>(
   });
 }
 
-/** The photo of the trial as the graph takes it. */
-export async function trialRaster(
-  { photos: [photo] }: DraftParts,
-  input: DetectorCard['input'],
-): Promise<RgbRaster> {
-  if (photo) return (await openTrialPhoto(photo, input)).raster;
-  const { width, height } = input;
-  return { width, height, data: new Uint8Array(width * height * 3).fill(114) };
-}
-
 /**
  * Runs the graph once: shapes say more than the file does.
  * @param of what goes in, for the message
@@ -102,7 +89,7 @@ export async function observe(
 ): Promise<ObservedOutput[]> {
   try {
     const outputs = Object.entries(await pool.run(name, feeds));
-    return outputs.map(([output, tensor]) => ({ name: output, tensor }));
+    return outputs.map(([output, tensor]) => ({ ...tensor, name: output }));
   } catch (cause) {
     throw new VgrError(
       'MODEL_INVALID',
@@ -114,7 +101,7 @@ export async function observe(
 
 /** `scores float32 [1,80]; boxes float32 [1,80,4]` */
 export function outputsText(outputs: readonly ObservedOutput[]): string {
-  return outputs.map(({ name, tensor }) => portText({ ...tensor, name })).join('; ');
+  return outputs.map(portText).join('; ');
 }
 
 /** `--size`. @throws VgrError USAGE */
@@ -135,10 +122,10 @@ export interface TokenizerBeside extends TokenizerFiles {
 /** @returns undefined where there is no `tokenizer.json`. @throws VgrError MODEL_CORRUPT */
 export async function tokenizerBeside(path: string): Promise<TokenizerBeside | undefined> {
   const read = async (file: string) => {
-    const bytes = await readBytesBeside(path, file);
+    const bytes = await readBeside(path, file);
     if (bytes === undefined) return undefined;
     const named = { file, sha256: sha256Of(bytes), bytes: bytes.length };
-    return { named, json: tokenizerJson(bytes, file) };
+    return { named, json: jsonObject(bytes, file) };
   };
   const tokenizer = await read('tokenizer.json');
   if (tokenizer === undefined) return undefined;

@@ -7,8 +7,7 @@ import { isFile } from '../core/files.js';
 import { sha256Of } from '../core/text.js';
 import type { ModelCard } from '../formats/model-card.js';
 import type { OnnxOutline } from '../formats/onnx.js';
-import { externalPath, readOutline } from '../runtime/model-store.js';
-import { readBeside } from './install.js';
+import { besidePath, externalPath, readOutline } from '../runtime/model-store.js';
 import { type LabelNames, parsedJson, parseLabelFile, parsePythonNames } from './label-list.js';
 
 /** A graph's file, read whole. */
@@ -68,8 +67,8 @@ export async function modelFileAt(path: string): Promise<string> {
 export async function readModelFacts(path: string): Promise<ModelFacts> {
   const graph = await readGraph(path);
   const { metadata } = graph.outline;
-  const config = (await readBeside(path, 'config.json')) ?? '';
-  const hub = (await readBeside(path, 'preprocessor_config.json')) ?? '';
+  const config = `${(await readBeside(path, 'config.json')) ?? ''}`;
+  const hub = `${(await readBeside(path, 'preprocessor_config.json')) ?? ''}`;
   const type = (parsedJson(config) as { readonly model_type?: unknown } | null | undefined)
     ?.model_type;
   const names = metadata.names === undefined ? undefined : parsePythonNames(metadata.names);
@@ -84,6 +83,12 @@ export async function readModelFacts(path: string): Promise<ModelFacts> {
     licence: text(metadata.license),
     description: text(metadata.description),
   };
+}
+
+/** The content of a file beside a model or one folder above it; undefined where none can be read. */
+export async function readBeside(weights: string, name: string): Promise<Buffer | undefined> {
+  const path = besidePath(weights, name);
+  return path === undefined ? undefined : readFile(path).catch(() => undefined);
 }
 
 /** @throws VgrError MODEL_MISSING, MODEL_CORRUPT */

@@ -1,9 +1,11 @@
-import { basename, dirname, resolve } from 'node:path';
+import { rm, stat } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import { asVgrError, printable, quoted, VgrError } from '../core/error.js';
+import { outputError } from '../core/files.js';
 import type { Printer } from '../core/terminal.js';
 import { tableText } from '../core/text.js';
-import { CARD_NAME } from '../formats/card-parts.js';
-import { holdsWeightsOf, type ModelCard } from '../formats/model-card.js';
+import { CARD_NAME, type ModelSource } from '../formats/card-parts.js';
+import { holdsWeightsOf } from '../formats/model-card.js';
 import {
   findModel,
   furtherFiles,
@@ -17,23 +19,6 @@ import {
   recallModel,
   type StoredModel,
 } from '../runtime/model-store.js';
-import { removeModel } from './install.js';
-
-/** A model as `vgr models list --json` tells it, one line each. */
-interface ListedModel {
-  readonly name: string;
-  readonly kind: string;
-  readonly family: string | null;
-  readonly bytes: number | null;
-  readonly licence: string;
-  readonly source: string;
-  /** Where the weights are; null while they or another file of the model are not here. */
-  readonly weights: string | null;
-  /** Whether these very weights were held against the card when they were last loaded. */
-  readonly verified: boolean;
-  /** Where they last ran. */
-  readonly device: string | null;
-}
 
 const HEADINGS = ['name', 'family', 'size', 'licence', 'verified', 'device', 'weights'];
 
@@ -53,7 +38,8 @@ export async function printModels(
   return broken.length === 0 ? 0 : 2;
 }
 
-async function listedModel(model: StoredModel): Promise<ListedModel> {
+/** A model as `vgr models list --json` writes it, one line each. */
+async function listedModel(model: StoredModel) {
   const { card } = model;
   const further = furtherFiles(card);
   const isWhole = further.every(({ file }) => furtherPath(model, file) !== undefined);
@@ -68,13 +54,15 @@ async function listedModel(model: StoredModel): Promise<ListedModel> {
         : further.reduce((sum, { bytes = 0 }) => sum + bytes, card.bytes),
     licence: card.licence,
     source: sourceText(card.source),
+    // Null while the weights or another file of the model are not here.
     weights: (isWhole ? model.weights : undefined) ?? null,
+    // Whether these very weights agreed with the card when they were last loaded, and where they ran.
     verified: record !== undefined && holdsWeightsOf(card, record.sha256),
     device: record?.device ?? null,
   };
 }
 
-function cellsOf(model: ListedModel, from: ModelCard['source']): string[] {
+function cellsOf(model: Awaited<ReturnType<typeof listedModel>>, from: ModelSource): string[] {
   const { name, kind, family, bytes, licence, verified, device, weights } = model;
   return [
     name,
@@ -88,12 +76,12 @@ function cellsOf(model: ListedModel, from: ModelCard['source']): string[] {
 }
 
 /** The command that brings weights. */
-function bringing(source: ModelCard['source']): string {
+function bringing(source: ModelSource): string {
   if ('package' in source) return 'npm run build';
   return 'added' in source ? 'vgr models add' : 'vgr models pull';
 }
 
-function sourceText(source: ModelCard['source']): string {
+function sourceText(source: ModelSource): string {
   if ('url' in source) return source.url;
   if ('hub' in source) return `${source.hub}@${source.revision}/${source.path}`;
   return 'package' in source ? `npm ${source.package}@${source.version}` : source.added;
@@ -116,7 +104,7 @@ async function verdict(model: StoredModel, printer: Printer): Promise<boolean> {
     if (isEncoder(model)) await readEncoder(model);
     else {
       await readVerified(model);
-      for (const file of furtherFiles(model.card)) await readFurther(model, file);
+      for (const { file } of furtherFiles(model.card)) await readFurther(model, file);
     }
     await printer.data(`${model.card.name}: as its card says\n`);
     return true;
@@ -135,23 +123,25 @@ export async function removeModels(names: readonly string[], printer: Printer): 
   const root = modelsFolder();
   for (const name of names) {
     // Anything else is no model's name, and might lead out of the folder.
-    const removed =
-      CARD_NAME.test(name) &&
-      ((await removeModel(name, root)) || (await removeModel(await folderOf(name, root), root)));
-    if (!removed) {
+    const folder = CARD_NAME.test(name) ? await ownFolder(name, root) : undefined;
+    if (folder === undefined) {
       throw new VgrError('MODEL_UNKNOWN', `no model ${quoted(name)} in ${quoted(root)}`, {
-        hint: '`vgr models list` shows where each lies; those of the program itself stay',
+        hint: '`vgr models list` shows the folders; models that come with the program stay',
       });
     }
+    await rm(folder, { recursive: true }).catch((thrown: unknown) => {
+      throw outputError(folder, thrown);
+    });
     await printer.data(`${name}: removed\n`);
   }
   return 0;
 }
 
-/** Name of the folder in the user's folder whose card has this name: it may be called otherwise. */
-async function folderOf(name: string, root: string): Promise<string> {
+/** The folder of this name in the user's folder, else the one there whose card has this name. */
+async function ownFolder(name: string, root: string): Promise<string | undefined> {
+  const folder = join(root, name);
+  if ((await stat(folder).catch(() => undefined))?.isDirectory()) return folder;
   const { models } = await listModels(root);
-  const named = models.find(({ card }) => card.name === name);
-  const isOwn = named !== undefined && dirname(resolve(named.folder)) === resolve(root);
-  return isOwn ? basename(named.folder) : name;
+  const named = models.find(({ card }) => card.name === name)?.folder;
+  return named && dirname(resolve(named)) === resolve(root) ? named : undefined;
 }

@@ -5,7 +5,6 @@ import { quoted, VgrError } from '../core/error.js';
 import { lockOutput } from '../core/file-lock.js';
 import { writeFileAtomic } from '../core/files.js';
 import type { Printer, Terminal } from '../core/terminal.js';
-import type { ModelSource } from '../formats/card-parts.js';
 import type { EncoderCard } from '../formats/encoder-card.js';
 import { type DetectorCard, holdsWeightsOf } from '../formats/model-card.js';
 import {
@@ -15,22 +14,21 @@ import {
   type StoredModel,
   sha256OfFile,
 } from '../runtime/model-store.js';
-import { type Brought, download, partialPath } from './download.js';
+import { type Download, type Downloaded, download, partialPath } from './download.js';
 import { writeCard } from './install.js';
-import { remoteFile, sharedCachePath, sourceBeside, stallLimit } from './remote-file.js';
-
-interface PullOptions {
-  readonly modelsFolder: string;
-  readonly signal: AbortSignal;
-  /** Told with the bytes that are here, and those of the whole file where they are known. */
-  readonly onProgress: (here: number, whole: number | undefined) => void;
-}
+import {
+  type RemoteSource,
+  remoteFile,
+  sharedCachePath,
+  sourceBeside,
+  stallLimit,
+} from './remote-file.js';
 
 /** What became of a model that was asked for. */
 interface Pulled {
   /** Of the weights. */
   readonly path: string;
-  /** `here`: all of it was there already; `shared`: the rest was in the cache of the hub's clients. */
+  /** `here`: everything was here already; `shared`: the rest was in the cache of the hub's clients. */
   readonly how: 'here' | 'shared' | 'downloaded';
   /** Checksums that are new, by file. */
   readonly pinned: ReadonlyMap<string, string>;
@@ -42,7 +40,7 @@ type RemoteCard = DetectorCard | EncoderCard;
 /** One file of a model. */
 interface Part {
   readonly file: string;
-  readonly source: ModelSource;
+  readonly source: RemoteSource;
   readonly sha256?: string;
   readonly bytes?: number;
   /** Where it is by now. */
@@ -51,17 +49,19 @@ interface Part {
 }
 
 /**
- * Brings the files of a model into the user's folder of models. What a card does not pin yet is pinned by a card of the
- * user's own.
+ * Downloads the files of a model to the user's folder of models. Where its card has no sha256, a card of the user's own gets it.
  * @throws VgrError USAGE, DOWNLOAD_FAILED, MODEL_CORRUPT, DISK_FULL, OUTPUT_BUSY, OUTPUT_UNWRITABLE, CONFIG_INVALID
  */
-async function pullModel(model: StoredModel, options: PullOptions): Promise<Pulled> {
+async function pullModel(
+  model: StoredModel,
+  terms: Pick<Download, 'signal' | 'onProgress'>,
+): Promise<Pulled> {
   const { card } = model;
   if (card.kind === 'refiner' || !('url' in card.source || 'hub' in card.source)) {
     throw notRemote(model);
   }
-  const folder = join(options.modelsFolder, card.name);
-  const parts = partsOf(model, card, options.modelsFolder);
+  const folder = join(modelsFolder(), card.name);
+  const parts = partsOf(model, card, card.source);
   const present = await Promise.all(parts.map(isPresent));
   const path = present[0] ? parts[0]!.here! : join(folder, card.file);
   const missing = parts.filter((_, index) => !present[index]);
@@ -72,15 +72,22 @@ async function pullModel(model: StoredModel, options: PullOptions): Promise<Pull
     let how: Pulled['how'] = 'shared';
     let current: RemoteCard = card;
     for (const part of missing) {
-      const target = join(folder, part.file);
+      const { file, source, sha256, isRight, bytes } = part;
+      const target = join(folder, file);
       if (await takeShared(part, target)) continue;
       how = 'downloaded';
-      const brought = await downloadPart(part, target, options);
-      if (part.sha256 !== undefined) continue;
-      // At once: what is whole need not come again where the next file fails.
-      current = pinnedCard(current, part.file, brought);
-      await writeCard(current, options.modelsFolder);
-      pinned.set(part.file, brought.sha256);
+      const downloaded = await download({
+        ...terms,
+        ...remoteFile(source),
+        target,
+        pinned: sha256 === undefined ? undefined : { sha256, isRight, bytes },
+        stallMs: stallLimit(),
+      });
+      if (sha256 !== undefined) continue;
+      // At once: a whole file need not come again where the next one fails.
+      current = pinnedCard(current, file, downloaded);
+      await writeCard(current, folder);
+      pinned.set(file, downloaded.sha256);
     }
     return { path, how, pinned };
   } finally {
@@ -89,13 +96,13 @@ async function pullModel(model: StoredModel, options: PullOptions): Promise<Pull
 }
 
 /** The weights first, then what the graph keeps elsewhere, then the rest. */
-function partsOf(model: StoredModel, card: RemoteCard, userFolder: string): Part[] {
-  const { file, source, sha256, bytes, alternates = [] } = card;
+function partsOf(model: StoredModel, card: RemoteCard, source: RemoteSource): Part[] {
+  const { file, sha256, bytes, alternates = [] } = card;
   const further = [...(card.external ?? []), ...(card.files ?? [])].map(
     (named): Part => ({
       ...named,
       source: sourceBeside(source, named),
-      here: furtherPath(model, named.file, userFolder),
+      here: furtherPath(model, named.file),
       isRight: (checksum) => checksum === named.sha256,
     }),
   );
@@ -116,23 +123,8 @@ async function isPresent({ here, sha256, isRight }: Part): Promise<boolean> {
   return here !== undefined && sha256 !== undefined && isRight(await sha256OfFile(here));
 }
 
-function downloadPart(
-  { source, sha256, isRight, bytes }: Part,
-  target: string,
-  { signal, onProgress }: PullOptions,
-): Promise<Brought> {
-  return download({
-    ...remoteFile(source),
-    target,
-    pinned: sha256 === undefined ? undefined : { sha256, isRight, bytes },
-    stallMs: stallLimit(),
-    signal,
-    onProgress,
-  });
-}
-
 /** The card with the checksum of one of its files. */
-function pinnedCard<Card extends RemoteCard>(card: Card, file: string, sum: Brought): Card {
+function pinnedCard<Card extends RemoteCard>(card: Card, file: string, sum: Downloaded): Card {
   if (file === card.file) return { ...card, ...sum };
   const files = card.files?.map((one) => (one.file === file ? { ...one, ...sum } : one));
   return { ...card, files };
@@ -145,23 +137,25 @@ async function takeShared({ source, sha256, isRight }: Part, target: string): Pr
   const checksum = await sha256OfFile(cached).catch(() => undefined);
   if (checksum === undefined || !isRight(checksum)) return false;
   await writeFileAtomic(target, createReadStream(cached));
-  // Of a download that was cut.
+  // Of an interrupted download.
   await rm(partialPath(target), { force: true });
   return true;
 }
 
 function notRemote({ card, weights }: StoredModel): VgrError {
-  const packaged = 'package' in card.source;
+  const isPackaged = 'package' in card.source;
+  const origin = isPackaged ? 'comes with the program' : 'was added from a file';
+  const where = weights ? `, and is at ${quoted(weights)}` : '';
   return new VgrError(
     'USAGE',
-    `model ${quoted(card.name)} is not to be pulled: it ${packaged ? 'comes with the program' : 'was added from a file'}${weights ? `, and lies at ${quoted(weights)}` : ''}`,
-    { hint: packaged ? '`npm run build` makes it' : '`vgr models add FILE` adds it anew' },
+    `model ${quoted(card.name)} cannot be pulled: it ${origin}${where}`,
+    { hint: isPackaged ? '`npm run build` makes it' : '`vgr models add FILE` adds it again' },
   );
 }
 
 const MIB = 2 ** 20;
 
-/** `vgr models pull`: brings the weights of models, one after the other. @returns the exit code */
+/** `vgr models pull`: downloads the weights of models, one after the other. @returns the exit code */
 export async function pullModels(names: readonly string[], terminal: Terminal): Promise<number> {
   const { printer } = terminal;
   const { signal } = terminal.interruption;
@@ -175,7 +169,6 @@ export async function pullModels(names: readonly string[], terminal: Terminal): 
     });
     try {
       const pulled = await pullModel(model, {
-        modelsFolder: modelsFolder(),
         signal,
         onProgress: (bytes, total) => {
           here = bytes;
@@ -200,7 +193,7 @@ function tell({ how, pinned }: Pulled, name: string, printer: Printer): void {
   if (how === 'shared') printer.note(`${name}: taken from the cache of the Hugging Face hub`);
   for (const [file, sha256] of pinned) {
     printer.note(
-      `note: the card of ${name} had no sha256 for ${file}; it is pinned to what came, ${sha256}. Compare it with the publisher's.`,
+      `note: the card of ${name} had no sha256 for ${file}; it is pinned to the downloaded file's, ${sha256}. Compare it with the publisher's.`,
     );
   }
 }

@@ -8,10 +8,7 @@ import type {
 } from '../formats/model-card.js';
 
 /** An output as a run of the graph on one photo gave it. */
-export interface ObservedOutput {
-  readonly name: string;
-  readonly tensor: Tensor;
-}
+export type ObservedOutput = Tensor & { readonly name: string };
 
 /** A graph after one run, with what is known of it. */
 export interface ObservedGraph {
@@ -38,14 +35,15 @@ export interface Recognition {
   readonly firstClass?: number;
 }
 
-type Recogniser = (graph: ObservedGraph) => Omit<Recognition, 'family'> | undefined;
+/** What is recognised of a graph for one family; undefined where its outputs are not of that family. */
+type Found = Omit<Recognition, 'family'> | undefined;
 
 /** Strides of the heads, as the families' own configurations have them. */
 const THREE = [8, 16, 32];
 const FOUR = [8, 16, 32, 64];
 const FINE = [4, 8, 16, 32];
 
-/** What each family's outputs look like, for whoever brings a graph that is of none. */
+/** What each family's outputs look like, for the message about a graph that fits none. */
 export const FAMILY_SHAPES: Readonly<Record<DetectorFamilyName, string>> = {
   centernet:
     '[batch, labels, rows, columns] and [batch, 4, rows, columns], scores and distances to the sides',
@@ -72,23 +70,19 @@ export function recogniseDetector(graph: ObservedGraph): Recognition[] {
 }
 
 /** Families that share a shape are told apart by the number of cells, so those with more conditions come first. */
-const RECOGNISERS: Readonly<Record<ClosedFamilyName, Recogniser>> = {
+const RECOGNISERS: Readonly<Record<ClosedFamilyName, (graph: ObservedGraph) => Found>> = {
   'nanodet-plus': (graph) => {
     const output = onlyOutput(graph);
-    const [, cells, length = 0] = output?.tensor.dims ?? [];
+    const [, cells, length = 0] = output?.dims ?? [];
     if (!output || cells !== cellsOf(graph, FOUR) || length <= 32) return undefined;
-    return {
-      outputs: { predictions: [output.name] },
-      strides: FOUR,
-      classes: length - 32,
-    };
+    return { outputs: { predictions: [output.name] }, strides: FOUR, classes: length - 32 };
   },
   picodet: recognisePicodet,
   yolox: (graph) => {
     const output = onlyOutput(graph);
-    const [, cells, length = 0] = output?.tensor.dims ?? [];
+    const [, cells, length = 0] = output?.dims ?? [];
     if (!output || cells !== cellsOf(graph, THREE) || length <= 5) return undefined;
-    const decoded = graph.operators.has('Exp') || hasPixelSizes(output.tensor, length);
+    const decoded = graph.operators.has('Exp') || hasPixelSizes(output, length);
     return {
       outputs: { predictions: [output.name] },
       strides: THREE,
@@ -102,10 +96,10 @@ const RECOGNISERS: Readonly<Record<ClosedFamilyName, Recogniser>> = {
   ssd: (graph) => (graph.takesSize ? undefined : recogniseListed(graph, 'classes')),
   detr: recogniseDetr,
   centernet: (graph) => {
-    const maps = graph.outputs.filter(({ tensor }) => tensor.dims.length === 4);
-    const sides = maps.find(({ tensor }) => tensor.dims[1] === 4);
+    const maps = graph.outputs.filter(({ dims }) => dims.length === 4);
+    const sides = maps.find(({ dims }) => dims[1] === 4);
     const scores = maps.find((map) => map !== sides && sameSides(map, sides));
-    const [, classes, rows = 1, columns = 1] = scores?.tensor.dims ?? [];
+    const [, classes, rows = 1, columns = 1] = scores?.dims ?? [];
     const stride = Math.round(graph.input.width / columns);
     if (!sides || !scores || stride !== Math.round(graph.input.height / rows)) return undefined;
     return {
@@ -132,40 +126,35 @@ function cellsOf({ input }: ObservedGraph, strides: readonly number[]): number {
 }
 
 function onlyOutput({ outputs }: Pick<ObservedGraph, 'outputs'>): ObservedOutput | undefined {
-  const [first, ...more] = outputs;
-  return first?.tensor.dims.length === 3 && more.length === 0 ? first : undefined;
+  return outputs.length === 1 && outputs[0]!.dims.length === 3 ? outputs[0] : undefined;
 }
 
-function sameSides(a: ObservedOutput, b: ObservedOutput | undefined): boolean {
-  return a.tensor.dims[2] === b?.tensor.dims[2] && a.tensor.dims[3] === b?.tensor.dims[3];
+function sameSides(a: Tensor, b: Tensor | undefined): boolean {
+  return a.dims[2] === b?.dims[2] && a.dims[3] === b?.dims[3];
 }
 
-function recognisePicodet(graph: ObservedGraph): Omit<Recognition, 'family'> | undefined {
-  const rows = graph.outputs.find(({ tensor: { dims } }) => dims.length === 2 && dims[1] === 6);
+function recognisePicodet(graph: ObservedGraph): Found {
+  const rows = graph.outputs.find(({ dims }) => dims.length === 2 && dims[1] === 6);
   if (rows && graph.takesSize) {
     return { outputs: { rows: [rows.name] }, strides: FOUR, classes: undefined };
   }
   const heads = gridLevels(graph.input, FOUR).map(({ rows: down, columns }) => {
-    const at = graph.outputs.filter(({ tensor: { dims } }) => dims[1] === down * columns);
-    const distances = at.find(({ tensor }) => tensor.dims[2] === 32 && tensor.dims.length === 3);
+    const at = graph.outputs.filter(({ dims }) => dims[1] === down * columns);
+    const distances = at.find(({ dims }) => dims[2] === 32 && dims.length === 3);
     return { distances, scores: at.find((output) => output !== distances) };
   });
   const scores = heads.flatMap((head) => head.scores?.name ?? []);
   const distances = heads.flatMap((head) => head.distances?.name ?? []);
   if (scores.length < FOUR.length || distances.length < FOUR.length) return undefined;
-  const classes = heads[0]?.scores?.tensor.dims[2];
+  const classes = heads[0]?.scores?.dims[2];
   return { outputs: { scores, distances }, strides: FOUR, classes };
 }
 
-/** Exports of YOLOv5 up to 6.1 list the raw heads [batch, anchors, rows, columns, values] beside what is made of them. */
-function isRawHead({ tensor }: ObservedOutput): boolean {
-  return tensor.dims.length === 5;
-}
-
-function recogniseYolo(graph: ObservedGraph): Omit<Recognition, 'family'> | undefined {
-  const output = onlyOutput({ outputs: graph.outputs.filter((one) => !isRawHead(one)) });
+function recogniseYolo(graph: ObservedGraph): Found {
+  // Exports of YOLOv5 up to 6.1 list the raw heads [batch, anchors, rows, columns, values] beside what is made of them.
+  const output = onlyOutput({ outputs: graph.outputs.filter(({ dims }) => dims.length !== 5) });
   if (!output) return undefined;
-  const [, first = 0, second = 0] = output.tensor.dims;
+  const [, first = 0, second = 0] = output.dims;
   const outputs = { predictions: [output.name] };
   for (const strides of [THREE, FOUR, FINE]) {
     const cells = cellsOf(graph, strides);
@@ -173,9 +162,9 @@ function recogniseYolo(graph: ObservedGraph): Omit<Recognition, 'family'> | unde
     if (first === 3 * cells && second > 5) return { outputs, strides, classes: second - 5 };
   }
   // Ultralytics' RT-DETR: a row for each query, boxes in units of the input.
-  const labels = graph.labels ?? (isUnit(output.tensor, second) ? COCO_LABELS : undefined);
+  const labels = graph.labels ?? (isUnit(output, second) ? COCO_LABELS : undefined);
   const isQueries = labels !== undefined && second === 4 + labels;
-  if (isQueries && (second !== FINAL_VALUES || isUnit(output.tensor, second))) {
+  if (isQueries && (second !== FINAL_VALUES || isUnit(output, second))) {
     return { outputs, strides: THREE, classes: labels, boxes: 'cxcywh-unit' };
   }
   return second === FINAL_VALUES ? { outputs, strides: THREE, classes: undefined } : undefined;
@@ -192,18 +181,17 @@ function isUnit({ data }: Tensor, length: number): boolean {
   return data.every((value: number | bigint, index: number) => index % length > 3 || value <= 1);
 }
 
-function recogniseDetr(graph: ObservedGraph): Omit<Recognition, 'family'> | undefined {
-  const lists = graph.outputs.filter(({ tensor }) => tensor.dims.length === 3);
-  const fours = lists.filter(({ tensor }) => tensor.dims[2] === 4);
+function recogniseDetr(graph: ObservedGraph): Found {
+  const lists = graph.outputs.filter(({ dims }) => dims.length === 3);
+  const fours = lists.filter(({ dims }) => dims[2] === 4);
   const boxes = fours.find(({ name }) => /box|det/i.test(name)) ?? fours[0];
-  const queries = boxes?.tensor.dims[1];
   const candidates = lists.filter(
-    (output) => output !== boxes && output.tensor.dims[1] === queries,
+    (output) => output !== boxes && output.dims[1] === boxes?.dims[1],
   );
   const logits = candidates.find(({ name }) => /logit|label|class/i.test(name)) ?? candidates[0];
-  const length = logits?.tensor.dims[2];
+  const length = logits?.dims[2];
   if (!boxes || !logits || length === undefined || length < 1) return undefined;
-  const softmax = length > 1 && hasNoObject(logits.tensor, length, graph.labels);
+  const softmax = length > 1 && hasNoObject(logits, length, graph.labels);
   return {
     outputs: { logits: [logits.name], boxes: [boxes.name] },
     strides: [],
@@ -232,23 +220,21 @@ function hasNoObject({ data }: Tensor, length: number, labels: number | undefine
   return none / queries > 0.5;
 }
 
-function recogniseListed(
-  { outputs }: ObservedGraph,
-  role: 'labels' | 'classes',
-): Omit<Recognition, 'family'> | undefined {
-  const boxes =
-    outputs.find(({ name, tensor }) => isList(tensor, 4) && /^(?!raw).*box/i.test(name)) ??
-    outputs.find(({ tensor }) => isList(tensor, 4));
-  const rows = boxes && boxes.tensor.data.length / 4;
+function recogniseListed({ outputs }: ObservedGraph, role: 'labels' | 'classes'): Found {
+  const fours = outputs.filter(({ dims }) => [2, 3].includes(dims.length) && dims.at(-1) === 4);
+  const boxes = fours.find(({ name }) => /^(?!raw).*box/i.test(name)) ?? fours[0];
   const columns = outputs.filter(
-    (output) => output !== boxes && output.tensor.data.length === rows && isList(output.tensor),
+    (output) =>
+      output !== boxes &&
+      [1, 2].includes(output.dims.length) &&
+      output.data.length * 4 === boxes?.data.length,
   );
   const scores = columns.find(({ name }) => /score|conf/i.test(name));
   const labels =
     columns.find(({ name }) => /label|class/i.test(name)) ??
-    columns.find((output) => output !== scores && output.tensor.type !== 'float32');
+    columns.find((output) => output !== scores && output.type !== 'float32');
   if (!boxes || !scores || !labels) return undefined;
-  const count = outputs.find(({ name, tensor }) => /num/i.test(name) && tensor.data.length === 1);
+  const count = outputs.find(({ name, data }) => /num/i.test(name) && data.length === 1);
   return {
     outputs: {
       boxes: [boxes.name],
@@ -262,17 +248,12 @@ function recogniseListed(
   };
 }
 
-function isList({ dims }: Tensor, width?: number): boolean {
-  if (width !== undefined) return dims.at(-1) === width && dims.length >= 2 && dims.length <= 3;
-  return dims.length === 1 || dims.length === 2;
-}
-
 /** TensorFlow's exports name their boxes so and put y first; others put x first, in pixels or units. */
-function listedBoxes({ name, tensor }: ObservedOutput): Pick<Recognition, 'boxes' | 'firstClass'> {
+function listedBoxes({ name, data }: ObservedOutput): Pick<Recognition, 'boxes' | 'firstClass'> {
   if (/^detection_boxes/.test(name)) return { boxes: 'yxyx-unit' };
   // Without boxes in the photo, a list without a batch is torchvision's, in pixels.
-  if (tensor.data.length === 0) return { boxes: 'xyxy-pixels' };
-  const furthest = Array.from(tensor.data, Number).reduce((a, b) => Math.max(a, Math.abs(b)), 0);
+  if (data.length === 0) return { boxes: 'xyxy-pixels' };
+  const furthest = Array.from(data, Number).reduce((a, b) => Math.max(a, Math.abs(b)), 0);
   return { boxes: furthest > 2 ? 'xyxy-pixels' : 'xyxy-unit' };
 }
 
@@ -286,13 +267,12 @@ export function recognisePrompted(
   outputs: readonly ObservedOutput[],
   prompts: number,
 ): DetectorCard['outputs'] | undefined {
-  const lists = outputs.filter(({ tensor }) => tensor.dims.length === 3);
-  const boxes = lists.find(({ name, tensor }) => tensor.dims[2] === 4 && /box/i.test(name));
-  const rows = boxes?.tensor.dims[1];
+  const lists = outputs.filter(({ dims }) => dims.length === 3);
+  const boxes = lists.find(({ name, dims }) => dims[2] === 4 && /box/i.test(name));
   const logits = lists.find(
-    ({ name, tensor }) => tensor.dims[1] === rows && /logit/i.test(name) && !/object/i.test(name),
+    ({ name, dims }) => dims[1] === boxes?.dims[1] && /logit/i.test(name) && !/object/i.test(name),
   );
   if (!boxes || !logits) return undefined;
-  const perPrompt = family === 'grounding-dino' ? logits.tensor.dims[0] : logits.tensor.dims[2];
+  const perPrompt = logits.dims[family === 'grounding-dino' ? 0 : 2];
   return perPrompt === prompts ? { logits: [logits.name], boxes: [boxes.name] } : undefined;
 }

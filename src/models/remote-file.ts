@@ -4,7 +4,7 @@ import { VgrError } from '../core/error.js';
 import { isSafeAddress } from '../core/text.js';
 import type { FurtherFile, ModelSource } from '../formats/card-parts.js';
 
-/** Where a file is on the network, and what the server is told. */
+/** Where a file is on the network, and the headers of requests for it. */
 export interface RemoteFile {
   readonly address: URL;
   readonly headers: Readonly<Record<string, string>>;
@@ -12,24 +12,24 @@ export interface RemoteFile {
   readonly isHub: boolean;
 }
 
-type HubSource = Extract<ModelSource, { hub: string }>;
+/** Where a network has the files of a model. */
+export type RemoteSource = Extract<ModelSource, { url: string } | { hub: string }>;
 
 /**
  * The address of a model's weights. The environment is read as the Hugging Face hub's own clients do: `HF_ENDPOINT` names a
  * mirror, `HF_TOKEN` a token, which goes to that host alone.
- * @throws VgrError CONFIG_INVALID; USAGE for a model that is not to be had from a network
+ * @throws VgrError CONFIG_INVALID
  */
-export function remoteFile(source: ModelSource, environment = process.env): RemoteFile {
+export function remoteFile(source: RemoteSource, environment = process.env): RemoteFile {
   if ('url' in source) return { address: new URL(source.url), headers: {}, isHub: false };
-  if (!('hub' in source)) throw new VgrError('USAGE', 'the model does not come from a network');
   const endpoint = environment.HF_ENDPOINT || 'https://huggingface.co';
   if (!isSafeAddress(endpoint)) {
     throw new VgrError('CONFIG_INVALID', 'HF_ENDPOINT: expected an https address', {
-      hint: 'plain http is for this very machine alone',
+      hint: 'plain http is allowed for this machine only',
     });
   }
   if (/^(?:1|on|yes|true)$/i.test(environment.HF_HUB_OFFLINE ?? '')) {
-    throw new VgrError('CONFIG_INVALID', 'HF_HUB_OFFLINE forbids to ask the hub');
+    throw new VgrError('CONFIG_INVALID', 'HF_HUB_OFFLINE is set, so the hub is not asked');
   }
   const { hub, revision, path } = source;
   // A file that holds it may end with a line break.
@@ -43,16 +43,18 @@ export function remoteFile(source: ModelSource, environment = process.env): Remo
 
 /** Where a further file of a model comes from: `path` in the hub's repository, else beside the weights. */
 export function sourceBeside(
-  source: ModelSource,
+  source: RemoteSource,
   { file, path }: Pick<FurtherFile, 'file' | 'path'>,
-): ModelSource {
+): RemoteSource {
   if ('url' in source) return { ...source, url: new URL(path ?? file, source.url).href };
-  if (!('hub' in source)) return source;
   return { ...source, path: path ?? `${source.path.replace(/[^/]*$/, '')}${file}` };
 }
 
-/** Where the hub's own clients keep the same file, if they have brought it. */
-export function sharedCachePath(source: HubSource, environment = process.env): string {
+/** Where the hub's own clients keep the same file, if they have downloaded it. */
+export function sharedCachePath(
+  source: Extract<ModelSource, { hub: string }>,
+  environment = process.env,
+): string {
   const { HF_HUB_CACHE, HF_HOME, XDG_CACHE_HOME } = environment;
   const home = HF_HOME || join(XDG_CACHE_HOME || join(homedir(), '.cache'), 'huggingface');
   const repository = `models--${source.hub.replace('/', '--')}`;

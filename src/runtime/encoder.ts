@@ -2,7 +2,7 @@ import { type BoxXyxy, widenedXyxy } from '../core/box.js';
 import { contentKey } from '../core/disk-cache.js';
 import { asVgrError, printable, quoted, VgrError } from '../core/error.js';
 import { PromiseCache } from '../core/lru.js';
-import type { RgbRaster } from '../core/raster.js';
+import { plainRaster, type RgbRaster } from '../core/raster.js';
 import { Semaphore } from '../core/semaphore.js';
 import { encoderDisagreements, fitTokens, MASK_INPUT } from '../detect/encoder.js';
 import type { NamedTensors, Tensor } from '../detect/family.js';
@@ -60,7 +60,7 @@ function pooledEncoder(
   const { output, fit: _fit, fill: _fill, ...input } = card.image;
   const pixelInput = { name: card.name, input };
   const perRun = card.image.batch === 'any' ? CROPS_A_RUN : 1;
-  const blank = plainCrop(card);
+  const blank = plainRaster(card.image, 0);
   const tokensOf = (words: string): NamedTensors => {
     const { ids, mask } = fitTokens(
       tokenize(card.text.template.replace('{}', () => words)),
@@ -90,11 +90,6 @@ function pooledEncoder(
       return embeddingsOf(outputs[card.text.output], card)[0]!;
     },
   };
-}
-
-/** A crop of one grey level, 0..255. */
-function plainCrop({ image: { width, height } }: EncoderCard, level = 0): RgbRaster {
-  return { width, height, data: new Uint8Array(width * height * 3).fill(level) };
 }
 
 function tokenTensors(
@@ -249,7 +244,7 @@ export async function warmEncoder(
   { card, encoder }: OpenedEncoder,
   sessions: number,
 ): Promise<void> {
-  const blank = plainCrop(card);
+  const blank = plainRaster(card.image, 0);
   const each = Array.from({ length: sessions });
   // What is asked at the same time goes to one session each.
   await Promise.all(each.map(() => encoder.embedCrops([blank])));
@@ -284,7 +279,7 @@ function rulesKey({ image, text, match }: EncoderCard): string {
 async function tryEncoder(encoder: ImageTextEncoder, card: EncoderCard): Promise<void> {
   try {
     const [crops, words] = await Promise.all([
-      encoder.embedCrops([plainCrop(card, 128)]),
+      encoder.embedCrops([plainRaster(card.image, 128)]),
       encoder.embedText('a thing'),
     ]);
     const [seen, meant] = [crops[0]!.length, words.length];

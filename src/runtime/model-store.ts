@@ -24,8 +24,8 @@ export interface StoredModel {
   readonly weights?: string;
 }
 
-/** All models by name, and the folders whose card cannot be read, under whose name a model would be asked for. */
-export interface ModelShelf {
+/** All models by name, and the folders whose card cannot be used, by the folder's name. */
+interface ModelList {
   readonly models: readonly StoredModel[];
   readonly broken: readonly { readonly name: string; readonly error: VgrError }[];
 }
@@ -37,23 +37,21 @@ const SHIPPED = fileURLToPath(new URL('../../models', import.meta.url));
  * All models by name: those that come with the program and those in the user's folder, whose cards win. Weights are beside
  * their card, in a folder of the model's name in the user's folder, or under their file name there.
  */
-export async function listModels(userFolder = modelsFolder()): Promise<ModelShelf> {
+export async function listModels(userFolder = modelsFolder()): Promise<ModelList> {
   const models = new Map<string, StoredModel>();
-  const broken: ModelShelf['broken'][number][] = [];
+  const broken: ModelList['broken'][number][] = [];
   for (const root of [SHIPPED, userFolder]) {
     const own = new Map<string, StoredModel>();
     for (const folder of await cardFolders(root)) {
       try {
         const card = await readCard(join(folder, 'card.json'));
         const { name, file } = card;
-        const around = [folder, join(userFolder, name), userFolder];
-        const weights = around.map((each) => join(each, file)).find(isFile);
+        const weights = fileIn([folder, join(userFolder, name), userFolder], file);
         const other = own.get(name);
         // The folder of the name itself wins, else the first.
-        const isSecond = other !== undefined && basename(folder) !== name;
-        if (!isSecond) own.set(name, { card, folder, weights });
+        if (!other || basename(folder) === name) own.set(name, { card, folder, weights });
         if (!other) continue;
-        const second = isSecond ? folder : other.folder;
+        const second = own.get(name) === other ? folder : other.folder;
         broken.push({ name: basename(second), error: namedTwice(name, second) });
       } catch (thrown) {
         broken.push({ name: basename(folder), error: asVgrError(thrown) });
@@ -73,8 +71,7 @@ export async function listModels(userFolder = modelsFolder()): Promise<ModelShel
 export async function findModel(wanted: string): Promise<StoredModel> {
   if (isFile(join(wanted, 'card.json'))) {
     const card = await readCard(join(wanted, 'card.json'));
-    const weights = join(wanted, card.file);
-    return { card, folder: wanted, weights: isFile(weights) ? weights : undefined };
+    return { card, folder: wanted, weights: fileIn([wanted], card.file) };
   }
   const { models, broken } = await listModels();
   const bad = broken.find(({ name }) => name === wanted);
@@ -82,16 +79,18 @@ export async function findModel(wanted: string): Promise<StoredModel> {
   const named = models.find(({ card }) => card.name === wanted);
   if (named) return named;
   if (wanted.endsWith('.onnx')) return describedFile(wanted, models);
-  const nearest = nearestNames(
-    wanted,
-    models.map(({ card }) => card.name),
-  );
+  const names = models.map(({ card }) => card.name);
   throw new VgrError('MODEL_UNKNOWN', `no model ${quoted(wanted)}`, {
-    hint: `nearest: ${nearest.join(', ')}; \`vgr models list\` shows all`,
+    hint: `nearest: ${nearestNames(wanted, names).join(', ')}; \`vgr models list\` shows all`,
   });
 }
 
-/** @throws VgrError CONFIG_INVALID where something else than a folder is there */
+/** Path of the file in the first of these folders that has it. */
+function fileIn(folders: readonly string[], file: string): string | undefined {
+  return folders.map((folder) => join(folder, file)).find(isFile);
+}
+
+/** @throws VgrError CONFIG_INVALID where the path is something else than a folder */
 async function cardFolders(root: string): Promise<string[]> {
   const names = await readdir(root).catch((thrown: NodeJS.ErrnoException) => {
     if (thrown.code === 'ENOENT') return [];
@@ -127,14 +126,11 @@ async function readCard(path: string): Promise<ModelCard> {
   if (result.ok) return result.card;
   const { path: field, expected, got } = result.errors[0]!;
   const isRefiner = (json as { kind?: unknown } | null)?.kind === 'refiner';
+  const docs = 'docs/models explains the fields of a card; `vgr models add FILE` writes one';
   throw new VgrError(
     'CARD_INVALID',
     `${quoted(path)}: ${field === '' ? 'the card' : quoted(field)}: expected ${expected}, got ${got}`,
-    {
-      hint: isRefiner
-        ? TRAIN_AGAIN
-        : 'docs/models tells what a card holds; `vgr models add FILE` writes one',
-    },
+    { hint: isRefiner ? TRAIN_AGAIN : docs },
   );
 }
 
@@ -146,7 +142,7 @@ async function describedFile(path: string, models: readonly StoredModel[]): Prom
   throw new VgrError(
     'MODEL_UNKNOWN',
     `${quoted(path)}: expected a file that a card describes, got one with sha256 ${sha256} that none does`,
-    { hint: `\`vgr models add ${basename(path)}\` looks into it and writes the card` },
+    { hint: `\`vgr models add ${basename(path)}\` inspects it and writes the card` },
   );
 }
 
@@ -164,8 +160,8 @@ export function modelsFolder(): string {
 }
 
 /** What is remembered of the last time a model was loaded. */
-export interface ModelRecord {
-  /** The file that was verified then. */
+interface ModelRecord {
+  /** The file that was verified. */
   readonly path: string;
   readonly sha256: string;
   readonly bytes: number;
@@ -175,6 +171,13 @@ export interface ModelRecord {
 
 const recordPath = ({ card }: StoredModel): string => statePath('models', `${card.name}.json`);
 
+/** The file of a model's weights as a record names it. */
+async function fileOf(weights: string): Promise<Pick<ModelRecord, 'path' | 'bytes' | 'mtimeMs'>> {
+  const path = resolve(weights);
+  const { size: bytes, mtimeMs } = await stat(path);
+  return { path, bytes, mtimeMs };
+}
+
 /** Remembers a model that was verified and runs. Never fails: where nothing can be written, nothing is remembered. */
 export async function rememberModel(
   model: StoredModel,
@@ -183,9 +186,8 @@ export async function rememberModel(
 ): Promise<void> {
   if (model.weights === undefined || device === undefined) return;
   try {
-    const path = resolve(model.weights);
-    const { size, mtimeMs } = await stat(path);
-    const record: ModelRecord = { path, sha256, bytes: size, mtimeMs, device: deviceText(device) };
+    const { path, bytes, mtimeMs } = await fileOf(model.weights);
+    const record: ModelRecord = { path, sha256, bytes, mtimeMs, device: deviceText(device) };
     const text = `${JSON.stringify(record)}\n`;
     const before = await readFile(recordPath(model), 'utf8').catch(() => '');
     if (before !== text) await writeFileAtomic(recordPath(model), [text]);
@@ -199,10 +201,9 @@ export async function recallModel(model: StoredModel): Promise<ModelRecord | und
   if (model.weights === undefined) return undefined;
   try {
     const record = JSON.parse(await readFile(recordPath(model), 'utf8')) as ModelRecord;
-    const path = resolve(model.weights);
-    const { size, mtimeMs } = await stat(path);
-    const same = record.path === path && record.bytes === size && record.mtimeMs === mtimeMs;
-    return same ? record : undefined;
+    const { path, bytes, mtimeMs } = await fileOf(model.weights);
+    const isSame = record.path === path && record.bytes === bytes && record.mtimeMs === mtimeMs;
+    return isSame ? record : undefined;
   } catch {
     return undefined;
   }
@@ -214,47 +215,48 @@ export function furtherFiles(card: ModelCard): readonly FurtherFile[] {
 }
 
 /**
- * Where a further file of a model is: beside the card, in the model's folder among the user's own, beside the weights or in
- * the folder above them, as the Hugging Face hub lays them out; undefined while it is not there.
+ * Where a further file of a model is: beside the card, in the model's folder among the user's own, or beside the weights;
+ * undefined while it is not there.
  */
 export function furtherPath(
   { card, folder, weights }: StoredModel,
   file: string,
   userFolder = modelsFolder(),
 ): string | undefined {
-  const around = weights ? [dirname(weights), dirname(dirname(resolve(weights)))] : [];
-  const folders = [folder, join(userFolder, card.name), ...around];
-  return folders.map((each) => join(each, file)).find((path) => isFile(path));
+  const own = fileIn([folder, join(userFolder, card.name)], file);
+  return own ?? (weights === undefined ? undefined : besidePath(weights, file));
+}
+
+/** A file beside a model's weights or one folder above them, as the Hugging Face hub lays them out; undefined where there is none. */
+export function besidePath(weights: string, file: string): string | undefined {
+  return fileIn([dirname(weights), dirname(dirname(resolve(weights)))], file);
+}
+
+/** @throws VgrError MODEL_MISSING */
+function presentFurther(model: StoredModel, file: string): { path: string; named: FurtherFile } {
+  const path = furtherPath(model, file);
+  if (path === undefined) throw missingFile(model.card, join(model.folder, file));
+  return { path, named: furtherFiles(model.card).find((one) => one.file === file)! };
 }
 
 /**
- * The bytes of a further file, checked against the card.
+ * The bytes of a further file that the card names, checked against the card.
  * @throws VgrError MODEL_MISSING, MODEL_CORRUPT
  */
-export async function readFurther(model: StoredModel, named: FurtherFile): Promise<Uint8Array> {
-  const path = furtherPath(model, named.file);
-  if (path === undefined) throw missingFile(model.card, join(model.folder, named.file));
+export async function readFurther(model: StoredModel, file: string): Promise<Uint8Array> {
+  const { path, named } = presentFurther(model, file);
   const bytes = await readFile(path);
   checkPinned(model.card, path, named, bytes);
   return bytes;
 }
 
-/**
- * The JSON object in a further file, such as a tokeniser.
- * @param file one of those that the card names
- * @throws VgrError MODEL_MISSING, MODEL_CORRUPT
- */
+/** The JSON object in a further file, such as a tokeniser. @throws VgrError MODEL_MISSING, MODEL_CORRUPT */
 export async function readFurtherJson(model: StoredModel, file: string): Promise<object> {
-  const bytes = await readFurther(model, namedFile(model.card, file));
-  return tokenizerJson(bytes, furtherPath(model, file)!);
-}
-
-function namedFile(card: ModelCard, file: string): FurtherFile {
-  return furtherFiles(card).find((one) => one.file === file)!;
+  return jsonObject(await readFurther(model, file), presentFurther(model, file).path);
 }
 
 /** @throws VgrError MODEL_CORRUPT where the bytes are no JSON object */
-export function tokenizerJson(bytes: Uint8Array, path: string): object {
+export function jsonObject(bytes: Uint8Array, path: string): object {
   let reason = 'another value';
   try {
     const json: unknown = JSON.parse(new TextDecoder().decode(bytes));
@@ -262,9 +264,13 @@ export function tokenizerJson(bytes: Uint8Array, path: string): object {
   } catch (thrown) {
     reason = printable((thrown as Error).message).slice(0, 120);
   }
-  throw new VgrError('MODEL_CORRUPT', `${quoted(path)}: expected a JSON object, got ${reason}`, {
-    hint: 'bring the file again; the repository of the model has it',
-  });
+  const hint = "download the file again from the model's repository";
+  throw corrupt(path, `expected a JSON object, got ${reason}`, hint);
+}
+
+/** A file of a model that is not what it should be. */
+function corrupt(path: string, text: string, hint?: string, cause?: unknown): VgrError {
+  return new VgrError('MODEL_CORRUPT', `${quoted(path)}: ${text}`, { hint, cause });
 }
 
 /** A model whose card is an encoder's. */
@@ -289,21 +295,20 @@ export interface VerifiedEncoder {
  * @throws VgrError MODEL_MISSING, MODEL_CORRUPT
  */
 export async function readEncoder(model: StoredEncoder): Promise<VerifiedEncoder> {
-  const { card, folder } = model;
+  const { card } = model;
   const { model: tower, tokenizer } = card.text;
   const image = await readVerified(model);
   let text = image;
   if (tower !== card.file) {
-    const path = furtherPath(model, tower);
-    if (path === undefined) throw missingFile(card, join(folder, tower));
-    text = await readWeights(card, path, namedFile(card, tower));
+    const { path, named } = presentFurther(model, tower);
+    text = await readWeights(card, path, named);
   }
   return {
     image,
     text,
     tokenizer: await readFurtherJson(model, tokenizer),
     // A file without one is not read.
-    tokenizerSha256: namedFile(card, tokenizer).sha256!,
+    tokenizerSha256: presentFurther(model, tokenizer).named.sha256!,
   };
 }
 
@@ -337,7 +342,7 @@ async function readWeights(card: ModelCard, path: string, named: Pinned): Promis
   const outline = readOutline(view, path);
   const external = await readExternal(outline, card, path);
   if (outline.overridable.length === 0 && external.size === 0) return { card, bytes: file, sha256 };
-  return { card, bytes: toShared(embedded(view, outline, external, path)), sha256 };
+  return { card, bytes: embedded(view, outline, external, path), sha256 };
 }
 
 /** What a card says of a file. */
@@ -349,23 +354,20 @@ type Pinned = Pick<FurtherFile, 'sha256' | 'bytes'>;
  */
 function checkPinned(card: ModelCard, path: string, named: Pinned, bytes: Uint8Array): string {
   if (named.sha256 === undefined) {
-    throw new VgrError(
-      'MODEL_CORRUPT',
-      `${quoted(path)}: the card of ${quoted(card.name)} has no sha256 yet, so the file cannot be verified`,
-      { hint: `\`vgr models pull ${card.name}\` brings the file and pins its sha256` },
+    throw corrupt(
+      path,
+      `the card of ${quoted(card.name)} has no sha256 yet, so the file cannot be verified`,
+      `\`vgr models pull ${card.name}\` downloads the file and pins its sha256`,
     );
   }
   const sha256 = sha256Of(bytes);
   if (named.sha256 === sha256 || (named === card && holdsWeightsOf(card, sha256))) return sha256;
-  throw new VgrError(
-    'MODEL_CORRUPT',
-    `${quoted(path)}: expected sha256 ${named.sha256} of ${named.bytes} bytes, got ${sha256} of ${bytes.length} bytes`,
-    {
-      hint:
-        card.kind === 'refiner'
-          ? 'the file was changed after the training: train it again with `vgr train-lite`'
-          : 'the file is cut off or is another one: bring it again (`vgr models pull`; `npm run build` makes the embedded detector)',
-    },
+  throw corrupt(
+    path,
+    `expected sha256 ${named.sha256} of ${named.bytes} bytes, got ${sha256} of ${bytes.length} bytes`,
+    card.kind === 'refiner'
+      ? 'the file was changed after the training: train it again with `vgr train-lite`'
+      : 'the file is truncated or another one: download it again (`vgr models pull`; `npm run build` makes the embedded detector)',
   );
 }
 
@@ -377,31 +379,31 @@ export function readOutline(bytes: Uint8Array, path: string): OnnxOutline {
   try {
     return outlineOnnxModel(bytes);
   } catch (cause) {
-    throw new VgrError(
-      'MODEL_CORRUPT',
-      `${quoted(path)}: expected a whole ONNX file, got ${bytes.length} bytes that are cut off or something else: ${printable((cause as Error).message)}`,
-      {
-        hint: 'export it or bring it again; PyTorch files (.pt, .pth) must be exported to ONNX',
-        cause,
-      },
+    throw corrupt(
+      path,
+      `expected a whole ONNX file, got ${bytes.length} bytes that are truncated or something else: ${printable((cause as Error).message)}`,
+      'export or download it again; PyTorch files (.pt, .pth) must be exported to ONNX',
+      cause,
     );
   }
 }
 
-/** Weights of a graph with the contents of its further files. @throws VgrError MODEL_CORRUPT */
+/** A graph with the contents of its further files, in memory that threads share. @throws VgrError MODEL_CORRUPT */
 export function embedded(
   bytes: Uint8Array,
   outline: OnnxOutline,
   external: ReadonlyMap<string, Uint8Array>,
   path: string,
-): Uint8Array {
+): SharedArrayBuffer {
+  let graph: Uint8Array;
   try {
-    return embedWeights(bytes, new Set(outline.overridable), external);
+    graph = embedWeights(bytes, new Set(outline.overridable), external);
   } catch (cause) {
-    throw new VgrError('MODEL_CORRUPT', `${quoted(path)}: ${printable((cause as Error).message)}`, {
-      cause,
-    });
+    throw corrupt(path, printable((cause as Error).message), undefined, cause);
   }
+  const shared = new SharedArrayBuffer(graph.length);
+  new Uint8Array(shared).set(graph);
+  return shared;
 }
 
 /** Path of a further weights file of a model; it must be in the model's own folder. @throws VgrError MODEL_CORRUPT */
@@ -412,10 +414,10 @@ export async function externalPath(location: string, weights: string): Promise<s
   // A link may still lead elsewhere.
   const real = isPlain ? await realpath(path).catch(() => undefined) : undefined;
   if (isPlain && (real === undefined || dirname(real) === (await realpath(folder)))) return path;
-  throw new VgrError(
-    'MODEL_CORRUPT',
-    `${quoted(weights)}: expected further weights in its own folder, got ${quoted(location)}, which leads out of it`,
-    { hint: 'such a file could read any file of this machine; export the model anew' },
+  throw corrupt(
+    weights,
+    `expected further weights in its own folder, got ${quoted(location)}, which is outside of it`,
+    'such a model could read any file of this machine; export the model again',
   );
 }
 
@@ -453,13 +455,6 @@ export async function sha256OfFile(path: string): Promise<string> {
   return hash.digest('hex');
 }
 
-/** The bytes in memory that threads share. */
-export function toShared(bytes: Uint8Array): SharedArrayBuffer {
-  const shared = new SharedArrayBuffer(bytes.length);
-  new Uint8Array(shared).set(bytes);
-  return shared;
-}
-
 async function readShared(path: string): Promise<SharedArrayBuffer> {
   const { size } = await stat(path);
   if (size > PROTOBUF_LIMIT) throw tooLarge(path, size);
@@ -479,10 +474,7 @@ async function readShared(path: string): Promise<SharedArrayBuffer> {
 }
 
 function tooLarge(path: string, size: number): VgrError {
-  return new VgrError(
-    'MODEL_CORRUPT',
-    `${quoted(path)}: expected weights of at most ${PROTOBUF_LIMIT} bytes, got ${size}`,
-  );
+  return corrupt(path, `expected weights of at most ${PROTOBUF_LIMIT} bytes, got ${size}`);
 }
 
 /** What to do about a refiner that cannot be read. */
@@ -492,10 +484,11 @@ export const TRAIN_AGAIN =
 /** A file of a model that is not there. */
 function missingFile(card: ModelCard, path: string): VgrError {
   const { source, name } = card;
-  let hint = `\`vgr models pull ${name}\` brings it`;
-  if ('package' in source) hint = 'the build makes it: `npm run build`';
+  let hint = `\`vgr models pull ${name}\` downloads it`;
   if (card.kind === 'refiner') hint = TRAIN_AGAIN;
-  else if ('added' in source)
+  else if ('package' in source) hint = 'the build makes it: `npm run build`';
+  else if ('added' in source) {
     hint = `add it again: \`vgr models add ${source.added} --name ${name}\``;
+  }
   return new VgrError('MODEL_MISSING', `model ${quoted(name)}: no file ${quoted(path)}`, { hint });
 }

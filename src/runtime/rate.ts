@@ -1,12 +1,13 @@
 import { fileURLToPath } from 'node:url';
 import { asVgrError } from '../core/error.js';
+import { plainRaster, type RasterSpec } from '../core/raster.js';
 import { type DetectorCard, isPrompted } from '../formats/model-card.js';
 import { configureSharp, openPhoto } from '../photos/decode.js';
 import { listImages } from '../photos/find-photos.js';
 import { loadDetector, type StandingModel, standingDetector } from './detector.js';
 import type { Device, InferenceSettings } from './device.js';
 import { SessionPool } from './pool.js';
-import type { Detector, OpenedPhoto, OpenPhoto, PhotoRef } from './ports.js';
+import type { Detector, OpenedPhoto, PhotoRef } from './ports.js';
 
 /** Photos that come with the program. */
 const OWN_PHOTOS = fileURLToPath(new URL('../../fixtures/images', import.meta.url));
@@ -29,11 +30,17 @@ export async function trialPhotos(given?: readonly string[]): Promise<PhotoRef[]
   return photos;
 }
 
-/** Opens photos of a trial, with the usual limit of pixels. */
-export const openTrialPhoto: OpenPhoto = ({ path }, spec) => {
+/** Opens a photo of a trial, with the usual limit of pixels; without one, a grey raster. */
+export async function openTrialPhoto(
+  photo: PhotoRef | undefined,
+  spec: RasterSpec,
+): Promise<OpenedPhoto> {
   configureSharp();
-  return openPhoto(path, spec);
-};
+  if (photo) return openPhoto(photo.path, spec);
+  const { width, height } = spec;
+  const contentXyxy = { x1: 0, y1: 0, x2: width, y2: height };
+  return { size: { width, height }, raster: plainRaster(spec, 114), contentXyxy, sha256: '' };
+}
 
 /** What detectors that are asked in words look for in a trial: what the program's own photos show. */
 export const TRIAL_NAMES = ['person', 'dog', 'cat', 'cup', 'train'];
@@ -92,7 +99,7 @@ export async function warmDetector(
   const loaded = await loadDetector(name, pool, inputSize);
   const { card } = loaded;
   const detector = trialDetector(pool, loaded, batchSize);
-  const { raster, ...photo } = await benchPhoto(card);
+  const { raster, ...photo } = await openTrialPhoto((await trialPhotos())[0], card.input);
   // The pixels move to the worker.
   const run: Run = () =>
     detector.detect({ ...photo, raster: { ...raster, data: raster.data.slice() } });
@@ -122,17 +129,4 @@ export async function rateOf(run: Run, count: number, inFlight: number): Promise
   const start = performance.now();
   await Promise.all(Array.from({ length: inFlight }, lane));
   return (count * 1000) / (performance.now() - start);
-}
-
-async function benchPhoto({ input }: DetectorCard): Promise<OpenedPhoto> {
-  const [first] = await trialPhotos();
-  if (first) return openTrialPhoto(first, input);
-  const { width, height } = input;
-  const data = new Uint8Array(width * height * 3).fill(114);
-  return {
-    size: { width, height },
-    raster: { width, height, data },
-    contentXyxy: { x1: 0, y1: 0, x2: width, y2: height },
-    sha256: '',
-  };
 }

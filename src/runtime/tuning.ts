@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { availableParallelism, cpus } from 'node:os';
+import { isDeepStrictEqual } from 'node:util';
 import { VgrError } from '../core/error.js';
 import { statePath, writeFileAtomic } from '../core/files.js';
 import type { Printer } from '../core/terminal.js';
@@ -49,7 +50,8 @@ export async function tunedFlags<Flags extends InferenceFlags>(
   return { ...flags, sessions, threads, 'batch-size': batch };
 }
 
-function keyOf(sha256: string, { device, 'input-size': inputSize }: InferenceFlags): TuningKey {
+/** What a measurement holds for. Another model, machine or runtime is measured again. */
+function keyOf(sha256: string, { device, 'input-size': inputSize }: InferenceFlags) {
   return {
     model_sha256: sha256,
     device,
@@ -60,11 +62,14 @@ function keyOf(sha256: string, { device, 'input-size': inputSize }: InferenceFla
   };
 }
 
+type TuningKey = ReturnType<typeof keyOf>;
+
 async function measure(flags: InferenceFlags, printer: Printer): Promise<Tuning> {
   const { devices } = planDevices(parseDevice(flags.device));
   let best: Tuning | undefined;
   // The first way starts on the first device that stands; the others are tried on that one.
-  const first = { ...inferenceSettings(flags), batchSize: 1 };
+  const { sessions, threads } = inferenceSettings(flags);
+  const first: Split = { sessions, threads, batchSize: 1 };
   let splits: readonly Split[] = [first];
   let device = devices;
   for (let index = 0; index < splits.length; index++) {
@@ -78,7 +83,7 @@ async function measure(flags: InferenceFlags, printer: Printer): Promise<Tuning>
     printer.note(`--tune: ${tuningText(tuning)} on ${deviceText(at.device)}`);
     if (index === 0) {
       device = [at.device];
-      splits = [first, ...splitsOn(at).filter((other) => !isSame(other, first))];
+      splits = [first, ...splitsOn(at).filter((other) => !isDeepStrictEqual(other, first))];
     }
     if (!best || tuning.rate > best.rate) best = tuning;
   }
@@ -103,10 +108,6 @@ export function coreSplits(cores: number): readonly Split[] {
   return splits;
 }
 
-function isSame(a: Split, b: Split): boolean {
-  return a.sessions === b.sessions && a.threads === b.threads && a.batchSize === b.batchSize;
-}
-
 async function measuredRate(
   { run }: DetectorAtWork,
   { sessions, batchSize }: Split,
@@ -121,19 +122,8 @@ function tuningText({ sessions, threads, batch, rate }: Tuning): string {
   return `${sessions} x ${threads} threads${batches}, ${rate} photos a second`;
 }
 
-/** What a measurement holds for. Another model, machine or runtime is measured again. */
-export interface TuningKey {
-  readonly model_sha256: string;
-  readonly device: string;
-  /** `--input-size`, where it is given. */
-  readonly input_size?: number;
-  readonly processor: string;
-  readonly cores: number;
-  readonly runtime: string;
-}
-
 /** How a detector's work is split, and how fast that was. */
-export interface Tuning {
+interface Tuning {
   readonly sessions: number;
   readonly threads: number;
   readonly batch: number;

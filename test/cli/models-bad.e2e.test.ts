@@ -53,7 +53,7 @@ describe('a model that is not sound ends the run with 3', () => {
     const { code, stderr } = await detect(shelf(bytes.subarray(0, bytes.length / 2)));
     expect(code).toBe(3);
     expect(errorOf(stderr)).toMatch(
-      /tiny\.onnx`: expected a whole ONNX file, got \d+ bytes that are cut off/,
+      /tiny\.onnx`: expected a whole ONNX file, got \d+ bytes that are truncated/,
     );
   });
 
@@ -89,7 +89,7 @@ describe('a model that is not sound ends the run with 3', () => {
     });
     expect(code).toBe(3);
     expect(errorOf(stderr)).toContain('model `yolox-tiny`: no file');
-    expect(stderr).toContain('hint: `vgr models pull yolox-tiny` brings it');
+    expect(stderr).toContain('hint: `vgr models pull yolox-tiny` downloads it');
   });
 });
 
@@ -221,12 +221,12 @@ describe('weights in another file', () => {
       const { code, stderr } = await detect(models);
       expect(code).toBe(3);
       expect(errorOf(stderr)).toContain(
-        `expected further weights in its own folder, got \`${location}\`, which leads out of it`,
+        `expected further weights in its own folder, got \`${location}\`, which is outside of it`,
       );
       const add = ['models', 'add', join(models, 'tiny', 'tiny.onnx'), '--name', 'other'];
       const added = await vgrHere(add, { VGR_MODELS_DIR: freshFolder() });
       expect(added.code).toBe(3);
-      expect(errorOf(added.stderr)).toContain('which leads out of it');
+      expect(errorOf(added.stderr)).toContain('which is outside of it');
     },
   );
 
@@ -236,7 +236,7 @@ describe('weights in another file', () => {
     symlinkSync('../secret', join(models, 'tiny', 'tiny.onnx.data'));
     const { code, stderr } = await detect(models);
     expect(code).toBe(3);
-    expect(errorOf(stderr)).toContain('which leads out of it');
+    expect(errorOf(stderr)).toContain('which is outside of it');
   });
 });
 

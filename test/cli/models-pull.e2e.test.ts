@@ -73,7 +73,7 @@ describe('vgr models pull', () => {
     const detect = ['detect', photos, '--detector', 'tiny', '--device', 'cpu', '--no-timing'];
     const before = await vgr(detect, { env: { VGR_MODELS_DIR: models } });
     expect(before.code).toBe(3);
-    expect(before.stderr).toContain('hint: `vgr models pull tiny` brings it');
+    expect(before.stderr).toContain('hint: `vgr models pull tiny` downloads it');
     expect(server.asked).toEqual([]);
 
     const run = await pull(models);
@@ -113,7 +113,7 @@ describe('vgr models pull', () => {
     const failed = await pull(models);
     expect(failed.code).toBe(3);
     expect(errorOf(failed.stderr)).toMatch(
-      /`http:\/\/127\.0\.0\.1:\d+\/tiny\.onnx`: the server answers with status 503; \d+ bytes are kept, and the same command goes on behind them/,
+      /`http:\/\/127\.0\.0\.1:\d+\/tiny\.onnx`: the server answers with status 503; \d+ bytes are kept, and the same command resumes after them/,
     );
     expect(files(models)).toEqual(['card.json', 'tiny.onnx.partial']);
     const used = await vgr(['models', 'verify', 'tiny'], { env: { VGR_MODELS_DIR: models } });
@@ -150,7 +150,7 @@ describe('vgr models pull', () => {
     expect(run.code).toBe(3);
     expect(errorOf(run.stderr)).toMatch(
       new RegExp(
-        `expected sha256 ${SHA256}, got [0-9a-f]{64} of ${FILE.length} bytes; the file was thrown away`,
+        `expected sha256 ${SHA256}, got [0-9a-f]{64} of ${FILE.length} bytes; the file was deleted`,
       ),
     );
     expect(files(models)).toEqual(['card.json']);
@@ -232,7 +232,7 @@ describe('vgr models pull', () => {
     const gated = await pull(shelf(from(server, '/gated')));
     expect(gated.code).toBe(3);
     // The token is for the hub alone.
-    expect(gated.stderr).toContain('hint: the server wants to know who asks: bring the file');
+    expect(gated.stderr).toContain('hint: the server requires a login: download the file');
     expect(gated.stderr).not.toContain('HF_');
     expect(server.asked).toHaveLength(2);
   });
@@ -284,7 +284,7 @@ describe('vgr models pull', () => {
     const run = await pull(models);
     expect(run.code).toBe(0);
     expect(run.stderr).toContain(
-      `had no sha256 for tiny.onnx; it is pinned to what came, ${SHA256}`,
+      `had no sha256 for tiny.onnx; it is pinned to the downloaded file's, ${SHA256}`,
     );
     expect(server.ranges[0]).toBe('-');
     const card = JSON.parse(readFileSync(join(models, 'tiny', 'card.json'), 'utf8'));
@@ -329,7 +329,7 @@ describe('vgr models pull', () => {
     const embedded = await vgr(['models', 'pull', 'centernet']);
     expect(embedded.code).toBe(2);
     expect(errorOf(embedded.stderr)).toContain(
-      'model `centernet` is not to be pulled: it comes with the program',
+      'model `centernet` cannot be pulled: it comes with the program',
     );
     const unknown = await vgr(['models', 'pull', 'centernett']);
     expect(unknown.code).toBe(2);
@@ -425,9 +425,7 @@ describe('a full disk', () => {
     const server = await serve({ '/tiny.onnx': [whole(FILE)] });
     const run = await pull(shelf(from(server), {}, disk));
     expect(run.code).toBe(3);
-    expect(errorOf(run.stderr)).toMatch(
-      /tiny\.onnx\.partial`: \d+ bytes are to come, \d+ are free/,
-    );
+    expect(errorOf(run.stderr)).toMatch(/tiny\.onnx\.partial`: \d+ bytes are needed, \d+ are free/);
     expect(files(disk)).toEqual(['card.json']);
   });
 

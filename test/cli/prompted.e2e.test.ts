@@ -372,7 +372,7 @@ describe('a model that takes words and cannot be used', () => {
       { ...GROUNDING, 'tokenizer.json': '{"model":' },
       [],
       '`tokenizer.json`: expected a JSON object, got',
-      'bring the file again',
+      'download the file again',
     ],
     [
       'a tokeniser that is none',
@@ -571,12 +571,12 @@ describe('a model of several files', () => {
       expect(torn.code).toBe(3);
       const unused = await vgr(['detect', photos, ...WITH, '--classes', 'cat'], { env });
       expect(unused.code).toBe(3);
-      expect(unused.stderr).toContain('hint: `vgr models pull worded` brings it');
+      expect(unused.stderr).toContain('hint: `vgr models pull worded` downloads it');
       const run = await vgr(['models', 'pull', 'worded'], { env });
       expect(run.code, run.stderr).toBe(0);
       expect(run.stdout).toBe(`${join(models, 'worded', 'model.onnx')}\n`);
       expect(run.stderr).toContain(
-        'had no sha256 for tokenizer_config.json; it is pinned to what came',
+        'had no sha256 for tokenizer_config.json; it is pinned to the downloaded file',
       );
       // What was here already did not come again.
       expect(server.asked.map(({ path }) => path.split('/').at(-1))).toEqual([

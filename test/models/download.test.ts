@@ -55,10 +55,10 @@ async function bring(answers: readonly Answer[], change: Partial<Download> = {})
 
 describe('a download that is not pinned', () => {
   it.each<[string, Record<string, string>, Record<string, string>, string]>([
-    ['goes on where the version is the same', { etag: '"a"' }, { etag: '"a"' }, 'bytes=20000-'],
-    ['starts anew where it is another', { etag: '"a"' }, { etag: '"b"' }, '-'],
-    ['starts anew where nobody names one', {}, {}, '-'],
-    ['starts anew where it is only much the same', { etag: 'W/"a"' }, { etag: 'W/"a"' }, '-'],
+    ['resumes where the version is the same', { etag: '"a"' }, { etag: '"a"' }, 'bytes=20000-'],
+    ['starts again where it is another', { etag: '"a"' }, { etag: '"b"' }, '-'],
+    ['starts again where the server names none', {}, {}, '-'],
+    ['starts again where it is only equivalent', { etag: 'W/"a"' }, { etag: 'W/"a"' }, '-'],
   ])('%s', async (_, first, later, last) => {
     const isOther = first.etag !== later.etag;
     const cut = versioned(isOther ? OTHER : FILE, first, 20_000);
@@ -76,9 +76,14 @@ describe('a download that is not pinned', () => {
   });
 
   it.each<[string, Record<string, string>, Uint8Array, string]>([
-    ['packed', { 'content-encoding': 'gzip' }, FILE, 'expected a file, got it packed as `gzip`'],
+    [
+      'packed',
+      { 'content-encoding': 'gzip' },
+      FILE,
+      'expected a file, got one compressed with `gzip`',
+    ],
     ['a page', { 'content-type': 'text/html; charset=utf-8' }, FILE, 'got a page (`text/html'],
-    ['empty', {}, new Uint8Array(), 'expected a file, got not one byte'],
+    ['empty', {}, new Uint8Array(), 'expected a file, got an empty one'],
   ])('is nothing that is %s', async (_, headers, bytes, message) => {
     const { brought, target } = await bring([versioned(bytes, headers)], { pinned: undefined });
     await expect(brought).rejects.toThrow(message);

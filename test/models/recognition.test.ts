@@ -8,8 +8,8 @@ type Outputs = Readonly<Record<string, readonly number[] | Tensor>>;
 function graph(outputs: Outputs, rest: Partial<ObservedGraph> = {}): ObservedGraph {
   return {
     outputs: Object.entries(outputs).map(([name, of]) => ({
+      ...('dims' in of ? of : tensor(of as readonly number[])),
       name,
-      tensor: 'dims' in of ? of : tensor(of as readonly number[]),
     })),
     input: { width: 640, height: 640 },
     takesSize: false,
