@@ -1,6 +1,5 @@
 import { quoted, VgrError } from '../core/error.js';
 import { readTextIfThere } from '../core/files.js';
-import type { Printer } from '../core/terminal.js';
 import { ENCODER_FAMILIES } from '../formats/encoder-card.js';
 import { type DetectorCard, holdsWeightsOf, type ModelCard } from '../formats/model-card.js';
 import { embedded, listModels, modelsFolder, type StoredModel } from '../runtime/model-store.js';
@@ -13,7 +12,7 @@ import { type ModelFacts, modelFileAt, nameOfFile, readModelFacts } from './fact
 import { detectorInputs, type GraphInputs } from './graph-inputs.js';
 import { installModel } from './install.js';
 import { type LabelNames, parseLabelFile } from './label-list.js';
-import { type Agreement, type TrialParts, tryDetector, tryEncoder } from './trial.js';
+import { type TrialParts, tryDetector, tryEncoder } from './trial.js';
 
 /** The flags of `vgr models add`, as the parser gives them. */
 export interface AddFlags extends ModelClaims {
@@ -24,21 +23,15 @@ export interface AddFlags extends ModelClaims {
   readonly 'dry-run': boolean;
 }
 
-export interface AddParts {
-  readonly printer: Printer;
-  /** How well detections of photos agree with those of a reference. */
-  readonly agreement: Agreement;
-}
-
 /**
- * `vgr models add FILE`: looks into a graph, drafts its card, tries it on photos, shows what it finds and installs it.
+ * `vgr models add FILE`: inspects a graph, drafts its card, tries it on photos, shows what it finds and installs it.
  * @param path an ONNX file, or the folder of an encoder
  * @returns the exit code
  */
 export async function addModel(
   path: string,
   flags: AddFlags,
-  { printer, agreement }: AddParts,
+  { printer, agreement }: Pick<TrialParts, 'printer' | 'agreement'>,
 ): Promise<number> {
   const file = await modelFileAt(path);
   const graph = await readModelFacts(file);
@@ -54,7 +47,11 @@ export async function addModel(
     await printer.data(`${name} is this file already: ${known.weights}\n`);
     return 0;
   }
-  if (!known) refuseTaken(name, models);
+  if (!known && models.some(({ card }) => card.name === name)) {
+    throw new VgrError('USAGE', `there is a model ${quoted(name)} already`, {
+      hint: 'give another name with `--name`',
+    });
+  }
 
   const facts = inputs ? { ...graph, names: await labelsOf(graph, inputs, flags) } : graph;
   const photos = await trialPhotos(flags.photo);
@@ -64,17 +61,17 @@ export async function addModel(
     const card = inputs
       ? await drafted({ ...parts, inputs }, known?.card as DetectorCard | undefined)
       : await tryEncoder(await draftEncoder(parts), parts);
-    const told = flags['dry-run']
+    const shown = flags['dry-run']
       ? JSON.stringify(card, null, 2)
       : await installModel(card, file, modelsFolder());
-    await printer.data(`${told}\n`);
+    await printer.data(`${shown}\n`);
     return 0;
   } finally {
     await pool.close();
   }
 }
 
-/** The card of a detector as the trial takes it. */
+/** The card of a detector that the trial confirms or corrects. */
 async function drafted(
   parts: TrialParts & { readonly inputs: GraphInputs },
   known: DetectorCard | undefined,
@@ -91,8 +88,8 @@ async function drafted(
 }
 
 /**
- * The model whose card describes the file. Other exports of its weights are for `VGR_MODELS_DIR`, under its file name. An encoder
- * is known only where all of it is here.
+ * The model whose card describes the file. An encoder counts only where its weights are here: other exports of them belong into
+ * `VGR_MODELS_DIR`, under the card's file name.
  */
 function knownModel(
   { sha256 }: ModelFacts,
@@ -106,13 +103,6 @@ function knownModel(
   );
 }
 
-function refuseTaken(name: string, models: readonly StoredModel[]): void {
-  if (!models.some(({ card }) => card.name === name)) return;
-  throw new VgrError('USAGE', `there is a model ${quoted(name)} already`, {
-    hint: 'give another name with `--name`',
-  });
-}
-
 /** The names of a detector's labels: those of `--labels`, else what the files say. @throws VgrError USAGE, INPUT_MISSING, INPUT_INVALID */
 async function labelsOf(
   { path, names }: ModelFacts,
@@ -121,8 +111,8 @@ async function labelsOf(
 ): Promise<LabelNames | undefined> {
   if (labels === undefined) return names;
   if (text) {
-    throw new VgrError('USAGE', `--labels: ${quoted(path)} is asked in words and has no labels`, {
-      hint: 'name what to look for when you look: `vgr detect --classes "cat,remote control"`',
+    throw new VgrError('USAGE', `--labels: ${quoted(path)} takes prompts and has no labels`, {
+      hint: 'name the objects when you detect: `vgr detect --classes "cat,remote control"`',
     });
   }
   const content = await readTextIfThere(labels);
@@ -132,6 +122,6 @@ async function labelsOf(
   const given = parseLabelFile(content);
   if (given) return given;
   throw new VgrError('INPUT_INVALID', `${quoted(labels)}: expected names of labels, got none`, {
-    hint: 'one name a line, or JSON: a list of names, or {"id2label": {"0": "cat"}}',
+    hint: 'one name per line, or JSON: a list of names, or {"id2label": {"0": "cat"}}',
   });
 }

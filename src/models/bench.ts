@@ -14,14 +14,8 @@ export interface BenchFlags {
   readonly json: boolean;
 }
 
-/** What one device does with a model: fields for `--json`, and a sentence. Times are milliseconds, rates are a second's. */
-interface BenchResult {
-  readonly fields: object;
-  readonly text: string;
-}
-
 /**
- * `vgr models bench`: latency and throughput of a detector or an image-text encoder on each device at hand.
+ * `vgr models bench`: latency in milliseconds and throughput per second of a detector or an image-text encoder on each device.
  * @returns the exit code: 3 where none of the devices starts
  */
 export async function benchModel(
@@ -59,12 +53,10 @@ export async function benchModel(
   return done > 0 ? 0 : 3;
 }
 
-async function benchDetector(
-  name: string,
-  pool: SessionPool,
-  split: Split,
-  runs: number,
-): Promise<BenchResult> {
+/** Fields for `--json`, and a sentence. */
+type BenchResult = Promise<{ readonly fields: object; readonly text: string }>;
+
+async function benchDetector(name: string, pool: SessionPool, split: Split, runs: number) {
   const { sessions, threads, batchSize } = split;
   const { run, card } = await warmDetector(name, pool, split);
   const sorted = await sortedTimes(run, runs);
@@ -78,7 +70,7 @@ async function benchDetector(
   };
 }
 
-/** Crops that a photo of many boxes asks for. */
+/** Crops of a photo with many boxes. */
 const CROPS = 8;
 
 async function benchEncoder(
@@ -86,7 +78,7 @@ async function benchEncoder(
   pool: SessionPool,
   { sessions, threads }: Split,
   runs: number,
-): Promise<BenchResult> {
+): BenchResult {
   const { encoder, card } = await openEncoder(model, pool);
   const crops = new Array<RgbRaster>(CROPS).fill(plainRaster(card.image, 114));
   const look: Run = () => encoder.embedCrops(crops);
@@ -104,7 +96,7 @@ async function benchEncoder(
   };
 }
 
-/** Times of runs one after the other, by rising time. */
+/** Times of runs one after the other, ascending, milliseconds. */
 async function sortedTimes(run: Run, runs: number): Promise<number[]> {
   const times: number[] = [];
   for (let round = 0; round < runs; round++) {
@@ -115,7 +107,7 @@ async function sortedTimes(run: Run, runs: number): Promise<number[]> {
   return times.sort((a, b) => a - b);
 }
 
-/** The time within which this share of the runs is done, rounded. */
+/** The quantile of sorted times, rounded. */
 function at(sorted: readonly number[], share: number): number {
   return rounded(sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]!);
 }

@@ -27,10 +27,9 @@ import {
 } from './draft.js';
 import type { GraphInputs } from './graph-inputs.js';
 import { DETECTOR_HABITS, GROUNDING_SIDES, NANODET_PIXELS, OWN_SHAPE } from './habits.js';
-import { labelsField, numberedNames } from './label-list.js';
+import { labelsField } from './label-list.js';
 import {
   FAMILY_SHAPES,
-  type ObservedOutput,
   type Recognition,
   recogniseDetector,
   recognisePrompted,
@@ -40,19 +39,19 @@ export interface DetectorParts extends DraftParts {
   readonly inputs: GraphInputs;
 }
 
-/** A card, and what of it nothing told. */
+/** A card, and which parts of it were guessed. */
 export interface DetectorDraft {
   readonly card: DetectorCard;
   readonly guessed?: { readonly labels: boolean; readonly pixels: boolean };
-  /** Of a detector that is asked in words. */
+  /** Of a prompted detector. */
   readonly tokenizer?: PromptTokenizer;
 }
 
-/** What is known of a graph's family before its outputs are: enough to feed it. */
+/** What feeding a graph depends on. */
 type Recognised = Pick<Recognition, 'family' | 'classes' | 'outputs'>;
 
 /**
- * The card of a graph whose labels are its own: runs it once and tells its family by what comes out.
+ * The card of a graph with labels of its own: runs it and recognises its family by the outputs.
  * @throws VgrError MODEL_INVALID with what was expected and what was found; USAGE, INPUT_INVALID
  */
 export async function draftDetector(parts: DetectorParts): Promise<DetectorDraft> {
@@ -63,12 +62,12 @@ export async function draftDetector(parts: DetectorParts): Promise<DetectorDraft
     return { size, seen: await recognise(parts, size, claimed) };
   };
   const first = await look(DETECTOR_HABITS[claimed ?? 'yolo'].size);
-  // Where nothing tells the size, it is the family's usual one, which is known by now.
+  // A size that nothing fixes is the family's usual one, and the family is known only now.
   const usual = DETECTOR_HABITS[first.seen.family].size;
-  const isTold = rasterSize(parts, usual).width === first.size.width;
-  const { size, seen } = isTold ? first : await look(usual);
+  const isSame = rasterSize(parts, usual).width === first.size.width;
+  const { size, seen } = isSame ? first : await look(usual);
   const labels = labelsOf(parts, seen);
-  // TensorFlow counts labels from 1, since 0 is the background; COCO's ids are counted so by themselves.
+  // TensorFlow counts labels from 1, since 0 is the background; COCO's ids start at 1 themselves.
   const fromOne = seen.boxes === 'yxyx-unit' && labels !== 'coco-91';
   const ownShape = (await takesOwnShape(parts, size, seen)) ? OWN_SHAPE : {};
   return {
@@ -88,8 +87,8 @@ export async function draftDetector(parts: DetectorParts): Promise<DetectorDraft
 }
 
 /**
- * Whether photos may go in in their own shape: the graph leaves its sides open, its boxes are told by cells of the raster, and on a raster
- * about twice as wide as high its heads are those of that raster. Exports with free sides may hold the cells of one size all the same.
+ * Whether photos may keep their own shape: the graph leaves its sides open, its boxes belong to cells of the raster, and on a
+ * raster about twice as wide as high its heads fit that raster. Exports with free sides may still hold the cells of one size.
  */
 async function takesOwnShape(
   parts: DetectorParts,
@@ -111,7 +110,7 @@ async function takesOwnShape(
   }
 }
 
-/** The raster's size: as the graph fixes it, as asked for, as the files say, or `side`. */
+/** The raster's size: that of the graph, of `--size`, of the files beside it, or `side`. */
 function rasterSize({ claims, facts, inputs }: DetectorParts, side: number): ImageSize {
   const { width, height } = inputs.image;
   const asked = claims.size === undefined ? undefined : parseSize(claims.size);
@@ -122,7 +121,7 @@ function rasterSize({ claims, facts, inputs }: DetectorParts, side: number): Ima
   };
 }
 
-/** Runs the graph once and tells its family. @throws VgrError MODEL_INVALID */
+/** Runs the graph once and recognises its family. @throws VgrError MODEL_INVALID */
 async function recognise(
   parts: DetectorParts,
   size: ImageSize,
@@ -145,22 +144,38 @@ async function recognise(
   });
   const match = family === undefined ? found[0] : found.find((one) => one.family === family);
   if (match) return match;
-  const wanted =
-    family === undefined ? Object.entries(FAMILY_SHAPES) : [[family, FAMILY_SHAPES[family]]];
-  const shapes = wanted.map(([one, shape]) => `${one}: ${shape}`).join('; ');
-  const other = found[0] && ` (these are the outputs of ${found[0].family})`;
-  throw new VgrError(
+  const other = found[0]?.family;
+  const seen = `Found for a photo of ${size.width} x ${size.height}: ${outputsText(outputs)}`;
+  const likely = other ? ` (these are the outputs of ${other})` : '';
+  throw unlikeFamily(parts, family, `${seen}${likely}`, other);
+}
+
+/**
+ * A graph that is not of the family, or of none.
+ * @param found what the graph has, as a sentence
+ * @param likely family that would fit
+ */
+function unlikeFamily(
+  { facts: { path } }: DetectorParts,
+  family: DetectorFamilyName | undefined,
+  found: string,
+  likely?: DetectorFamilyName,
+): VgrError {
+  const shapes = Object.entries(FAMILY_SHAPES)
+    .filter(([name]) => name === (family ?? name))
+    .map(([name, shape]) => `${name}: ${shape}`);
+  return new VgrError(
     'MODEL_INVALID',
-    `${quoted(facts.path)}: expected outputs of a family that is known: ${shapes}. Found for a photo of ${size.width} x ${size.height}: ${outputsText(outputs)}${other ?? ''}`,
+    `${quoted(path)}: expected a graph of ${family ? 'family' : 'a known family:'} ${shapes.join('; ')}. ${found}`,
     {
-      hint: other
-        ? `\`--family ${found[0]?.family}\`, or leave it out`
-        : 'docs/models tells how each family is exported',
+      hint: likely
+        ? `\`--family ${likely}\`, or leave it out`
+        : 'docs/models explains how each family is exported',
     },
   );
 }
 
-/** The card's labels; a graph that names none is taken for one of COCO's where the number fits. */
+/** The card's labels; COCO's for a graph that names none and has as many. */
 function labelsOf(
   { facts: { names }, printer }: DraftParts,
   { classes, family, outputs }: Recognition,
@@ -170,19 +185,14 @@ function labelsOf(
     throw new VgrError(
       'INPUT_INVALID',
       `expected ${counted(classes, 'label')}, as the outputs ${Object.values(outputs).flat().join(', ')} have, got ${names.length}`,
-      { hint: 'give the right ones with `--labels FILE`, one name a line' },
+      { hint: 'give the right ones with `--labels FILE`, one name per line' },
     );
   }
   const count = classes ?? (family === 'ssd' ? 91 : 80);
-  if (count !== 80 && count !== 91) {
-    printer.note(
-      `note: nothing names the ${count} labels; they are numbered. --labels FILE names them`,
-    );
-    return labelsField(numberedNames(count));
-  }
-  printer.note(
-    `note: nothing names the labels; they are taken for COCO's ${count}. --labels FILE names others`,
-  );
+  const isCoco = count === 80 || count === 91;
+  const taken = isCoco ? `COCO's ${count} are assumed` : `all ${count} are numbered`;
+  printer.note(`note: the files name no labels; ${taken}. --labels FILE names them`);
+  if (!isCoco) return labelsField(Array.from({ length: count }, () => undefined));
   return count === 80 ? 'coco-80' : 'coco-91';
 }
 
@@ -195,12 +205,7 @@ function draftInput(
   const habit = DETECTOR_HABITS[recognised.family];
   const { name, type, layout, batch } = image;
   const order = channels ?? habit.channels;
-  const beside = hub && {
-    channels: order,
-    scale: hub.scale,
-    mean: [...hub.mean] as [number, number, number],
-    std: [...hub.std] as [number, number, number],
-  };
+  const beside = hub && { channels: order, scale: hub.scale, mean: hub.mean, std: hub.std };
   // Torchvision's graphs take 0..1 and normalise by themselves.
   const usual = pixelEncoding(layout === 'chw' ? 'unit' : habit.pixels, order);
   const given = pixels && pixelEncoding(pixels, order);
@@ -226,11 +231,7 @@ function draftInput(
 }
 
 /** Pixels of models that differ from their family's habit. */
-function ownPixels({
-  family,
-  classes,
-  outputs,
-}: Recognised): ReturnType<typeof pixelEncoding> | undefined {
+function ownPixels({ family, classes, outputs }: Recognised) {
   if (family === 'nanodet-plus') return NANODET_PIXELS;
   // DETR and RF-DETR number their classes by COCO's ids; RF-DETR's own export calls its outputs so.
   const isImagenet = classes === 91 || outputs.boxes?.[0] === 'dets';
@@ -244,7 +245,7 @@ function draftDecoding(recognised: Recognition): DetectorCard['decoding'] {
   return {
     minScore,
     maxDetections: 100,
-    // Where the shape does not tell the number of classes, boxes come finished, one class each.
+    // Where the shape does not give the number of classes, the graph lists finished boxes, one class each.
     nmsIou: classes === undefined ? null : nmsIou,
     strides: [...strides],
     boxes,
@@ -254,22 +255,19 @@ function draftDecoding(recognised: Recognition): DetectorCard['decoding'] {
 }
 
 /**
- * The card of a graph that is asked in words: runs it once.
+ * The card of a prompted graph: runs it once.
  * @throws VgrError MODEL_MISSING without its tokeniser; MODEL_INVALID with what was expected and what was found; MODEL_CORRUPT, USAGE
  */
 export async function draftPrompted(parts: DetectorParts): Promise<DetectorDraft> {
   const { name, facts, claims, inputs } = parts;
-  const beside = await promptTokenizerBeside(facts.path);
+  const beside = await tokenizerBeside(facts.path);
   const size = promptedSize(parts);
   const likely = likelyPromptedFamily(parts, size);
   const family = (claims.family as DetectorFamilyName | undefined) ?? likely;
   const takesTypes = inputs.text?.types !== undefined;
   if (!isPromptedFamily(family) || (family === 'grounding-dino') !== takesTypes) {
-    throw new VgrError(
-      'MODEL_INVALID',
-      `${quoted(facts.path)}: expected a graph of family ${family}: ${FAMILY_SHAPES[family]}. Found inputs ${facts.outline.inputs.map(portText).join('; ')}`,
-      { hint: `\`--family ${likely}\`, or leave it out` },
-    );
+    const ports = facts.outline.inputs.map(portText).join('; ');
+    throw unlikeFamily(parts, family, `Found inputs ${ports}`, likely);
   }
   const input = promptedInput(parts, family, size, beside);
   const tokenizer = await makeTokenizer(beside, { family, input }, 'tokenizer.json');
@@ -287,36 +285,26 @@ export async function draftPrompted(parts: DetectorParts): Promise<DetectorDraft
 }
 
 /**
- * A known card with the tokeniser from beside its model file, where it is asked in words.
+ * A known card, for a prompted detector with the tokeniser beside its model file.
  * @throws VgrError MODEL_MISSING, MODEL_CORRUPT
  */
 export async function draftOfKnown(card: DetectorCard, path: string): Promise<DetectorDraft> {
   if (!isPromptedFamily(card.family)) return { card };
   const prompted = card as PromptedCard;
-  const beside = await promptTokenizerBeside(path);
+  const beside = await tokenizerBeside(path);
   for (const { file, sha256 } of beside.files) {
     const pinned = card.files?.find((one) => one.file === file)?.sha256;
     if (pinned === undefined || pinned === sha256) continue;
     throw new VgrError(
       'MODEL_CORRUPT',
       `\`${file}\` beside ${quoted(path)}: expected sha256 ${pinned}, got ${sha256}`,
-      { hint: `\`vgr models pull ${card.name}\` brings the right one` },
+      { hint: `\`vgr models pull ${card.name}\` downloads the right one` },
     );
   }
   return { card, tokenizer: await makeTokenizer(beside, prompted, 'tokenizer.json') };
 }
 
-async function promptTokenizerBeside(path: string): Promise<TokenizerBeside> {
-  const beside = await tokenizerBeside(path);
-  if (beside) return beside;
-  throw new VgrError(
-    'MODEL_MISSING',
-    `${quoted(path)} takes words; expected its \`tokenizer.json\` beside it or a folder above, got none`,
-    { hint: 'copy tokenizer.json and tokenizer_config.json from where the model comes from' },
-  );
-}
-
-/** As the graph fixes it, as asked for, or as the files say; undefined where nothing tells it. */
+/** The size of the graph, of `--size` or of the files beside it; undefined where none of them has one. */
 function promptedSize({ claims, facts: { hub }, inputs }: DetectorParts): ImageSize | undefined {
   const { width, height } = inputs.image;
   if (width !== undefined && height !== undefined) return { width, height };
@@ -325,7 +313,7 @@ function promptedSize({ claims, facts: { hub }, inputs }: DetectorParts): ImageS
   return { width: hub.width, height: hub.height };
 }
 
-/** The family by what the graph takes: segments of text are Grounding DINO's; the OWL models are told apart by name or size. */
+/** The family by the inputs: token types mean Grounding DINO; OWL-ViT and OWLv2 differ in name or size. */
 function likelyPromptedFamily(
   { facts: { modelType }, inputs }: DetectorParts,
   size: ImageSize | undefined,
@@ -370,7 +358,7 @@ function promptedInput(
   };
 }
 
-/** Runs the graph once and tells which outputs hold what. @throws VgrError MODEL_INVALID */
+/** Runs the graph once and recognises its outputs. @throws VgrError MODEL_INVALID */
 async function promptedRoles(
   parts: DetectorParts,
   card: PromptedCard,
@@ -382,16 +370,9 @@ async function promptedRoles(
   const count =
     family === 'grounding-dino' || input.text.prompts === 'any' ? 1 : input.text.prompts;
   const feeds = promptedFamily(family).pack(raster, new Array(count).fill(prompt), card);
-  const outputs: ObservedOutput[] = await observe(
-    parts,
-    feeds,
-    `a photo of ${raster.width} x ${raster.height} and a prompt of ${prompt.ids.length} tokens`,
-  );
+  const given = `a photo of ${raster.width} x ${raster.height} and a prompt of ${prompt.ids.length} tokens`;
+  const outputs = await observe(parts, feeds, given);
   const roles = recognisePrompted(family, outputs, count);
   if (roles) return roles;
-  throw new VgrError(
-    'MODEL_INVALID',
-    `${quoted(parts.facts.path)}: expected outputs of family ${family}: ${FAMILY_SHAPES[family]}. Found for ${count} prompts: ${outputsText(outputs)}`,
-    { hint: 'docs/models tells how each family is exported' },
-  );
+  throw unlikeFamily(parts, family, `Found for ${count} prompts: ${outputsText(outputs)}`);
 }

@@ -16,7 +16,7 @@ import type { PhotoRef } from '../runtime/ports.js';
 import { type ModelFacts, readBeside } from './facts.js';
 import type { ObservedOutput } from './recognition.js';
 
-/** What a user says of a model file. */
+/** What the user's flags say about a model file. */
 export interface ModelClaims {
   readonly family?: string;
   readonly size?: string;
@@ -28,31 +28,27 @@ export interface ModelClaims {
 
 /** What a card is drafted from. */
 export interface DraftParts {
-  /** The model's name; a detector's graph stands in the pool under it. */
+  /** The model's name, under which a detector's graph is in the pool. */
   readonly name: string;
   readonly facts: ModelFacts;
   readonly claims: ModelClaims;
   readonly pool: SessionPool;
-  /** Of the trial. The first is what a detector's graph is run on for the draft; a grey one where there is none. */
+  /** Of the trial. The draft runs a detector's graph on the first one, or on a grey raster. */
   readonly photos: readonly PhotoRef[];
   readonly printer: Printer;
 }
 
 /**
  * A card of a file of the user's own.
- * @param own what the graph tells; the rest is told by its file and by the user
- * @throws VgrError USAGE where what the user says does not make one
+ * @param own fields that the graph decides; the others come from its file and from the flags
+ * @throws VgrError USAGE where the flags do not make a valid card
  */
 export function cardOf<Card extends DetectorCard | EncoderCard>(
   { name, facts, claims }: DraftParts,
   own: Partial<Card> & Pick<Card, 'kind' | 'family'>,
 ): Card {
   const file = basename(facts.path);
-  const external = facts.external.map(({ file: moved, sha256, bytes }) => ({
-    file: moved,
-    sha256,
-    bytes,
-  }));
+  const external = facts.external.map(({ pinned }) => pinned);
   const draft = {
     schema: 1,
     name,
@@ -72,13 +68,13 @@ export function cardOf<Card extends DetectorCard | EncoderCard>(
   throw new VgrError('USAGE', `${quoted(path)}: expected ${expected}, got ${got}`, {
     hint:
       path === 'name'
-        ? 'give a name of small letters, digits, dots and dashes with `--name`'
+        ? 'give a name of lowercase letters, digits, dots and dashes with `--name`'
         : '`vgr models add --help` lists the flags',
   });
 }
 
 /**
- * Runs the graph once: shapes say more than the file does.
+ * Runs the graph once: the shapes of its outputs say more than the file does.
  * @param of what goes in, for the message
  * @throws VgrError MODEL_INVALID where the graph does not run on it
  */
@@ -94,7 +90,7 @@ export async function observe(
     throw new VgrError(
       'MODEL_INVALID',
       `the graph does not run on ${of}: ${printable((cause as Error).message)}`,
-      { hint: 'give the size that it was exported for with `--size`', cause },
+      { hint: 'give the size for which it was exported with `--size`', cause },
     );
   }
 }
@@ -119,8 +115,8 @@ export interface TokenizerBeside extends TokenizerFiles {
   readonly files: readonly [FurtherFile, ...FurtherFile[]];
 }
 
-/** @returns undefined where there is no `tokenizer.json`. @throws VgrError MODEL_CORRUPT */
-export async function tokenizerBeside(path: string): Promise<TokenizerBeside | undefined> {
+/** @throws VgrError MODEL_MISSING where there is no `tokenizer.json`; MODEL_CORRUPT */
+export async function tokenizerBeside(path: string): Promise<TokenizerBeside> {
   const read = async (file: string) => {
     const bytes = await readBeside(path, file);
     if (bytes === undefined) return undefined;
@@ -128,7 +124,13 @@ export async function tokenizerBeside(path: string): Promise<TokenizerBeside | u
     return { named, json: jsonObject(bytes, file) };
   };
   const tokenizer = await read('tokenizer.json');
-  if (tokenizer === undefined) return undefined;
+  if (tokenizer === undefined) {
+    throw new VgrError(
+      'MODEL_MISSING',
+      `${quoted(path)}: expected its \`tokenizer.json\` beside it or in the folder above, got none`,
+      { hint: 'copy tokenizer.json and tokenizer_config.json from the repository of the model' },
+    );
+  }
   const config = await read('tokenizer_config.json');
   return {
     tokenizer: tokenizer.json,
@@ -137,10 +139,7 @@ export async function tokenizerBeside(path: string): Promise<TokenizerBeside | u
   };
 }
 
-/**
- * The token that fills: as the tokeniser has it, else the first of these that it knows.
- * @returns 0 where it knows none
- */
+/** The id of the padding token: the tokeniser's own, else that of the first of these tokens that it knows, else 0. */
 export function padOf(tokenizer: object, names: readonly (string | undefined)[] = []): number {
   const { padding, added_tokens: tokens = [] } = tokenizer as {
     readonly padding?: { readonly pad_id?: unknown } | null;

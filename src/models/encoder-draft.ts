@@ -14,7 +14,7 @@ import { type GraphFile, type ModelFacts, readGraph } from './facts.js';
 import { fixed } from './graph-inputs.js';
 import { ENCODER_HABITS } from './habits.js';
 
-/** Whether the file is an image-text encoder's. Detectors that are asked in words give embeddings too, beside their boxes. */
+/** Whether the file is an image-text encoder's. Prompted detectors give embeddings too, beside their boxes. */
 export function looksLikeEncoder({ path, outline: { outputs } }: GraphFile): boolean {
   const names = outputs.map(({ name }) => name);
   if (names.includes('pred_boxes')) return false;
@@ -35,7 +35,6 @@ export async function draftEncoder(parts: DraftParts): Promise<EncoderCard> {
   const read = embeddingOutput(text, ['text_embeds', 'pooler_output']);
   if (words === undefined) throw unfit(text, 'an input for tokens, int64 [batch,sequence]');
   const beside = await tokenizerBeside(facts.path);
-  if (beside === undefined) throw missingBeside(facts.path, 'tokenizer.json');
   const family = familyOf(facts, claims.family, seen);
   const usual = ENCODER_HABITS[family];
   const { pad_token: own } = beside.config as { readonly pad_token?: unknown };
@@ -73,7 +72,7 @@ export async function draftEncoder(parts: DraftParts): Promise<EncoderCard> {
   );
 }
 
-/** How crops go in: as the graph fixes it, as the files beside it say, else as is usual for the family. */
+/** How crops are packed: as the graph fixes it, else as the files beside it say, else as is usual for the family. */
 function imageRules(
   { hub, outline: { operators } }: ModelFacts,
   { name, dims }: TensorPort,
@@ -82,7 +81,7 @@ function imageRules(
 ): EncoderCard['image'] {
   const usual = ENCODER_HABITS[family];
   const [batch, , height, width] = dims;
-  // Graphs that are quantised while they run go by the largest number of a batch: crops would change each other's numbers.
+  // Dynamic quantisation scales by the largest number of a batch, so crops would change each other's embeddings.
   const isQuantised =
     operators.has('DynamicQuantizeLinear') || operators.has('DynamicQuantizeMatMul');
   return {
@@ -125,19 +124,19 @@ function unfit({ path, outline }: GraphFile, expected: string): VgrError {
   return new VgrError(
     'MODEL_INVALID',
     `${quoted(path)}: expected ${expected}. Found inputs ${ports(outline.inputs)}, outputs ${ports(outline.outputs)}`,
-    { hint: 'docs/models/clip.md tells how encoders are exported' },
+    { hint: 'docs/models/clip.md explains how encoders are exported' },
   );
 }
 
-/** What the user says, what `config.json` says, else what the output is called. */
+/** The family that `--family` or `config.json` names, else by the name of the output. */
 function familyOf(
   { modelType }: ModelFacts,
   claimed: string | undefined,
   output: string,
 ): EncoderFamilyName {
-  // `clip_vision_model` and `siglip2` are of these families too.
-  for (const told of [claimed, /^[a-z]+/.exec(modelType ?? '')?.[0]]) {
-    const family = ENCODER_FAMILIES.find((each) => each === told);
+  // `clip_vision_model` and `siglip2` belong to these families too.
+  for (const name of [claimed, /^[a-z]+/.exec(modelType ?? '')?.[0]]) {
+    const family = ENCODER_FAMILIES.find((each) => each === name);
     if (family) return family;
   }
   return output === 'pooler_output' ? 'siglip' : 'clip';
@@ -151,11 +150,7 @@ async function textTower(image: string): Promise<GraphFile> {
   const name = basename(image).replace(/^(?:vision_)?model/, 'text_model');
   const path = join(dirname(image), name);
   if (isFile(path)) return readGraph(path);
-  throw missingBeside(image, name);
-}
-
-function missingBeside(path: string, name: string): VgrError {
-  return new VgrError('MODEL_MISSING', `${quoted(name)} is not beside ${quoted(path)}`, {
+  throw new VgrError('MODEL_MISSING', `${quoted(name)} is not beside ${quoted(image)}`, {
     hint: 'an encoder is vision_model.onnx, text_model.onnx and tokenizer.json of one export',
   });
 }

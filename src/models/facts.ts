@@ -5,7 +5,7 @@ import type { ImageSize } from '../core/box.js';
 import { printable, quoted, VgrError } from '../core/error.js';
 import { isFile } from '../core/files.js';
 import { sha256Of } from '../core/text.js';
-import type { ModelCard } from '../formats/model-card.js';
+import type { DetectorCard, ModelCard } from '../formats/model-card.js';
 import type { OnnxOutline } from '../formats/onnx.js';
 import { besidePath, externalPath, readOutline } from '../runtime/model-store.js';
 import { type LabelNames, parsedJson, parseLabelFile, parsePythonNames } from './label-list.js';
@@ -20,11 +20,13 @@ export interface GraphFile {
   readonly external: readonly ExternalFile[];
 }
 
-type ExternalFile = NonNullable<ModelCard['external']>[number] & {
+interface ExternalFile {
+  /** As a card names it. */
+  readonly pinned: NonNullable<ModelCard['external']>[number];
   /** As the graph names it. */
   readonly location: string;
   readonly content: Uint8Array;
-};
+}
 
 /** What a model's file and the files beside it say, whatever its kind. */
 export interface ModelFacts extends GraphFile {
@@ -112,13 +114,13 @@ export async function readGraph(path: string): Promise<GraphFile> {
         { hint: 'copy both files; they belong together' },
       );
     });
-    const named = { file: basename(from), sha256: sha256Of(moved), bytes: moved.length };
-    external.push({ ...named, location, content: moved });
+    const pinned = { file: basename(from), sha256: sha256Of(moved), bytes: moved.length };
+    external.push({ pinned, location, content: moved });
   }
   return { path, outline, content, sha256: sha256Of(content), external };
 }
 
-/** A model's name made of its file's: `YOLO11n.onnx` is `yolo11n`; `NAME/onnx/model.onnx`, as the hub has it, `NAME`. */
+/** A model's name from its file's: `YOLO11n.onnx` is `yolo11n`; `NAME/onnx/model.onnx`, as on the hub, is `NAME`. */
 export function nameOfFile(path: string): string {
   const generic = /^(?:model|vision_model|onnx|weights)(?:[_-]\w+)?$/i;
   let at = resolve(path).replace(/\.onnx$/i, '');
@@ -142,16 +144,12 @@ function text(value: string | undefined): string | undefined {
   return clean === '' ? undefined : clean;
 }
 
-/** What the files beside a model of the Hugging Face hub say of its input. */
-export interface HubInput {
+/** What the files beside a model of the Hugging Face hub say about its input. */
+export interface HubInput extends Pick<DetectorCard['input'], 'scale' | 'mean' | 'std'> {
   readonly width?: number;
   readonly height?: number;
-  /** Lengths that the shorter side is brought to and that the longer one keeps below, where the size depends on the photo. */
+  /** Where the size depends on the photo: length of the shorter side, and limit of the longer one, pixels. */
   readonly sides?: { readonly shorter: number; readonly longer: number };
-  /** As a card's `input` has them. */
-  readonly scale: number;
-  readonly mean: readonly [number, number, number];
-  readonly std: readonly [number, number, number];
 }
 
 const side = z.int().positive();
@@ -177,8 +175,8 @@ const preprocessor = z.object({
 });
 
 /**
- * Size and normalisation in a `preprocessor_config.json`; undefined where it says nothing that can be read. A model that
- * takes the shorter side to a length is given a square of it.
+ * Size and normalisation in a `preprocessor_config.json`; undefined where it cannot be read. A model that scales the shorter
+ * side to a length gets a square of it.
  */
 export function parsePreprocessor(json: unknown): HubInput | undefined {
   const result = preprocessor.safeParse(json);

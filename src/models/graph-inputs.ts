@@ -13,7 +13,7 @@ export interface GraphInputs {
   };
   /** Sizes and masks. Dimensions that the graph leaves open are those of the raster. */
   readonly extra: readonly (Omit<ExtraInput, 'dims'> & Partial<Pick<ExtraInput, 'dims'>>)[];
-  /** Of a graph that is asked in words. */
+  /** Of a prompted graph. */
   readonly text?: TextInputs;
 }
 
@@ -31,7 +31,7 @@ export function detectorInputs({ path, outline: { inputs, metadata } }: GraphFil
   const read = readInputs(inputs);
   if (typeof read === 'string') {
     throw new VgrError('MODEL_INVALID', `${quoted(path)}: ${printable(read)}`, {
-      hint: 'docs/models tells what each family takes',
+      hint: 'docs/models explains what each family takes',
     });
   }
   if (metadata.task !== undefined && metadata.task !== 'detect') {
@@ -44,7 +44,7 @@ export function detectorInputs({ path, outline: { inputs, metadata } }: GraphFil
   return read;
 }
 
-/** @returns the reason in words where they are not those of a detector */
+/** @returns a message where they are not those of a detector */
 function readInputs(inputs: readonly TensorPort[]): GraphInputs | string {
   const [image, ...more] = inputs.filter((port) => layoutOf(port) !== undefined);
   if (image === undefined || more.length > 0) {
@@ -53,7 +53,7 @@ function readInputs(inputs: readonly TensorPort[]): GraphInputs | string {
   const layout = layoutOf(image)!;
   const [photosARun, a, b, c] = layout === 'chw' ? [1, ...image.dims] : image.dims;
   if (typeof photosARun === 'number' && photosARun > 1) {
-    return `expected a graph for one photo a run or any number, got one for ${photosARun}`;
+    return `expected a graph for one photo per run or any number, got one for ${photosARun}`;
   }
   const extra: GraphInputs['extra'][number][] = [];
   const words: Partial<Record<TextRole, TensorPort>> = {};

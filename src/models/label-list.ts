@@ -93,11 +93,6 @@ export function labelsField(names: LabelNames): DetectorCard['labels'] {
   return Array.from(names, (name, index) => ({ id: index + 1, name: name ?? `class ${index}` }));
 }
 
-/** Names for classes that nobody named. */
-export function numberedNames(count: number): LabelNames {
-  return Array.from({ length: count }, (_, index) => `class ${index}`);
-}
-
 function areNamesOf(names: LabelNames, categories: readonly (Category | undefined)[]): boolean {
   const fits = (category: Category | undefined, index: number): boolean =>
     bare(category?.name) === bare(names[index]);

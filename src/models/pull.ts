@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { quoted, VgrError } from '../core/error.js';
 import { lockOutput } from '../core/file-lock.js';
 import { writeFileAtomic } from '../core/files.js';
-import type { Printer, Terminal } from '../core/terminal.js';
+import type { Terminal } from '../core/terminal.js';
 import type { EncoderCard } from '../formats/encoder-card.js';
 import { type DetectorCard, holdsWeightsOf } from '../formats/model-card.js';
 import {
@@ -24,16 +24,6 @@ import {
   stallLimit,
 } from './remote-file.js';
 
-/** What became of a model that was asked for. */
-interface Pulled {
-  /** Of the weights. */
-  readonly path: string;
-  /** `here`: everything was here already; `shared`: the rest was in the cache of the hub's clients. */
-  readonly how: 'here' | 'shared' | 'downloaded';
-  /** Checksums that are new, by file. */
-  readonly pinned: ReadonlyMap<string, string>;
-}
-
 /** Cards of models that a network may have. */
 type RemoteCard = DetectorCard | EncoderCard;
 
@@ -50,32 +40,34 @@ interface Part {
 
 /**
  * Downloads the files of a model to the user's folder of models. Where its card has no sha256, a card of the user's own gets it.
+ * @returns the path of the weights, and what the user is told
  * @throws VgrError USAGE, DOWNLOAD_FAILED, MODEL_CORRUPT, DISK_FULL, OUTPUT_BUSY, OUTPUT_UNWRITABLE, CONFIG_INVALID
  */
 async function pullModel(
   model: StoredModel,
   terms: Pick<Download, 'signal' | 'onProgress'>,
-): Promise<Pulled> {
+): Promise<{ readonly path: string; readonly notes: readonly string[] }> {
   const { card } = model;
+  const { name } = card;
   if (card.kind === 'refiner' || !('url' in card.source || 'hub' in card.source)) {
     throw notRemote(model);
   }
-  const folder = join(modelsFolder(), card.name);
+  const folder = join(modelsFolder(), name);
   const parts = partsOf(model, card, card.source);
   const present = await Promise.all(parts.map(isPresent));
   const path = present[0] ? parts[0]!.here! : join(folder, card.file);
   const missing = parts.filter((_, index) => !present[index]);
-  const pinned = new Map<string, string>();
-  if (missing.length === 0) return { path, how: 'here', pinned };
+  if (missing.length === 0) return { path, notes: [`${name} is here already`] };
   const lock = await lockOutput(folder);
   try {
-    let how: Pulled['how'] = 'shared';
+    const notes: string[] = [];
     let current: RemoteCard = card;
+    let isShared = true;
     for (const part of missing) {
       const { file, source, sha256, isRight, bytes } = part;
       const target = join(folder, file);
       if (await takeShared(part, target)) continue;
-      how = 'downloaded';
+      isShared = false;
       const downloaded = await download({
         ...terms,
         ...remoteFile(source),
@@ -87,9 +79,12 @@ async function pullModel(
       // At once: a whole file need not come again where the next one fails.
       current = pinnedCard(current, file, downloaded);
       await writeCard(current, folder);
-      pinned.set(file, downloaded.sha256);
+      notes.push(
+        `note: the card of ${name} had no sha256 for ${file}; it is pinned to the downloaded file's, ${downloaded.sha256}. Compare it with the publisher's.`,
+      );
     }
-    return { path, how, pinned };
+    if (isShared) notes.push(`${name}: taken from the cache of the Hugging Face hub`);
+    return { path, notes };
   } finally {
     await lock.release();
   }
@@ -168,7 +163,7 @@ export async function pullModels(names: readonly string[], terminal: Terminal): 
       share: () => (whole ? here / whole : undefined),
     });
     try {
-      const pulled = await pullModel(model, {
+      const { path, notes } = await pullModel(model, {
         signal,
         onProgress: (bytes, total) => {
           here = bytes;
@@ -176,8 +171,8 @@ export async function pullModels(names: readonly string[], terminal: Terminal): 
         },
       });
       await display.stop();
-      tell(pulled, model.card.name, printer);
-      await printer.data(`${pulled.path}\n`);
+      for (const note of notes) printer.note(note);
+      await printer.data(`${path}\n`);
     } catch (thrown) {
       await display.stop();
       // The signal's own exit code tells the rest.
@@ -186,14 +181,4 @@ export async function pullModels(names: readonly string[], terminal: Terminal): 
     }
   }
   return 0;
-}
-
-function tell({ how, pinned }: Pulled, name: string, printer: Printer): void {
-  if (how === 'here') printer.note(`${name} is here already`);
-  if (how === 'shared') printer.note(`${name}: taken from the cache of the Hugging Face hub`);
-  for (const [file, sha256] of pinned) {
-    printer.note(
-      `note: the card of ${name} had no sha256 for ${file}; it is pinned to the downloaded file's, ${sha256}. Compare it with the publisher's.`,
-    );
-  }
 }

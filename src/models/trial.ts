@@ -14,7 +14,7 @@ import { openTrialPhoto, TRIAL_NAMES, trialDetector } from '../runtime/rate.js';
 import type { DetectorDraft } from './detector-draft.js';
 import type { DraftParts } from './draft.js';
 
-/** Average precision of boxes at IoU 0.5 as if those of a reference were the truth, 0..1; undefined where it has none. */
+/** Average precision at IoU 0.5 with the reference as ground truth, 0..1; undefined where that has no boxes. */
 export type Agreement = (
   found: readonly (readonly Detection[])[],
   reference: readonly (readonly Detection[])[],
@@ -27,16 +27,16 @@ export interface TrialParts extends DraftParts {
 /** The detector that every installation has. */
 const EMBEDDED = 'centernet';
 
-/** Best detections of a photo that are shown. */
+/** Detections of a photo that are shown, the best first. */
 const SHOWN = 6;
 
-/** Below this the embedded detector sees other things elsewhere, which speaks of wrong labels or pixels. */
+/** Below this, labels or pixels are probably wrong. */
 const POOR_AGREEMENT = 0.35;
 
-/** Below this labels that were guessed are doubted: those of people alone may fit by chance. */
+/** Below this, guessed labels are doubted: `person` alone may fit by chance. */
 const DOUBTFUL_AGREEMENT = 0.6;
 
-/** By as much must another card agree better to be taken: less is chance over a handful of photos. */
+/** Another card must agree better by this much: less is chance over a handful of photos. */
 const CLEAR_GAIN = 0.15;
 
 /** A card and what it finds. */
@@ -44,27 +44,27 @@ interface Attempt {
   readonly card: DetectorCard;
   /** For each photo. */
   readonly found: readonly (readonly Detection[])[];
-  /** Average precision held against the embedded detector, 0..1; undefined where the two cannot be compared. */
+  /** {@link Agreement} with the embedded detector; undefined where the two cannot be compared. */
   readonly agreed: number | undefined;
   /** Where the outputs are not what the card says. */
   readonly error?: VgrError;
 }
 
-/** Another way to read a graph, in words of the command line. */
-type Variant = readonly [says: string, card: DetectorCard];
+/** Another way to read a graph, and its description. */
+type Variant = readonly [description: string, card: DetectorCard];
 
 /**
- * Runs a draft over photos and shows what it finds. Where it does not agree with the embedded detector, what was guessed is
- * tried otherwise, and what agrees clearly better is taken.
- * @returns the card that was taken
- * @throws VgrError INPUT_INVALID where the graph finds classes that the labels do not reach
+ * Runs a draft over photos and shows what it finds. Where it disagrees with the embedded detector, other values for the guessed
+ * parts are tried, and replace them if they agree clearly better.
+ * @returns the card that was chosen
+ * @throws VgrError INPUT_INVALID where the graph finds classes beyond the labels
  */
 export async function tryDetector(
   { card, guessed, tokenizer }: DetectorDraft,
   parts: TrialParts,
 ): Promise<DetectorCard> {
   const { pool, photos } = parts;
-  // COCO's ids are common ground with the embedded detector; other label sets cannot be compared.
+  // The embedded detector has COCO's labels; other label sets cannot be compared with it.
   const isCoco = card.labels === 'coco-80' || card.labels === 'coco-91';
   const compare = photos.length > 0 && isCoco ? await comparison(parts) : undefined;
   const attempt = async (of: DetectorCard): Promise<Attempt> => {
@@ -86,7 +86,7 @@ export async function tryDetector(
   }
   if (best.error) {
     throw new VgrError('INPUT_INVALID', best.error.message, {
-      hint: '`--labels FILE` gives the labels that it was trained with, one name a line; `--family` another family',
+      hint: '`--labels FILE` names the labels that it was trained with, one per line; `--family` sets another family',
       cause: best.error,
     });
   }
@@ -94,7 +94,7 @@ export async function tryDetector(
   return best.card;
 }
 
-/** Runs a detector whose graph stands in the pool over photos, one after the other. */
+/** Runs a detector whose graph is in the pool over photos, one after the other. */
 async function detectAll(
   pool: SessionPool,
   standing: StandingModel,
@@ -108,7 +108,7 @@ async function detectAll(
   return found;
 }
 
-/** What holds detections against those of the embedded detector; undefined where that is not here. */
+/** Compares detections with those of the embedded detector; undefined where that is not here. */
 async function comparison({
   pool,
   photos,
@@ -132,24 +132,23 @@ async function better(
 ): Promise<Attempt> {
   let best = usual;
   let reason = '';
-  for (const [says, card] of variants) {
+  for (const [description, card] of variants) {
     const other = await attempt(card);
     const fitsAtLast = best.error !== undefined && other.error === undefined;
     if (!fitsAtLast && (other.agreed ?? 0) <= (best.agreed ?? 0)) continue;
     best = other;
-    reason = says;
+    reason = description;
   }
   if (best === usual) return usual;
   if (!usual.error && (best.agreed ?? 0) < (usual.agreed ?? 0) + CLEAR_GAIN) return usual;
-  printer.note(
-    usual.error
-      ? `note: taken with ${reason}, as the numbers of its classes go beyond the usual ones`
-      : `note: taken with ${reason}, as it then agrees far better with the embedded detector`,
-  );
+  const why = usual.error
+    ? 'its class numbers go beyond the usual ones'
+    : 'it then agrees far better with the embedded detector';
+  printer.note(`note: the card has ${reason}, because ${why}`);
   return best;
 }
 
-/** The ways in which graphs that list finished boxes number COCO's labels. */
+/** The ways in which graphs with finished boxes number COCO's labels. */
 function labelVariants(card: DetectorCard): Variant[] {
   const decoding = { ...card.decoding, firstClass: undefined };
   return [
@@ -197,7 +196,7 @@ async function showDetector(
   );
   if (agreed >= POOR_AGREEMENT) return;
   printer.note(
-    'warning: it hardly agrees with the embedded detector: the labels (--labels), the pixels (--pixels, --channels) or the size (--size) may be others',
+    'warning: it hardly agrees with the embedded detector: check the labels (--labels), the pixels (--pixels, --channels) and the size (--size)',
   );
 }
 
@@ -216,9 +215,8 @@ export async function tryEncoder(
   );
   const matching = cropMatching(opened, { 'max-pixels': DEFAULT_MAX_PIXELS });
   for (const ref of photos) {
-    const thumbnail = { width: 16, height: 16, fit: 'stretch', fill: 0 } as const;
-    const { width, height } = (await openTrialPhoto(ref, thumbnail)).size;
-    const whole = { x1: 0, y1: 0, x2: width, y2: height };
+    const { size } = await openTrialPhoto(ref, { width: 16, height: 16, fit: 'stretch', fill: 0 });
+    const whole = { x1: 0, y1: 0, x2: size.width, y2: size.height };
     const rows = await matching.of(ref).match([whole], TRIAL_NAMES);
     const best = TRIAL_NAMES.map((word, index) => ({ word, cosine: rows[index]![0]! }))
       .sort((a, b) => b.cosine - a.cosine)
@@ -228,7 +226,7 @@ export async function tryEncoder(
   }
   if (match.bias !== null) {
     printer.note(
-      'note: the graphs do not tell scale and bias; the card has those of SigLIP B/16. Correct `match` for other weights',
+      'note: the graphs do not contain scale and bias; the card has those of SigLIP B/16. Correct `match` for other weights',
     );
   }
   return card;

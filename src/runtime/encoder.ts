@@ -337,19 +337,13 @@ export class CropMatching {
       bias,
       match: async (boxes, texts) => {
         const looks = this.#embedBoxes(ref, boxes);
-        const words = texts.map((text) => this.#embedText(text));
+        const words = texts.map((text) =>
+          this.#texts.getOrMake(text, () => this.#encoder.embedText(text)),
+        );
         const [crops, meanings] = await Promise.all([Promise.all(looks), Promise.all(words)]);
         return meanings.map((meaning) => Float32Array.from(crops, (crop) => dot(crop, meaning)));
       },
     };
-  }
-
-  #embedText(text: string): Promise<Float32Array> {
-    const known = this.#texts.get(text);
-    if (known) return known;
-    const made = this.#encoder.embedText(text);
-    this.#texts.set(text, made);
-    return made;
   }
 
   #embedBoxes(ref: PhotoRef, boxes: readonly BoxXyxy[]): readonly Promise<Float32Array>[] {

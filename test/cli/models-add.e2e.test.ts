@@ -637,7 +637,7 @@ describe('the trial of a new model', () => {
       const run = await vgr(['models', 'add', file, '--device', 'cpu'], { env });
       expect(run.code).toBe(0);
       expect(run.stderr).toContain(
-        'taken with --pixels unit --channels bgr, as it then agrees far better',
+        'the card has --pixels unit --channels bgr, because it then agrees far better',
       );
       expect(run.stdout).toMatch(/cats\.jpg: cat 0\.\d\d, cat 0\.\d\d/);
       expect(Number(/AP50 ([\d.]+)/.exec(run.stdout)?.[1])).toBeGreaterThan(0.5);
@@ -680,7 +680,7 @@ describe('the trial of a new model', () => {
       ],
     };
     const { card, stderr, stdout } = await add({ plan, flags: ['--photo', cats] });
-    expect(stderr).toContain("taken with COCO's 80 labels from 1 on");
+    expect(stderr).toContain("the card has COCO's 80 labels from 1 on");
     expect(stdout).toContain('cats.jpg: cat 0.90');
     expect(card).toMatchObject({
       family: 'ssd',

@@ -261,7 +261,7 @@ describe('a graph that is no detector is told from what was expected', () => {
     });
     expect(code).toBe(3);
     expect(errorOf(stderr)).toMatch(
-      /expected outputs of a family that is known: centernet: .*; yolo: \[batch, 4 \+ labels, cells\].*; detr: .*/,
+      /expected a graph of a known family: centernet: .*; yolo: \[batch, 4 \+ labels, cells\].*; detr: .*/,
     );
     expect(errorOf(stderr)).toContain('Found for a photo of 64 x 64: logits float32 [1,1000]');
   });
@@ -288,7 +288,7 @@ describe('a graph that is no detector is told from what was expected', () => {
     const { code, stderr } = await add(TINY_PLAN, '--family', 'detr');
     expect(code).toBe(3);
     expect(errorOf(stderr)).toContain(
-      'expected outputs of a family that is known: detr: [batch, queries, logits] and [batch, queries, 4].',
+      'expected a graph of family detr: [batch, queries, logits] and [batch, queries, 4].',
     );
     expect(errorOf(stderr)).toContain('(these are the outputs of yolo)');
   });
@@ -309,7 +309,7 @@ describe('a graph that is no detector is told from what was expected', () => {
     );
     expect(few.stderr).toContain('hint: `--labels FILE` gives the labels');
     const unnamed = await add(finished);
-    expect(unnamed.stderr).toContain("taken with COCO's ids for labels");
+    expect(unnamed.stderr).toContain("the card has COCO's ids for labels");
     expect(unnamed.stdout).toContain(': book 0.75');
   });
 });

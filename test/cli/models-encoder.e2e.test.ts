@@ -106,7 +106,7 @@ describe('vgr models add with an image-text encoder', () => {
     const cases: readonly (readonly [string, string, string, number])[] = [
       [freshFolder(), '.', 'expected an ONNX file, or a folder with vision_model.onnx', 3],
       [hubFolder({}), 'onnx/text_model.onnx', '`text_model.onnx` is not beside', 3],
-      [hubFolder({}), 'tokenizer.json', '`tokenizer.json` is not beside', 3],
+      [hubFolder({}), 'tokenizer.json', 'expected its `tokenizer.json` beside it', 3],
     ];
     for (const [folder, gone, message, exit] of cases) {
       if (gone !== '.') {

@@ -364,7 +364,7 @@ describe('a model that takes words and cannot be used', () => {
       'no tokeniser',
       { 'onnx/model.onnx': GROUNDING['onnx/model.onnx']! },
       [],
-      'takes words; expected its `tokenizer.json` beside it',
+      'model.onnx`: expected its `tokenizer.json` beside it',
       'copy tokenizer.json',
     ],
     [
@@ -392,14 +392,14 @@ describe('a model that takes words and cannot be used', () => {
       'another family',
       OWL,
       ['--family', 'grounding-dino'],
-      'expected a graph of family grounding-dino',
+      'expected a graph of family grounding-dino: ',
       '`--family owlv2`',
     ],
     [
       'outputs of other names',
       { ...GROUNDING, 'onnx/model.onnx': groundingGraph({ names: { logits: 'scores' } }) },
       [],
-      'expected outputs of family grounding-dino',
+      'expected a graph of family grounding-dino: ',
       'docs/models',
     ],
     [
@@ -421,7 +421,7 @@ describe('a model that takes words and cannot be used', () => {
   it('has no labels to be given', async () => {
     const { run } = await addWorded(OWL, ['--labels', 'README.md']);
     expect(run.code).toBe(2);
-    expect(run.stderr).toContain('is asked in words and has no labels');
+    expect(run.stderr).toContain('takes prompts and has no labels');
   });
 
   it('is not used when its tokeniser is gone or another one', async () => {

@@ -10,8 +10,8 @@ import { type AddFlags, addModel } from '../../models/add.js';
 export default class ModelsAdd extends VgrCommand<typeof ModelsAdd> {
   static override summary = 'Adds a detector or an image-text encoder of your own.';
   static override description =
-    `Looks into an ONNX file, finds out which family it is of, writes its card, runs it over photos and shows what it finds.
-Labels and pixels are read from the graph's metadata and from config.json and preprocessor_config.json beside it; flags win.
+    `Inspects an ONNX file, recognises its family, writes its card, runs it over photos and shows what it finds.
+Labels and pixels come from the graph's metadata and from config.json and preprocessor_config.json beside it; flags win.
 A folder with vision_model.onnx, text_model.onnx and tokenizer.json is an image-text encoder, CLIP or SigLIP.`;
   static override examples = [
     '<%= config.bin %> models add yolo11n.onnx',
@@ -28,31 +28,30 @@ A folder with vision_model.onnx, text_model.onnx and tokenizer.json is an image-
   };
   static override flags = {
     family: Flags.option({
-      summary: 'family of the model [default: what its outputs look like]',
+      summary: 'family of the model [default: recognised by its outputs]',
       env: 'VGR_FAMILY',
       options: [...FAMILY_NAMES, ...ENCODER_FAMILIES],
     })(),
     name: Flags.string({
-      summary: "name of the model [default: made of the file's]",
+      summary: 'name of the model [default: from the file name]',
       env: 'VGR_NAME',
     }),
     labels: Flags.string({
-      summary: 'file of label names: one a line, or JSON such as config.json or a COCO file',
+      summary: 'file of label names: one per line, or JSON such as config.json or a COCO file',
       env: 'VGR_LABELS',
     }),
     size: Flags.string({
-      summary:
-        'side of the photos that the graph takes, or WIDTHxHEIGHT, where the graph leaves it open',
+      summary: 'side of the input, or WIDTHxHEIGHT, pixels, where the graph leaves it open',
       env: 'VGR_SIZE',
     }),
     pixels: Flags.option({
       summary:
-        'what goes in: 0..1, 0..255, less ImageNet or CLIP mean over deviation, or -1..1 [default: the usual of the family]',
+        'range of the pixels: 0..1, 0..255, -1..1, or normalised by ImageNet or CLIP mean and deviation [default: as usual for the family]',
       env: 'VGR_PIXELS',
       options: PIXEL_ENCODING_NAMES,
     })(),
     channels: Flags.option({
-      summary: 'order of the channels [default: the usual of the family]',
+      summary: 'order of the channels [default: as usual for the family]',
       env: 'VGR_CHANNELS',
       options: ['rgb', 'bgr'] as const,
     })(),
@@ -60,7 +59,7 @@ A folder with vision_model.onnx, text_model.onnx and tokenizer.json is an image-
     citation: Flags.string({ summary: 'whom to cite, for the card', env: 'VGR_CITATION' }),
     photo: Flags.string({
       summary:
-        'photo or folder for the trial; may be given several times [default: photos of the program]',
+        'photo or folder for the trial; may be given several times [default: photos that come with the program]',
       env: 'VGR_PHOTO',
       multiple: true,
       multipleNonGreedy: true,

@@ -4,9 +4,9 @@ import { inferenceFlags } from '../../cli/flags.js';
 import { benchModel } from '../../models/bench.js';
 
 export default class ModelsBench extends VgrCommand<typeof ModelsBench> {
-  static override summary = 'Measures how fast a detector is on each device at hand.';
+  static override summary = 'Measures how fast a model is on each available device.';
   static override description =
-    'Latency is the time of one photo alone, throughput that of many with all sessions at work; both from pixels to boxes, without the decoding of the photo.';
+    'Latency is the time of one photo alone; throughput counts many photos with all sessions busy. Both run from pixels to boxes and leave out decoding.';
   static override examples = [
     '<%= config.bin %> models bench centernet',
     '<%= config.bin %> models bench yolox-nano --device cpu --runs 100 --json',
@@ -17,13 +17,13 @@ export default class ModelsBench extends VgrCommand<typeof ModelsBench> {
   static override flags = {
     device: inferenceFlags.device,
     runs: Flags.integer({
-      summary: 'photos that are timed',
+      summary: 'number of timed photos',
       env: 'VGR_RUNS',
       default: 30,
       min: 3,
       max: 100_000,
     }),
-    json: Flags.boolean({ summary: 'one JSON object a device', env: 'VGR_JSON', default: false }),
+    json: Flags.boolean({ summary: 'one JSON object per device', env: 'VGR_JSON', default: false }),
   };
 
   protected override work(): Promise<number> {

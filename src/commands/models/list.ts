@@ -3,15 +3,15 @@ import { VgrCommand } from '../../cli/base-command.js';
 import { printModels } from '../../models/list.js';
 
 export default class ModelsList extends VgrCommand<typeof ModelsList> {
-  static override summary = 'Lists the models at hand.';
+  static override summary = 'Lists the available models.';
   static override description =
-    'Cards come with the program and from the folder that VGR_MODELS_DIR names, by default ~/.local/share/vgr/models; weights lie beside them. Verified are weights that were held against their card when they last ran.';
+    'Cards come with the program and from the folder that VGR_MODELS_DIR names, by default ~/.local/share/vgr/models; weights are beside them. "verified": the weights matched their card when they last ran.';
   static override examples = [
     '<%= config.bin %> models list',
     '<%= config.bin %> models list --json | jq -r .name',
   ];
   static override flags = {
-    json: Flags.boolean({ summary: 'one JSON object a line', env: 'VGR_JSON', default: false }),
+    json: Flags.boolean({ summary: 'one JSON object per line', env: 'VGR_JSON', default: false }),
   };
 
   protected override work(): Promise<number> {

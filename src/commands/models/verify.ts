@@ -10,7 +10,10 @@ export default class ModelsVerify extends VgrCommand<typeof ModelsVerify> {
   ];
   static override strict = false;
   static override args = {
-    names: Args.string({ ignoreStdin: true, description: 'models; all at hand by default' }),
+    names: Args.string({
+      ignoreStdin: true,
+      description: 'models [default: all whose weights are here]',
+    }),
   };
 
   protected override work(): Promise<number> {
