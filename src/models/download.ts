@@ -1,4 +1,4 @@
-import { type FileHandle, open, rename, rm, stat, statfs } from 'node:fs/promises';
+import { open, rename, rm, stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { printable, quoted, VgrError } from '../core/error.js';
@@ -179,7 +179,7 @@ class Transfer {
   ): Promise<void> {
     const { pinned, onProgress } = this.#plan;
     const limit = pinned?.bytes ?? whole ?? Number.POSITIVE_INFINITY;
-    const file = await onDisk(this.#partial, () => open(this.#partial, start > 0 ? 'r+' : 'w'));
+    const file = await onDisk(this.#partial, () => open(this.#partial, start > 0 ? 'a' : 'w'));
     try {
       let here = start;
       onProgress(here, whole);
@@ -187,7 +187,7 @@ class Transfer {
         if (here + chunk.length > limit) {
           throw new StartAgain(`the server sends more than the ${limit} bytes that it should`);
         }
-        await onDisk(this.#partial, () => writeAt(file, chunk, here));
+        await onDisk(this.#partial, () => file.appendFile(chunk));
         here += chunk.length;
         onProgress(here, whole);
       }
@@ -255,13 +255,6 @@ async function refuseFullDisk(partial: string, needed: number): Promise<void> {
     `${quoted(partial)}: ${needed} bytes are needed, ${disk.bavail * disk.bsize} are free`,
     { hint: 'free some space, or put models elsewhere with VGR_MODELS_DIR' },
   );
-}
-
-async function writeAt(file: FileHandle, chunk: Uint8Array, offset: number): Promise<void> {
-  for (let at = 0; at < chunk.length; ) {
-    const { bytesWritten } = await file.write(chunk, at, chunk.length - at, offset + at);
-    at += bytesWritten;
-  }
 }
 
 async function sizeOf(path: string): Promise<number> {

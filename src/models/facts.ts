@@ -182,8 +182,8 @@ export function parsePreprocessor(json: unknown): HubInput | undefined {
   const result = preprocessor.safeParse(json);
   if (!result.success) return undefined;
   const { do_rescale, rescale_factor, do_normalize, image_mean, image_std } = result.data;
-  const told = result.data.size;
-  const size = typeof told === 'number' ? { shortest_edge: told } : (told ?? {});
+  const { size: given = {} } = result.data;
+  const size = typeof given === 'number' ? { shortest_edge: given } : given;
   const { shortest_edge: shorter, longest_edge: longer } = size;
   const { width = shorter, height = shorter } = size as Partial<ImageSize>;
   const normalised = do_normalize !== false && image_mean !== undefined && image_std !== undefined;

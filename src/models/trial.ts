@@ -6,7 +6,7 @@ import { pixelEncodings } from '../detect/packing.js';
 import type { EncoderCard } from '../formats/encoder-card.js';
 import { categoriesOf, type DetectorCard, isPrompted } from '../formats/model-card.js';
 import { DEFAULT_MAX_PIXELS } from '../photos/decode.js';
-import { loadDetector, type StandingModel } from '../runtime/detector.js';
+import { loadDetector, type PooledModel } from '../runtime/detector.js';
 import { cropMatching, openEncoder } from '../runtime/encoder.js';
 import type { SessionPool } from '../runtime/pool.js';
 import type { PhotoRef } from '../runtime/ports.js';
@@ -97,7 +97,7 @@ export async function tryDetector(
 /** Runs a detector whose graph is in the pool over photos, one after the other. */
 async function detectAll(
   pool: SessionPool,
-  standing: StandingModel,
+  standing: PooledModel,
   photos: readonly PhotoRef[],
 ): Promise<(readonly Detection[])[]> {
   const detector = trialDetector(pool, standing);

@@ -30,25 +30,24 @@ export interface DetectorOptions {
   /** In place of the card's, 0..1. */
   readonly nmsIou?: number;
   /**
-   * Names of the labels that are wanted; all where absent. A detector that is asked in words looks for these in every photo, and
-   * is a detector like any other then; without, it is asked expressions.
+   * Names of the wanted labels; all where absent. A prompted detector looks for these in every photo; without them, for the
+   * expressions.
    */
   readonly classes?: readonly string[];
   /** Photos that one run may take together; a graph with a fixed batch dimension takes one. */
   readonly batchSize: number;
-  /** Told how many of the prompts of one call are longer than the model reads. */
+  /** Called with the number of prompts that are longer than the model reads. */
   readonly onCut?: (count: number) => void;
 }
 
-/** The detector in the pool, as the options want it. */
-export function standingDetector(
+/** A detector whose graph is in the pool. */
+export function pooledDetector(
   pool: SessionPool,
-  { card, tokenizer }: StandingModel,
-  { batchSize, onCut, ...wanted }: DetectorOptions,
+  { card, tokenizer }: PooledModel,
+  options: DetectorOptions,
 ): Detector {
-  if (tokenizer && isPrompted(card)) {
-    return promptedDetector(pool, card, tokenizer, { batchSize, onCut, ...wanted });
-  }
+  if (tokenizer && isPrompted(card)) return promptedDetector(pool, card, tokenizer, options);
+  const { batchSize, onCut: _, ...wanted } = options;
   // Jobs share a batch when they share the asking, by identity.
   const asking: DetectAsking = {
     model: card.name,
@@ -66,24 +65,22 @@ export function standingDetector(
 }
 
 /**
- * Expressions that one run of OWL-ViT takes. A run that has fewer is filled up, so that what an expression finds does not depend
- * on which others were there; the photo costs about a hundred times as much as one of them (ViT-B/32 at 768 x 768: 110 GFLOP
- * against 1.2).
+ * Expressions in one run of OWL-ViT. A run with fewer is filled up, so that the boxes of an expression do not depend on the others;
+ * the photo costs about a hundred times as much as one of them (ViT-B/32 at 768 x 768: 110 GFLOP against 1.2).
  */
 const EXPRESSIONS_A_RUN = 8;
 
-/** Names that one run of OWL-ViT takes. */
+/** Names in one run of OWL-ViT. */
 const NAMES_A_RUN = 128;
 
-/** A detector that is asked in words. */
 function promptedDetector(
   pool: SessionPool,
   card: PromptedCard,
   tokenizer: PromptTokenizer,
   { batchSize, classes, onCut, ...wanted }: DetectorOptions,
 ): Detector {
-  const asking: DetectAsking = { model: card.name, card, options: wanted, batchLimit: 1 };
   const { name, input, decoding } = card;
+  const asking: DetectAsking = { model: name, card, options: wanted, batchLimit: 1 };
   const run = async (
     { raster, size: image }: OpenedPhoto,
     prompts: readonly CutPrompt[],
@@ -127,7 +124,7 @@ function promptedDetector(
     name,
     spec: input,
     categories: [],
-    detect: () => Promise.reject(new VgrError('INTERNAL', `${name} is asked in words`)),
+    detect: () => Promise.reject(new VgrError('INTERNAL', `${name} needs prompts`)),
     prompted: {
       promptsARun: perRun,
       ask: async (photo, expressions) => {
@@ -135,7 +132,7 @@ function promptedDetector(
         const said = prompts.filter((prompt) => prompt !== undefined);
         noteCut(said);
         if (said.length === 0) return { answers: expressions.map(() => []), ms: 0 };
-        // Prompts that share the photo's features are as many in every run.
+        // Runs that share the photo's features always have the same number of prompts.
         const count = card.family === 'grounding-dino' ? said.length : perRun;
         const filled = Array.from({ length: count }, (_, index) => said[index] ?? said.at(-1)!);
         const { answers, ms } = await run(photo, filled);
@@ -146,7 +143,7 @@ function promptedDetector(
   };
 }
 
-/** Where the photo goes in once for each prompt, prompts are the batch; else they share it. */
+/** Grounding DINO takes the photo once for each prompt, so prompts are its batch; the others share one photo. */
 function promptsARun(card: PromptedCard, batchSize: number, shared: number): number {
   if (card.family === 'grounding-dino') return card.input.batch === 'any' ? batchSize : 1;
   return card.input.text.prompts === 'any' ? shared : card.input.text.prompts;
@@ -159,21 +156,21 @@ export function groupsOf<Item>(items: readonly Item[], length: number): Item[][]
   );
 }
 
-/** A detector whose graph stands in the pool. */
-export interface StandingModel {
+/** A detector whose graph is in the pool. */
+export interface PooledModel {
   readonly card: DetectorCard;
-  /** Of a detector that is asked in words. */
+  /** Of a prompted detector. */
   readonly tokenizer?: PromptTokenizer;
 }
 
-/** The same, read from the models at hand. */
-export interface LoadedDetector extends StandingModel {
-  /** Of the file that was loaded. */
+/** The same, from a stored model. */
+export interface LoadedDetector extends PooledModel {
+  /** Of the loaded file. */
   readonly sha256: string;
 }
 
 /**
- * Loads the model that `--detector` means, and holds its card against the graph.
+ * Loads the model that `--detector` names, and compares its card with the graph.
  * @param inputSize longest side of a photo in place of the card's, pixels
  * @throws VgrError MODEL_UNKNOWN, MODEL_MISSING, MODEL_CORRUPT, CARD_INVALID, DEVICE_UNAVAILABLE; USAGE where the graph's sides are
  * not free
@@ -202,7 +199,7 @@ export async function loadDetector(
 }
 
 /**
- * @param added what `vgr models add` takes for such a model
+ * @param added the argument of `vgr models add` for such a model
  * @throws VgrError CARD_INVALID where a card and its graph differ
  */
 export function refuseDisagreements(
@@ -245,25 +242,24 @@ async function openTokenizer(model: StoredModel, card: PromptedCard): Promise<Pr
   return makeTokenizer(files, card, furtherPath(model, tokenizer)!);
 }
 
-/** What the flags want of a detector, with the card's word where they say nothing. @throws VgrError USAGE */
+/** The options of the flags, and the card's where a flag is absent. @throws VgrError USAGE */
 export function wantedOf(
   flags: InferenceFlags,
   card: DetectorCard,
 ): Omit<DetectorOptions, 'batchSize' | 'onCut'> {
   const fraction = (flag: 'min-score' | 'nms'): number | undefined =>
     flags[flag] === undefined ? undefined : parseFraction(flag, flags[flag]);
-  const nmsIou = fraction('nms');
   const parse = isPrompted(card) ? parsePrompts : parseClasses;
   const classes = flags.classes === undefined ? undefined : parse(flags.classes, card);
   return {
     minScore: fraction('min-score') ?? card.decoding.minScore,
     maxDetections: flags['max-detections'] ?? card.decoding.maxDetections,
-    nmsIou,
+    nmsIou: fraction('nms'),
     classes,
   };
 }
 
-/** `cat, remote control` as names to look for, each once. */
+/** The names in `cat, remote control`, each once. */
 function parsePrompts(text: string): string[] {
   const names = new Map<string, string>();
   for (const part of text.split(',').map((one) => one.trim())) {
@@ -271,25 +267,25 @@ function parsePrompts(text: string): string[] {
   }
   if (names.size > 0) return [...names.values()];
   throw new VgrError('USAGE', `--classes: expected names, got ${quoted(text)}`, {
-    hint: 'names with commas between them: `--classes "cat,remote control"`',
+    hint: 'separate names with commas: `--classes "cat,remote control"`',
   });
 }
 
-/** `person, dog` as the detector's own names, in its own order, so that two ways of writing are one setting. */
+/** `person, dog` as the detector's own names in its own order, so that two spellings are one setting. */
 function parseClasses(text: string, card: DetectorCard): string[] {
   const names = [...new Set(categoriesOf(card).map(({ name }) => name))];
   const wanted = text.split(',').map((part) => part.trim().toLowerCase());
   for (const part of wanted) {
     if (names.some((name) => name.toLowerCase() === part)) continue;
     const nearest = nearestNames(part, names);
-    throw new VgrError('USAGE', `--classes: ${quoted(card.name)} knows no label ${quoted(part)}`, {
+    throw new VgrError('USAGE', `--classes: ${quoted(card.name)} has no label ${quoted(part)}`, {
       hint: `nearest: ${nearest.join(', ')}`,
     });
   }
   return names.filter((name) => wanted.includes(name.toLowerCase()));
 }
 
-/** A tokeniser as its files hold it. */
+/** The JSON of a tokeniser's files. */
 export interface TokenizerFiles {
   readonly tokenizer: object;
   /** Empty where the model has none. */
@@ -297,7 +293,7 @@ export interface TokenizerFiles {
 }
 
 /**
- * The tokeniser of a detector that is asked in words. The library is loaded for such detectors alone.
+ * The tokeniser of a prompted detector. Only such detectors load the library.
  * @param path of the tokeniser's file, for the message
  * @throws VgrError MODEL_CORRUPT
  */
@@ -312,21 +308,19 @@ export async function makeTokenizer(
   } catch (cause) {
     const reason = printable((cause as Error).message).slice(0, 200);
     throw new VgrError('MODEL_CORRUPT', `${quoted(path)}: expected a tokeniser, got ${reason}`, {
-      hint: 'it is the `tokenizer.json` of the model, as the Hugging Face hub keeps it',
+      hint: 'use the `tokenizer.json` from the repository of the model',
       cause,
     });
   }
 }
 
-/** Counts prompts that are longer than a model reads, and tells of them once. */
+/** Counts prompts that are longer than a model reads, and warns of them once. */
 export class CutPrompts {
-  readonly #model: string;
-  readonly #length: number;
+  readonly #card: PromptedCard;
   #count = 0;
 
-  constructor({ name, input }: PromptedCard) {
-    this.#model = name;
-    this.#length = input.text.length;
+  constructor(card: PromptedCard) {
+    this.#card = card;
   }
 
   readonly add = (count: number): void => {
@@ -335,8 +329,9 @@ export class CutPrompts {
 
   tell(printer: Printer): void {
     if (this.#count === 0) return;
+    const { name, input } = this.#card;
     printer.note(
-      `warning: ${this.#count} ${this.#count === 1 ? 'prompt is' : 'prompts are'} longer than the ${this.#length} tokens that ${this.#model} reads; the rest was cut off`,
+      `warning: ${this.#count} ${this.#count === 1 ? 'prompt is' : 'prompts are'} longer than the ${input.text.length} tokens that ${name} reads; the rest was cut off`,
     );
   }
 }

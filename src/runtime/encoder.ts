@@ -25,28 +25,28 @@ import type { SessionPool } from './pool.js';
 import { retriedOnCrash } from './pooled-worker.js';
 import type { PhotoRef } from './ports.js';
 
-/** An image-text encoder that stands ready. Embeddings are [d] and of length 1. */
+/** A loaded image-text encoder. Embeddings are [d] and of length 1. */
 export interface ImageTextEncoder extends MatchScale {
-  /** One embedding a crop. @throws VgrError */
+  /** One embedding per crop. @throws VgrError */
   embedCrops(crops: readonly RgbRaster[]): Promise<readonly Float32Array[]>;
   /** @throws VgrError */
   embedText(text: string): Promise<Float32Array>;
 }
 
-/** An encoder's towers as they stand in the pool. */
+/** An encoder's towers in the pool. */
 interface PooledTowers {
   /** Names in the pool; the same for a graph with both. */
   readonly image: string;
   readonly text: string;
   /** Of the text tower. */
   readonly signature: GraphSignature;
-  /** Tokens of a text, the special ones among them. */
+  /** Tokens of a text, special ones included. */
   readonly tokenize: (text: string) => readonly number[];
 }
 
 /**
- * Crops in one run. Always as many, filled up with black ones: an embedding must not depend on the crops beside it, and
- * matrix kernels add up in another order for another number of rows.
+ * Crops in one run, filled up with black ones: matrix kernels add up in another order for another number of rows, and an
+ * embedding must not depend on the crops beside it.
  */
 const CROPS_A_RUN = 8;
 
@@ -70,7 +70,7 @@ function pooledEncoder(
     const read = card.family === 'siglip' ? ids.map(() => 1) : mask;
     return tokenTensors(ids, read, card.text.input, signature);
   };
-  // A graph with both towers runs both: the other one is given the least there is.
+  // A graph with both towers always runs both: the unused one gets the smallest input.
   const idle = both ? tokensOf('a') : {};
   return {
     ...card.match,
@@ -120,7 +120,7 @@ function embeddingsOf(tensor: Tensor | undefined, { name }: EncoderCard): readon
     throw new VgrError(
       'CARD_INVALID',
       `model \`${name}\`: expected embeddings, float32 [batch,d], got ${got}`,
-      { hint: 'docs/models/clip.md tells which output holds them' },
+      { hint: 'docs/models/clip.md explains which output holds them' },
     );
   }
   const data = tensor.data as Float32Array;
@@ -136,11 +136,11 @@ function normalised(values: Float32Array): Float32Array {
   return values.map((value) => value / length);
 }
 
-/** An image-text encoder whose towers stand in the pool. */
+/** An image-text encoder whose towers are in the pool. */
 export interface OpenedEncoder {
   readonly card: EncoderCard;
   readonly encoder: ImageTextEncoder;
-  /** What a refiner's card tells of it. */
+  /** What a refiner's card pins. */
   readonly fingerprint: EncoderFingerprint;
 }
 
@@ -181,7 +181,7 @@ export async function openTrainedEncoder(
     'MODEL_CORRUPT',
     `refiner ${quoted(refiner)} was trained with another encoder ${quoted(trained.name)}: ${other}: expected ${trained[other]}, got ${opened.fingerprint[other]}`,
     {
-      hint: `bring back the one that it was trained with, or train again: \`vgr train-lite --encoder ${trained.name}\``,
+      hint: `restore the encoder that it was trained with, or train again: \`vgr train-lite --encoder ${trained.name}\``,
     },
   );
 }
@@ -216,7 +216,7 @@ export async function openEncoder(model: StoredEncoder, pool: SessionPool): Prom
     ...encoderDisagreements(card, 'text', reading.signature),
   ];
   refuseDisagreements(card, found, 'FOLDER');
-  // The library is loaded for encoders alone.
+  // Only encoders load the library.
   const { readTokenizer } = await import('../detect/prompt-tokenizer.js');
   const encoder = pooledEncoder(pool, card, {
     ...names,
@@ -239,22 +239,22 @@ export async function openEncoder(model: StoredEncoder, pool: SessionPool): Prom
   };
 }
 
-/** Has each session run both towers once. */
+/** Runs both towers once in each session. */
 export async function warmEncoder(
   { card, encoder }: OpenedEncoder,
   sessions: number,
 ): Promise<void> {
   const blank = plainRaster(card.image, 0);
   const each = Array.from({ length: sessions });
-  // What is asked at the same time goes to one session each.
+  // Simultaneous calls go to one session each.
   await Promise.all(each.map(() => encoder.embedCrops([blank])));
   await Promise.all(each.map(() => encoder.embedText('a')));
 }
 
-/** What the crops of one photo may hold at a time: 111 crops of 224 pixels. */
+/** Limit for the crops of one photo at a time: 111 crops of 224 pixels. */
 const CROP_BYTES = 16 * 2 ** 20;
 
-/** Crops of photos held against texts, with the limits of the flags. */
+/** Compares crops of photos with texts, within the limits of the flags. */
 export function cropMatching(
   { card, encoder }: OpenedEncoder,
   flags: { readonly 'max-pixels': number },
@@ -269,13 +269,13 @@ export function cropMatching(
   );
 }
 
-/** Of all in a card beside the files that decides an embedding or what is made of it. */
+/** Fingerprint of everything in a card, beside the files, that changes an embedding or its use. */
 function rulesKey({ image, text, match }: EncoderCard): string {
   const { model: _model, tokenizer: _tokenizer, ...reading } = text;
   return contentKey({ image, text: reading, match });
 }
 
-/** Both towers must run and meet in one space; better now than for each query. @throws VgrError CARD_INVALID */
+/** Checks once that both towers run and have embeddings of one length. @throws VgrError CARD_INVALID */
 async function tryEncoder(encoder: ImageTextEncoder, card: EncoderCard): Promise<void> {
   try {
     const [crops, words] = await Promise.all([
@@ -295,25 +295,22 @@ async function tryEncoder(encoder: ImageTextEncoder, card: EncoderCard): Promise
     throw new VgrError(
       'CARD_INVALID',
       `model ${quoted(card.name)} does not run: ${printable(error.message)}`,
-      { hint: 'docs/models/clip.md tells what the towers take and give', cause: error },
+      { hint: 'docs/models/clip.md explains the inputs and outputs of the towers', cause: error },
     );
   }
 }
 
-/** Cuts boxes, pixels of the upright photo, out of it, in the shape that the encoder takes. @throws VgrError of the photo */
+/** Cuts boxes, in pixels of the upright photo, to the encoder's input. @throws VgrError of the photo */
 export type CropPhoto = (ref: PhotoRef, boxes: readonly BoxXyxy[]) => Promise<readonly RgbRaster[]>;
 
-/** A crop shows this much more on each side, as a share of the box's own: things are known by what is around them too. */
+/** Crops are wider than their box by this share of it on each side: the surroundings help to recognise an object. */
 const MARGIN = 0.1;
-/** Photos that are held decoded at a time, up to 48 MB each. */
+/** Decoded photos at a time, up to 48 MB each. */
 const MAX_DECODED = 4;
-/** Embeddings kept, of a few kilobytes each: those of the boxes of some hundred photos, and of as many texts. */
+/** Cached embeddings of crops, and as many of texts, a few kilobytes each: the boxes of some hundred photos. */
 const CACHED = 8192;
 
-/**
- * Holds crops against texts, each box and each text embedded once as long as it is remembered: queries of one photo lie near
- * each other, and share boxes.
- */
+/** Compares crops with texts. Embeddings are cached: neighbouring queries share photos and boxes. */
 export class CropMatching {
   readonly #encoder: ImageTextEncoder;
   readonly #crop: CropPhoto;
@@ -322,14 +319,13 @@ export class CropMatching {
   readonly #texts = new PromiseCache<Float32Array>(CACHED);
   readonly #decoding = new Semaphore(MAX_DECODED);
 
-  /** @param maxCrops of a photo that are held at a time; for more it is decoded again */
+  /** @param maxCrops of one photo at a time; for more it is decoded again */
   constructor(encoder: ImageTextEncoder, crop: CropPhoto, maxCrops: number) {
     this.#encoder = encoder;
     this.#crop = crop;
     this.#maxCrops = maxCrops;
   }
 
-  /** What compares crops of this photo with texts. */
   of(ref: PhotoRef): CropMatcher {
     const { scale, bias } = this.#encoder;
     return {
@@ -348,7 +344,7 @@ export class CropMatching {
 
   #embedBoxes(ref: PhotoRef, boxes: readonly BoxXyxy[]): readonly Promise<Float32Array>[] {
     const keys = boxes.map((box) => `${box.x1} ${box.y1} ${box.x2} ${box.y2} ${ref.path}`);
-    // What the cache holds now may be gone once the new ones are in it.
+    // The new entries may push these out of the cache.
     const embeddings = new Map<string, Promise<Float32Array>>();
     const fresh = new Map<string, BoxXyxy>();
     for (const [index, key] of keys.entries()) {

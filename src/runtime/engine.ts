@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import type { Printer } from '../core/terminal.js';
 import { isPrompted } from '../formats/model-card.js';
 import { configureSharp, type DecodingMemory, openPhoto } from '../photos/decode.js';
-import { CutPrompts, loadDetector, standingDetector, wantedOf } from './detector.js';
+import { CutPrompts, loadDetector, pooledDetector, wantedOf } from './detector.js';
 import { deviceText, type InferenceFlags } from './device.js';
 import type { Detector, OpenPhoto } from './ports.js';
 import type { Threads } from './threads.js';
@@ -42,7 +42,7 @@ export async function openEngine(
   const wanted = wantedOf(flags, card);
   const cut = isPrompted(card) ? new CutPrompts(card) : undefined;
   const onCut = cut?.add ?? (() => undefined);
-  const detector = standingDetector(pool, loaded, { ...wanted, batchSize, onCut });
+  const detector = pooledDetector(pool, loaded, { ...wanted, batchSize, onCut });
   const { calibration } = detector;
   return {
     threads,

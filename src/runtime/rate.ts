@@ -4,7 +4,7 @@ import { plainRaster, type RasterSpec } from '../core/raster.js';
 import { type DetectorCard, isPrompted } from '../formats/model-card.js';
 import { configureSharp, openPhoto } from '../photos/decode.js';
 import { listImages } from '../photos/find-photos.js';
-import { loadDetector, type StandingModel, standingDetector } from './detector.js';
+import { loadDetector, type PooledModel, pooledDetector } from './detector.js';
 import type { Device, InferenceSettings } from './device.js';
 import { SessionPool } from './pool.js';
 import type { Detector, OpenedPhoto, PhotoRef } from './ports.js';
@@ -42,13 +42,13 @@ export async function openTrialPhoto(
   return { size: { width, height }, raster: plainRaster(spec, 114), contentXyxy, sha256: '' };
 }
 
-/** What detectors that are asked in words look for in a trial: what the program's own photos show. */
+/** What prompted detectors look for in a trial: objects in the program's own photos. */
 export const TRIAL_NAMES = ['person', 'dog', 'cat', 'cup', 'train'];
 
-/** A detector whose graph stands in the pool, by its card's own settings. */
-export function trialDetector(pool: SessionPool, standing: StandingModel, batchSize = 1): Detector {
+/** A detector whose graph is in the pool, with its card's own settings. */
+export function trialDetector(pool: SessionPool, standing: PooledModel, batchSize = 1): Detector {
   const { minScore, maxDetections } = standing.card.decoding;
-  return standingDetector(pool, standing, {
+  return pooledDetector(pool, standing, {
     minScore,
     maxDetections,
     batchSize,
@@ -56,7 +56,7 @@ export function trialDetector(pool: SessionPool, standing: StandingModel, batchS
   });
 }
 
-/** One piece of a model's work, the same each time. */
+/** One piece of a model's work, always the same. */
 export type Run = () => Promise<unknown>;
 
 /** A detector that is warm, in a pool of its own. */
@@ -70,7 +70,7 @@ export interface DetectorAtWork {
 /** How the work is split among sessions. */
 export type Split = Pick<InferenceSettings, 'sessions' | 'threads' | 'batchSize'>;
 
-/** Gives work a session pool on these devices, which are tried in this order, and closes it again. */
+/** Does work with a session pool on the first of these devices that starts, and closes it. */
 export async function withPool<T>(
   devices: readonly Device[],
   { sessions, threads }: Split,
@@ -107,17 +107,17 @@ export async function warmDetector(
   return { run, card, device: pool.device! };
 }
 
-/** Runs before the first that counts: caches fill and kernels are chosen. */
+/** Runs that do not count: caches fill and kernels are chosen. */
 const WARM_UP = 3;
 
-/** Runs all of them side by side, once a session, a few times. */
+/** Runs all of them side by side, once per session, a few times. */
 export async function warmUp(runs: readonly Run[], sessions: number): Promise<void> {
   for (let round = 0; round < WARM_UP; round++) {
     await Promise.all(Array.from({ length: sessions }, () => runs.map((run) => run())).flat());
   }
 }
 
-/** Runs a second with `inFlight` of them under way at all times. */
+/** Runs per second with `inFlight` of them under way at all times. */
 export async function rateOf(run: Run, count: number, inFlight: number): Promise<number> {
   let left = count;
   const lane = async (): Promise<void> => {

@@ -15,7 +15,7 @@ import {
 import { findModel, readVerified } from './model-store.js';
 import { type DetectorAtWork, rateOf, type Split, warmDetector, withPool } from './rate.js';
 
-/** How long each way is measured, and how many photos at least. */
+/** How long each split is measured, and how many photos at least. */
 const MEASURED_MS = 1000;
 const MIN_ROUNDS = 3;
 
@@ -24,8 +24,7 @@ const MAX_SESSIONS = 16;
 const GPU_BATCHES = [1, 4, 8, 16] as const;
 
 /**
- * The flags with the sessions, threads and batch that `--tune` finds fastest: measured once for a model on a machine, and
- * remembered. Photos are not decoded for it.
+ * The flags with the fastest sessions, threads and batch: measured without decoding, and remembered for the model and machine.
  * @throws VgrError of the model; USAGE where there is no detector
  */
 export async function tunedFlags<Flags extends InferenceFlags>(
@@ -67,7 +66,7 @@ type TuningKey = ReturnType<typeof keyOf>;
 async function measure(flags: InferenceFlags, printer: Printer): Promise<Tuning> {
   const { devices } = planDevices(parseDevice(flags.device));
   let best: Tuning | undefined;
-  // The first way starts on the first device that stands; the others are tried on that one.
+  // The first split picks the first device that starts; the others are measured on that one.
   const { sessions, threads } = inferenceSettings(flags);
   const first: Split = { sessions, threads, batchSize: 1 };
   let splits: readonly Split[] = [first];
@@ -90,7 +89,7 @@ async function measure(flags: InferenceFlags, printer: Printer): Promise<Tuning>
   return best!;
 }
 
-/** Ways to split the work: of the cores, by powers of two; on a GPU one session, with larger and larger batches. */
+/** Splits to measure: cores by powers of two; on a GPU one session with growing batches. */
 function splitsOn({ device, card }: DetectorAtWork): readonly Split[] {
   if (device.name !== 'cpu') {
     const batches = card.input.batch === 'any' ? GPU_BATCHES : ([1] as const);
@@ -142,7 +141,7 @@ async function rememberTuning(key: TuningKey, tuning: Tuning): Promise<void> {
   );
 }
 
-/** What was measured; undefined where nothing was, or where the file is none of ours. */
+/** What was measured; undefined where nothing was, or where the file holds something else. */
 async function recallTuning(key: TuningKey): Promise<Tuning | undefined> {
   try {
     const { sessions, threads, batch, rate } = JSON.parse(await readFile(pathOf(key), 'utf8'));

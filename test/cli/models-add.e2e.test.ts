@@ -615,7 +615,7 @@ describe('what is wanted of a detector', () => {
       env,
     });
     expect(wrong.code).toBe(2);
-    expect(wrong.stderr).toContain('`my-model` knows no label `bnech`');
+    expect(wrong.stderr).toContain('`my-model` has no label `bnech`');
     expect(wrong.stderr).toContain('hint: nearest: bench');
     const over = await vgr(['detect', photos, '--nms', '1.5'], { env });
     expect(over.code).toBe(2);

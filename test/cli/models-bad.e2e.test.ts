@@ -307,7 +307,7 @@ describe('a graph that is no detector is told from what was expected', () => {
     expect(errorOf(few.stderr)).toContain(
       'expected class numbers of at most 1, as the card has 2 labels, got 84',
     );
-    expect(few.stderr).toContain('hint: `--labels FILE` gives the labels');
+    expect(few.stderr).toContain('hint: `--labels FILE` names the labels');
     const unnamed = await add(finished);
     expect(unnamed.stderr).toContain("the card has COCO's ids for labels");
     expect(unnamed.stdout).toContain(': book 0.75');
