@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -8,7 +7,8 @@ import type { OverlayOptions } from 'sharp';
 import sharp from 'sharp';
 import type { ImageSize } from '../core/box.js';
 import { printable } from '../core/error.js';
-import { makeFolder, outputError } from '../core/files.js';
+import { writeFileAtomic } from '../core/files.js';
+import { counted } from '../core/text.js';
 import {
   answerBoxes,
   type Bbox2d,
@@ -34,8 +34,15 @@ interface Stroke {
   readonly box: Bbox2d;
   readonly colour: string;
   /** Dashes tell the tool from the answer where colours do not. */
-  readonly dashed: boolean;
+  readonly dashed?: boolean;
   readonly faint?: boolean;
+  /** Written at the top left corner of the box. */
+  readonly tag?: string;
+}
+
+interface CaptionLine {
+  readonly text: string;
+  readonly colour: string;
 }
 
 /** A folder of photos with boxes drawn over them: one JPEG a line, named by the query's id or the photo's name. */
@@ -59,18 +66,15 @@ export class OverlayFolder {
     const strokes: Stroke[] = [];
     // The tool's box lies on top: its gaps let the answer's shine through where both are the same.
     for (const { bbox_2d } of answerBoxes(answer).toReversed()) {
-      strokes.push({ box: bbox_2d, colour: ANSWER_COLOUR, dashed: false });
+      strokes.push({ box: bbox_2d, colour: ANSWER_COLOUR });
     }
     if (tool.bbox_2d) strokes.push({ box: tool.bbox_2d, colour: TOOL_COLOUR, dashed: true });
-    const canvas = await Canvas.open(photo, line, this.#memory);
-    canvas.drawStrokes(strokes);
-    await canvas.writeBelow([
+    await this.#draw(line.id, { photo, size: line }, strokes, [
       { text: `\u201c${line.query}\u201d`, colour: INK },
       { text: `\u2014\u2014 ${answerCaption(answer)}`, colour: ANSWER_COLOUR },
       { text: `- - ${toolCaption(tool)}`, colour: TOOL_COLOUR },
       { text: answer.text, colour: INK },
     ]);
-    await this.#write(line.id, canvas);
   }
 
   /**
@@ -78,42 +82,42 @@ export class OverlayFolder {
    * @throws VgrError as {@link drawAnswer}
    */
   async drawDetections(line: DetectionsLine, photo: string): Promise<void> {
-    const canvas = await Canvas.open(photo, line, this.#memory);
     const many = line.detections.length > MANY_BOXES;
-    const drawn = line.detections
+    const isFaint = (score: number): boolean => many && score < FAINT_SCORE;
+    const strokes = line.detections
       .toReversed()
-      .map((detection) => ({
-        ...detection,
-        box: detection.bbox_2d,
-        colour: categoryColour(detection.category_id),
-        dashed: false,
-        faint: many && detection.score < FAINT_SCORE,
+      .map(({ label, score, bbox_2d, category_id }) => ({
+        box: bbox_2d,
+        colour: categoryColour(category_id),
+        faint: isFaint(score),
+        tag: isFaint(score) ? undefined : `${label} ${score.toFixed(2)}`,
       }))
       .sort((a, b) => Number(b.faint) - Number(a.faint));
-    canvas.drawStrokes(drawn);
-    for (const { label, score, box, colour, faint } of drawn) {
-      if (!faint) await canvas.drawLabel(`${label} ${score.toFixed(2)}`, box, colour);
-    }
-    const count = drawn.length;
-    const clear = drawn.filter(({ faint }) => !faint).length;
-    await canvas.writeBelow([
-      {
-        text: `${line.image}: ${count} ${count === 1 ? 'object' : 'objects'}${many ? `, ${clear} of score ${FAINT_SCORE} and more` : ''}`,
-        colour: INK,
-      },
-    ]);
-    await this.#write(line.image, canvas);
+    const clear = strokes.filter(({ faint }) => !faint).length;
+    const text = `${line.image}: ${counted(strokes.length, 'object')}${many ? `, ${clear} of score ${FAINT_SCORE} and more` : ''}`;
+    await this.#draw(line.image, { photo, size: line }, strokes, [{ text, colour: INK }]);
   }
 
-  async #write(name: string, canvas: Canvas): Promise<void> {
+  async #draw(
+    name: string,
+    { photo, size }: { readonly photo: string; readonly size: ImageSize },
+    strokes: readonly Stroke[],
+    caption: readonly CaptionLine[],
+  ): Promise<void> {
+    const base = await openBase(photo, size, this.#memory);
+    const { layers, height } = await captionLayers(base, caption);
+    const jpeg = await sharp(base.png)
+      .extend({
+        right: pictureWidth(base) - base.width,
+        bottom: height,
+        background: CAPTION_BACKGROUND,
+      })
+      .composite([strokeLayer(base, strokes), ...(await tagLayers(base, strokes)), ...layers])
+      // Thin coloured lines need every pixel's colour.
+      .jpeg({ quality: 88, chromaSubsampling: '4:4:4' })
+      .toBuffer();
     const file = path.join(this.#folder, `${overlayName(name)}.jpg`);
-    const jpeg = await canvas.toJpeg();
-    try {
-      await makeFolder(this.#folder);
-      await writeFile(file, jpeg);
-    } catch (thrown) {
-      throw outputError(file, thrown);
-    }
+    await writeFileAtomic(file, jpeg, { durable: false });
   }
 }
 
@@ -141,116 +145,92 @@ function categoryColour(id: number): string {
   return `#${channel(0)}${channel(8)}${channel(4)}`;
 }
 
-interface CaptionLine {
-  readonly text: string;
-  readonly colour: string;
+/** The photo at the size it is drawn in, without loss. */
+interface Base extends ImageSize {
+  readonly png: Buffer;
+  /** Pixels of it for each pixel of the photo. */
+  readonly scale: number;
 }
 
-/** The photo at the size it is drawn in, and what goes over and below it. */
-class Canvas {
-  readonly #photo: Buffer;
-  readonly #size: ImageSize;
-  readonly #scale: number;
-  readonly #layers: OverlayOptions[] = [];
-  readonly #width: number;
-  #height: number;
+/** @param size of the upright photo, which the boxes count in */
+async function openBase(photo: string, size: ImageSize, memory?: DecodingMemory): Promise<Base> {
+  const options = { maxPixels: Number.POSITIVE_INFINITY, memory };
+  const { data, info } = await withPhoto(photo, options, ({ bytes }) =>
+    sharp(bytes, { failOn: 'error', limitInputPixels: false })
+      .autoOrient()
+      .resize(LONG_SIDE, LONG_SIDE, { fit: 'inside', withoutEnlargement: true })
+      .flatten({ background: '#ffffff' })
+      .toColourspace('srgb')
+      .png({ compressionLevel: 0 })
+      .toBuffer({ resolveWithObject: true }),
+  );
+  return { png: data, width: info.width, height: info.height, scale: info.width / size.width };
+}
 
-  private constructor(photo: Buffer, size: ImageSize, scale: number) {
-    this.#photo = photo;
-    this.#size = size;
-    this.#scale = scale;
-    this.#width = Math.max(MIN_WIDTH, size.width);
-    this.#height = size.height;
-  }
+function pictureWidth({ width }: Base): number {
+  return Math.max(MIN_WIDTH, width);
+}
 
-  /** @param of size of the upright photo, which the boxes count in */
-  static async open(photo: string, of: ImageSize, memory?: DecodingMemory): Promise<Canvas> {
-    const options = { maxPixels: Number.POSITIVE_INFINITY, memory };
-    const { data, info } = await withPhoto(photo, options, ({ bytes }) =>
-      sharp(bytes, { failOn: 'error', limitInputPixels: false })
-        .autoOrient()
-        .resize(LONG_SIDE, LONG_SIDE, { fit: 'inside', withoutEnlargement: true })
-        .flatten({ background: '#ffffff' })
-        .toColourspace('srgb')
-        .png({ compressionLevel: 0 })
-        .toBuffer({ resolveWithObject: true }),
-    );
-    return new Canvas(data, { width: info.width, height: info.height }, info.width / of.width);
-  }
+function strokeLayer({ width, height, scale }: Base, strokes: readonly Stroke[]): OverlayOptions {
+  const line = Math.max(2, Math.round(Math.max(width, height) / 320));
+  const rects = strokes.map(({ box, colour, dashed, faint }) => {
+    const [x1, y1, x2, y2] = box.map((value) => value * scale) as [number, number, number, number];
+    // Half a line inside the border, so that a box along it shows.
+    const left = Math.min(Math.max(x1, line / 2), width - line);
+    const top = Math.min(Math.max(y1, line / 2), height - line);
+    const w = Math.max(1, Math.min(x2, width - line / 2) - left);
+    const h = Math.max(1, Math.min(y2, height - line / 2) - top);
+    const at = `x="${left.toFixed(1)}" y="${top.toFixed(1)}" width="${w.toFixed(1)}" height="${h.toFixed(1)}"`;
+    if (faint) return `<rect ${at} stroke="${colour}" stroke-width="1" stroke-opacity="0.6"/>`;
+    const rect = `<rect ${at} stroke="${colour}" stroke-width="${line}"`;
+    // Between the dashes the other box must shine through, so only whole lines get a halo.
+    if (dashed) return `${rect} stroke-dasharray="${line * 4} ${line * 3}"/>`;
+    return `<rect ${at} stroke="#ffffff" stroke-opacity="0.7" stroke-width="${line + 2}"/>${rect}/>`;
+  });
+  const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}"><g fill="none">${rects.join('')}</g></svg>`;
+  return { input: Buffer.from(svg), left: 0, top: 0 };
+}
 
-  drawStrokes(strokes: readonly Stroke[]): void {
-    const { width, height } = this.#size;
-    const line = Math.max(2, Math.round(Math.max(width, height) / 320));
-    const rects = strokes.flatMap(({ box, colour, dashed, faint = false }) => {
-      const [x1, y1, x2, y2] = box.map((value) => value * this.#scale) as [
-        number,
-        number,
-        number,
-        number,
-      ];
-      // Half a line inside the border, so that a box along it shows.
-      const left = Math.min(Math.max(x1, line / 2), width - line);
-      const top = Math.min(Math.max(y1, line / 2), height - line);
-      const w = Math.max(1, Math.min(x2, width - line / 2) - left);
-      const h = Math.max(1, Math.min(y2, height - line / 2) - top);
-      const at = `x="${left.toFixed(1)}" y="${top.toFixed(1)}" width="${w.toFixed(1)}" height="${h.toFixed(1)}"`;
-      if (faint) return [`<rect ${at} stroke="${colour}" stroke-width="1" stroke-opacity="0.6"/>`];
-      const dash = dashed ? ` stroke-dasharray="${line * 4} ${line * 3}"` : '';
-      const rect = `<rect ${at} stroke="${colour}" stroke-width="${line}"${dash}/>`;
-      // Between the dashes the other box must shine through, so only whole lines get a halo.
-      if (dashed) return [rect];
-      return [
-        `<rect ${at} stroke="#ffffff" stroke-opacity="0.7" stroke-width="${line + 2}"/>`,
-        rect,
-      ];
-    });
-    const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}"><g fill="none">${rects.join('')}</g></svg>`;
-    this.#layers.push({ input: Buffer.from(svg), left: 0, top: 0 });
-  }
-
-  /** A tag at the top left corner of a box, inside the picture. */
-  async drawLabel(text: string, [x1, y1]: Bbox2d, colour: string): Promise<void> {
-    const { width, height } = this.#size;
-    const size = Math.max(11, Math.round(Math.max(width, height) / 75));
-    const picture = await drawText(text, { size, colour: '#ffffff' }, 40);
-    const tag = { width: picture.width + 6, height: Math.max(size, picture.height) + 4 };
-    if (tag.width > width || tag.height > height) return;
-    const left = clamp(Math.round(x1 * this.#scale), width - tag.width);
-    const top = clamp(Math.round(y1 * this.#scale) - tag.height, height - tag.height);
-    this.#layers.push(
-      { input: { create: { ...tag, channels: 3, background: colour } }, left, top },
-      { input: picture.png, left: left + 3, top: top + tag.height - 2 - picture.height },
+/** Tags at the top left corners of boxes, inside the picture; one that is larger than the picture is left out. */
+async function tagLayers(
+  { width, height, scale }: Base,
+  strokes: readonly Stroke[],
+): Promise<OverlayOptions[]> {
+  const size = Math.max(11, Math.round(Math.max(width, height) / 75));
+  const layers: OverlayOptions[] = [];
+  for (const { tag, box, colour } of strokes) {
+    if (tag === undefined) continue;
+    const text = await drawText(tag, { size, colour: '#ffffff' }, 40);
+    const area = { width: text.width + 6, height: Math.max(size, text.height) + 4 };
+    if (area.width > width || area.height > height) continue;
+    const left = clamp(Math.round(box[0] * scale), width - area.width);
+    const top = clamp(Math.round(box[1] * scale) - area.height, height - area.height);
+    layers.push(
+      { input: { create: { ...area, channels: 3, background: colour } }, left, top },
+      { input: text.png, left: left + 3, top: top + area.height - 2 - text.height },
     );
   }
+  return layers;
+}
 
-  async writeBelow(lines: readonly CaptionLine[]): Promise<void> {
-    const size = Math.max(14, Math.round(this.#width / 56));
-    const width = this.#width - 2 * PADDING;
-    let top = this.#size.height + PADDING;
-    for (const { text, colour } of lines) {
-      if (text === '') continue;
-      const picture = await drawText(text, { size, colour, width });
-      this.#layers.push({ input: picture.png, left: PADDING, top });
-      // A picture of letters without descenders is lower: lines keep their distance all the same.
-      top += Math.max(picture.height, size) + Math.round(size / 2);
-    }
-    this.#height = top + PADDING - Math.round(size / 2);
+/** The lines below the photo, and the height that they take. */
+async function captionLayers(
+  base: Base,
+  lines: readonly CaptionLine[],
+): Promise<{ readonly layers: OverlayOptions[]; readonly height: number }> {
+  const size = Math.max(14, Math.round(pictureWidth(base) / 56));
+  const gap = Math.round(size / 2);
+  const layers: OverlayOptions[] = [];
+  let top = base.height + PADDING;
+  for (const { text, colour } of lines) {
+    if (text === '') continue;
+    const width = pictureWidth(base) - 2 * PADDING;
+    const picture = await drawText(text, { size, colour, width });
+    layers.push({ input: picture.png, left: PADDING, top });
+    // A picture of letters without descenders is lower: lines keep their distance all the same.
+    top += Math.max(picture.height, size) + gap;
   }
-
-  async toJpeg(): Promise<Buffer> {
-    return (
-      sharp(this.#photo)
-        .extend({
-          right: this.#width - this.#size.width,
-          bottom: this.#height - this.#size.height,
-          background: CAPTION_BACKGROUND,
-        })
-        .composite(this.#layers)
-        // Thin coloured lines need every pixel's colour.
-        .jpeg({ quality: 88, chromaSubsampling: '4:4:4' })
-        .toBuffer()
-    );
-  }
+  return { layers, height: top + PADDING - gap - base.height };
 }
 
 function clamp(value: number, most: number): number {
@@ -261,7 +241,7 @@ function clamp(value: number, most: number): number {
 const FONT_FILE = createRequire(import.meta.url).resolve('dejavu-fonts-ttf/ttf/DejaVuSans.ttf');
 const FONT_CONFIGURATION = fileURLToPath(new URL('../../assets/fonts/fonts.conf', import.meta.url));
 
-export interface TextStyle {
+interface TextStyle {
   /** Height of the letters' line, pixels. */
   readonly size: number;
   /** `#rrggbb` */
@@ -271,7 +251,7 @@ export interface TextStyle {
 }
 
 /** Text as transparent pixels. */
-export interface TextPicture extends ImageSize {
+interface TextPicture extends ImageSize {
   readonly png: Buffer;
 }
 
@@ -289,15 +269,11 @@ function provideFontConfiguration(): void {
 export async function drawText(text: string, style: TextStyle, limit = 300): Promise<TextPicture> {
   provideFontConfiguration();
   const shown = printable(text.length > limit ? `${text.slice(0, limit)}...` : text);
-  try {
-    return await render(shown, style);
-  } catch (thrown) {
+  return render(shown, style).catch((thrown: Error) => {
     // Text without ink, such as spaces or fillers, is refused.
-    if (thrown instanceof Error && thrown.message.includes('no text to render')) {
-      return render('\u00b7', style);
-    }
+    if (thrown.message.includes('no text to render')) return render('\u00b7', style);
     throw thrown;
-  }
+  });
 }
 
 async function render(text: string, { size, colour, width }: TextStyle): Promise<TextPicture> {
