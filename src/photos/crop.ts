@@ -22,7 +22,7 @@ const MAX_PIXELS = 16_000_000;
 
 const CHANNELS = 3;
 
-/** Catmull-Rom, in Pillow's words bicubic: crops are mostly enlarged, and encoders are trained with it. */
+/** Catmull-Rom, which Pillow calls bicubic: crops are mostly enlarged, and encoders are trained with it. */
 const KERNEL = 'cubic';
 
 const FITS = {
@@ -49,22 +49,20 @@ export function cropPhoto(
     options,
     async (photo) => {
       const { size } = photo;
-      const shrunk = shrunkSize(size);
-      const isWhole = shrunk.width === size.width && shrunk.height === size.height;
-      const pixels = await decodePixels(photo, isWhole ? undefined : shrunk);
+      const pixels = await decodePixels(photo, shrunkSize(size));
       return Promise.all(boxes.map((box) => crop(pixels, scaledBox(box, size, pixels), spec)));
     },
     (size) => {
-      const { width, height } = shrunkSize(size);
+      const { width, height } = shrunkSize(size) ?? size;
       return width * height * CHANNELS;
     },
   );
 }
 
-/** The photo's own size, or what 16 megapixels hold of it. */
-function shrunkSize({ width, height }: ImageSize): ImageSize {
-  const shrink = Math.sqrt(Math.min(1, MAX_PIXELS / (width * height)));
-  if (shrink === 1) return { width, height };
+/** What 16 megapixels hold of a photo; undefined where that is all of it. */
+function shrunkSize({ width, height }: ImageSize): ImageSize | undefined {
+  const shrink = Math.sqrt(MAX_PIXELS / (width * height));
+  if (shrink >= 1) return undefined;
   const side = (length: number) => Math.max(1, Math.floor(length * shrink));
   return { width: side(width), height: side(height) };
 }
@@ -88,7 +86,7 @@ async function crop(
   { x1, y1, x2, y2 }: BoxXyxy,
   spec: CropSpec,
 ): Promise<RgbRaster> {
-  const { data: cut } = await sharp(data, { raw: { width, height, channels: CHANNELS } })
+  const cut = await sharp(data, { raw: { width, height, channels: CHANNELS } })
     .extract({ left: x1, top: y1, width: x2 - x1, height: y2 - y1 })
     .resize(spec.width, spec.height, {
       fit: FITS[spec.fit],
@@ -97,11 +95,9 @@ async function crop(
       kernel: KERNEL,
     })
     .raw()
-    .toBuffer({ resolveWithObject: true });
+    .toBuffer();
   // sharp's own buffer is a slice of a pool and cannot be moved to another thread.
-  const pixels = new Uint8Array(cut.length);
-  pixels.set(cut);
-  return { width: spec.width, height: spec.height, data: pixels };
+  return { width: spec.width, height: spec.height, data: new Uint8Array(cut) };
 }
 
 /** A small upright copy of a photo as a JPEG data URL, and the size of the whole photo. */

@@ -87,7 +87,7 @@ export interface PhotoFile {
  * is being decoded: its bytes are in memory before its header is known.
  * @param keptBytes of pixels that stay in memory until `decode` is over, beside what the decoder takes
  * @throws VgrError IMAGE_MISSING, IMAGE_UNSUPPORTED (no photo, or a kind that is not read), IMAGE_TOO_LARGE, IMAGE_UNREADABLE
- * (damaged, cut short, not permitted); the signal's reason when it is aborted
+ * (damaged, cut short, not permitted); the signal's reason when it is aborted; as it is, what fails for want of memory or files
  */
 export async function withPhoto<Result>(
   path: string,
@@ -100,28 +100,33 @@ export async function withPhoto<Result>(
     try {
       const header = await sharp(bytes, { limitInputPixels: false }).metadata();
       const { width, height } = header.autoOrient;
-      if (width * height > maxPixels) throw tooManyPixels(path, { width, height }, maxPixels);
+      if (width * height > maxPixels) {
+        const hint = `where the file is trusted, pass \`--max-pixels ${width * height}\``;
+        throw tooLarge(path, `at most ${maxPixels} pixels, got ${width} x ${height}`, hint);
+      }
       signal?.throwIfAborted();
       const photo = { bytes, size: { width, height }, hasAlpha: header.hasAlpha ?? false };
       if (!memory) return await decode(photo);
       const needed = decodingBytes(header, bytes.length) + keptBytes(photo.size);
-      if (memory.strict && needed > memory.budget.total) {
-        throw tooMuchMemory(path, needed, memory.budget.total);
+      const { total } = memory.budget;
+      if (memory.strict && needed > total) {
+        throw tooLarge(
+          path,
+          `at most ${mib(total)} for decoding, which \`--max-memory\` leaves; got ${mib(needed)} to decode it`,
+          'raise `--max-memory`, or leave it out, and run again with `--retry-failed`',
+        );
       }
       return await (isAlone ? decode(photo) : memory.budget.hold(needed, () => decode(photo)));
     } catch (thrown) {
       signal?.throwIfAborted();
-      throw damaged(path, bytes, thrown);
+      throw isOfPhoto(thrown) ? damaged(path, bytes, thrown) : thrown;
     }
   };
-  if (!memory || !(await isLarge(path))) return work(false);
-  return memory.budget.hold(memory.budget.total, () => work(true));
-}
-
-/** A file that cannot be looked at is none: opening it says why. */
-async function isLarge(path: string): Promise<boolean> {
+  if (!memory) return work(false);
+  // A file that cannot be looked at is none: opening it says why.
   const there = await stat(path).catch(() => undefined);
-  return there !== undefined && there.size > LARGE_FILE_BYTES;
+  if (!there || there.size <= LARGE_FILE_BYTES) return work(false);
+  return memory.budget.hold(memory.budget.total, () => work(true));
 }
 
 /**
@@ -134,21 +139,18 @@ export async function readPhotoFile(path: string, signal?: AbortSignal): Promise
     const there = await stat(path);
     if (!there.isFile()) {
       const kind = there.isDirectory() ? 'a folder' : 'no regular file';
-      throw new VgrError(
-        'IMAGE_UNSUPPORTED',
-        `${quoted(path)}: expected an image file, got ${kind}`,
-      );
+      const message = `${quoted(path)}: expected an image file, got ${kind}`;
+      throw new VgrError('IMAGE_UNSUPPORTED', message);
     }
     if (there.size > MAX_FILE_BYTES) {
-      throw new VgrError(
-        'IMAGE_TOO_LARGE',
-        `${quoted(path)}: expected at most ${MAX_FILE_BYTES} bytes, got ${there.size}`,
-      );
+      throw tooLarge(path, `at most ${MAX_FILE_BYTES} bytes, got ${there.size}`);
     }
     const bytes = await readFile(path, { signal });
-    const { name, isReadable } = imageTypeOf(bytes);
-    if (!isReadable) throw unsupported(path, name);
-    return bytes;
+    const { name, isReadable, hint } = imageTypeOf(bytes);
+    if (isReadable) return bytes;
+    const expected = 'a JPEG, PNG, WebP, AVIF, TIFF or GIF image';
+    const message = `${quoted(path)}: expected ${expected}, got ${name}`;
+    throw new VgrError('IMAGE_UNSUPPORTED', message, { hint });
   } catch (thrown) {
     signal?.throwIfAborted();
     throw thrown instanceof VgrError ? thrown : unreadable(path, thrown as NodeJS.ErrnoException);
@@ -199,33 +201,12 @@ async function decodeInto(
   return pixels;
 }
 
-function tooManyPixels(path: string, { width, height }: ImageSize, maxPixels: number): VgrError {
-  return new VgrError(
-    'IMAGE_TOO_LARGE',
-    `${quoted(path)}: expected at most ${maxPixels} pixels, got ${width} x ${height}`,
-    { hint: `where the file is trusted, pass \`--max-pixels ${width * height}\`` },
-  );
+function tooLarge(path: string, expected: string, hint?: string): VgrError {
+  return new VgrError('IMAGE_TOO_LARGE', `${quoted(path)}: expected ${expected}`, { hint });
 }
 
-function tooMuchMemory(path: string, needed: number, total: number): VgrError {
-  const mib = (bytes: number): string => `${Math.ceil(bytes / 2 ** 20)} MiB`;
-  return new VgrError(
-    'IMAGE_TOO_LARGE',
-    `${quoted(path)}: expected at most ${mib(total)} for decoding, which \`--max-memory\` leaves; got ${mib(needed)} to decode it`,
-    { hint: 'raise `--max-memory`, or leave it out, and run again with `--retry-failed`' },
-  );
-}
-
-function unsupported(path: string, got: string): VgrError {
-  return new VgrError(
-    'IMAGE_UNSUPPORTED',
-    `${quoted(path)}: expected a JPEG, PNG, WebP, AVIF, TIFF or GIF image, got ${got}`,
-    got.includes('HEIC') || got.includes('raw photo')
-      ? { hint: 'export it as JPEG first' }
-      : got.includes('LFS')
-        ? { hint: 'fetch the file itself with `git lfs pull`' }
-        : {},
-  );
+function mib(bytes: number): string {
+  return `${Math.ceil(bytes / 2 ** 20)} MiB`;
 }
 
 function unreadable(path: string, cause: NodeJS.ErrnoException): VgrError {
@@ -239,17 +220,25 @@ function unreadable(path: string, cause: NodeJS.ErrnoException): VgrError {
   });
 }
 
+/** What the decoder says where the machine fails it, not the photo. */
+const OF_MACHINE = /out of memory|cannot allocate memory|bad_alloc|too many open files/i;
+
+/** Whether the decoder refuses the photo: it throws plain errors. Those of the system have a code. */
+function isOfPhoto(thrown: unknown): boolean {
+  const { name, message, code } = thrown as NodeJS.ErrnoException;
+  return name === 'Error' && code === undefined && !OF_MACHINE.test(message);
+}
+
 /**
  * The decoder refuses a file. Its own words stay in `cause`: libvips gathers them for the whole process, so that what it says of
  * one photo depends on those beside it.
  */
-function damaged(path: string, bytes: Buffer, thrown: unknown): VgrError {
-  if (thrown instanceof VgrError) return thrown;
+function damaged(path: string, bytes: Buffer, cause: unknown): VgrError {
   const kind = imageTypeOf(bytes).name.replace(/^an? /, '');
   return new VgrError(
     'IMAGE_UNREADABLE',
     `${quoted(path)}: expected a whole ${kind}, got ${bytes.length} bytes that are damaged or cut short`,
-    { cause: thrown, hint: 'open it in a viewer, or copy it again from where it came' },
+    { cause, hint: 'open it in a viewer, or copy it again from where it came' },
   );
 }
 
@@ -294,7 +283,10 @@ interface Magic {
   readonly name: string;
   /** Whether the decoder takes it. */
   readonly isReadable?: boolean;
+  readonly hint?: string;
 }
+
+const EXPORT_FIRST = 'export it as JPEG first';
 
 /** @see the formats' own specifications; ISO/IEC 14496-12 for the brands after `ftyp` */
 const MAGICS: readonly Magic[] = [
@@ -303,7 +295,7 @@ const MAGICS: readonly Magic[] = [
   { bytes: 'GIF87a', name: 'a GIF image', isReadable: true },
   { bytes: 'GIF89a', name: 'a GIF image', isReadable: true },
   { bytes: 'WEBP', offset: 8, name: 'a WebP image', isReadable: true },
-  { bytes: 'II*\0\x10\0\0\0CR', name: 'a Canon raw photo' },
+  { bytes: 'II*\0\x10\0\0\0CR', name: 'a Canon raw photo', hint: EXPORT_FIRST },
   { bytes: 'II*\0', name: 'a TIFF image', isReadable: true },
   { bytes: 'MM\0*', name: 'a TIFF image', isReadable: true },
   { bytes: 'II+\0', name: 'a TIFF image', isReadable: true },
@@ -311,9 +303,9 @@ const MAGICS: readonly Magic[] = [
   { bytes: 'ftypavif', offset: 4, name: 'an AVIF image', isReadable: true },
   { bytes: 'ftypavis', offset: 4, name: 'an AVIF image', isReadable: true },
   { bytes: 'ftypmif1', offset: 4, name: 'a HEIF image', isReadable: true },
-  { bytes: 'ftyphei', offset: 4, name: 'a HEIC photo' },
-  { bytes: 'ftyphev', offset: 4, name: 'a HEIC photo' },
-  { bytes: 'ftypcrx', offset: 4, name: 'a Canon raw photo' },
+  { bytes: 'ftyphei', offset: 4, name: 'a HEIC photo', hint: EXPORT_FIRST },
+  { bytes: 'ftyphev', offset: 4, name: 'a HEIC photo', hint: EXPORT_FIRST },
+  { bytes: 'ftypcrx', offset: 4, name: 'a Canon raw photo', hint: EXPORT_FIRST },
   { bytes: 'ftyp', offset: 4, name: 'an MP4 or QuickTime film' },
   { bytes: 'BM', name: 'a BMP image' },
   { bytes: '\0\0\0\x0cjP', name: 'a JPEG 2000 image' },
@@ -327,11 +319,15 @@ const MAGICS: readonly Magic[] = [
   { bytes: '\x1aE\xdf\xa3', name: 'a Matroska or WebM film' },
   { bytes: 'RIFF', name: 'a RIFF film or sound' },
   { bytes: '\x7fELF', name: 'a program' },
-  { bytes: 'version https://git-lfs', name: 'a Git LFS pointer' },
+  {
+    bytes: 'version https://git-lfs',
+    name: 'a Git LFS pointer',
+    hint: 'fetch the file itself with `git lfs pull`',
+  },
 ];
 
 /** What a file is by its first bytes, never by its name. */
-function imageTypeOf(start: Uint8Array): Pick<Magic, 'name' | 'isReadable'> {
+function imageTypeOf(start: Uint8Array): Omit<Magic, 'bytes'> {
   if (start.length === 0) return { name: 'an empty file' };
   const head = Buffer.from(start.buffer, start.byteOffset, Math.min(start.length, MAGIC_BYTES));
   const text = head.toString('latin1');
@@ -353,8 +349,7 @@ function markupOf(text: string): string | undefined {
 }
 
 function plainOf(head: Buffer): string {
-  const allZero = head.every((byte) => byte === 0);
-  if (allZero) return 'a file of zero bytes';
+  if (head.every((byte) => byte === 0)) return 'a file of zero bytes';
   const control = head.some((byte) => byte < 9 || (byte > 13 && byte < 32));
   return control ? 'a file of unknown type' : 'a text file';
 }

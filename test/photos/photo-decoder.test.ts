@@ -4,7 +4,12 @@ import path from 'node:path';
 import sharp, { type Sharp } from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { RasterSpec, RgbRaster } from '../../src/core/raster.js';
-import { configureSharp, type DecodedPhoto, openPhoto } from '../../src/photos/decode.js';
+import {
+  configureSharp,
+  type DecodedPhoto,
+  openPhoto,
+  withPhoto,
+} from '../../src/photos/decode.js';
 import { useTemporaryFolders } from '../support/temporary-folder.js';
 
 const FORMATS = 'fixtures/formats';
@@ -280,6 +285,15 @@ describe('openPhoto', () => {
       hint: expect.stringContaining('--max-pixels 12288'),
     });
     await openPhoto(`${FORMATS}/baseline.jpg`, STRETCH, { maxPixels: 128 * 96 });
+  });
+
+  it.each([
+    Object.assign(new Error('EMFILE: too many open files'), { code: 'EMFILE' }),
+    new RangeError('Array buffer allocation failed'),
+    new Error('vips_tracked: out of memory'),
+  ])('does not blame the photo for %s', async (failure) => {
+    const decode = () => Promise.reject(failure);
+    await expect(withPhoto(`${FORMATS}/baseline.jpg`, {}, decode)).rejects.toBe(failure);
   });
 
   it('stops when it is told to', async () => {
