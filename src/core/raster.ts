@@ -28,7 +28,7 @@ export interface RasterSpec extends ImageSize {
   /** Grey level of the border, 0..255; only where there is one. */
   readonly fill: number;
   /** What the sides of a raster are multiples of, with `longer-side`; 1 where absent. */
-  readonly multiple?: number | undefined;
+  readonly multiple?: number;
 }
 
 /** Whether the size of a raster hangs on its photo, and the graph's sides are free. */
@@ -39,7 +39,7 @@ export function isFitOfPhoto(fit: FitMode | undefined): boolean {
 /** Size of the raster that a photo becomes. */
 export function rasterSize(photo: ImageSize, spec: RasterSpec): ImageSize {
   if (spec.fit === 'longer-side') {
-    const { width, height } = scaledDown(photo, spec);
+    const { width, height } = scaledInto(photo, spec, 1);
     const { multiple = 1 } = spec;
     return {
       width: Math.ceil(width / multiple) * multiple,
@@ -53,17 +53,16 @@ export function rasterSize(photo: ImageSize, spec: RasterSpec): ImageSize {
   const bound = (spec.width * shorter) / longer;
   const factor = Math.min(spec.height, bound);
   const short = Math.max(1, spec.height > bound ? Math.round(bound) : spec.height);
-  if (short === shorter && longer <= spec.width)
-    return { width: photo.width, height: photo.height };
+  if (short === shorter && longer <= spec.width) return photo;
   const long = Math.max(1, Math.floor((factor * longer) / shorter));
   return photo.width <= photo.height
     ? { width: short, height: long }
     : { width: long, height: short };
 }
 
-/** The photo with both sides within the limits; never enlarged, at least 1 by 1. */
-function scaledDown(photo: ImageSize, limits: ImageSize): ImageSize {
-  const scale = Math.min(1, limits.width / photo.width, limits.height / photo.height);
+/** The photo scaled by one factor, at most `largest`, so that both sides keep within the limits; at least 1 by 1. */
+function scaledInto(photo: ImageSize, limits: ImageSize, largest: number): ImageSize {
+  const scale = Math.min(largest, limits.width / photo.width, limits.height / photo.height);
   return {
     width: Math.max(1, Math.round(photo.width * scale)),
     height: Math.max(1, Math.round(photo.height * scale)),
@@ -75,20 +74,15 @@ function scaledDown(photo: ImageSize, limits: ImageSize): ImageSize {
  * 512 by 512 fills `{x1: 0, y1: 0, x2: 512, y2: 384}`; centred, `{x1: 0, y1: 64, x2: 512, y2: 448}`.
  */
 export function contentXyxy(photo: ImageSize, spec: RasterSpec): BoxXyxy {
-  if (spec.fit === 'stretch' || spec.fit === 'shorter-side') {
-    const { width, height } = rasterSize(photo, spec);
-    return { x1: 0, y1: 0, x2: width, y2: height };
-  }
-  if (spec.fit === 'longer-side') {
-    const { width, height } = scaledDown(photo, spec);
-    return { x1: 0, y1: 0, x2: width, y2: height };
-  }
-  const scale = Math.min(spec.width / photo.width, spec.height / photo.height);
-  const width = Math.min(spec.width, Math.max(1, Math.round(photo.width * scale)));
-  const height = Math.min(spec.height, Math.max(1, Math.round(photo.height * scale)));
-  const centred = spec.fit === 'letterbox-centre';
-  const x1 = centred ? Math.floor((spec.width - width) / 2) : 0;
-  const y1 = centred ? Math.floor((spec.height - height) / 2) : 0;
+  const { fit } = spec;
+  const raster = rasterSize(photo, spec);
+  const fills = fit === 'stretch' || fit === 'shorter-side';
+  const { width, height } = fills
+    ? raster
+    : scaledInto(photo, spec, fit === 'longer-side' ? 1 : Number.POSITIVE_INFINITY);
+  const centred = fit === 'letterbox-centre';
+  const x1 = centred ? Math.floor((raster.width - width) / 2) : 0;
+  const y1 = centred ? Math.floor((raster.height - height) / 2) : 0;
   return { x1, y1, x2: x1 + width, y2: y1 + height };
 }
 

@@ -1,8 +1,8 @@
 import { lstat, opendir, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { type ErrorCode, quoted, VgrError } from '../core/error.js';
+import { type ErrorCode, type ErrorDetail, quoted, VgrError } from '../core/error.js';
 import { NameTable } from '../core/name-table.js';
-import { isInside, NearestFiles } from './image-path.js';
+import { isInside, NearestFiles, posix } from './image-path.js';
 
 /** What is taken from folders and globs; a file that is given by its name is taken whatever it is called. */
 const IMAGE_EXTENSIONS: ReadonlySet<string> = new Set([
@@ -16,11 +16,6 @@ const IMAGE_EXTENSIONS: ReadonlySet<string> = new Set([
   '.gif',
 ]);
 
-export interface ListImagesOptions {
-  /** Follow links that lead out of the folders. Off by default: such a link is a failed item. */
-  readonly allowOutside?: boolean;
-}
-
 /** A photo that was found, or what is there in its place: one failed item, not the end of the run. */
 export type Listed =
   | {
@@ -31,30 +26,25 @@ export type Listed =
     }
   | { readonly image: string; readonly error: VgrError };
 
-/** What all inputs are searched with. */
-interface Search {
-  readonly allowOutside: boolean;
-  readonly others: OtherFiles;
-}
-
 /**
  * Photos of folders (with the folders in them), globs and single files, in the order of the inputs, each input in the
  * order of its paths, each photo once. Names are relative to the folder; to the deepest folder without a wildcard for a
  * glob; to the deepest common folder for files given by name, so that a glob that the shell expands gives the same
  * names. Where several inputs have a name in common, the later photo is named from further up: `b/cat.jpg` beside `cat.jpg`
  * of folder `a`. Folders hold the names of one folder at a time in memory; a glob holds its own matches, for their order.
+ * @param options `allowOutside`: follow links that lead out of the folders; such a link is a failed item otherwise
  * @throws VgrError INPUT_MISSING where an input is not there; NO_IMAGES, at the end, where there was nothing to take
  */
 export async function* listImages(
   inputs: readonly string[],
-  { allowOutside = false }: ListImagesOptions = {},
+  { allowOutside = false }: { readonly allowOutside?: boolean } = {},
 ): AsyncGenerator<Listed> {
-  const search = { allowOutside, others: new OtherFiles() };
+  const others = new OtherFiles();
   const seen = new SeenPhotos();
   const names = new NameTable();
   let count = 0;
   for (const input of await readInputs(inputs)) {
-    for await (const item of listInput(input, search)) {
+    for await (const item of new InputSearch(input, allowOutside, others).photos()) {
       if ('path' in item && !seen.isNew(item.path, input.kind)) continue;
       count += 1;
       yield inputs.length === 1 ? item : { ...item, image: newName(item.image, input.root, names) };
@@ -65,7 +55,7 @@ export async function* listImages(
     const where = inputs.map((input) => quoted(input)).join(', ') || 'no input';
     throw new VgrError(
       'NO_IMAGES',
-      `no image in ${where}: looked for ${[...IMAGE_EXTENSIONS].join(' ')}, found ${search.others}`,
+      `no image in ${where}: looked for ${[...IMAGE_EXTENSIONS].join(' ')}, found ${others}`,
       {
         hint: 'quote globs, as in `vgr detect "photos/**/*.jpg"`; a single file is taken by its name',
       },
@@ -134,132 +124,141 @@ function readGlob(input: string): Input {
   return { kind: 'glob', root, pattern: parts.slice(cut).join('/') };
 }
 
-async function* listInput(input: Input, search: Search): AsyncGenerator<Listed> {
-  const { root } = input;
-  if (input.kind === 'folder') {
-    const real = await realpath(root);
-    yield* walk({ folder: root, prefix: '', real }, { ...search, root, claimed: [real] });
-  } else if (input.kind === 'glob') {
-    yield* matches(root, input.pattern, search);
-  } else {
-    yield { image: posix(path.relative(root, input.absolute)), path: input.absolute };
-  }
-}
-
-interface Walk extends Search {
-  /** As the user named it, absolute. */
-  readonly root: string;
-  /** Real folders whose photos are listed by their own names; a link into one of them adds nothing and may be a cycle. */
-  readonly claimed: string[];
-}
-
-interface WalkedFolder {
-  /** Absolute. */
-  readonly folder: string;
-  /** The folder from the root, with `/` at its end; empty for the root. */
-  readonly prefix: string;
-  /** Free of links. */
-  readonly real: string;
-}
-
 /** Sorting names with their marks gives the order of whole paths: `a-1.jpg`, `a.jpg`, `a/1.jpg`. */
 const FOLDER_MARK = '/';
 const PHOTO_MARK = '\0';
 const LINK_MARK = '\x01';
 
-/**
- * The photos of a folder and of the folders in it, in the order of their paths by UTF-16 code units. Holds the names of
- * one folder at a time (and of those above it). Names that begin with a dot are skipped. Links to photos inside are
- * taken; links to folders inside are not followed, for their photos are listed already, so cycles end.
- */
-async function* walk({ folder, prefix, real }: WalkedFolder, state: Walk): AsyncGenerator<Listed> {
-  let names: string[];
-  try {
-    names = await markedNames(folder, state);
-  } catch (cause) {
-    const message = `cannot read folder ${quoted(folder)}`;
-    yield failed(prefix || '.', 'IMAGE_UNREADABLE', message, { cause });
-    return;
+/** The search of one input. */
+class InputSearch {
+  readonly #input: Input;
+  readonly #allowOutside: boolean;
+  readonly #others: OtherFiles;
+  /** Real folders whose photos are listed by their own names; a link into one of them adds nothing and may be a cycle. */
+  readonly #claimed: string[] = [];
+
+  constructor(input: Input, allowOutside: boolean, others: OtherFiles) {
+    this.#input = input;
+    this.#allowOutside = allowOutside;
+    this.#others = others;
   }
-  for (const marked of names) {
-    const mark = marked.at(-1);
-    const name = marked.slice(0, -1);
-    const child = path.join(folder, name);
-    const image = prefix + name;
-    if (mark === FOLDER_MARK) {
-      const inner = { folder: child, prefix: `${image}/`, real: path.join(real, name) };
-      if (!state.claimed.includes(inner.real)) yield* walk(inner, state);
-    } else if (mark === LINK_MARK) {
-      yield* followLink(child, image, state);
+
+  async *photos(): AsyncGenerator<Listed> {
+    const input = this.#input;
+    if (input.kind === 'folder') {
+      const real = await realpath(input.root);
+      this.#claimed.push(real);
+      yield* this.#walk(input.root, '', real);
+    } else if (input.kind === 'glob') {
+      yield* this.#matches(input.pattern);
     } else {
-      yield { image, path: child };
+      yield { image: posix(path.relative(input.root, input.absolute)), path: input.absolute };
     }
   }
-}
 
-/** Names of folders, links and photos, sorted, each with a mark as last character that says what it is. */
-async function markedNames(folder: string, { others }: Search): Promise<string[]> {
-  const names: string[] = [];
-  for await (const entry of await opendir(folder, { bufferSize: 1024 })) {
-    const { name } = entry;
-    if (name.startsWith('.')) continue;
-    const isKnown = entry.isDirectory() || entry.isFile() || entry.isSymbolicLink();
-    const kind = isKnown ? entry : await lstat(path.join(folder, name));
-    if (kind.isDirectory()) names.push(name + FOLDER_MARK);
-    else if (kind.isSymbolicLink()) names.push(name + LINK_MARK);
-    else if (kind.isFile() && hasImageExtension(name)) names.push(name + PHOTO_MARK);
-    else others.count(name);
-  }
-  return names.sort();
-}
-
-async function* followLink(link: string, image: string, state: Walk): AsyncGenerator<Listed> {
-  const isWanted = hasImageExtension(link);
-  let target: LinkTarget;
-  try {
-    target = await targetOf(link);
-  } catch (cause) {
-    if (isWanted) {
-      yield failed(image, 'IMAGE_MISSING', `link ${quoted(link)} leads nowhere`, { cause });
-    } else state.others.count(link);
-    return;
-  }
-  const { real, isFolder } = target;
-  const inside = state.claimed.some((folder) => isInside(folder, real));
-  if (!isFolder && !isWanted) state.others.count(link);
-  else if (!inside && !state.allowOutside) yield linkOut(image, real, state.root);
-  else if (!isFolder) yield { image, path: link };
-  else if (!inside) {
-    state.claimed.push(real);
-    yield* walk({ folder: link, prefix: `${image}/`, real }, state);
-  }
-}
-
-/**
- * The photos that match, in the order of their paths. Holds all matches, for the order. A glob does not follow links to
- * folders; under `**`, one that leads out of the root is an error, as it is in a folder. A link that leads nowhere is taken as a
- * photo, so that opening it says so.
- */
-async function* matches(root: string, pattern: string, search: Search): AsyncGenerator<Listed> {
-  const found = new Map<string, LinkTarget | undefined>();
-  for await (const { name, target } of globbed(root, pattern)) {
-    if (hasImageExtension(name) || target?.isFolder) found.set(name, target);
-    else search.others.count(name);
-  }
-  if (pattern.includes('**')) {
-    for await (const { name, target } of globbed(root, '**')) {
-      if (target?.isFolder) found.set(name, target);
+  /**
+   * The photos of a folder and of the folders in it, in the order of their paths by UTF-16 code units. Holds the names of
+   * one folder at a time (and of those above it). Names that begin with a dot are skipped. Links to photos inside are
+   * taken; links to folders inside are not followed, for their photos are listed already, so cycles end.
+   * @param prefix the folder from the root, with `/` at its end; empty for the root
+   * @param real the folder, free of links
+   */
+  async *#walk(folder: string, prefix: string, real: string): AsyncGenerator<Listed> {
+    let names: string[];
+    try {
+      names = await this.#markedNames(folder);
+    } catch (cause) {
+      const message = `cannot read folder ${quoted(folder)}`;
+      yield failed(prefix || '.', 'IMAGE_UNREADABLE', message, { cause });
+      return;
+    }
+    for (const marked of names) {
+      const mark = marked.at(-1);
+      const name = marked.slice(0, -1);
+      const child = path.join(folder, name);
+      const image = prefix + name;
+      if (mark === FOLDER_MARK) {
+        const inner = path.join(real, name);
+        if (!this.#claimed.includes(inner)) yield* this.#walk(child, `${image}/`, inner);
+      } else if (mark === LINK_MARK) {
+        yield* this.#followLink(child, image);
+      } else {
+        yield { image, path: child };
+      }
     }
   }
-  const real = await realpath(root).catch(() => root);
-  for (const name of [...found.keys()].sort()) {
-    const target = found.get(name);
-    const inside = target === undefined || isInside(real, target.real);
-    if (!inside && (target.isFolder || !search.allowOutside)) {
-      yield linkOut(name, target.real, root);
-    } else if (!target?.isFolder) {
-      yield { image: name, path: path.join(root, name) };
+
+  /** Names of folders, links and photos, sorted, each with a mark as last character that says what it is. */
+  async #markedNames(folder: string): Promise<string[]> {
+    const names: string[] = [];
+    for await (const entry of await opendir(folder, { bufferSize: 1024 })) {
+      const { name } = entry;
+      if (name.startsWith('.')) continue;
+      const isKnown = entry.isDirectory() || entry.isFile() || entry.isSymbolicLink();
+      const kind = isKnown ? entry : await lstat(path.join(folder, name));
+      if (kind.isDirectory()) names.push(name + FOLDER_MARK);
+      else if (kind.isSymbolicLink()) names.push(name + LINK_MARK);
+      else if (kind.isFile() && hasImageExtension(name)) names.push(name + PHOTO_MARK);
+      else this.#others.count(name);
     }
+    return names.sort();
+  }
+
+  async *#followLink(link: string, image: string): AsyncGenerator<Listed> {
+    const isWanted = hasImageExtension(link);
+    let target: LinkTarget;
+    try {
+      target = await targetOf(link);
+    } catch (cause) {
+      if (isWanted) {
+        yield failed(image, 'IMAGE_MISSING', `link ${quoted(link)} leads nowhere`, { cause });
+      } else this.#others.count(link);
+      return;
+    }
+    const { real, isFolder } = target;
+    const inside = this.#claimed.some((folder) => isInside(folder, real));
+    if (!isFolder && !isWanted) this.#others.count(link);
+    else if (!inside && !this.#allowOutside) yield this.#linkOut(image, real);
+    else if (!isFolder) yield { image, path: link };
+    else if (!inside) {
+      this.#claimed.push(real);
+      yield* this.#walk(link, `${image}/`, real);
+    }
+  }
+
+  /**
+   * The photos that match, in the order of their paths. Holds all matches, for the order. A glob does not follow links to
+   * folders; under `**`, one that leads out of the root is an error, as it is in a folder. A link that leads nowhere is taken as a
+   * photo, so that opening it says so.
+   */
+  async *#matches(pattern: string): AsyncGenerator<Listed> {
+    const { root } = this.#input;
+    const found = new Map<string, LinkTarget | undefined>();
+    for await (const { name, target } of globbed(root, pattern)) {
+      if (hasImageExtension(name) || target?.isFolder) found.set(name, target);
+      else this.#others.count(name);
+    }
+    if (pattern.includes('**')) {
+      for await (const { name, target } of globbed(root, '**')) {
+        if (target?.isFolder) found.set(name, target);
+      }
+    }
+    const real = await realpath(root).catch(() => root);
+    for (const name of [...found.keys()].sort()) {
+      const target = found.get(name);
+      const inside = target === undefined || isInside(real, target.real);
+      if (!inside && (target.isFolder || !this.#allowOutside)) {
+        yield this.#linkOut(name, target.real);
+      } else if (!target?.isFolder) {
+        yield { image: name, path: path.join(root, name) };
+      }
+    }
+  }
+
+  #linkOut(image: string, real: string): Listed {
+    const message = `${quoted(image)} is a link out of ${quoted(this.#input.root)}, to ${quoted(real)}`;
+    const hint = 'name its target on the command line, or pass `--allow-outside`';
+    return failed(image, 'IMAGE_OUTSIDE', message, { hint });
   }
 }
 
@@ -295,36 +294,12 @@ async function targetOf(link: string): Promise<LinkTarget> {
   return { real, isFolder: (await stat(real)).isDirectory() };
 }
 
-function linkOut(image: string, real: string, root: string): Listed {
-  return failed(
-    image,
-    'IMAGE_OUTSIDE',
-    `${quoted(image)} is a link out of ${quoted(root)}, to ${quoted(real)}`,
-    { hint: 'name its target on the command line, or pass `--allow-outside`' },
-  );
-}
-
-function failed(
-  image: string,
-  code: ErrorCode,
-  message: string,
-  detail: ConstructorParameters<typeof VgrError>[2],
-): Listed {
+function failed(image: string, code: ErrorCode, message: string, detail: ErrorDetail): Listed {
   return { image, error: new VgrError(code, message, detail) };
 }
 
-/** The extension in lower case, `.jpg` for `A.JPG`; empty for a name without one. */
-function extensionOf(name: string): string {
-  return path.extname(name).toLowerCase();
-}
-
 function hasImageExtension(name: string): boolean {
-  return IMAGE_EXTENSIONS.has(extensionOf(name));
-}
-
-/** A path of this system with `/` between folders. */
-function posix(name: string): string {
-  return path.sep === '/' ? name : name.split(path.sep).join('/');
+  return IMAGE_EXTENSIONS.has(path.extname(name).toLowerCase());
 }
 
 /** What earlier inputs have given, so that inputs that overlap give each photo once. */
@@ -360,7 +335,7 @@ class OtherFiles {
   #rest = 0;
 
   count(name: string): void {
-    const extension = extensionOf(name);
+    const extension = path.extname(name).toLowerCase();
     const known = this.#counts.get(extension);
     if (known !== undefined || this.#counts.size < 1000) {
       this.#counts.set(extension, (known ?? 0) + 1);

@@ -4,11 +4,6 @@ import leven from 'leven';
 import { quoted, VgrError } from '../core/error.js';
 import { PromiseCache } from '../core/lru.js';
 
-export interface ImageRootsOptions {
-  /** Take absolute paths, `..` and links that lead out of the folders. Off by default. */
-  readonly allowOutside?: boolean;
-}
-
 /** Photos whose paths are remembered. */
 const MAX_PATHS = 64;
 
@@ -34,21 +29,22 @@ export class ImageRoots {
     this.#allowOutside = allowOutside;
   }
 
-  /** @throws VgrError INPUT_MISSING where a folder is not there */
+  /**
+   * @param options `allowOutside`: take absolute paths, `..` and links that lead out of the folders
+   * @throws VgrError INPUT_MISSING where a folder is not there
+   */
   static async open(
     folders: readonly string[],
-    options: ImageRootsOptions = {},
+    { allowOutside = false }: { readonly allowOutside?: boolean } = {},
   ): Promise<ImageRoots> {
     const roots = await Promise.all(
-      folders.map(async (folder) => {
-        try {
-          return await realpath(folder);
-        } catch (cause) {
+      folders.map((folder) =>
+        realpath(folder).catch((cause: unknown) => {
           throw new VgrError('INPUT_MISSING', `no folder ${quoted(folder)}`, { cause });
-        }
-      }),
+        }),
+      ),
     );
-    return new ImageRoots([...new Set(roots)], options.allowOutside ?? false);
+    return new ImageRoots([...new Set(roots)], allowOutside);
   }
 
   /**
@@ -82,33 +78,29 @@ export class ImageRoots {
 
   async #missing(image: string): Promise<VgrError> {
     const where = this.#roots.map((root) => quoted(root)).join(', ');
-    const nearest = await this.#nearest(image);
-    return new VgrError('IMAGE_MISSING', `no photo ${quoted(image)} in ${where}`, {
-      hint:
-        nearest === undefined
-          ? 'the `image` field is relative to the IMAGES folder of the command line'
-          : `is ${quoted(nearest)} meant?`,
-    });
-  }
-
-  async #nearest(image: string): Promise<string | undefined> {
+    let hint = 'the `image` field is relative to the IMAGES folder of the command line';
     for (const root of this.#roots) {
-      const nearest = await this.#nearestFiles.nearest(path.resolve(root, image));
+      const wanted = path.resolve(root, image);
+      const nearest = await this.#nearestFiles.nearest(wanted);
       if (nearest === undefined) continue;
-      const folder = path.dirname(path.resolve(root, image));
-      return path.relative(root, path.join(folder, nearest)).split(path.sep).join('/');
+      hint = `is ${quoted(posix(path.relative(root, path.join(path.dirname(wanted), nearest))))} meant?`;
+      break;
     }
-    return undefined;
+    return new VgrError('IMAGE_MISSING', `no photo ${quoted(image)} in ${where}`, { hint });
   }
 }
 
+/** A path of this system with `/` between folders. */
+export function posix(name: string): string {
+  return path.sep === '/' ? name : name.split(path.sep).join('/');
+}
+
 /**
- * Pictures drawn over photos must not lie among those: an id may be the name of a photo, which the picture would replace.
+ * Refuses to draw pictures into the folder of the photos: an id may be the name of a photo, which the picture would replace.
  * @throws VgrError USAGE
  */
 export async function refuseAmongPhotos(folder: string, roots: readonly string[]): Promise<void> {
-  const real = async (name: string): Promise<string> =>
-    realpath(name).catch(() => path.resolve(name));
+  const real = (name: string) => realpath(name).catch(() => path.resolve(name));
   const wanted = await real(folder);
   for (const root of roots) {
     if ((await real(root)) !== wanted) continue;
@@ -139,7 +131,7 @@ function leadsOut(image: string, root: string, real?: string): VgrError {
 
 /** Names of one folder that are looked at. */
 const MAX_NAMES = 5000;
-/** In larger folders names are compared by case and extension alone, which takes no time for each missing name. */
+/** In larger folders names are compared by case and extension alone: distances to all of them would take too long. */
 const MAX_COMPARED_NAMES = 300;
 /** Letters to insert, drop or replace in a name that may have been meant. */
 const MAX_SLIPS = 2;
@@ -165,8 +157,7 @@ export class NearestFiles {
    */
   async nearest(file: string): Promise<string | undefined> {
     const folder = path.dirname(file);
-    const index = await this.#folders.getOrMake(folder, () => indexOf(folder));
-    const { names, byLower, byStem } = index;
+    const { names, byLower, byStem } = await this.#folders.getOrMake(folder, () => indexOf(folder));
     const lower = path.basename(file).toLowerCase();
     const alike = byLower.get(lower) ?? byStem.get(path.parse(lower).name);
     if (alike !== undefined || names.length > MAX_COMPARED_NAMES) return alike;

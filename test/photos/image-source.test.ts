@@ -2,12 +2,7 @@ import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import {
-  imageRoots,
-  type Listed,
-  type ListImagesOptions,
-  listImages,
-} from '../../src/photos/find-photos.js';
+import { imageRoots, type Listed, listImages } from '../../src/photos/find-photos.js';
 import { useTemporaryFolders } from '../support/temporary-folder.js';
 
 const temporaryFolder = useTemporaryFolders();
@@ -25,7 +20,10 @@ async function fill(root: string, files: readonly string[]): Promise<void> {
   }
 }
 
-async function list(inputs: readonly string[], options?: ListImagesOptions): Promise<Listed[]> {
+async function list(
+  inputs: readonly string[],
+  options?: { readonly allowOutside?: boolean },
+): Promise<Listed[]> {
   const items: Listed[] = [];
   for await (const item of listImages(inputs, options)) items.push(item);
   return items;
