@@ -46,7 +46,7 @@ export async function lockOutput(folder: string): Promise<OutputLock> {
     pid: process.pid,
     host: os.hostname(),
     since: new Date().toISOString(),
-    birth: await birthOf(process.pid),
+    birth: (await processFacts(process.pid)).birth,
   };
   if (held.has(file)) throw busy(folder, file, owner);
   held.add(file);
@@ -163,38 +163,34 @@ async function isAlive(owner: Owner): Promise<boolean> {
   } catch (thrown) {
     return (thrown as NodeJS.ErrnoException).code !== 'ESRCH';
   }
-  return !(await isZombie(owner.pid)) && (await birthOf(owner.pid)) === owner.birth;
+  const { birth, isZombie } = await processFacts(owner.pid);
+  return !isZombie && birth === owner.birth;
 }
 
-/**
- * Whether a process has ended and only waits for its parent to collect it. A container whose first process collects no
- * orphans keeps a killed run in this state for ever.
- */
-async function isZombie(pid: number): Promise<boolean> {
-  const status = await statusOf(pid).catch((): readonly string[] => []);
-  // The first thread of a process may end before the others, which may still write.
-  return status[STATE] === 'Z' && Number(status[THREADS]) <= 1;
+interface ProcessFacts {
+  /** Boot and start time. */
+  readonly birth: string;
+  /**
+   * Whether the process has ended and only waits for its parent to collect it. A container whose first process collects no
+   * orphans keeps a killed run in this state for ever.
+   */
+  readonly isZombie: boolean;
 }
 
-/** Boot and start time of a process on Linux; elsewhere empty, so that pids alone decide. */
-async function birthOf(pid: number): Promise<string> {
+/** What Linux tells of a process; elsewhere the birth is empty, so that pids alone decide. */
+async function processFacts(pid: number): Promise<ProcessFacts> {
   try {
     const boot = await readFile('/proc/sys/kernel/random/boot_id', 'utf8');
-    return `${boot.trim()}/${(await statusOf(pid))[START] ?? ''}`;
+    const status = await readFile(`/proc/${pid}/stat`, 'utf8');
+    // From field 3 of proc(5) on, the state; the name in brackets before it may hold anything.
+    const fields = status.slice(status.lastIndexOf(')') + 2).split(' ');
+    const [state, threads, start] = [fields[0], fields[17], fields[19]];
+    // The first thread of a process may end before the others, which may still write.
+    const isZombie = state === 'Z' && Number(threads) <= 1;
+    return { birth: `${boot.trim()}/${start ?? ''}`, isZombie };
   } catch {
-    return '';
+    return { birth: '', isZombie: false };
   }
-}
-
-/** Places in what {@link statusOf} gives: fields 3, 20 and 22 of proc(5). */
-const STATE = 0;
-const THREADS = 17;
-const START = 19;
-
-/** The fields of a process from its state on; the name in brackets before them may hold anything. */
-async function statusOf(pid: number): Promise<readonly string[]> {
-  const status = await readFile(`/proc/${pid}/stat`, 'utf8');
-  return status.slice(status.lastIndexOf(')') + 2).split(' ');
 }
 
 async function readOwner(file: string): Promise<Owner | undefined> {

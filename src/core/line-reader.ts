@@ -80,59 +80,76 @@ export async function countLines(path: string): Promise<number | undefined> {
   return count;
 }
 
+/** Bytes that a line of the longest length may have more: the CR of its end, and the mark at the file's start. */
+const SLACK_BYTES = 4;
+
 /** The lines that end in each chunk of a stream that is cut anywhere. {@link readLines} tells what counts as a line. */
 export async function* lineBlocks(
   chunks: AsyncIterable<Uint8Array>,
   maxLineBytes = DEFAULT_MAX_LINE_BYTES,
 ): AsyncGenerator<readonly LineItem[]> {
-  const line = new PendingLine(maxLineBytes);
-  let number = 0;
+  /** Of a line whose end has not come; if it is too long, only its length is kept. */
+  let pending: Buffer[] = [];
+  let length = 0;
+  let number = 1;
+  /** The pending line and what follows it up to the end of a line. */
+  const take = (bytes: Buffer): LineItem[] => {
+    const block: LineItem[] = [];
+    let whole: Buffer = Buffer.concat([...pending, bytes]);
+    if (length > maxLineBytes + SLACK_BYTES) {
+      const end = bytes.indexOf(LINE_FEED);
+      block.push(tooLong(number, length + (end < 0 ? bytes.length : end), maxLineBytes));
+      number += 1;
+      whole = bytes.subarray(end < 0 ? bytes.length : end + 1);
+      if (end < 0) return block;
+    }
+    number = addLines(block, whole, number, maxLineBytes);
+    return block;
+  };
   for await (const chunk of chunks) {
     const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
-    const first = bytes.indexOf(LINE_FEED);
-    if (first < 0) {
-      line.add(bytes);
-      continue;
-    }
-    line.add(bytes.subarray(0, first));
-    const block: LineItem[] = [];
-    const head = line.take(++number);
-    if (head) block.push(head);
     const last = bytes.lastIndexOf(LINE_FEED);
-    if (last > first) {
-      number = addWholeLines(block, bytes.subarray(first + 1, last), number + 1, maxLineBytes);
+    if (last >= 0) {
+      const block = take(bytes.subarray(0, last));
+      if (block.length > 0) yield block;
+      pending = [];
+      length = 0;
     }
-    if (block.length > 0) yield block;
-    line.add(bytes.subarray(last + 1));
+    const rest = bytes.subarray(last + 1);
+    length += rest.length;
+    if (length > maxLineBytes + SLACK_BYTES) pending = [];
+    else if (rest.length > 0) pending.push(Buffer.from(rest));
   }
-  const tail = line.take(++number);
-  if (tail) yield [tail];
+  const block = take(Buffer.alloc(0));
+  if (block.length > 0) yield block;
 }
 
 /**
- * Adds the lines that lie in one chunk. Decodes all at once where it can, which is several times as fast as line by line.
- * @returns the number of the last line
+ * Adds the lines of `bytes`. Decodes all at once where it can, which is several times as fast as line by line.
+ * @returns the number of the next line
  */
-function addWholeLines(
+function addLines(
   block: LineItem[],
   bytes: Buffer,
   firstNumber: number,
   maxLineBytes: number,
 ): number {
   let number = firstNumber;
-  if (bytes.length > maxLineBytes || !isUtf8(bytes)) {
-    for (const part of parts(bytes)) {
+  const hasMark = number === 1 && bytes.subarray(0, 3).equals(BYTE_ORDER_MARK);
+  const content = hasMark ? bytes.subarray(3) : bytes;
+  if (content.length > maxLineBytes || !isUtf8(content)) {
+    for (const part of parts(content)) {
       const item = lineItem(part, number++, maxLineBytes);
       if (item) block.push(item);
     }
-  } else {
-    for (const raw of bytes.toString('utf8').split('\n')) {
-      const text = raw.endsWith('\r') ? raw.slice(0, -1) : raw;
-      if (!isBlank(text)) block.push({ number, text });
-      number += 1;
-    }
+    return number;
   }
-  return number - 1;
+  for (const raw of content.toString('utf8').split('\n')) {
+    const text = raw.endsWith('\r') ? raw.slice(0, -1) : raw;
+    if (!isBlank(text)) block.push({ number, text });
+    number += 1;
+  }
+  return number;
 }
 
 function* parts(bytes: Buffer): Generator<Buffer> {
@@ -142,34 +159,6 @@ function* parts(bytes: Buffer): Generator<Buffer> {
     start = at + 1;
   }
   yield bytes.subarray(start);
-}
-
-/** A line that may lie in several chunks. If it is too long, only its length is kept. */
-class PendingLine {
-  readonly #maxBytes: number;
-  #parts: Buffer[] = [];
-  #length = 0;
-
-  constructor(maxBytes: number) {
-    this.#maxBytes = maxBytes;
-  }
-
-  add(bytes: Buffer): void {
-    this.#length += bytes.length;
-    // One byte more than the limit may be the CR of the line's end; three more the mark at the file's start.
-    if (this.#length > this.#maxBytes + 4) this.#parts = [];
-    else if (bytes.length > 0) this.#parts.push(Buffer.from(bytes));
-  }
-
-  take(number: number): LineItem | undefined {
-    const length = this.#length;
-    let bytes = this.#parts.length === 1 ? this.#parts[0]! : Buffer.concat(this.#parts);
-    this.#parts = [];
-    this.#length = 0;
-    if (bytes.length < length) return tooLong(number, length, this.#maxBytes);
-    if (number === 1 && bytes.subarray(0, 3).equals(BYTE_ORDER_MARK)) bytes = bytes.subarray(3);
-    return lineItem(bytes, number, this.#maxBytes);
-  }
 }
 
 function lineItem(bytes: Buffer, number: number, maxBytes: number): LineItem | undefined {
