@@ -80,8 +80,8 @@ it(`is killed at ${KILLS} random moments and continued, to the bytes of a run le
     expect(outputBytes(output)).toEqual(expected);
     expect(summaryOf(output)).toMatchObject({ complete: true, counts: { items: 104, errors: 12 } });
   }
-  // Most kills shall meet a run at its work, not one that starts.
-  expect(midway).toBeGreaterThanOrEqual(KILLS / 5);
+  // A fifth of the kills at least shall meet a run at its work, not one that starts.
+  expect(midway).toBeGreaterThanOrEqual(Math.floor(KILLS / 5));
 });
 
 function journalBytes(output: string): number {
