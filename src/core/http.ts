@@ -7,9 +7,8 @@ import { isSafeAddress } from './text.js';
 
 export interface HttpRequest {
   readonly method: 'GET' | 'POST';
-  /** The only headers that are sent, but for `host`, `connection` and those for a proxy. */
+  /** No other headers are sent but `host`, `connection`, `content-length` and those for a proxy. */
   readonly headers: Readonly<Record<string, string>>;
-  /** Goes out in these pieces; `content-length` is set from them. */
   readonly body?: readonly Buffer[];
   readonly signal: AbortSignal;
 }
@@ -17,27 +16,27 @@ export interface HttpRequest {
 export interface HttpResponse {
   readonly status: number;
   readonly headers: http.IncomingHttpHeaders;
-  /** As sent: not unpacked. Must be read to its end or destroyed. */
+  /** As sent: not decompressed. Must be read to its end or destroyed. */
   readonly body: http.IncomingMessage;
 }
 
 /**
- * HTTP over connections that stay open. It follows no redirect: where photos and keys go is for the user to decide. Plain http
- * is handed to the proxy itself; https goes through it unread.
+ * HTTP over connections that stay open. It follows no redirects: the user decides where photos and keys go. A proxy gets plain
+ * http itself, and tunnels https.
  *
- * It stands on Node's own module: in undici 7 a server that closes a connection while its reply is read slowly ends the process
- * (nodejs/undici#5360), and a connection that is cut takes along what came of a file and was not read yet.
+ * It uses Node's own module: with undici 7 a server that closes a connection while its reply is read slowly ends the process
+ * (nodejs/undici#5360), and a cut connection loses the part of a file that came and was not read yet.
  */
 export class HttpClient {
   readonly #proxy: URL | undefined;
   readonly #timeoutMs: number;
   readonly #plain = new http.Agent({ keepAlive: true });
   readonly #secure = new https.Agent({ keepAlive: true });
-  /** For https: through the proxy where there is one. */
+  /** For https: through the proxy if there is one. */
   readonly #tunnels: https.Agent;
   readonly #closing = new AbortController();
 
-  /** @param timeoutMs longest time without a byte, and in which a proxy must open a way */
+  /** @param timeoutMs limit of a time without a byte, and of opening a tunnel */
   constructor(proxy: URL | undefined, timeoutMs: number) {
     this.#proxy = proxy;
     this.#timeoutMs = timeoutMs;
@@ -68,6 +67,10 @@ export class HttpClient {
         (reply ?? request).destroy(new Error(`no byte came for ${this.#timeoutMs / 1000} s`));
       });
       request.on('error', reject);
+      // While a tunnel opens, the request itself does not notice the signal.
+      const onAbort = () => reject(signal.reason);
+      signal.addEventListener('abort', onAbort);
+      request.on('close', () => signal.removeEventListener('abort', onAbort));
       request.on('response', (message) => {
         reply = message;
         resolve({ status: message.statusCode ?? 0, headers: message.headers, body: message });
@@ -84,15 +87,15 @@ export class HttpClient {
   }
 }
 
-/** A request that is not begun yet. The name in the certificate is that of the target, whatever the header `host` names. */
+/** A request that has not started. The certificate must name the target, whatever the header `host` is. */
 function requestTo(target: URL, options: http.RequestOptions): http.ClientRequest {
   const isSecure = target.protocol === 'https:';
   const hostname = bare(target.hostname);
   return (isSecure ? https : http).request({
     ...options,
     hostname,
-    port: target.port || (isSecure ? 443 : 80),
-    ...(isSecure && { servername: serverName(hostname) }),
+    port: target.port,
+    servername: isSecure ? serverName(hostname) : undefined,
   });
 }
 
@@ -125,19 +128,13 @@ function openTunnel(
   return new Promise((resolve, reject) => {
     const silent = new Error('the proxy does not answer');
     const headers = { host: path, ...credentialsFor(proxy) };
-    const request = requestTo(proxy, {
-      method: 'CONNECT',
-      path,
-      agent: false,
-      headers,
-      signal,
-    });
+    const request = requestTo(proxy, { method: 'CONNECT', path, agent: false, headers, signal });
     request.setTimeout(timeoutMs, () => request.destroy(silent));
     request.on('error', reject);
     request.on('connect', ({ statusCode }, socket) => {
       if (statusCode !== 200) {
         socket.destroy();
-        const words = `the proxy ${quoted(proxy.host)} refuses a way to ${quoted(path)} with status ${statusCode}`;
+        const words = `the proxy ${quoted(proxy.host)} refuses a tunnel to ${quoted(path)} with status ${statusCode}`;
         reject(new VgrError('DOWNLOAD_FAILED', words));
         return;
       }
@@ -154,14 +151,14 @@ function openTunnel(
   });
 }
 
-/** What a certificate is asked for by: a number is no name. */
+/** The name that the certificate must have: an IP address is no name. */
 function serverName(host: string): string {
   return isIP(host) ? '' : host;
 }
 
 export interface GetOptions {
   readonly headers: Readonly<Record<string, string>>;
-  /** Longest time without a byte, milliseconds. */
+  /** Limit of a time without a byte, milliseconds. */
   readonly stallMs: number;
   readonly signal: AbortSignal;
 }
@@ -172,8 +169,8 @@ const MAX_REDIRECTS = 20;
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 
 /**
- * Asks for an address over https, or over http from this very machine, and follows redirects. `authorization` goes to the
- * first host alone, and no redirect leads from https to http.
+ * Gets an address over https, or over http from this machine, and follows redirects. `authorization` goes to the first host
+ * alone, and no redirect leads from https to http.
  * @throws VgrError DOWNLOAD_FAILED for a redirect that may not be followed, or where the proxy refuses; errors of the network
  */
 export async function httpGet(start: URL, options: GetOptions): Promise<HttpResponse> {
@@ -202,7 +199,9 @@ export async function httpGet(start: URL, options: GetOptions): Promise<HttpResp
   throw new VgrError(
     'DOWNLOAD_FAILED',
     `${shownAddress(start)}: expected a file within ${MAX_REDIRECTS} redirects, got another redirect`,
-    { hint: 'the server sends in circles: try again later, or tell its keepers' },
+    {
+      hint: 'the server redirects in circles: try again later, or report it to those who run the server',
+    },
   );
 }
 
@@ -221,13 +220,13 @@ export function shownAddress({ protocol, host, pathname }: URL): string {
   return quoted(`${protocol}//${host}${pathname}`, 300);
 }
 
-/** This very machine: 127.0.0.0/8, ::1 and its name. */
+/** This machine: 127.0.0.0/8, ::1 and its name. */
 const LOOPBACK = /^(?:localhost|.*\.localhost|127(?:\.\d+){3}|\[::1\])$/;
 
 /**
  * The proxy that the environment names for an address, as curl and the hub's clients read it: `HTTPS_PROXY` or `HTTP_PROXY` by
- * the address, else `ALL_PROXY`, in small letters or large, unless `NO_PROXY` lists the host, a domain above it, its network as
- * `10.0.0.0/8`, or `*`. Plain http to this very machine goes straight.
+ * the address, else `ALL_PROXY`, in lower or upper case, unless `NO_PROXY` lists the host, a domain above it, its network as
+ * `10.0.0.0/8`, or `*`. Plain http to this machine uses no proxy.
  * @throws VgrError CONFIG_INVALID
  */
 export function proxyFor(
@@ -236,10 +235,10 @@ export function proxyFor(
 ): URL | undefined {
   const read = (name: string): string | undefined =>
     environment[name.toLowerCase()] || environment[name] || undefined;
-  const secure = address.protocol === 'https:';
-  if (!secure && LOOPBACK.test(address.hostname)) return undefined;
+  const isSecure = address.protocol === 'https:';
+  if (!isSecure && LOOPBACK.test(address.hostname)) return undefined;
   if (isExempt(address, read('NO_PROXY') ?? '')) return undefined;
-  const own = secure ? 'HTTPS_PROXY' : 'HTTP_PROXY';
+  const own = isSecure ? 'HTTPS_PROXY' : 'HTTP_PROXY';
   const name = read(own) === undefined ? 'ALL_PROXY' : own;
   const text = read(name);
   if (text === undefined) return undefined;
@@ -282,14 +281,14 @@ function isInNetwork(host: string, network: string): boolean {
   return list.check(host, family);
 }
 
-/** The header that tells a proxy who asks; nothing where its address has no name. */
+/** The header with the user of a proxy; none where its address has no user. */
 function credentialsFor({ username, password }: URL): Readonly<Record<string, string>> {
   if (!username) return {};
   const pair = `${decoded(username)}:${decoded(password)}`;
   return { 'proxy-authorization': `Basic ${Buffer.from(pair).toString('base64')}` };
 }
 
-/** Without percent signs for other signs; as it stands where a percent sign means itself. */
+/** Percent-decoded; unchanged where the percent signs encode nothing. */
 function decoded(text: string): string {
   try {
     return decodeURIComponent(text);
@@ -303,7 +302,7 @@ function bare(hostname: string): string {
   return hostname.replace(/^\[|\]$/g, '');
 }
 
-/** Whether the server could not show who it is; asking again would change nothing. */
+/** Whether the certificate was not trusted; a retry would change nothing. */
 export function isDistrust(thrown: unknown): boolean {
   const { code = '' } = thrown as NodeJS.ErrnoException;
   return /CERT|SELF_SIGNED|UNABLE_TO_(?:GET|VERIFY)|ALTNAME/.test(code);

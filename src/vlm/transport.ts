@@ -14,34 +14,33 @@ import {
 } from './error.js';
 import { OVERFLOWN, type ReadReply, type ReplyLimits, readStream, readWhole } from './reply.js';
 
-/** Where requests go and how long they may take. */
+/** A server and the limits of requests to it. */
 export interface ChatServer {
   /** The API's root, such as `http://localhost:8000/v1`. */
   readonly url: string;
   /** Sent as a bearer token; never written anywhere. */
   readonly key?: string;
-  /** What requests go through. */
   readonly proxy?: URL;
-  /** Whether replies are asked for in pieces. */
+  /** Whether replies come as streams of events. */
   readonly stream: boolean;
-  /** For a whole reply, milliseconds. */
+  /** Limit of a whole reply, milliseconds. */
   readonly timeoutMs: number;
-  /** Between two pieces of a streamed reply, milliseconds. */
+  /** Limit between two events of a stream, milliseconds. */
   readonly idleMs: number;
 }
 
-/** Bytes of a reply that fit any honest one: each token may come in an event of its own, with its probabilities. */
-const BYTES_PER_TOKEN = 4096;
-const BYTES_AROUND = 256 * 1024;
-/** Characters of one event of a stream. */
+/** Limits of a reply: each token may come in an event of its own, with its probabilities. */
+const MAX_BYTES_PER_TOKEN = 4096;
+const MAX_OTHER_BYTES = 256 * 1024;
+/** Characters. */
 const MAX_EVENT = 1024 ** 2;
-/** Bytes that are read of an error, or of what is no reply. */
+/** Bytes that are read of a response that is no reply. */
 const MAX_ERROR = 64 * 1024;
-/** Characters of a key that is one: `none` and `EMPTY` stand where a server wants none, and are words of replies, too. */
+/** Shorter keys are placeholders, such as `none` and `EMPTY`, and may be words of replies. */
 const MIN_SECRET = 8;
-/** Longest time in which a server tells that it is alive, milliseconds. */
+/** Timeout of the request for a sign of life, milliseconds. */
 const MAX_PROBE = 5000;
-/** No request asks for these, but servers behind some gateways pack all the same. */
+/** No request asks for these, but some gateways compress anyway. */
 const DECODERS = new Map<string, () => Transform>([
   ['gzip', createGunzip],
   ['x-gzip', createGunzip],
@@ -49,10 +48,10 @@ const DECODERS = new Map<string, () => Transform>([
   ['br', createBrotliDecompress],
 ]);
 
-/** A reply that is longer than any honest one. */
+/** A reply beyond its limits in bytes or characters. */
 class ReplyOverflow extends Error {}
 
-/** Sends one request and reads its reply, whatever it turns out to be, in bounded time and memory. */
+/** Sends requests and reads the replies, whatever they are, in bounded time and memory. */
 export class ChatTransport {
   readonly #server: ChatServer;
   readonly #http: HttpClient;
@@ -129,7 +128,7 @@ export class ChatTransport {
   /** @throws ReplyOverflow, ServerError, ChatError, Error of the network */
   async #read(response: HttpResponse, limits: ReplyLimits, deadline: Deadline): Promise<ReadReply> {
     const { status, headers } = response;
-    const chunks = unpacked(response, limits.maxTokens * BYTES_PER_TOKEN + BYTES_AROUND);
+    const chunks = unpacked(response, limits.maxTokens * MAX_BYTES_PER_TOKEN + MAX_OTHER_BYTES);
     if (status >= 300) {
       throw new ServerError(errorIn(await textOf(chunks, MAX_ERROR)), status, headers);
     }
@@ -160,7 +159,7 @@ export class ChatTransport {
   }
 }
 
-/** Ends an attempt that takes too long, or stalls: the signal's reason is the error to tell. */
+/** Ends an attempt that takes too long or stalls; the signal's reason is the error. */
 class Deadline {
   readonly #controller = new AbortController();
   readonly #total: NodeJS.Timeout;
@@ -195,7 +194,7 @@ class Deadline {
   }
 }
 
-/** @throws ReplyOverflow beyond so many bytes; Error of an encoding that cannot be unpacked, or of the network */
+/** The decompressed body. @throws ReplyOverflow; Error of the encoding, or of the network */
 async function* unpacked(
   { headers, body }: HttpResponse,
   maxBytes: number,
@@ -204,7 +203,7 @@ async function* unpacked(
   const decoder = DECODERS.get(encoding)?.();
   if (!decoder && encoding !== '' && encoding !== 'identity') {
     throw new Error(
-      `expected a reply in gzip, deflate, br or as it is, got the content-encoding ${quoted(encoding)}`,
+      `expected a reply in gzip, deflate, br or identity, got the content-encoding ${quoted(encoding)}`,
     );
   }
   // Errors come out of the iteration.
@@ -223,7 +222,7 @@ async function* unpacked(
   }
 }
 
-/** The text, or a start of it that is longer than `enough` bytes. */
+/** The text, or its start of a little more than `enough` bytes. */
 async function textOf(
   chunks: AsyncIterable<Buffer>,
   enough = Number.POSITIVE_INFINITY,
@@ -258,7 +257,7 @@ async function* eventsOf(chunks: AsyncIterable<Buffer>): AsyncGenerator<string> 
   yield* events;
 }
 
-/** What a server says of an error: under `error`; vLLM and SGLang put it at the top, FastAPI under `detail`. */
+/** The error in a response: under `error`; vLLM and SGLang have it at the top, FastAPI under `detail`. */
 function errorIn(text: string): unknown {
   let value: unknown;
   try {
@@ -271,54 +270,53 @@ function errorIn(text: string): unknown {
   return error ?? { message: message ?? detail ?? text, code };
 }
 
-/** Where a redirect leads; undefined for other replies. The query of the address may hold secrets. */
+/** Words for a redirect; undefined for other replies. The query of the address may hold secrets. */
 function redirectWords({ location }: ReplyHeaders): string | undefined {
   if (!location) return undefined;
-  return `it sends requests on to ${location.replace(/[?#].*$/s, '')}; they are not followed`;
+  return `it redirects to ${location.replace(/[?#].*$/s, '')}; redirects are not followed`;
 }
 
-/** An error with its causes: `fetch failed` alone tells nothing. */
+/** The messages of an error and of its causes. */
 function messagesOf(thrown: unknown): string {
-  const texts = causesOf(thrown).map(
-    ({ message, code }: NodeJS.ErrnoException) => message || code || '',
-  );
-  return [...new Set(texts)].filter((text) => text !== '').join(': ') || String(thrown);
+  const texts = causesOf(thrown).map(({ message, code }) => message || code);
+  return [...new Set(texts)].filter(Boolean).join(': ') || String(thrown);
 }
 
-function causesOf(thrown: unknown): Error[] {
-  const causes: Error[] = [];
+/** The error and its causes, four at most. */
+function causesOf(thrown: unknown): NodeJS.ErrnoException[] {
+  const causes: NodeJS.ErrnoException[] = [];
   for (let error = thrown; error instanceof Error && causes.length < 4; error = error.cause) {
     causes.push(error);
   }
   return causes;
 }
 
-/** What OpenSSL says of a peer that answers in plain text. */
+/** OpenSSL's words for a peer that answers in plain text. */
 const PLAIN_HTTP = /wrong version number|packet length too long/;
 
-/** Why no encrypted connection could be opened; undefined where that is not the reason. */
+/** The error of TLS; undefined for other errors. */
 function unsafeError(thrown: unknown): ChatError | undefined {
   const causes = causesOf(thrown);
   const distrust = causes.find(isDistrust);
   if (distrust) {
     return new ChatError('unsafe', `its certificate is not trusted: ${distrust.message}`, {
-      hint: 'NODE_EXTRA_CA_CERTS names the file of a certificate of your own, or of the authority that signed it',
+      hint: 'set NODE_EXTRA_CA_CERTS to the file of its certificate, or of the authority that signed it',
     });
   }
   if (!causes.some(({ message }) => PLAIN_HTTP.test(message))) return undefined;
   return new ChatError('unsafe', 'the server does not speak TLS', {
-    hint: 'an address with `http://` in place of `https://` may be meant',
+    hint: 'the address may need `http://` in place of `https://`',
   });
 }
 
-/** What may be wrong with the address of an API that knows no such page. */
+/** A hint where the API's root seems wrong. */
 function rootHint(url: string): string | undefined {
   const { pathname } = new URL(url);
   if (/\/chat\/completions$/.test(pathname)) {
-    return 'the address is that of the API, without `/chat/completions`';
+    return 'give the root of the API, without `/chat/completions`';
   }
   if (pathname === '/') {
-    return `the address of the API mostly ends with \`/v1\`: \`--vlm-url ${url.replace(/\/$/, '')}/v1\``;
+    return `the root of an API usually ends with \`/v1\`: \`--vlm-url ${url.replace(/\/$/, '')}/v1\``;
   }
   return undefined;
 }

@@ -346,7 +346,7 @@ describe('giving up', () => {
       .catch((thrown) => thrown);
     expect(error).toMatchObject({ code: 'SERVER_REFUSED' });
     expect(error.message).toContain(
-      `status 307: it sends requests on to ${other.url}/chat/completions; they are not followed`,
+      `status 307: it redirects to ${other.url}/chat/completions; redirects are not followed`,
     );
     expect(other.bodies).toHaveLength(0);
   });

@@ -203,16 +203,18 @@ describe('a proxy that opens no way', () => {
     const error = await errorOf(send('https://box.example/v1', { proxy: proxy.url }));
     expect(error).toMatchObject({
       kind: 'again',
-      message: `the proxy \`${proxy.url.host}\` refuses a way to \`box.example:443\` with status 403`,
+      message: `the proxy \`${proxy.url.host}\` refuses a tunnel to \`box.example:443\` with status 403`,
     });
   });
 
   it('is left when the run is stopped', async () => {
     const proxy = await proxyThat(() => undefined);
     const stop = new AbortController();
+    const start = performance.now();
     setTimeout(() => stop.abort(), 50);
     const error = await errorOf(send('https://box.example/v1', { proxy: proxy.url }, stop.signal));
     expect(error).toMatchObject({ kind: 'again', message: 'the run was stopped' });
+    expect(performance.now() - start).toBeLessThan(3000);
   });
 });
 
