@@ -13,7 +13,7 @@ import { fileURLToPath } from 'node:url';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { ChatClient } from '../src/vlm/client.js';
-import { PictureMaker } from '../src/vlm/photo.js';
+import { pictureMaker } from '../src/vlm/photo.js';
 import { GRIDS, gridSize } from '../src/vlm/prompt.js';
 import { benchPhotos } from './photos.js';
 import { median, print, rounded } from './vgr.js';
@@ -71,11 +71,11 @@ function event(value: unknown): string {
 /** All requests at once, as the pipeline makes them: the client holds them back. */
 async function talk(url: string, count: number): Promise<void> {
   const [path] = benchPhotos().paths;
-  const pictures = new PictureMaker({ format: 'jpeg', maxPixels: 1e8 });
+  const pictureOf = pictureMaker({ format: 'jpeg', maxPixels: 1e8 });
   const size = gridSize({ width: 640, height: 480 }, GRIDS['qwen2.5-vl']);
   const picture = {
     type: 'image_url',
-    image_url: { url: await pictures.url(path!, size) },
+    image_url: { url: await pictureOf({ path: path! }, size) },
   } as const;
   const client = new ChatClient({
     server: { url, stream: true, timeoutMs: 60_000, idleMs: 30_000 },

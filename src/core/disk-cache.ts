@@ -4,13 +4,17 @@ import { writeFileAtomic } from './files.js';
 import { sha256Of } from './text.js';
 
 /**
- * Computed examples on disk, by the content of all that decides them. A file that cannot be read counts as missing.
+ * Computed values on disk, by the content of all that decides them. A file that cannot be read counts as missing; one may be
+ * lost with the power.
  */
-export class ExampleCache {
+export class DiskCache {
   readonly #folder: string;
+  readonly #extension: string;
 
-  constructor(folder: string) {
+  /** @param extension of the files, without the dot */
+  constructor(folder: string, extension: string) {
     this.#folder = folder;
+    this.#extension = extension;
   }
 
   async get(key: string): Promise<Uint8Array | undefined> {
@@ -22,12 +26,12 @@ export class ExampleCache {
   }
 
   /** @throws VgrError DISK_FULL, OUTPUT_UNWRITABLE */
-  async put(key: string, bytes: Uint8Array): Promise<void> {
-    await writeFileAtomic(this.#path(key), bytes, { durable: false });
+  async put(key: string, content: string | Uint8Array): Promise<void> {
+    await writeFileAtomic(this.#path(key), content, { durable: false });
   }
 
   #path(key: string): string {
-    return join(this.#folder, key.slice(0, 2), `${key.slice(2)}.bin`);
+    return join(this.#folder, key.slice(0, 2), `${key.slice(2)}.${this.#extension}`);
   }
 }
 

@@ -11,7 +11,7 @@ import {
   iouXyxy,
   xywhToXyxy,
 } from '../core/box.js';
-import { contentKey, ExampleCache } from '../core/disk-cache.js';
+import { contentKey, DiskCache } from '../core/disk-cache.js';
 import { asVgrError, VgrError } from '../core/error.js';
 import { isCorrect } from '../core/iou.js';
 import { orderedMap } from '../core/ordered-map.js';
@@ -71,7 +71,7 @@ export interface ExampleSettings {
 export class ExampleMaker {
   /** Queries that went through, and how many of them came from the cache. */
   readonly counts = { all: 0, cached: 0 };
-  readonly #cache: ExampleCache;
+  readonly #cache: DiskCache;
   readonly #matching: CropMatching | undefined;
   readonly #shelf: PhotoShelf;
   #code = '';
@@ -82,7 +82,7 @@ export class ExampleMaker {
     cacheFolder: string,
   ) {
     const { engine, encoder, flags } = settings;
-    this.#cache = new ExampleCache(cacheFolder);
+    this.#cache = new DiskCache(cacheFolder, 'bin');
     this.#matching = encoder && cropMatching(encoder, flags);
     this.#shelf = photoShelf(
       { open: new PhotoOpener(flags).open, progress: startedProgress(), detector: engine.detector },

@@ -1,7 +1,5 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { z } from 'zod';
-import { writeFileAtomic } from '../core/files.js';
+import { DiskCache } from '../core/disk-cache.js';
 import type { ChatReply } from './conversation.js';
 
 const entry = z.object({
@@ -12,20 +10,20 @@ const entry = z.object({
 });
 
 /**
- * Replies on disk by the content of the request: model, messages with their pictures, and all that decides the reply. The
- * server's address is not part of it. A file that cannot be read counts as missing.
+ * Replies on disk by the content of the request: model, messages with their pictures, and every option that decides the
+ * reply. The server's address is not part of it. A damaged file counts as missing.
  */
 export class ReplyCache {
-  readonly #folder: string;
+  readonly #files: DiskCache;
 
   constructor(folder: string) {
-    this.#folder = folder;
+    this.#files = new DiskCache(folder, 'json');
   }
 
   async get(key: string): Promise<ChatReply | undefined> {
+    const bytes = await this.#files.get(key);
     try {
-      const text = await readFile(this.#pathOf(key), 'utf8');
-      const { schema: _, ...reply } = entry.parse(JSON.parse(text));
+      const { schema: _, ...reply } = entry.parse(JSON.parse(new TextDecoder().decode(bytes)));
       return reply;
     } catch {
       return undefined;
@@ -34,16 +32,6 @@ export class ReplyCache {
 
   /** @throws VgrError DISK_FULL, OUTPUT_UNWRITABLE */
   async put(key: string, reply: ChatReply): Promise<void> {
-    const path = this.#pathOf(key);
-    try {
-      await writeFileAtomic(path, JSON.stringify({ schema: 1, ...reply }), { durable: false });
-    } catch (thrown) {
-      // Another machine may have written the same reply at the same time.
-      if (!(await this.get(key))) throw thrown;
-    }
-  }
-
-  #pathOf(key: string): string {
-    return join(this.#folder, key.slice(0, 2), `${key.slice(2)}.json`);
+    await this.#files.put(key, JSON.stringify({ schema: 1, ...reply }));
   }
 }

@@ -3,26 +3,25 @@ import { decisionOn } from '../core/iou.js';
 import type { Answer, Candidate, Refinement, RefineRequest, Refiner } from '../refine/refiner.js';
 
 export interface CascadeSettings {
-  /** Answers every query, and judges the large one's answers. */
+  /** Answers every query and judges the large refiner's answers. */
   readonly small: Refiner;
   readonly large: Refiner;
   readonly quota: CallQuota;
-  /** Counted up where the large refiner fails on one query and the small one's answer stands. */
   readonly tally: CascadeTally;
 }
 
 export interface CascadeTally {
   /** Queries that went to the large refiner. */
   asked: number;
-  /** Of those, the ones on which it failed. */
+  /** Of those, the ones on which it failed, so that the small refiner's answer counts. */
   failed: number;
-  /** Of these, the ones that the spent budget did not pay for. */
+  /** Of these, the ones beyond the budget. */
   unpaid: number;
 }
 
 /**
- * The small refiner answers; where it is unsure, the large one is asked too, and the small one judges the large one's box
- * as the answer of one more tool. Requests of a run are decided on in the order of the input.
+ * The small refiner answers. Where it is unsure, the large one answers too, and the small one judges that box as the answer of
+ * one more tool. The requests of a run are decided on in the order of the input.
  */
 export function createCascade(settings: CascadeSettings): Refiner {
   return {
@@ -34,9 +33,10 @@ export function createCascade(settings: CascadeSettings): Refiner {
 
 async function cascadeOne(
   request: RefineRequest,
-  { small, large, quota, tally }: CascadeSettings,
+  settings: CascadeSettings,
   signal: AbortSignal | undefined,
 ): Promise<Refinement> {
+  const { small, quota, tally } = settings;
   const first = await refineOne(small, request, signal);
   const confidence = cascadeConfidence(first.answer);
   await request.turn?.come;
@@ -46,20 +46,19 @@ async function cascadeOne(
   const ofSmall = { think: first.think, answer: { ...first.answer, cascade } };
   if (!asked) return ofSmall;
   tally.asked += 1;
-  const second = await attempt(large, request, tally, signal);
+  const second = await attempt(request, settings, signal);
   if (second === undefined || second.answer.decision === 'fallback') {
     tally.failed += 1;
     return ofSmall;
   }
-  const answer = await judged(request, second.answer, { small, large }, signal);
+  const answer = await judged(request, second.answer, settings, signal);
   return { think: second.think, answer: { ...answer, cascade } };
 }
 
-/** Undefined where the large refiner fails on this query alone, or may be asked no more. */
+/** The large refiner's answer; undefined where it fails on this query alone, or the budget is spent. */
 async function attempt(
-  large: Refiner,
   request: RefineRequest,
-  tally: CascadeTally,
+  { large, tally }: CascadeSettings,
   signal: AbortSignal | undefined,
 ): Promise<Refinement | undefined> {
   try {
@@ -73,13 +72,13 @@ async function attempt(
 }
 
 /**
- * The small refiner thinks again, with the large one's answer in the tool's place: it stands unless another box is clearly
- * likelier. The decision is told in terms of the first tool.
+ * The small refiner thinks again, with the large one's answer as the tool's, which it keeps unless another box is clearly
+ * likelier. The decision is about the first tool.
  */
 async function judged(
   request: RefineRequest,
   ofLarge: Answer,
-  { small, large }: Pick<CascadeSettings, 'small' | 'large'>,
+  { small, large }: CascadeSettings,
   signal: AbortSignal | undefined,
 ): Promise<Answer> {
   // One box is judged: the others of a list are not part of the answer.
@@ -110,45 +109,43 @@ async function refineOne(
 }
 
 /**
- * How sure the small refiner is that its answer is right, 0..1, four decimals: its score, which is that probability; an answer
- * without a box is always worth a second look.
+ * The probability that the small refiner's answer is right, 0..1, four decimals: its score; 0 for an answer without a box,
+ * which always deserves a second look.
  */
 export function cascadeConfidence({ boxXyxy, score }: Answer): number {
   return boxXyxy === null ? 0 : Math.round(score * 1e4) / 1e4;
 }
 
-/** Confidences closer than this are the same one. */
+/** Confidences in one bin count as equal. */
 const BINS = 1024;
-/** Queries within which calls above or below the share are made up for. */
+/** Number of queries within which calls return to the share. */
 const CATCH_UP = 250;
-/** Calls that may be made ahead of the share. */
-const AHEAD = 8;
+/** Calls beyond the share of the queries so far. */
+const MAX_AHEAD = 8;
 
 export interface QuotaSettings {
-  /** Most calls, as a share of the queries, 0..1. */
+  /** Maximum share of the queries that are worth a call, 0..1. */
   readonly share: number;
-  /** Calls are for confidences below this, 0..1. */
+  /** Only queries with a confidence below this are worth a call. */
   readonly threshold: number;
 }
 
 /**
- * Decides on a stream which queries are worth a call: those whose confidence is among the lowest `share` of all so far. Of
- * queries that tie at the border a share is called for. Calls never exceed the share of the queries seen by more
- * than 8. Memory is one histogram, whatever the length of the stream. Equal streams get equal decisions, and a stream that is
- * replayed through {@link recall} goes on as if it had never stopped.
+ * Decides which queries of a stream are worth a call: those whose confidence is among the lowest `share` of all so far, and a
+ * share of those that tie at the border. Calls never exceed the share of the queries seen by more than 8. Memory is one
+ * histogram, whatever the length of the stream. Equal streams get equal decisions, and a stream that is replayed through
+ * {@link recall} continues as if it had never stopped.
  */
 export class CallQuota {
-  readonly #share: number;
-  readonly #threshold: number;
+  readonly #settings: QuotaSettings;
   readonly #counts = new Float64Array(BINS);
   #seen = 0;
   #calls = 0;
-  /** Calls that ties at the border are owed; a fraction. */
+  /** The calls that ties at the border have earned but not had; a fraction. */
   #owed = 0;
 
-  constructor({ share, threshold }: QuotaSettings) {
-    this.#share = share;
-    this.#threshold = threshold;
+  constructor(settings: QuotaSettings) {
+    this.#settings = settings;
   }
 
   get seen(): number {
@@ -159,18 +156,18 @@ export class CallQuota {
     return this.#calls;
   }
 
-  /** Takes the next query's confidence, 0..1, and says whether a call is worth it. */
+  /** Whether the next query, with this confidence (0..1), is worth a call. */
   decide(confidence: number): boolean {
     this.#takeIn(confidence);
-    const asked = confidence < this.#threshold && this.#isWorth(confidence);
+    const asked = confidence < this.#settings.threshold && this.#isWorth(confidence);
     if (asked) this.#calls += 1;
     return asked;
   }
 
-  /** Takes in a query that an earlier run decided on. */
+  /** Adds a query that an earlier run decided on. */
   recall(confidence: number, asked: boolean): void {
     this.#takeIn(confidence);
-    if (confidence < this.#threshold) this.#isWorth(confidence);
+    if (confidence < this.#settings.threshold) this.#isWorth(confidence);
     if (asked) this.#calls += 1;
   }
 
@@ -180,10 +177,11 @@ export class CallQuota {
   }
 
   #isWorth(confidence: number): boolean {
-    const budget = this.#share * this.#seen;
-    if (budget <= 0 || this.#calls + 1 > budget + AHEAD) return false;
+    const { share } = this.#settings;
+    const budget = share * this.#seen;
+    if (budget <= 0 || this.#calls + 1 > budget + MAX_AHEAD) return false;
     const behind = (budget - this.#calls) / CATCH_UP;
-    const wanted = Math.min(this.#share + behind, 1) * this.#seen;
+    const wanted = Math.min(share + behind, 1) * this.#seen;
     const bin = binOf(confidence);
     let lower = 0;
     for (let index = 0; index < bin; index++) lower += this.#counts[index]!;

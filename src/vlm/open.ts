@@ -1,4 +1,3 @@
-import type { ImageSize } from '../core/box.js';
 import { quoted, VgrError } from '../core/error.js';
 import { readTextIfThere } from '../core/files.js';
 import { Semaphore } from '../core/semaphore.js';
@@ -10,7 +9,7 @@ import type { Refiner } from '../refine/refiner.js';
 import { CallQuota, type CascadeTally, createCascade } from './cascade.js';
 import { ChatClient } from './client.js';
 import { detectMode, type VlmMode } from './conversation.js';
-import { PictureMaker } from './photo.js';
+import { type PictureMaker, pictureMaker } from './photo.js';
 import { type PromptWriter, piterPrompt, twoStagePrompt } from './prompt.js';
 import { templatePrompt } from './prompt-template.js';
 import {
@@ -24,23 +23,20 @@ import {
 import { createVlmRefiner, emptyTally } from './vlm-refiner.js';
 
 /**
- * Conversations that are open for each request that may be under way: some are between two requests. They are what a run that
- * is stopped leaves half done.
+ * Open conversations for each request that may be under way: some are between two requests. A run that is stopped leaves them
+ * half done.
  */
 const OPEN_PER_REQUEST = 1.5;
 
-/** A refiner behind a server, with what a run must know of it. */
+/** A refiner behind a server, with what a run must know about it. */
 export interface LargeRefiner {
   readonly refiner: Refiner;
   /** Settings that decide its answers. */
   readonly settings: RunSettings;
-  /** Makes a picture of a photo at that size, as a data URL. */
-  readonly picture: (
-    memory: DecodingMemory,
-  ) => (photo: { readonly path: string }, size: ImageSize) => Promise<string>;
-  /** Side of the raster that it needs where no detector looks at the photo, pixels; absent where it looks at colours. */
+  readonly picture: (memory: DecodingMemory) => PictureMaker;
+  /** Side of the raster that it needs of a photo without a detector, pixels; absent where it looks at colours. */
   readonly rasterSide?: number;
-  /** Queries to keep in work, so that the server always has the next one. */
+  /** Queries that a run keeps in work, so that the server always has the next one. */
   readonly inFlight: number;
   /** Takes in a line that an earlier run wrote. */
   readonly recall?: (line: OutputLine) => void;
@@ -70,9 +66,10 @@ export async function openLarge(
   const { prompt, sha256 } = await promptOf(flags);
   const tally = emptyTally();
   const conversations = new Semaphore(Math.ceil(OPEN_PER_REQUEST * flags['vlm-concurrency']));
-  let mode: VlmMode | undefined;
   let detected: Promise<VlmMode> | undefined;
-  const detect = async () => {
+  /** For the report. */
+  let mode: VlmMode | undefined;
+  const modeOf = async () => {
     if (flags['vlm-mode'] !== 'auto') return flags['vlm-mode'];
     detected ??= detectMode(client.chat);
     mode = await detected;
@@ -83,7 +80,7 @@ export async function openLarge(
       chat: client.chat,
       model: flags['vlm-model']!,
       protocol: flags.protocol,
-      mode: detect,
+      mode: modeOf,
       prompt,
       grid: pixelGrid(flags),
       boxesPerTool: flags['vlm-tool-boxes'],
@@ -93,23 +90,17 @@ export async function openLarge(
       tally,
     }),
     settings: vlmRunSettings(flags, sha256),
-    picture: (memory) => {
-      const pictures = new PictureMaker({
-        format: flags['vlm-image'],
-        maxPixels: flags['max-pixels'],
-        memory,
-      });
-      return ({ path }, size) => pictures.url(path, size);
-    },
-    // It opens the photo itself: here only the size is wanted.
+    picture: (memory) =>
+      pictureMaker({ format: flags['vlm-image'], maxPixels: flags['max-pixels'], memory }),
+    // The server gets the photo: the raster only gives its size.
     rasterSide: 16,
-    // One query for each request, and as many whose photos are made ready.
+    // One query for each request, and one whose photo is being encoded.
     inFlight: 2 * flags['vlm-concurrency'],
     report: () => ({ ...client.report(), mode, answers: { ...tally } }),
     warnings: () => {
       if (tally.fallbacks === 0) return [];
       const answers = counted(tally.fallbacks, 'answer');
-      return [`${answers} could not be read; the box of the tool stands there`];
+      return [`${answers} could not be read; the tool's box is the answer there`];
     },
     close: () => client.close(),
   };
@@ -137,7 +128,7 @@ export async function openCascade(
       const cascade = line.type === 'result' ? line.answer.cascade : undefined;
       if (cascade) quota.recall(cascade.confidence, cascade.asked);
     },
-    // Most queries do not go to the server: more must be in work to find those that do.
+    // Few queries go to the server: more must be in work to find them.
     inFlight: Math.min(Math.ceil(large.inFlight / Math.max(quotaOf.share, 0.1)), 1024),
     report: () => ({ ...large.report(), cascade: { ...tally, seen: quota.seen } }),
     warnings: () => cascadeWarnings(tally),
@@ -148,7 +139,7 @@ function cascadeWarnings({ asked, failed, unpaid }: CascadeTally): string[] {
   if (failed === 0) return [];
   const budget = unpaid === 0 ? '' : `, to ${unpaid} of them since the budget is spent`;
   return [
-    `the large refiner gave no answer to ${failed} of ${counted(asked, 'query')}${budget}; that of the small one stands there`,
+    `the large refiner gave no answer to ${failed} of ${counted(asked, 'query')}${budget}; the small one answers there`,
   ];
 }
 

@@ -8,36 +8,27 @@ export type PictureFormat = 'jpeg' | 'png';
 
 export interface PictureOptions {
   readonly format: PictureFormat;
-  /** Most pixels that a file may declare. */
+  /** Maximum number of pixels that a file may declare. */
   readonly maxPixels: number;
   readonly memory?: DecodingMemory;
 }
 
-/** Pictures that are kept: queries of one photo lie near each other. */
+/** Queries of one photo are near each other. */
 const CAPACITY = 32;
-/** Artefacts at this quality are of the size of a photo's own; a higher one sends half as many bytes again. */
+/** Artefacts at this quality are as small as a photo's own; a higher quality sends half as many bytes again. */
 const JPEG = { quality: 90 } as const;
 
-/** Makes pictures of photos as data URLs. The last 32 are kept, so that a photo is encoded once for its queries. */
-export class PictureMaker {
-  readonly #options: PictureOptions;
-  readonly #urls = new PromiseCache<string>(CAPACITY);
+/** Makes a photo a picture of that size, pixels, as a data URL. @throws VgrError as `openPhoto` */
+export type PictureMaker = (photo: { readonly path: string }, size: ImageSize) => Promise<string>;
 
-  constructor(options: PictureOptions) {
-    this.#options = options;
-  }
-
-  /**
-   * @param picture size of the picture, pixels; the photo is stretched to it
-   * @throws VgrError as `openPhoto`
-   */
-  url(path: string, picture: ImageSize): Promise<string> {
-    const key = `${picture.width} ${picture.height} ${path}`;
-    return this.#urls.getOrMake(key, async () => {
-      const bytes = await pictureOf(path, picture, this.#options);
-      return `data:image/${this.#options.format};base64,${bytes.toString('base64')}`;
+/** The last 32 pictures are kept, so that a photo is encoded once for its queries. */
+export function pictureMaker(options: PictureOptions): PictureMaker {
+  const urls = new PromiseCache<string>(CAPACITY);
+  return ({ path }, { width, height }) =>
+    urls.getOrMake(`${width} ${height} ${path}`, async () => {
+      const bytes = await pictureOf(path, { width, height }, options);
+      return `data:image/${options.format};base64,${bytes.toString('base64')}`;
     });
-  }
 }
 
 /**

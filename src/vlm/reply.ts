@@ -8,14 +8,14 @@ export interface ReadReply {
   readonly use?: TokenUse;
 }
 
-/** What bounds a reply. */
+/** Limits of a reply. */
 export interface ReplyLimits {
   readonly maxTokens: number;
   /** The reply ends before the first of these. */
   readonly stops: readonly string[];
 }
 
-/** What is read of a chat completion, or of an event of one. Servers leave out fields, and fill them with other kinds of value. */
+/** The fields of a chat completion, or of an event of one, that are read. Servers leave out fields or put other types in them. */
 interface Completion {
   readonly choices?: readonly Choice[] | null;
   readonly usage?: unknown;
@@ -37,21 +37,21 @@ interface Message {
   readonly reasoning?: unknown;
 }
 
-/** A piece of a reply with the natural log of the probability that the model gave it. */
+/** A piece of a reply with the natural log of its probability. */
 export interface TokenLogprob {
   readonly token: string;
   readonly logprob: number;
 }
 
-const CHARACTERS_PER_TOKEN = 16;
-/** Events beyond one a token: roles, counts, signs of life. */
-const EVENTS_AROUND = 64;
+const MAX_CHARACTERS_PER_TOKEN = 16;
+/** Events beyond one for each token: roles, counts, signs of life. */
+const MAX_OTHER_EVENTS = 64;
 
-/** The reply is longer than any honest one: it counts as cut off, with nothing in it. */
+/** A reply beyond all limits counts as cut off and empty. */
 export const OVERFLOWN: ReadReply = { reply: { text: '', finish: 'length' } };
 
 /**
- * Reads a reply that comes in pieces. It is cut off where it outgrows its limit or a stop string, whatever the server does.
+ * Reads a reply that comes in pieces, and cuts it off at its limit or at a stop string, whatever the server does.
  * @param events data of each event
  * @param onEvent called for each event that holds a piece
  * @throws ChatError where it ends early; ServerError; SyntaxError
@@ -82,8 +82,10 @@ export async function readStream(
     tokens.push(...(choice.logprobs?.content ?? []));
     finish = choice.finish_reason ?? finish;
     count += 1;
-    // Servers that honour neither limits nor stop strings are cut off here.
-    const isEndless = isBeyond(maxTokens, count, text.length + thought.length);
+    // Some servers honour neither limits nor stop strings.
+    const isEndless =
+      count > maxTokens + MAX_OTHER_EVENTS ||
+      text.length + thought.length > maxTokens * MAX_CHARACTERS_PER_TOKEN;
     if (isEndless || (finish === undefined && endsInStop(text, piece, stops))) {
       finish = isEndless ? 'length' : 'stop';
       break;
@@ -97,11 +99,7 @@ export async function readStream(
   return { reply: replyOf(text.slice(0, end), thought, finish, tokens), use };
 }
 
-function isBeyond(maxTokens: number, events: number, characters: number): boolean {
-  return events > maxTokens + EVENTS_AROUND || characters > maxTokens * CHARACTERS_PER_TOKEN;
-}
-
-/** Reads a reply that comes at once. @throws ChatError where it is none; ServerError */
+/** Reads a reply that comes at once. @throws ChatError where the value is no reply; ServerError */
 export function readWhole(value: unknown): ReadReply {
   const { choices, usage } = completionOf(value);
   const choice = choices?.[0];
@@ -114,14 +112,14 @@ export function readWhole(value: unknown): ReadReply {
   return { reply, use: useOf(usage) };
 }
 
-/** @throws ServerError: gateways tell an error of the server behind them with status 200, or in the middle of a stream */
+/** @throws ServerError: gateways report an error of the server behind them with status 200, or in the middle of a stream */
 function completionOf(value: unknown): Completion {
   const completion: Completion = Object(value);
   if (completion.error) throw new ServerError(completion.error);
   return completion;
 }
 
-/** Undefined where the numbers are none: they are estimated then, so that no budget is lost. */
+/** Undefined where the server gives no counts; the client estimates them then. */
 function useOf(usage: unknown): TokenUse | undefined {
   const { prompt_tokens: prompt, completion_tokens: completion } = Object(usage);
   return isCount(prompt) && isCount(completion) ? { prompt, completion } : undefined;
@@ -142,7 +140,7 @@ function replyOf(
   };
 }
 
-/** Undefined where it is no text at all. A reply that only calls a tool has the content null. */
+/** Undefined where the content is no text. A reply that only calls a tool has the content null. */
 function textOf(content: unknown): string | undefined {
   if (typeof content === 'string') return content;
   if (content === null) return '';
@@ -152,14 +150,14 @@ function textOf(content: unknown): string | undefined {
     .join('');
 }
 
-/** Where a server takes the thought out of the text, it comes in a field of its own, by either of two names. */
+/** Servers that split off the thought put it in a field with one of two names. */
 function reasoningOf(message: Message | null | undefined): string {
   const { reasoning_content: long, reasoning: short } = message ?? {};
   if (typeof long === 'string') return long;
   return typeof short === 'string' ? short : '';
 }
 
-/** Whether a stop string stands in the text's end, which has just grown by a piece. */
+/** Whether a stop string is in the end of the text, which has just grown by a piece. */
 function endsInStop(text: string, piece: string, stops: readonly string[]): boolean {
   const longest = Math.max(0, ...stops.map(({ length }) => length));
   const tail = text.slice(-(piece.length + longest));
@@ -171,13 +169,13 @@ function indexOr(text: string, part: string): number {
   return at < 0 ? text.length : at;
 }
 
-/** The parts that the reply of a two-stage conversation is made of. */
+/** The parts of the replies of a two-stage conversation. */
 export type ReplyPart = 'think' | 'rethink' | 'answer';
 
 /**
- * What stands in the last part of this name, trimmed; undefined where there is none. Models put spaces into tags. A part
- * without its end reaches to the end of the text; one that was ended but never begun, as servers give it that begin the
- * thought themselves, reaches from the start.
+ * The last part of this name, trimmed; undefined where there is none. Models put spaces into tags. A part without an end tag
+ * reaches to the end of the text; one without a start tag, from servers that start the thought themselves, begins with the
+ * text.
  */
 export function lastPart(text: string, part: ReplyPart): string | undefined {
   const open = lastMatch(text, new RegExp(`<\\s*${part}\\s*>`, 'gi'));
@@ -191,8 +189,8 @@ export function lastPart(text: string, part: ReplyPart): string | undefined {
 }
 
 /**
- * The text that holds the answer: the last answer part; where there is none, what is left without the thoughts; of that the
- * last code fence, if it has one.
+ * The text of the answer: the last answer part; without one, the text without the thoughts; of either the last code fence if
+ * it has one.
  */
 export function answerText(text: string): string {
   const tagged = lastPart(text, 'answer');

@@ -41,13 +41,11 @@ export interface VlmFlags {
   readonly 'cascade-small': string;
 }
 
-/** Between two pieces of a streamed reply, at most. */
-const IDLE_MS = 30_000;
+/** Limit between two events of a stream. */
+const MAX_IDLE_MS = 30_000;
 const BACKOFF_MS = 500;
-/** Share of the queries that a cascade asks about by default. */
-const DEFAULT_SHARE = '0.2';
 
-/** The client's settings. @throws VgrError USAGE, CONFIG_INVALID */
+/** @throws VgrError USAGE, CONFIG_INVALID */
 export function chatSettings(
   flags: VlmFlags,
   { cacheFolder, signal }: { readonly cacheFolder: string; readonly signal: AbortSignal },
@@ -62,7 +60,7 @@ export function chatSettings(
       proxy: proxyFor(new URL(url)),
       stream: !flags['no-vlm-stream'],
       timeoutMs,
-      idleMs: Math.min(timeoutMs, IDLE_MS),
+      idleMs: Math.min(timeoutMs, MAX_IDLE_MS),
     },
     model: {
       name: required('vlm-model', flags['vlm-model']),
@@ -86,7 +84,7 @@ export function chatSettings(
   };
 }
 
-/** The grid of the preset, with what the flags change of it. @throws VgrError USAGE */
+/** The grid of the preset, changed by the other flags. @throws VgrError USAGE */
 export function pixelGrid(
   flags: Pick<VlmFlags, 'vlm-preset' | 'vlm-grid' | 'vlm-min-pixels' | 'vlm-max-pixels'>,
 ): PixelGrid {
@@ -105,16 +103,16 @@ export function pixelGrid(
 
 /** @throws VgrError USAGE */
 export function quotaSettings(flags: VlmFlags): QuotaSettings {
-  const threshold = flags['vlm-threshold'];
-  // A threshold alone is a budget of its own.
-  const share = flags['vlm-share'] ?? (threshold === undefined ? DEFAULT_SHARE : '1');
+  const { 'vlm-share': share, 'vlm-threshold': threshold } = flags;
+  if (threshold === undefined) {
+    return {
+      share: parseFraction('vlm-share', share ?? '0.2'),
+      threshold: Number.POSITIVE_INFINITY,
+    };
+  }
   return {
-    share: parseFraction('vlm-share', share),
-    // No confidence lies above 1: without a threshold all count as below it.
-    threshold:
-      threshold === undefined
-        ? Number.POSITIVE_INFINITY
-        : parseFraction('vlm-threshold', threshold),
+    share: parseFraction('vlm-share', share ?? '1'),
+    threshold: parseFraction('vlm-threshold', threshold),
   };
 }
 
@@ -130,7 +128,7 @@ export function repetitionPenalty(flags: VlmFlags): number | undefined {
   );
 }
 
-/** Settings that decide the model's answers. The server's address and its limits do not. */
+/** Settings that decide the model's answers; the server's address and its limits do not. */
 export function vlmRunSettings(flags: VlmFlags, template: string | undefined): RunSettings {
   const { step, minPixels, maxPixels, scale } = pixelGrid(flags);
   return {
@@ -153,14 +151,14 @@ function serverUrl(text: string | undefined): string {
   const given = required('vlm-url', text);
   const url = URL.canParse(given) ? new URL(given) : undefined;
   if (!url || !/^https?:$/.test(url.protocol)) {
-    // Before `@` and behind `?` there may be a secret.
+    // A secret may be before `@` or behind `?`.
     const got = /[@?]/.test(given) ? 'another value' : quoted(given);
     throw new VgrError('USAGE', `--vlm-url: expected an http or https address, got ${got}`, {
       hint: 'for example `--vlm-url http://localhost:8000/v1`',
     });
   }
   if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
-    // The address is written to run.json, so the address itself is not repeated here.
+    // run.json holds the address, so it must hold no secret; the message repeats none.
     throw new VgrError('USAGE', '--vlm-url: expected an address without name, password or query', {
       hint: 'put the key into the environment variable VGR_VLM_API_KEY',
     });
@@ -169,7 +167,7 @@ function serverUrl(text: string | undefined): string {
 }
 
 /**
- * The key from the environment. The common variable of another service's key is read for that service alone.
+ * The key from the environment. OPENAI_API_KEY is read for OpenAI's own address alone.
  * @throws VgrError CONFIG_INVALID where no header can hold it; the message does not repeat it
  */
 export function serverKey(
@@ -186,7 +184,7 @@ export function serverKey(
   const what = /\s/.test(key[odd]!) ? 'white space' : 'another character';
   throw new VgrError(
     'CONFIG_INVALID',
-    `${name}: expected a key in visible ASCII characters, got one with ${what} at place ${odd + 1} of ${key.length}`,
+    `${name}: expected a key in visible ASCII characters, got one with ${what} at position ${odd + 1} of ${key.length}`,
     { hint: 'copy the bare key, without `Bearer`, quotes or a second line' },
   );
 }
@@ -194,7 +192,7 @@ export function serverKey(
 function required(flag: string, value: string | undefined): string {
   if (value !== undefined && value !== '') return value;
   throw new VgrError('USAGE', `--${flag} is missing: \`--refiner vlm\` and \`cascade\` need it`, {
-    hint: '`--refiner vlm --vlm-url http://localhost:8000/v1 --vlm-model NAME`; docs/large-models.md tells how to serve one',
+    hint: '`--refiner vlm --vlm-url http://localhost:8000/v1 --vlm-model NAME`; docs/large-models.md shows how to serve a model',
   });
 }
 
@@ -206,25 +204,20 @@ function bodyFields(text: string | undefined): Readonly<Record<string, unknown>>
       return value as Record<string, unknown>;
     }
   } catch {
-    // Told below.
+    // The error below is for this, too.
   }
   throw new VgrError('USAGE', `--vlm-body: expected a JSON object, got ${quoted(text)}`);
 }
 
-/** Money for a million tokens, in and out. @throws VgrError USAGE */
-export function prices(
-  text: string | undefined,
-): Pick<UsageLimits, 'pricePrompt' | 'priceCompletion'> {
+/** @throws VgrError USAGE */
+export function prices(text: string | undefined): Partial<UsageLimits> {
   if (text === undefined) return {};
-  const parts = text.split('/');
-  const [prompt = Number.NaN, completion = Number.NaN] = parts.map((part) =>
-    part.trim() === '' ? Number.NaN : Number(part),
-  );
-  if (parts.length === 2 && [prompt, completion].every((price) => price >= 0 && price < 1e9)) {
-    return { pricePrompt: prompt, priceCompletion: completion };
+  const parts = text.split('/').map((part) => (part.trim() === '' ? Number.NaN : Number(part)));
+  if (parts.length === 2 && parts.every((price) => price >= 0 && price < 1e9)) {
+    return { pricePrompt: parts[0], priceCompletion: parts[1] };
   }
   throw new VgrError(
     'USAGE',
-    `--vlm-price: expected two numbers, as \`0.2/0.6\`, got ${quoted(printable(text))}`,
+    `--vlm-price: expected two numbers, such as \`0.2/0.6\`, got ${quoted(printable(text))}`,
   );
 }

@@ -18,22 +18,25 @@ export interface UsageLimits {
 }
 
 /** What the requests of a run took. */
-export interface UsageReport {
-  /** Requests that went out, retries included. */
-  readonly requests: number;
-  /** Requests that the cache answered. */
-  readonly cached: number;
-  /** Attempts after a first one. */
-  readonly retries: number;
-  readonly prompt_tokens: number;
-  readonly completion_tokens: number;
-  /** Requests whose tokens are estimated, since the server did not count them. */
-  readonly estimated: number;
+export type UsageReport = Readonly<ReturnType<typeof noUsage>> & {
   /** In the currency of the prices; absent without prices. */
   readonly cost?: number;
-}
+};
 
-/** Tokens that are set aside for a request under way. */
+const noUsage = () => ({
+  /** Requests that went out, retries included. */
+  requests: 0,
+  /** Requests that the cache answered. */
+  cached: 0,
+  /** Attempts after a first one. */
+  retries: 0,
+  prompt_tokens: 0,
+  completion_tokens: 0,
+  /** Requests whose tokens are estimated, since the server did not count them. */
+  estimated: 0,
+});
+
+/** Tokens that a request under way holds. */
 export interface Reservation {
   /** Estimate from the request alone. */
   readonly estimate: number;
@@ -44,7 +47,7 @@ export interface Reservation {
 /** Counts requests, tokens and cost, and refuses requests beyond the budget. */
 export class UsageBudget {
   readonly #limits: UsageLimits;
-  readonly #counts = { requests: 0, cached: 0, retries: 0, prompt: 0, completion: 0, estimated: 0 };
+  readonly #counts = noUsage();
   /** Sum of the estimates of requests that came back. */
   #estimates = 0;
   /** Tokens reserved for requests under way. */
@@ -61,8 +64,8 @@ export class UsageBudget {
    */
   reserve(estimate: number): Reservation {
     const { maxRequests, maxTokens } = this.#limits;
-    const { prompt, completion, requests } = this.#counts;
-    const taken = prompt + completion;
+    const { prompt_tokens, completion_tokens, requests } = this.#counts;
+    const taken = prompt_tokens + completion_tokens;
     const tokens = this.#estimates > 0 ? estimate * (taken / this.#estimates) : estimate;
     if (requests + 1 > maxRequests) throw spent('--max-requests', maxRequests, 'requests');
     if (taken + this.#reserved + tokens > maxTokens) {
@@ -84,8 +87,8 @@ export class UsageBudget {
     this.#reserved -= tokens;
     if (!use) return;
     this.#estimates += estimate;
-    this.#counts.prompt += use.prompt;
-    this.#counts.completion += use.completion;
+    this.#counts.prompt_tokens += use.prompt;
+    this.#counts.completion_tokens += use.completion;
   }
 
   count(event: 'cached' | 'retries' | 'estimated'): void {
@@ -94,19 +97,11 @@ export class UsageBudget {
 
   report(): UsageReport {
     const { pricePrompt, priceCompletion } = this.#limits;
-    const { prompt, completion, requests, cached, retries, estimated } = this.#counts;
-    const isPriced = pricePrompt !== undefined || priceCompletion !== undefined;
-    const cost = prompt * (pricePrompt ?? 0) + completion * (priceCompletion ?? 0);
-    return {
-      requests,
-      cached,
-      retries,
-      prompt_tokens: prompt,
-      completion_tokens: completion,
-      estimated,
-      // Prices are per million tokens.
-      cost: isPriced ? Math.round(cost) / 1e6 : undefined,
-    };
+    const { prompt_tokens, completion_tokens } = this.#counts;
+    if (pricePrompt === undefined || priceCompletion === undefined) return { ...this.#counts };
+    const cost = prompt_tokens * pricePrompt + completion_tokens * priceCompletion;
+    // Prices are per million tokens.
+    return { ...this.#counts, cost: Math.round(cost) / 1e6 };
   }
 }
 

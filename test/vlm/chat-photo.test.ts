@@ -2,7 +2,7 @@ import { existsSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
-import { PictureMaker, savePicture } from '../../src/vlm/photo.js';
+import { pictureMaker, savePicture } from '../../src/vlm/photo.js';
 import { useTemporaryFolders } from '../support/temporary-folder.js';
 
 const temporaryFolder = useTemporaryFolders();
@@ -19,8 +19,8 @@ async function photo(folder: string): Promise<string> {
 describe('a picture of a photo', () => {
   it.each(['jpeg', 'png'] as const)('is a data URL of that size, as %s', async (format) => {
     const path = await photo(await temporaryFolder());
-    const maker = new PictureMaker({ format, maxPixels: 1e6 });
-    const [head, data] = (await maker.url(path, SIZE)).split(',') as [string, string];
+    const pictureOf = pictureMaker({ format, maxPixels: 1e6 });
+    const [head, data] = (await pictureOf({ path }, SIZE)).split(',') as [string, string];
     expect(head).toBe(`data:image/${format};base64`);
     const picture = sharp(Buffer.from(data, 'base64'));
     expect(await picture.metadata()).toMatchObject({ ...SIZE, format });
@@ -31,20 +31,20 @@ describe('a picture of a photo', () => {
   it('is made once for the queries of one photo', async () => {
     const folder = await temporaryFolder();
     const path = await photo(folder);
-    const maker = new PictureMaker({ format: 'png', maxPixels: 1e6 });
-    const first = maker.url(path, SIZE);
-    expect(maker.url(path, SIZE)).toBe(first);
-    expect(maker.url(path, { width: 28, height: 28 })).not.toBe(first);
+    const pictureOf = pictureMaker({ format: 'png', maxPixels: 1e6 });
+    const first = pictureOf({ path }, SIZE);
+    expect(pictureOf({ path }, SIZE)).toBe(first);
+    expect(pictureOf({ path }, { width: 28, height: 28 })).not.toBe(first);
     await first;
   });
 
   it('is tried again where it failed', async () => {
     const folder = await temporaryFolder();
     const path = join(folder, 'photo.png');
-    const maker = new PictureMaker({ format: 'png', maxPixels: 1e6 });
-    await expect(maker.url(path, SIZE)).rejects.toMatchObject({ code: 'IMAGE_MISSING' });
+    const pictureOf = pictureMaker({ format: 'png', maxPixels: 1e6 });
+    await expect(pictureOf({ path }, SIZE)).rejects.toMatchObject({ code: 'IMAGE_MISSING' });
     await photo(folder);
-    await expect(maker.url(path, SIZE)).resolves.toMatch(/^data:/);
+    await expect(pictureOf({ path }, SIZE)).resolves.toMatch(/^data:/);
   });
 
   it('is written once', async () => {

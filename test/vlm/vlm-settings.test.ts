@@ -17,11 +17,11 @@ describe('the key', () => {
   });
 
   it.each([
-    ['sk-one\nsk-two', 'white space at place 7 of 13'],
-    ['Bearer sk-one', 'white space at place 7 of 13'],
-    ['sk\u2013one', 'another character at place 3 of 6'],
-    ['sk-\u00e9', 'another character at place 4 of 4'],
-    ['sk\u0000one', 'another character at place 3 of 6'],
+    ['sk-one\nsk-two', 'white space at position 7 of 13'],
+    ['Bearer sk-one', 'white space at position 7 of 13'],
+    ['sk\u2013one', 'another character at position 3 of 6'],
+    ['sk-\u00e9', 'another character at position 4 of 4'],
+    ['sk\u0000one', 'another character at position 3 of 6'],
   ])('is refused where no header holds it, and not repeated: %j', (key, message) => {
     const read = () => serverKey(LOCAL, { VGR_VLM_API_KEY: key });
     expect(read).toThrowError(
