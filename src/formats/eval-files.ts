@@ -84,13 +84,12 @@ function bestIou(record: ForeignRecord, key: string, truthXyxy: BoxXyxy): number
   return Math.max(0, ...found);
 }
 
-/** A box that somebody gave for a query. */
+/** A box that answers a query. */
 export interface EvalBox {
   /** Absolute pixels. */
   readonly boxXyxy: BoxXyxy;
   /** 0..1 */
   readonly score?: number;
-  readonly label?: string;
 }
 
 /** A query with its ground truth. */
@@ -106,7 +105,7 @@ export interface EvalQuery {
   readonly group?: string;
   /**
    * The boxes of each tool that was asked for, best first, in that order; null where the line has no entry of it. Models do
-   * answer with corners in the wrong order; such a box overlaps nothing.
+   * give corners in the wrong order; such a box overlaps nothing.
    */
   readonly entries: readonly (readonly EvalBox[] | null)[];
   /** Every tool that the line has an entry of. */
@@ -171,13 +170,8 @@ function entryOf(tools: ForeignRecord, name: string): EvalBox[] | null {
   return boxes.map((value) => {
     const box = new ForeignRecord(value, tools.position);
     const [x1, y1, x2, y2] = box.fourNumbers('bbox_2d', '[x1, y1, x2, y2]');
-    return { boxXyxy: { x1, y1, x2, y2 }, ...scoreAndLabel(box) };
+    return { boxXyxy: { x1, y1, x2, y2 }, score: scoreOf(box) };
   });
-}
-
-/** The optional fields that every box may have. */
-function scoreAndLabel(record: ForeignRecord): Omit<EvalBox, 'boxXyxy'> {
-  return { score: scoreOf(record), label: record.optionalString('label') };
 }
 
 function scoreOf(record: ForeignRecord): number | undefined {
@@ -281,14 +275,13 @@ function queriesOf(
   }));
 }
 
-/** One stage of an answer: what was said, and the box, null where there is none. */
+/** One stage of an answer: its text, and its box, null where there is none. */
 export interface EvalStage {
   readonly boxXyxy: BoxXyxy | null;
   /** All boxes of an answer that lists several, best first; `boxXyxy` is the first. */
   readonly boxes?: readonly EvalBox[];
   /** 0..1 */
   readonly score?: number;
-  readonly label?: string;
   readonly text?: string;
 }
 
@@ -296,11 +289,9 @@ export interface EvalStage {
 export interface EvalResult {
   readonly id: string;
   readonly line: number;
-  readonly query?: string;
-  readonly image?: string;
   readonly size?: ImageSize;
   readonly toolName?: string;
-  /** Null where the line tells of no tool, as an error record. */
+  /** Null where the line has no tool, as on an error record. */
   readonly tool: EvalStage | null;
   readonly think?: EvalStage;
   /** Null on an error record. */
@@ -354,11 +345,9 @@ function resultOf(record: ForeignRecord, line: number): EvalResult {
   return {
     id: idOf(record),
     line,
-    tool: tool ? { boxXyxy: boxOf(tool) ?? null, ...scoreAndLabel(tool) } : null,
+    tool: tool ? { boxXyxy: boxOf(tool) ?? null, score: scoreOf(tool) } : null,
     answer: stageOf(answer),
     toolName: tool?.optionalString('name'),
-    query: record.optionalString('query'),
-    image: record.optionalString('image'),
     size: record.optionalSize(),
     think: record.has('think') ? stageOf(record.record('think')) : undefined,
     decision: answer.optionalString('decision'),
@@ -383,7 +372,7 @@ function boxOf(record: ForeignRecord): BoxXyxy | undefined {
 function boxesOf(record: ForeignRecord): EvalBox[] {
   const boxes = record.list('boxes', 'objects', (holder, name) => {
     const box = holder.record(name);
-    return { boxXyxy: box.boxXyxy('bbox_2d'), ...scoreAndLabel(box) };
+    return { boxXyxy: box.boxXyxy('bbox_2d'), score: scoreOf(box) };
   });
   const first = boxOf(record);
   if (first ? boxes[0] && isSameXyxy(first, boxes[0].boxXyxy) : boxes.length === 0) return boxes;

@@ -46,88 +46,24 @@ const TYPE_NAMES: Readonly<Record<number, string>> = Object.fromEntries(
 );
 
 /**
- * How a field lies on the wire: `int` is a signed 64-bit varint that must be a safe integer; a function gives the fields of a
- * nested message, late, since graphs hold nodes that hold graphs.
+ * The fields of a message that are read, by their numbers on the wire; all others are skipped. A list field has its number in
+ * brackets.
  */
-type Kind = 'int' | 'string' | (() => Fields);
-
-interface Field<K extends Kind = Kind, L extends boolean = boolean> {
-  readonly number: number;
-  readonly kind: K;
-  readonly isList: L;
-}
-
-/** The fields of a message that are read, by the name under which their values are kept; all others are skipped. */
-interface Fields {
-  readonly [name: string]: Field;
-}
-
-/** The value of a message: a list that is absent is empty. */
-type Value<F> = {
-  readonly [Name in keyof F]: F[Name] extends Field<infer K, infer L>
-    ? L extends true
-      ? readonly Item<K>[]
-      : Item<K> | undefined
-    : never;
-};
-
-type Item<K> = K extends 'int'
-  ? number
-  : K extends 'string'
-    ? string
-    : K extends () => infer F
-      ? Value<F>
-      : never;
-
-const one = <K extends Kind>(number: number, kind: K): Field<K, false> => ({
-  number,
-  kind,
-  isList: false,
-});
-const list = <K extends Kind>(number: number, kind: K): Field<K, true> => ({
-  number,
-  kind,
-  isList: true,
-});
+type Fields = Readonly<Record<string, number | readonly [number]>>;
 
 // Numbers as in https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
-const ENTRY = { key: one(1, 'string'), value: one(2, 'string') };
-const TENSOR = {
-  name: one(8, 'string'),
-  externalData: list(13, () => ENTRY),
-  dataLocation: one(14, 'int'),
-};
-const ATTRIBUTE = {
-  t: one(5, () => TENSOR),
-  g: one(6, (): GraphFields => GRAPH),
-  tensors: list(10, () => TENSOR),
-  graphs: list(11, (): GraphFields => GRAPH),
-};
-const NODE = { opType: one(4, 'string'), attribute: list(5, () => ATTRIBUTE) };
-const DIMENSION = { dimValue: one(1, 'int'), dimParam: one(2, 'string') };
-const SHAPE = { dim: list(1, () => DIMENSION) };
-const TENSOR_TYPE = { elemType: one(1, 'int'), shape: one(2, () => SHAPE) };
-const TYPE = { tensorType: one(1, () => TENSOR_TYPE) };
-const VALUE_INFO = { name: one(1, 'string'), type: one(2, () => TYPE) };
-const GRAPH = {
-  node: list(1, () => NODE),
-  initializer: list(5, () => TENSOR),
-  input: list(11, () => VALUE_INFO),
-  output: list(12, () => VALUE_INFO),
-};
-/** Of {@link GRAPH}, whose own type cannot be inferred in a circle. */
-interface GraphFields extends Fields {
-  readonly node: Field<() => typeof NODE, true>;
-  readonly initializer: Field<() => typeof TENSOR, true>;
-  readonly input: Field<() => typeof VALUE_INFO, true>;
-  readonly output: Field<() => typeof VALUE_INFO, true>;
-}
-const OPSET = { domain: one(1, 'string'), version: one(2, 'int') };
-const MODEL = {
-  graph: one(7, () => GRAPH),
-  opsetImport: list(8, () => OPSET),
-  metadataProps: list(14, () => ENTRY),
-};
+const ENTRY = { key: 1, value: 2 } as const;
+const TENSOR = { name: 8, externalData: [13], dataLocation: 14 } as const;
+const ATTRIBUTE = { t: 5, g: 6, tensors: [10], graphs: [11] } as const;
+const NODE = { opType: 4, attribute: [5] } as const;
+const DIMENSION = { dimValue: 1, dimParam: 2 } as const;
+const SHAPE = { dim: [1] } as const;
+const TENSOR_TYPE = { elemType: 1, shape: 2 } as const;
+const TYPE = { tensorType: 1 } as const;
+const VALUE_INFO = { name: 1, type: 2 } as const;
+const GRAPH = { node: [1], initializer: [5], input: [11], output: [12] } as const;
+const OPSET = { domain: 1, version: 2 } as const;
+const MODEL = { graph: 7, opsetImport: [8], metadataProps: [14] } as const;
 
 /** Bytes that are no ONNX model: cut short, of the wrong wire type, a number beyond 2^53. */
 export class ProtobufError extends Error {
@@ -136,118 +72,164 @@ export class ProtobufError extends Error {
 
 /** @throws {ProtobufError} when the bytes are cut short, are no protobuf message, or hold no graph */
 export function outlineOnnxModel(bytes: Uint8Array): OnnxOutline {
-  const { graph, opsetImport, metadataProps } = readMessage(bytes, MODEL);
+  const model = new Message(bytes, MODEL);
+  const graph = model.message('graph', GRAPH);
   if (graph === undefined) throw new ProtobufError('graph: expected an ONNX graph, got none');
-  const weights = new Set(graph.initializer.map(({ name = '' }) => name));
-  const inputs = graph.input.map(portOf);
-  const own = opsetImport.find(({ domain = '' }) => domain === '' || domain === 'ai.onnx');
+  const opsets = model.list('opsetImport', OPSET).map((opset) => ({
+    domain: opset.text('domain') ?? '',
+    version: opset.integer('version'),
+  }));
+  const metadata = model
+    .list('metadataProps', ENTRY)
+    .map((entry) => [entry.text('key') ?? '', entry.text('value') ?? '']);
+  const inputs = graph.list('input', VALUE_INFO).map(portOf);
+  const outputs = graph.list('output', VALUE_INFO).map(portOf);
+  const weights = graph.list('initializer', TENSOR).map((tensor) => tensor.text('name') ?? '');
+  const isWeight = new Set(weights);
   const files = new Set<string>();
   const operators = new Set<string>();
   collect(graph, files, operators);
   return {
-    opset: own?.version ?? 0,
-    metadata: Object.fromEntries(metadataProps.map(({ key = '', value = '' }) => [key, value])),
-    inputs: inputs.filter(({ name }) => !weights.has(name)),
-    outputs: graph.output.map(portOf),
-    overridable: inputs.map(({ name }) => name).filter((name) => weights.has(name)),
+    opset: opsets.find(({ domain }) => domain === '' || domain === 'ai.onnx')?.version ?? 0,
+    metadata: Object.fromEntries(metadata),
+    inputs: inputs.filter(({ name }) => !isWeight.has(name)),
+    outputs,
+    overridable: inputs.map(({ name }) => name).filter((name) => isWeight.has(name)),
     externalFiles: [...files],
     operators,
   };
 }
 
-function portOf({ name = '', type }: Value<typeof VALUE_INFO>): TensorPort {
-  const tensor = type?.tensorType;
+function portOf(info: Message<typeof VALUE_INFO>): TensorPort {
+  const tensor = info.message('type', TYPE)?.message('tensorType', TENSOR_TYPE);
+  const dims = tensor?.message('shape', SHAPE)?.list('dim', DIMENSION) ?? [];
   return {
-    name,
-    type: TYPE_NAMES[tensor?.elemType ?? 0] ?? 'other',
-    dims: (tensor?.shape?.dim ?? []).map(({ dimValue, dimParam }) => dimValue ?? dimParam ?? '?'),
+    name: info.text('name') ?? '',
+    type: TYPE_NAMES[tensor?.integer('elemType') ?? 0] ?? 'other',
+    dims: dims.map((dim) => dim.integer('dimValue') ?? dim.text('dimParam') ?? '?'),
   };
 }
 
 /** Adds the files and operators that a graph and the graphs in its nodes name. */
-function collect(graph: Value<GraphFields>, files: Set<string>, operators: Set<string>): void {
-  const addFile = (tensor: Value<typeof TENSOR>): void => {
-    const file = externalFileOf(tensor);
+function collect(graph: Message<typeof GRAPH>, files: Set<string>, operators: Set<string>): void {
+  const addFile = (tensor: Message<typeof TENSOR> | undefined): void => {
+    const file = tensor && externalFileOf(tensor);
     if (file !== undefined) files.add(file);
   };
-  graph.initializer.forEach(addFile);
-  for (const { opType = '', attribute } of graph.node) {
-    operators.add(opType);
-    for (const { t, tensors, g, graphs } of attribute) {
-      if (t) addFile(t);
-      tensors.forEach(addFile);
-      for (const inner of g ? [g, ...graphs] : graphs) collect(inner, files, operators);
+  graph.list('initializer', TENSOR).forEach(addFile);
+  for (const node of graph.list('node', NODE)) {
+    operators.add(node.text('opType') ?? '');
+    for (const attribute of node.list('attribute', ATTRIBUTE)) {
+      addFile(attribute.message('t', TENSOR));
+      attribute.list('tensors', TENSOR).forEach(addFile);
+      const inner = attribute.message('g', GRAPH);
+      if (inner) collect(inner, files, operators);
+      for (const each of attribute.list('graphs', GRAPH)) collect(each, files, operators);
     }
   }
 }
 
-/** The file that holds a tensor's values; undefined where they lie in the tensor itself. */
-function externalFileOf(tensor: Value<typeof TENSOR>): string | undefined {
-  if (tensor.dataLocation !== 1) return undefined;
-  return tensor.externalData.find(({ key }) => key === 'location')?.value ?? '';
+/** The file that holds a tensor's values; undefined where they are in the tensor itself. */
+function externalFileOf(tensor: Message<typeof TENSOR>): string | undefined {
+  return tensor.integer('dataLocation') === 1
+    ? (referenceOf(tensor).get('location') ?? '')
+    : undefined;
+}
+
+/** Where the values of a tensor are: `location`, `offset`, `length`. */
+function referenceOf(tensor: Message<typeof TENSOR>): ReadonlyMap<string | undefined, string> {
+  const entries = tensor.list('externalData', ENTRY);
+  return new Map(entries.map((entry) => [entry.text('key'), entry.text('value') ?? '']));
 }
 
 /** Nested messages deeper than this are taken for an attack on the stack. */
 const MAX_DEPTH = 64;
 
 /**
- * The value in the bytes. Of a single field that comes twice the last one counts.
- * @throws {ProtobufError} with the path in the message, such as `graph.node[3].name`
+ * A message whose fields are read when they are asked for. Of a single field that comes twice the last one counts; a list that
+ * is absent is empty. All methods throw {@link ProtobufError} with the path in the message, such as `graph.node[3].name`.
  * @see https://protobuf.dev/programming-guides/encoding/
  */
-function readMessage<F extends object>(bytes: Uint8Array, fields: F): Value<F> {
-  return readFields(bytes, fields as unknown as Fields, '', 0) as Value<F>;
-}
+class Message<F extends Fields> {
+  /** By the name of the field: its values as they are on the wire. */
+  readonly #items = new Map<string, { readonly wire: WireType; readonly bytes: Uint8Array }[]>();
+  readonly #path: string;
+  readonly #depth: number;
 
-function readFields(bytes: Uint8Array, fields: Fields, path: string, depth: number): object {
-  if (depth > MAX_DEPTH) throw new ProtobufError(`${path}: nested more than ${MAX_DEPTH} deep`);
-  const value: Record<string, unknown> = {};
-  const byNumber = new Map<number, readonly [string, Field]>();
-  for (const [name, field] of Object.entries(fields)) {
-    byNumber.set(field.number, [name, field]);
-    if (field.isList) value[name] = [];
-  }
-  const reader = new BinaryReader(bytes);
-  let at = path || 'message';
-  try {
-    while (reader.pos < reader.len) {
-      at = path || 'message';
-      const [number, wire] = reader.tag();
-      const entry = byNumber.get(number);
-      if (entry === undefined) {
-        reader.skip(wire, number);
-        continue;
+  constructor(bytes: Uint8Array, fields: F, path = '', depth = 0) {
+    if (depth > MAX_DEPTH) throw new ProtobufError(`${path}: nested more than ${MAX_DEPTH} deep`);
+    this.#path = path;
+    this.#depth = depth;
+    const names = new Map(Object.entries(fields).map(([name, number]) => [Number(number), name]));
+    const reader = new BinaryReader(bytes);
+    let at = path || 'message';
+    try {
+      while (reader.pos < reader.len) {
+        at = path || 'message';
+        const [number, wire] = reader.tag();
+        const name = names.get(number);
+        if (name !== undefined) {
+          const items = this.#items.get(name) ?? [];
+          at = this.#pathOf(name, typeof fields[name] === 'number' ? undefined : items.length);
+          items.push({ wire, bytes: reader.skip(wire, number) });
+          this.#items.set(name, items);
+        } else {
+          reader.skip(wire, number);
+        }
       }
-      const [name, { kind, isList }] = entry;
-      const items = value[name] as unknown[];
-      at = `${path && `${path}.`}${name}${isList ? `[${items.length}]` : ''}`;
-      const item = readItem(reader, kind, wire, at, depth);
-      if (isList) items.push(item);
-      else value[name] = item;
+    } catch (cause) {
+      throw new ProtobufError(`${at}: ${(cause as Error).message}`, { cause });
     }
-  } catch (thrown) {
-    if (thrown instanceof ProtobufError) throw thrown;
-    throw new ProtobufError(`${at}: ${(thrown as Error).message}`, { cause: thrown });
   }
-  return value;
-}
 
-function readItem(
-  reader: BinaryReader,
-  kind: Kind,
-  wire: WireType,
-  path: string,
-  depth: number,
-): unknown {
-  const expected = kind === 'int' ? WireType.Varint : WireType.LengthDelimited;
-  if (wire !== expected) {
-    throw new ProtobufError(`${path}: expected wire type ${expected}, got ${wire}`);
+  list<G extends Fields>(name: keyof F & string, fields: G): Message<G>[] {
+    return (this.#items.get(name) ?? []).map((_, index) => this.#nested(name, fields, index));
   }
-  if (kind === 'string') return reader.string();
-  if (kind !== 'int') return readFields(reader.bytes(), kind(), path, depth + 1);
-  const number = Number(reader.int64());
-  if (Number.isSafeInteger(number)) return number;
-  throw new ProtobufError(`${path}: expected an integer below 2^53, got ${number}`);
+
+  message<G extends Fields>(name: keyof F & string, fields: G): Message<G> | undefined {
+    return this.#items.has(name) ? this.#nested(name, fields) : undefined;
+  }
+
+  text(name: keyof F & string): string | undefined {
+    return this.#read(name, WireType.LengthDelimited, (reader) => reader.string());
+  }
+
+  /** A signed 64-bit varint that must be a safe integer. */
+  integer(name: keyof F & string): number | undefined {
+    const number = this.#read(name, WireType.Varint, (reader) => Number(reader.int64()));
+    if (number === undefined || Number.isSafeInteger(number)) return number;
+    throw new ProtobufError(`${this.#pathOf(name)}: expected an integer below 2^53, got ${number}`);
+  }
+
+  #nested<G extends Fields>(name: string, fields: G, index?: number): Message<G> {
+    const bytes = this.#read(name, WireType.LengthDelimited, (reader) => reader.bytes(), index);
+    return new Message(bytes!, fields, this.#pathOf(name, index), this.#depth + 1);
+  }
+
+  /** @param index of the item in a list; absent for a single field */
+  #read<T>(
+    name: string,
+    expected: WireType,
+    read: (reader: BinaryReader) => T,
+    index?: number,
+  ): T | undefined {
+    const item = this.#items.get(name)?.at(index ?? -1);
+    if (item === undefined) return undefined;
+    try {
+      if (item.wire === expected) return read(new BinaryReader(item.bytes));
+    } catch (cause) {
+      throw new ProtobufError(`${this.#pathOf(name, index)}: ${(cause as Error).message}`, {
+        cause,
+      });
+    }
+    throw new ProtobufError(
+      `${this.#pathOf(name, index)}: expected wire type ${expected}, got ${item.wire}`,
+    );
+  }
+
+  #pathOf(name: string, index?: number): string {
+    return `${this.#path && `${this.#path}.`}${name}${index === undefined ? '' : `[${index}]`}`;
+  }
 }
 
 /**
@@ -264,46 +246,44 @@ export function embedWeights(
   external: ReadonlyMap<string, Uint8Array>,
 ): Uint8Array {
   return mapFields(bytes, (number, graph) => {
-    if (number !== MODEL.graph.number) return 'keep';
+    if (number !== MODEL.graph) return 'keep';
     return mapFields(graph, (field, content) => {
-      if (field === GRAPH.input.number) {
-        return overridable.has(readMessage(content, VALUE_NAME).name ?? '') ? 'drop' : 'keep';
+      if (field === GRAPH.input[0]) {
+        const name = new Message(content, VALUE_INFO).text('name') ?? '';
+        return overridable.has(name) ? 'drop' : 'keep';
       }
-      if (field !== GRAPH.initializer.number || external.size === 0) return 'keep';
-      const tensor = readMessage(content, TENSOR);
-      const file = externalFileOf(tensor);
-      return file === undefined ? 'keep' : withValues(content, tensor, file, external);
+      if (field !== GRAPH.initializer[0] || external.size === 0) return 'keep';
+      return withValues(content, external);
     });
   });
 }
 
-const VALUE_NAME = { name: VALUE_INFO.name };
 const TENSOR_RAW_DATA = 9;
 
-/** A tensor with its values, which lie in `file`, in place of the reference to them. */
+/** A tensor with its values in place of the reference to another file; `keep` where it has its values already. */
 function withValues(
   bytes: Uint8Array,
-  { name = '', externalData }: Value<typeof TENSOR>,
-  file: string,
   external: ReadonlyMap<string, Uint8Array>,
-): Uint8Array {
-  const number = (key: string): number | undefined => {
-    const text = externalData.find((entry) => entry.key === key)?.value;
-    return text === undefined ? undefined : Number(text);
-  };
+): Uint8Array | 'keep' {
+  const tensor = new Message(bytes, TENSOR);
+  const file = externalFileOf(tensor);
+  if (file === undefined) return 'keep';
+  const name = tensor.text('name') ?? '';
   const values = external.get(file);
   if (values === undefined) {
     throw new ProtobufError(`tensor ${name}: its file ${file} is not here`);
   }
-  const offset = number('offset') ?? 0;
-  const length = number('length') ?? values.length - offset;
+  const reference = referenceOf(tensor);
+  const offset = Number(reference.get('offset') ?? 0);
+  const length = Number(reference.get('length') ?? values.length - offset);
   if (!(offset >= 0 && length >= 0 && offset + length <= values.length)) {
     throw new ProtobufError(
       `tensor ${name}: expected bytes ${offset} to ${offset + length} of ${file}, which has ${values.length}`,
     );
   }
-  const reference: readonly number[] = [TENSOR.externalData.number, TENSOR.dataLocation.number];
-  const bare = mapFields(bytes, (field) => (reference.includes(field) ? 'drop' : 'keep'));
+  const bare = mapFields(bytes, (field) =>
+    field === TENSOR.externalData[0] || field === TENSOR.dataLocation ? 'drop' : 'keep',
+  );
   return new BinaryWriter()
     .raw(bare)
     .tag(TENSOR_RAW_DATA, WireType.LengthDelimited)

@@ -1,5 +1,6 @@
 import type { BoxXywh, BoxXyxy, ImageSize } from '../core/box.js';
 import { asVgrError, jsonHint, listHint, quoted, VgrError, valueText } from '../core/error.js';
+import type { LineItem } from '../core/line-reader.js';
 
 /** One box that another tool found for the query. */
 export interface ToolBox {
@@ -21,7 +22,7 @@ export interface Query {
   /** Line number in the file, from 1. */
   readonly line: number;
   readonly query: string;
-  /** As written: relative to the image folder. Absent only where the line brings boxes in `tools`. */
+  /** As written: relative to the image folder. Absent only where the line has boxes in `tools`. */
   readonly imagePath?: string;
   /**
    * Ground truth, absolute pixels: one box of a line with `bbox`, any number of a line with `boxes`; none at all where nothing
@@ -29,7 +30,7 @@ export interface Query {
    */
   readonly truthsXywh?: readonly BoxXywh[];
   readonly tools: readonly ToolBoxes[];
-  /** The size that the line itself states. */
+  /** The size that the line states. */
   readonly imageSize?: ImageSize;
   /** Every other field of the line, as it was. */
   readonly extra: Readonly<Record<string, unknown>>;
@@ -55,7 +56,16 @@ export function extentOf(boxes: readonly BoxXyxy[]): ImageSize {
  * @throws VgrError QUERY_INVALID that names the line, the field, what is expected and what is there
  */
 export function parseQueryLine(text: string, number: number): Query {
-  const value = jsonOf(text, number);
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new VgrError(
+      'QUERY_INVALID',
+      `line ${number}: expected a JSON object, got ${quoted(text, 60)}`,
+      { hint: jsonHint(text, number), cause },
+    );
+  }
   if (isDeeperThan(value, MAX_DEPTH)) {
     throw new VgrError(
       'QUERY_INVALID',
@@ -70,10 +80,7 @@ export function parseQueryLine(text: string, number: number): Query {
   }
 }
 
-/** A line of a queries file as the reader gives it: its text, or why it has none. */
-export type QueryLineItem =
-  | { readonly number: number; readonly text: string }
-  | { readonly number: number; readonly error: VgrError };
+export type QueryLineItem = LineItem;
 
 /** A line that holds a query. */
 export interface ReadQuery {
@@ -87,7 +94,7 @@ export interface UnreadableLine {
   readonly error: VgrError;
 }
 
-/** A line by itself as a query, or as the error that it becomes. */
+/** One line as a query, or as the error that it becomes. */
 export function readQueryLine(line: QueryLineItem): ReadQuery | UnreadableLine {
   const { number } = line;
   if ('error' in line) return { id: String(number), line: number, error: line.error };
@@ -98,7 +105,7 @@ export function readQueryLine(line: QueryLineItem): ReadQuery | UnreadableLine {
   }
 }
 
-/** Why a query is not answered whose id an earlier line of the file has. */
+/** The error of a query whose id an earlier line of the file has. */
 export function duplicateId(id: string, number: number): VgrError {
   return new VgrError(
     'ID_DUPLICATE',
@@ -107,7 +114,7 @@ export function duplicateId(id: string, number: number): VgrError {
   );
 }
 
-/** The id that a line states, even where the rest of it is not valid; undefined where there is none to be read. */
+/** The id that a line states, even where the rest of it is not valid; undefined where none can be read. */
 export function statedId(text: string): string | undefined {
   try {
     const id: unknown = (JSON.parse(text) as { id?: unknown } | null)?.id;
@@ -117,7 +124,7 @@ export function statedId(text: string): string | undefined {
   }
 }
 
-/** Deeper values are nobody's data, and whatever walks them by recursion runs out of stack. */
+/** A recursive walk of deeper values may run out of stack; no real data is so deep. */
 const MAX_DEPTH = 100;
 
 function isDeeperThan(value: unknown, levels: number): boolean {
@@ -127,24 +134,9 @@ function isDeeperThan(value: unknown, levels: number): boolean {
   return false;
 }
 
-function jsonOf(text: string, number: number): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw new VgrError(
-      'QUERY_INVALID',
-      `line ${number}: expected a JSON object, got ${quoted(text, 60)}`,
-      {
-        hint: jsonHint(text, number),
-        cause,
-      },
-    );
-  }
-}
-
 type Json = Readonly<Record<string, unknown>>;
 
-/** The first field of a line that is not as it must be. */
+/** The first invalid field of a line. */
 class InvalidField extends Error {
   /** Names and indices from the line down, joined by dots; empty for the line itself. */
   readonly path: string;
@@ -162,7 +154,7 @@ function invalid(path: string, expected: string, value: unknown): InvalidField {
 
 const SHAPE_OF_LINE =
   'a line looks like {"id": "q1", "image": "zoo/3.jpg", "query": "the left lion"}';
-/** Of fields that are no plain value. */
+/** The layout of fields that are not plain values. */
 const SHAPES: Readonly<Record<string, string>> = {
   tools:
     '`tools` looks like {"NAME": [{"bbox_2d": [x1, y1, x2, y2], "score": 0.9, "label": "lion"}]}: the boxes of each tool by its name, best first, in pixels; `score` (0 to 1) and `label` are optional',
@@ -238,7 +230,7 @@ function toolBox(value: unknown, path: string): ToolBox {
   };
 }
 
-/** Models answer with swapped corners now and then; which box is meant is clear. */
+/** Models sometimes swap corners; the box is clear all the same. */
 function boxXyxy(value: unknown, path: string): BoxXyxy {
   const [x1, y1, x2, y2] = fourPixels(value, path);
   return {

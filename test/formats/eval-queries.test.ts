@@ -81,7 +81,7 @@ test('the boxes of the tools that are asked for', async () => {
   expect(got).toMatchObject({
     entries: [
       [
-        { boxXyxy: { x1: 1, y1: 2, x2: 3, y2: 4 }, score: 0.5, label: 'lion' },
+        { boxXyxy: { x1: 1, y1: 2, x2: 3, y2: 4 }, score: 0.5 },
         { boxXyxy: { x1: 0, y1: 0, x2: 1, y2: 1 } },
       ],
       [],

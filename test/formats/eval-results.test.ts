@@ -28,11 +28,9 @@ test('a result and an error record', async () => {
     {
       id: 'a',
       line: 1,
-      query: 'the lion',
-      image: 'a.jpg',
       size: { width: 640, height: 480 },
       toolName: 'centernet',
-      tool: { boxXyxy: { x1: 1, y1: 2, x2: 3, y2: 4 }, score: 0.7, label: 'lion' },
+      tool: { boxXyxy: { x1: 1, y1: 2, x2: 3, y2: 4 }, score: 0.7 },
       think: { boxXyxy: null, score: 0, text: 'Nothing fits.' },
       answer: { boxXyxy: { x1: 1, y1: 2, x2: 3, y2: 5 }, score: 0.8, text: 'A better box.' },
       decision: 'adjust',
