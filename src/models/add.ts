@@ -88,8 +88,8 @@ async function drafted(
 }
 
 /**
- * The model whose card describes the file. An encoder counts only where its weights are here: other exports of them belong into
- * `VGR_MODELS_DIR`, under the card's file name.
+ * The model whose card describes the file, or the same weights in another export, which belongs into `VGR_MODELS_DIR` under its
+ * file name. An encoder is known only where its weights are here.
  */
 function knownModel(
   { sha256 }: ModelFacts,

@@ -130,10 +130,8 @@ async function recognise(
   const { name, facts, inputs } = parts;
   const unknown = { family: 'detr', classes: undefined, outputs: {} } as const;
   const input = draftInput({ ...parts, claims: {} }, size, unknown);
-  const feeds = packRasters([(await openTrialPhoto(parts.photos[0], input)).raster], {
-    name,
-    input,
-  });
+  const { raster } = await openTrialPhoto(parts.photos[0], input);
+  const feeds = packRasters([raster], { name, input });
   const outputs = await observe(parts, feeds, `a photo of ${size.width} x ${size.height}`);
   const found = recogniseDetector({
     outputs,
@@ -203,30 +201,24 @@ function draftInput(
   recognised: Recognised,
 ): DetectorCard['input'] {
   const habit = DETECTOR_HABITS[recognised.family];
-  const { name, type, layout, batch } = image;
   const order = channels ?? habit.channels;
   const beside = hub && { channels: order, scale: hub.scale, mean: hub.mean, std: hub.std };
   // Torchvision's graphs take 0..1 and normalise by themselves.
-  const usual = pixelEncoding(layout === 'chw' ? 'unit' : habit.pixels, order);
+  const usual = pixelEncoding(image.layout === 'chw' ? 'unit' : habit.pixels, order);
   const given = pixels && pixelEncoding(pixels, order);
   const encoding =
-    type === 'uint8'
+    image.type === 'uint8'
       ? pixelEncoding('byte', 'rgb')
       : (given ?? beside ?? ownPixels(recognised) ?? usual);
+  const sized = extra.map(({ dims = [height, width], ...one }) => ({ ...one, dims }));
   return {
-    name,
-    type,
-    layout,
+    ...image,
     width,
     height,
-    batch,
     fit: habit.fit,
     fill: habit.fill,
     ...encoding,
-    extra:
-      extra.length > 0
-        ? extra.map(({ dims = [height, width], ...one }) => ({ ...one, dims }))
-        : undefined,
+    extra: sized.length > 0 ? sized : undefined,
   };
 }
 

@@ -280,21 +280,11 @@ export function isEncoder(model: StoredModel): model is StoredEncoder {
   return model.card.kind === 'encoder';
 }
 
-/** An encoder's files, whole and as its card says. */
-export interface VerifiedEncoder {
-  readonly image: VerifiedModel;
-  /** The very same as `image` for a graph with both towers. */
-  readonly text: VerifiedModel;
-  /** `tokenizer.json`, parsed. */
-  readonly tokenizer: object;
-  readonly tokenizerSha256: string;
-}
-
 /**
- * Reads and verifies all files of an encoder.
+ * Reads and verifies all files of an encoder: its towers, where `text` is `image` for a graph with both, and its tokeniser.
  * @throws VgrError MODEL_MISSING, MODEL_CORRUPT
  */
-export async function readEncoder(model: StoredEncoder): Promise<VerifiedEncoder> {
+export async function readEncoder(model: StoredEncoder) {
   const { card } = model;
   const { model: tower, tokenizer } = card.text;
   const image = await readVerified(model);
