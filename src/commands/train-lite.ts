@@ -6,8 +6,8 @@ import { flagGroup, imageFolderArgs, inferenceFlags, inputFlags, number } from '
 export default class TrainLite extends VgrCommand<typeof TrainLite> {
   static override summary = 'Trains the lite refiner on queries with ground truth.';
   static override description =
-    `Maximises the expected refinement reward: 1 for correcting the tool, 0.5 for confirming it, 0 for a wrong answer; close to where it starts. DIR holds refiner.json and card.json for \`vgr refine --refiner DIR\`, and curve.jsonl. Ends with a table of the held-out lines: the tool, the start, the fitted refiner.
-Detections and cues are computed once and kept on disk; the same command after an interruption reads them there and gives the same bytes. Lines with \`"boxes": []\` say that nothing fits; --annotations adds such lines.`;
+    `Maximises the expected refinement reward (1 for correcting the tool, 0.5 for confirming it, 0 for a wrong answer) and stays close to the refiner it starts from. Writes refiner.json, card.json and curve.jsonl into DIR, for \`vgr refine --refiner DIR\`, and prints a table for the held-out lines: the tool, the start, the fitted refiner.
+Detections and cues are computed once and kept on disk; after an interruption, the same command continues from them and gives the same bytes. Lines with \`"boxes": []\` say that nothing fits; --annotations adds such lines.`;
   static override examples = [
     '<%= config.bin %> train-lite ./images --queries train.jsonl --val dev.jsonl --output my-refiner',
     '<%= config.bin %> train-lite ./images --queries train.jsonl --annotations instances.json --output my-refiner',
@@ -25,19 +25,19 @@ Detections and cues are computed once and kept on disk; the same command after a
         required: true,
       }),
       val: Flags.string({
-        summary: 'the same of other photos, to be tried on; may be given several times',
+        summary: 'the same with other photos, for validation; may be given several times',
         multiple: true,
         multipleNonGreedy: true,
       }),
       'val-share': Flags.custom<number>({
         summary:
-          'share of blocks of neighbouring lines that is held out where there is no --val, 0 to 0.5',
+          'share of the lines that is held out for validation without --val, 0 to 0.5; neighbouring lines stay together',
         default: 0.2,
         parse: number(0, 0.5),
       })(),
       annotations: Flags.string({
         summary:
-          'COCO file that annotates photos of the lines in full: expressions for what they do not hold, and for all of a kind, are made of it',
+          'COCO file with every object in the photos of the lines; adds expressions for absent objects and for all objects of a kind',
       }),
     }),
     ...flagGroup('OUTPUT', {
@@ -62,10 +62,10 @@ Detections and cues are computed once and kept on disk; the same command after a
         default: 'lite',
       }),
       encoder: Flags.string({
-        summary: 'also learn from how crops match the words, by an image-text encoder by name',
+        summary: 'image-text encoder by name: also learn from how well crops match the words',
       }),
       'tool-columns': Flags.boolean({
-        summary: 'learn how far each tool of the lines can be relied on, by its name',
+        summary: 'learn a reliability for each tool of the lines, by its name',
         default: true,
         allowNo: true,
       }),
@@ -78,12 +78,13 @@ Detections and cues are computed once and kept on disk; the same command after a
       epochs: Flags.integer({ summary: 'passes over all lines', default: 100, min: 0 }),
       lr: Flags.custom<number>({ summary: 'learning rate', default: 0.05, parse: number(0) })(),
       kl: Flags.custom<number>({
-        summary: 'factor of the divergence from the start',
+        summary: 'weight of the divergence from the start',
         default: 0.01,
         parse: number(0),
       })(),
       'supervised-weight': Flags.custom<number>({
-        summary: 'factor of the log-likelihood of right boxes beside the reward; not part of GRPO',
+        summary:
+          'weight of the log-likelihood of right boxes, added to the reward; GRPO ignores it',
         default: 1,
         parse: number(0),
       })(),
@@ -98,7 +99,7 @@ Detections and cues are computed once and kept on disk; the same command after a
         min: 2,
         max: 1024,
       }),
-      seed: Flags.integer({ summary: 'seed of all that is random', default: 1, min: 0 }),
+      seed: Flags.integer({ summary: 'seed of the random numbers', default: 1, min: 0 }),
     }),
     ...inferenceFlags,
     'max-pixels': inputFlags['max-pixels'],

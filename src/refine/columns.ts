@@ -47,17 +47,16 @@ const FLOOR = {
   relation: 0.08,
 };
 
-const columnOf =
-  (stage: BoxColumn['stage']) =>
-  (name: string, prior: number, says: string, value: BoxColumn['value']): BoxColumn => ({
-    name,
-    says,
-    prior,
-    value,
-    stage,
-  });
-const think = columnOf('think');
-const rethink = columnOf('rethink');
+const think = (
+  name: string,
+  prior: number,
+  says: string,
+  value: BoxColumn['value'],
+): BoxColumn => ({ name, prior, says, value, stage: 'think' });
+const rethink = (...column: Parameters<typeof think>): BoxColumn => ({
+  ...think(...column),
+  stage: 'rethink',
+});
 
 /** The logs of the fits that are known and count. */
 const logSum = <Part>(
@@ -72,6 +71,27 @@ const logSum = <Part>(
   }, 0);
 
 const isColour = ({ kind, part }: Attribute): boolean => kind === 'colour' && part === 'whole';
+
+/** Attributes that are judged alike share a column: its name, its prior weight, what it says, and which attributes. */
+const ATTRIBUTES: ReadonlyArray<
+  readonly [string, number, string, (attribute: Attribute) => boolean]
+> = [
+  ['colour', 1, 'share of its pixels in the colour asked for', isColour],
+  [
+    'worn-colour',
+    1,
+    'the same where the colour is of clothes or hair',
+    (each) => each.kind === 'colour' && !isColour(each),
+  ],
+  ['size', 0.2, 'size among its kind', ({ kind }) => kind === 'size'],
+  [
+    'look',
+    1,
+    'posture, age or shade asked for',
+    ({ kind }) => kind === 'other' || kind === 'pattern',
+  ],
+];
+
 const attributeLog = (
   { attributes }: Cue,
   { expression }: Situation,
@@ -147,17 +167,8 @@ const OWN_COLUMNS: readonly BoxColumn[] = [
   think('lean-of-rank', 0.5, 'the same where a rank is asked for', (action, situation) =>
     positionLog(action, situation, true),
   ),
-  think('colour', 1, 'share of its pixels in the colour asked for', ({ cue }, situation) =>
-    attributeLog(cue, situation, isColour),
-  ),
-  think('worn-colour', 1, 'the same where the colour is of clothes or hair', ({ cue }, all) =>
-    attributeLog(cue, all, (each) => each.kind === 'colour' && !isColour(each)),
-  ),
-  think('size', 0.2, 'size among its kind', ({ cue }, situation) =>
-    attributeLog(cue, situation, ({ kind }) => kind === 'size'),
-  ),
-  think('look', 1, 'posture, age or shade asked for', ({ cue }, situation) =>
-    attributeLog(cue, situation, ({ kind }) => kind === 'other' || kind === 'pattern'),
+  ...ATTRIBUTES.map(([name, prior, says, counts]) =>
+    think(name, prior, says, ({ cue }, situation) => attributeLog(cue, situation, counts)),
   ),
   ...RELATIONS.map(([name, says, kinds]) =>
     think(name, 1.5, says, ({ cue }, { expression }) =>
@@ -237,7 +248,8 @@ const OWN_COLUMNS: readonly BoxColumn[] = [
 
 /** Columns that tell how well a box meets the words beside the noun, but for its rank among others. */
 export const WORD_COLUMNS: readonly string[] = [
-  ...['lean', 'lean-of-rank', 'colour', 'worn-colour', 'size', 'look'],
+  ...['lean', 'lean-of-rank'],
+  ...ATTRIBUTES.map(([name]) => name),
   ...RELATIONS.map(([name]) => name),
   'excepted',
 ];
@@ -264,9 +276,10 @@ function columnsOf(tool: string): readonly BoxColumn[] {
 }
 
 /** The columns of a box, with those of the named tools. */
-export function boxColumns(tools: readonly string[]): readonly BoxColumn[] {
-  return [...OWN_COLUMNS, ...tools.flatMap(columnsOf)];
-}
+export const boxColumns = (tools: readonly string[]): readonly BoxColumn[] => [
+  ...OWN_COLUMNS,
+  ...tools.flatMap(columnsOf),
+];
 
 const query = (
   name: string,
@@ -389,6 +402,6 @@ export const QUERY_COLUMNS: readonly QueryColumn[] = [
 
 /** Of all names, so that numbers of other columns are refused: sha256, 16 digits. */
 export const COLUMNS_VERSION = createHash('sha256')
-  .update([...OWN_COLUMNS, ...columnsOf('*'), ...QUERY_COLUMNS].map(({ name }) => name).join('\n'))
+  .update([...boxColumns(['*']), ...QUERY_COLUMNS].map(({ name }) => name).join('\n'))
   .digest('hex')
   .slice(0, 16);

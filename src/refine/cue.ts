@@ -1,4 +1,4 @@
-import type { BoxXyxy, ImageSize } from '../core/box.js';
+import { areaXyxy, type BoxXyxy, type ImageSize } from '../core/box.js';
 import { sigmoid } from '../core/math.js';
 import type { Attribute, Expression, Relation, RelationKind } from '../language/expression.js';
 import { isAnimate, isPerson, isWorn } from '../language/lexicon.js';
@@ -44,12 +44,12 @@ const negatedIf = (negated: boolean, fit: Fit): Fit => (fit === null || !negated
 
 /** Compares the sizes of objects: the weighted share of the others that is smaller; null where it is alone. */
 function sizeAmong(object: ObjectHypothesis, objects: readonly ObjectHypothesis[]): Fit {
-  const area = ({ boxXyxy: b }: ObjectHypothesis) => (b.x2 - b.x1) * (b.y2 - b.y1);
+  const own = areaXyxy(object.boxXyxy);
   let [smaller, all] = [0, 0];
   for (const other of objects) {
     if (other === object) continue;
     all += other.chance;
-    if (area(other) < area(object)) smaller += other.chance;
+    if (areaXyxy(other.boxXyxy) < own) smaller += other.chance;
   }
   return all > 0.05 ? smaller / all : null;
 }
@@ -66,22 +66,21 @@ function attributeFit(
   scene: Scene & { readonly body: Body | null },
 ): Fit {
   const { kind, value, negated } = attribute;
+  const { body, imageSize } = scene;
   const isOther = kind === 'other';
-  const age = isOther && scene.body === 'animal' ? AGES.get(value) : undefined;
-  if (age !== undefined) {
+  const age = isOther && body === 'animal' ? AGES.get(value) : undefined;
+  if (kind === 'size' || age !== undefined) {
     // Young animals are small among their kind, and grown ones large.
+    const isLarge = value === 'big' || age === 'grown';
     const size = sizeAmong(object, objects);
-    return size !== null && (age === 'grown') === negated ? 1 - size : size;
+    return size === null || isLarge !== negated ? size : 1 - size;
   }
-  if (kind === 'size') {
-    const size = sizeAmong(object, objects);
-    return negatedIf(negated, size === null || value === 'big' ? size : 1 - size);
-  }
-  const posture = isOther && scene.body ? postureOf(value) : null;
-  if (scene.body && posture !== null) {
-    return negatedIf(negated, postureFit(posture, scene.body, object.boxXyxy, scene.imageSize));
-  }
-  return negatedIf(negated, lookFit(attribute, object, scene));
+  const posture = isOther && body ? postureOf(value) : null;
+  const fit =
+    body && posture
+      ? postureFit(posture, body, object.boxXyxy, imageSize)
+      : lookFit(attribute, object, scene);
+  return negatedIf(negated, fit);
 }
 
 /** Colour or shade, as the photo shows it. */

@@ -42,7 +42,7 @@ function coordinateOn(axis: SelectorAxis, box: BoxXyxy, imageSize: ImageSize): n
 /** What is left of the chance of an object that is alone of its kind: "the left lion" where there is one lion. */
 const ALONE = 1e-4;
 
-/** Nobody counts further; it keeps the work on a thousand boxes small. */
+/** People do not count further; the limit keeps the work on a thousand boxes small. */
 const MAX_COUNTED = 16;
 
 /**
@@ -60,17 +60,18 @@ export function countChances(chances: readonly number[], most = MAX_COUNTED): nu
   return counts;
 }
 
-/** How many objects lie before and behind one, as probabilities of each number. */
-type Neighbours = Readonly<Record<'before' | 'behind', number[]>>;
-/** Highest numbers of neighbours that are asked about. */
-type Asked = Readonly<Record<'before' | 'behind', number>>;
+type Sides<Value> = Readonly<Record<'before' | 'behind', Value>>;
 
+/**
+ * How many objects lie before and behind each one, as probabilities of each number.
+ * @param asked the highest numbers of neighbours that the caller looks at
+ */
 function neighbours(
   objects: readonly ObjectHypothesis[],
   coordinates: readonly number[],
   softness: number,
-  asked: Asked,
-): Neighbours[] {
+  asked: Sides<number>,
+): Sides<number[]>[] {
   return objects.map((_, i) => {
     const before: number[] = [];
     const behind: number[] = [];
@@ -89,7 +90,7 @@ function neighbours(
 }
 
 /** Counting from one end asks whether `rank - 1` lie on that side, and whether none lies on the other. */
-function askedBy(end: Selector['end'], rank: number): Asked {
+function askedBy(end: Selector['end'], rank: number): Sides<number> {
   if (end === 'middle') return { before: MAX_COUNTED, behind: MAX_COUNTED };
   return end === 'min' ? { before: rank - 1, behind: 0 } : { before: 0, behind: rank - 1 };
 }
@@ -116,7 +117,7 @@ function centralChances(
 }
 
 /** Probability of as many objects before as behind; one more on either side counts half. */
-const middleChance = ({ before, behind }: Neighbours): number =>
+const middleChance = ({ before, behind }: Sides<number[]>): number =>
   before.reduce((sum, chance, n) => {
     const near = (behind[n] ?? 0) + 0.5 * ((behind[n + 1] ?? 0) + (behind[n - 1] ?? 0));
     return sum + chance * near;
@@ -209,9 +210,9 @@ export function relationFits(
     return rankChances({ ...order, rank: null }, objects, imageSize).map(Math.sqrt);
   }
   if (kind === 'between') return objects.map((object) => fitBetween(object, first, other ?? first));
-  const far = kind === 'far-from';
-  if (far || (kind === 'next-to' && COMPARED.test(words))) {
-    return distanceChances(objects, first, imageSize, far);
+  if (kind === 'far-from') return distanceChances(objects, first, imageSize, 'farthest');
+  if (kind === 'next-to' && COMPARED.test(words)) {
+    return distanceChances(objects, first, imageSize, 'closest');
   }
   return objects.map((object) => {
     const others = first.filter((landmark) => isOther(object, landmark.object));
@@ -255,15 +256,13 @@ const DISTANCE_SOFTNESS = 0.02;
 /** Share of the distance of centres in a distance: of two boxes that touch an object the one over its middle is closer. */
 const CENTRES = 0.25;
 
-/** Nobody means one of more; it keeps the work on a thousand boxes small. */
+/** Expressions do not choose among more; the limit keeps the work on a thousand boxes small. */
 const MAX_LANDMARKS = 16;
 
 /** Empty space between two boxes and, less, what lies between their centres, as a share of the photo's diagonal. */
-function distance(a: BoxXyxy, b: BoxXyxy, { width, height }: ImageSize): number {
-  const cx = (a.x1 + a.x2 - b.x1 - b.x2) / 2;
-  const cy = (a.y1 + a.y2 - b.y1 - b.y2) / 2;
-  return (spaceBetween(a, b) + CENTRES * Math.hypot(cx, cy)) / Math.hypot(width, height);
-}
+const distance = (a: BoxXyxy, b: BoxXyxy, imageSize: ImageSize): number =>
+  (spaceBetween(a, b) + CENTRES * centreDistance(a, b)) /
+  Math.hypot(imageSize.width, imageSize.height);
 
 /**
  * Probability of each object to be the closest of all objects to the landmark, or the farthest from it, 0..1, parallel to
@@ -274,9 +273,10 @@ export function distanceChances(
   objects: readonly ObjectHypothesis[],
   landmarks: readonly Landmark[],
   imageSize: ImageSize,
-  farthest: boolean,
+  asked: 'closest' | 'farthest',
 ): Fit[] {
-  const likeliest = [...landmarks].sort((a, b) => b.weight - a.weight).slice(0, MAX_LANDMARKS);
+  const sign = asked === 'farthest' ? -1 : 1;
+  const likeliest = landmarks.toSorted((a, b) => b.weight - a.weight).slice(0, MAX_LANDMARKS);
   const total = likeliest.reduce((sum, { weight }) => sum + weight, 0);
   if (total === 0) return objects.map(() => null);
   const means = new Array<number>(objects.length).fill(0);
@@ -285,7 +285,7 @@ export function distanceChances(
     for (const [at, own] of distances.entries()) {
       const first = objects.reduce((chance, other, i) => {
         if (i === at || other === landmark) return chance;
-        const before = sigmoid(((farthest ? -1 : 1) * (own - distances[i]!)) / DISTANCE_SOFTNESS);
+        const before = sigmoid((sign * (own - distances[i]!)) / DISTANCE_SOFTNESS);
         return chance * (1 - other.chance * before);
       }, 1);
       means[at]! += (weight / total) * (objects[at] === landmark ? 0 : first);

@@ -110,7 +110,10 @@ export class ExampleMaker {
 
   async #ofGroup({ imagePath, queries }: QueryGroup): Promise<readonly Example[]> {
     try {
-      const ref = imagePath === undefined ? undefined : await this.#locate(imagePath);
+      const ref =
+        imagePath === undefined
+          ? undefined
+          : { image: imagePath, path: await this.settings.roots!.resolve(imagePath) };
       const key = await this.#key(queries, ref);
       const cached = examplesIn(await this.#cache.get(key));
       const examples = cached ?? (await this.#ofQueries(queries, ref));
@@ -125,10 +128,6 @@ export class ExampleMaker {
       this.#reportItem(imagePath ?? `line ${queries[0]!.line}`, thrown);
       return [];
     }
-  }
-
-  async #locate(imagePath: string): Promise<PhotoRef> {
-    return { image: imagePath, path: await this.settings.roots!.resolve(imagePath) };
   }
 
   async #key(queries: readonly Query[], ref: PhotoRef | undefined): Promise<string> {

@@ -62,7 +62,7 @@ export async function readTrainingLines(
   const shared = [...photosOf(validation)].filter((photo) => photos.has(photo));
   if (shared.length > 0) {
     printer.note(
-      `warning: ${shared.length} photos are both in training and in validation: its numbers will be too good`,
+      `warning: ${shared.length} photos are in both training and validation, so the validation numbers will be too high`,
     );
   }
   if (images.length === 0) checkTools(train, validation, flags.tool);

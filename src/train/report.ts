@@ -135,12 +135,12 @@ export function verdict(
   { output, init }: { readonly output: string; readonly init: string },
 ): string {
   const use = `vgr refine IMAGES --queries q.jsonl --refiner ${output}`;
-  if (validation === null) return `try it on lines that it has not seen: ${use}`;
+  if (validation === null) return `try it on other lines: ${use}`;
   const [fitted, start, tool] = [validation.fitted, validation.start, validation.tool].map(
     ({ accuracy }) => accuracy ?? 0,
   ) as [number, number, number];
   const lines = training.photos + training.tools;
-  const help = `What helps: more lines (${lines} were fitted to; from about 1,000 on a fit is worth its name), lines on which the tool errs, a detector that boxes what is asked for.`;
+  const help = `What helps: more lines (this fit had ${lines}; about 1,000 are a good start), lines on which the tool is wrong, a detector that finds the objects asked for.`;
   if (fitted < tool) {
     return `This refiner is worse than the tool alone on the held-out lines: do not use it. ${help}`;
   }

@@ -181,7 +181,7 @@ async function encoderOf(
     throw new VgrError(
       'USAGE',
       `--encoder: ${quoted(init)} was trained with ${quoted(own.name)}, got ${quoted(wanted)}`,
-      { hint: 'leave out `--encoder`: the refiner brings its own' },
+      { hint: 'leave out `--encoder`: the refiner uses the one it was trained with' },
     );
   }
   return openTrainedEncoder(own, init, pool);

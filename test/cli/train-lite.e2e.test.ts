@@ -256,7 +256,7 @@ describe('vgr train-lite on photos and boxes', () => {
       ...['train-lite', photos, '--queries', file, '--val', file, '--output', output],
       ...['--cache', join(output, 'cache'), ...CPU],
     ]);
-    expect(stderr).toContain('12 photos are both in training and in validation');
+    expect(stderr).toContain('12 photos are in both training and validation');
     expect(code).toBe(0);
   });
 });
