@@ -8,9 +8,6 @@ import { pointersOf } from '../language/lexicon.js';
 import { parseExpression } from '../language/parser.js';
 import type { Candidate, PhotoEvidence } from './refiner.js';
 
-/** Overlaps of all pairs are kept for lists of this length, 0.5 MB: detectors give a hundred boxes. */
-const MAX_PAIRED = 256;
-
 const TABLES = new WeakMap<readonly Candidate[], CandidateTable>();
 
 /**
@@ -24,15 +21,13 @@ export class CandidateTable {
   readonly objectness: Float64Array;
   /** The index of each candidate in a total order that no shuffling changes: by its box, its tool and its rank. */
   readonly sortIndexes: Uint32Array;
-  readonly #overlaps: Float64Array[] = [];
-  readonly #parts: number[] = [];
 
   private constructor(
-    private readonly candidates: readonly Candidate[],
+    candidates: readonly Candidate[],
     private readonly imageSize: ImageSize,
   ) {
     this.labels = labelsOf(candidates);
-    this.objectness = perCandidate(candidates, (each) => objectness(each, imageSize));
+    this.objectness = new Float64Array(candidates.map((each) => objectness(each, imageSize)));
     this.sortIndexes = sortIndexesOf(candidates);
   }
 
@@ -43,21 +38,6 @@ export class CandidateTable {
     const table = new CandidateTable(candidates, imageSize);
     TABLES.set(candidates, table);
     return table;
-  }
-
-  /** IoU of two candidates. */
-  overlap(one: number, other: number): number {
-    const { candidates } = this;
-    const { boxXyxy } = candidates[one]!;
-    if (candidates.length > MAX_PAIRED) return iouXyxy(boxXyxy, candidates[other]!.boxXyxy);
-    this.#overlaps[one] ??= perCandidate(candidates, (each) => iouXyxy(boxXyxy, each.boxXyxy));
-    return this.#overlaps[one][other]!;
-  }
-
-  /** {@link partShare} of a candidate. */
-  partShare(at: number): number {
-    this.#parts[at] ??= partShare(this.candidates[at]!, this.candidates);
-    return this.#parts[at];
   }
 }
 
@@ -97,16 +77,6 @@ export function partShare(candidate: Candidate, candidates: readonly Candidate[]
   return candidates
     .filter(({ label, boxXyxy }) => label === candidate.label && areaXyxy(boxXyxy) > 2 * area)
     .reduce((most, { boxXyxy }) => Math.max(most, shareInsideXyxy(candidate.boxXyxy, boxXyxy)), 0);
-}
-
-/** A loop: `Float64Array.from` walks an iterator, which takes many times as long. */
-function perCandidate(
-  candidates: readonly Candidate[],
-  numberOf: (candidate: Candidate) => number,
-): Float64Array {
-  const numbers = new Float64Array(candidates.length);
-  for (let at = 0; at < candidates.length; at++) numbers[at] = numberOf(candidates[at]!);
-  return numbers;
 }
 
 const labelsOf = (candidates: readonly Candidate[]): ReadonlySet<string> =>
@@ -214,10 +184,11 @@ export function objectsOf(
   const objects: Array<{ boxXyxy: BoxXyxy; members: number[]; chance: number }> = [];
   for (const at of order) {
     const chance = chances[at]!;
-    const same = objects.find(({ members }) => table.overlap(at, members[0]!) > MERGED_OBJECT_IOU);
+    const { boxXyxy } = candidates[at]!;
+    const same = objects.find((other) => iouXyxy(boxXyxy, other.boxXyxy) > MERGED_OBJECT_IOU);
     if (same !== undefined) same.members.push(at);
     else if (chance > 0 || (!isLandmark && objects.length < MAX_OBJECTS)) {
-      objects.push({ boxXyxy: candidates[at]!.boxXyxy, members: [at], chance });
+      objects.push({ boxXyxy, members: [at], chance });
     }
   }
   return { objects, naming };

@@ -5,6 +5,7 @@ import type { HeadKnowledge } from '../language/denotation.js';
 import type { Attribute, RelationKind } from '../language/expression.js';
 import { wordSet } from '../language/vocabulary.js';
 import { boxWordsFit } from './box-words.js';
+import { partShare } from './candidates.js';
 import type { Cue } from './cue.js';
 import type { Action, Situation } from './situation.js';
 
@@ -203,7 +204,7 @@ const OWN_COLUMNS: readonly BoxColumn[] = [
     'part',
     0,
     'share of it inside a larger box of its label',
-    ({ source }, { table }) => -table.partShare(source),
+    ({ source }, { candidates }) => -partShare(candidates[source]!, candidates),
   ),
   think('fused', 0, 'it is the mean of boxes of several tools', ({ fused }) => flag(fused)),
   think(
