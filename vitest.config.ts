@@ -30,6 +30,8 @@ export default defineConfig({
         test: {
           name: 'unit',
           globalSetup,
+          // Vitest leaves one core idle otherwise: half of the machine on two cores.
+          maxWorkers: '100%',
           // Tests that load the runtime themselves report to nobody either.
           env: { ORT_DISABLE_TELEMETRY: '1' },
           include: ['test/**/*.test.ts'],
