@@ -138,7 +138,7 @@ export const outputFlags = flagGroup('OUTPUT', {
     dependsOn: ['output'],
   }),
   'no-resume': Flags.boolean({
-    summary: 'start anew: where the folder is in use already, in one beside it (`out-2`)',
+    summary: 'start over: where the folder is in use already, in one beside it (`out-2`)',
     default: false,
   }),
   'retry-failed': Flags.boolean({

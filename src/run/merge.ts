@@ -265,7 +265,7 @@ async function* shardLines({ folder, run }: ShardFolder): AsyncGenerator<ShardLi
       hint:
         count < items
           ? 'run the command of this shard again: it does what is missing'
-          : 'the file was changed after the run: do this shard anew, in a folder of its own',
+          : 'the file was changed after the run: run this shard again, in a new folder',
     },
   );
 }

@@ -143,7 +143,7 @@ function refuseOtherSettings(folder: string, before: unknown, settings: RunSetti
     'OUTPUT_MISMATCH',
     `${quoted(folder)} holds a run with other settings: ${difference.join('; ')}`,
     {
-      hint: 'give the old settings to continue it; `--no-resume` starts anew beside it, in a folder of its own',
+      hint: 'give the old settings to continue it; `--no-resume` writes to a new folder beside it',
     },
   );
 }
