@@ -5,6 +5,7 @@ import {
   type JsonElement,
   type JsonText,
   jsonElements,
+  listRecords,
   recordError,
 } from './foreign-json.js';
 
@@ -107,15 +108,8 @@ export async function* cocoDetections(
   text: JsonText,
   source: string,
 ): AsyncGenerator<CocoDetection> {
-  for await (const { section, index, value } of jsonElements(text, source)) {
-    if (section !== '') {
-      throw recordError(
-        { source },
-        'expected a COCO results list, got an object',
-        'detections are a list of {"image_id", "category_id", "bbox", "score"}',
-      );
-    }
-    const record = new ForeignRecord(value, { source, element: index });
+  const hint = 'detections are a list of {"image_id", "category_id", "bbox", "score"}';
+  for await (const record of listRecords(text, source, 'a COCO results list', hint)) {
     yield {
       imageId: record.integer('image_id'),
       categoryId: record.integer('category_id'),

@@ -4,7 +4,7 @@ import {
   ForeignRecord,
   type JsonLines,
   type JsonText,
-  jsonElements,
+  listRecords,
   type RecordPosition,
   readJsonLines,
   recordError,
@@ -33,19 +33,19 @@ const ROUNDING = 1e-3;
  * @throws VgrError INPUT_INVALID that names file, element and field
  */
 export async function* dumpRows(text: JsonText, source: string): AsyncGenerator<DumpRow> {
-  for await (const { section, index, value } of jsonElements(text, source)) {
-    if (section !== '') throw recordError({ source }, 'expected a list of rows, got an object');
-    yield rowOf(new ForeignRecord(value, { source, element: index }), index);
-  }
+  for await (const record of listRecords(text, source, 'a list of rows')) yield rowOf(record);
 }
 
-function rowOf(record: ForeignRecord, element: number): DumpRow {
+function rowOf(record: ForeignRecord): DumpRow {
   const truthXyxy = record.has('gt_bbox') ? record.boxXyxy('gt_bbox') : undefined;
   const tool = statedIou(record, 'tool_iou', 'tool_pred_bboxes', truthXyxy);
   const final = statedIou(record, 'iou', 'pred_bbox', truthXyxy);
   const ids = ['image_id', 'ann_id'].filter((key) => record.has(key));
   return {
-    id: ids.length === 0 ? String(element) : ids.map((key) => String(record.raw(key))).join('_'),
+    id:
+      ids.length === 0
+        ? String(record.position.element)
+        : ids.map((key) => String(record.raw(key))).join('_'),
     truthXyxy,
     toolIou: tool.iou,
     finalIou: final.iou,
@@ -129,9 +129,7 @@ export function evalQueries(
   source: string,
   options: EvalQueryOptions = {},
 ): AsyncGenerator<EvalQuery> {
-  return readJsonLines(lines, source, (value, line) =>
-    queryOf(new ForeignRecord(value, { source, line }), line, options),
-  );
+  return readJsonLines(lines, source, (record, line) => queryOf(record, line, options));
 }
 
 function queryOf(
@@ -209,10 +207,7 @@ export async function* refCocoQueries(
   instances: AsyncIterable<CocoEntry>,
 ): AsyncGenerator<EvalQuery> {
   const refs: RefCocoRef[] = [];
-  for await (const { section, index, value } of jsonElements(text, source)) {
-    if (section !== '') throw recordError({ source }, 'expected a list of refs, got an object');
-    refs.push(refOf(new ForeignRecord(value, { source, element: index })));
-  }
+  for await (const record of listRecords(text, source, 'a list of refs')) refs.push(refOf(record));
   const annotationIds = new Set(refs.map(({ annotationId }) => annotationId));
   const imageIds = new Set(refs.map(({ imageId }) => imageId));
   const annotations = new Map<number, CocoAnnotation>();
@@ -305,8 +300,7 @@ export interface EvalResult {
  * @throws VgrError INPUT_INVALID that names file, line and field, also for lines of another kind or schema
  */
 export function evalResults(lines: JsonLines, source: string): AsyncGenerator<EvalResult> {
-  return readJsonLines(lines, source, (value, line) => {
-    const record = new ForeignRecord(value, { source, line });
+  return readJsonLines(lines, source, (record, line) => {
     checkKind(record);
     if (record.raw('type') === 'result') return resultOf(record, line);
     return { id: idOf(record), line, tool: null, answer: null };

@@ -30,17 +30,34 @@ export async function* jsonElements(chunks: JsonText, source: string): AsyncGene
   reader.finish();
 }
 
+/**
+ * The objects of a file that is one list.
+ * @param expected what the file should be
+ * @throws VgrError INPUT_INVALID, also where the file is an object
+ */
+export async function* listRecords(
+  chunks: JsonText,
+  source: string,
+  expected: string,
+  hint?: string,
+): AsyncGenerator<ForeignRecord> {
+  for await (const { section, index, value } of jsonElements(chunks, source)) {
+    if (section !== '') throw recordError({ source }, `expected ${expected}, got an object`, hint);
+    yield new ForeignRecord(value, { source, element: index });
+  }
+}
+
 /** Longest text of one element, characters: far beyond any annotation, and short of what a string may hold. */
 const MAX_ELEMENT_CHARACTERS = 2 ** 26;
 
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
-const COMMA = 0x2c;
-const OPEN_BRACKET = 0x5b;
-const CLOSE_BRACKET = 0x5d;
-const OPEN_BRACE = 0x7b;
-const CLOSE_BRACE = 0x7d;
 const BYTE_ORDER_MARK = '\ufeff';
+
+/** The next character that is no white space of JSON. */
+const MARK = /[^ \n\r\t]/g;
+/** What the end of a value is found by: in a number or word, which ends before what follows it; in lists and objects; in strings. */
+const OF_VALUE = /["[\]{}, \n\r\t]/g;
+const NESTED = /["[\]{}]/g;
+const OF_STRING = /["\\]/g;
 
 /** Finds where the values begin and end; their texts are left to `JSON.parse`. */
 class JsonReader {
@@ -141,8 +158,14 @@ class JsonReader {
   }
 
   #nextMark(): string | undefined {
-    while (isSpace(this.#text.charCodeAt(this.#at))) this.#at++;
+    this.#at = this.#indexOf(MARK);
     return this.#text[this.#at];
+  }
+
+  /** Where the next character of a kind is; behind the text where it has none. */
+  #indexOf(marks: RegExp): number {
+    marks.lastIndex = this.#at;
+    return marks.exec(this.#text)?.index ?? Math.max(this.#at, this.#text.length);
   }
 
   /** Takes the mark where it is the `wanted` one. */
@@ -160,49 +183,19 @@ class JsonReader {
 
   /** Moves `#at` behind the value; false where the text ends first. */
   #reachEnd(): boolean {
-    const text = this.#text;
-    let at = this.#at;
-    let depth = this.#depth;
-    let isOver = false;
-    while (at < text.length && !isOver) {
-      const code = text.charCodeAt(at);
-      if (this.#inString || code === QUOTE) {
-        at = this.#skipString(at);
-        isOver = depth === 0 && !this.#inString;
-        continue;
-      }
-      const step = depthStep(code);
-      // A number or a word is over before what follows it, all else with its last character.
-      if (depth === 0 && (step < 0 || code === COMMA || isSpace(code))) {
-        isOver = true;
-        continue;
-      }
-      at++;
-      depth += step;
-      isOver = step < 0 && depth === 0;
+    for (;;) {
+      const outside = this.#depth > 0 ? NESTED : OF_VALUE;
+      this.#at = this.#indexOf(this.#inString ? OF_STRING : outside);
+      const mark = this.#text[this.#at];
+      if (mark === undefined) return false;
+      if (mark === '"') this.#inString = !this.#inString;
+      else if (mark === '{' || mark === '[') this.#depth += 1;
+      else if (this.#inString) this.#at += 1;
+      else if (this.#depth === 0) return true;
+      else this.#depth -= 1;
+      this.#at += 1;
+      if (this.#depth === 0 && !this.#inString) return true;
     }
-    this.#at = at;
-    this.#depth = depth;
-    return isOver;
-  }
-
-  /**
-   * The index behind the string that begins or goes on at `at`. `#inString` tells whether it goes on beyond the text; an
-   * escaped character may then be in the next chunk, and the index is one beyond the text.
-   */
-  #skipString(at: number): number {
-    const text = this.#text;
-    let next = this.#inString ? at : at + 1;
-    this.#inString = true;
-    while (next < text.length) {
-      const code = text.charCodeAt(next);
-      if (code === QUOTE) {
-        this.#inString = false;
-        return next + 1;
-      }
-      next += code === BACKSLASH ? 2 : 1;
-    }
-    return next;
   }
 
   #parsed(text: string): unknown {
@@ -241,28 +234,19 @@ class JsonReader {
   }
 }
 
-function depthStep(code: number): -1 | 0 | 1 {
-  if (code === OPEN_BRACE || code === OPEN_BRACKET) return 1;
-  return code === CLOSE_BRACE || code === CLOSE_BRACKET ? -1 : 0;
-}
-
-function isSpace(code: number): boolean {
-  return code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09;
-}
-
 /** The lines of a file. */
 export type JsonLines = AsyncIterable<LineItem> | Iterable<LineItem>;
 
 /**
  * Reads a file of JSON lines. An evaluation stops at the first line that is not one: a number over the rest would be wrong.
  * @param source name of the file, for messages
- * @param read makes what is wanted of the value of a line
+ * @param read makes what is wanted of a line
  * @throws VgrError INPUT_INVALID that names file and line, also for a file without lines
  */
 export async function* readJsonLines<T>(
   lines: JsonLines,
   source: string,
-  read: (value: unknown, line: number) => T,
+  read: (record: ForeignRecord, line: number) => T,
 ): AsyncGenerator<T> {
   let isEmpty = true;
   for await (const line of lines) {
@@ -272,7 +256,8 @@ export async function* readJsonLines<T>(
       throw new VgrError('INPUT_INVALID', `${quoted(source)}, ${message}`, { hint, cause });
     }
     isEmpty = false;
-    yield read(parsed(line.text, { source, line: line.number }), line.number);
+    const position = { source, line: line.number };
+    yield read(new ForeignRecord(parsed(line.text, position), position), line.number);
   }
   if (isEmpty) throw recordError({ source }, 'the file has no lines');
 }
