@@ -108,24 +108,20 @@ async function outcomes(rows: readonly Row[], small: Refiner, share: number): Pr
   const stored = new Map(rows.map((row) => [row.request, row.stored]));
   const large: Refiner = {
     name: `vlm:${MODEL}`,
-    refine: async (requests) =>
-      requests.map((request) => {
-        const boxXyxy = stored.get(request) ?? null;
-        const think = { boxXyxy: null, score: 0, text: '' };
-        const answer = { boxXyxy, score: boxXyxy ? 1 : 0, text: '' };
-        if (!boxXyxy) return { think, answer: { ...answer, decision: 'fallback' as const } };
-        return {
-          think,
-          answer: { ...answer, decision: decisionOn(boxXyxy, request.tool?.boxXyxy) },
-        };
-      }),
+    refine: async (request) => {
+      const boxXyxy = stored.get(request) ?? null;
+      const think = { boxXyxy: null, score: 0, text: '' };
+      const answer = { boxXyxy, score: boxXyxy ? 1 : 0, text: '' };
+      const decision = boxXyxy ? decisionOn(boxXyxy, request.tool?.boxXyxy) : 'fallback';
+      return { think, answer: { ...answer, decision } };
+    },
   };
   const quota = new CallQuota({ share, threshold: Number.POSITIVE_INFINITY });
   const cascade = createCascade({ small, large, quota, tally: { asked: 0, failed: 0, unpaid: 0 } });
   const found: Outcome[] = [];
   for (const { request, truth } of rows) {
-    const [refinement] = await cascade.refine([request]);
-    const { boxXyxy, cascade: decided } = refinement!.answer;
+    const { answer } = await cascade.refine(request);
+    const { boxXyxy, cascade: decided } = answer;
     found.push({ isRight: isRight(boxXyxy, truth), asked: decided!.asked });
   }
   return found;

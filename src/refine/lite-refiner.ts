@@ -31,10 +31,7 @@ export interface LiteSpec {
   readonly rules: AnswerRules;
 }
 
-/**
- * Thinks, rethinks in view of the tool's answer, and answers, each by the same numbers. Microseconds a query. A request whose
- * signal is aborted throws the signal's reason.
- */
+/** Thinks, rethinks in view of the tool's answer, and answers, each by the same numbers. Microseconds a query. */
 export function createLiteRefiner({ name, numbers, rules }: LiteSpec): Refiner {
   const policy = policyOf(numbers);
 
@@ -79,14 +76,9 @@ export function createLiteRefiner({ name, numbers, rules }: LiteSpec): Refiner {
 
   return {
     name,
-    async refine(requests, signal) {
-      const refinements: Refinement[] = [];
-      for (const request of requests) {
-        signal?.throwIfAborted();
-        const situation = situationOf(request);
-        refinements.push(refined(request.crops ? await withCrops(situation) : situation));
-      }
-      return refinements;
+    async refine(request) {
+      const situation = situationOf(request);
+      return refined(request.crops ? await withCrops(situation) : situation);
     },
   };
 }

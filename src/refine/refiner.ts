@@ -126,8 +126,8 @@ export interface Refinement {
   readonly answer: Answer;
 }
 
-/** Thinks, sees the tool's answer, rethinks. One refinement per request, in the same order. */
+/** Thinks, sees the tool's answer, rethinks. */
 export interface Refiner {
   readonly name: string;
-  refine(requests: readonly RefineRequest[], signal?: AbortSignal): Promise<Refinement[]>;
+  refine(request: RefineRequest): Promise<Refinement>;
 }

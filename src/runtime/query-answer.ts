@@ -61,10 +61,10 @@ export async function answerQueries(
       try {
         if (!seen && query.tools.length === 0) throw needsPhoto(query);
         const request = { ...requestOf(query, seen?.photo, settings), ...sight };
-        const [refinement] = await refiner.refine([request]);
+        const refinement = await refiner.refine(request);
         const { decodeMs, detectMs } = seen?.fresh && at === 0 ? seen.photo : NO_TIME;
         const timing = settings.timing && { decode: decodeMs, detect: detectMs };
-        return resultLine(query, request, refinement!, timing || undefined);
+        return resultLine(query, request, refinement, timing || undefined);
       } catch (thrown) {
         return failedQuery(query, thrown);
       }

@@ -4,7 +4,7 @@ import type { RunSettings } from '../formats/run-summary.js';
 import { COLUMNS_VERSION } from '../refine/columns.js';
 import type { AnswerRules, LiteSpec } from '../refine/lite-refiner.js';
 import type { PolicyNumbers } from '../refine/policy.js';
-import type { RefineRequest, Refiner } from '../refine/refiner.js';
+import type { Refiner } from '../refine/refiner.js';
 import type { LargeRefiner } from '../vlm/open.js';
 import type { VlmFlags } from '../vlm/settings.js';
 import type { OpenedEncoder } from './encoder.js';
@@ -166,14 +166,13 @@ async function findRefiner(wanted: string) {
 /** The detector alone, for comparison: the tool's box stands. */
 const noRefiner: Refiner = {
   name: 'none',
-  refine: async (requests: readonly RefineRequest[]) =>
-    requests.map(({ tool }) => ({
-      think: { boxXyxy: null, score: 0, text: 'no refiner was asked' },
-      answer: {
-        boxXyxy: tool?.boxXyxy ?? null,
-        score: tool?.score ?? 0,
-        decision: tool ? 'fallback' : 'none',
-        text: tool ? "no refiner was asked, the tool's box stands" : 'the tool found nothing',
-      },
-    })),
+  refine: async ({ tool }) => ({
+    think: { boxXyxy: null, score: 0, text: 'no refiner was asked' },
+    answer: {
+      boxXyxy: tool?.boxXyxy ?? null,
+      score: tool?.score ?? 0,
+      decision: tool ? 'fallback' : 'none',
+      text: tool ? "no refiner was asked, the tool's box stands" : 'the tool found nothing',
+    },
+  }),
 };

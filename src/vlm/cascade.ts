@@ -23,89 +23,61 @@ export interface CascadeTally {
  * The small refiner answers. Where it is unsure, the large one answers too, and the small one judges that box as the answer of
  * one more tool. The requests of a run are decided on in the order of the input.
  */
-export function createCascade(settings: CascadeSettings): Refiner {
-  return {
-    name: `cascade:${settings.small.name}+${settings.large.name}`,
-    refine: (requests, signal) =>
-      Promise.all(requests.map((request) => cascadeOne(request, settings, signal))),
-  };
-}
-
-async function cascadeOne(
-  request: RefineRequest,
-  settings: CascadeSettings,
-  signal: AbortSignal | undefined,
-): Promise<Refinement> {
-  const { small, quota, tally } = settings;
-  const first = await refineOne(small, request, signal);
-  const confidence = cascadeConfidence(first.answer);
-  await request.turn?.come;
-  const asked = quota.decide(confidence);
-  request.turn?.take();
-  const cascade = { confidence, asked };
-  const ofSmall = { think: first.think, answer: { ...first.answer, cascade } };
-  if (!asked) return ofSmall;
-  tally.asked += 1;
-  const second = await attempt(request, settings, signal);
-  if (second === undefined || second.answer.decision === 'fallback') {
-    tally.failed += 1;
-    return ofSmall;
+export function createCascade({ small, large, quota, tally }: CascadeSettings): Refiner {
+  /** The large refiner's answer; undefined where it fails on this query alone, or the budget is spent. */
+  async function attempt(request: RefineRequest): Promise<Refinement | undefined> {
+    try {
+      return await large.refine(request);
+    } catch (thrown) {
+      const { exit, code } = asVgrError(thrown);
+      if (code === 'BUDGET_SPENT') tally.unpaid += 1;
+      else if (exit !== 1) throw thrown;
+      return undefined;
+    }
   }
-  const answer = await judged(request, second.answer, settings, signal);
-  return { think: second.think, answer: { ...answer, cascade } };
-}
 
-/** The large refiner's answer; undefined where it fails on this query alone, or the budget is spent. */
-async function attempt(
-  request: RefineRequest,
-  { large, tally }: CascadeSettings,
-  signal: AbortSignal | undefined,
-): Promise<Refinement | undefined> {
-  try {
-    return await refineOne(large, request, signal);
-  } catch (thrown) {
-    const { exit, code } = asVgrError(thrown);
-    if (code === 'BUDGET_SPENT') tally.unpaid += 1;
-    else if (exit !== 1) throw thrown;
-    return undefined;
+  /**
+   * The small refiner thinks again, with the large one's answer as the tool's, which it keeps unless another box is clearly
+   * likelier. The decision is about the first tool.
+   */
+  async function judged(request: RefineRequest, ofLarge: Answer): Promise<Answer> {
+    // One box is judged: the others of a list are not part of the answer.
+    const proposed = { ...ofLarge, boxes: undefined };
+    if (proposed.boxXyxy === null) return proposed;
+    const tool: Candidate = { boxXyxy: proposed.boxXyxy, tool: large.name, rank: 0 };
+    const candidates = [tool, ...request.candidates];
+    const { answer } = await small.refine({ ...request, candidates, toolName: large.name, tool });
+    if (answer.boxXyxy === null) return proposed;
+    const isKept = answer.decision === 'confirm' || answer.decision === 'fallback';
+    return {
+      ...(isKept ? proposed : answer),
+      score: answer.score,
+      decision: decisionOn(answer.boxXyxy, request.tool?.boxXyxy),
+      format: proposed.format,
+    };
   }
-}
 
-/**
- * The small refiner thinks again, with the large one's answer as the tool's, which it keeps unless another box is clearly
- * likelier. The decision is about the first tool.
- */
-async function judged(
-  request: RefineRequest,
-  ofLarge: Answer,
-  { small, large }: CascadeSettings,
-  signal: AbortSignal | undefined,
-): Promise<Answer> {
-  // One box is judged: the others of a list are not part of the answer.
-  const proposed = { ...ofLarge, boxes: undefined };
-  if (proposed.boxXyxy === null) return proposed;
-  const tool: Candidate = { boxXyxy: proposed.boxXyxy, tool: large.name, rank: 0 };
-  const { answer } = await refineOne(
-    small,
-    { ...request, candidates: [tool, ...request.candidates], toolName: large.name, tool },
-    signal,
-  );
-  if (answer.boxXyxy === null) return proposed;
-  const isKept = answer.decision === 'confirm' || answer.decision === 'fallback';
   return {
-    ...(isKept ? proposed : answer),
-    score: answer.score,
-    decision: decisionOn(answer.boxXyxy, request.tool?.boxXyxy),
-    format: proposed.format,
+    name: `cascade:${small.name}+${large.name}`,
+    async refine(request) {
+      const first = await small.refine(request);
+      const confidence = cascadeConfidence(first.answer);
+      await request.turn?.come;
+      const asked = quota.decide(confidence);
+      request.turn?.take();
+      const cascade = { confidence, asked };
+      const ofSmall = { think: first.think, answer: { ...first.answer, cascade } };
+      if (!asked) return ofSmall;
+      tally.asked += 1;
+      const second = await attempt(request);
+      if (second === undefined || second.answer.decision === 'fallback') {
+        tally.failed += 1;
+        return ofSmall;
+      }
+      const answer = await judged(request, second.answer);
+      return { think: second.think, answer: { ...answer, cascade } };
+    },
   };
-}
-
-async function refineOne(
-  refiner: Refiner,
-  request: RefineRequest,
-  signal: AbortSignal | undefined,
-): Promise<Refinement> {
-  return (await refiner.refine([request], signal))[0]!;
 }
 
 /**

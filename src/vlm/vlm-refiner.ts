@@ -64,14 +64,13 @@ const REPETITION_PENALTY = 1.05;
 
 /**
  * The large refiner: a vision-language model behind a server. It thinks, gets the tools' boxes, and answers with a box in
- * pixels of its picture, which is mapped back. Conversations run side by side; the chat client bounds the requests.
+ * pixels of its picture, which is mapped back.
  * @see VG-Refiner, arXiv 2512.06373
  */
 export function createVlmRefiner(settings: VlmSettings): Refiner {
   return {
     name: `vlm:${settings.model}`,
-    refine: (requests, signal) =>
-      Promise.all(requests.map((request) => converse(request, settings, signal))),
+    refine: (request) => converse(request, settings),
   };
 }
 
@@ -85,12 +84,7 @@ interface Talk {
 }
 
 /** @throws VgrError QUERY_INVALID where there is no photo to look at; of the photo; of the chat */
-async function converse(
-  request: RefineRequest,
-  settings: VlmSettings,
-  signal: AbortSignal | undefined,
-): Promise<Refinement> {
-  signal?.throwIfAborted();
+async function converse(request: RefineRequest, settings: VlmSettings): Promise<Refinement> {
   const { chat, maxTokens, grid, protocol, tally, admit = (begin) => begin() } = settings;
   if (!request.encodePhoto) {
     throw new VgrError(

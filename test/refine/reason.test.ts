@@ -23,7 +23,7 @@ function asked(query: string, candidates: readonly Candidate[], more = {}): Refi
 }
 
 const reasons = async (one: RefineRequest, refiner = refinerOf()) => {
-  const { think, answer } = (await refiner.refine([one]))[0]!;
+  const { think, answer } = await refiner.refine(one);
   return { think: think.text, answer: answer.text, decision: answer.decision };
 };
 

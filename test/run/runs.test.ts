@@ -153,15 +153,13 @@ describe('refine', () => {
     const requests: RefineRequest[] = [];
     const refiner: Refiner = {
       name: 'test',
-      refine: async ([request]) => {
-        requests.push(request!);
-        const boxXyxy = request!.tool?.boxXyxy ?? null;
-        return [
-          {
-            think: { boxXyxy, score: 0.5, text: 'thought' },
-            answer: { boxXyxy, score: 0.5, decision: 'confirm', text: 'stands' },
-          },
-        ];
+      refine: async (request) => {
+        requests.push(request);
+        const boxXyxy = request.tool?.boxXyxy ?? null;
+        return {
+          think: { boxXyxy, score: 0.5, text: 'thought' },
+          answer: { boxXyxy, score: 0.5, decision: 'confirm', text: 'stands' },
+        };
       },
     };
     const settings = { detectorName: 'testdet', toolName, timing: false };

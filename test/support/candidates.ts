@@ -66,8 +66,8 @@ export const PRIOR: LiteSpec = {
   rules: { answers: 'auto', minConfidence: 0 },
 };
 
-export async function refined(asked: RefineRequest, spec: LiteSpec = PRIOR): Promise<Refinement> {
-  return (await createLiteRefiner(spec).refine([asked]))[0]!;
+export function refined(asked: RefineRequest, spec: LiteSpec = PRIOR): Promise<Refinement> {
+  return createLiteRefiner(spec).refine(asked);
 }
 
 /** The box in the photo mirrored left to right. */

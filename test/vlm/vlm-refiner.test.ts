@@ -66,7 +66,7 @@ function refiner(chat: Chat, changes: Partial<VlmSettings> & { readonly as?: Vlm
   });
   return {
     tally,
-    ask: async (changed?: Partial<RefineRequest>) => (await made.refine([request(changed)]))[0]!,
+    ask: (changed?: Partial<RefineRequest>) => made.refine(request(changed)),
   };
 }
 
@@ -280,7 +280,7 @@ it('needs a photo', async () => {
     maxTokens: 100,
     tally: emptyTally(),
   });
-  await expect(made.refine([blind])).rejects.toMatchObject({ code: 'QUERY_INVALID' });
+  await expect(made.refine(blind)).rejects.toMatchObject({ code: 'QUERY_INVALID' });
 });
 
 describe('what a server can do', () => {
