@@ -84,7 +84,7 @@ export async function observe(
   of: string,
 ): Promise<ObservedOutput[]> {
   try {
-    const outputs = Object.entries(await pool.run(name, feeds));
+    const outputs = Object.entries(await pool.run({ model: name, feeds }));
     return outputs.map(([output, tensor]) => ({ ...tensor, name: output }));
   } catch (cause) {
     throw new VgrError(

@@ -172,6 +172,7 @@ export class Output implements AsyncDisposable {
   #summary({ complete }: { readonly complete: boolean }): RunSummary {
     const { command, settings, engine, decoding, progress, report } = this.run;
     const { pool, sessions, threads } = engine.threads;
+    const { load, detect, run, refine } = pool.busyMs;
     const wallMs = performance.now() - this.#start;
     const { user, system } = process.cpuUsage();
     const { journal, coco } = this.#folder ?? {};
@@ -202,14 +203,16 @@ export class Output implements AsyncDisposable {
         decode_s: seconds(progress.decodeMs),
         detect_s: seconds(progress.detectMs),
         refine_s: seconds(progress.refineMs),
-        session_utilisation: Number((pool.busyMs / (wallMs * sessions)).toFixed(3)),
+        session_utilisation: Number(
+          ((load + detect + run + refine) / (wallMs * sessions)).toFixed(3),
+        ),
         cpu_s: seconds((user + system) / 1000),
       },
       stages: {
         main: stageLoad(performance.eventLoopUtilization(this.#mainStart).active, 1, wallMs),
         decode: stageLoad(decoding.busyMs, decoding.lanes, wallMs),
-        detect: stageLoad(pool.busyMsOf('detect'), sessions, wallMs),
-        refine: stageLoad(pool.busyMsOf('refine') + pool.busyMsOf('run'), sessions, wallMs),
+        detect: stageLoad(detect, sessions, wallMs),
+        refine: stageLoad(refine + run, sessions, wallMs),
         write: stageLoad(journal?.busyMs ?? 0, 1, wallMs),
       },
       peak_memory_bytes: process.resourceUsage().maxRSS * 1024,

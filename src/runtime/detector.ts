@@ -188,7 +188,7 @@ export async function loadDetector(
       `${quoted(wanted)}: expected a detector, got a ${card.kind}`,
     );
   }
-  const { signature } = await pool.load({ name: card.name, bytes });
+  const signature = await pool.load({ name: card.name, bytes });
   refuseDisagreements(card, disagreements(card, signature), 'FILE');
   await rememberModel(model, sha256, pool.device);
   return {

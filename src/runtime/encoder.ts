@@ -13,7 +13,6 @@ import { cropPhoto } from '../photos/crop.js';
 import type { DecodingMemory } from '../photos/decode.js';
 import type { CropMatcher, MatchScale } from '../refine/refiner.js';
 import { groupsOf, refuseDisagreements } from './detector.js';
-import type { RunPhotos } from './messages.js';
 import {
   findModel,
   isEncoder,
@@ -24,6 +23,7 @@ import {
 import type { SessionPool } from './pool.js';
 import { retriedOnCrash } from './pooled-worker.js';
 import type { PhotoRef } from './ports.js';
+import type { Requests } from './worker.js';
 
 /** A loaded image-text encoder. Embeddings are [d] and of length 1. */
 export interface ImageTextEncoder extends MatchScale {
@@ -70,6 +70,10 @@ function pooledEncoder(
     const read = card.family === 'siglip' ? ids.map(() => 1) : mask;
     return tokenTensors(ids, read, card.text.input, signature);
   };
+  const embed = async (request: Requests['run']) => {
+    const outputs = await retriedOnCrash(() => pool.run(request));
+    return embeddingsOf(outputs[request.fetches![0]!], card);
+  };
   // A graph with both towers always runs both: the unused one gets the smallest input.
   const idle = both ? tokensOf('a') : {};
   return {
@@ -77,17 +81,16 @@ function pooledEncoder(
     async embedCrops(crops) {
       const runs = groupsOf(crops, perRun).map(async (group) => {
         const filler = new Array<RgbRaster>(perRun - group.length).fill(blank);
-        const photos: RunPhotos = { input: pixelInput, rasters: [...group, ...filler] };
-        const outputs = await retriedOnCrash(() => pool.run(image, idle, [output], photos));
-        return embeddingsOf(outputs[output], card).slice(0, group.length);
+        const photos = { input: pixelInput, rasters: [...group, ...filler] };
+        const rows = await embed({ model: image, feeds: idle, photos, fetches: [output] });
+        return rows.slice(0, group.length);
       });
       return (await Promise.all(runs)).flat();
     },
     async embedText(words) {
       const feeds = tokensOf(words.toLowerCase());
       const photos = both ? { input: pixelInput, rasters: [blank] } : undefined;
-      const outputs = await retriedOnCrash(() => pool.run(text, feeds, [card.text.output], photos));
-      return embeddingsOf(outputs[card.text.output], card)[0]!;
+      return (await embed({ model: text, feeds, photos, fetches: [card.text.output] }))[0]!;
     },
   };
 }
@@ -212,15 +215,15 @@ export async function openEncoder(model: StoredEncoder, pool: SessionPool): Prom
   const looking = await pool.load({ name: names.image, bytes: image.bytes });
   const reading = whole ? looking : await pool.load({ name: names.text, bytes: text.bytes });
   const found = [
-    ...encoderDisagreements(card, 'image', looking.signature),
-    ...encoderDisagreements(card, 'text', reading.signature),
+    ...encoderDisagreements(card, 'image', looking),
+    ...encoderDisagreements(card, 'text', reading),
   ];
   refuseDisagreements(card, found, 'FOLDER');
   // Only encoders load the library.
   const { readTokenizer } = await import('../detect/prompt-tokenizer.js');
   const encoder = pooledEncoder(pool, card, {
     ...names,
-    signature: reading.signature,
+    signature: reading,
     tokenize: readTokenizer(tokenizer, card),
   });
   await tryEncoder(encoder, card);

@@ -1,26 +1,17 @@
 import { VgrError } from '../core/error.js';
 import type { DecodeOptions, NamedTensors } from '../detect/family.js';
+import type { GraphSignature } from '../detect/signature.js';
 import type { DetectorCard } from '../formats/model-card.js';
 import { type Device, type DevicePlan, deviceText } from './device.js';
-import type {
-  DetectItem,
-  DetectReply,
-  LoadReply,
-  RefineRequest,
-  RunPhotos,
-  RunReply,
-  WorkerReply,
-  WorkerRequest,
-} from './messages.js';
 import {
   firstLine,
   PooledWorker,
   refusedModel,
   refusedRun,
-  type TimedReply,
   WorkerRefusal,
 } from './pooled-worker.js';
 import type { AnsweredQueries } from './ports.js';
+import type { DetectItem, Reply, RequestKind, Requests } from './worker.js';
 
 export interface PoolOptions {
   readonly plan: DevicePlan;
@@ -42,30 +33,21 @@ const CRASH_LIMIT = 8;
  * request rejects with WORKER_CRASHED and may be sent again by its owner, who still knows the photo.
  */
 export class SessionPool {
+  /** Time that all workers spent on requests, milliseconds. */
+  readonly busyMs: Record<RequestKind, number> = { load: 0, detect: 0, run: 0, refine: 0 };
   readonly #options: PoolOptions;
-  readonly #script: URL;
   readonly #workers = new Set<PooledWorker>();
   readonly #idle: PooledWorker[] = [];
-  readonly #loaded = new WeakMap<PooledWorker, Set<string>>();
-  /** Those that answer queries, or ended under them. */
-  readonly #refining = new WeakSet<PooledWorker>();
   readonly #files = new Map<string, ModelFile>();
   readonly #queue: Job[] = [];
   #device: Device | undefined;
   #crashes = 0;
-  readonly #busyMs: Record<WorkerRequest['kind'], number> = {
-    load: 0,
-    detect: 0,
-    run: 0,
-    refine: 0,
-  };
   #closed = false;
 
   constructor(options: PoolOptions) {
     // Before the first thread loads the runtime, which would report to its maker otherwise; see docs/decisions.
     process.env.ORT_DISABLE_TELEMETRY ??= '1';
     this.#options = options;
-    this.#script = options.script ?? new URL('./worker.js', import.meta.url);
     for (let index = 0; index < options.sessions; index++) this.#spawn();
   }
 
@@ -74,22 +56,15 @@ export class SessionPool {
     return this.#device;
   }
 
-  /** Time that all workers spent on requests, milliseconds. */
-  get busyMs(): number {
-    return Object.values(this.#busyMs).reduce((sum, ms) => sum + ms, 0);
-  }
-
-  /** The same for requests of one kind. */
-  busyMsOf(kind: WorkerRequest['kind']): number {
-    return this.#busyMs[kind];
-  }
-
   /**
    * Makes a model known and brings up its first session; the other workers follow when they first need it.
    * @throws VgrError DEVICE_UNAVAILABLE where no planned device starts, MODEL_CORRUPT where the CPU refuses the file
    */
-  load(file: ModelFile): Promise<LoadReply> {
-    return this.#task((worker) => this.#loadFirst(worker, file));
+  load(file: ModelFile): Promise<GraphSignature> {
+    return this.#task((worker) =>
+      // The first model decides the device for all: the first of the plan on which its session starts.
+      this.#loadFirst(worker, file, this.#device ? [this.#device] : this.#options.plan.devices),
+    );
   }
 
   /** Runs a detector on one photo. The raster's buffer moves to the worker and comes back with the result. */
@@ -98,29 +73,16 @@ export class SessionPool {
   }
 
   /** Runs any loaded graph. Feeds and rasters are copied, so that a request can be sent again. */
-  run(
-    model: string,
-    feeds: NamedTensors,
-    fetches?: readonly string[],
-    photos?: RunPhotos,
-  ): Promise<NamedTensors> {
+  run(request: Requests['run']): Promise<NamedTensors> {
     return this.#task(async (worker) => {
-      await this.#ensureLoaded(worker, model);
-      const request = { kind: 'run', model, feeds, fetches, photos } as const;
-      return (await this.#ask<RunReply>(worker, request)).reply.outputs;
+      await this.#ensureLoaded(worker, request.model);
+      return (await this.#ask(worker, 'run', request)).reply;
     });
   }
 
   /** Has a block of queries answered by one thread. */
-  refine(request: Omit<RefineRequest, 'kind'>): Promise<AnsweredQueries> {
-    return this.#task(async (worker) => {
-      this.#refining.add(worker);
-      try {
-        return (await this.#ask<AnsweredQueries>(worker, { kind: 'refine', ...request })).reply;
-      } finally {
-        this.#refining.delete(worker);
-      }
-    });
+  refine(request: Requests['refine']): Promise<AnsweredQueries> {
+    return this.#task(async (worker) => (await this.#ask(worker, 'refine', request)).reply);
   }
 
   /** Ends all threads. Requests under way reject. */
@@ -177,78 +139,78 @@ export class SessionPool {
     const { model, card, options } = jobs[0]!.asking;
     await this.#ensureLoaded(worker, model);
     const items = jobs.map(({ item }) => item);
-    const { reply, busyMs } = await this.#ask<DetectReply>(
+    const { reply, busyMs } = await this.#ask(
       worker,
-      { kind: 'detect', model, card, items, options },
+      'detect',
+      { model, card, items, options },
       items.map(({ raster }) => raster.data.buffer as ArrayBuffer),
     );
     const ms = busyMs / jobs.length;
-    for (const [index, job] of jobs.entries()) job.resolve({ ...reply.results[index]!, ms });
+    for (const [index, job] of jobs.entries()) job.resolve({ ...reply[index]!, ms });
   }
 
   async #ensureLoaded(worker: PooledWorker, model: string): Promise<void> {
-    if (this.#loaded.get(worker)?.has(model)) return;
+    if (worker.loaded.has(model)) return;
     const file = this.#files.get(model);
     if (!file || !this.#device) throw new VgrError('INTERNAL', `model \`${model}\` is not loaded`);
     await this.#loadOn(worker, file, this.#device);
   }
 
-  /** The first model decides the device for all: the first of the plan on which its session starts. */
-  async #loadFirst(worker: PooledWorker, file: ModelFile): Promise<LoadReply> {
-    const devices = this.#device ? [this.#device] : this.#options.plan.devices;
-    for (const [index, device] of devices.entries()) {
-      try {
-        const reply = await this.#loadOn(worker, file, device);
-        this.#device = device;
-        this.#files.set(file.name, file);
-        return reply;
-      } catch (error) {
-        if (!(error instanceof WorkerRefusal)) throw error;
-        const next = devices[index + 1];
-        if (!next) throw refusedModel(file.name, device, error);
-        this.#options.notice(
-          `device ${deviceText(next)} instead of ${deviceText(device)}: ${firstLine(error.message)}`,
-        );
-      }
+  async #loadFirst(
+    worker: PooledWorker,
+    file: ModelFile,
+    [device, ...others]: readonly Device[],
+  ): Promise<GraphSignature> {
+    try {
+      const signature = await this.#loadOn(worker, file, device!);
+      this.#device = device;
+      this.#files.set(file.name, file);
+      return signature;
+    } catch (error) {
+      if (!(error instanceof WorkerRefusal)) throw error;
+      if (others.length === 0) throw refusedModel(file.name, device!, error);
+      this.#options.notice(
+        `device ${deviceText(others[0]!)} instead of ${deviceText(device!)}: ${firstLine(error.message)}`,
+      );
+      return this.#loadFirst(worker, file, others);
     }
-    throw new VgrError('INTERNAL', 'no device is planned');
   }
 
   async #loadOn(
     worker: PooledWorker,
     { name, bytes }: ModelFile,
     device: Device,
-  ): Promise<LoadReply> {
-    const { threads } = this.#options;
-    const request = { kind: 'load', model: name, bytes, device, threads } as const;
-    const { reply } = await this.#ask<LoadReply>(worker, request);
-    this.#loaded.get(worker)!.add(name);
+  ): Promise<GraphSignature> {
+    const request = { model: name, bytes, device, threads: this.#options.threads };
+    const { reply } = await this.#ask(worker, 'load', request);
+    worker.loaded.add(name);
     return reply;
   }
 
-  async #ask<Reply extends WorkerReply>(
+  async #ask<Kind extends RequestKind>(
     worker: PooledWorker,
-    request: WorkerRequest,
-    transfer: ArrayBuffer[] = [],
-  ): Promise<TimedReply<Reply>> {
-    const timed = await worker.ask<Reply>(request, transfer);
-    this.#busyMs[request.kind] += timed.busyMs;
+    kind: Kind,
+    request: Requests[Kind],
+    transfer?: ArrayBuffer[],
+  ): ReturnType<typeof worker.ask<Kind>> {
+    const timed = await worker.ask(kind, request, transfer);
+    this.busyMs[kind] += timed.busyMs;
     return timed;
   }
 
   #spawn(): void {
-    const worker = new PooledWorker(this.#script, (ended) => this.#replace(ended));
+    const script = this.#options.script ?? new URL('./worker.js', import.meta.url);
+    const worker = new PooledWorker(script, (ended, asked) => this.#replace(ended, asked));
     this.#workers.add(worker);
-    this.#loaded.set(worker, new Set());
     this.#idle.push(worker);
   }
 
-  #replace(ended: PooledWorker): void {
+  #replace(ended: PooledWorker, asked: RequestKind | undefined): void {
     this.#workers.delete(ended);
     const at = this.#idle.indexOf(ended);
     if (at >= 0) this.#idle.splice(at, 1);
     // Queries that end threads are bounded by who sends them: each is sent twice at most.
-    if (!this.#refining.has(ended)) this.#crashes += 1;
+    if (asked !== 'refine') this.#crashes += 1;
     if (this.#closed || this.#crashes >= CRASH_LIMIT) return;
     this.#spawn();
     this.#dispatch();
@@ -261,7 +223,7 @@ export interface ModelFile {
   readonly bytes: SharedArrayBuffer;
 }
 
-export type DetectResult = DetectReply['results'][number] & {
+export type DetectResult = Reply<'detect'>[number] & {
   /** Its share of the time that a thread worked, milliseconds; waiting is no part of it. */
   readonly ms: number;
 };

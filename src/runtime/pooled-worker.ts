@@ -1,13 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { printable, VgrError } from '../core/error.js';
 import { type Device, deviceText } from './device.js';
-import { READY, type WorkerMessage, type WorkerReply, type WorkerRequest } from './messages.js';
-
-/** A reply with the time the worker spent on it. */
-export interface TimedReply<Reply extends WorkerReply> {
-  readonly reply: Reply;
-  readonly busyMs: number;
-}
+import type { Reply, RequestKind, Requests, WorkerMessage, WorkerRequest } from './worker.js';
 
 /**
  * Longest wait for a thread when the pool closes. One that is ended inside native code, be it a request or the loading of the
@@ -23,26 +17,29 @@ const QUIET_MS = 4000;
 const HEAP_LIMITS = { maxYoungGenerationSizeMb: 16, maxOldGenerationSizeMb: 1024 };
 
 interface Waiter {
-  resolve(message: WorkerMessage): void;
+  readonly kind: RequestKind;
+  resolve(message: Exclude<WorkerMessage, 'ready'>): void;
   reject(error: VgrError): void;
 }
 
 /** One thread, one request at a time. A thread that ends unasked rejects its request with WORKER_CRASHED. */
 export class PooledWorker {
+  /** Models whose session the thread has. */
+  readonly loaded = new Set<string>();
   readonly #worker: Worker;
   #waiter: Waiter | undefined;
   #ended: VgrError | undefined;
   #ready = false;
 
-  /** @param onEnd called once when the thread ends unasked */
-  constructor(script: URL, onEnd: (worker: PooledWorker) => void) {
+  /** @param onEnd called once when the thread ends unasked, with the kind of the request that it worked on */
+  constructor(script: URL, onEnd: (worker: PooledWorker, asked?: RequestKind) => void) {
     this.#worker = new Worker(script, {
       stderr: false,
       stdout: false,
       resourceLimits: HEAP_LIMITS,
     });
-    this.#worker.on('message', (message: WorkerMessage | typeof READY) => {
-      if (message === READY) this.#ready = true;
+    this.#worker.on('message', (message: WorkerMessage) => {
+      if (message === 'ready') this.#ready = true;
       else this.#settle()?.resolve(message);
     });
     let cause: unknown;
@@ -52,7 +49,7 @@ export class PooledWorker {
     this.#worker.on('exit', (code) => {
       if (this.#ended) return;
       this.#ended = endedThread(code, cause);
-      onEnd(this);
+      onEnd(this, this.#waiter?.kind);
       this.#settle()?.reject(this.#ended);
     });
   }
@@ -61,17 +58,18 @@ export class PooledWorker {
    * Sends one request. Buffers in `transfer` are gone here afterwards.
    * @throws VgrError WORKER_CRASHED when the thread ends, {@link WorkerRefusal} when the request itself fails
    */
-  async ask<Reply extends WorkerReply>(
-    request: WorkerRequest,
+  async ask<Kind extends RequestKind>(
+    kind: Kind,
+    request: Requests[Kind],
     transfer: ArrayBuffer[] = [],
-  ): Promise<TimedReply<Reply>> {
+  ): Promise<{ readonly reply: Reply<Kind>; readonly busyMs: number }> {
     if (this.#ended) throw this.#ended;
-    const message = await new Promise<WorkerMessage>((resolve, reject) => {
-      this.#waiter = { resolve, reject };
-      this.#worker.postMessage(request, transfer);
+    const message = await new Promise<Exclude<WorkerMessage, 'ready'>>((resolve, reject) => {
+      this.#waiter = { kind, resolve, reject };
+      this.#worker.postMessage({ kind, ...request } as WorkerRequest, transfer);
     });
     if (!message.ok) throw new WorkerRefusal(message.message, message.mismatch);
-    return { reply: message.reply as Reply, busyMs: message.busyMs };
+    return { reply: message.reply as Reply<Kind>, busyMs: message.busyMs };
   }
 
   /** Ends the thread once it has loaded the runtime and answered the request under way. */

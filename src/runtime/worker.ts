@@ -1,48 +1,94 @@
 /**
  * The thread that owns sessions. `session.run()` of onnxruntime-node blocks its thread, so the main thread never calls it
- * (microsoft/onnxruntime #19611). One request at a time: the pool sends the next one after the reply.
+ * (microsoft/onnxruntime #19611). One request at a time: the pool sends the next one after the reply. Other modules import the
+ * types of the messages alone.
  */
 
 import { parentPort } from 'node:worker_threads';
 import * as ort from 'onnxruntime-node';
+import type { ImageSize } from '../core/box.js';
+import type { RgbRaster } from '../core/raster.js';
 import { detectorFamily, promptedFamily } from '../detect/families.js';
-import { CardMismatch, type NamedTensors, type Tensor } from '../detect/family.js';
-import { packRasters } from '../detect/packing.js';
-import { isPrompted } from '../formats/model-card.js';
-import type { TensorPort } from '../formats/onnx.js';
-import type { Refiner } from '../refine/refiner.js';
-import { fromHalf, toHalf } from './half-float.js';
 import {
-  type DetectReply,
-  type DetectRequest,
-  type LoadReply,
-  type LoadRequest,
-  READY,
-  type RefineRequest,
-  type RunReply,
-  type RunRequest,
-  type WorkerMessage,
-  type WorkerReply,
-  type WorkerRequest,
-} from './messages.js';
+  CardMismatch,
+  type DecodeOptions,
+  type DetectedRaster,
+  type Detection,
+  type NamedTensors,
+  type Tensor,
+} from '../detect/family.js';
+import { type PixelInput, packRasters } from '../detect/packing.js';
+import type { TokenizedPrompt } from '../detect/prompt.js';
+import type { GraphSignature } from '../detect/signature.js';
+import { type DetectorCard, isPrompted } from '../formats/model-card.js';
+import type { TensorPort } from '../formats/onnx.js';
+import type { LiteSpec } from '../refine/lite-refiner.js';
+import type { Refiner } from '../refine/refiner.js';
+import type { Device } from './device.js';
+import { fromHalf, toHalf } from './half-float.js';
+import type { AnsweredQueries } from './ports.js';
+import type { QueryBlock } from './query-answer.js';
 
-interface Outcome {
-  readonly reply: WorkerReply;
-  readonly transfer: ArrayBuffer[];
+/** What the thread is asked, by kind. */
+export interface Requests {
+  readonly load: {
+    readonly model: string;
+    /** The verified file; shared, so that all workers read one copy. */
+    readonly bytes: SharedArrayBuffer;
+    readonly device: Device;
+    /** Intra-op threads of the session. */
+    readonly threads: number;
+  };
+  readonly detect: {
+    readonly model: string;
+    readonly card: DetectorCard;
+    readonly items: readonly DetectItem[];
+    readonly options: DecodeOptions;
+  };
+  readonly run: {
+    readonly model: string;
+    readonly feeds: NamedTensors;
+    /** Rasters that the thread packs into an input of the graph. */
+    readonly photos?: { readonly input: PixelInput; readonly rasters: readonly RgbRaster[] };
+    /** Outputs to bring back; all where it is absent. */
+    readonly fetches?: readonly string[];
+  };
+  /** Queries of one photo, its pixels in shared memory, or queries that bring their own boxes. */
+  readonly refine: QueryBlock & { readonly refiner: LiteSpec };
 }
+
+/** One photo for a detector: the raster that the model takes and the size of the photo itself. */
+export interface DetectItem {
+  readonly raster: RgbRaster;
+  readonly image: ImageSize;
+  /** For a detector that takes prompts: those of one run. */
+  readonly prompts?: readonly TokenizedPrompt[];
+}
+
+export type RequestKind = keyof Requests;
+export type WorkerRequest = {
+  [Kind in RequestKind]: { readonly kind: Kind } & Requests[Kind];
+}[RequestKind];
+
+export type Reply<Kind extends RequestKind> = Awaited<ReturnType<(typeof HANDLERS)[Kind]>>;
+
+/** What the thread says: once that the runtime is loaded, then one answer a request. `busyMs` is the time it worked for it. */
+export type WorkerMessage =
+  | 'ready'
+  | { readonly ok: true; readonly reply: Reply<RequestKind>; readonly busyMs: number }
+  | {
+      readonly ok: false;
+      readonly message: string;
+      /** Whether the graph turned out not to be what its card says. */
+      readonly mismatch: boolean;
+    };
 
 // The reasons travel as exceptions; the runtime's own log would reach stderr past `--quiet`.
 ort.env.logLevel = 'fatal';
 
 const sessions = new Map<string, ort.InferenceSession>();
 
-function sessionOf(model: string): ort.InferenceSession {
-  const session = sessions.get(model);
-  if (!session) throw new Error(`model ${model} is not loaded`);
-  return session;
-}
-
-async function load({ model, bytes, device, threads }: LoadRequest): Promise<LoadReply> {
+async function load({ model, bytes, device, threads }: Requests['load']): Promise<GraphSignature> {
   const provider =
     device.name === 'cuda' && device.index !== undefined
       ? { name: 'cuda', deviceId: device.index }
@@ -62,12 +108,8 @@ async function load({ model, bytes, device, threads }: LoadRequest): Promise<Loa
   });
   sessions.set(model, session);
   return {
-    inputs: session.inputNames,
-    outputs: session.outputNames,
-    signature: {
-      inputs: session.inputMetadata.map(portOf),
-      outputs: session.outputMetadata.map(portOf),
-    },
+    inputs: session.inputMetadata.map(portOf),
+    outputs: session.outputMetadata.map(portOf),
   };
 }
 
@@ -76,11 +118,13 @@ function portOf(value: ort.InferenceSession.ValueMetadata): TensorPort {
   return { name: value.name, type: value.type, dims: value.shape };
 }
 
-async function runSession(
-  session: ort.InferenceSession,
+async function runModel(
+  model: string,
   feeds: NamedTensors,
-  fetches: readonly string[] | undefined,
+  fetches?: readonly string[],
 ): Promise<NamedTensors> {
+  const session = sessions.get(model);
+  if (!session) throw new Error(`model ${model} is not loaded`);
   const inputs: Record<string, ort.Tensor> = {};
   for (const [name, tensor] of Object.entries(feeds)) {
     inputs[name] = tensorFor(session, name, tensor);
@@ -89,15 +133,11 @@ async function runSession(
     ? await session.run(inputs, fetches as string[])
     : await session.run(inputs);
   const outputs: Record<string, Tensor> = {};
-  for (const [name, tensor] of Object.entries(results)) {
+  for (const [name, { type, data, dims }] of Object.entries(results)) {
     outputs[name] =
-      tensor.type === 'float16'
-        ? { type: 'float32', data: fromHalf(bitsOf(tensor.data as Uint16Array)), dims: tensor.dims }
-        : {
-            type: tensor.type as Tensor['type'],
-            data: tensor.data as Tensor['data'],
-            dims: tensor.dims,
-          };
+      type === 'float16'
+        ? { type: 'float32', data: fromHalf(bitsOf(data as Uint16Array)), dims }
+        : { type: type as Tensor['type'], data: data as Tensor['data'], dims };
   }
   return outputs;
 }
@@ -119,81 +159,72 @@ function bitsOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint16Arra
   return new Uint16Array(buffer, byteOffset, byteLength / 2);
 }
 
-/** Photos of a detector that is asked in words go one by one: their prompts make the batch. */
-async function ask({ model, card, items, options }: DetectRequest): Promise<Outcome> {
-  if (!isPrompted(card)) throw new CardMismatch(`family ${card.family} is not asked in words`);
-  const family = promptedFamily(card.family);
-  const results: DetectReply['results'][number][] = [];
-  for (const { raster, image, prompts = [] } of items) {
-    const outputs = await runSession(
-      sessionOf(model),
-      family.pack(raster, prompts, card),
-      family.outputNames(card),
-    );
-    const answers = family.decode(outputs, image, prompts, card, options);
-    results.push({ detections: [], answers, raster });
+/** A raster comes back with what was found in it. */
+interface DetectedItem extends DetectedRaster {
+  /** What each prompt finds, where there were any; `detections` is empty then. */
+  readonly answers?: readonly (readonly Detection[])[];
+}
+
+async function detect({
+  model,
+  card,
+  items,
+  options,
+}: Requests['detect']): Promise<readonly DetectedItem[]> {
+  if (isPrompted(card)) {
+    const family = promptedFamily(card.family);
+    const found: DetectedItem[] = [];
+    // One by one: the prompts of a photo are the batch.
+    for (const { raster, image, prompts = [] } of items) {
+      const feeds = family.pack(raster, prompts, card);
+      const outputs = await runModel(model, feeds, family.outputNames(card));
+      const answers = family.decode(outputs, image, prompts, card, options);
+      found.push({ detections: [], answers, raster });
+    }
+    return found;
   }
-  const transfer = items.map(({ raster }) => raster.data.buffer as ArrayBuffer);
-  return { reply: { results } satisfies DetectReply, transfer };
-}
-
-async function detect(request: DetectRequest): Promise<Outcome> {
-  const { model, card, items, options } = request;
-  if (items[0]?.prompts) return ask(request);
   const family = detectorFamily(card.family);
-  const outputs = await runSession(
-    sessionOf(model),
-    family.pack(
-      items.map(({ raster }) => raster),
-      card,
-    ),
-    family.outputNames(card),
-  );
+  const rasters = items.map(({ raster }) => raster);
   const images = items.map(({ image }) => image);
-  const transfer: ArrayBuffer[] = [];
-  const results = family.decode(outputs, images, card, options).map((detections, index) => {
-    const { raster } = items[index]!;
-    transfer.push(raster.data.buffer as ArrayBuffer);
-    return { detections, raster };
-  });
-  return { reply: { results } satisfies DetectReply, transfer };
+  const outputs = await runModel(model, family.pack(rasters, card), family.outputNames(card));
+  const found = family.decode(outputs, images, card, options);
+  return found.map((detections, index) => ({ detections, raster: rasters[index]! }));
 }
 
-async function run({ model, feeds, fetches, photos }: RunRequest): Promise<Outcome> {
+async function run({ model, feeds, fetches, photos }: Requests['run']): Promise<NamedTensors> {
   const packed = photos && packRasters(photos.rasters, photos.input);
-  const outputs = await runSession(sessionOf(model), { ...feeds, ...packed }, fetches);
-  return { reply: { outputs } satisfies RunReply, transfer: [] };
+  return runModel(model, { ...feeds, ...packed }, fetches);
 }
 
 /** The refiner of this thread, kept until another is asked for. */
 let made: { readonly key: string; readonly refiner: Refiner } | undefined;
 
 /** Its modules are loaded on first use: runs that only detect start without them. */
-async function refine({ refiner: spec, ...block }: RefineRequest): Promise<Outcome> {
+async function refine({ refiner: spec, ...block }: Requests['refine']): Promise<AnsweredQueries> {
   const { answerQueries } = await import('./query-answer.js');
   const { createLiteRefiner } = await import('../refine/lite-refiner.js');
   const key = JSON.stringify(spec);
   if (made?.key !== key) made = { key, refiner: createLiteRefiner(spec) };
-  return { reply: await answerQueries(block, made.refiner), transfer: [] };
+  return answerQueries(block, made.refiner);
 }
 
-async function answer(request: WorkerRequest): Promise<Outcome> {
-  if (request.kind === 'load') return { reply: await load(request), transfer: [] };
-  if (request.kind === 'refine') return refine(request);
-  return request.kind === 'detect' ? detect(request) : run(request);
-}
+const HANDLERS = { load, detect, run, refine };
 
 const port = parentPort!;
+const say = (message: WorkerMessage, transfer: ArrayBuffer[] = []): void =>
+  port.postMessage(message, transfer);
+
 port.on('message', async (request: WorkerRequest) => {
   const start = performance.now();
-  const elapsed = (): number => performance.now() - start;
   try {
-    const { reply, transfer } = await answer(request);
-    port.postMessage({ ok: true, reply, busyMs: elapsed() } satisfies WorkerMessage, transfer);
+    const reply = await HANDLERS[request.kind](request as never);
+    // Rasters go back to the main thread without a copy.
+    const items = request.kind === 'detect' ? request.items : [];
+    const moved = items.map(({ raster }) => raster.data.buffer as ArrayBuffer);
+    say({ ok: true, reply, busyMs: performance.now() - start }, moved);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    const mismatch = error instanceof CardMismatch;
-    port.postMessage({ ok: false, message, mismatch, busyMs: elapsed() } satisfies WorkerMessage);
+    say({ ok: false, message, mismatch: error instanceof CardMismatch });
   }
 });
-port.postMessage(READY);
+say('ready');

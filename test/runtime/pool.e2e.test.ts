@@ -29,8 +29,11 @@ afterEach(async () => {
   await Promise.all(pools.splice(0).map((pool) => pool.close()));
 });
 
-const x = (...values: number[]) => ({
-  x: { type: 'float32' as const, data: new Float32Array(values), dims: [values.length] },
+const adding = (...values: number[]) => ({
+  model: 'adding',
+  feeds: {
+    x: { type: 'float32' as const, data: new Float32Array(values), dims: [values.length] },
+  },
 });
 
 describe('the session pool', () => {
@@ -38,34 +41,31 @@ describe('the session pool', () => {
     const pool = openPool();
     const reply = await pool.load({ name: 'adding', bytes: shared(addingGraph(5)) });
     expect(reply).toEqual({
-      inputs: ['x'],
-      outputs: ['y'],
-      signature: {
-        inputs: [{ name: 'x', type: 'float32', dims: ['n'] }],
-        outputs: [{ name: 'y', type: 'float32', dims: ['n'] }],
-      },
+      inputs: [{ name: 'x', type: 'float32', dims: ['n'] }],
+      outputs: [{ name: 'y', type: 'float32', dims: ['n'] }],
     });
     expect(pool.device).toEqual({ name: 'cpu' });
     const answers = await Promise.all(
-      Array.from({ length: 20 }, (_, index) => pool.run('adding', x(index, index * 2))),
+      Array.from({ length: 20 }, (_, index) => pool.run(adding(index, index * 2))),
     );
     for (const [index, { y }] of answers.entries()) {
       expect([...(y!.data as Float32Array)]).toEqual([index + 5, index * 2 + 5]);
     }
-    expect(pool.busyMs).toBeGreaterThan(0);
+    expect(pool.busyMs.run).toBeGreaterThan(0);
   });
 
   it('keeps the main thread free while sessions work', async () => {
     const pool = openPool();
     await pool.load({ name: 'adding', bytes: shared(addingGraph(1)) });
-    const big = new Float32Array(4_000_000);
+    const data = new Float32Array(4_000_000);
+    const big = { x: { type: 'float32' as const, data, dims: [data.length] } };
     let ticks = 0;
     const timer = setInterval(() => {
       ticks += 1;
     }, 1);
     // A thread that gets no core for a while ticks in a later run; one that is blocked never does.
     for (let runs = 0; runs < 200 && ticks === 0; runs++) {
-      await pool.run('adding', { x: { type: 'float32', data: big, dims: [big.length] } });
+      await pool.run({ model: 'adding', feeds: big });
     }
     clearInterval(timer);
     expect(ticks).toBeGreaterThan(0);
@@ -74,8 +74,8 @@ describe('the session pool', () => {
   it('replaces a thread that ends, rejects its request, and goes on', async () => {
     const pool = openPool({ script: fragile });
     await pool.load({ name: 'adding', bytes: shared(addingGraph(5)) });
-    await expect(pool.run('adding', x(13))).rejects.toMatchObject({ code: 'WORKER_CRASHED' });
-    const answers = await Promise.all([1, 2, 3].map((value) => pool.run('adding', x(value))));
+    await expect(pool.run(adding(13))).rejects.toMatchObject({ code: 'WORKER_CRASHED' });
+    const answers = await Promise.all([1, 2, 3].map((value) => pool.run(adding(value))));
     expect(answers.map(({ y }) => (y!.data as Float32Array)[0])).toEqual([6, 7, 8]);
   });
 
@@ -83,7 +83,7 @@ describe('the session pool', () => {
     const pool = openPool({ script: fragile });
     await pool.load({ name: 'adding', bytes: shared(addingGraph(5)) });
     const results = await Promise.allSettled(
-      Array.from({ length: 30 }, () => pool.run('adding', x(13))),
+      Array.from({ length: 30 }, () => pool.run(adding(13))),
     );
     const codes = results.map((result) => (result as PromiseRejectedResult).reason.code);
     expect(new Set(codes)).toEqual(new Set(['WORKER_CRASHED', 'DEVICE_UNAVAILABLE']));
@@ -128,7 +128,7 @@ describe('the session pool', () => {
   it('rejects what waits when it is closed', async () => {
     const pool = openPool();
     await pool.load({ name: 'adding', bytes: shared(addingGraph(5)) });
-    const waiting = Promise.allSettled(Array.from({ length: 10 }, () => pool.run('adding', x(1))));
+    const waiting = Promise.allSettled(Array.from({ length: 10 }, () => pool.run(adding(1))));
     await pool.close();
     for (const result of await waiting) {
       if (result.status === 'rejected') expect(result.reason.code).toBe('WORKER_CRASHED');
