@@ -53,16 +53,6 @@ export function cxcywhToXyxy(box: BoxCxcywh): BoxXyxy {
   };
 }
 
-/** `{x1: 1, y1: 1, x2: 3, y2: 5}` is `{cx: 2, cy: 3, width: 2, height: 4}`. */
-export function xyxyToCxcywh(box: BoxXyxy): BoxCxcywh {
-  return {
-    cx: (box.x1 + box.x2) / 2,
-    cy: (box.y1 + box.y2) / 2,
-    width: box.x2 - box.x1,
-    height: box.y2 - box.y1,
-  };
-}
-
 /** Area in square pixels; 0 for a box without extent. */
 export function areaXyxy(box: BoxXyxy): number {
   return Math.max(0, box.x2 - box.x1) * Math.max(0, box.y2 - box.y1);

@@ -8,14 +8,11 @@ import { sha256Of } from './text.js';
  * lost with the power.
  */
 export class DiskCache {
-  readonly #folder: string;
-  readonly #extension: string;
-
   /** @param extension of the files, without the dot */
-  constructor(folder: string, extension: string) {
-    this.#folder = folder;
-    this.#extension = extension;
-  }
+  constructor(
+    private readonly folder: string,
+    private readonly extension: string,
+  ) {}
 
   async get(key: string): Promise<Uint8Array | undefined> {
     try {
@@ -31,7 +28,7 @@ export class DiskCache {
   }
 
   #path(key: string): string {
-    return join(this.#folder, key.slice(0, 2), `${key.slice(2)}.${this.#extension}`);
+    return join(this.folder, key.slice(0, 2), `${key.slice(2)}.${this.extension}`);
   }
 }
 

@@ -239,10 +239,6 @@ export function isFile(path: string): boolean {
   return existsSync(path) && (statSync(path, { throwIfNoEntry: false })?.isFile() ?? false);
 }
 
-export function fileExists(path: string): boolean {
-  return existsSync(path);
-}
-
 /** A path among the state that the system keeps for programs (`XDG_STATE_HOME`, by default `~/.local/state`). */
 export function statePath(...parts: readonly string[]): string {
   const { XDG_STATE_HOME, LOCALAPPDATA } = process.env;

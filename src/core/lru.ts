@@ -39,13 +39,6 @@ export function memoized<Value extends NonNullable<unknown>>(
   capacity: number,
   work: (text: string) => Value,
 ): (text: string) => Value {
-  const values = new LRUCache<string, Value>({ max: capacity });
-  return (text) => {
-    if (text.length > MAX_KEY_LENGTH) return work(text);
-    const known = values.get(text);
-    if (known !== undefined) return known;
-    const value = work(text);
-    values.set(text, value);
-    return value;
-  };
+  const values = new LRUCache<string, Value>({ max: capacity, memoMethod: (text) => work(text) });
+  return (text) => (text.length > MAX_KEY_LENGTH ? work(text) : values.memo(text));
 }

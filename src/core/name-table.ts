@@ -1,3 +1,5 @@
+import { mixed } from './math.js';
+
 /** A 64-bit hash as two unsigned 32-bit halves. */
 export interface Hash64 {
   readonly high: number;
@@ -5,8 +7,8 @@ export interface Hash64 {
 }
 
 /**
- * Two FNV-1a lanes over UTF-16 units with different offsets, each finished with the mixer of MurmurHash3. Not for secrets.
- * @see http://www.isthe.com/chongo/tech/comp/fnv/ and Appleby, MurmurHash3 (fmix32)
+ * Two FNV-1a lanes over UTF-16 units with different offsets, each finished by `mixed`. Not for secrets.
+ * @see http://www.isthe.com/chongo/tech/comp/fnv/
  */
 export function hash64(text: string): Hash64 {
   let high = 0x811c9dc5;
@@ -17,14 +19,7 @@ export function hash64(text: string): Hash64 {
     low = Math.imul((low ^ unit) + index, 0x85ebca6b);
     low = (low << 13) | (low >>> 19);
   }
-  return { high: mix32(high ^ text.length), low: mix32(low + text.length) };
-}
-
-function mix32(value: number): number {
-  let hash = value;
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-  return (hash ^ (hash >>> 16)) >>> 0;
+  return { high: mixed(high ^ text.length) >>> 0, low: mixed(low + text.length) >>> 0 };
 }
 
 /** Buckets by the top bits of the hash: each grows alone, so growing never holds a second copy of the whole table. */

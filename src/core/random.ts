@@ -1,3 +1,5 @@
+import { mixed } from './math.js';
+
 /** Words made at a time. */
 const BLOCK = 1024;
 
@@ -22,20 +24,13 @@ function poissonTable(): Uint8Array {
 
 /** Random numbers that depend on the seed alone, made in blocks: resampling takes hundreds of millions of them. */
 export class SeededRandom {
-  #state: Xoshiro128State;
+  readonly #state: Xoshiro128State;
   readonly #words = new Uint32Array(BLOCK);
   #next = BLOCK;
 
   /** @param seed any integer; its low 32 bits count */
   constructor(seed: number) {
     this.#state = seededState(seed);
-  }
-
-  /** A generator that starts at exactly this state; not all four words may be 0. */
-  static fromState(words: Readonly<Xoshiro128State>): SeededRandom {
-    const random = new SeededRandom(0);
-    random.#state = [...words];
-    return random;
   }
 
   /** An integer, uniform over 0 .. 2^32 - 1. */
@@ -97,14 +92,14 @@ export class SeededRandom {
 }
 
 /** Four 32-bit words, not all zero. */
-export type Xoshiro128State = [number, number, number, number];
+type Xoshiro128State = [number, number, number, number];
 
 /**
  * Fills `words` with the next integers of xoshiro128**, uniform over 0 .. 2^32 - 1, and moves the state on. 32 bits a step, period
  * 2^128 - 1. Many at a time are faster: the state stays in registers meanwhile.
  * @see D. Blackman, S. Vigna, "Scrambled Linear Pseudorandom Number Generators", ACM TOMS 47(4), 2021
  */
-function fillWords(state: Xoshiro128State, words: Uint32Array): void {
+export function fillWords(state: Xoshiro128State, words: Uint32Array): void {
   let [word0, word1, word2, word3] = state;
   for (let index = 0; index < words.length; index++) {
     words[index] = Math.imul(rotatedLeft(Math.imul(word1, 5), 7), 9);
@@ -134,12 +129,4 @@ function seededState(seed: number): Xoshiro128State {
 
 function rotatedLeft(word: number, bits: number): number {
   return (word << bits) | (word >>> (32 - bits));
-}
-
-/** The finaliser of MurmurHash3: a bijection of 32-bit words in which every input bit moves every output bit. Signed. */
-export function mixed(word: number): number {
-  let hash = word ^ (word >>> 16);
-  hash = Math.imul(hash, 0x85ebca6b);
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-  return hash ^ (hash >>> 16);
 }

@@ -98,16 +98,3 @@ export function rasterToPhotoXyxy(box: BoxXyxy, photo: ImageSize, spec: RasterSp
     y2: (box.y2 - content.y1) * sy,
   };
 }
-
-/** A box in pixels of the photo, told in raster pixels; the inverse of {@link rasterToPhotoXyxy}. */
-export function photoToRasterXyxy(box: BoxXyxy, photo: ImageSize, spec: RasterSpec): BoxXyxy {
-  const content = contentXyxy(photo, spec);
-  const sx = (content.x2 - content.x1) / photo.width;
-  const sy = (content.y2 - content.y1) / photo.height;
-  return {
-    x1: content.x1 + box.x1 * sx,
-    y1: content.y1 + box.y1 * sy,
-    x2: content.x1 + box.x2 * sx,
-    y2: content.y1 + box.y2 * sy,
-  };
-}

@@ -1,5 +1,5 @@
 import type { BoxXyxy, ImageSize } from '../core/box.js';
-import { mixed } from '../core/random.js';
+import { mixed } from '../core/math.js';
 import type { EvalQuery } from '../formats/eval-files.js';
 import {
   type AnswerParts,

@@ -5,7 +5,7 @@ import sharp from 'sharp';
 import type { BoxXyxy, ImageSize } from '../core/box.js';
 import { printable, quoted, VgrError } from '../core/error.js';
 import { contentXyxy, type RasterSpec, type RgbRaster, rasterSize } from '../core/raster.js';
-import type { ByteBudget } from '../core/semaphore.js';
+import type { Semaphore } from '../core/semaphore.js';
 
 /** 100 megapixels: above every camera in common use, below what fills the memory of a small machine. */
 export const DEFAULT_MAX_PIXELS = 100_000_000;
@@ -116,7 +116,8 @@ export async function withPhoto<Result>(
           'raise `--max-memory`, or leave it out, and run again with `--retry-failed`',
         );
       }
-      return await (isAlone ? decode(photo) : memory.budget.hold(needed, () => decode(photo)));
+      if (isAlone) return await decode(photo);
+      return await memory.budget.run(() => decode(photo), { units: needed });
     } catch (thrown) {
       signal?.throwIfAborted();
       throw isOfPhoto(thrown) ? damaged(path, bytes, thrown) : thrown;
@@ -126,7 +127,7 @@ export async function withPhoto<Result>(
   // A file that cannot be looked at is none: opening it says why.
   const there = await stat(path).catch(() => undefined);
   if (!there || there.size <= LARGE_FILE_BYTES) return work(false);
-  return memory.budget.hold(memory.budget.total, () => work(true));
+  return memory.budget.run(() => work(true), { units: memory.budget.total });
 }
 
 /**
@@ -244,7 +245,8 @@ function damaged(path: string, bytes: Buffer, cause: unknown): VgrError {
 
 /** What photos that are being decoded may hold together. */
 export interface DecodingMemory {
-  readonly budget: ByteBudget;
+  /** Counts bytes. */
+  readonly budget: Semaphore;
   /** Refuse a photo that needs more than the whole budget; it is decoded alone otherwise. */
   readonly strict: boolean;
 }

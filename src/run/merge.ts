@@ -1,6 +1,7 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { quoted, VgrError } from '../core/error.js';
-import { fileExists, readJson } from '../core/files.js';
+import { readJson } from '../core/files.js';
 import { readLines } from '../core/line-reader.js';
 import { NameTable } from '../core/name-table.js';
 import type { Printer } from '../core/terminal.js';
@@ -66,7 +67,7 @@ interface ShardFolder {
 /** @throws VgrError INPUT_MISSING, INPUT_INVALID */
 async function readShard(folder: string): Promise<ShardFolder> {
   const path = join(folder, 'run.json');
-  if (!fileExists(path)) {
+  if (!existsSync(path)) {
     throw new VgrError('INPUT_MISSING', `expected the output of a shard, got no ${quoted(path)}`, {
       hint: 'a shard is made with `--shard i/n --output DIR`',
     });

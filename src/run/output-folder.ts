@@ -1,8 +1,8 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { quoted, VgrError } from '../core/error.js';
 import { lockOutput, type OutputLock } from '../core/file-lock.js';
 import {
-  fileExists,
   readTextIfThere,
   removePartialFiles,
   writeFileAtomic,
@@ -87,7 +87,7 @@ export class OutputFolder {
       this.coco.images.file === null &&
       image_ids === null &&
       this.journal.tally.items === this.journal.done.count &&
-      COCO_FILES.every((name) => fileExists(join(this.path, name)))
+      COCO_FILES.every((name) => existsSync(join(this.path, name)))
     );
   }
 
@@ -120,7 +120,7 @@ export class OutputFolder {
 export function unusedFolder(path: string): string {
   const bare = path.replace(/\/+$/, '');
   let folder = path;
-  for (let number = 2; fileExists(join(folder, JOURNAL)); number++) folder = `${bare}-${number}`;
+  for (let number = 2; existsSync(join(folder, JOURNAL)); number++) folder = `${bare}-${number}`;
   return folder;
 }
 

@@ -1,6 +1,6 @@
 import { totalmem } from 'node:os';
 import { quoted, VgrError } from '../core/error.js';
-import { ByteBudget } from '../core/semaphore.js';
+import { Semaphore } from '../core/semaphore.js';
 import type { DecodingMemory } from '../photos/decode.js';
 import type { Detector } from './ports.js';
 
@@ -38,7 +38,7 @@ export async function decodingMemory(
   detector: Detector | undefined,
   warmRefiner?: WarmUp,
 ): Promise<DecodingMemory> {
-  if (given === undefined) return { budget: new ByteBudget(machineMemory() / 4), strict: false };
+  if (given === undefined) return { budget: new Semaphore(machineMemory() / 4), strict: false };
   const most = parseMemory(given);
   if (detector) await warmUp(detector, sessions);
   await warmRefiner?.(sessions);
@@ -50,7 +50,7 @@ export async function decodingMemory(
       { hint: 'raise `--max-memory`, or lower `--sessions`' },
     );
   }
-  return { budget: new ByteBudget(most - taken), strict: true };
+  return { budget: new Semaphore(most - taken), strict: true };
 }
 
 /** Sessions take their memory with the first photo. */

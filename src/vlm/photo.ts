@@ -1,6 +1,7 @@
+import { existsSync } from 'node:fs';
 import sharp from 'sharp';
 import type { ImageSize } from '../core/box.js';
-import { fileExists, writeFileAtomic } from '../core/files.js';
+import { writeFileAtomic } from '../core/files.js';
 import { PromiseCache } from '../core/lru.js';
 import { type DecodingMemory, openPhoto } from '../photos/decode.js';
 
@@ -41,7 +42,7 @@ export async function savePicture(
   target: string,
   options: PictureOptions,
 ): Promise<void> {
-  if (fileExists(target)) return;
+  if (existsSync(target)) return;
   const bytes = await pictureOf(path, picture, options);
   await writeFileAtomic(target, [bytes]);
 }

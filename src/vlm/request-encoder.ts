@@ -22,12 +22,12 @@ const DATA_URL = /^data:image\//;
 export class RequestEncoder {
   /** Stands for a picture; no query can hold it. */
   readonly #mark = `picture-${randomUUID()}`;
-  readonly #pictures = new LRUCache<string, Picture>({ max: CAPACITY });
+  readonly #pictures = new LRUCache<string, Picture>({ max: CAPACITY, memoMethod: pictureOf });
 
   /** What names a reply in the cache: sha256 of the body with pictures' own digests in their place, hexadecimal. */
   keyOf(body: ChatBody): string {
     const text = JSON.stringify(body, (name, value) =>
-      name === 'url' && typeof value === 'string' ? this.#pictureOf(value).sha256 : value,
+      name === 'url' && typeof value === 'string' ? this.#pictures.memo(value).sha256 : value,
     );
     return sha256Of(text);
   }
@@ -37,21 +37,14 @@ export class RequestEncoder {
     const pictures: Buffer[] = [];
     const text = JSON.stringify(body, (_, value) => {
       if (typeof value !== 'string' || !DATA_URL.test(value)) return value;
-      pictures.push(this.#pictureOf(value).bytes);
+      pictures.push(this.#pictures.memo(value).bytes);
       return this.#mark;
     });
     const between = text.split(this.#mark).map((part) => Buffer.from(part));
     return between.flatMap((part, index) => [part, ...pictures.slice(index, index + 1)]);
   }
+}
 
-  #pictureOf(url: string): Picture {
-    const known = this.#pictures.get(url);
-    if (known) return known;
-    const picture = {
-      sha256: sha256Of(url),
-      bytes: Buffer.from(JSON.stringify(url).slice(1, -1)),
-    };
-    this.#pictures.set(url, picture);
-    return picture;
-  }
+function pictureOf(url: string): Picture {
+  return { sha256: sha256Of(url), bytes: Buffer.from(JSON.stringify(url).slice(1, -1)) };
 }

@@ -1,11 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import {
-  contentXyxy,
-  photoToRasterXyxy,
-  rasterSize,
-  rasterToPhotoXyxy,
-} from '../../src/core/raster.js';
+import { contentXyxy, rasterSize, rasterToPhotoXyxy } from '../../src/core/raster.js';
 
 const side = fc.integer({ min: 1, max: 20_000 });
 const size = fc.record({ width: side, height: side });
@@ -44,7 +39,16 @@ describe('contentXyxy', () => {
       fc.property(size, specification, fc.tuple(side, side, side, side), (photo, spec, corners) => {
         const [x1, y1, x2, y2] = corners;
         const box = { x1, y1, x2, y2 };
-        const back = rasterToPhotoXyxy(photoToRasterXyxy(box, photo, spec), photo, spec);
+        const content = contentXyxy(photo, spec);
+        const sx = (content.x2 - content.x1) / photo.width;
+        const sy = (content.y2 - content.y1) / photo.height;
+        const there = {
+          x1: content.x1 + x1 * sx,
+          y1: content.y1 + y1 * sy,
+          x2: content.x1 + x2 * sx,
+          y2: content.y1 + y2 * sy,
+        };
+        const back = rasterToPhotoXyxy(there, photo, spec);
         for (const key of ['x1', 'y1', 'x2', 'y2'] as const) {
           expect(Math.abs(back[key] - box[key])).toBeLessThan(
             1e-6 * (1 + photo.width + photo.height),
@@ -116,9 +120,8 @@ describe('a raster whose size the photo decides', () => {
         expect(Math.min(width, height)).toBeGreaterThanOrEqual(1);
         expect(Math.min(width, height)).toBeLessThanOrEqual(800);
         expect(Math.max(width, height)).toBeLessThanOrEqual(1333);
-        const whole = { x1: 0, y1: 0, x2: photo.width, y2: photo.height };
-        const { x2, y2 } = photoToRasterXyxy(whole, photo, spec);
-        expect([Math.round(x2), Math.round(y2)]).toEqual([width, height]);
+        const content = { x1: 0, y1: 0, x2: width, y2: height };
+        expect(contentXyxy(photo, spec)).toEqual(content);
       }),
     );
   });

@@ -1,11 +1,12 @@
 import { expect, test } from 'vitest';
-import { SeededRandom } from '../../src/core/random.js';
+import { fillWords, SeededRandom } from '../../src/core/random.js';
 
 test('xoshiro128** from the state 1, 2, 3, 4', () => {
-  const random = SeededRandom.fromState([1, 2, 3, 4]);
   // Worked out with unbounded integers from the published step.
   const expected = [11520, 0, 5927040, 70819200, 2031721883, 1637235492, 1287239034, 3734860849];
-  expect(expected.map(() => random.nextUint32())).toEqual(expected);
+  const words = new Uint32Array(expected.length);
+  fillWords([1, 2, 3, 4], words);
+  expect([...words]).toEqual(expected);
 });
 
 test('equal seeds, equal streams; the next seed, another', () => {

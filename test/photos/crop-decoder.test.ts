@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import type { BoxXyxy } from '../../src/core/box.js';
-import { ByteBudget } from '../../src/core/semaphore.js';
+import { Semaphore } from '../../src/core/semaphore.js';
 import { type CropSpec, cropPhoto } from '../../src/photos/crop.js';
 import { box } from '../support/candidates.js';
 import { freshFolder } from '../support/vgr.js';
@@ -108,7 +108,7 @@ describe('cropPhoto', () => {
     await sharp({ create: grey }).jpeg().toFile(path);
     const within = (mebibytes: number) =>
       cropPhoto(path, [box(0, 0, 9, 9)], SPEC, {
-        memory: { budget: new ByteBudget(mebibytes * 2 ** 20), strict: true },
+        memory: { budget: new Semaphore(mebibytes * 2 ** 20), strict: true },
       });
     // 24 MiB to decode row by row, and 26 MiB that stay.
     await expect(within(40)).rejects.toMatchObject({ code: 'IMAGE_TOO_LARGE' });

@@ -2,7 +2,7 @@ import { copyFileSync, mkdtempSync, rmSync, truncateSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ByteBudget } from '../../src/core/semaphore.js';
+import { Semaphore } from '../../src/core/semaphore.js';
 import {
   type DecodingMemory,
   decodingBytes,
@@ -21,7 +21,7 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true }));
 
 function memory(total: number, strict: boolean): DecodingMemory {
-  return { budget: new ByteBudget(total), strict };
+  return { budget: new Semaphore(total), strict };
 }
 
 describe('what decoding holds', () => {
@@ -56,10 +56,13 @@ describe('what decoding holds', () => {
     const shared = memory(100 * MIB, true);
     const order: string[] = [];
     await Promise.all([
-      shared.budget.hold(1000, async () => {
-        await new Promise((resolve) => setTimeout(resolve, 200));
-        order.push('small');
-      }),
+      shared.budget.run(
+        async () => {
+          await new Promise((resolve) => setTimeout(resolve, 200));
+          order.push('small');
+        },
+        { units: 1000 },
+      ),
       // Decoding inside the hold has the whole budget.
       withPhoto(large, { memory: shared }, async () => order.push('large')),
     ]);

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { BoxXyxy } from '../../src/core/box.js';
 import { PromiseCache } from '../../src/core/lru.js';
-import { Semaphore } from '../../src/core/semaphore.js';
 import { CropMatching } from '../../src/runtime/encoder.js';
 import { box } from '../support/candidates.js';
 
@@ -108,46 +107,5 @@ describe('PromiseCache', () => {
     expect(cache.get('b')).toBeUndefined();
     expect(await cache.get('a')).toBe(1);
     expect(await cache.get('c')).toBe(3);
-  });
-});
-
-describe('Semaphore', () => {
-  it('lets no more through than it is wide, in order, and goes on after a failure', async () => {
-    const gate = new Semaphore(2);
-    const log: string[] = [];
-    let inside = 0;
-    const task = (name: string, fails = false) =>
-      gate.run(async () => {
-        inside += 1;
-        expect(inside).toBeLessThanOrEqual(2);
-        log.push(name);
-        await new Promise((resolve) => setTimeout(resolve, 2));
-        inside -= 1;
-        if (fails) throw new Error(name);
-        return name;
-      });
-    const results = await Promise.allSettled([task('a', true), task('b'), task('c'), task('d')]);
-    expect(log).toEqual(['a', 'b', 'c', 'd']);
-    expect(results.map(({ status }) => status)).toEqual([
-      'rejected',
-      'fulfilled',
-      'fulfilled',
-      'fulfilled',
-    ]);
-  });
-
-  it('lets the urgent through before the rest', async () => {
-    const gate = new Semaphore(1);
-    const log: string[] = [];
-    const task = (name: string, urgent: boolean) =>
-      gate.run(async () => void log.push(name), { urgent });
-    await Promise.all([
-      task('a', false),
-      task('b', false),
-      task('c', true),
-      task('d', false),
-      task('e', true),
-    ]);
-    expect(log).toEqual(['a', 'c', 'e', 'b', 'd']);
   });
 });
