@@ -95,10 +95,7 @@ export const imageFolderArgs = {
 
 /** What is read. */
 export const inputFlags = flagGroup('INPUT', {
-  limit: Flags.integer({
-    summary: 'stop after N items',
-    min: 0,
-  }),
+  limit: Flags.integer({ summary: 'stop after N items', min: 0 }),
   shard: Flags.string({
     summary: 'do part i of n, by hash of the image: `2/4`, or `auto` in a task of an array',
     default: WHOLE,
@@ -124,9 +121,7 @@ export const outputFlags = flagGroup('OUTPUT', {
     char: 'o',
     summary: 'folder for results.jsonl, the COCO files and run.json; a rerun continues there',
   }),
-  visualize: Flags.string({
-    summary: 'folder for photos with the boxes drawn over them',
-  }),
+  visualize: Flags.string({ summary: 'folder for photos with the boxes drawn over them' }),
   format: Flags.option({
     summary:
       'lines on stdout [default: human on a terminal, jsonl in a pipe, nothing with --output in a pipe]',
@@ -157,11 +152,7 @@ export const outputFlags = flagGroup('OUTPUT', {
 
 /** How the command itself behaves. */
 export const commonFlags = flagGroup('GLOBAL', {
-  quiet: Flags.boolean({
-    char: 'q',
-    summary: 'say nothing but errors',
-    default: false,
-  }),
+  quiet: Flags.boolean({ char: 'q', summary: 'say nothing but errors', default: false }),
   'no-progress': Flags.boolean({
     summary: 'show no progress on stderr; off by itself without a terminal and in CI',
     default: false,

@@ -49,16 +49,9 @@ export default class Eval extends VgrCommand<typeof Eval> {
         summary: 'add the COCO numbers of each category',
         default: false,
       }),
-      'group-by': Flags.string({
-        summary: 'query field to group by',
-        default: 'kind',
-      }),
+      'group-by': Flags.string({ summary: 'query field to group by', default: 'kind' }),
       iou: Flags.string({ summary: 'more IoU thresholds for accuracy: `0.25,0.5,0.75`' }),
-      seed: Flags.integer({
-        summary: 'seed of the bootstrap',
-        default: 1,
-        min: 0,
-      }),
+      seed: Flags.integer({ summary: 'seed of the bootstrap', default: 1, min: 0 }),
       resamples: Flags.integer({
         summary: 'number of bootstrap resamples; 0 for no intervals',
         default: 1000,
@@ -79,10 +72,7 @@ export default class Eval extends VgrCommand<typeof Eval> {
       }),
       csv: Flags.string({ summary: 'CSV file for all numbers' }),
       markdown: Flags.string({ summary: 'Markdown file for all numbers' }),
-      json: Flags.boolean({
-        summary: 'print one JSON document',
-        default: false,
-      }),
+      json: Flags.boolean({ summary: 'print one JSON document', default: false }),
     }),
   };
 

@@ -92,12 +92,7 @@ export async function* cocoPredictions(
     const imageId = imageIdOf(line, images);
     if (imageId === undefined) continue;
     for (const { boxXywh, score, categoryId } of boxesOf(line, categories)) {
-      const entry = {
-        image_id: imageId,
-        category_id: categoryId,
-        bbox: bboxOf(boxXywh),
-        score,
-      };
+      const entry = { image_id: imageId, category_id: categoryId, bbox: bboxOf(boxXywh), score };
       yield separator + JSON.stringify(entry);
       separator = ',\n';
     }

@@ -75,10 +75,9 @@ export function outlineOnnxModel(bytes: Uint8Array): OnnxOutline {
   const model = new Message(bytes, MODEL);
   const graph = model.message('graph', GRAPH);
   if (graph === undefined) throw new ProtobufError('graph: expected an ONNX graph, got none');
-  const opsets = model.list('opsetImport', OPSET).map((opset) => ({
-    domain: opset.text('domain') ?? '',
-    version: opset.integer('version'),
-  }));
+  const opsets = model
+    .list('opsetImport', OPSET)
+    .map((opset) => ({ domain: opset.text('domain') ?? '', version: opset.integer('version') }));
   const metadata = model
     .list('metadataProps', ENTRY)
     .map((entry) => [entry.text('key') ?? '', entry.text('value') ?? '']);

@@ -233,12 +233,7 @@ function toolBox(value: unknown, path: string): ToolBox {
 /** Models sometimes swap corners; the box is clear all the same. */
 function boxXyxy(value: unknown, path: string): BoxXyxy {
   const [x1, y1, x2, y2] = fourPixels(value, path);
-  return {
-    x1: Math.min(x1, x2),
-    y1: Math.min(y1, y2),
-    x2: Math.max(x1, x2),
-    y2: Math.max(y1, y2),
-  };
+  return { x1: Math.min(x1, x2), y1: Math.min(y1, y2), x2: Math.max(x1, x2), y2: Math.max(y1, y2) };
 }
 
 function boxXywh(value: unknown, path: string): BoxXywh {

@@ -64,11 +64,7 @@ export async function detect(
   const progress = startedProgress();
   const run: WrittenRun = {
     command: 'detect',
-    settings: {
-      ...engine.settings,
-      ...lineSettings(flags, shard),
-      images: plainPaths(images),
-    },
+    settings: { ...engine.settings, ...lineSettings(flags, shard), images: plainPaths(images) },
     engine,
     decoding,
     progress,
