@@ -33,24 +33,18 @@ export async function openAppendFile(file: string): Promise<AppendFile> {
  * few writes and none waits for a timer. After a failure nothing more is written: every later call fails in the same way.
  */
 export class AppendFile {
-  readonly #path: string;
-  readonly #handle: FileHandle;
+  /** Time that writes took, milliseconds. */
+  busyMs = 0;
   #waiting: Buffer[] = [];
   #waitingBytes = 0;
   #writing: Promise<void> | undefined;
   #failure: unknown;
   #closed = false;
-  #busyMs = 0;
 
-  constructor(file: string, handle: FileHandle) {
-    this.#path = file;
-    this.#handle = handle;
-  }
-
-  /** Time that writes took, milliseconds. */
-  get busyMs(): number {
-    return this.#busyMs;
-  }
+  constructor(
+    private readonly path: string,
+    private readonly handle: FileHandle,
+  ) {}
 
   /**
    * Takes whole lines, each with its line feed. Resolves when there is room for more, not when they are written.
@@ -77,9 +71,9 @@ export class AppendFile {
     await this.#writing;
     this.#throwFailure();
     try {
-      await this.#handle.datasync();
+      await this.handle.datasync();
     } catch (thrown) {
-      throw outputError(this.#path, thrown);
+      throw outputError(this.path, thrown);
     }
   }
 
@@ -90,7 +84,7 @@ export class AppendFile {
     try {
       await this.flush();
     } finally {
-      await this.#handle.close();
+      await this.handle.close();
     }
   }
 
@@ -104,22 +98,22 @@ export class AppendFile {
         this.#waiting = [];
         this.#waitingBytes = 0;
         const start = performance.now();
-        await this.#handle.appendFile(batch);
-        this.#busyMs += performance.now() - start;
+        await this.handle.appendFile(batch);
+        this.busyMs += performance.now() - start;
       }
     } catch (thrown) {
       this.#failure = thrown;
       this.#waiting = [];
       this.#waitingBytes = 0;
       // A full disk takes a part of the batch: whole lines of it stay.
-      await cutTornLine(this.#handle).catch(() => undefined);
+      await cutTornLine(this.handle).catch(() => undefined);
     } finally {
       this.#writing = undefined;
     }
   }
 
   #throwFailure(): void {
-    if (this.#failure !== undefined) throw outputError(this.#path, this.#failure);
+    if (this.#failure !== undefined) throw outputError(this.path, this.#failure);
   }
 }
 

@@ -9,7 +9,7 @@ import {
   roundedMs,
   roundedScore,
 } from '../formats/result-line.js';
-import { listImages } from '../photos/find-photos.js';
+import { type Listed, listImages } from '../photos/find-photos.js';
 import { openEngine, PhotoOpener } from '../runtime/engine.js';
 import { decodingMemory } from '../runtime/memory-limit.js';
 import { type ExamineParts, examinePhoto } from '../runtime/photo-store.js';
@@ -95,15 +95,12 @@ async function countOf(items: AsyncIterable<unknown>): Promise<number> {
   return count;
 }
 
-/** A photo to look at, or the reason why a name that was given leads to none. */
-export type ListedPhoto = PhotoRef | { readonly image: string; readonly error: VgrError };
-
-/** The same with its number in the listing, from 1. */
-export type PhotoItem = ListedPhoto & { readonly index: number };
+/** A photo with its number in the listing, from 1. */
+export type PhotoItem = Listed & { readonly index: number };
 
 /** The photos of a shard, numbered over all shards. */
 export async function* intakePhotos(
-  listed: AsyncIterable<ListedPhoto>,
+  listed: AsyncIterable<Listed>,
   shard: Shard,
   progress: Pick<RunProgress, 'listed'>,
 ): AsyncGenerator<PhotoItem> {

@@ -38,20 +38,16 @@ export interface JournalOptions {
  * retry appends as well; what it wrote is moved to the places of the errors when the run ends, or when the next one starts.
  */
 export class Journal {
-  readonly #path: string;
-  readonly #file: AppendFile;
-  readonly #sharded: boolean;
-  /** Lines that earlier runs left, and those of this run. */
-  readonly done: DoneItems;
   /** Counts once all lines are in their places. */
   #settled: JournalTally | undefined;
 
-  private constructor(path: string, file: AppendFile, sharded: boolean, done: DoneItems) {
-    this.#path = path;
-    this.#file = file;
-    this.#sharded = sharded;
-    this.done = done;
-  }
+  private constructor(
+    private readonly path: string,
+    readonly file: AppendFile,
+    private readonly sharded: boolean,
+    /** Lines that earlier runs left, and those of this run. */
+    readonly done: DoneItems,
+  ) {}
 
   /** @throws VgrError INPUT_INVALID for a line that no run writes, OUTPUT_UNWRITABLE, DISK_FULL */
   static async open(path: string, { sharded, retryFailed }: JournalOptions): Promise<Journal> {
@@ -73,20 +69,20 @@ export class Journal {
   /** Appends one line. Resolves when there is room for the next one. @throws VgrError DISK_FULL, OUTPUT_UNWRITABLE */
   append({ index, head, json }: RunLine): Promise<void> {
     // Until a line that is done again is moved to its place, that may be all that tells its item.
-    const placed = this.#sharded || this.done.retryFailed;
+    const placed = this.sharded || this.done.retryFailed;
     this.done.wrote(placed ? { ...head, place: index } : head);
-    return this.#file.append(placed ? placedText(json, index) : `${json}\n`);
+    return this.file.append(placed ? placedText(json, index) : `${json}\n`);
   }
 
   /** All lines, in their order. */
   async *lines(): AsyncGenerator<OutputLine> {
-    for await (const { line } of readJournal(this.#path)) yield line;
+    for await (const { line } of readJournal(this.path)) yield line;
   }
 
   /** The lines that name a photo: the others have no place in COCO files, and are not even parsed. */
   async *linesOfPhotos(): AsyncGenerator<OutputLine> {
     const isWanted = (text: string): boolean => text.includes('"image":');
-    for await (const { line } of readJournal(this.#path, isWanted)) yield line;
+    for await (const { line } of readJournal(this.path, isWanted)) yield line;
   }
 
   /** Counts of the whole journal. */
@@ -94,30 +90,16 @@ export class Journal {
     return this.#settled ?? this.done.tally;
   }
 
-  /** Time that writing took, milliseconds. */
-  get busyMs(): number {
-    return this.#file.busyMs;
-  }
-
-  /** When it resolves, everything appended so far is on the disk. @throws VgrError DISK_FULL, OUTPUT_UNWRITABLE */
-  flush(): Promise<void> {
-    return this.#file.flush();
-  }
-
   /** Puts retried lines in their places. Nothing can be appended afterwards. */
   async settle(): Promise<void> {
-    if (!isUnsettled(this.tally, this.#sharded)) return;
-    await settle(this.#path, this.#sharded);
-    this.#settled = (await readDone(this.#path, false)).tally;
+    if (!isUnsettled(this.tally, this.sharded)) return;
+    await settle(this.path, this.sharded);
+    this.#settled = (await readDone(this.path, false)).tally;
   }
 
   /** Puts other lines in the place of all. Nothing can be appended afterwards. */
   async replace(lines: AsyncIterable<string>): Promise<void> {
-    await writeFileAtomic(this.#path, lines);
-  }
-
-  async close(): Promise<void> {
-    await this.#file.close();
+    await writeFileAtomic(this.path, lines);
   }
 }
 
@@ -197,20 +179,18 @@ export interface JournalTally {
 export class DoneItems {
   readonly #done = new NameTable();
   readonly #known = new KnownItems();
-  readonly #tally: JournalTally = { items: 0, errors: 0, replacements: 0, placed: 0 };
-  /** Do items that became errors once more. */
-  readonly retryFailed: boolean;
-  #count = 0;
+  readonly tally: JournalTally = { items: 0, errors: 0, replacements: 0, placed: 0 };
+  /** Items that earlier runs have done. */
+  count = 0;
 
-  constructor(retryFailed = false) {
-    this.retryFailed = retryFailed;
-  }
+  /** @param retryFailed do items that became errors once more */
+  constructor(readonly retryFailed = false) {}
 
   /** Takes a line that earlier runs left. */
   add(line: JournalRecord): void {
     this.#record(line, this.#known.take(line));
     if (line.type === 'error' && this.retryFailed) return;
-    this.#count += 1;
+    this.count += 1;
     const name = nameOf(line);
     if (name !== undefined) this.#done.add(name);
     // A line that became an error is known by its number, too, and by that alone where its id is another line's.
@@ -222,22 +202,13 @@ export class DoneItems {
     this.#record(line, this.retryFailed ? this.#known.replacedBy(line) : undefined);
   }
 
-  /** Items that earlier runs have done. */
-  get count(): number {
-    return this.#count;
-  }
-
-  get tally(): Readonly<JournalTally> {
-    return this.#tally;
-  }
-
   /** @param item a query, or a line that holds none */
   hasQuery(
     item:
       | { readonly query: Pick<Query, 'id' | 'line'> }
       | { readonly line: number; readonly error: unknown },
   ): boolean {
-    if (this.#count === 0) return false;
+    if (this.count === 0) return false;
     if ('error' in item) return this.#done.has(`line ${item.line}`);
     const { id, line } = item.query;
     // A failed line may have been given the id of a later line, whose result is not its own.
@@ -245,14 +216,14 @@ export class DoneItems {
   }
 
   hasPhoto({ image }: { readonly image: string }): boolean {
-    return this.#count > 0 && this.#done.has(`image ${image}`);
+    return this.count > 0 && this.#done.has(`image ${image}`);
   }
 
   #record(line: RecordHead, replaced: Replaced | undefined): void {
-    if (replaced) this.#tally.replacements += 1;
-    else this.#tally.items += 1;
-    if (line.place !== undefined) this.#tally.placed += 1;
-    this.#tally.errors += Number(line.type === 'error') - Number(replaced === 'error');
+    if (replaced) this.tally.replacements += 1;
+    else this.tally.items += 1;
+    if (line.place !== undefined) this.tally.placed += 1;
+    this.tally.errors += Number(line.type === 'error') - Number(replaced === 'error');
   }
 }
 

@@ -14,17 +14,15 @@ export type LineFormat = 'jsonl' | 'json' | 'human' | 'none';
 /** Writes lines to stdout in one of the formats. `json` is one array over the whole run, written as a stream. */
 export class LineOutput {
   readonly #format: LineFormat;
-  readonly #printer: Printer;
   #isEmpty = true;
 
   /** Where the user names no format: readable for people, JSONL for pipes, nothing beside a folder. */
   constructor(
     flags: { readonly format?: LineFormat; readonly output?: string; readonly quiet: boolean },
-    printer: Printer,
+    private readonly printer: Printer,
   ) {
     const forPipes = flags.output === undefined ? 'jsonl' : 'none';
     this.#format = flags.format ?? (process.stdout.isTTY && !flags.quiet ? 'human' : forPipes);
-    this.#printer = printer;
   }
 
   /** Whether lines appear on the terminal, where they would tear a live display. */
@@ -36,11 +34,11 @@ export class LineOutput {
   async write(line: Pick<RunLine, 'head' | 'json'>): Promise<void> {
     const text = this.#textOf(line);
     this.#isEmpty = false;
-    if (text !== '') await this.#printer.data(text);
+    if (text !== '') await this.printer.data(text);
   }
 
   async close(): Promise<void> {
-    if (this.#format === 'json') await this.#printer.data(this.#isEmpty ? '[]\n' : '\n]\n');
+    if (this.#format === 'json') await this.printer.data(this.#isEmpty ? '[]\n' : '\n]\n');
   }
 
   #textOf({ head, json }: Pick<RunLine, 'head' | 'json'>): string {

@@ -114,7 +114,7 @@ export async function writeLines(
     await output.save();
     return 0;
   }
-  return interruption.signal.aborted ? output.pause() : output.finish();
+  return interruption.signal.aborted ? output.close({ complete: false }) : output.finish();
 }
 
 async function writeAll(
@@ -136,7 +136,7 @@ async function writeAll(
       }
       return total ? output.items / total : undefined;
     },
-    linesOnTerminal: output.linesOnTerminal,
+    linesOnTerminal: output.stdout.isOnTerminal,
   });
   try {
     for await (const line of untilAborted(lines, interruption.overdue)) {
@@ -144,7 +144,7 @@ async function writeAll(
       if (interruption.stdoutError) throw interruption.stdoutError;
       if (interruption.pipeClosed) return;
     }
-    await output.end();
+    await output.stdout.close();
   } finally {
     await display.stop();
     printer.closeErrors();

@@ -109,7 +109,7 @@ export class OutputFolder {
 
   async close(): Promise<void> {
     try {
-      await this.journal.close();
+      await this.journal.file.close();
     } finally {
       await this.found.lock.release();
     }

@@ -1,7 +1,6 @@
 import { printable, VgrError } from '../core/error.js';
 import type { Printer } from '../core/terminal.js';
 import { counted, sha256Of, versions } from '../core/text.js';
-import type { OutputLine } from '../formats/result-line.js';
 import {
   boundBy,
   canonicalSettings,
@@ -49,10 +48,11 @@ const LONG_S = 60;
 export class Output implements AsyncDisposable {
   readonly #start = performance.now();
   readonly #mainStart = performance.eventLoopUtilization();
-  readonly #stdout: LineOutput;
-  #folder: OutputFolder | undefined;
-  /** Lines of this run. */
-  #items = 0;
+  readonly stdout: LineOutput;
+  /** That of `--output`. */
+  folder?: OutputFolder;
+  /** Lines that this run has written. */
+  items = 0;
   #errors = 0;
 
   private constructor(
@@ -60,7 +60,7 @@ export class Output implements AsyncDisposable {
     flags: OutputFlags,
     private readonly printer: Printer,
   ) {
-    this.#stdout = new LineOutput(flags, printer);
+    this.stdout = new LineOutput(flags, printer);
   }
 
   /**
@@ -69,7 +69,7 @@ export class Output implements AsyncDisposable {
    */
   static async open(flags: OutputFlags, run: WrittenRun, printer: Printer): Promise<Output> {
     const output = new Output(run, flags, printer);
-    output.#folder = await openFolder(flags, run, printer);
+    output.folder = await openFolder(flags, run, printer);
     const count = output.done?.count ?? 0;
     if (count > 0) {
       printer.note(`${output.#counted(count)} ${count === 1 ? 'is' : 'are'} done already`);
@@ -79,22 +79,7 @@ export class Output implements AsyncDisposable {
 
   /** Items that earlier runs have done; undefined without a folder. */
   get done(): DoneItems | undefined {
-    return this.#folder?.journal.done;
-  }
-
-  /** Lines that this run has written. */
-  get items(): number {
-    return this.#items;
-  }
-
-  /** Whether lines appear on the terminal, where they would tear a live display. */
-  get linesOnTerminal(): boolean {
-    return this.#stdout.isOnTerminal;
-  }
-
-  /** The lines that earlier runs left, in the order of the journal; none without a folder. */
-  async *earlierLines(): AsyncGenerator<OutputLine> {
-    if (this.#folder) yield* this.#folder.journal.lines();
+    return this.folder?.journal.done;
   }
 
   /**
@@ -103,60 +88,51 @@ export class Output implements AsyncDisposable {
    */
   async write(line: RunLine): Promise<void> {
     const { head } = line;
-    if (this.#items === 0) await this.save();
-    this.#items += 1;
+    if (this.items === 0) await this.save();
+    this.items += 1;
     if (head.type === 'error') {
       this.#errors += 1;
       this.printer.itemError(head.id ?? head.image ?? `line ${head.line}`, head);
     }
-    await Promise.all([this.#folder?.journal.append(line), this.#stdout.write(line)]);
-  }
-
-  /** Ends the text on stdout, such as the array of `--format json`. */
-  async end(): Promise<void> {
-    await this.#stdout.close();
+    await Promise.all([this.folder?.journal.append(line), this.stdout.write(line)]);
   }
 
   /** When it resolves, every line so far is on the disk. */
   async flush(): Promise<void> {
-    await this.#folder?.journal.flush();
+    await this.folder?.journal.file.flush();
   }
 
   /** Writes run.json as of a run that has not come to its end. */
   async save(): Promise<void> {
-    await this.#folder?.writeSummary(this.#summary({ complete: false }));
-  }
-
-  /** Ends a run that was told to stop. @returns the exit code */
-  async pause(): Promise<number> {
-    return this.#close({ complete: false });
+    await this.folder?.writeSummary(this.#summary({ complete: false }));
   }
 
   /** Makes the COCO files from the whole journal and ends the run. @returns the exit code: 1 where items failed */
   async finish(): Promise<number> {
-    if (this.#folder?.isFinished()) {
+    if (this.folder?.isFinished()) {
       this.printer.note('nothing left to do: the files stay as they are');
-      return this.#folder.journal.tally.errors === 0 ? 0 : 1;
+      return this.folder.journal.tally.errors === 0 ? 0 : 1;
     }
-    await this.#folder?.finish();
-    return this.#close({ complete: true });
+    await this.folder?.finish();
+    return this.close({ complete: true });
   }
 
   /** Leaves the folder to the next run at once, while the caller waits: for a process that must end. */
   abandon(): void {
     const summary = this.#summary({ complete: false });
-    this.#folder?.abandon(summary);
+    this.folder?.abandon(summary);
     this.printer.note(this.#closingNote(summary));
   }
 
   /** Releases the folder. What was written is on the disk by then; of two errors that end a run the first counts. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#folder?.close().catch(() => undefined);
+    await this.folder?.close().catch(() => undefined);
   }
 
-  async #close(end: { readonly complete: boolean }): Promise<number> {
+  /** Says how the run went, in run.json and on stderr. @returns the exit code: 1 where items failed */
+  async close(end: { readonly complete: boolean }): Promise<number> {
     const summary = this.#summary(end);
-    await this.#folder?.writeSummary(summary);
+    await this.folder?.writeSummary(summary);
     this.printer.note(this.#closingNote(summary));
     const { timings, stages } = summary;
     const { decode_s, detect_s, refine_s } = timings;
@@ -175,9 +151,9 @@ export class Output implements AsyncDisposable {
     const { load, detect, run, refine } = pool.busyMs;
     const wallMs = performance.now() - this.#start;
     const { user, system } = process.cpuUsage();
-    const { journal, coco } = this.#folder ?? {};
+    const { journal, coco } = this.folder ?? {};
     // Without a folder the lines of this run are all there are.
-    const { items, errors } = journal?.tally ?? { items: this.#items, errors: this.#errors };
+    const { items, errors } = journal?.tally ?? { items: this.items, errors: this.#errors };
     return {
       schema: 1,
       command,
@@ -213,7 +189,7 @@ export class Output implements AsyncDisposable {
         decode: stageLoad(decoding.busyMs, decoding.lanes, wallMs),
         detect: stageLoad(detect, sessions, wallMs),
         refine: stageLoad(refine + run, sessions, wallMs),
-        write: stageLoad(journal?.busyMs ?? 0, 1, wallMs),
+        write: stageLoad(journal?.file.busyMs ?? 0, 1, wallMs),
       },
       peak_memory_bytes: process.resourceUsage().maxRSS * 1024,
       refiner: report?.(),
@@ -226,7 +202,7 @@ export class Output implements AsyncDisposable {
     const failed = this.#errors > 0 ? `, ${this.#errors} failed` : '';
     const missing =
       leftOut > 0 ? `; ${counted(leftOut, 'photo')} not in --image-ids, left out` : '';
-    return `${this.#counted(this.#items)}${failed}, ${timings.wall_s} s${missing}`;
+    return `${this.#counted(this.items)}${failed}, ${timings.wall_s} s${missing}`;
   }
 
   #counted(count: number): string {

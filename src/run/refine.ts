@@ -58,7 +58,7 @@ export async function refine(settings: RefineSettings, terminal: Terminal): Prom
   };
   await using output = await Output.open(flags, run, printer);
   const recall = refiner.large?.recall;
-  if (recall) for await (const line of output.earlierLines()) recall(line);
+  if (recall) for await (const line of output.folder?.journal.lines() ?? []) recall(line);
   const overlays = await openOverlays(images, flags.visualize, runtime.memory);
 
   const toolNames = new ToolNames(flags.tool);

@@ -2,8 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { VgrError } from '../../src/core/error.js';
 import type { QueryLineItem } from '../../src/formats/query-line.js';
 import { errorLine, type OutputLine } from '../../src/formats/result-line.js';
+import type { Listed } from '../../src/photos/find-photos.js';
 import type { RefineRequest, Refiner } from '../../src/refine/refiner.js';
-import { detectPhotos, intakePhotos, type ListedPhoto } from '../../src/run/detect.js';
+import { detectPhotos, intakePhotos } from '../../src/run/detect.js';
 import { type IntakeItem, intakeBlocks } from '../../src/run/intake.js';
 import { DoneItems } from '../../src/run/journal.js';
 import { answerBlocks } from '../../src/run/refine.js';
@@ -104,7 +105,7 @@ describe('detect', () => {
   const run = { parts: parts(), stream: STREAM, timing: false };
 
   it('gives one line a photo, in order, errors among them', async () => {
-    const items: ListedPhoto[] = [
+    const items: Listed[] = [
       ref('a'),
       ref('missing'),
       { image: 'link', error: new VgrError('IMAGE_OUTSIDE', 'leads out') },
