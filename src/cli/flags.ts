@@ -17,16 +17,18 @@ export function number(min: number, max = Number.POSITIVE_INFINITY) {
   };
 }
 
-/**
- * Flags that help shows together. Each is also set by the environment: `val-share` by `VGR_VAL_SHARE`, unless it names another
- * variable.
- */
-export function flagGroup<Group extends Interfaces.FlagInput>(title: string, flags: Group): Group {
+/** Flags that the environment sets too: `val-share` is set by `VGR_VAL_SHARE`, unless it names another variable. */
+export function withVariables<Group extends Interfaces.FlagInput>(flags: Group): Group {
   for (const [name, flag] of Object.entries(flags)) {
-    flag.helpGroup = title;
     flag.env ??= `VGR_${name.toUpperCase().replaceAll('-', '_')}`;
   }
   return flags;
+}
+
+/** The same, shown together by help. */
+export function flagGroup<Group extends Interfaces.FlagInput>(title: string, flags: Group): Group {
+  for (const flag of Object.values(flags)) flag.helpGroup = title;
+  return withVariables(flags);
 }
 
 /** Where models come from and how they run. */
@@ -84,13 +86,23 @@ export const inferenceFlags = flagGroup('MODELS', {
   }),
 });
 
+/** Whose answer a refiner is asked about. */
+export const toolFlag = Flags.string({
+  summary:
+    "whose answer counts as the tool's [default: the first of a line's `tools`, else the detector]",
+});
+
+/** Words of a command line without a flag, such as names of files. */
+export function words(description: string, { required = true } = {}) {
+  return Args.string({ ignoreStdin: true, description, required });
+}
+
 /** The folders of commands that take query lines. */
 export const imageFolderArgs = {
-  images: Args.string({
-    ignoreStdin: true,
-    description:
-      'folders that `image` on the lines is relative to; may be left out when every line brings `tools`',
-  }),
+  images: words(
+    'folders that `image` on the lines is relative to; may be left out when every line brings `tools`',
+    { required: false },
+  ),
 };
 
 /** What is read. */

@@ -19,9 +19,11 @@ export class SignalInterruption implements Interruption {
   readonly #overdue = new AbortController();
   readonly #released = new AbortController();
   readonly #listeners: [NodeJS.Signals, () => void][] = [];
+  readonly signal = this.#controller.signal;
+  readonly overdue = this.#overdue.signal;
+  pipeClosed = false;
+  stdoutError: VgrError | undefined;
   #ending: { readonly signal: NodeJS.Signals; readonly code: number } | undefined;
-  #pipeClosed = false;
-  #stdoutError: VgrError | undefined;
 
   constructor() {
     for (const [signal, code] of Object.entries(SIGNALS) as [keyof typeof SIGNALS, number][]) {
@@ -31,14 +33,6 @@ export class SignalInterruption implements Interruption {
     }
     // oclif's own listener swallows a closed pipe, so that work would go on, and throws all else out of reach.
     process.stdout.removeAllListeners('error').on('error', this.#onStdoutError);
-  }
-
-  get signal(): AbortSignal {
-    return this.#controller.signal;
-  }
-
-  get overdue(): AbortSignal {
-    return this.#overdue.signal;
   }
 
   inTime(work: Promise<unknown>): Promise<boolean> {
@@ -59,14 +53,6 @@ export class SignalInterruption implements Interruption {
   /** 130 or 143 after a signal, else undefined. */
   get exitCode(): number | undefined {
     return this.#ending?.code;
-  }
-
-  get pipeClosed(): boolean {
-    return this.#pipeClosed;
-  }
-
-  get stdoutError(): VgrError | undefined {
-    return this.#stdoutError;
   }
 
   close(): void {
@@ -109,10 +95,10 @@ export class SignalInterruption implements Interruption {
 
   readonly #onStdoutError = (error: NodeJS.ErrnoException): void => {
     if (error.code === 'EPIPE') {
-      this.#pipeClosed = true;
+      this.pipeClosed = true;
     } else {
       const code = error.code === 'ENOSPC' ? 'DISK_FULL' : 'OUTPUT_UNWRITABLE';
-      this.#stdoutError = new VgrError(code, `stdout cannot be written to: ${error.message}`, {
+      this.stdoutError = new VgrError(code, `stdout cannot be written to: ${error.message}`, {
         hint: 'give it another place; with `--output DIR` a rerun continues where this one ended',
       });
     }

@@ -6,14 +6,11 @@ const SHOWN_ERRORS = 20;
 
 /** Prints to the streams of the process. What goes to stderr waits while a live display owns the terminal. */
 export class StreamPrinter implements Printer {
-  readonly #quiet: boolean;
   readonly #held: string[] = [];
   #holding = false;
   #errors = 0;
 
-  constructor(options: { readonly quiet: boolean }) {
-    this.#quiet = options.quiet;
-  }
+  constructor(private readonly options: { readonly quiet: boolean }) {}
 
   async data(text: string): Promise<void> {
     if (process.stdout.write(text)) return;
@@ -35,7 +32,7 @@ export class StreamPrinter implements Printer {
   }
 
   note(text: string): void {
-    if (!this.#quiet) this.#say(`${text}\n`);
+    if (!this.options.quiet) this.#say(`${text}\n`);
   }
 
   important(text: string): void {

@@ -1,6 +1,5 @@
-import { Args } from '@oclif/core';
 import { VgrCommand } from '../cli/base-command.js';
-import { inferenceFlags, inputFlags, outputFlags } from '../cli/flags.js';
+import { inferenceFlags, inputFlags, outputFlags, words } from '../cli/flags.js';
 import { startThreads, tuned } from '../runtime/threads.js';
 
 export default class Detect extends VgrCommand<typeof Detect> {
@@ -15,11 +14,7 @@ export default class Detect extends VgrCommand<typeof Detect> {
   ];
   static override strict = false;
   static override args = {
-    images: Args.string({
-      ignoreStdin: true,
-      description: 'folders, globs or photos',
-      required: true,
-    }),
+    images: words('folders, globs or photos'),
   };
   static override flags = { ...inferenceFlags, ...inputFlags, ...outputFlags };
 

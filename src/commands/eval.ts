@@ -1,6 +1,6 @@
-import { Args, Flags } from '@oclif/core';
+import { Flags } from '@oclif/core';
 import { VgrCommand } from '../cli/base-command.js';
-import { flagGroup } from '../cli/flags.js';
+import { flagGroup, words } from '../cli/flags.js';
 import { evalCommand } from '../evaluate/evaluate.js';
 
 export default class Eval extends VgrCommand<typeof Eval> {
@@ -18,10 +18,7 @@ export default class Eval extends VgrCommand<typeof Eval> {
   ];
   static override strict = false;
   static override args = {
-    images: Args.string({
-      ignoreStdin: true,
-      description: 'folders of the photos, for the report',
-    }),
+    images: words('folders of the photos, for the report', { required: false }),
   };
   static override flags = {
     ...flagGroup('INPUT', {

@@ -1,6 +1,6 @@
-import { Args, Flags } from '@oclif/core';
+import { Flags } from '@oclif/core';
 import { VgrCommand } from '../cli/base-command.js';
-import { flagGroup, inputFlags } from '../cli/flags.js';
+import { flagGroup, inputFlags, words } from '../cli/flags.js';
 import { vlmFlags } from '../cli/vlm-flags.js';
 
 export default class Export extends VgrCommand<typeof Export> {
@@ -15,11 +15,7 @@ Pictures are resized to the grid of the model, and all boxes are in its coordina
   ];
   static override strict = false;
   static override args = {
-    images: Args.string({
-      ignoreStdin: true,
-      description: 'folders that `image` on the lines is relative to',
-      required: true,
-    }),
+    images: words('folders that `image` on the lines is relative to'),
   };
   static override flags = {
     ...flagGroup('INPUT', {

@@ -1,5 +1,6 @@
-import { Args, Flags } from '@oclif/core';
+import { Flags } from '@oclif/core';
 import { VgrCommand } from '../cli/base-command.js';
+import { withVariables, words } from '../cli/flags.js';
 import { mergeShards } from '../run/merge.js';
 
 export default class Merge extends VgrCommand<typeof Merge> {
@@ -9,24 +10,12 @@ export default class Merge extends VgrCommand<typeof Merge> {
   static override examples = ['<%= config.bin %> merge out/shard-* --output out/whole'];
   static override strict = false;
   static override args = {
-    folders: Args.string({
-      ignoreStdin: true,
-      description: 'output folders of all shards',
-      required: true,
-    }),
+    folders: words('output folders of all shards'),
   };
-  static override flags = {
-    output: Flags.string({
-      char: 'o',
-      summary: 'folder for the joined files',
-      env: 'VGR_OUTPUT',
-      required: true,
-    }),
-    'image-ids': Flags.string({
-      summary: 'COCO file whose image ids are taken, by file name',
-      env: 'VGR_IMAGE_IDS',
-    }),
-  };
+  static override flags = withVariables({
+    output: Flags.string({ char: 'o', summary: 'folder for the joined files', required: true }),
+    'image-ids': Flags.string({ summary: 'COCO file whose image ids are taken, by file name' }),
+  });
 
   protected override work(): Promise<number> {
     return mergeShards(this.positional, this.flags, this.printer);

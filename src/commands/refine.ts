@@ -8,6 +8,7 @@ import {
   inputFlags,
   number,
   outputFlags,
+  toolFlag,
 } from '../cli/flags.js';
 import { vlmFlags } from '../cli/vlm-flags.js';
 import { startThreads, tuned } from '../runtime/threads.js';
@@ -40,10 +41,7 @@ Fields of a line: \`query\`, the expression; \`image\`, relative to IMAGES; \`id
           'lite (comes with the program), the name or folder of one of your own, vlm (a model behind a server), cascade (a small one, and the server where it is unsure) or none (the detector alone)',
         default: 'lite',
       }),
-      tool: Flags.string({
-        summary:
-          "whose answer counts as the tool's [default: the first of a line's `tools`, else the detector]",
-      }),
+      tool: toolFlag,
       answers: Flags.option({
         summary:
           'auto: all boxes that fit where the words ask for several (`answer.boxes`); one: at most one box',

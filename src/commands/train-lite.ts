@@ -1,7 +1,14 @@
 import { join } from 'node:path';
 import { Flags } from '@oclif/core';
 import { VgrCommand } from '../cli/base-command.js';
-import { flagGroup, imageFolderArgs, inferenceFlags, inputFlags, number } from '../cli/flags.js';
+import {
+  flagGroup,
+  imageFolderArgs,
+  inferenceFlags,
+  inputFlags,
+  number,
+  toolFlag,
+} from '../cli/flags.js';
 
 export default class TrainLite extends VgrCommand<typeof TrainLite> {
   static override summary = 'Trains the lite refiner on queries with ground truth.';
@@ -49,12 +56,7 @@ Detections and cues are computed once and kept on disk; after an interruption, t
         env: 'VGR_TRAINING_CACHE',
       }),
     }),
-    ...flagGroup('MODELS', {
-      tool: Flags.string({
-        summary:
-          "whose answer counts as the tool's [default: the first of a line's `tools`, else the detector]",
-      }),
-    }),
+    ...flagGroup('MODELS', { tool: toolFlag }),
     ...flagGroup('TRAINING', {
       init: Flags.string({
         summary:

@@ -61,7 +61,6 @@ const OF_STRING = /["\\]/g;
 
 /** Finds where the values begin and end; their texts are left to `JSON.parse`. */
 class JsonReader {
-  readonly #source: string;
   #text = '';
   /** The next character to look at, in `#text`. */
   #at = 0;
@@ -76,9 +75,7 @@ class JsonReader {
   #depth = 0;
   #inString = false;
 
-  constructor(source: string) {
-    this.#source = source;
-  }
+  constructor(private readonly source: string) {}
 
   push(chunk: string): void {
     const dropped = this.#start ?? Math.min(this.#at, this.#text.length);
@@ -204,7 +201,7 @@ class JsonReader {
     } catch (cause) {
       throw new VgrError(
         'INPUT_INVALID',
-        `${quoted(this.#source)}, ${this.#position()}: expected JSON, got ${quoted(text, 80)}`,
+        `${quoted(this.source)}, ${this.#position()}: expected JSON, got ${quoted(text, 80)}`,
         { hint: hintFor(text), cause },
       );
     }
@@ -223,7 +220,7 @@ class JsonReader {
 
   #error(what: string, hint?: string): VgrError {
     const position = this.#part === 'top' ? '' : `, ${this.#position()}`;
-    return new VgrError('INPUT_INVALID', `${quoted(this.#source)}${position}: ${what}`, { hint });
+    return new VgrError('INPUT_INVALID', `${quoted(this.source)}${position}: ${what}`, { hint });
   }
 
   #position(): string {
@@ -308,11 +305,12 @@ function isFields(value: unknown): value is Readonly<Record<string, unknown>> {
 
 /** Reads the fields of one foreign record; each is checked when it is read. All methods throw VgrError INPUT_INVALID. */
 export class ForeignRecord {
-  readonly position: RecordPosition;
   readonly #fields: Readonly<Record<string, unknown>>;
 
-  constructor(value: unknown, position: RecordPosition) {
-    this.position = position;
+  constructor(
+    value: unknown,
+    readonly position: RecordPosition,
+  ) {
     if (!isFields(value)) throw recordError(position, `expected an object, got ${shown(value)}`);
     this.#fields = value;
   }

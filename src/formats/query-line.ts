@@ -138,12 +138,12 @@ type Json = Readonly<Record<string, unknown>>;
 
 /** The first invalid field of a line. */
 class InvalidField extends Error {
-  /** Names and indices from the line down, joined by dots; empty for the line itself. */
-  readonly path: string;
-
-  constructor(path: string, message: string) {
+  /** @param path names and indices from the line down, joined by dots; empty for the line itself */
+  constructor(
+    readonly path: string,
+    message: string,
+  ) {
     super(message);
-    this.path = path;
   }
 }
 

@@ -47,14 +47,11 @@ interface CaptionLine {
 
 /** A folder of photos with boxes drawn over them: one JPEG a line, named by the query's id or the photo's name. */
 export class OverlayFolder {
-  readonly #folder: string;
-  readonly #memory: DecodingMemory | undefined;
-
   /** @param memory what photos that are being decoded may hold together */
-  constructor(folder: string, memory?: DecodingMemory) {
-    this.#folder = folder;
-    this.#memory = memory;
-  }
+  constructor(
+    private readonly folder: string,
+    private readonly memory?: DecodingMemory,
+  ) {}
 
   /**
    * The tool's box in dashed blue, all of the answer's in solid red, expression and decision below.
@@ -104,7 +101,7 @@ export class OverlayFolder {
     strokes: readonly Stroke[],
     caption: readonly CaptionLine[],
   ): Promise<void> {
-    const base = await openBase(photo, size, this.#memory);
+    const base = await openBase(photo, size, this.memory);
     const { layers, height } = await captionLayers(base, caption);
     const jpeg = await sharp(base.png)
       .extend({
@@ -116,7 +113,7 @@ export class OverlayFolder {
       // Thin coloured lines need every pixel's colour.
       .jpeg({ quality: 88, chromaSubsampling: '4:4:4' })
       .toBuffer();
-    const file = path.join(this.#folder, `${overlayName(name)}.jpg`);
+    const file = path.join(this.folder, `${overlayName(name)}.jpg`);
     await writeFileAtomic(file, jpeg, { durable: false });
   }
 }

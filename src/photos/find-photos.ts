@@ -131,20 +131,17 @@ const LINK_MARK = '\x01';
 
 /** The search of one input. */
 class InputSearch {
-  readonly #input: Input;
-  readonly #allowOutside: boolean;
-  readonly #others: OtherFiles;
   /** Real folders whose photos are listed by their own names; a link into one of them adds nothing and may be a cycle. */
   readonly #claimed: string[] = [];
 
-  constructor(input: Input, allowOutside: boolean, others: OtherFiles) {
-    this.#input = input;
-    this.#allowOutside = allowOutside;
-    this.#others = others;
-  }
+  constructor(
+    private readonly input: Input,
+    private readonly allowOutside: boolean,
+    private readonly others: OtherFiles,
+  ) {}
 
   async *photos(): AsyncGenerator<Listed> {
-    const input = this.#input;
+    const { input } = this;
     if (input.kind === 'folder') {
       const real = await realpath(input.root);
       this.#claimed.push(real);
@@ -199,7 +196,7 @@ class InputSearch {
       if (kind.isDirectory()) names.push(name + FOLDER_MARK);
       else if (kind.isSymbolicLink()) names.push(name + LINK_MARK);
       else if (kind.isFile() && hasImageExtension(name)) names.push(name + PHOTO_MARK);
-      else this.#others.count(name);
+      else this.others.count(name);
     }
     return names.sort();
   }
@@ -212,13 +209,13 @@ class InputSearch {
     } catch (cause) {
       if (isWanted) {
         yield failed(image, 'IMAGE_MISSING', `link ${quoted(link)} leads nowhere`, { cause });
-      } else this.#others.count(link);
+      } else this.others.count(link);
       return;
     }
     const { real, isFolder } = target;
     const inside = this.#claimed.some((folder) => isInside(folder, real));
-    if (!isFolder && !isWanted) this.#others.count(link);
-    else if (!inside && !this.#allowOutside) yield this.#linkOut(image, real);
+    if (!isFolder && !isWanted) this.others.count(link);
+    else if (!inside && !this.allowOutside) yield this.#linkOut(image, real);
     else if (!isFolder) yield { image, path: link };
     else if (!inside) {
       this.#claimed.push(real);
@@ -232,11 +229,11 @@ class InputSearch {
    * photo, so that opening it says so.
    */
   async *#matches(pattern: string): AsyncGenerator<Listed> {
-    const { root } = this.#input;
+    const { root } = this.input;
     const found = new Map<string, LinkTarget | undefined>();
     for await (const { name, target } of globbed(root, pattern)) {
       if (hasImageExtension(name) || target?.isFolder) found.set(name, target);
-      else this.#others.count(name);
+      else this.others.count(name);
     }
     if (pattern.includes('**')) {
       for await (const { name, target } of globbed(root, '**')) {
@@ -247,7 +244,7 @@ class InputSearch {
     for (const name of [...found.keys()].sort()) {
       const target = found.get(name);
       const inside = target === undefined || isInside(real, target.real);
-      if (!inside && (target.isFolder || !this.#allowOutside)) {
+      if (!inside && (target.isFolder || !this.allowOutside)) {
         yield this.#linkOut(name, target.real);
       } else if (!target?.isFolder) {
         yield { image: name, path: path.join(root, name) };
@@ -256,7 +253,7 @@ class InputSearch {
   }
 
   #linkOut(image: string, real: string): Listed {
-    const message = `${quoted(image)} is a link out of ${quoted(this.#input.root)}, to ${quoted(real)}`;
+    const message = `${quoted(image)} is a link out of ${quoted(this.input.root)}, to ${quoted(real)}`;
     const hint = 'name its target on the command line, or pass `--allow-outside`';
     return failed(image, 'IMAGE_OUTSIDE', message, { hint });
   }

@@ -18,16 +18,14 @@ export function isInside(outer: string, inner: string): boolean {
 
 /** The folders that the `image` field of query lines is relative to, tried in order. */
 export class ImageRoots {
-  readonly #roots: readonly string[];
-  readonly #allowOutside: boolean;
   readonly #nearestFiles = new NearestFiles();
   /** Queries of one photo lie near each other: its path is followed once for them. */
   readonly #resolved = new PromiseCache<string>(MAX_PATHS);
 
-  private constructor(roots: readonly string[], allowOutside: boolean) {
-    this.#roots = roots;
-    this.#allowOutside = allowOutside;
-  }
+  private constructor(
+    private readonly roots: readonly string[],
+    private readonly allowOutside: boolean,
+  ) {}
 
   /**
    * @param options `allowOutside`: take absolute paths, `..` and links that lead out of the folders
@@ -60,26 +58,26 @@ export class ImageRoots {
     if (image.includes('\0')) {
       throw new VgrError('IMAGE_OUTSIDE', `expected a path, got ${quoted(image)} with a NUL byte`);
     }
-    if (!this.#allowOutside) refuseAbsolute(image);
+    if (!this.allowOutside) refuseAbsolute(image);
     let outside: VgrError | undefined;
-    for (const root of this.#roots) {
+    for (const root of this.roots) {
       const wanted = path.resolve(root, image);
-      if (!this.#allowOutside && !isInside(root, wanted)) {
+      if (!this.allowOutside && !isInside(root, wanted)) {
         outside ??= leadsOut(image, root);
         continue;
       }
       const real = await realpath(wanted).catch(() => undefined);
       if (real === undefined) continue;
-      if (this.#allowOutside || isInside(root, real)) return real;
+      if (this.allowOutside || isInside(root, real)) return real;
       outside ??= leadsOut(image, root, real);
     }
     throw outside ?? (await this.#missing(image));
   }
 
   async #missing(image: string): Promise<VgrError> {
-    const where = this.#roots.map((root) => quoted(root)).join(', ');
+    const where = this.roots.map((root) => quoted(root)).join(', ');
     let hint = 'the `image` field is relative to the IMAGES folder of the command line';
-    for (const root of this.#roots) {
+    for (const root of this.roots) {
       const wanted = path.resolve(root, image);
       const nearest = await this.#nearestFiles.nearest(wanted);
       if (nearest === undefined) continue;

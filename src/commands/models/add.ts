@@ -1,6 +1,6 @@
-import { Args, Flags } from '@oclif/core';
+import { Flags } from '@oclif/core';
 import { VgrCommand } from '../../cli/base-command.js';
-import { inferenceFlags } from '../../cli/flags.js';
+import { inferenceFlags, withVariables, words } from '../../cli/flags.js';
 import { PIXEL_ENCODING_NAMES } from '../../detect/packing.js';
 import { agreement } from '../../evaluate/agreement.js';
 import { ENCODER_FAMILIES } from '../../formats/encoder-card.js';
@@ -20,54 +20,39 @@ A folder with vision_model.onnx, text_model.onnx and tokenizer.json is an image-
     '<%= config.bin %> models add ./clip-vit-base-patch16 --name clip-b16',
   ];
   static override args = {
-    file: Args.string({
-      ignoreStdin: true,
-      description: 'ONNX file, or folder of an encoder',
-      required: true,
-    }),
+    file: words('ONNX file, or folder of an encoder'),
   };
   static override flags = {
-    family: Flags.option({
-      summary: 'family of the model [default: recognised by its outputs]',
-      env: 'VGR_FAMILY',
-      options: [...FAMILY_NAMES, ...ENCODER_FAMILIES],
-    })(),
-    name: Flags.string({
-      summary: 'name of the model [default: from the file name]',
-      env: 'VGR_NAME',
-    }),
-    labels: Flags.string({
-      summary: 'file of label names: one per line, or JSON such as config.json or a COCO file',
-      env: 'VGR_LABELS',
-    }),
-    size: Flags.string({
-      summary: 'side of the input, or WIDTHxHEIGHT, pixels, where the graph leaves it open',
-      env: 'VGR_SIZE',
-    }),
-    pixels: Flags.option({
-      summary:
-        'range of the pixels: 0..1, 0..255, -1..1, or normalised by ImageNet or CLIP mean and deviation [default: as usual for the family]',
-      env: 'VGR_PIXELS',
-      options: PIXEL_ENCODING_NAMES,
-    })(),
-    channels: Flags.option({
-      summary: 'order of the channels [default: as usual for the family]',
-      env: 'VGR_CHANNELS',
-      options: ['rgb', 'bgr'] as const,
-    })(),
-    licence: Flags.string({ summary: 'licence of the weights, for the card', env: 'VGR_LICENCE' }),
-    citation: Flags.string({ summary: 'whom to cite, for the card', env: 'VGR_CITATION' }),
-    photo: Flags.string({
-      summary:
-        'photo or folder for the trial; may be given several times [default: photos that come with the program]',
-      env: 'VGR_PHOTO',
-      multiple: true,
-      multipleNonGreedy: true,
-    }),
-    'dry-run': Flags.boolean({
-      summary: 'print the card, add nothing',
-      env: 'VGR_DRY_RUN',
-      default: false,
+    ...withVariables({
+      family: Flags.option({
+        summary: 'family of the model [default: recognised by its outputs]',
+        options: [...FAMILY_NAMES, ...ENCODER_FAMILIES],
+      })(),
+      name: Flags.string({ summary: 'name of the model [default: from the file name]' }),
+      labels: Flags.string({
+        summary: 'file of label names: one per line, or JSON such as config.json or a COCO file',
+      }),
+      size: Flags.string({
+        summary: 'side of the input, or WIDTHxHEIGHT, pixels, where the graph leaves it open',
+      }),
+      pixels: Flags.option({
+        summary:
+          'range of the pixels: 0..1, 0..255, -1..1, or normalised by ImageNet or CLIP mean and deviation [default: as usual for the family]',
+        options: PIXEL_ENCODING_NAMES,
+      })(),
+      channels: Flags.option({
+        summary: 'order of the channels [default: as usual for the family]',
+        options: ['rgb', 'bgr'] as const,
+      })(),
+      licence: Flags.string({ summary: 'licence of the weights, for the card' }),
+      citation: Flags.string({ summary: 'whom to cite, for the card' }),
+      photo: Flags.string({
+        summary:
+          'photo or folder for the trial; may be given several times [default: photos that come with the program]',
+        multiple: true,
+        multipleNonGreedy: true,
+      }),
+      'dry-run': Flags.boolean({ summary: 'print the card, add nothing', default: false }),
     }),
     device: inferenceFlags.device,
   };

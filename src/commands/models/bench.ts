@@ -1,6 +1,6 @@
-import { Args, Flags } from '@oclif/core';
+import { Flags } from '@oclif/core';
 import { VgrCommand } from '../../cli/base-command.js';
-import { inferenceFlags } from '../../cli/flags.js';
+import { inferenceFlags, withVariables, words } from '../../cli/flags.js';
 import { benchModel } from '../../models/bench.js';
 
 export default class ModelsBench extends VgrCommand<typeof ModelsBench> {
@@ -12,18 +12,14 @@ export default class ModelsBench extends VgrCommand<typeof ModelsBench> {
     '<%= config.bin %> models bench yolox-nano --device cpu --runs 100 --json',
   ];
   static override args = {
-    name: Args.string({ ignoreStdin: true, description: 'model', required: true }),
+    name: words('model'),
   };
   static override flags = {
     device: inferenceFlags.device,
-    runs: Flags.integer({
-      summary: 'number of timed photos',
-      env: 'VGR_RUNS',
-      default: 30,
-      min: 3,
-      max: 100_000,
+    ...withVariables({
+      runs: Flags.integer({ summary: 'number of timed photos', default: 30, min: 3, max: 100_000 }),
+      json: Flags.boolean({ summary: 'one JSON object per device', default: false }),
     }),
-    json: Flags.boolean({ summary: 'one JSON object per device', env: 'VGR_JSON', default: false }),
   };
 
   protected override work(): Promise<number> {

@@ -1,5 +1,6 @@
 import { Flags } from '@oclif/core';
 import { VgrCommand } from '../../cli/base-command.js';
+import { withVariables } from '../../cli/flags.js';
 import { printModels } from '../../models/list.js';
 
 export default class ModelsList extends VgrCommand<typeof ModelsList> {
@@ -10,9 +11,9 @@ export default class ModelsList extends VgrCommand<typeof ModelsList> {
     '<%= config.bin %> models list',
     '<%= config.bin %> models list --json | jq -r .name',
   ];
-  static override flags = {
-    json: Flags.boolean({ summary: 'one JSON object per line', env: 'VGR_JSON', default: false }),
-  };
+  static override flags = withVariables({
+    json: Flags.boolean({ summary: 'one JSON object per line', default: false }),
+  });
 
   protected override work(): Promise<number> {
     return printModels(this.printer, { json: this.flags.json as boolean });

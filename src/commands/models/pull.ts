@@ -1,5 +1,5 @@
-import { Args } from '@oclif/core';
 import { VgrCommand } from '../../cli/base-command.js';
+import { words } from '../../cli/flags.js';
 import { pullModels } from '../../models/pull.js';
 
 export default class ModelsPull extends VgrCommand<typeof ModelsPull> {
@@ -13,7 +13,7 @@ HTTPS_PROXY, ALL_PROXY and NO_PROXY are respected; for the Hugging Face hub HF_E
   ];
   static override strict = false;
   static override args = {
-    names: Args.string({ ignoreStdin: true, description: 'models', required: true }),
+    names: words('models'),
   };
 
   protected override work(): Promise<number> {

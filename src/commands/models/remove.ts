@@ -1,5 +1,5 @@
-import { Args } from '@oclif/core';
 import { VgrCommand } from '../../cli/base-command.js';
+import { words } from '../../cli/flags.js';
 import { removeModels } from '../../models/list.js';
 
 export default class ModelsRemove extends VgrCommand<typeof ModelsRemove> {
@@ -9,7 +9,7 @@ export default class ModelsRemove extends VgrCommand<typeof ModelsRemove> {
   static override examples = ['<%= config.bin %> models remove helmets'];
   static override strict = false;
   static override args = {
-    names: Args.string({ ignoreStdin: true, description: 'models', required: true }),
+    names: words('models'),
   };
 
   protected override work(): Promise<number> {

@@ -1,5 +1,5 @@
-import { Args } from '@oclif/core';
 import { VgrCommand } from '../../cli/base-command.js';
+import { words } from '../../cli/flags.js';
 import { verifyModels } from '../../models/list.js';
 
 export default class ModelsVerify extends VgrCommand<typeof ModelsVerify> {
@@ -10,10 +10,7 @@ export default class ModelsVerify extends VgrCommand<typeof ModelsVerify> {
   ];
   static override strict = false;
   static override args = {
-    names: Args.string({
-      ignoreStdin: true,
-      description: 'models [default: all whose weights are here]',
-    }),
+    names: words('models [default: all whose weights are here]', { required: false }),
   };
 
   protected override work(): Promise<number> {
