@@ -1,22 +1,17 @@
 import { itemError, VgrError } from '../core/error.js';
 import type { Query } from '../formats/query-line.js';
 import type { Turn } from '../refine/refiner.js';
+import type { PhotoShelf } from './photo-store.js';
 import { isCrash } from './pooled-worker.js';
 import {
   type AnsweredQueries,
   failedQuery,
   type PhotoRef,
-  type PhotoShelf,
   type RunProgress,
   type SeenPhoto,
   type WrittenLine,
   written,
 } from './ports.js';
-
-/** A photo that was looked at, and where it lies. */
-export interface LocatedPhoto extends SeenPhoto {
-  readonly ref: PhotoRef;
-}
 
 /** Photos as queries name them. */
 export interface PhotoSource {
@@ -32,7 +27,7 @@ export interface PhotoSource {
  */
 export type AskRefiner = (
   queries: readonly Query[],
-  seen: LocatedPhoto | undefined,
+  seen: SeenPhoto | undefined,
   turn: Turn,
 ) => Promise<AnsweredQueries>;
 
@@ -43,51 +38,43 @@ export interface Answers {
   readonly photo?: PhotoRef;
 }
 
-/** Looks at the photos of queries, and has the queries answered. */
-export class Answerer {
-  readonly #ask: AskRefiner;
-  readonly #photos: PhotoSource | undefined;
-  readonly #progress: Pick<RunProgress, 'refined' | 'refineMs'>;
-  readonly #turns = new Turnstile();
-
-  /** @param photos absent where nothing looks at photos */
-  constructor(
-    ask: AskRefiner,
-    photos: PhotoSource | undefined,
-    progress: Pick<RunProgress, 'refined' | 'refineMs'>,
-  ) {
-    this.#ask = ask;
-    this.#photos = photos;
-    this.#progress = progress;
-  }
-
-  /**
-   * Answers queries of one photo, or queries without one. The order of the calls is the order of the input.
-   * @param queries one or more
-   * @throws VgrError what ends the run
-   */
-  async answer(queries: readonly Query[]): Promise<Answers> {
-    const turn = this.#turns.enter();
+/**
+ * Looks at the photos of queries, and has the queries answered: queries of one photo, or queries without one. The order of the
+ * calls is the order of the input.
+ * @param photos absent where nothing looks at photos
+ * @returns a function of one or more queries; it throws what ends the run
+ */
+export function answering(
+  ask: AskRefiner,
+  photos: PhotoSource | undefined,
+  progress: Pick<RunProgress, 'refined' | 'refineMs'>,
+): (queries: readonly Query[]) => Promise<Answers> {
+  const turns = new Turnstile();
+  return async (queries) => {
+    const turn = turns.enter();
     try {
-      const seen = await this.#lookAt(queries[0]!);
-      const { lines, ms } = await this.#ask(queries, seen, turn);
-      this.#progress.refineMs += ms;
-      this.#progress.refined += lines.filter(({ head }) => head.type === 'result').length;
+      const seen = photos && (await lookAt(queries[0]!, photos));
+      const { lines, ms } = await ask(queries, seen, turn);
+      progress.refineMs += ms;
+      progress.refined += lines.filter(({ head }) => head.type === 'result').length;
       return { lines, photo: seen?.ref };
     } catch (thrown) {
       return { lines: queries.map((query) => written(failedQuery(query, thrown))) };
     } finally {
       turn.take();
     }
-  }
+  };
+}
 
-  /** @throws VgrError of the path, the decoder or the detector */
-  async #lookAt({ imagePath, query }: Query): Promise<LocatedPhoto | undefined> {
-    if (imagePath === undefined || !this.#photos) return undefined;
-    const ref = await this.#photos.locate(imagePath);
-    const { photo, fresh } = this.#photos.shelf.get(ref, query);
-    return { ref, photo: await photo, fresh };
-  }
+/** @throws VgrError of the path, the decoder or the detector */
+async function lookAt(
+  { imagePath, query }: Query,
+  { locate, shelf }: PhotoSource,
+): Promise<SeenPhoto | undefined> {
+  if (imagePath === undefined) return undefined;
+  const ref = await locate(imagePath);
+  const { photo, fresh } = shelf(ref, query);
+  return { ref, photo: await photo, fresh };
 }
 
 /**

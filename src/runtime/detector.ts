@@ -11,6 +11,7 @@ import {
   type ModelCard,
   type PromptedCard,
 } from '../formats/model-card.js';
+import type { DecodedPhoto } from '../photos/decode.js';
 import type { InferenceFlags } from './device.js';
 import {
   findModel,
@@ -21,7 +22,7 @@ import {
   type StoredModel,
 } from './model-store.js';
 import type { DetectAsking, SessionPool } from './pool.js';
-import type { Detector, OpenedPhoto, PromptAnswers } from './ports.js';
+import type { Detector } from './ports.js';
 
 export interface DetectorOptions {
   /** 0..1 */
@@ -81,10 +82,7 @@ function promptedDetector(
 ): Detector {
   const { name, input, decoding } = card;
   const asking: DetectAsking = { model: name, card, options: wanted, batchLimit: 1 };
-  const run = async (
-    { raster, size: image }: OpenedPhoto,
-    prompts: readonly CutPrompt[],
-  ): Promise<PromptAnswers> => {
+  const run = async ({ raster, size: image }: DecodedPhoto, prompts: readonly CutPrompt[]) => {
     // The pixels move to the worker; other prompts of the photo need them too.
     const copy = { ...raster, data: raster.data.slice() };
     const { answers, ms } = await pool.detect(asking, { raster: copy, image, prompts });

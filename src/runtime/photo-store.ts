@@ -1,13 +1,12 @@
 import { LRUCache } from 'lru-cache';
 import { VgrError } from '../core/error.js';
+import type { DecodedPhoto } from '../photos/decode.js';
 import { retriedOnCrash } from './pooled-worker.js';
 import type {
   Detector,
   ExaminedPhoto,
-  OpenedPhoto,
   OpenPhoto,
   PhotoRef,
-  PhotoShelf,
   PromptPort,
   RunProgress,
   SeenPhoto,
@@ -46,7 +45,7 @@ function endedTwice(cause: VgrError): VgrError {
 }
 
 /** A decoded photo with the time it took. */
-interface TimedPhoto extends OpenedPhoto {
+interface TimedPhoto extends DecodedPhoto {
   readonly decodeMs: number;
 }
 
@@ -77,27 +76,29 @@ async function openUnexamined(
   return { ...(await openTimed(ref, open, spec, progress)), detections: [], detectMs: 0 };
 }
 
+/** Photos as the queries of a run see them. `fresh` tells whether this call caused the work. */
+export type PhotoShelf = (
+  ref: PhotoRef,
+  expression: string,
+) => { readonly photo: Promise<ExaminedPhoto>; readonly fresh: boolean };
+
 /**
  * The photos in use: queries that lie near each other share one decoding and one detection. Holds the last `capacity`
  * photos, failed ones too, so that a broken file is read once for all its queries.
  */
-export class PhotoStore implements PhotoShelf {
-  readonly #photos: LRUCache<string, Promise<ExaminedPhoto>>;
-  readonly #examine: (ref: PhotoRef) => Promise<ExaminedPhoto>;
-
-  constructor(capacity: number, examine: (ref: PhotoRef) => Promise<ExaminedPhoto>) {
-    this.#photos = new LRUCache({ max: capacity });
-    this.#examine = examine;
-  }
-
-  get(ref: PhotoRef): { readonly photo: Promise<ExaminedPhoto>; readonly fresh: boolean } {
-    const known = this.#photos.get(ref.path);
+export function photoStore(
+  capacity: number,
+  examine: (ref: PhotoRef) => Promise<ExaminedPhoto>,
+): PhotoShelf {
+  const photos = new LRUCache<string, Promise<ExaminedPhoto>>({ max: capacity });
+  return (ref) => {
+    const known = photos.get(ref.path);
     if (known) return { photo: known, fresh: false };
-    const photo = this.#examine(ref);
+    const photo = examine(ref);
     handled(photo);
-    this.#photos.set(ref.path, photo);
+    photos.set(ref.path, photo);
     return { photo, fresh: true };
-  }
+  };
 }
 
 /** Callers get the error; the promise that the store itself holds must not make it an unhandled one. */
@@ -128,77 +129,35 @@ interface AskedPhoto {
 }
 
 /**
- * Photos for a detector that is asked the expressions themselves. Queries of one photo share its decoding, and those that
+ * Photos for a detector that takes the expressions themselves. Queries of one photo share its decoding, and those that
  * wait at the same time share a run: while one is under way, a run that is not full yet waits for more. Holds the last
  * `capacity` photos with their answers, failed ones too.
  */
-export class PromptedPhotos implements PhotoShelf {
-  readonly #photos: LRUCache<string, AskedPhoto>;
-  readonly #parts: ExamineParts;
-  readonly #port: PromptPort;
+export function promptedPhotos(
+  capacity: number,
+  { open, detector, progress }: ExamineParts,
+  { promptsARun, ask }: PromptPort,
+): PhotoShelf {
+  const photos = new LRUCache<string, AskedPhoto>({ max: capacity });
 
-  constructor(capacity: number, parts: ExamineParts, port: PromptPort) {
-    this.#photos = new LRUCache({ max: capacity });
-    this.#parts = parts;
-    this.#port = port;
-  }
-
-  get(
-    ref: PhotoRef,
-    expression: string,
-  ): { readonly photo: Promise<ExaminedPhoto>; readonly fresh: boolean } {
-    const first = !this.#photos.has(ref.path);
-    const asked = this.#photo(ref);
-    const known = asked.answers.get(expression);
-    if (known) return { photo: known, fresh: false };
-    const photo = new Promise<ExaminedPhoto>((resolve, reject) => {
-      asked.waiting.push({ expression, first, resolve, reject });
-    });
-    handled(photo);
-    asked.answers.set(expression, photo);
-    asked.opened.then(
-      (opened) => this.#dispatch(asked, opened),
-      (error: unknown) => {
-        for (const { reject } of asked.waiting.splice(0)) reject(error);
-      },
-    );
-    return { photo, fresh: true };
-  }
-
-  #photo(ref: PhotoRef): AskedPhoto {
-    const known = this.#photos.get(ref.path);
-    if (known) return known;
-    const { open, detector, progress } = this.#parts;
-    const asked: AskedPhoto = {
-      opened: openTimed(ref, open, detector.spec, progress),
-      answers: new LRUCache({ max: MAX_ANSWERS }),
-      waiting: [],
-      running: 0,
-    };
-    this.#photos.set(ref.path, asked);
-    return asked;
-  }
-
-  #dispatch(asked: AskedPhoto, opened: TimedPhoto): void {
-    const { promptsARun } = this.#port;
+  function dispatch(asked: AskedPhoto, opened: TimedPhoto): void {
     const isDue = (): boolean => asked.waiting.length >= (asked.running === 0 ? 1 : promptsARun);
     while (isDue()) {
       const batch = asked.waiting.splice(0, promptsARun);
       asked.running += 1;
-      void this.#run(batch, opened).then(() => {
+      void run(batch, opened).then(() => {
         asked.running -= 1;
-        this.#dispatch(asked, opened);
+        dispatch(asked, opened);
       });
     }
   }
 
   /** Never throws: each expression gets its answer or the error. */
-  async #run(batch: readonly Waiter[], { decodeMs, ...photo }: TimedPhoto): Promise<void> {
-    const { progress } = this.#parts;
+  async function run(batch: readonly Waiter[], opened: TimedPhoto): Promise<void> {
+    const { decodeMs, ...photo } = opened;
     try {
       const expressions = batch.map(({ expression }) => expression);
-      const run = () => this.#port.ask(photo, expressions);
-      const { answers, ms } = await retriedOnCrash(run, endedTwice);
+      const { answers, ms } = await retriedOnCrash(() => ask(photo, expressions), endedTwice);
       progress.detected += batch.length;
       progress.detectMs += ms;
       for (const [index, { first, resolve }] of batch.entries()) {
@@ -214,6 +173,31 @@ export class PromptedPhotos implements PhotoShelf {
       for (const { reject } of batch) reject(error);
     }
   }
+
+  return (ref, expression) => {
+    const held = photos.get(ref.path);
+    const asked = held ?? {
+      opened: openTimed(ref, open, detector.spec, progress),
+      answers: new LRUCache({ max: MAX_ANSWERS }),
+      waiting: [],
+      running: 0,
+    };
+    if (!held) photos.set(ref.path, asked);
+    const known = asked.answers.get(expression);
+    if (known) return { photo: known, fresh: false };
+    const photo = new Promise<ExaminedPhoto>((resolve, reject) => {
+      asked.waiting.push({ expression, first: !held, resolve, reject });
+    });
+    handled(photo);
+    asked.answers.set(expression, photo);
+    asked.opened.then(
+      (opened) => dispatch(asked, opened),
+      (error: unknown) => {
+        for (const { reject } of asked.waiting.splice(0)) reject(error);
+      },
+    );
+    return { photo, fresh: true };
+  };
 }
 
 /**
@@ -226,17 +210,18 @@ export function photoShelf(
   capacity: number,
   side = PLAIN_SIDE,
 ): PhotoShelf {
-  if (!detector) return new PhotoStore(capacity, (ref) => openUnexamined(ref, parts, side));
+  if (!detector) return photoStore(capacity, (ref) => openUnexamined(ref, parts, side));
   const examining = { ...parts, detector };
   return detector.prompted
-    ? new PromptedPhotos(capacity, examining, detector.prompted)
-    : new PhotoStore(capacity, (ref) => examinePhoto(ref, examining));
+    ? promptedPhotos(capacity, examining, detector.prompted)
+    : photoStore(capacity, (ref) => examinePhoto(ref, examining));
 }
 
 const SHARED = new WeakMap<ExaminedPhoto, ExaminedPhoto>();
 
 /** The photo with its pixels in shared memory, so that threads read them where they lie. They are copied once a photo. */
-export function sharedPhoto({ photo, fresh }: SeenPhoto): SeenPhoto {
+export function sharedPhoto(seen: SeenPhoto): SeenPhoto {
+  const { photo } = seen;
   let shared = SHARED.get(photo);
   if (!shared) {
     const { data } = photo.raster;
@@ -245,5 +230,5 @@ export function sharedPhoto({ photo, fresh }: SeenPhoto): SeenPhoto {
     shared = { ...photo, raster: { ...photo.raster, data: pixels } };
     SHARED.set(photo, shared);
   }
-  return { photo: shared, fresh };
+  return { ...seen, photo: shared };
 }

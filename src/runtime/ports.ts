@@ -1,6 +1,5 @@
-import type { BoxXyxy, ImageSize } from '../core/box.js';
 import { itemError } from '../core/error.js';
-import type { RasterSpec, RgbRaster } from '../core/raster.js';
+import type { RasterSpec } from '../core/raster.js';
 import type { DetectedRaster, Detection } from '../detect/family.js';
 import type { ScoreCalibration } from '../formats/model-card.js';
 import type { Query } from '../formats/query-line.js';
@@ -12,6 +11,7 @@ import {
   type OutputLine,
   type ResultLine,
 } from '../formats/result-line.js';
+import type { DecodedPhoto } from '../photos/decode.js';
 
 /** A photo by name: `image` as outputs echo it, `path` where it lies. */
 export interface PhotoRef {
@@ -19,40 +19,20 @@ export interface PhotoRef {
   readonly path: string;
 }
 
-/** A decoded photo, upright. */
-export interface OpenedPhoto {
-  /** Size of the upright photo, pixels. */
-  readonly size: ImageSize;
-  /** The photo in the shape that the detector takes. */
-  readonly raster: RgbRaster;
-  /** The photo's rectangle inside the raster, raster pixels. */
-  readonly contentXyxy: BoxXyxy;
-  /** Of the file's bytes, hexadecimal. */
-  readonly sha256: string;
-}
-
 /** Opens photos. @throws VgrError with a code of kind item */
-export type OpenPhoto = (ref: PhotoRef, spec: RasterSpec) => Promise<OpenedPhoto>;
+export type OpenPhoto = (ref: PhotoRef, spec: RasterSpec) => Promise<DecodedPhoto>;
 
 /** A photo with what the detector found in it. */
-export interface ExaminedPhoto extends DetectedRaster, Omit<OpenedPhoto, 'raster'> {
+export interface ExaminedPhoto extends DetectedRaster, Omit<DecodedPhoto, 'raster'> {
   readonly decodeMs: number;
   readonly detectMs: number;
   /** Whether the detector was asked the expression itself; its first box is its answer then. */
   readonly asked?: boolean;
 }
 
-/** Photos as the queries of a run see them. */
-export interface PhotoShelf {
-  /** `fresh` tells whether this call caused the work. */
-  get(
-    ref: PhotoRef,
-    expression: string,
-  ): { readonly photo: Promise<ExaminedPhoto>; readonly fresh: boolean };
-}
-
 /** The photo of queries. */
 export interface SeenPhoto {
+  readonly ref: PhotoRef;
   readonly photo: ExaminedPhoto;
   /** Whether it was looked at for the first of them, whose line alone gets the time that took. */
   readonly fresh: boolean;
@@ -71,16 +51,9 @@ export interface Detector {
    * The raster's buffer is moved away for the time of the call and comes back in the result. `ms`: the model's own time.
    * @throws VgrError WORKER_CRASHED when the thread ends under it; the raster is lost then
    */
-  detect(photo: OpenedPhoto): Promise<DetectedRaster & { readonly ms: number }>;
-  /** Present on a detector that is asked the expressions themselves. Its `detect` is not called then. */
+  detect(photo: DecodedPhoto): Promise<DetectedRaster & { readonly ms: number }>;
+  /** Present on a detector that takes the expressions themselves. Its `detect` is not called then. */
   readonly prompted?: PromptPort;
-}
-
-/** What expressions find in a photo, best first, in the order of the expressions. */
-export interface PromptAnswers {
-  readonly answers: readonly (readonly Detection[])[];
-  /** The model's own time, milliseconds. */
-  readonly ms: number;
 }
 
 /** A detector that finds what words say. */
@@ -88,10 +61,13 @@ export interface PromptPort {
   /** Most expressions that one run takes. */
   readonly promptsARun: number;
   /**
-   * What each expression finds in the photo. The raster stays where it is.
+   * What each expression finds in the photo, best first. The raster stays where it is. `ms`: the model's own time.
    * @throws VgrError WORKER_CRASHED when the thread ends under it
    */
-  ask(photo: OpenedPhoto, expressions: readonly string[]): Promise<PromptAnswers>;
+  ask(
+    photo: DecodedPhoto,
+    expressions: readonly string[],
+  ): Promise<{ readonly answers: readonly (readonly Detection[])[]; readonly ms: number }>;
 }
 
 /** What the books of a run need of a line. */
@@ -136,19 +112,19 @@ function headOf(line: OutputLine): LineHead {
   return type === 'result' ? { type, id: line.id, image } : { type, image: line.image };
 }
 
-/** Counters of a run, read by the progress display and the summary. Times are sums over all items; stages overlap. */
-export interface RunProgress {
-  /** Items of the whole input that were taken in, those of other shards among them. */
-  listed: number;
-  decoded: number;
-  detected: number;
-  refined: number;
-  decodeMs: number;
-  detectMs: number;
-  refineMs: number;
+/** Counters of a run at its start. Times are sums over all items, milliseconds; stages overlap. */
+export function startedProgress() {
+  return {
+    /** Items of the whole input that were taken in, those of other shards among them. */
+    listed: 0,
+    decoded: 0,
+    detected: 0,
+    refined: 0,
+    decodeMs: 0,
+    detectMs: 0,
+    refineMs: 0,
+  };
 }
 
-/** Counters at the start. */
-export function startedProgress(): RunProgress {
-  return { listed: 0, decoded: 0, detected: 0, refined: 0, decodeMs: 0, detectMs: 0, refineMs: 0 };
-}
+/** Counters of a run, read by the progress display and the summary. */
+export type RunProgress = ReturnType<typeof startedProgress>;

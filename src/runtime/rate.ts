@@ -2,12 +2,12 @@ import { fileURLToPath } from 'node:url';
 import { asVgrError } from '../core/error.js';
 import { plainRaster, type RasterSpec } from '../core/raster.js';
 import { type DetectorCard, isPrompted } from '../formats/model-card.js';
-import { configureSharp, openPhoto } from '../photos/decode.js';
+import { configureSharp, type DecodedPhoto, openPhoto } from '../photos/decode.js';
 import { listImages } from '../photos/find-photos.js';
 import { loadDetector, type PooledModel, pooledDetector } from './detector.js';
 import type { Device, InferenceSettings } from './device.js';
 import { SessionPool } from './pool.js';
-import type { Detector, OpenedPhoto, PhotoRef } from './ports.js';
+import type { Detector, PhotoRef } from './ports.js';
 
 /** Photos that come with the program. */
 const OWN_PHOTOS = fileURLToPath(new URL('../../fixtures/images', import.meta.url));
@@ -34,7 +34,7 @@ export async function trialPhotos(given?: readonly string[]): Promise<PhotoRef[]
 export async function openTrialPhoto(
   photo: PhotoRef | undefined,
   spec: RasterSpec,
-): Promise<OpenedPhoto> {
+): Promise<DecodedPhoto> {
   configureSharp();
   if (photo) return openPhoto(photo.path, spec);
   const { width, height } = spec;

@@ -1,10 +1,17 @@
 import type { ImageSize } from '../core/box.js';
 import type { Terminal } from '../core/terminal.js';
+import type { Query } from '../formats/query-line.js';
 import type { DecodingMemory } from '../photos/decode.js';
 import { imageRoots } from '../photos/find-photos.js';
 import { ImageRoots } from '../photos/image-path.js';
 import type { Refiner } from '../refine/refiner.js';
-import { Answerer, type AskRefiner, type PhotoSource, singlyOnError } from './answerer.js';
+import {
+  type Answers,
+  type AskRefiner,
+  answering,
+  type PhotoSource,
+  singlyOnError,
+} from './answerer.js';
 import type { InferenceFlags } from './device.js';
 import type { CropMatching } from './encoder.js';
 import { type Engine, type LaneMeter, openEngine, PhotoOpener } from './engine.js';
@@ -33,7 +40,7 @@ export interface RuntimeSettings {
 }
 
 /** The running parts of `refine`. Whoever opened them closes them. */
-export interface Runtime extends Pick<Answerer, 'answer'>, AsyncDisposable {
+export interface Runtime extends AsyncDisposable {
   readonly engine: Engine;
   readonly refiner: OpenedRefiner;
   readonly progress: RunProgress;
@@ -42,6 +49,8 @@ export interface Runtime extends Pick<Answerer, 'answer'>, AsyncDisposable {
   readonly decoding: LaneMeter;
   /** Whether anything looks at photos. */
   readonly looksAtPhotos: boolean;
+  /** See {@link answering}. */
+  readonly answer: (queries: readonly Query[]) => Promise<Answers>;
   /** Most queries that `answer` takes together. */
   readonly blockSize: number;
   /** Blocks of queries to keep in work so that nobody waits for them. */
@@ -124,7 +133,6 @@ async function assemble(
         crops: encoding?.cropMatching(encoder!, flags, memory),
         draw: large?.picture(memory),
       });
-  const answerer = new Answerer(ask, photos, progress);
   const asked = Math.ceil((large?.inFlight ?? 0) / QUERIES_PER_PHOTO);
   return {
     engine,
@@ -138,7 +146,7 @@ async function assemble(
     concurrency: spec
       ? threads.sessions + 1 + (looksAtPhotos ? inFlight : 0)
       : QUERIES_PER_PHOTO * (inFlight + asked),
-    answer: (queries) => answerer.answer(queries),
+    answer: answering(ask, photos, progress),
   };
 }
 

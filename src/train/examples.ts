@@ -25,13 +25,8 @@ import { type Situation, situationOf, withCrops } from '../refine/situation.js';
 import { type CropMatching, cropMatching, type OpenedEncoder } from '../runtime/encoder.js';
 import { type Engine, PhotoOpener } from '../runtime/engine.js';
 import { sha256OfFile } from '../runtime/model-store.js';
-import { photoShelf } from '../runtime/photo-store.js';
-import {
-  type ExaminedPhoto,
-  type PhotoRef,
-  type PhotoShelf,
-  startedProgress,
-} from '../runtime/ports.js';
+import { type PhotoShelf, photoShelf } from '../runtime/photo-store.js';
+import { type ExaminedPhoto, type PhotoRef, startedProgress } from '../runtime/ports.js';
 import { needsPhoto, requestOf } from '../runtime/query-answer.js';
 
 /** A query as numbers, with what is right. n boxes. */
@@ -147,7 +142,7 @@ export class ExampleMaker {
 
   async #ofQueries(queries: readonly Query[], ref: PhotoRef | undefined): Promise<Example[]> {
     const photos = await Promise.all(
-      queries.map(({ query }) => ref && this.#shelf.get(ref, query).photo),
+      queries.map(({ query }) => ref && this.#shelf(ref, query).photo),
     );
     const examples = await Promise.all(
       queries.map((query, at) =>

@@ -5,12 +5,12 @@ import { intakeBlocks } from '../../src/run/intake.js';
 import { DoneItems } from '../../src/run/journal.js';
 import { answerBlocks, drawLines } from '../../src/run/refine.js';
 import {
-  Answerer,
   type AskRefiner,
+  answering,
   type PhotoSource,
   singlyOnError,
 } from '../../src/runtime/answerer.js';
-import { PhotoStore } from '../../src/runtime/photo-store.js';
+import { photoStore } from '../../src/runtime/photo-store.js';
 
 const STREAM = { concurrency: 3, backpressure: 6, unordered: false };
 const tools = { t: [{ bbox_2d: [1, 2, 3, 4] }] };
@@ -52,7 +52,7 @@ const PHOTO = {
 /** A folder of photos, of which `lost.jpg` is missing. */
 function folder(): { source: PhotoSource; looked: string[] } {
   const looked: string[] = [];
-  const shelf = new PhotoStore(4, async ({ image }) => {
+  const shelf = photoStore(4, async ({ image }) => {
     looked.push(image);
     return PHOTO;
   });
@@ -101,7 +101,11 @@ async function run(lines: readonly QueryLineItem[], options: RunOptions = {}) {
     isDone: (item) => done.hasQuery(item),
   });
   const ask = singlyOnError(options.answer ?? echo);
-  const answered = answerBlocks(items, new Answerer(ask, options.source, progress), STREAM);
+  const answered = answerBlocks(
+    items,
+    { answer: answering(ask, options.source, progress) },
+    STREAM,
+  );
   const answers = [];
   const drawn = draw ? drawLines(answered, { drawAnswer: draw }, STREAM) : answered;
   for await (const line of drawn) answers.push(line);
@@ -184,7 +188,7 @@ describe('queries in blocks', () => {
   it('are given as they are drawn, not with the last of their block', async () => {
     const { source } = folder();
     let gates: (() => void)[] = [];
-    const answerer = new Answerer(async (queries) => answersTo(queries), source, {
+    const answer = answering(async (queries) => answersTo(queries), source, {
       refined: 0,
       refineMs: 0,
     });
@@ -196,7 +200,7 @@ describe('queries in blocks', () => {
     });
     const drawAnswer = () => new Promise<void>((resolve) => gates.push(resolve));
     const drawn = drawLines(
-      answerBlocks(items, answerer, STREAM),
+      answerBlocks(items, { answer }, STREAM),
       { drawAnswer },
       { ...STREAM, concurrency: 2, backpressure: 2 },
     );

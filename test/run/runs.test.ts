@@ -8,8 +8,8 @@ import { detectPhotos, intakePhotos } from '../../src/run/detect.js';
 import { type IntakeItem, intakeBlocks } from '../../src/run/intake.js';
 import { DoneItems } from '../../src/run/journal.js';
 import { answerBlocks } from '../../src/run/refine.js';
-import { Answerer, type AskRefiner } from '../../src/runtime/answerer.js';
-import { type ExamineParts, examinePhoto, PhotoStore } from '../../src/runtime/photo-store.js';
+import { type AskRefiner, answering } from '../../src/runtime/answerer.js';
+import { type ExamineParts, examinePhoto, photoStore } from '../../src/runtime/photo-store.js';
 import { type PhotoRef, type RunLine, startedProgress } from '../../src/runtime/ports.js';
 import { answerQueries } from '../../src/runtime/query-answer.js';
 
@@ -89,11 +89,11 @@ describe('a photo', () => {
 
   it('is looked at once for queries near each other, and anew when it was long ago', async () => {
     const log: string[] = [];
-    const store = new PhotoStore(2, (wanted) => examinePhoto(wanted, parts(log)));
+    const store = photoStore(2, (wanted) => examinePhoto(wanted, parts(log)));
     const images = ['a', 'a', 'b', 'a', 'c', 'b'];
     const fresh: boolean[] = [];
     for (const image of images) {
-      const looked = store.get(ref(image));
+      const looked = store(ref(image), 'cat');
       fresh.push(looked.fresh);
       await looked.photo;
     }
@@ -166,11 +166,11 @@ describe('refine', () => {
     const settings = { detectorName: 'testdet', toolName, timing: false };
     const photos = {
       locate: async (image: string) => ref(image),
-      shelf: new PhotoStore(4, (wanted) => examinePhoto(wanted, examine)),
+      shelf: photoStore(4, (wanted) => examinePhoto(wanted, examine)),
     };
     const ask: AskRefiner = (queries, seen) => answerQueries({ queries, seen, settings }, refiner);
-    const answerer = new Answerer(ask, photos, examine.progress);
-    const results = linesOf(answerBlocks(blocksOf(lines), answerer, STREAM));
+    const answer = answering(ask, photos, examine.progress);
+    const results = linesOf(answerBlocks(blocksOf(lines), { answer }, STREAM));
     return { results, requests };
   }
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { VgrError } from '../../src/core/error.js';
 import type { Query } from '../../src/formats/query-line.js';
 import type { ExamineParts } from '../../src/runtime/photo-store.js';
-import { PromptedPhotos } from '../../src/runtime/photo-store.js';
+import { promptedPhotos } from '../../src/runtime/photo-store.js';
 import { type PhotoRef, type PromptPort, startedProgress } from '../../src/runtime/ports.js';
 import { requestOf } from '../../src/runtime/query-answer.js';
 
@@ -70,8 +70,8 @@ function scene(promptsARun: number, crashes = 0): Scene {
 describe('photos for a detector that takes words', () => {
   it('are decoded once; expressions that wait together share a run, and none is asked twice', async () => {
     const { parts, port, log, step } = scene(3);
-    const store = new PromptedPhotos(4, parts, port);
-    const asked = ['a', 'bb', 'a', 'ccc', 'dddd'].map((text) => store.get(ref('x'), text));
+    const store = promptedPhotos(4, parts, port);
+    const asked = ['a', 'bb', 'a', 'ccc', 'dddd'].map((text) => store(ref('x'), text));
     expect(asked.map(({ fresh }) => fresh)).toEqual([true, true, false, true, true]);
     await step();
     // One is left over: it waits with what comes while the first run is under way.
@@ -85,13 +85,13 @@ describe('photos for a detector that takes words', () => {
 
   it('let a run that is not full wait while another is under way', async () => {
     const { parts, port, log, step } = scene(2);
-    const store = new PromptedPhotos(4, parts, port);
-    const first = store.get(ref('x'), 'a').photo;
+    const store = promptedPhotos(4, parts, port);
+    const first = store(ref('x'), 'a').photo;
     while (log.length < 2) await new Promise((resolve) => setImmediate(resolve));
-    const second = store.get(ref('x'), 'b').photo;
+    const second = store(ref('x'), 'b').photo;
     await new Promise((resolve) => setImmediate(resolve));
     expect(log).toEqual(['open x', 'x: a']);
-    const third = store.get(ref('x'), 'c').photo;
+    const third = store(ref('x'), 'c').photo;
     await new Promise((resolve) => setImmediate(resolve));
     expect(log).toEqual(['open x', 'x: a', 'x: b + c']);
     await step();
@@ -101,7 +101,7 @@ describe('photos for a detector that takes words', () => {
 
   it('are asked once more when the worker ends, without decoding them again', async () => {
     const { parts, port, log, step } = scene(1, 1);
-    const photo = new PromptedPhotos(4, parts, port).get(ref('x'), 'a').photo;
+    const photo = promptedPhotos(4, parts, port)(ref('x'), 'a').photo;
     await step();
     await step();
     expect((await photo).asked).toBe(true);
@@ -110,14 +110,14 @@ describe('photos for a detector that takes words', () => {
 
   it('give each expression the error, of the photo or of a worker that ended twice', async () => {
     const crashing = scene(2, 2);
-    const store = new PromptedPhotos(4, crashing.parts, crashing.port);
-    const lost = ['a', 'b'].map((text) => store.get(ref('x'), text).photo);
+    const store = promptedPhotos(4, crashing.parts, crashing.port);
+    const lost = ['a', 'b'].map((text) => store(ref('x'), text).photo);
     await crashing.step();
     await crashing.step();
     for (const photo of lost)
       await expect(photo).rejects.toMatchObject({ code: 'DETECTION_FAILED' });
     for (const text of ['a', 'b']) {
-      await expect(store.get(ref('missing'), text).photo).rejects.toMatchObject({
+      await expect(store(ref('missing'), text).photo).rejects.toMatchObject({
         code: 'IMAGE_MISSING',
       });
     }
@@ -126,8 +126,8 @@ describe('photos for a detector that takes words', () => {
 
   it('answer once what is asked twice, in one run', async () => {
     const { parts, port, log, step } = scene(8);
-    const store = new PromptedPhotos(1, parts, port);
-    const [a, bb, again] = ['a', 'bb', 'a'].map((text) => store.get(ref('x'), text).photo);
+    const store = promptedPhotos(1, parts, port);
+    const [a, bb, again] = ['a', 'bb', 'a'].map((text) => store(ref('x'), text).photo);
     await step();
     expect(await again).toBe(await a);
     expect(await bb).not.toBe(await a);
@@ -138,8 +138,8 @@ describe('photos for a detector that takes words', () => {
 describe('the answer of a detector that takes words', () => {
   it('is its first box, whatever its label says', async () => {
     const { parts, port, step } = scene(1);
-    const shelf = new PromptedPhotos(1, parts, port);
-    const looked = shelf.get(ref('x'), 'the left lion').photo;
+    const shelf = promptedPhotos(1, parts, port);
+    const looked = shelf(ref('x'), 'the left lion').photo;
     await step();
     const query = {
       id: 'q',
@@ -157,7 +157,7 @@ describe('the answer of a detector that takes words', () => {
 
   it('has no label that names no kind', async () => {
     const { parts, port, step } = scene(1);
-    const looked = new PromptedPhotos(1, parts, port).get(ref('x'), 'left').photo;
+    const looked = promptedPhotos(1, parts, port)(ref('x'), 'left').photo;
     await step();
     const query = { id: 'q', line: 1, imagePath: 'x', query: 'left', tools: [], extra: {} };
     const photo = await looked;
