@@ -42,3 +42,12 @@ export function memoized<Value extends NonNullable<unknown>>(
   const values = new LRUCache<string, Value>({ max: capacity, memoMethod: (text) => work(text) });
   return (text) => (text.length > MAX_KEY_LENGTH ? work(text) : values.memo(text));
 }
+
+/** The value of `make`, made on first use and then kept. */
+export function lazy<Value extends NonNullable<unknown>>(make: () => Value): () => Value {
+  let made: Value | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
+}

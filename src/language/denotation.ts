@@ -1,4 +1,4 @@
-import { memoized } from '../core/lru.js';
+import { lazy, memoized } from '../core/lru.js';
 import type { Expression, HeadNoun } from './expression.js';
 import {
   labelNames,
@@ -11,12 +11,8 @@ import { singularOf, verbStems } from './morphology.js';
 import { isContentWord, QUESTION_WORDS } from './vocabulary.js';
 import { isKnown } from './words.js';
 
-/** How well a label of a detector names what an expression is about. */
-interface Denotation {
-  /** 0..1; 1 where the noun is the label itself. */
-  readonly weight: number;
-  readonly kind: PointerKind;
-}
+/** How well a label of a detector names what an expression is about; the weight is 1 where the noun is the label itself. */
+type Denotation = Omit<Pointer, 'label'>;
 
 /** Label, as the detector writes it, to how well it names the head. Labels that do not fit are left out. */
 export type Denotations = ReadonlyMap<string, Denotation>;
@@ -105,9 +101,8 @@ export function denotationsOf(
   const { head } = expression;
   if (head === null) return new Map();
   const found = namedBy(head.lemma, labels);
-  const denied = labelsDenied(expression, found.keys());
-  if (denied.size === 0) return found;
-  return new Map([...found].filter(([label]) => !denied.has(label)));
+  for (const label of labelsDenied(expression, found.keys())) found.delete(label);
+  return found;
 }
 
 function namedBy(lemma: string, labels: Iterable<string>): Map<string, Denotation> {
@@ -133,13 +128,13 @@ export function labelsDenied(
   labels: Iterable<string>,
 ): ReadonlySet<string> {
   const deniedKinds = [...expression.deniedKinds, ...expression.exceptions.flatMap(wholeKind)];
-  if (deniedKinds.length === 0) return NONE;
+  if (deniedKinds.length === 0) return new Set();
   const all = [...labels];
   const denied = deniedKinds.flatMap((kind) =>
     [...namedBy(kind.lemma, all)].filter(([, { weight }]) => weight >= DENYING_WEIGHT),
   );
   const found = new Set(denied.map(([label]) => label));
-  return found.size < all.length ? found : NONE;
+  return found.size < all.length ? found : new Set();
 }
 
 /** "everything but the birds" leaves out a kind; "everything but the red birds" some of it. */
@@ -147,8 +142,6 @@ function wholeKind({ head, attributes, selectors, relations }: Expression): Head
   const closer = attributes.length + selectors.length + relations.length > 0;
   return head === null || closer ? [] : [head];
 }
-
-const NONE: ReadonlySet<string> = new Set();
 
 /**
  * The same, and for a question that names nothing the labels that it may ask for: "What can I sit on?" is `chair`, `bench`,
@@ -286,25 +279,21 @@ const PURPOSES: Readonly<Record<string, string>> = {
   toothbrush: 'brush tooth clean teeth mouth hygiene toothpaste dentist',
 };
 
-/** Word to the labels that it asks for; made on first use. */
-let purposes: Map<string, string[]> | undefined;
-
-function purposeIndex(): ReadonlyMap<string, readonly string[]> {
-  if (purposes !== undefined) return purposes;
-  purposes = new Map();
+/** Word to the labels that it asks for. */
+const purposeIndex = lazy(() => {
+  const index = new Map<string, string[]>();
   for (const [label, words] of Object.entries(PURPOSES)) {
-    for (const word of words.split(' ')) purposes.set(word, [...(purposes.get(word) ?? []), label]);
+    for (const word of words.split(' ')) index.set(word, [...(index.get(word) ?? []), label]);
   }
-  return purposes;
-}
+  return index;
+});
 
 /** Labels that ask for less than this share of what the best one does are not meant. */
 const FAINT = 0.5;
 
 function labelsAsked(word: string): readonly string[] {
-  const index = purposeIndex();
   const forms = [word, singularOf(word), ...verbStems(word)];
-  return forms.map((form) => index.get(form)).find((labels) => labels !== undefined) ?? [];
+  return purposeIndex().get(forms.find((form) => purposeIndex().has(form)) ?? '') ?? [];
 }
 
 /** True for words that tell what a question asks for: "sit" and "animal", not "abstruse". */

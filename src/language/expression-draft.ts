@@ -21,30 +21,19 @@ export interface RelationDraft {
 }
 
 /** An expression while it is being put together. */
-export interface ExpressionDraft {
-  tokens: Token[];
-  head: HeadNoun | null;
-  attributes: Attribute[];
-  selectors: OpenSelector[];
-  relations: RelationDraft[];
-  count: number | null;
+export class ExpressionDraft {
+  head: HeadNoun | null = null;
+  attributes: Attribute[] = [];
+  selectors: OpenSelector[] = [];
+  relations: RelationDraft[] = [];
+  count: number | null = null;
   /** What words before the noun say of how many are meant; null where they say nothing. */
-  quantity: Quantity | null;
-  deniedKinds: HeadNoun[];
-  leftovers: string[];
-}
+  quantity: Quantity | null = null;
+  deniedKinds: HeadNoun[] = [];
+  leftovers: string[] = [];
 
-export const newDraft = (tokens: readonly Token[]): ExpressionDraft => ({
-  tokens: [...tokens],
-  head: null,
-  attributes: [],
-  selectors: [],
-  relations: [],
-  count: null,
-  quantity: null,
-  deniedKinds: [],
-  leftovers: [],
-});
+  constructor(public tokens: readonly Token[]) {}
+}
 
 /** Where the garment or part sits; `worn` where the lexicon knows only that it is one. */
 const partOf = (noun: string): AttributePart =>
@@ -114,7 +103,8 @@ function addModifier(draft: ExpressionDraft, modifier: Token, head: HeadNoun, ch
     draft.attributes.push(plainAttribute(word));
     return;
   }
-  const landmark = { ...newDraft([modifier]), head: headNoun(word) };
+  const landmark = new ExpressionDraft([modifier]);
+  landmark.head = headNoun(word);
   if (role === 'worn') {
     const shown = chunk.descriptions.filter(shows);
     landmark.attributes = shown.map((each) => ({ ...each, part: partOf(word), owner: null }));
@@ -135,7 +125,7 @@ export function relate(
 /** A draft of its own for a chunk that names another thing; `tokens` are the chunk's words by default. */
 export function draftOf(chunk: Chunk, tokens?: readonly Token[]): ExpressionDraft {
   const describing = chunk.descriptions.map(({ word }) => ({ word, possessive: false }));
-  const draft = newDraft(tokens ?? [...describing, ...chunk.nouns]);
+  const draft = new ExpressionDraft(tokens ?? [...describing, ...chunk.nouns]);
   fill(draft, chunk);
   return draft;
 }
@@ -297,7 +287,7 @@ export function finish(draft: ExpressionDraft): Expression {
     words,
     selectors: joinOrdinals(draft.selectors),
     relations: draft.relations.map((each) => ({ ...each, landmarks: each.landmarks.map(finish) })),
-    quantity: quantityOf(draft),
+    quantity: draft.quantity ?? quantityOf(draft.head, draft.count, tokens),
     exceptions: [],
     corrections: [],
     promptWords: [],
@@ -374,6 +364,7 @@ function isEmptySeat({ head, attributes }: ExpressionDraft): boolean {
   return SEATS.has(label) && attributes.some(({ value, negated }) => EMPTY.has(value) && !negated);
 }
 
-function person(phrase: string): ExpressionDraft {
-  return { ...newDraft([]), head: { ...headNoun('person'), phrase } };
-}
+const person = (phrase: string): ExpressionDraft => ({
+  ...new ExpressionDraft([]),
+  head: { ...headNoun('person'), phrase },
+});

@@ -1,3 +1,5 @@
+import type { PREPOSITIONS } from './vocabulary.js';
+
 /**
  * A referring expression taken apart. Everything is data: who holds boxes decides what it means for them. Words are lower
  * case; every content word of the text is in exactly one of head, attributes, selectors, relations, count, denied kinds or leftovers.
@@ -58,27 +60,8 @@ export interface Selector {
   readonly words: string;
 }
 
-export type RelationKind =
-  | 'next-to'
-  /** "farther from the dog": more so than others of its kind. */
-  | 'far-from'
-  | 'left-of'
-  | 'right-of'
-  | 'above'
-  | 'below'
-  | 'on'
-  | 'in'
-  | 'behind'
-  | 'in-front-of'
-  | 'between'
-  | 'holding'
-  | 'wearing'
-  | 'riding'
-  | 'with'
-  | 'of'
-  | 'facing'
-  /** Any other verb or preposition: "eating", "made of". The words tell. */
-  | 'other';
+/** `other`: a verb or preposition that is none of the rest: "eating", "made of". The words tell. */
+export type RelationKind = keyof typeof PREPOSITIONS;
 
 /** "next to the bench": how what is meant stands to another thing. */
 export interface Relation {

@@ -1,3 +1,4 @@
+import { lazy } from '../core/lru.js';
 import { WordFilter } from '../core/word-filter.js';
 import { lexiconJson } from './lexicon.generated.js';
 import { singularNoun } from './morphology.js';
@@ -31,15 +32,9 @@ interface LexiconFile {
   readonly words: string;
 }
 
-let loaded: ReturnType<typeof unpacked> | undefined;
-
 /** Unpacked on first use: about 15 ms that commands without expressions do not pay. */
-function lexicon() {
-  loaded ??= unpacked(JSON.parse(lexiconJson) as LexiconFile);
-  return loaded;
-}
-
-function unpacked({ labels, steps, groups, words, ...lists }: LexiconFile) {
+const lexicon = lazy(() => {
+  const { labels, steps, groups, words, ...lists } = JSON.parse(lexiconJson) as LexiconFile;
   const names = new Map<string, readonly Pointer[]>();
   for (const [packed, members] of groups) {
     const pointers = packed.map(([at, kind, weight]) => ({
@@ -58,7 +53,7 @@ function unpacked({ labels, steps, groups, words, ...lists }: LexiconFile) {
     falseAgents: wordSet(lists.falseAgents, '|'),
     words: new WordFilter(Buffer.from(words, 'base64')),
   };
-}
+});
 
 /** The labels of COCO-80. */
 export const labelNames = (): readonly string[] => lexicon().labels;

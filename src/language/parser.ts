@@ -4,12 +4,11 @@ import {
   addBeside,
   deny,
   draftOf,
-  type ExpressionDraft,
+  ExpressionDraft,
   fill,
   finish,
   mainChunk,
   nameOwners,
-  newDraft,
   type RelationDraft,
   relate,
   wordsOf,
@@ -23,14 +22,7 @@ import type { SelectorMatch } from './selector.js';
 import { DETERMINERS, isContentWord, QUESTION_WORDS, STAND_INS, wordSet } from './vocabulary.js';
 import { corrected, isKnown, type Token, tokensOf, withoutPrompt } from './words.js';
 
-const CARRIED_KINDS: ReadonlySet<RelationKind> = new Set([
-  'holding',
-  'wearing',
-  'with',
-  'riding',
-  'facing',
-  'other',
-]);
+const CARRIED_KINDS = wordSet('holding wearing with riding facing other');
 const isAnimated = ({ head }: ExpressionDraft): boolean => isAnimate(head?.lemma ?? '');
 
 /** The draft that a relation belongs to, among the chain from the whole expression to the landmark named last. */
@@ -145,7 +137,7 @@ function addLater(
 /** A question that names nothing: all that its words say is left over. */
 const questionExpression = (tokens: readonly Token[]): Expression =>
   finish({
-    ...newDraft(tokens),
+    ...new ExpressionDraft(tokens),
     leftovers: wordsOf(tokens).filter((word) => isContentWord(word) && !QUESTION_WORDS.has(word)),
   });
 
@@ -236,7 +228,7 @@ function readPlain(said: readonly Token[], quantity: Quantity | null): Expressio
   const all = isQuestion ? namedInQuestion(said) : said;
   if (all === undefined) return questionExpression(said);
   const tokens = exclusionsDenied(all.slice(0, MAX_WORDS));
-  const top = newDraft(tokens);
+  const top = new ExpressionDraft(tokens);
   top.quantity = quantity;
   const start: Attached = { chain: [top], kind: null };
   let state = start;
@@ -247,7 +239,7 @@ function readPlain(said: readonly Token[], quantity: Quantity | null): Expressio
     } else state = attach(state, segment, segment.relationPhrase);
   }
   top.head ??= standIn(top, tokens);
-  top.tokens = [...all];
+  top.tokens = all;
   top.leftovers = [...top.leftovers, ...wordsOf(all.slice(MAX_WORDS)).filter(isContentWord)];
   nameOwners(top);
   return finish(top);

@@ -67,33 +67,26 @@ export function modifierRole(
 export type Description = Omit<Attribute, 'part' | 'owner'>;
 
 /** A noun phrase: describing words and at most one run of nouns. */
-export interface Chunk {
-  readonly descriptions: Description[];
-  readonly nouns: Token[];
-  readonly leftovers: string[];
-  count: number | null;
-  /** True where "and" or a pause stands before it. */
-  readonly joined: boolean;
-  /** True where a determiner or a selector stands before it, after a noun. */
-  readonly apart: boolean;
+export class Chunk {
+  readonly descriptions: Description[] = [];
+  readonly nouns: Token[] = [];
+  readonly leftovers: string[] = [];
+  count: number | null = null;
   /** What "not" says of the noun itself: "not a car" is something else, "no car" is without one. */
-  denial: 'other-kind' | 'absence' | null;
+  denial: 'other-kind' | 'absence' | null = null;
+
+  constructor(
+    /** True where "and" or a pause stands before it. */
+    readonly joined = false,
+    /** True where a determiner or a selector stands before it, after a noun. */
+    readonly apart = false,
+  ) {}
 }
 
 /** What a chunk is built from: words, and marks where selectors were taken out. */
 export type PhraseItem =
   | { readonly kind: 'word'; readonly token: Token; readonly negated: boolean }
   | { readonly kind: 'gap' };
-
-const newChunk = (joined: boolean, apart: boolean): Chunk => ({
-  descriptions: [],
-  nouns: [],
-  leftovers: [],
-  count: null,
-  joined,
-  apart,
-  denial: null,
-});
 
 /** Endings that make adjectives of words no lexicon lists: "baldish", "friendliest". */
 const ADJECTIVE_ENDING = /(?:ish|less|ful|ous|iest|est)$/;
@@ -135,7 +128,7 @@ const isFreeWord = (word: string): boolean =>
 /** Cuts a run of words into chunks, left to right. */
 class Chunker {
   readonly #chunks: Chunk[] = [];
-  #chunk = newChunk(false, false);
+  #chunk = new Chunk();
   #lacking = false;
   #shade: { word: string; shade: Attribute['shade'] } | null = null;
 
@@ -162,7 +155,7 @@ class Chunker {
   #cut(joined: boolean, apart = false): void {
     const { nouns, descriptions, leftovers } = this.#chunk;
     if (nouns.length + descriptions.length + leftovers.length > 0) this.#chunks.push(this.#chunk);
-    this.#chunk = newChunk(joined, apart);
+    this.#chunk = new Chunk(joined, apart);
   }
 
   #cutAfterNoun(joined = false, apart = false): void {

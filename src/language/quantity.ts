@@ -54,19 +54,12 @@ function withoutTail(tokens: readonly Token[]): readonly Token[] {
   return [...tokens.slice(0, from), ...tokens.slice(end)];
 }
 
-/** What a finished draft says of how many things it asks for. */
-interface Counted {
-  readonly tokens: readonly Token[];
-  readonly head: HeadNoun | null;
-  /** "two dogs" */
-  readonly count: number | null;
-  /** By words before the noun. */
-  readonly quantity: Quantity | null;
-}
-
-/** How many things a finished draft asks for. */
-export function quantityOf({ head, count, quantity, tokens }: Counted): Quantity {
-  if (quantity !== null) return quantity;
+/** How many things an expression asks for whose first words do not tell it. */
+export function quantityOf(
+  head: HeadNoun | null,
+  count: number | null,
+  tokens: readonly Token[],
+): Quantity {
   if (head === null)
     return count !== null && count > 1 ? { kind: 'count', n: count, sure: true } : ONE;
   if (EVERY.has(head.phrase)) return ALL;

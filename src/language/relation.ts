@@ -9,7 +9,7 @@ import {
   NOT_VERBS,
   PATTERNS,
   POSTURES,
-  VIEW,
+  PREPOSITIONS,
   wordSet,
 } from './vocabulary.js';
 
@@ -23,61 +23,11 @@ export interface RelationPhrase {
   readonly negated: boolean;
 }
 
-const NOT_VIEW = `(?! (?:the |this )?${VIEW}(?: |$))`;
-const CLOSE = '(?:right |just |directly |immediately |up |standing )?';
-
-const sideOf = (side: 'left' | 'right'): string =>
-  `(?:just )?(?:(?:on|to|at|toward|from) )?(?:the |his |her )?(?:immediate |direct |far |very )?${side}(?: hand side| side)? of${NOT_VIEW}`;
-
-const PREPOSITIONS: ReadonlyArray<readonly [RelationKind, string]> = [
-  ['left-of', sideOf('left')],
-  ['right-of', sideOf('right')],
-  ['above', `${CLOSE}(?:above|over|higher than|up from)`],
-  ['below', `${CLOSE}(?:below|under|underneath|beneath|lower than)`],
-  ['on', 'on(?: the| it)? top of|on top|atop|on|upon|onto'],
-  [
-    'between',
-    `between|among|amongst|amid|amidst|surrounded by|in(?: the)? (?:middle|center) of${NOT_VIEW}`,
-  ],
-  ['in', 'in|inside(?: of)?|within|into'],
-  [
-    'behind',
-    `${CLOSE}(?:behind|in back of|at the back of|in the back of|to the rear of|in the rear of)`,
-  ],
-  [
-    'in-front-of',
-    `${CLOSE}(?:in(?: the)? front of|at the front of|infront of|ahead of|in front|infront)`,
-  ],
-  [
-    'next-to',
-    `${CLOSE}(?:next to|beside|besides|by|near to|near|nearby|close to|closest to|closer to|nearest to|nearest|nearer to|adjacent to|alongside|along side|against|around|across from|next|to the side of|at the side of|on the side of|at|touching)`,
-  ],
-  ['far-from', '(?:farthest|furthest|farther|further|far)(?: away| off)? from'],
-  ['with', 'with|whose|has|have|having|had|plus'],
-  ['of', 'of'],
-  [
-    'facing',
-    '(?:(?:seen|viewed|shown|pictured|photographed|taken) )?from (?:behind|(?:the )?(?:back|front|rear))|(?:facing|looking|turned|leaning|bending|pointing|heading|headed|walking|moving|going|running|staring)(?: to| towards?)?(?: the| his| her)? (?:left|right)|facing(?: towards?)?|(?:looking|staring|pointing|turned|turning|smiling|gazing) (?:at|towards?|to|into)|faces|watching|towards?',
-  ],
-  [
-    'holding',
-    'holding(?: on to| onto| up| out)?|carrying|grabbing|gripping|holds?|carries|clutching|swinging|using|hugging',
-  ],
-  ['wearing', 'wearing|wears?|dressed in|clad in|has on'],
-  ['riding', 'riding(?: on| in)?|rides?|driving|drives|mounted on'],
-  [
-    'other',
-    'from|for|during|through|across|about|off(?: of)?|out of|past|up|down|like|than|away from|along|before|after|to|out',
-  ],
-];
-
-const PATTERNS_OF_KIND = PREPOSITIONS.map(
+const PATTERNS_OF_KIND = (Object.entries(PREPOSITIONS) as Array<[RelationKind, string]>).map(
   ([kind, source]) => [kind, new RegExp(`^(?:${source})(?= |$)`)] as const,
 );
 /** Most words open no preposition: one look tells. */
-const ANY_PREPOSITION = new RegExp(
-  `^(?:${PREPOSITIONS.map(([, source]) => source).join('|')})(?= |$)`,
-);
+const ANY_PREPOSITION = new RegExp(`^(?:${Object.values(PREPOSITIONS).join('|')})(?= |$)`);
 const ABSENCE = /^(?:without|except(?: for)?|other than|but not|lacking|minus|missing)(?= |$)/;
 const PASTS = wordSet(
   'held worn ridden seen shown made cut driven thrown taken eaten drawn built hit laid sat stood ran lit hung put set kept bent torn',

@@ -1,5 +1,3 @@
-import type { AttributePart } from './expression.js';
-
 /** Closed classes of words that the parser knows by heart. Open classes come from the lexicon. */
 
 export const wordSet = (words: string, separator = ' '): ReadonlySet<string> =>
@@ -91,8 +89,40 @@ export const ORDINALS: ReadonlyMap<string, number> = new Map(
 export const VIEW =
   '(?:picture|photo|photograph|image|screen|frame|shot|view|scene|page|group|line|row)';
 
+const NOT_VIEW = `(?! (?:the |this )?${VIEW}(?: |$))`;
+const CLOSE = '(?:right |just |directly |immediately |up |standing )?';
+const sideOf = (side: 'left' | 'right'): string =>
+  `(?:just )?(?:(?:on|to|at|toward|from) )?(?:the |his |her )?(?:immediate |direct |far |very )?${side}(?: hand side| side)? of${NOT_VIEW}`;
+
+/** Words that tie a thing to what follows, by what they say, as patterns. */
+export const PREPOSITIONS = {
+  'left-of': sideOf('left'),
+  'right-of': sideOf('right'),
+  above: `${CLOSE}(?:above|over|higher than|up from)`,
+  below: `${CLOSE}(?:below|under|underneath|beneath|lower than)`,
+  on: 'on(?: the| it)? top of|on top|atop|on|upon|onto',
+  between: `between|among|amongst|amid|amidst|surrounded by|in(?: the)? (?:middle|center) of${NOT_VIEW}`,
+  in: 'in|inside(?: of)?|within|into',
+  behind: `${CLOSE}(?:behind|in back of|at the back of|in the back of|to the rear of|in the rear of)`,
+  'in-front-of': `${CLOSE}(?:in(?: the)? front of|at the front of|infront of|ahead of|in front|infront)`,
+  'next-to': `${CLOSE}(?:next to|beside|besides|by|near to|near|nearby|close to|closest to|closer to|nearest to|nearest|nearer to|adjacent to|alongside|along side|against|around|across from|next|to the side of|at the side of|on the side of|at|touching)`,
+  /** "farther from the dog": more so than others of its kind. */
+  'far-from': '(?:farthest|furthest|farther|further|far)(?: away| off)? from',
+  with: 'with|whose|has|have|having|had|plus',
+  of: 'of',
+  facing:
+    '(?:(?:seen|viewed|shown|pictured|photographed|taken) )?from (?:behind|(?:the )?(?:back|front|rear))|(?:facing|looking|turned|leaning|bending|pointing|heading|headed|walking|moving|going|running|staring)(?: to| towards?)?(?: the| his| her)? (?:left|right)|facing(?: towards?)?|(?:looking|staring|pointing|turned|turning|smiling|gazing) (?:at|towards?|to|into)|faces|watching|towards?',
+  holding:
+    'holding(?: on to| onto| up| out)?|carrying|grabbing|gripping|holds?|carries|clutching|swinging|using|hugging',
+  wearing: 'wearing|wears?|dressed in|clad in|has on',
+  riding: 'riding(?: on| in)?|rides?|driving|drives|mounted on',
+  /** Any other preposition, and verbs. */
+  other:
+    'from|for|during|through|across|about|off(?: of)?|out of|past|up|down|like|than|away from|along|before|after|to|out',
+};
+
 /** Where on a person a garment or part of the body sits. */
-export const PART_OF_NOUN: ReadonlyMap<string, AttributePart> = byWord({
+export const PART_OF_NOUN = byWord({
   upper:
     'shirt tshirt tee top jersey sweater hoodie hoody sweatshirt jacket coat suit blazer vest blouse polo cardigan poncho ' +
     'apron tank tie scarf tuxedo tux robe kimono dress gown uniform arm hand sleeve chest wrist glove collar outfit ' +
@@ -106,11 +136,8 @@ export const PART_OF_NOUN: ReadonlyMap<string, AttributePart> = byWord({
     'goggles shades face mask ponytail head earring headphones hairdo braid wig bun bangs goatee crown eyeglasses headset',
 });
 
-/** How old an animal is tells how large it is among its kind. */
-export type Age = 'young' | 'grown';
-
-/** The age that a word tells: "baby" is `young`. */
-export const AGES: ReadonlyMap<string, Age> = byWord({
+/** The age that a word tells: "baby" is `young`. How old an animal is tells how large it is among its kind. */
+export const AGES = byWord({
   young: 'baby infant young younger youngest juvenile newborn',
   grown: 'adult grown mature old older oldest mother mom mama father dad papa parent',
 });

@@ -1,4 +1,5 @@
 import leven from 'leven';
+import { lazy } from '../core/lru.js';
 import { commonNames, isAdjective, isListed, isVerb, pointersOf } from './lexicon.js';
 import { singularOf, verbStems } from './morphology.js';
 import { DIRECTIONS } from './selector.js';
@@ -226,16 +227,13 @@ const TWO_SLIPS = 7;
 /** Too far from the word for slips. */
 const BY_EAR: Readonly<Record<string, string>> = { sopha: 'sofa', racquette: 'racquet' };
 
-let targets: readonly (readonly string[])[] | undefined;
-
 /** Words that slips are corrected to, those that decide more first. */
-function correctable(): readonly (readonly string[])[] {
-  targets ??= [
+const correctable = lazy(() =>
+  [
     [...DIRECTIONS.keys(), ...ORDINALS.keys(), ...SMALL.split(' ')],
     [...COLOURS.keys(), ...PATTERNS, ...PARTITIVES, ...commonNames()],
-  ].map((words) => words.filter((word) => /^[a-z]{3,}$/.test(word)));
-  return targets;
-}
+  ].map((words) => words.filter((word) => /^[a-z]{3,}$/.test(word))),
+);
 
 /** Two neighbours swapped. */
 function isSwapped(word: string, target: string): boolean {
@@ -278,16 +276,10 @@ export function corrected(word: string): string {
 
 /** Null where nothing is close, or two are as close. */
 function closest(word: string, words: readonly string[]): string | null {
-  let best: { readonly meant: string | null; readonly odd: number } = {
-    meant: null,
-    odd: Infinity,
-  };
-  for (const target of words) {
-    const odd = oddness(word, target);
-    if (odd === Infinity || odd > best.odd || target === best.meant) continue;
-    best = { meant: odd === best.odd ? null : target, odd };
-  }
-  return best.meant;
+  const odds = words.map((target) => oddness(word, target));
+  const least = Math.min(...odds);
+  const [meant, ...others] = new Set(words.filter((_, at) => odds[at] === least));
+  return least === Infinity || others.length > 0 ? null : meant!;
 }
 
 function plural(word: string, words: readonly string[]): string | null {

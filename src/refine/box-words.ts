@@ -1,4 +1,5 @@
 import type { BoxXyxy, ImageSize } from '../core/box.js';
+import { lazy } from '../core/lru.js';
 import { boxWordTable, TABLE_STEP } from './box-words.table.js';
 
 /** What of a box its words may tell: each a number that is 0 for a box of middling size and shape at the photo's centre. */
@@ -36,17 +37,16 @@ export function boxTraits({ x1, y1, x2, y2 }: BoxXyxy, imageSize: ImageSize): nu
 /** The entry that holds for every expression: what people refer to at all. */
 export const ANY_WORD = '*';
 
-let table: ReadonlyMap<string, readonly number[]> | undefined;
-
-function weightsOf(word: string): readonly number[] | undefined {
-  table ??= new Map(
-    boxWordTable.split('|').map((entry) => {
-      const [name, ...steps] = entry.split(' ') as [string, ...string[]];
-      return [name, steps.map((step) => Number(step) * TABLE_STEP)] as const;
-    }),
-  );
-  return table.get(word);
-}
+/** Weights of the traits by word. */
+const weights = lazy(
+  () =>
+    new Map(
+      boxWordTable.split('|').map((entry) => {
+        const [word, ...steps] = entry.split(' ') as [string, ...string[]];
+        return [word, steps.map((step) => Number(step) * TABLE_STEP)] as const;
+      }),
+    ),
+);
 
 /**
  * How well a box suits the words by its size, shape and position alone, as natural log-odds: "baby" is small, "batter" tall, "partial"
@@ -57,9 +57,9 @@ export function boxWordsFit(words: readonly string[], box: BoxXyxy, imageSize: I
   const traits = boxTraits(box, imageSize);
   let fit = 0;
   for (const word of new Set([ANY_WORD, ...words])) {
-    const weights = weightsOf(word);
-    if (weights === undefined) continue;
-    for (const [at, trait] of traits.entries()) fit += weights[at]! * trait;
+    const own = weights().get(word);
+    if (own === undefined) continue;
+    for (const [at, trait] of traits.entries()) fit += own[at]! * trait;
   }
   return fit;
 }
