@@ -136,10 +136,9 @@ export function draftOf(chunk: Chunk, tokens?: readonly Token[]): ExpressionDraf
  */
 export function mainChunk(chunks: readonly Chunk[]): Chunk | undefined {
   const named = chunks.filter((chunk) => chunk.nouns.length > 0);
-  const lemma = (chunk: Chunk) => headOf(chunk.nouns)?.head.lemma ?? '';
   const [first] = named;
-  if (first === undefined || !isWorn(lemma(first))) return first;
-  return named.find((chunk) => isPerson(lemma(chunk))) ?? first;
+  if (!isWorn(first?.lemma ?? '')) return first;
+  return named.find(({ lemma = '' }) => isPerson(lemma)) ?? first;
 }
 
 /** Chunks beside the main one: garments are worn, other things come along, bare words describe. */

@@ -14,7 +14,7 @@ import {
   wordsOf,
 } from './expression-draft.js';
 import { isAnimate, isPerson, isWorn } from './lexicon.js';
-import { type Chunk, chunksOf, headNoun, headOf } from './phrase.js';
+import { type Chunk, chunksOf, headNoun } from './phrase.js';
 import { exceptionsIn, exclusionsDenied, quantified } from './quantity.js';
 import type { RelationPhrase } from './relation.js';
 import { type Segment, segmentsOf } from './segment.js';
@@ -49,7 +49,7 @@ const BODY_PARTS = wordSet('hand mouth arm lap hair face foot neck back head eye
 /** "in red", "in a blue shirt" tell what a person wears. */
 function dressed(phrase: RelationPhrase, first: Chunk | undefined): RelationPhrase {
   if (phrase.kind !== 'in') return phrase;
-  const lemma = headOf(first?.nouns ?? [])?.head.lemma;
+  const lemma = first?.lemma;
   const bareColour = lemma === undefined && first?.descriptions.some((d) => d.kind === 'colour');
   const garment = lemma !== undefined && isWorn(lemma) && !BODY_PARTS.has(lemma);
   return bareColour || garment ? { ...phrase, kind: 'wearing' } : phrase;
@@ -118,7 +118,7 @@ function addLater(
   relation: RelationDraft,
   chunk: Chunk,
 ): void {
-  const lemma = headOf(chunk.nouns)?.head.lemma;
+  const { lemma } = chunk;
   const isBetween = relation.kind === 'between';
   if (top.head === null && lemma !== undefined && isPerson(lemma) && !isBetween) {
     fill(top, chunk);

@@ -81,12 +81,15 @@ export class Chunk {
     /** True where a determiner or a selector stands before it, after a noun. */
     readonly apart = false,
   ) {}
+
+  /** Of the noun that it names; undefined where it names nothing. */
+  get lemma(): string | undefined {
+    return headOf(this.nouns)?.head.lemma;
+  }
 }
 
-/** What a chunk is built from: words, and marks where selectors were taken out. */
-export type PhraseItem =
-  | { readonly kind: 'word'; readonly token: Token; readonly negated: boolean }
-  | { readonly kind: 'gap' };
+/** What a chunk is built from: words, and null where a selector was taken out. */
+export type PhraseItem = (Token & { readonly negated: boolean }) | null;
 
 /** Endings that make adjectives of words no lexicon lists: "baldish", "friendliest". */
 const ADJECTIVE_ENDING = /(?:ish|less|ful|ous|iest|est)$/;
@@ -99,18 +102,6 @@ const YOUNG_OR_PARENT = wordSet(
 );
 
 const AGES = wordSet('young old older younger elderly');
-
-function describe(word: string, shade: Attribute['shade'], negated: boolean): Description | null {
-  const colour = COLOURS.get(word);
-  if (colour !== undefined) {
-    const shown = shade ?? SHADES.get(word) ?? null;
-    return { kind: 'colour', value: colour, word, shade: shown, negated };
-  }
-  const size = SIZES.get(word);
-  if (size !== undefined) return { kind: 'size', value: size, word, shade: null, negated };
-  if (PATTERNS.has(word)) return { kind: 'pattern', value: word, word, shade: null, negated };
-  return null;
-}
 
 function isDescribing(word: string, next: string | undefined): boolean {
   if (SHADES.has(word) && isContentWord(next) && word !== 'baby') return true;
@@ -130,7 +121,8 @@ class Chunker {
   readonly #chunks: Chunk[] = [];
   #chunk = new Chunk();
   #lacking = false;
-  #shade: { word: string; shade: Attribute['shade'] } | null = null;
+  /** A word like "light" right before a colour. */
+  #shade: string | null = null;
 
   constructor(
     private readonly items: readonly PhraseItem[],
@@ -144,8 +136,7 @@ class Chunker {
   }
 
   #word(at: number): string | undefined {
-    const item = this.items[at];
-    return item?.kind === 'word' ? item.token.word : undefined;
+    return this.items[at]?.word;
   }
 
   get #hasNoun(): boolean {
@@ -153,8 +144,17 @@ class Chunker {
   }
 
   #cut(joined: boolean, apart = false): void {
-    const { nouns, descriptions, leftovers } = this.#chunk;
-    if (nouns.length + descriptions.length + leftovers.length > 0) this.#chunks.push(this.#chunk);
+    const last = this.#chunks.at(-1);
+    const { nouns, descriptions, leftovers, count, denial } = this.#chunk;
+    if (last !== undefined && describesNext(last, this.#chunk)) {
+      last.nouns.push(...nouns);
+      last.descriptions.push(...descriptions);
+      last.leftovers.push(...leftovers);
+      last.count ??= count;
+      last.denial = denial;
+    } else if (nouns.length + descriptions.length + leftovers.length > 0) {
+      this.#chunks.push(this.#chunk);
+    }
     this.#chunk = new Chunk(joined, apart);
   }
 
@@ -164,13 +164,10 @@ class Chunker {
 
   /** Takes the item at `at`; returns how many items it takes. */
   #take(at: number): number {
-    const item = this.items[at] as PhraseItem;
-    if (item.kind === 'gap') {
-      this.#cutAfterNoun(false, true);
-      return 1;
-    }
-    const { word } = item.token;
-    if (CONNECTIVES.has(word)) this.#cutAfterNoun(true);
+    const item = this.items[at] ?? null;
+    const word = item?.word ?? '';
+    if (item === null) this.#cutAfterNoun(false, true);
+    else if (CONNECTIVES.has(word)) this.#cutAfterNoun(true);
     else if (DETERMINERS.has(word)) {
       if (!this.#chunk.nouns.at(-1)?.possessive) this.#cutAfterNoun(false, true);
     } else if (NUMBERS.has(word) || /^\d+$/.test(word)) this.#takeNumber(word, at);
@@ -178,7 +175,7 @@ class Chunker {
       // "dog no collar": what follows is another thing, and it is not there.
       this.#cutAfterNoun(false, true);
       this.#lacking = true;
-    } else if (!FUNCTION_WORDS.has(word)) return this.#takeContent(item.token, item.negated, at);
+    } else if (!FUNCTION_WORDS.has(word)) return this.#takeContent(item, item.negated, at);
     return 1;
   }
 
@@ -202,10 +199,10 @@ class Chunker {
     }
     if (SHADES.has(word) && next !== undefined && COLOURS.has(next)) {
       this.#cutAfterNoun();
-      this.#shade = { word, shade: SHADES.get(word) ?? null };
+      this.#shade = word;
       return 1;
     }
-    const description = this.#describe(token, negated, at);
+    const description = this.#describe(word, negated, at);
     if (description !== null) {
       this.#cutAfterNoun();
       this.#chunk.descriptions.push(description);
@@ -227,7 +224,7 @@ class Chunker {
     return this.#hasNoun || !introduced || isContentWord(this.#word(at + 1));
   }
 
-  #describe({ word }: Token, negated: boolean, at: number): Description | null {
+  #describe(word: string, negated: boolean, at: number): Description | null {
     const next = this.#word(at + 1);
     const colourNext = next === 'and' && COLOURS.has(this.#word(at + 2) ?? '');
     const isFruit =
@@ -238,11 +235,16 @@ class Chunker {
       (!isContentWord(next) || PORTIONS.has(singularOf(next))) &&
       !colourNext;
     if (isFruit) return null;
-    const shade = this.#shade;
+    const shadeWord = this.#shade;
     this.#shade = null;
-    const known = describe(word, shade?.shade ?? null, negated);
-    if (known !== null) {
-      return shade === null ? known : { ...known, word: `${shade.word} ${known.word}` };
+    const said = shadeWord === null ? word : `${shadeWord} ${word}`;
+    const shade = SHADES.get(shadeWord ?? word) ?? null;
+    const colour = COLOURS.get(word);
+    if (colour !== undefined) return { kind: 'colour', value: colour, word: said, shade, negated };
+    const size = SIZES.get(word);
+    if (size !== undefined) return { kind: 'size', value: size, word: said, shade: null, negated };
+    if (PATTERNS.has(word)) {
+      return { kind: 'pattern', value: word, word: said, shade: null, negated };
     }
     if (!isDescribing(word, next)) return null;
     return { kind: 'other', value: word, word, shade: SHADES.get(word) ?? null, negated };
@@ -276,30 +278,10 @@ function startsAnother(last: Token, word: string): boolean {
 }
 
 /** "vintage white car": a noun that names nothing known, with a known thing right behind it, describes that thing. */
-function joinUnknown(chunks: readonly Chunk[]): Chunk[] {
-  const joined: Chunk[] = [];
-  for (const chunk of chunks) {
-    const last = joined.at(-1);
-    const known = pointersOf(chunk.nouns.at(-1)?.word ?? '').some(({ kind }) => kind !== 'worn');
-    const unknown = last !== undefined && last.nouns.length > 0 && !last.nouns.some(names);
-    if (last === undefined || chunk.joined || chunk.apart || !known || !unknown) joined.push(chunk);
-    else joined.splice(-1, 1, merged(last, chunk));
-  }
-  return joined;
-}
-
-const names = (token: Token): boolean => token.possessive || pointersOf(token.word).length > 0;
-
-function merged(first: Chunk, second: Chunk): Chunk {
-  return {
-    ...second,
-    joined: first.joined,
-    apart: first.apart,
-    count: first.count ?? second.count,
-    nouns: [...first.nouns, ...second.nouns],
-    descriptions: [...first.descriptions, ...second.descriptions],
-    leftovers: [...first.leftovers, ...second.leftovers],
-  };
+function describesNext({ nouns }: Chunk, next: Chunk): boolean {
+  const names = ({ word, possessive }: Token) => possessive || pointersOf(word).length > 0;
+  const known = pointersOf(next.nouns.at(-1)?.word ?? '').some(({ kind }) => kind !== 'worn');
+  return known && !next.joined && !next.apart && nouns.length > 0 && !nouns.some(names);
 }
 
 /**
@@ -308,5 +290,5 @@ function merged(first: Chunk, second: Chunk): Chunk {
  * a lone "orange" is a fruit here.
  */
 export function chunksOf(items: readonly PhraseItem[], allowColourNoun: boolean): Chunk[] {
-  return joinUnknown(new Chunker(items, allowColourNoun).run());
+  return new Chunker(items, allowColourNoun).run();
 }

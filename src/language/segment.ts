@@ -57,7 +57,7 @@ const CONJUNCTIONS = new Set(['and', 'but', ',']);
 const NEGATION_ENDS = new Set(['and', 'but', 'who', 'that', 'which']);
 /** Words that carry it on: "not wearing a hat or holding a trophy". */
 const DENIES_ON = new Set(['or', 'nor', 'neither', 'not']);
-const isNoun = (item: PhraseItem) => item.kind === 'word' && isNounLike(item.token);
+const isNoun = (item: PhraseItem) => item !== null && isNounLike(item);
 
 /** Walks the words once, left to right. */
 class Segmenter {
@@ -106,7 +106,7 @@ class Segmenter {
         negated: this.#denied,
         ofNoun: selector.prenominal && !this.#afterNoun,
       });
-      this.#segment.items.push({ kind: 'gap' });
+      this.#segment.items.push(null);
       this.#segment.tokens.push(...this.tokens.slice(at, at + selector.length));
       this.#selectorEnd = at + selector.length;
       this.#denialMet ||= this.#denied && !selector.prenominal;
@@ -142,7 +142,7 @@ class Segmenter {
     }
     // What denies the relation phrase leaves the words behind it as they are: "not wearing white pants".
     const negated = this.#denied && !this.#segment.negated;
-    this.#segment.items.push({ kind: 'word', token, negated });
+    this.#segment.items.push({ ...token, negated });
     this.#segment.tokens.push(token);
     if (word === ',') this.#pause();
     else if (isNounLike(token) && !NEGATIONS.has(word)) {
