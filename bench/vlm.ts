@@ -78,16 +78,15 @@ async function talk(url: string, count: number): Promise<void> {
     image_url: { url: await pictureOf({ path: path! }, size) },
   } as const;
   const client = new ChatClient({
-    server: { url, stream: true, timeoutMs: 60_000, idleMs: 30_000 },
-    model: { name: 'bench', logProbabilities: false, extra: {} },
-    limits: {
-      concurrency: CONCURRENCY,
-      requestsPerMinute: Number.POSITIVE_INFINITY,
-      tokensPerMinute: Number.POSITIVE_INFINITY,
-      attempts: 3,
-      backoffMs: 500,
-    },
-    budget: { maxRequests: Number.POSITIVE_INFINITY, maxTokens: Number.POSITIVE_INFINITY },
+    ...{ url, stream: true, timeoutMs: 60_000, idleMs: 30_000 },
+    ...{ model: 'bench', logProbabilities: false, extra: {} },
+    concurrency: CONCURRENCY,
+    requestsPerMinute: Number.POSITIVE_INFINITY,
+    tokensPerMinute: Number.POSITIVE_INFINITY,
+    attempts: 3,
+    backoffMs: 500,
+    maxRequests: Number.POSITIVE_INFINITY,
+    maxTokens: Number.POSITIVE_INFINITY,
   });
   const ask = (text: string) =>
     client.chat({

@@ -6,7 +6,7 @@ import type { AnswerRules, LiteSpec } from '../refine/lite-refiner.js';
 import type { PolicyNumbers } from '../refine/policy.js';
 import type { Refiner } from '../refine/refiner.js';
 import type { LargeRefiner } from '../vlm/open.js';
-import type { VlmFlags } from '../vlm/settings.js';
+import type { LargeRefinerOptions, VlmFlags } from '../vlm/settings.js';
 import type { OpenedEncoder } from './encoder.js';
 import { findModel, readVerified, TRAIN_AGAIN } from './model-store.js';
 import type { SessionPool } from './pool.js';
@@ -35,13 +35,9 @@ export interface OpenRefinerFlags extends VlmFlags {
   readonly refiner: string;
   readonly answers: string;
   readonly 'min-confidence': number;
-  readonly 'max-pixels': number;
 }
 
-export interface OpenRefinerOptions {
-  /** Where replies are kept between runs. */
-  readonly cacheFolder: string;
-  readonly signal: AbortSignal;
+export interface OpenRefinerOptions extends LargeRefinerOptions {
   /** Where the encoders of trained refiners run. */
   readonly pool: SessionPool;
 }

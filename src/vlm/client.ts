@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { VgrError } from '../core/error.js';
+import { type ErrorCode, VgrError } from '../core/error.js';
 import { Semaphore } from '../core/semaphore.js';
 import type { ReplyCache } from './cache.js';
 import type { Chat, ChatReply, ChatRequest } from './conversation.js';
@@ -16,27 +16,13 @@ import {
   type UsageReport,
 } from './usage.js';
 
-export interface ChatSettings {
-  readonly server: ChatServer;
-  readonly model: ChatModel;
-  readonly limits: ChatLimits;
-  readonly budget: UsageLimits;
-  readonly cache?: ReplyCache;
-  /** Ends waiting; requests under way go on to their end. */
-  readonly signal?: AbortSignal;
-}
-
-/** What each request holds beside its messages. */
-export interface ChatModel {
+export interface ChatSettings extends ChatServer, UsageLimits {
   /** Name of the model on the server. */
-  readonly name: string;
+  readonly model: string;
   /** Whether requests ask for token probabilities. */
   readonly logProbabilities: boolean;
   /** Fields that are added to each body; null removes one. */
   readonly extra: Readonly<Record<string, unknown>>;
-}
-
-export interface ChatLimits {
   /** Requests under way at a time. */
   readonly concurrency: number;
   readonly requestsPerMinute: number;
@@ -45,6 +31,9 @@ export interface ChatLimits {
   readonly attempts: number;
   /** Wait before the second attempt, milliseconds; each further wait is twice as long. */
   readonly backoffMs: number;
+  readonly cache?: ReplyCache;
+  /** Ends waiting; requests under way go on to their end. */
+  readonly signal?: AbortSignal;
 }
 
 const MAX_BACKOFF = 30_000;
@@ -79,13 +68,13 @@ export class ChatClient {
   #broken: VgrError | undefined;
 
   constructor(settings: ChatSettings) {
-    const { server, budget, limits, signal } = settings;
+    const { signal } = settings;
     this.#settings = settings;
-    this.#transport = new ChatTransport(server);
-    this.#budget = new UsageBudget(budget);
-    this.#slots = new Semaphore(limits.concurrency);
-    this.#requestRate = new RateLimiter(limits.requestsPerMinute);
-    this.#tokenRate = new RateLimiter(limits.tokensPerMinute);
+    this.#transport = new ChatTransport(settings);
+    this.#budget = new UsageBudget(settings);
+    this.#slots = new Semaphore(settings.concurrency);
+    this.#requestRate = new RateLimiter(settings.requestsPerMinute);
+    this.#tokenRate = new RateLimiter(settings.tokensPerMinute);
     // One listener for each request under way.
     setMaxListeners(0, this.#stop.signal, this.#cut.signal);
     if (signal?.aborted) this.#stop.abort();
@@ -139,7 +128,7 @@ export class ChatClient {
         if (thrown.kind === 'unsafe') throw this.#unavailable('nothing was sent', thrown);
         if (thrown.kind === 'refused') throw this.#refused(thrown);
         if (thrown.kind === 'item') throw this.#itemError(thrown, request);
-        if (attempt >= this.#settings.limits.attempts) throw await this.#exhausted(thrown, before);
+        if (attempt >= this.#settings.attempts) throw await this.#exhausted(thrown, before);
         await this.#pause(attempt, thrown);
         this.#budget.count('retries');
       }
@@ -173,7 +162,7 @@ export class ChatClient {
   }
 
   #send(body: ChatBody) {
-    const { server, model } = this.#settings;
+    const { stream, extra } = this.#settings;
     const { max_tokens, max_completion_tokens, stop, stream_options } = body;
     const most = [max_tokens, max_completion_tokens].find((each) => typeof each === 'number');
     const limits = {
@@ -181,8 +170,8 @@ export class ChatClient {
       stops: Array.isArray(stop) ? stop.map(String) : [],
     };
     // Stream options of the user's stay; null removes them.
-    const counts = model.extra.stream_options === null ? undefined : { include_usage: true };
-    const sent = server.stream
+    const counts = extra.stream_options === null ? undefined : { include_usage: true };
+    const sent = stream
       ? { ...body, stream: true, stream_options: stream_options ?? counts }
       : body;
     return this.#transport.send(this.#encoder.piecesOf(sent), limits, this.#cut.signal);
@@ -190,7 +179,7 @@ export class ChatClient {
 
   /** Half of the wait is random, so that requests that failed together are not retried together. */
   async #pause(attempt: number, { retryAfterMs }: ChatError): Promise<void> {
-    const { backoffMs } = this.#settings.limits;
+    const { backoffMs } = this.#settings;
     const backoff = Math.min(backoffMs * 2 ** (attempt - 1), MAX_BACKOFF);
     const jittered = backoff * (0.5 + Math.random() / 2);
     // What a server asks of one request holds for all.
@@ -212,7 +201,7 @@ export class ChatClient {
 
   /** Whether this request or the server is to blame for the last failure. @param before successes when that attempt began */
   async #exhausted(cause: ChatError, before: number): Promise<VgrError> {
-    const { attempts } = this.#settings.limits;
+    const { attempts } = this.#settings;
     if (this.#broken) return this.#broken;
     if (this.#successes === before) {
       this.#failuresInARow += 1;
@@ -235,20 +224,18 @@ export class ChatClient {
   }
 
   #refused(cause: ChatError): VgrError {
-    const message = `${this.#settings.server.url} refuses requests: ${cause.message}`;
-    const hint = cause.hint ?? 'check `--vlm-url`, `--vlm-model` and the key in VGR_VLM_API_KEY';
-    return this.#breakWith(new VgrError('SERVER_REFUSED', message, { hint, cause }));
+    const hint = 'check `--vlm-url`, `--vlm-model` and the key in VGR_VLM_API_KEY';
+    return this.#breakWith('SERVER_REFUSED', ' refuses requests', cause, hint);
   }
 
   #unavailable(what: string, cause: ChatError): VgrError {
-    const message = `${this.#settings.server.url}: ${what}: ${cause.message}`;
-    const hint =
-      cause.hint ?? 'check that the server runs and is reachable; a rerun resumes from here';
-    return this.#breakWith(new VgrError('SERVER_UNAVAILABLE', message, { hint, cause }));
+    const hint = 'check that the server runs and is reachable; a rerun resumes from here';
+    return this.#breakWith('SERVER_UNAVAILABLE', `: ${what}`, cause, hint);
   }
 
-  #breakWith(error: VgrError): VgrError {
-    this.#broken ??= error;
+  #breakWith(code: ErrorCode, what: string, cause: ChatError, hint: string): VgrError {
+    const message = `${this.#settings.url}${what}: ${cause.message}`;
+    this.#broken ??= new VgrError(code, message, { hint: cause.hint ?? hint, cause });
     this.#stop.abort();
     this.#cut.abort();
     return this.#broken;
@@ -256,9 +243,9 @@ export class ChatClient {
 
   /** Field by field in one order, so that equal requests are equal bytes. */
   #bodyOf({ messages, stop, maxTokens, continues, repetitionPenalty }: ChatRequest): ChatBody {
-    const { name, logProbabilities, extra } = this.#settings.model;
+    const { model, logProbabilities, extra } = this.#settings;
     const body: Record<string, unknown> = {
-      model: name,
+      model,
       messages,
       max_tokens: maxTokens,
       temperature: 0,

@@ -10,21 +10,18 @@ export type ChatErrorKind = 'again' | 'item' | 'refused' | 'unsafe';
 /** A failed attempt. The message holds no key. */
 export class ChatError extends Error {
   override readonly name = 'ChatError';
-  readonly kind: ChatErrorKind;
-  /** How long the server wants to be left alone. */
-  readonly retryAfterMs: number | undefined;
-  /** What to try, if that is known. */
-  readonly hint: string | undefined;
 
+  /**
+   * @param hint what to try, if that is known
+   * @param retryAfterMs how long the server wants to be left alone
+   */
   constructor(
-    kind: ChatErrorKind,
+    readonly kind: ChatErrorKind,
     message: string,
-    { retryAfterMs, hint }: { readonly retryAfterMs?: number; readonly hint?: string } = {},
+    readonly hint?: string,
+    readonly retryAfterMs?: number,
   ) {
     super(message);
-    this.kind = kind;
-    this.retryAfterMs = retryAfterMs;
-    this.hint = hint;
   }
 }
 
@@ -34,17 +31,19 @@ export class ServerError extends Error {
   readonly status: number | undefined;
   /** The server's own code of the error. */
   readonly code: unknown;
-  readonly headers: ReplyHeaders;
 
   /** @param error what the reply gives as its error */
-  constructor(error: unknown, status?: number, headers: ReplyHeaders = {}) {
+  constructor(
+    error: unknown,
+    status?: number,
+    readonly headers: ReplyHeaders = {},
+  ) {
     const { message, code } = Object(error) as Record<string, unknown>;
     const words = typeof error === 'string' ? error : (message ?? error);
     super(typeof words === 'string' ? words : JSON.stringify(words));
     this.code = code;
     const isStatus = typeof code === 'number' && code >= 300 && code <= 599;
     this.status = status ?? (isStatus ? code : undefined);
-    this.headers = headers;
   }
 }
 

@@ -14,6 +14,7 @@ import { type PromptWriter, piterPrompt, twoStagePrompt } from './prompt.js';
 import { templatePrompt } from './prompt-template.js';
 import {
   chatSettings,
+  type LargeRefinerOptions,
   pixelGrid,
   quotaSettings,
   repetitionPenalty,
@@ -47,19 +48,9 @@ export interface LargeRefiner {
   close(): Promise<void>;
 }
 
-export interface LargeRefinerFlags extends VlmFlags {
-  readonly 'max-pixels': number;
-}
-
-export interface LargeRefinerOptions {
-  /** Where replies are kept between runs. */
-  readonly cacheFolder: string;
-  readonly signal: AbortSignal;
-}
-
 /** The large refiner. @throws VgrError USAGE, CONFIG_INVALID, INPUT_MISSING */
 export async function openLarge(
-  flags: LargeRefinerFlags,
+  flags: VlmFlags,
   options: LargeRefinerOptions,
 ): Promise<LargeRefiner> {
   const client = new ChatClient(chatSettings(flags, options));
@@ -108,7 +99,7 @@ export async function openLarge(
 
 /** A small refiner, and the large one where it is unsure. @throws VgrError as {@link openLarge} */
 export async function openCascade(
-  flags: LargeRefinerFlags,
+  flags: VlmFlags,
   options: LargeRefinerOptions,
   small: Refiner,
 ): Promise<LargeRefiner> {

@@ -9,7 +9,7 @@ import type { PictureFormat } from './photo.js';
 import { GRIDS, type GridName, type PixelGrid } from './prompt.js';
 import type { UsageLimits } from './usage.js';
 
-/** The flags of `vlmFlags` as the parser gives them. */
+/** The flags of `vlmFlags`, and the size of photos, as the parser gives them. */
 export interface VlmFlags {
   readonly 'vlm-url'?: string;
   readonly 'vlm-model'?: string;
@@ -39,6 +39,13 @@ export interface VlmFlags {
   readonly 'vlm-share'?: string;
   readonly 'vlm-threshold'?: string;
   readonly 'cascade-small': string;
+  readonly 'max-pixels': number;
+}
+
+export interface LargeRefinerOptions {
+  /** Where replies are kept between runs. */
+  readonly cacheFolder: string;
+  readonly signal: AbortSignal;
 }
 
 /** Limit between two events of a stream. */
@@ -48,37 +55,29 @@ const BACKOFF_MS = 500;
 /** @throws VgrError USAGE, CONFIG_INVALID */
 export function chatSettings(
   flags: VlmFlags,
-  { cacheFolder, signal }: { readonly cacheFolder: string; readonly signal: AbortSignal },
+  { cacheFolder, signal }: LargeRefinerOptions,
 ): ChatSettings {
   const url = serverUrl(flags['vlm-url']);
   const timeoutMs = flags['vlm-timeout'] * 1000;
   const cache = flags['vlm-cache'] ?? cacheFolder;
   return {
-    server: {
-      url,
-      key: serverKey(url),
-      proxy: proxyFor(new URL(url)),
-      stream: !flags['no-vlm-stream'],
-      timeoutMs,
-      idleMs: Math.min(timeoutMs, MAX_IDLE_MS),
-    },
-    model: {
-      name: required('vlm-model', flags['vlm-model']),
-      logProbabilities: flags['vlm-logprobs'],
-      extra: bodyFields(flags['vlm-body']),
-    },
-    limits: {
-      concurrency: flags['vlm-concurrency'],
-      requestsPerMinute: flags['vlm-rpm'] ?? Number.POSITIVE_INFINITY,
-      tokensPerMinute: flags['vlm-tpm'] ?? Number.POSITIVE_INFINITY,
-      attempts: flags['vlm-attempts'],
-      backoffMs: BACKOFF_MS,
-    },
-    budget: {
-      maxRequests: flags['max-requests'] ?? Number.POSITIVE_INFINITY,
-      maxTokens: flags['max-tokens'] ?? Number.POSITIVE_INFINITY,
-      ...prices(flags['vlm-price']),
-    },
+    url,
+    key: serverKey(url),
+    proxy: proxyFor(new URL(url)),
+    stream: !flags['no-vlm-stream'],
+    timeoutMs,
+    idleMs: Math.min(timeoutMs, MAX_IDLE_MS),
+    model: required('vlm-model', flags['vlm-model']),
+    logProbabilities: flags['vlm-logprobs'],
+    extra: bodyFields(flags['vlm-body']),
+    concurrency: flags['vlm-concurrency'],
+    requestsPerMinute: flags['vlm-rpm'] ?? Number.POSITIVE_INFINITY,
+    tokensPerMinute: flags['vlm-tpm'] ?? Number.POSITIVE_INFINITY,
+    attempts: flags['vlm-attempts'],
+    backoffMs: BACKOFF_MS,
+    maxRequests: flags['max-requests'] ?? Number.POSITIVE_INFINITY,
+    maxTokens: flags['max-tokens'] ?? Number.POSITIVE_INFINITY,
+    ...prices(flags['vlm-price']),
     cache: cache === 'none' ? undefined : new ReplyCache(cache),
     signal,
   };
@@ -103,16 +102,11 @@ export function pixelGrid(
 
 /** @throws VgrError USAGE */
 export function quotaSettings(flags: VlmFlags): QuotaSettings {
-  const { 'vlm-share': share, 'vlm-threshold': threshold } = flags;
-  if (threshold === undefined) {
-    return {
-      share: parseFraction('vlm-share', share ?? '0.2'),
-      threshold: Number.POSITIVE_INFINITY,
-    };
-  }
+  const threshold = flags['vlm-threshold'];
+  const isBounded = threshold !== undefined;
   return {
-    share: parseFraction('vlm-share', share ?? '1'),
-    threshold: parseFraction('vlm-threshold', threshold),
+    share: parseFraction('vlm-share', flags['vlm-share'] ?? (isBounded ? '1' : '0.2')),
+    threshold: isBounded ? parseFraction('vlm-threshold', threshold) : Number.POSITIVE_INFINITY,
   };
 }
 

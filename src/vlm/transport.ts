@@ -67,8 +67,8 @@ export class ChatTransport {
     limits: ReplyLimits,
     signal?: AbortSignal,
   ): Promise<ReadReply> {
-    const { key = '' } = this.#server;
-    const deadline = new Deadline(this.#server.timeoutMs, signal);
+    const { key = '', timeoutMs } = this.#server;
+    const deadline = startDeadline(timeoutMs, signal);
     let response: HttpResponse | undefined;
     try {
       response = await this.#request('/chat/completions', deadline.signal, body);
@@ -86,15 +86,13 @@ export class ChatTransport {
 
   /** Whether the server answers at all. */
   async isAlive(): Promise<boolean> {
-    const deadline = new Deadline(Math.min(MAX_PROBE, this.#server.timeoutMs));
+    const signal = AbortSignal.timeout(Math.min(MAX_PROBE, this.#server.timeoutMs));
     try {
-      const { status, body } = await this.#request('/models', deadline.signal);
+      const { status, body } = await this.#request('/models', signal);
       body.destroy();
       return status < 500 && status !== 429;
     } catch {
       return false;
-    } finally {
-      deadline.clear();
     }
   }
 
@@ -152,46 +150,35 @@ export class ChatTransport {
     const words = safeWords(redirectWords(headers) ?? thrown.message, key);
     if (status === undefined) return new ChatError('again', words);
     const message = words === '' ? `status ${status}` : `status ${status}: ${words}`;
-    return new ChatError(kindOfStatus(status, code), message, {
-      retryAfterMs: retryAfterOf(headers, Date.now()),
-      hint: status === 404 ? rootHint(url) : undefined,
-    });
+    const hint = status === 404 ? rootHint(url) : undefined;
+    const retryAfterMs = retryAfterOf(headers, Date.now());
+    return new ChatError(kindOfStatus(status, code), message, hint, retryAfterMs);
   }
 }
 
+type Deadline = ReturnType<typeof startDeadline>;
+
 /** Ends an attempt that takes too long or stalls; the signal's reason is the error. */
-class Deadline {
-  readonly #controller = new AbortController();
-  readonly #total: NodeJS.Timeout;
-  readonly #outer: AbortSignal | undefined;
-  readonly #onOuter = (): void => this.#end('the run was stopped');
-  #idle: NodeJS.Timeout | undefined;
-
-  constructor(timeoutMs: number, outer?: AbortSignal) {
-    this.#total = setTimeout(() => this.#end(`no whole reply in ${timeoutMs / 1000} s`), timeoutMs);
-    this.#outer = outer;
-    outer?.addEventListener('abort', this.#onOuter, { once: true });
-    if (outer?.aborted) this.#onOuter();
-  }
-
-  get signal(): AbortSignal {
-    return this.#controller.signal;
-  }
-
-  restartIdle(idleMs: number): void {
-    clearTimeout(this.#idle);
-    this.#idle = setTimeout(() => this.#end(`the reply stalled for ${idleMs / 1000} s`), idleMs);
-  }
-
-  clear(): void {
-    clearTimeout(this.#total);
-    clearTimeout(this.#idle);
-    this.#outer?.removeEventListener('abort', this.#onOuter);
-  }
-
-  #end(reason: string): void {
-    this.#controller.abort(new ChatError('again', reason));
-  }
+function startDeadline(timeoutMs: number, outer?: AbortSignal) {
+  const controller = new AbortController();
+  const end = (reason: string) => controller.abort(new ChatError('again', reason));
+  const onOuter = () => end('the run was stopped');
+  const total = setTimeout(end, timeoutMs, `no whole reply in ${timeoutMs / 1000} s`);
+  let idle: NodeJS.Timeout | undefined;
+  outer?.addEventListener('abort', onOuter, { once: true });
+  if (outer?.aborted) onOuter();
+  return {
+    signal: controller.signal,
+    restartIdle(idleMs: number): void {
+      clearTimeout(idle);
+      idle = setTimeout(end, idleMs, `the reply stalled for ${idleMs / 1000} s`);
+    },
+    clear(): void {
+      clearTimeout(total);
+      clearTimeout(idle);
+      outer?.removeEventListener('abort', onOuter);
+    },
+  };
 }
 
 /** The decompressed body. @throws ReplyOverflow; Error of the encoding, or of the network */
@@ -299,14 +286,13 @@ function unsafeError(thrown: unknown): ChatError | undefined {
   const causes = causesOf(thrown);
   const distrust = causes.find(isDistrust);
   if (distrust) {
-    return new ChatError('unsafe', `its certificate is not trusted: ${distrust.message}`, {
-      hint: 'set NODE_EXTRA_CA_CERTS to the file of its certificate, or of the authority that signed it',
-    });
+    const hint =
+      'set NODE_EXTRA_CA_CERTS to the file of its certificate, or of the authority that signed it';
+    return new ChatError('unsafe', `its certificate is not trusted: ${distrust.message}`, hint);
   }
   if (!causes.some(({ message }) => PLAIN_HTTP.test(message))) return undefined;
-  return new ChatError('unsafe', 'the server does not speak TLS', {
-    hint: 'the address may need `http://` in place of `https://`',
-  });
+  const hint = 'the address may need `http://` in place of `https://`';
+  return new ChatError('unsafe', 'the server does not speak TLS', hint);
 }
 
 /** A hint where the API's root seems wrong. */

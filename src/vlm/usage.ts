@@ -46,16 +46,13 @@ export interface Reservation {
 
 /** Counts requests, tokens and cost, and refuses requests beyond the budget. */
 export class UsageBudget {
-  readonly #limits: UsageLimits;
   readonly #counts = noUsage();
   /** Sum of the estimates of requests that came back. */
   #estimates = 0;
   /** Tokens reserved for requests under way. */
   #reserved = 0;
 
-  constructor(limits: UsageLimits) {
-    this.#limits = limits;
-  }
+  constructor(private readonly limits: UsageLimits) {}
 
   /**
    * Reserves the tokens of a request that is about to go out.
@@ -63,7 +60,7 @@ export class UsageBudget {
    * @throws VgrError BUDGET_SPENT
    */
   reserve(estimate: number): Reservation {
-    const { maxRequests, maxTokens } = this.#limits;
+    const { maxRequests, maxTokens } = this.limits;
     const { prompt_tokens, completion_tokens, requests } = this.#counts;
     const taken = prompt_tokens + completion_tokens;
     const tokens = this.#estimates > 0 ? estimate * (taken / this.#estimates) : estimate;
@@ -96,7 +93,7 @@ export class UsageBudget {
   }
 
   report(): UsageReport {
-    const { pricePrompt, priceCompletion } = this.#limits;
+    const { pricePrompt, priceCompletion } = this.limits;
     const { prompt_tokens, completion_tokens } = this.#counts;
     if (pricePrompt === undefined || priceCompletion === undefined) return { ...this.#counts };
     const cost = prompt_tokens * pricePrompt + completion_tokens * priceCompletion;

@@ -35,32 +35,25 @@ async function serve(
   return server;
 }
 
-/** What a test changes, whichever part of the settings it belongs to. */
-type Changes = Partial<
-  ChatSettings['server'] &
-    ChatSettings['model'] &
-    ChatSettings['limits'] &
-    ChatSettings['budget'] &
-    Pick<ChatSettings, 'cache' | 'signal'>
->;
-
 const UNLIMITED = Number.POSITIVE_INFINITY;
 
-function client(url: string, changes: Changes = {}): ChatClient {
+function client(url: string, changes: Partial<ChatSettings> = {}): ChatClient {
   const made = new ChatClient({
-    server: { url, stream: true, timeoutMs: 200_000, idleMs: 200_000, ...changes },
-    model: { name: 'test-model', logProbabilities: false, extra: {}, ...changes },
-    limits: {
-      concurrency: 8,
-      requestsPerMinute: UNLIMITED,
-      tokensPerMinute: UNLIMITED,
-      attempts: 3,
-      backoffMs: 10,
-      ...changes,
-    },
-    budget: { maxRequests: UNLIMITED, maxTokens: UNLIMITED, ...changes },
-    cache: changes.cache,
-    signal: changes.signal,
+    url,
+    stream: true,
+    timeoutMs: 200_000,
+    idleMs: 200_000,
+    model: 'test-model',
+    logProbabilities: false,
+    extra: {},
+    concurrency: 8,
+    requestsPerMinute: UNLIMITED,
+    tokensPerMinute: UNLIMITED,
+    attempts: 3,
+    backoffMs: 10,
+    maxRequests: UNLIMITED,
+    maxTokens: UNLIMITED,
+    ...changes,
   });
   open.push(made);
   return made;
