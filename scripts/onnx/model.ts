@@ -1,5 +1,4 @@
 import { create, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
-import { OnnxDataType } from '../../src/formats/onnx.js';
 import {
   type Attribute,
   AttributeSchema,
@@ -14,7 +13,8 @@ import {
   TensorSchema,
   type ValueInfo,
   ValueInfoSchema,
-} from './onnx.generated.js';
+} from '../../src/formats/onnx.generated.js';
+import { OnnxDataType } from '../../src/formats/onnx.js';
 
 export type { Node as OnnxNode, Tensor as OnnxTensor };
 export type OnnxModel = MessageInitShape<typeof ModelSchema>;
@@ -117,8 +117,10 @@ export function onnxValueInfo(
   dims: readonly (number | string)[],
 ): ValueInfo {
   const dim = dims.map((size) =>
-    typeof size === 'number' ? { dimValue: BigInt(size) } : { dimParam: size },
+    typeof size === 'number'
+      ? ({ value: { case: 'dimValue', value: BigInt(size) } } as const)
+      : ({ value: { case: 'dimParam', value: size } } as const),
   );
-  const tensorType = { elemType: OnnxDataType[type], shape: { dim } };
-  return create(ValueInfoSchema, { name, type: { tensorType } });
+  const tensor = { elemType: OnnxDataType[type], shape: { dim } };
+  return create(ValueInfoSchema, { name, type: { value: { case: 'tensorType', value: tensor } } });
 }

@@ -77,9 +77,9 @@ async function drafted(
   known: DetectorCard | undefined,
 ): Promise<DetectorCard> {
   const { name, facts, inputs, pool, printer } = parts;
-  const { path, content, outline, external } = facts;
+  const { path, content, external } = facts;
   const moved = new Map(external.map((one) => [one.location, one.content]));
-  await pool.load({ name, bytes: embedded(content, outline, moved, path) });
+  await pool.load({ name, bytes: await embedded(content, moved, path) });
   if (known) {
     printer.note(`note: the card of ${name} describes this file`);
     return tryDetector(await draftOfKnown(known, path), parts);

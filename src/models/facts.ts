@@ -103,7 +103,7 @@ export async function readGraph(path: string): Promise<GraphFile> {
       cause: thrown,
     });
   });
-  const outline = readOutline(content, path);
+  const outline = await readOutline(content, path);
   const external: ExternalFile[] = [];
   for (const location of outline.externalFiles) {
     const from = await externalPath(location, path);

@@ -12,7 +12,7 @@ import { sha256Of } from '../core/text.js';
 import type { FurtherFile } from '../formats/card-parts.js';
 import type { EncoderCard } from '../formats/encoder-card.js';
 import { holdsWeightsOf, type ModelCard, parseModelCard } from '../formats/model-card.js';
-import { embedWeights, type OnnxOutline, outlineOnnxModel } from '../formats/onnx.js';
+import type { OnnxOutline } from '../formats/onnx.js';
 import { type Device, deviceText } from './device.js';
 
 /** A model at hand: its card, and where its weights are, if they are here. */
@@ -291,7 +291,7 @@ export async function readEncoder(model: StoredEncoder) {
   let text = image;
   if (tower !== card.file) {
     const { path, named } = presentFurther(model, tower);
-    text = await readWeights(card, path, named);
+    text = await readWeights(model, path, named);
   }
   return {
     image,
@@ -317,22 +317,26 @@ const PROTOBUF_LIMIT = 2 ** 31 - 1;
  * Reads a model's weights and checks them against the card; weights in further files are put in their places.
  * @throws VgrError MODEL_MISSING, MODEL_CORRUPT
  */
-export async function readVerified({ card, folder, weights }: StoredModel): Promise<VerifiedModel> {
+export async function readVerified(model: StoredModel): Promise<VerifiedModel> {
+  const { card, folder, weights } = model;
   if (weights === undefined) throw missingFile(card, join(folder, card.file));
-  return readWeights(card, weights, card);
+  return readWeights(model, weights, card);
 }
 
 /** @param named what the card pins of the file: the card itself where it holds the weights */
-async function readWeights(card: ModelCard, path: string, named: Pinned): Promise<VerifiedModel> {
+async function readWeights(
+  { card, folder }: StoredModel,
+  path: string,
+  named: Pinned,
+): Promise<VerifiedModel> {
   const file = await readShared(path);
   const view = new Uint8Array(file);
   const sha256 = checkPinned(card, path, named, view);
   // A refiner is no graph. What the build made needs no second look, and the default detector starts faster without it.
-  if (card.kind === 'refiner' || 'package' in card.source) return { card, bytes: file, sha256 };
-  const outline = readOutline(view, path);
-  const external = await readExternal(outline, card, path);
-  if (outline.overridable.length === 0 && external.size === 0) return { card, bytes: file, sha256 };
-  return { card, bytes: embedded(view, outline, external, path), sha256 };
+  const isBuilt = 'package' in card.source && dirname(folder) === SHIPPED;
+  if (card.kind === 'refiner' || isBuilt) return { card, bytes: file, sha256 };
+  const external = await readExternal(await readOutline(view, path), card, path);
+  return { card, bytes: await embedded(view, external, path), sha256 };
 }
 
 /** What a card says of a file. */
@@ -365,7 +369,8 @@ function checkPinned(card: ModelCard, path: string, named: Pinned, bytes: Uint8A
  * The outline of a model file.
  * @throws VgrError MODEL_CORRUPT where the bytes are no whole ONNX file
  */
-export function readOutline(bytes: Uint8Array, path: string): OnnxOutline {
+export async function readOutline(bytes: Uint8Array, path: string): Promise<OnnxOutline> {
+  const { outlineOnnxModel } = await import('../formats/onnx.js');
   try {
     return outlineOnnxModel(bytes);
   } catch (cause) {
@@ -379,15 +384,15 @@ export function readOutline(bytes: Uint8Array, path: string): OnnxOutline {
 }
 
 /** A graph with the contents of its further files, in memory that threads share. @throws VgrError MODEL_CORRUPT */
-export function embedded(
+export async function embedded(
   bytes: Uint8Array,
-  outline: OnnxOutline,
   external: ReadonlyMap<string, Uint8Array>,
   path: string,
-): SharedArrayBuffer {
+): Promise<SharedArrayBuffer> {
+  const { embedWeights } = await import('../formats/onnx.js');
   let graph: Uint8Array;
   try {
-    graph = embedWeights(bytes, new Set(outline.overridable), external);
+    graph = embedWeights(bytes, external);
   } catch (cause) {
     throw corrupt(path, printable((cause as Error).message), undefined, cause);
   }
