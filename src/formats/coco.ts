@@ -50,15 +50,6 @@ export interface ImageNumbering {
   readonly leftOut: number;
 }
 
-/** One box that a run stands for. */
-interface CocoBox {
-  readonly boxXywh: BoxXywh;
-  readonly score: number;
-  readonly categoryId: number;
-  /** Fields that only the dataset carries. */
-  readonly about: Readonly<Record<string, unknown>>;
-}
-
 /** The category of boxes that have no label of the detector's. */
 const OBJECT = 'object';
 
@@ -88,14 +79,10 @@ export async function* cocoPredictions(
   categories: CategoryIds,
 ): AsyncGenerator<string> {
   let separator = '[\n';
-  for await (const line of read()) {
-    const imageId = imageIdOf(line, images);
-    if (imageId === undefined) continue;
-    for (const { boxXywh, score, categoryId } of boxesOf(line, categories)) {
-      const entry = { image_id: imageId, category_id: categoryId, bbox: bboxOf(boxXywh), score };
-      yield separator + JSON.stringify(entry);
-      separator = ',\n';
-    }
+  for await (const { imageId, boxXywh, score, categoryId } of boxesOf(read, images, categories)) {
+    const entry = { image_id: imageId, category_id: categoryId, bbox: bboxOf(boxXywh), score };
+    yield separator + JSON.stringify(entry);
+    separator = ',\n';
   }
   yield separator === '[\n' ? '[]\n' : '\n]\n';
 }
@@ -107,13 +94,6 @@ export async function* cocoDataset(
   categories: CategoryIds,
 ): AsyncGenerator<string> {
   yield `{"info":{"description":"made by vgr"},"licenses":[],\n"categories":${JSON.stringify(categories.categories)},\n"images":[`;
-  yield* imageEntries(read, images);
-  yield '],\n"annotations":[';
-  yield* annotationEntries(read, images, categories);
-  yield ']}\n';
-}
-
-async function* imageEntries(read: ReadLines, images: ImageNumbering): AsyncGenerator<string> {
   const listed = new NameTable();
   let separator = '\n';
   for await (const line of read()) {
@@ -123,33 +103,25 @@ async function* imageEntries(read: ReadLines, images: ImageNumbering): AsyncGene
     yield separator + JSON.stringify({ id, file_name: image, width, height });
     separator = ',\n';
   }
-}
-
-async function* annotationEntries(
-  read: ReadLines,
-  images: ImageNumbering,
-  categories: CategoryIds,
-): AsyncGenerator<string> {
+  yield '],\n"annotations":[';
   let id = 0;
-  for await (const line of read()) {
-    const imageId = imageIdOf(line, images);
-    if (imageId === undefined) continue;
-    for (const { boxXywh, score, categoryId, about } of boxesOf(line, categories)) {
-      id += 1;
-      // No `segmentation`: importers (Label Studio's, for one) take an empty one for a polygon.
-      const entry = {
-        id,
-        image_id: imageId,
-        category_id: categoryId,
-        bbox: bboxOf(boxXywh),
-        area: Number((boxXywh.width * boxXywh.height).toFixed(2)),
-        iscrowd: 0,
-        score,
-        ...about,
-      };
-      yield (id === 1 ? '\n' : ',\n') + JSON.stringify(entry);
-    }
+  for await (const box of boxesOf(read, images, categories)) {
+    const { imageId, boxXywh, score, categoryId, about } = box;
+    id += 1;
+    // No `segmentation`: importers (Label Studio's, for one) take an empty one for a polygon.
+    const entry = {
+      id,
+      image_id: imageId,
+      category_id: categoryId,
+      bbox: bboxOf(boxXywh),
+      area: Number((boxXywh.width * boxXywh.height).toFixed(2)),
+      iscrowd: 0,
+      score,
+      ...about,
+    };
+    yield (id === 1 ? '\n' : ',\n') + JSON.stringify(entry);
   }
+  yield ']}\n';
 }
 
 function imageIdOf(line: OutputLine, images: ImageNumbering): number | undefined {
@@ -157,29 +129,29 @@ function imageIdOf(line: OutputLine, images: ImageNumbering): number | undefined
   return images.idOf(line.image);
 }
 
-function boxesOf(line: OutputLine, categories: CategoryIds): CocoBox[] {
-  if (line.type === 'detections') {
-    return line.detections.map(({ bbox_2d, score, category_id }) => ({
-      boxXywh: xywhOf(bbox_2d),
-      score,
-      categoryId: category_id,
-      about: {},
-    }));
+/** Every box that a run gives of photos with an id. `about`: fields that only the dataset has. */
+async function* boxesOf(read: ReadLines, images: ImageNumbering, categories: CategoryIds) {
+  for await (const line of read()) {
+    const imageId = imageIdOf(line, images);
+    if (imageId === undefined || line.type === 'error') continue;
+    if (line.type === 'detections') {
+      for (const { bbox_2d, score, category_id: categoryId } of line.detections) {
+        yield { imageId, boxXywh: xywhOf(bbox_2d), score, categoryId, about: {} };
+      }
+      continue;
+    }
+    const { answer, tool, id, query } = line;
+    const about = {
+      query_id: id,
+      caption: query,
+      tool_bbox: tool.bbox_2d && bboxOf(xywhOf(tool.bbox_2d)),
+      decision: answer.decision,
+    };
+    for (const { bbox_2d, score, label } of answerBoxes(answer)) {
+      const categoryId = categories.idOf(label);
+      yield { imageId, boxXywh: xywhOf(bbox_2d), score, categoryId, about };
+    }
   }
-  if (line.type === 'error') return [];
-  const { answer, tool, id, query } = line;
-  const about = {
-    query_id: id,
-    caption: query,
-    tool_bbox: tool.bbox_2d && bboxOf(xywhOf(tool.bbox_2d)),
-    decision: answer.decision,
-  };
-  return answerBoxes(answer).map(({ bbox_2d, score, label }) => ({
-    boxXywh: xywhOf(bbox_2d),
-    score,
-    categoryId: categories.idOf(label),
-    about,
-  }));
 }
 
 function xywhOf([x1, y1, x2, y2]: Bbox2d): BoxXywh {
