@@ -1,14 +1,11 @@
 import { Tokenizer } from '@huggingface/tokenizers';
-import { LRUCache } from 'lru-cache';
 import { asVgrError, quoted, VgrError } from '../core/error.js';
+import { memoized } from '../core/lru.js';
 import type { PromptInput } from '../formats/model-card.js';
 import type { Phrase, TokenizedPrompt, Word } from './prompt.js';
 
 /** Prompts that are kept: neighbouring queries ask alike. */
 const MAX_PROMPTS = 4096;
-
-/** Longest text whose prompt is kept, characters: others are rare, and would fill the memory. */
-const MAX_CACHED_LENGTH = 400;
 
 /**
  * Characters of a text that are looked at. No model reads more than 256 tokens, which are 4 to 5 characters of English each; the
@@ -28,6 +25,8 @@ interface BareText {
   readonly words: readonly Word[];
 }
 
+type NamedText = PromptName & BareText;
+
 /** A prompt, and whether words were cut off it. */
 export interface CutPrompt extends TokenizedPrompt {
   readonly cut: boolean;
@@ -45,7 +44,7 @@ export class PromptTokenizer {
   readonly #after: readonly number[];
   /** Most tokens between those. */
   readonly #room: number;
-  readonly #expressions = new LRUCache<string, CutPrompt>({ max: MAX_PROMPTS });
+  readonly #expressions = memoized(MAX_PROMPTS, (text) => ({ prompt: this.#expression(text) }));
 
   /**
    * @param tokenizer content of a `tokenizer.json`
@@ -74,15 +73,15 @@ export class PromptTokenizer {
 
   /** An expression as one prompt; undefined where it says nothing. */
   expression(text: string): CutPrompt | undefined {
-    const known = this.#expressions.get(text);
-    if (known) return known;
+    return this.#expressions(text).prompt;
+  }
+
+  #expression(text: string): CutPrompt | undefined {
     const read = text.slice(0, MAX_TEXT_LENGTH);
     const bare = this.#bare(this.#withDots ? withDot(read) : read);
     if (bare.ids.length === 0 || !SAYS_SOMETHING.test(read)) return undefined;
-    const framed = this.#framed('expression', [{ id: 1, name: read.trim() }], [bare]);
-    const prompt = { ...framed, cut: framed.cut || read.length < text.length };
-    if (text.length <= MAX_CACHED_LENGTH) this.#expressions.set(text, prompt);
-    return prompt;
+    const framed = this.#framed('expression', [{ id: 1, name: read.trim(), ...bare }]);
+    return { ...framed, cut: framed.cut || read.length < text.length };
   }
 
   /**
@@ -90,28 +89,21 @@ export class PromptTokenizer {
    * which no token stands is left out.
    */
   names(names: readonly PromptName[]): readonly CutPrompt[] {
-    const known = names.flatMap((name) => {
-      const bare = this.#bare(this.#withDots ? withDot(name.name) : name.name);
-      return bare.ids.length === 0 ? [] : [{ name, bare }];
-    });
-    const groups: { name: PromptName; bare: BareText }[][] = [];
+    const groups: NamedText[][] = [];
     let left = 0;
-    for (const one of known) {
+    for (const { id, name } of names) {
+      const text = { id, name, ...this.#bare(this.#withDots ? withDot(name) : name) };
+      const { length } = text.ids;
+      if (length === 0) continue;
       const group = groups.at(-1);
-      if (this.#withDots && group && one.bare.ids.length <= left) group.push(one);
+      if (this.#withDots && group && length <= left) group.push(text);
       else {
-        groups.push([one]);
+        groups.push([text]);
         left = this.#room;
       }
-      left -= one.bare.ids.length;
+      left -= length;
     }
-    return groups.map((group) =>
-      this.#framed(
-        'names',
-        group.map(({ name }) => name),
-        group.map(({ bare }) => bare),
-      ),
-    );
+    return groups.map((group) => this.#framed('names', group));
   }
 
   #bare(text: string): BareText {
@@ -120,21 +112,16 @@ export class PromptTokenizer {
   }
 
   /** Texts one after the other between the special tokens. What is beyond the model's length is cut off the last. */
-  #framed(
-    kind: TokenizedPrompt['kind'],
-    names: readonly PromptName[],
-    texts: readonly BareText[],
-  ): CutPrompt {
+  #framed(kind: TokenizedPrompt['kind'], texts: readonly NamedText[]): CutPrompt {
     const whole = texts.flatMap(({ ids }) => ids);
     const kept = whole.slice(0, this.#room);
     const phrases: Phrase[] = [];
     let at = this.#before.length;
     const end = at + kept.length;
-    for (const [index, { ids, words }] of texts.entries()) {
+    for (const { id, name, ids, words } of texts) {
       const moved = words
         .map((word) => ({ ...word, start: word.start + at, end: Math.min(end, word.end + at) }))
         .filter((word) => word.start < end);
-      const { id, name } = names[index]!;
       phrases.push({ label: name, categoryId: id, words: moved });
       at += ids.length;
     }

@@ -56,52 +56,47 @@ export function extentOf(boxes: readonly BoxXyxy[]): ImageSize {
  * @throws VgrError QUERY_INVALID that names the line, the field, what is expected and what is there
  */
 export function parseQueryLine(text: string, number: number): Query {
+  const refused = (what: string, hint: string, cause?: unknown): VgrError =>
+    new VgrError('QUERY_INVALID', `line ${number}${what}`, { hint, cause });
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    throw new VgrError(
-      'QUERY_INVALID',
-      `line ${number}: expected a JSON object, got ${quoted(text, 60)}`,
-      { hint: jsonHint(text, number), cause },
-    );
+    const hint = jsonHint(text, number);
+    throw refused(`: expected a JSON object, got ${quoted(text, 60)}`, hint, cause);
   }
   if (isDeeperThan(value, MAX_DEPTH)) {
-    throw new VgrError(
-      'QUERY_INVALID',
-      `line ${number}: expected at most ${MAX_DEPTH} levels of lists and objects, got more`,
-      { hint: 'remove fields that are not needed: other fields are only echoed' },
+    throw refused(
+      `: expected at most ${MAX_DEPTH} levels of lists and objects, got more`,
+      'remove fields that are not needed: other fields are only echoed',
     );
   }
   try {
     return queryOf(object(value, ''), number);
   } catch (thrown) {
-    throw thrown instanceof InvalidField ? lineError(thrown, number) : thrown;
+    if (!(thrown instanceof InvalidField)) throw thrown;
+    const { path, message } = thrown;
+    if (path === '') throw refused(`: ${message}`, listHint);
+    const shape = SHAPES[path.split('.', 1)[0]!] ?? SHAPE_OF_LINE;
+    const hint = `${shape}; \`vgr refine --help\` lists the fields`;
+    throw refused(`, field ${quoted(path)}: ${message}`, hint);
   }
 }
 
-export type QueryLineItem = LineItem;
+/** A line, as a query or as the error that it becomes; `id` is the one that it states, or else its number. */
+export type ReadLine = { readonly id: string; readonly line: number } & (
+  | { readonly query: Query }
+  | { readonly error: VgrError }
+);
 
-/** A line that holds a query. */
-export interface ReadQuery {
-  readonly query: Query;
-}
-
-/** A line that holds no query, with the id that it states or else its number. */
-export interface UnreadableLine {
-  readonly id: string;
-  readonly line: number;
-  readonly error: VgrError;
-}
-
-/** One line as a query, or as the error that it becomes. */
-export function readQueryLine(line: QueryLineItem): ReadQuery | UnreadableLine {
-  const { number } = line;
-  if ('error' in line) return { id: String(number), line: number, error: line.error };
+export function readQueryLine(item: LineItem): ReadLine {
+  const line = item.number;
+  if ('error' in item) return { id: String(line), line, error: item.error };
   try {
-    return { query: parseQueryLine(line.text, number) };
+    const query = parseQueryLine(item.text, line);
+    return { id: query.id, line, query };
   } catch (thrown) {
-    return { id: statedId(line.text) ?? String(number), line: number, error: asVgrError(thrown) };
+    return { id: statedId(item.text) ?? String(line), line, error: asVgrError(thrown) };
   }
 }
 
@@ -163,16 +158,6 @@ const SHAPES: Readonly<Record<string, string>> = {
     '`boxes` replaces `bbox`: [[x, y, width, height], ...], in pixels; [] means that nothing in the photo fits',
   id: '`id` is a string: {"id": "7"}; without it the line number is used',
 };
-
-function lineError({ path, message }: InvalidField, number: number): VgrError {
-  if (path === '') {
-    return new VgrError('QUERY_INVALID', `line ${number}: ${message}`, { hint: listHint });
-  }
-  const shape = SHAPES[path.split('.', 1)[0]!] ?? SHAPE_OF_LINE;
-  return new VgrError('QUERY_INVALID', `line ${number}, field ${quoted(path)}: ${message}`, {
-    hint: `${shape}; \`vgr refine --help\` lists the fields`,
-  });
-}
 
 /** Reads the fields in a fixed order, so that the first error is always the same. `null` stands for an absent field. */
 function queryOf(value: Json, lineNumber: number): Query {

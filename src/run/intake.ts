@@ -1,19 +1,14 @@
 import type { VgrError } from '../core/error.js';
-import { readLineBlocks } from '../core/line-reader.js';
+import { type LineItem, readLineBlocks } from '../core/line-reader.js';
 import { NameTable } from '../core/name-table.js';
 import { untilAborted } from '../core/ordered-map.js';
-import {
-  duplicateId,
-  type QueryLineItem,
-  type ReadQuery,
-  readQueryLine,
-} from '../formats/query-line.js';
+import { duplicateId, type Query, readQueryLine } from '../formats/query-line.js';
 import type { RunProgress } from '../runtime/ports.js';
 import { inShard, type Shard } from './shard.js';
 
 /** A query to answer, or a line that holds none; such a line has no id where the one that it states is another line's. */
 export type IntakeItem =
-  | ReadQuery
+  | { readonly query: Query }
   | { readonly id?: string; readonly line: number; readonly error: VgrError };
 
 /**
@@ -29,13 +24,13 @@ export class QueryIntake {
   ) {}
 
   /** Undefined where the line belongs to another shard. */
-  take(line: QueryLineItem): IntakeItem | undefined {
+  take(line: LineItem): IntakeItem | undefined {
     this.progress.listed += 1;
     const item = readQueryLine(line);
-    const key = 'query' in item ? (item.query.imagePath ?? item.query.id) : item.id;
-    const id = 'query' in item ? item.query.id : item.id;
+    const { id } = item;
     const first = this.#ids.add(id);
-    if (!inShard(key, this.shard)) return undefined;
+    const image = 'query' in item ? item.query.imagePath : undefined;
+    if (!inShard(image ?? id, this.shard)) return undefined;
     if (first) return item;
     if ('error' in item) return { line: item.line, error: item.error };
     return { id, line: line.number, error: duplicateId(id, line.number) };
@@ -68,7 +63,7 @@ export function queryBlocks(
  * waits for later ones.
  */
 export async function* intakeBlocks(
-  blocks: AsyncIterable<readonly QueryLineItem[]>,
+  blocks: AsyncIterable<readonly LineItem[]>,
   { shard, progress, isDone, limit = Number.POSITIVE_INFINITY, blockSize }: BlockIntake,
 ): AsyncGenerator<readonly IntakeItem[]> {
   const intake = new QueryIntake(shard, progress);

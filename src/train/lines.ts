@@ -92,7 +92,7 @@ async function readKnown(file: string, printer: Printer): Promise<readonly Query
   const ids = new NameTable();
   for await (const line of readLines(file)) {
     const item = readQueryLine(line);
-    const { id } = 'error' in item ? item : item.query;
+    const { id } = item;
     const isFirst = ids.add(id);
     if ('error' in item) printer.itemError(`${file}:${item.line}`, item.error);
     else if (!isFirst) printer.itemError(`${file}:${line.number}`, duplicateId(id, line.number));

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { VgrError } from '../../src/core/error.js';
-import type { Query, QueryLineItem } from '../../src/formats/query-line.js';
+import type { LineItem } from '../../src/core/line-reader.js';
+import type { Query } from '../../src/formats/query-line.js';
 import { intakeBlocks } from '../../src/run/intake.js';
 import { DoneItems } from '../../src/run/journal.js';
 import { answerBlocks, drawLines } from '../../src/run/refine.js';
@@ -17,13 +18,13 @@ const tools = { t: [{ bbox_2d: [1, 2, 3, 4] }] };
 
 /** Lines as they come in pieces of any length. */
 async function* pieces(
-  lines: readonly QueryLineItem[],
+  lines: readonly LineItem[],
   length: number,
-): AsyncGenerator<readonly QueryLineItem[]> {
+): AsyncGenerator<readonly LineItem[]> {
   for (let from = 0; from < lines.length; from += length) yield lines.slice(from, from + length);
 }
 
-function numbered(count: number): QueryLineItem[] {
+function numbered(count: number): LineItem[] {
   return Array.from({ length: count }, (_, at) => ({
     number: at + 1,
     text: JSON.stringify({ query: `dog ${at + 1}`, tools }),
@@ -31,7 +32,7 @@ function numbered(count: number): QueryLineItem[] {
 }
 
 /** Lines that name photos, in the order given. */
-function onPhotos(images: readonly (string | undefined)[]): QueryLineItem[] {
+function onPhotos(images: readonly (string | undefined)[]): LineItem[] {
   return images.map((image, at) => ({
     number: at + 1,
     text: JSON.stringify({ query: 'dog', ...(image === undefined ? { tools } : { image }) }),
@@ -83,7 +84,7 @@ interface RunOptions {
 
 const WHOLE = { index: 1, count: 1 };
 
-async function run(lines: readonly QueryLineItem[], options: RunOptions = {}) {
+async function run(lines: readonly LineItem[], options: RunOptions = {}) {
   const { length = 7, limit = Infinity, done = new DoneItems(), draw } = options;
   const progress = { listed: 0, refined: 0, refineMs: 0 };
   const blocks: number[] = [];

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { VgrError } from '../../src/core/error.js';
-import type { QueryLineItem } from '../../src/formats/query-line.js';
+import type { LineItem } from '../../src/core/line-reader.js';
 import { errorLine, type OutputLine } from '../../src/formats/result-line.js';
 import type { Listed } from '../../src/photos/find-photos.js';
 import type { RefineRequest, Refiner } from '../../src/refine/refiner.js';
@@ -32,7 +32,7 @@ async function linesOf(lines: AsyncIterable<RunLine>): Promise<OutputLine[]> {
 
 /** Blocks of one item each, of lines that all come in one piece. */
 function blocksOf(
-  lines: readonly QueryLineItem[],
+  lines: readonly LineItem[],
   isDone: (item: IntakeItem) => boolean = () => false,
 ): AsyncIterable<readonly IntakeItem[]> {
   const intake = { shard: WHOLE, progress: { listed: 0 }, blockSize: 1, isDone };
@@ -143,13 +143,13 @@ describe('detect', () => {
   });
 });
 
-const line = (number: number, value: unknown): QueryLineItem => ({
+const line = (number: number, value: unknown): LineItem => ({
   number,
   text: JSON.stringify(value),
 });
 
 describe('refine', () => {
-  function runOf(lines: readonly QueryLineItem[], log: string[] = [], toolName?: string) {
+  function runOf(lines: readonly LineItem[], log: string[] = [], toolName?: string) {
     const examine = parts(log);
     const requests: RefineRequest[] = [];
     const refiner: Refiner = {
