@@ -17,7 +17,7 @@ import {
 } from '../formats/run-summary.js';
 import { MAX_JOURNAL_LINE_BYTES } from './journal.js';
 import { OutputFolder } from './output-folder.js';
-import { type Shard, shardOf } from './shard.js';
+import { type Shard, shardOf, WHOLE } from './shard.js';
 
 export interface MergeFlags {
   readonly output: string;
@@ -151,8 +151,9 @@ function refuseMissing(byIndex: ReadonlyMap<number, ShardFolder>, count: number)
  * the memory and the lanes are those of the largest shard, utilisation is the mean.
  */
 function wholeSummary(runs: readonly RunSummary[], imageIds: string | null): RunSummary {
-  const first = runs[0]!;
-  const settings = { ...first.settings, shard: '1/1' };
+  // What a refiner tells of one shard says nothing of the whole.
+  const { refiner: _, ...first } = runs[0]!;
+  const settings = { ...first.settings, shard: WHOLE };
   const most = (of: (run: RunSummary) => number): number => Math.max(...runs.map(of));
   const total = (of: (run: RunSummary) => number): number =>
     runs.reduce((sum, run) => sum + of(run), 0);
@@ -168,18 +169,11 @@ function wholeSummary(runs: readonly RunSummary[], imageIds: string | null): Run
     },
   ]);
   return {
-    schema: 1,
-    command: first.command,
+    ...first,
     complete: true,
     settings,
     settings_hash: sha256Of(canonicalSettings(settings)),
-    versions: first.versions,
-    models: first.models,
     image_ids: imageIds,
-    categories: first.categories,
-    device: first.device,
-    sessions: first.sessions,
-    threads: first.threads,
     counts: {
       listed: first.counts.listed,
       items: sum((run) => run.counts.items),
