@@ -15,42 +15,39 @@ export const centernet = closedFamily({
     const [, , rows, columns] = scores.dims as [number, number, number, number];
     const sides = headFor(outputs, 'sides', [4, rows, columns]);
     const stride = outputs.card.decoding.strides[0]!;
+    const area = rows * columns;
     return (index) => {
-      const ofPhoto = headOfPhoto(sides, index);
-      return findPeaks(headOfPhoto(scores, index), rows, columns, outputs.minScore).map((peak) =>
-        proposalAt(peak, ofPhoto, columns, stride),
-      );
+      const ofScores = headOfPhoto(scores, index);
+      const ofSides = headOfPhoto(sides, index);
+      return findPeaks(ofScores, rows, columns, outputs.minScore).map((peak): Proposal => {
+        const cell = peak % area;
+        const cx = (cell % columns) * stride;
+        const cy = Math.floor(cell / columns) * stride;
+        const boxXyxy = {
+          x1: cx - ofSides[cell]!,
+          y1: cy - ofSides[area + cell]!,
+          x2: cx + ofSides[2 * area + cell]!,
+          y2: cy + ofSides[3 * area + cell]!,
+        };
+        return { boxXyxy, score: ofScores[peak]!, classIndex: Math.floor(peak / area) };
+      });
     };
   },
 });
-
-/** A local maximum of one class's score map. */
-export interface Peak {
-  /** Index in the map, row by row. */
-  readonly cell: number;
-  readonly classIndex: number;
-  readonly score: number;
-}
 
 /**
  * Cells of at least `minScore` that none of their eight neighbours exceeds, class by class, row by row. Equal neighbours are
  * both peaks, as with a 3 x 3 max pooling.
  * @param scores [classes, rows, columns]
+ * @returns indices in `scores`
  */
 export function findPeaks(
   scores: Float32Array,
   rows: number,
   columns: number,
   minScore: number,
-): Peak[] {
-  const peaks: Peak[] = [];
-  for (const index of indicesFrom(scores, minScore)) {
-    const cell = index % (rows * columns);
-    if (!isPeak(scores, index, rows, columns)) continue;
-    const classIndex = (index - cell) / (rows * columns);
-    peaks.push({ cell, classIndex, score: scores[index]! });
-  }
-  return peaks;
+): number[] {
+  return indicesFrom(scores, minScore).filter((index) => isPeak(scores, index, rows, columns));
 }
 
 /**
@@ -96,25 +93,4 @@ function isPeak(scores: Float32Array, index: number, rows: number, columns: numb
     }
   }
   return true;
-}
-
-function proposalAt(
-  { cell, classIndex, score }: Peak,
-  sides: Float32Array,
-  columns: number,
-  stride: number,
-): Proposal {
-  const area = sides.length / 4;
-  const cx = (cell % columns) * stride;
-  const cy = Math.floor(cell / columns) * stride;
-  return {
-    boxXyxy: {
-      x1: cx - sides[cell]!,
-      y1: cy - sides[area + cell]!,
-      x2: cx + sides[2 * area + cell]!,
-      y2: cy + sides[3 * area + cell]!,
-    },
-    score,
-    classIndex,
-  };
 }

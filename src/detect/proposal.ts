@@ -133,26 +133,17 @@ export function finishProposals(
  * Idempotent; keeps the order.
  * @param contenders best first
  * @param iou 0..1
- * @param limit no more than this many are kept
  */
 export function suppressOverlaps<T extends Pick<Proposal, 'boxXyxy' | 'classIndex'>>(
   contenders: readonly T[],
   iou: number,
-  limit = Number.POSITIVE_INFINITY,
 ): T[] {
-  const kept: T[] = [];
   const keptOfClass = new Map<number, T[]>();
-  for (const contender of contenders) {
-    if (kept.length >= limit) break;
-    const rivals = keptOfClass.get(contender.classIndex);
-    if (rivals === undefined) {
-      keptOfClass.set(contender.classIndex, [contender]);
-    } else if (rivals.some((rival) => iouXyxy(rival.boxXyxy, contender.boxXyxy) > iou)) {
-      continue;
-    } else {
-      rivals.push(contender);
-    }
+  return contenders.filter((contender) => {
+    const kept = keptOfClass.get(contender.classIndex) ?? [];
+    if (kept.some(({ boxXyxy }) => iouXyxy(boxXyxy, contender.boxXyxy) > iou)) return false;
     kept.push(contender);
-  }
-  return kept;
+    keptOfClass.set(contender.classIndex, kept);
+    return true;
+  });
 }
