@@ -4,7 +4,13 @@ import type { Metadata } from 'sharp';
 import sharp from 'sharp';
 import type { BoxXyxy, ImageSize } from '../core/box.js';
 import { printable, quoted, VgrError } from '../core/error.js';
-import { contentXyxy, type RasterSpec, type RgbRaster, rasterSize } from '../core/raster.js';
+import {
+  contentXyxy,
+  plainRaster,
+  type RasterSpec,
+  type RgbRaster,
+  rasterSize,
+} from '../core/raster.js';
 import type { Semaphore } from '../core/semaphore.js';
 
 /** 100 megapixels: above every camera in common use, below what fills the memory of a small machine. */
@@ -71,6 +77,13 @@ export function openPhoto(
     const sha256 = createHash('sha256').update(bytes).digest('hex');
     return { size, raster: { ...raster, data }, contentXyxy: content, sha256 };
   });
+}
+
+/** A photo of one grey level, 0..255, in the raster of a detector. */
+export function plainPhoto({ width, height }: ImageSize, level: number): DecodedPhoto {
+  const size = { width, height };
+  const contentXyxy = { x1: 0, y1: 0, x2: width, y2: height };
+  return { size, raster: plainRaster(size, level), contentXyxy, sha256: '' };
 }
 
 /** A photo before it is decoded. */

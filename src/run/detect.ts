@@ -10,7 +10,7 @@ import {
   roundedScore,
 } from '../formats/result-line.js';
 import { type Listed, listImages } from '../photos/find-photos.js';
-import { openEngine, PhotoOpener } from '../runtime/engine.js';
+import { openEngine, photoOpener } from '../runtime/engine.js';
 import { decodingMemory } from '../runtime/memory-limit.js';
 import { type ExamineParts, examinePhoto } from '../runtime/photo-store.js';
 import {
@@ -60,7 +60,7 @@ export async function detect(
     );
   }
   const memory = await decodingMemory(flags['max-memory'], threads.sessions, detector);
-  const { open, meter: decoding } = new PhotoOpener(flags, memory);
+  const { open, meter: decoding } = photoOpener(flags, memory);
   const progress = startedProgress();
   const run: WrittenRun = {
     command: 'detect',

@@ -14,7 +14,7 @@ import { imageRoots } from '../photos/find-photos.js';
 import { ImageRoots } from '../photos/image-path.js';
 import { firstAnswer } from '../refine/candidates.js';
 import type { Candidate, RefineRequest } from '../refine/refiner.js';
-import { PhotoOpener } from '../runtime/engine.js';
+import { photoOpener } from '../runtime/engine.js';
 import { promptOf } from '../vlm/open.js';
 import { type PictureFormat, savePicture } from '../vlm/photo.js';
 import { gridSize } from '../vlm/prompt.js';
@@ -136,7 +136,7 @@ async function exporter(
   const roots = await ImageRoots.open(await imageRoots(images), {
     allowOutside: flags['allow-outside'],
   });
-  const { open } = new PhotoOpener(flags);
+  const { open } = photoOpener(flags);
   const grid = pixelGrid(flags);
   const { prompt, sha256: template } = await promptOf({ ...flags, protocol: 'think-rethink' });
   const settings: RowSettings = {

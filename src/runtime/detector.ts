@@ -1,6 +1,5 @@
 import { parseFraction, printable, quoted, VgrError } from '../core/error.js';
 import { nearestNames } from '../core/nearest-name.js';
-import type { Printer } from '../core/terminal.js';
 import { calibrationOf, type Detection } from '../detect/family.js';
 import type { CutPrompt, PromptName, PromptTokenizer } from '../detect/prompt-tokenizer.js';
 import { type Disagreement, disagreements } from '../detect/signature.js';
@@ -161,15 +160,10 @@ export interface PooledModel {
   readonly tokenizer?: PromptTokenizer;
 }
 
-/** The same, from a stored model. */
-export interface LoadedDetector extends PooledModel {
-  /** Of the loaded file. */
-  readonly sha256: string;
-}
-
 /**
  * Loads the model that `--detector` names, and compares its card with the graph.
  * @param inputSize longest side of a photo in place of the card's, pixels
+ * @returns it with the sha256 of the loaded file
  * @throws VgrError MODEL_UNKNOWN, MODEL_MISSING, MODEL_CORRUPT, CARD_INVALID, DEVICE_UNAVAILABLE; USAGE where the graph's sides are
  * not free
  */
@@ -177,7 +171,7 @@ export async function loadDetector(
   wanted: string,
   pool: SessionPool,
   inputSize?: number,
-): Promise<LoadedDetector> {
+): Promise<PooledModel & { readonly sha256: string }> {
   const model = await findModel(wanted);
   const { card, bytes, sha256 } = await readVerified(model);
   if (card.kind !== 'detector') {
@@ -309,27 +303,5 @@ export async function makeTokenizer(
       hint: 'use the `tokenizer.json` from the repository of the model',
       cause,
     });
-  }
-}
-
-/** Counts prompts that are longer than a model reads, and warns of them once. */
-export class CutPrompts {
-  readonly #card: PromptedCard;
-  #count = 0;
-
-  constructor(card: PromptedCard) {
-    this.#card = card;
-  }
-
-  readonly add = (count: number): void => {
-    this.#count += count;
-  };
-
-  tell(printer: Printer): void {
-    if (this.#count === 0) return;
-    const { name, input } = this.#card;
-    printer.note(
-      `warning: ${this.#count} ${this.#count === 1 ? 'prompt is' : 'prompts are'} longer than the ${input.text.length} tokens that ${name} reads; the rest was cut off`,
-    );
   }
 }

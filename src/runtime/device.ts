@@ -126,11 +126,7 @@ export function inferenceSettings(flags: InferenceFlags): InferenceSettings {
   const onCpu = device === 'auto' || device.name === 'cpu';
   const cores = availableParallelism();
   const wanted = flags.sessions ?? Math.floor(cores / (flags.threads ?? 1));
-  const sessions = flags.sessions ?? clamp(onCpu ? wanted : 1, 1, MAX_SESSIONS);
+  const sessions = flags.sessions ?? (onCpu ? Math.min(Math.max(wanted, 1), MAX_SESSIONS) : 1);
   const threads = flags.threads ?? Math.max(1, Math.floor(cores / sessions));
   return { device, sessions, threads, batchSize: flags['batch-size'] ?? (onCpu ? 1 : GPU_BATCH) };
-}
-
-function clamp(value: number, low: number, high: number): number {
-  return Math.min(Math.max(value, low), high);
 }

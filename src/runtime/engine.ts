@@ -1,8 +1,8 @@
 import { availableParallelism } from 'node:os';
 import type { Printer } from '../core/terminal.js';
-import { isPrompted } from '../formats/model-card.js';
+import type { DetectorCard } from '../formats/model-card.js';
 import { configureSharp, type DecodingMemory, openPhoto } from '../photos/decode.js';
-import { CutPrompts, loadDetector, pooledDetector, wantedOf } from './detector.js';
+import { loadDetector, pooledDetector, wantedOf } from './detector.js';
 import { deviceText, type InferenceFlags } from './device.js';
 import type { Detector, OpenPhoto } from './ports.js';
 import type { Threads } from './threads.js';
@@ -40,8 +40,10 @@ export async function openEngine(
     printer.note(`device ${deviceText(pool.device)} (${plan.skipped.join('; ')})`);
   }
   const wanted = wantedOf(flags, card);
-  const cut = isPrompted(card) ? new CutPrompts(card) : undefined;
-  const onCut = cut?.add ?? (() => undefined);
+  let cut = 0;
+  const onCut = (count: number): void => {
+    cut += count;
+  };
   const detector = pooledDetector(pool, loaded, { ...wanted, batchSize, onCut });
   const { calibration } = detector;
   return {
@@ -59,27 +61,24 @@ export async function openEngine(
       ...(calibration && { calibration: Object.values(calibration).join(' ') }),
       ...(wanted.classes && { classes: wanted.classes.join(',') }),
     },
-    [Symbol.dispose]: () => cut?.tell(printer),
+    [Symbol.dispose]: () => {
+      if (cut > 0) printer.note(cutWarning(cut, card));
+    },
   };
 }
 
-/** Opens photos with the limits of the flags. */
-export class PhotoOpener {
-  /** Of the cores that decode photos. */
-  readonly meter = new LaneMeter(availableParallelism());
-  readonly #maxPixels: number;
-  readonly #memory: DecodingMemory | undefined;
+function cutWarning(count: number, { name, input }: DetectorCard): string {
+  const prompts = count === 1 ? 'prompt is' : 'prompts are';
+  return `warning: ${count} ${prompts} longer than the ${input.text!.length} tokens that ${name} reads; the rest was cut off`;
+}
 
-  constructor(flags: { readonly 'max-pixels': number }, memory?: DecodingMemory) {
-    configureSharp();
-    this.#maxPixels = flags['max-pixels'];
-    this.#memory = memory;
-  }
-
-  readonly open: OpenPhoto = ({ path }, spec) => {
-    const limits = { maxPixels: this.#maxPixels, memory: this.#memory };
-    return this.meter.measure(() => openPhoto(path, spec, limits));
-  };
+/** Opens photos with the limits of the flags. `meter` is that of the cores that decode photos. */
+export function photoOpener(flags: { readonly 'max-pixels': number }, memory?: DecodingMemory) {
+  configureSharp();
+  const meter = new LaneMeter(availableParallelism());
+  const limits = { maxPixels: flags['max-pixels'], memory };
+  const open: OpenPhoto = ({ path }, spec) => meter.measure(() => openPhoto(path, spec, limits));
+  return { open, meter };
 }
 
 /**

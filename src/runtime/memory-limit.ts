@@ -1,16 +1,13 @@
 import { totalmem } from 'node:os';
 import { quoted, VgrError } from '../core/error.js';
 import { Semaphore } from '../core/semaphore.js';
-import type { DecodingMemory } from '../photos/decode.js';
+import { type DecodingMemory, plainPhoto } from '../photos/decode.js';
 import type { Detector } from './ports.js';
 
 const UNITS: Readonly<Record<string, number>> = { '': 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30 };
 
 /** What the main thread's heap and the allocator's pools grow by in a long run, beside sessions and decoding; 97 MB were seen. */
 const GROWTH_BYTES = 128 * 2 ** 20;
-
-/** Has each of so many sessions run once, since they take their memory then. */
-export type WarmUp = (sessions: number) => Promise<void>;
 
 /** Less than this decodes no photo of a camera. */
 const MIN_FOR_DECODING = 32 * 2 ** 20;
@@ -29,14 +26,14 @@ export function parseMemory(text: string): number {
 /**
  * What photos that are being decoded may hold together. With `--max-memory` that is what the sessions leave of it, and a photo
  * that needs more is refused; without, a quarter of the machine, or of the container, and a larger photo is decoded alone.
- * @param warmRefiner has each session run what the refiner looks at photos with, where that is a model
+ * @param warmRefiner has each of so many sessions run once what the refiner looks at photos with, where that is a model
  * @throws VgrError USAGE where the sessions alone take more than was given
  */
 export async function decodingMemory(
   given: string | undefined,
   sessions: number,
   detector: Detector | undefined,
-  warmRefiner?: WarmUp,
+  warmRefiner?: (sessions: number) => Promise<void>,
 ): Promise<DecodingMemory> {
   if (given === undefined) return { budget: new Semaphore(machineMemory() / 4), strict: false };
   const most = parseMemory(given);
@@ -55,19 +52,11 @@ export async function decodingMemory(
 
 /** Sessions take their memory with the first photo. */
 async function warmUp(detector: Detector, sessions: number): Promise<void> {
-  const { width, height } = detector.spec;
-  const size = { width, height };
-  const blank = () => ({
-    size,
-    raster: { ...size, data: new Uint8Array(width * height * 3) },
-    contentXyxy: { x1: 0, y1: 0, x2: width, y2: height },
-    sha256: '',
-  });
-  await Promise.all(
-    Array.from({ length: sessions }, () =>
-      detector.prompted ? detector.prompted.ask(blank(), ['a']) : detector.detect(blank()),
-    ),
-  );
+  const look = (): Promise<unknown> => {
+    const blank = plainPhoto(detector.spec, 0);
+    return detector.prompted ? detector.prompted.ask(blank, ['a']) : detector.detect(blank);
+  };
+  await Promise.all(Array.from({ length: sessions }, look));
 }
 
 function machineMemory(): number {

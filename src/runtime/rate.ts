@@ -1,8 +1,8 @@
 import { fileURLToPath } from 'node:url';
 import { asVgrError } from '../core/error.js';
-import { plainRaster, type RasterSpec } from '../core/raster.js';
+import type { RasterSpec } from '../core/raster.js';
 import { type DetectorCard, isPrompted } from '../formats/model-card.js';
-import { configureSharp, type DecodedPhoto, openPhoto } from '../photos/decode.js';
+import { configureSharp, type DecodedPhoto, openPhoto, plainPhoto } from '../photos/decode.js';
 import { listImages } from '../photos/find-photos.js';
 import { loadDetector, type PooledModel, pooledDetector } from './detector.js';
 import type { Device, InferenceSettings } from './device.js';
@@ -36,10 +36,7 @@ export async function openTrialPhoto(
   spec: RasterSpec,
 ): Promise<DecodedPhoto> {
   configureSharp();
-  if (photo) return openPhoto(photo.path, spec);
-  const { width, height } = spec;
-  const contentXyxy = { x1: 0, y1: 0, x2: width, y2: height };
-  return { size: { width, height }, raster: plainRaster(spec, 114), contentXyxy, sha256: '' };
+  return photo ? openPhoto(photo.path, spec) : plainPhoto(spec, 114);
 }
 
 /** What prompted detectors look for in a trial: objects in the program's own photos. */

@@ -19,8 +19,6 @@ export interface OpenedRefiner {
   readonly name: string;
   /** Makes it on this thread, where its modules are loaded only for that. */
   readonly make: () => Promise<Refiner>;
-  /** What it looks at in a photo, beside the boxes of the tools and a small raster. */
-  readonly needs: readonly ('crops' | 'picture')[];
   /** Settings that decide its answers. */
   readonly settings: RunSettings;
   /** By which any thread makes it for itself; absent where it answers on the main thread alone. */
@@ -55,7 +53,7 @@ export async function openRefiner(
   if (flags.refiner === 'vlm') {
     const { openLarge } = await import('../vlm/open.js');
     const large = await openLarge(flags, options);
-    return { ...ready(large.refiner), needs: ['picture'], settings: large.settings, large };
+    return { ...ready(large.refiner), settings: large.settings, large };
   }
   if (flags.refiner !== 'cascade') return openSmall(flags.refiner, flags, options.pool);
   const small = await openSmall(flags['cascade-small'], flags, options.pool);
@@ -63,7 +61,6 @@ export async function openRefiner(
   const large = await openCascade(flags, options, await small.make());
   return {
     ...ready(large.refiner),
-    needs: [...small.needs, 'picture'],
     settings: { ...large.settings, ...small.settings },
     encoder: small.encoder,
     large: { ...large, rasterSide: undefined },
@@ -80,7 +77,7 @@ async function openSmall(
   flags: OpenRefinerFlags,
   pool: SessionPool,
 ): Promise<OpenedRefiner> {
-  if (wanted === 'none') return { ...ready(noRefiner), needs: [], settings: {} };
+  if (wanted === 'none') return { ...ready(noRefiner), settings: {} };
   const { card, numbers } = await readRefiner(wanted);
   const rules: AnswerRules = {
     answers: flags.answers === 'one' ? 'one' : 'auto',
@@ -92,7 +89,6 @@ async function openSmall(
     name,
     make: async () => (await import('../refine/lite-refiner.js')).createLiteRefiner(spec),
     spec,
-    needs: [],
     settings: {
       refiner_sha256: card.sha256,
       answers: rules.answers,
@@ -103,7 +99,7 @@ async function openSmall(
   const { openTrainedEncoder } = await import('./encoder.js');
   const encoder = await openTrainedEncoder(card.encoder, card.name, pool);
   const settings = { ...small.settings, encoder: encoder.card.name };
-  return { ...small, needs: ['crops'], settings, encoder };
+  return { ...small, settings, encoder };
 }
 
 /** A refiner's numbers with their card. @throws VgrError MODEL_UNKNOWN, MODEL_MISSING, MODEL_CORRUPT, CARD_INVALID */

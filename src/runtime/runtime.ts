@@ -14,7 +14,7 @@ import {
 } from './answerer.js';
 import type { InferenceFlags } from './device.js';
 import type { CropMatching } from './encoder.js';
-import { type Engine, type LaneMeter, openEngine, PhotoOpener } from './engine.js';
+import { type Engine, type LaneMeter, openEngine, photoOpener } from './engine.js';
 import { decodingMemory } from './memory-limit.js';
 import { photoShelf, sharedPhoto } from './photo-store.js';
 import { type PhotoRef, type RunProgress, startedProgress } from './ports.js';
@@ -96,7 +96,7 @@ async function assemble(
   refiner: OpenedRefiner,
 ): Promise<Omit<Runtime, typeof Symbol.asyncDispose>> {
   const { detector, threads, inFlight } = engine;
-  const { needs, encoder, large } = refiner;
+  const { encoder, large } = refiner;
   const progress = startedProgress();
   const encoding = encoder && images.length > 0 ? await import('./encoder.js') : undefined;
   const memory = await decodingMemory(
@@ -105,9 +105,9 @@ async function assemble(
     detector,
     encoding && ((sessions) => encoding.warmEncoder(encoder!, sessions)),
   );
-  const { open, meter: decoding } = new PhotoOpener(flags, memory);
+  const { open, meter: decoding } = photoOpener(flags, memory);
   // Without a detector photos matter only to a refiner that looks at them itself.
-  const looksAtPhotos = images.length > 0 && (detector !== undefined || needs.length > 0);
+  const looksAtPhotos = images.length > 0 && (detector || encoder || large) !== undefined;
   let photos: PhotoSource | undefined;
   if (looksAtPhotos) {
     const allowOutside = flags['allow-outside'];

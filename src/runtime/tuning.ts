@@ -1,15 +1,15 @@
-import { readFile } from 'node:fs/promises';
 import { availableParallelism, cpus } from 'node:os';
 import { isDeepStrictEqual } from 'node:util';
+import { z } from 'zod';
 import { VgrError } from '../core/error.js';
-import { statePath, writeFileAtomic } from '../core/files.js';
+import { readJson, statePath, writeFileAtomic } from '../core/files.js';
 import type { Printer } from '../core/terminal.js';
 import { sha256Of, versions } from '../core/text.js';
 import {
+  type Device,
   deviceText,
   type InferenceFlags,
   inferenceSettings,
-  parseDevice,
   planDevices,
 } from './device.js';
 import { findModel, readVerified } from './model-store.js';
@@ -39,13 +39,13 @@ export async function tunedFlags<Flags extends InferenceFlags>(
   const { sha256 } = await readVerified(await findModel(flags.detector));
   const key = keyOf(sha256, flags);
   const known = await recallTuning(key);
-  const tuning = known ?? (await measure(flags, printer));
+  const best = known ?? (await measure(flags, printer));
   if (known) printer.note(`--tune: ${tuningText(known)}, as measured before`);
   else {
-    printer.note(`--tune: ${tuningText(tuning)}`);
-    await rememberTuning(key, tuning);
+    printer.note(`--tune: ${tuningText(best)}`);
+    await rememberTuning(key, best);
   }
-  const { sessions, threads, batch } = tuning;
+  const { sessions, threads, batch } = best;
   return { ...flags, sessions, threads, 'batch-size': batch };
 }
 
@@ -64,29 +64,27 @@ function keyOf(sha256: string, { device, 'input-size': inputSize }: InferenceFla
 type TuningKey = ReturnType<typeof keyOf>;
 
 async function measure(flags: InferenceFlags, printer: Printer): Promise<Tuning> {
-  const { devices } = planDevices(parseDevice(flags.device));
-  let best: Tuning | undefined;
-  // The first split picks the first device that starts; the others are measured on that one.
-  const { sessions, threads } = inferenceSettings(flags);
-  const first: Split = { sessions, threads, batchSize: 1 };
-  let splits: readonly Split[] = [first];
-  let device = devices;
-  for (let index = 0; index < splits.length; index++) {
-    const split = splits[index]!;
-    const { rate, at } = await withPool(device, split, async (pool) => {
+  const measured = async (devices: readonly Device[], split: Split) => {
+    const { rate, at } = await withPool(devices, split, async (pool) => {
       const work = await warmDetector(flags.detector, pool, split, flags['input-size']);
       return { rate: await measuredRate(work, split), at: work };
     });
     const { sessions, threads, batchSize: batch } = split;
-    const tuning: Tuning = { sessions, threads, batch, rate: Math.round(rate * 10) / 10 };
-    printer.note(`--tune: ${tuningText(tuning)} on ${deviceText(at.device)}`);
-    if (index === 0) {
-      device = [at.device];
-      splits = [first, ...splitsOn(at).filter((other) => !isDeepStrictEqual(other, first))];
-    }
-    if (!best || tuning.rate > best.rate) best = tuning;
+    const result: Tuning = { sessions, threads, batch, rate: Math.round(rate * 10) / 10 };
+    printer.note(`--tune: ${tuningText(result)} on ${deviceText(at.device)}`);
+    return { result, at };
+  };
+  const { device, sessions, threads } = inferenceSettings(flags);
+  const first: Split = { sessions, threads, batchSize: 1 };
+  // The first split picks the first device that starts; the others are measured on that one.
+  const { result, at } = await measured(planDevices(device).devices, first);
+  let best = result;
+  for (const split of splitsOn(at)) {
+    if (isDeepStrictEqual(split, first)) continue;
+    const { result: other } = await measured([at.device], split);
+    if (other.rate > best.rate) best = other;
   }
-  return best!;
+  return best;
 }
 
 /** Splits to measure: cores by powers of two; on a GPU one session with growing batches. */
@@ -121,14 +119,11 @@ function tuningText({ sessions, threads, batch, rate }: Tuning): string {
   return `${sessions} x ${threads} threads${batches}, ${rate} photos a second`;
 }
 
-/** How a detector's work is split, and how fast that was. */
-interface Tuning {
-  readonly sessions: number;
-  readonly threads: number;
-  readonly batch: number;
-  /** Photos a second, without decoding. */
-  readonly rate: number;
-}
+const count = z.int().min(1).max(256);
+
+/** How a detector's work is split, and how fast that was: photos a second, without decoding. */
+const tuningRecord = z.object({ sessions: count, threads: count, batch: count, rate: z.number() });
+type Tuning = z.output<typeof tuningRecord>;
 
 function pathOf(key: TuningKey): string {
   return statePath('tuning', `${sha256Of(JSON.stringify(key)).slice(0, 32)}.json`);
@@ -144,10 +139,7 @@ async function rememberTuning(key: TuningKey, tuning: Tuning): Promise<void> {
 /** What was measured; undefined where nothing was, or where the file holds something else. */
 async function recallTuning(key: TuningKey): Promise<Tuning | undefined> {
   try {
-    const { sessions, threads, batch, rate } = JSON.parse(await readFile(pathOf(key), 'utf8'));
-    const counts = [sessions, threads, batch];
-    const valid = counts.every((count) => Number.isInteger(count) && count >= 1 && count <= 256);
-    return valid && typeof rate === 'number' ? { sessions, threads, batch, rate } : undefined;
+    return tuningRecord.parse(await readJson(pathOf(key)));
   } catch {
     return undefined;
   }

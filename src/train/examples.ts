@@ -23,7 +23,7 @@ import { asksForSeveral, overlapTable } from '../refine/decision.js';
 import { type PolicyRows, rowsOf } from '../refine/policy.js';
 import { type Situation, situationOf, withCrops } from '../refine/situation.js';
 import { type CropMatching, cropMatching, type OpenedEncoder } from '../runtime/encoder.js';
-import { type Engine, PhotoOpener } from '../runtime/engine.js';
+import { type Engine, photoOpener } from '../runtime/engine.js';
 import { sha256OfFile } from '../runtime/model-store.js';
 import { type PhotoShelf, photoShelf } from '../runtime/photo-store.js';
 import { type ExaminedPhoto, type PhotoRef, startedProgress } from '../runtime/ports.js';
@@ -80,7 +80,7 @@ export class ExampleMaker {
     this.#cache = new DiskCache(cacheFolder, 'bin');
     this.#matching = encoder && cropMatching(encoder, flags);
     this.#shelf = photoShelf(
-      { open: new PhotoOpener(flags).open, progress: startedProgress(), detector: engine.detector },
+      { open: photoOpener(flags).open, progress: startedProgress(), detector: engine.detector },
       engine.inFlight,
     );
   }
