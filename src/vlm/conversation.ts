@@ -49,14 +49,7 @@ export async function twoStages(
   const { mode } = conversation;
   const first = await ask(conversation, [opening], STAGE_STOPS);
   const { called, stage } = firstStage(first.text);
-  const messages: ChatMessage[] =
-    mode === 'continue'
-      ? [opening, { role: 'assistant', content: `${stage}\n${tools}` }]
-      : [
-          opening,
-          { role: 'assistant', content: stage },
-          { role: 'user', content: `${tools}\n${GO_ON}` },
-        ];
+  const messages = withTools(mode, [opening, { role: 'assistant', content: stage }], tools);
   const second = await ask(conversation, messages, [], mode === 'continue');
   return {
     messages,
@@ -74,19 +67,30 @@ export async function oneTurn(conversation: Conversation, opening: ChatMessage):
   return { messages: [opening], withoutTools: '', last: text, called: true, confidence };
 }
 
+/** The messages with the tools' boxes behind the first stage. */
+export function withTools(
+  mode: VlmMode,
+  messages: readonly ChatMessage[],
+  tools: string,
+): readonly ChatMessage[] {
+  if (mode === 'continue') return withReply(messages, tools);
+  return [...messages, { role: 'user', content: `${tools}\n${GO_ON}` }];
+}
+
+/** The messages with more of the assistant: a message and its continuation are one turn. */
+export function withReply(messages: readonly ChatMessage[], text: string): readonly ChatMessage[] {
+  const end = messages.at(-1)!;
+  if (end.role === 'user') return [...messages, { role: 'assistant', content: text }];
+  return [...messages.slice(0, -1), { role: 'assistant', content: `${end.content}\n${text}` }];
+}
+
 /** Asks once more for an answer that can be read. */
 export function repairTurn(
   conversation: Conversation,
   { messages, last }: Exchange,
   prompt: string,
 ): Promise<ChatReply> {
-  const end = messages.at(-1)!;
-  const tail = last.slice(-SHOWN_TAIL);
-  // A message and its continuation are one turn.
-  const turns: ChatMessage[] =
-    end.role === 'assistant'
-      ? [...messages.slice(0, -1), { role: 'assistant', content: `${end.content}\n${tail}` }]
-      : [...messages, { role: 'assistant', content: tail }];
+  const turns = withReply(messages, last.slice(-SHOWN_TAIL));
   return ask(conversation, [...turns, { role: 'user', content: prompt }]);
 }
 

@@ -168,19 +168,21 @@ export type LooseValue =
 
 /** Deeper brackets are read as words. */
 const MAX_DEPTH = 12;
-const OPENING = '[({';
-const ENDS = ')]}';
-const SEPARATORS = /[\s,;:=]/;
-const SPACE = /\s/;
-const IN_WORD = /[^\s,;:=()[\]{}"']/;
 /** The value where the text ends before one: it is unknown, which is not the same as nothing. */
 const CUT_OFF = '';
-const WORDS: ReadonlyMap<string, LooseValue> = new Map<string, LooseValue>([
+const WORDS = new Map<string, LooseValue>([
   ['null', null],
   ['none', null],
   ['true', true],
   ['false', false],
 ]);
+const UP_TO_OPENING = /[^[({]*/y;
+const SEPARATORS = /[\s,;:=]*/y;
+const KEY_END = /\s*[:=]?\s*/y;
+const WORD = /.[^\s,;:=()[\]{}"']*/sy;
+/** A quote inside words, as in 'the man's hat', ends no string: what follows the end is no word. */
+const DOUBLE_QUOTED = /"((?:[^"\\]+|\\.?|"(?=[\p{L}\p{N}]))*)"?/suy;
+const SINGLE_QUOTED = /'((?:[^'\\]+|\\.?|'(?=[\p{L}\p{N}]))*)'?/suy;
 
 /**
  * The outermost lists and objects of a text, in order. Accepts what models write in place of JSON: single quotes, bare keys,
@@ -195,90 +197,73 @@ export function looseValues(text: string): LooseValue[] {
 }
 
 class Reader {
-  readonly #text: string;
   #at = 0;
 
-  constructor(text: string) {
-    this.#text = text;
-  }
+  constructor(private readonly text: string) {}
 
   skipToOpening(): boolean {
-    while (this.#at < this.#text.length && !OPENING.includes(this.#text[this.#at]!)) this.#at++;
-    return this.#at < this.#text.length;
+    this.#take(UP_TO_OPENING);
+    return this.#at < this.text.length;
   }
 
   value(depth: number): LooseValue {
-    const first = this.#text[this.#at];
+    const first = this.text[this.#at];
     if (first === undefined) return CUT_OFF;
-    if (first === '"' || first === "'") return this.#string(first);
-    if (depth >= MAX_DEPTH || !OPENING.includes(first)) return this.#word();
-    return first === '{' ? this.#object(depth + 1) : this.#list(depth + 1);
+    if (first === '"') return this.#string(DOUBLE_QUOTED);
+    if (first === "'") return this.#string(SINGLE_QUOTED);
+    if (depth >= MAX_DEPTH || !'[({'.includes(first)) return this.#word();
+    this.#at++;
+    const made = first === '{' ? this.#object(depth + 1) : this.#list(depth + 1);
+    const isCut = this.#at > this.text.length && Object.keys(made).length === 0;
+    return isCut ? CUT_OFF : made;
   }
 
-  #list(depth: number): LooseValue {
+  #list(depth: number): readonly LooseValue[] {
     const items: LooseValue[] = [];
-    this.#at++;
     while (this.#hasItem()) items.push(this.value(depth));
-    return items.length === 0 && this.#at > this.#text.length ? CUT_OFF : items;
+    return items;
   }
 
-  #object(depth: number): LooseValue {
+  #object(depth: number): Readonly<Record<string, LooseValue>> {
     const entries: [string, LooseValue][] = [];
-    this.#at++;
     while (this.#hasItem()) {
       const key = this.value(depth);
-      this.#skip(SPACE);
-      const named = ':='.includes(this.#text[this.#at] ?? ' ');
-      if (named) this.#at++;
-      this.#skip(SPACE);
-      const cut = this.#at >= this.#text.length;
-      const value = named && !this.#atEnd() ? this.value(depth) : null;
-      entries.push([String(key), cut ? CUT_OFF : value]);
+      const isNamed = this.#take(KEY_END).trim() !== '';
+      const isCut = this.#at >= this.text.length;
+      const value = isNamed && !this.#atEnd() ? this.value(depth) : null;
+      entries.push([String(key), isCut ? CUT_OFF : value]);
     }
-    return entries.length === 0 && this.#at > this.#text.length
-      ? CUT_OFF
-      : Object.fromEntries(entries);
+    return Object.fromEntries(entries);
   }
 
   /** Steps over separators. At the end, steps over the closing bracket too, whichever it is. */
   #hasItem(): boolean {
-    this.#skip(SEPARATORS);
+    this.#take(SEPARATORS);
     if (!this.#atEnd()) return true;
     this.#at++;
     return false;
   }
 
   #atEnd(): boolean {
-    return this.#at >= this.#text.length || ENDS.includes(this.#text[this.#at]!);
+    return this.#at >= this.text.length || ')]}'.includes(this.text[this.#at]!);
   }
 
-  #skip(characters: RegExp): void {
-    while (this.#at < this.#text.length && characters.test(this.#text[this.#at]!)) this.#at++;
-  }
-
-  #string(quote: string): string {
-    const parts: string[] = [];
-    this.#at++;
-    while (this.#at < this.#text.length && !this.#closes(quote)) {
-      if (this.#text[this.#at] === '\\') this.#at++;
-      parts.push(this.#text[this.#at++] ?? '');
-    }
-    this.#at++;
-    return parts.join('');
-  }
-
-  /** A quote inside words, as in 'the man's hat', ends no string: what follows the end is no word. */
-  #closes(quote: string): boolean {
-    if (this.#text[this.#at] !== quote) return false;
-    return !/[\p{L}\p{N}]/u.test(this.#text[this.#at + 1] ?? ' ');
+  #string(pattern: RegExp): string {
+    return this.#take(pattern, 1).replace(/\\(.?)/gs, '$1');
   }
 
   #word(): LooseValue {
-    const start = this.#at++;
-    while (this.#at < this.#text.length && IN_WORD.test(this.#text[this.#at]!)) this.#at++;
-    const word = this.#text.slice(start, this.#at);
+    const word = this.#take(WORD);
     if (/^[-+]?\.?\d/.test(word)) return Number.parseFloat(word);
     const known = WORDS.get(word.toLowerCase());
     return known === undefined ? word : known;
+  }
+
+  /** Steps over what matches here, which is nothing behind the end, and gives a group of it. */
+  #take(pattern: RegExp, group = 0): string {
+    pattern.lastIndex = this.#at;
+    const found = pattern.exec(this.text) ?? [''];
+    this.#at += found[0].length;
+    return found[group] ?? '';
   }
 }

@@ -178,14 +178,11 @@ export type ReplyPart = 'think' | 'rethink' | 'answer';
  * text.
  */
 export function lastPart(text: string, part: ReplyPart): string | undefined {
-  const open = lastMatch(text, new RegExp(`<\\s*${part}\\s*>`, 'gi'));
-  if (open) {
-    const rest = text.slice(open.index + open[0].length);
-    const close = rest.search(closing(part));
-    return (close < 0 ? rest : rest.slice(0, close)).trim();
-  }
-  const close = text.search(closing(part));
-  return close < 0 ? undefined : text.slice(0, close).trim();
+  const open = [...text.matchAll(opening(part))].at(-1);
+  const rest = open ? text.slice(open.index + open[0].length) : text;
+  const close = rest.search(closing(part));
+  if (close < 0) return open && rest.trim();
+  return rest.slice(0, close).trim();
 }
 
 /**
@@ -212,20 +209,16 @@ function withoutThoughts(text: string): string {
  */
 export function formatTerm(text: string): 0 | 1 {
   const parts: readonly ReplyPart[] = ['think', 'rethink', 'answer'];
-  const whole = parts.every(
-    (part) => new RegExp(`<\\s*${part}\\s*>`, 'i').test(text) && closing(part).test(text),
-  );
-  return whole ? 1 : 0;
+  const isWhole = parts.every((part) => opening(part).test(text) && closing(part).test(text));
+  return isWhole ? 1 : 0;
+}
+
+function opening(part: ReplyPart): RegExp {
+  return new RegExp(`<\\s*${part}\\s*>`, 'gi');
 }
 
 function closing(part: ReplyPart): RegExp {
   return new RegExp(`<\\s*/\\s*${part}\\s*>`, 'i');
-}
-
-function lastMatch(text: string, pattern: RegExp): RegExpExecArray | undefined {
-  let last: RegExpExecArray | undefined;
-  for (const match of text.matchAll(pattern)) last = match;
-  return last;
 }
 
 /**
@@ -235,7 +228,7 @@ function lastMatch(text: string, pattern: RegExp): RegExpExecArray | undefined {
 export function answerConfidence(tokens: readonly TokenLogprob[]): number | undefined {
   if (tokens.length === 0) return undefined;
   const whole = tokens.map(({ token }) => token).join('');
-  const answerAt = lastMatch(whole, /<\s*answer\s*>/gi)?.index ?? 0;
+  const answerAt = [...whole.matchAll(opening('answer'))].at(-1)?.index ?? 0;
   let at = 0;
   let sum = 0;
   let count = 0;

@@ -1,12 +1,11 @@
 import type { BoxXyxy } from '../core/box.js';
 import type { ResultLine } from '../formats/result-line.js';
 import type { RefineRequest } from '../refine/refiner.js';
-import type { VlmMode } from './conversation.js';
+import { type ChatMessage, type VlmMode, withReply, withTools } from './conversation.js';
 import {
   boxList,
   boxText,
   FUNCTION_CALL,
-  GO_ON,
   type ModelView,
   normalisedQuery,
   type PromptWriter,
@@ -92,22 +91,15 @@ export function llamaFactoryRow(
   settings: RowSettings,
 ): Record<string, unknown> {
   const { facts, tools, truth } = partsOf(example, settings);
-  const opening = { role: 'user', content: `<image>${settings.prompt(facts)}` };
-  const first = `<think>${spoken(think.text)}</think>\n${FUNCTION_CALL}`;
+  const opening: readonly ChatMessage[] = [
+    { role: 'user', content: `<image>${settings.prompt(facts)}` },
+    { role: 'assistant', content: `<think>${spoken(think.text)}</think>\n${FUNCTION_CALL}` },
+  ];
   const second = `<rethink>${spoken(answer.text)}</rethink>\n<answer>${truth}</answer>`;
-  const block = toolBlock(tools);
   return {
     id: example.id,
     images: [example.image],
-    messages:
-      settings.mode === 'continue'
-        ? [opening, { role: 'assistant', content: `${first}\n${block}\n${second}` }]
-        : [
-            opening,
-            { role: 'assistant', content: first },
-            { role: 'user', content: `${block}\n${GO_ON}` },
-            { role: 'assistant', content: second },
-          ],
+    messages: withReply(withTools(settings.mode, opening, toolBlock(tools)), second),
   };
 }
 

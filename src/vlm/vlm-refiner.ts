@@ -206,17 +206,6 @@ function answerOf(
   const format = isTwoStage ? formatTerm(`${exchange.withoutTools}\n${exchange.last}`) : undefined;
   if (format === 0) tally.unformatted += 1;
   if (!exchange.called) tally.uncalled += 1;
-  const text = (lastPart(exchange.last, 'rethink') ?? '').slice(0, MAX_TEXT);
-  const score = exchange.confidence ?? STATED;
-  if (read.kind === 'none') {
-    return {
-      format,
-      boxXyxy: null,
-      score,
-      decision: 'none',
-      text: text || 'the model finds nothing in the image that fits',
-    };
-  }
   if (read.kind === 'unreadable') {
     return {
       format,
@@ -226,17 +215,20 @@ function answerOf(
       text: "the model's answer cannot be read, the tool's box stands",
     };
   }
-  const { boxesXyxy } = read;
-  const decision = decisionOn(boxesXyxy[0]!, request.tool?.boxXyxy);
+  const boxesXyxy = read.kind === 'boxes' ? read.boxesXyxy : [];
+  const [boxXyxy = null] = boxesXyxy;
+  const score = exchange.confidence ?? STATED;
+  const decision = boxXyxy ? decisionOn(boxXyxy, request.tool?.boxXyxy) : 'none';
+  const text = (lastPart(exchange.last, 'rethink') ?? '').slice(0, MAX_TEXT);
   // Two stages end in one box; the one turn may list several.
   const isList = !isTwoStage && boxesXyxy.length > 1;
   return {
     format,
-    boxXyxy: boxesXyxy[0]!,
+    boxXyxy,
     score,
     decision,
     text: text || DEFAULT_TEXT[decision],
-    boxes: isList ? boxesXyxy.map((boxXyxy) => ({ boxXyxy, score })) : undefined,
+    boxes: isList ? boxesXyxy.map((each) => ({ boxXyxy: each, score })) : undefined,
   };
 }
 
@@ -244,6 +236,7 @@ const DEFAULT_TEXT = {
   confirm: "the model keeps the tool's box",
   correct: "the model chooses another object than the tool's",
   adjust: 'the model draws another box around the same object',
+  none: 'the model finds nothing in the image that fits',
 } as const;
 
 /** Counts of conversations and of what went wrong in them. */
