@@ -121,7 +121,7 @@ export async function tokenizerBeside(path: string): Promise<TokenizerBeside> {
     const bytes = await readBeside(path, file);
     if (bytes === undefined) return undefined;
     const named = { file, sha256: sha256Of(bytes), bytes: bytes.length };
-    return { named, json: jsonObject(bytes, file) };
+    return { named, json: jsonObject({ bytes, path: file }) };
   };
   const tokenizer = await read('tokenizer.json');
   if (tokenizer === undefined) {

@@ -7,7 +7,7 @@ import type { EncoderCard } from '../formats/encoder-card.js';
 import { categoriesOf, type DetectorCard, isPrompted } from '../formats/model-card.js';
 import { DEFAULT_MAX_PIXELS } from '../photos/decode.js';
 import { loadDetector, type PooledModel } from '../runtime/detector.js';
-import { cropMatching, openEncoder } from '../runtime/encoder.js';
+import { openEncoder, photoMatching } from '../runtime/encoder.js';
 import type { SessionPool } from '../runtime/pool.js';
 import type { PhotoRef } from '../runtime/ports.js';
 import { openTrialPhoto, TRIAL_NAMES, trialDetector } from '../runtime/rate.js';
@@ -213,11 +213,11 @@ export async function tryEncoder(
   await printer.data(
     `${name}: ${family}, ${image.width} x ${image.height}, ${image.fit}, texts of at most ${text.length} tokens\n`,
   );
-  const matching = cropMatching(opened, { 'max-pixels': DEFAULT_MAX_PIXELS });
+  const matching = photoMatching(opened, { 'max-pixels': DEFAULT_MAX_PIXELS });
   for (const ref of photos) {
     const { size } = await openTrialPhoto(ref, { width: 16, height: 16, fit: 'stretch', fill: 0 });
     const whole = { x1: 0, y1: 0, x2: size.width, y2: size.height };
-    const rows = await matching.of(ref).match([whole], TRIAL_NAMES);
+    const rows = await matching(ref).match([whole], TRIAL_NAMES);
     const best = TRIAL_NAMES.map((word, index) => ({ word, cosine: rows[index]![0]! }))
       .sort((a, b) => b.cosine - a.cosine)
       .slice(0, 3)

@@ -14,8 +14,8 @@ import type { DecodedPhoto } from '../photos/decode.js';
 import type { InferenceFlags } from './device.js';
 import {
   findModel,
-  furtherPath,
-  readFurtherJson,
+  jsonObject,
+  readFurther,
   readVerified,
   rememberModel,
   type StoredModel,
@@ -227,11 +227,12 @@ function resized(card: DetectorCard, inputSize: number): DetectorCard {
 /** @throws VgrError MODEL_MISSING, MODEL_CORRUPT */
 async function openTokenizer(model: StoredModel, card: PromptedCard): Promise<PromptTokenizer> {
   const { tokenizer, config } = card.input.text;
+  const read = await readFurther(model, tokenizer);
   const files = {
-    tokenizer: await readFurtherJson(model, tokenizer),
-    config: config === undefined ? {} : await readFurtherJson(model, config),
+    tokenizer: jsonObject(read),
+    config: config === undefined ? {} : jsonObject(await readFurther(model, config)),
   };
-  return makeTokenizer(files, card, furtherPath(model, tokenizer)!);
+  return makeTokenizer(files, card, read.path);
 }
 
 /** The options of the flags, and the card's where a flag is absent. @throws VgrError USAGE */

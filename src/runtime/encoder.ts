@@ -6,6 +6,7 @@ import { plainRaster, type RgbRaster } from '../core/raster.js';
 import { Semaphore } from '../core/semaphore.js';
 import { encoderDisagreements, fitTokens, MASK_INPUT } from '../detect/encoder.js';
 import type { NamedTensors, Tensor } from '../detect/family.js';
+import { numbersOf } from '../detect/packing.js';
 import type { GraphSignature } from '../detect/signature.js';
 import type { EncoderCard } from '../formats/encoder-card.js';
 import type { EncoderFingerprint } from '../formats/refiner-card.js';
@@ -101,12 +102,10 @@ function tokenTensors(
   name: string,
   { inputs }: GraphSignature,
 ): NamedTensors {
-  const tensor = (values: readonly number[], type: string | undefined): Tensor => ({
-    ...(type === 'int32'
-      ? { type, data: Int32Array.from(values) }
-      : { type: 'int64', data: BigInt64Array.from(values, BigInt) }),
-    dims: [1, values.length],
-  });
+  const tensor = (values: readonly number[], wanted: string | undefined): Tensor => {
+    const type = wanted === 'int32' ? wanted : 'int64';
+    return { type, data: numbersOf(type, values), dims: [1, values.length] };
+  };
   const port = (wanted: string) => inputs.find((each) => each.name === wanted);
   const masked = port(MASK_INPUT);
   return {
@@ -148,14 +147,6 @@ export interface OpenedEncoder {
 }
 
 /**
- * Loads the encoder that `--encoder` names.
- * @throws VgrError MODEL_UNKNOWN, MODEL_MISSING, MODEL_CORRUPT, CARD_INVALID, DEVICE_UNAVAILABLE
- */
-export async function openNamedEncoder(name: string, pool: SessionPool): Promise<OpenedEncoder> {
-  return openEncoder(await findEncoder(name), pool);
-}
-
-/**
  * Loads the encoder that a refiner was trained with, and no other.
  * @throws VgrError MODEL_MISSING, MODEL_CORRUPT, CARD_INVALID, DEVICE_UNAVAILABLE
  */
@@ -190,7 +181,7 @@ export async function openTrainedEncoder(
 }
 
 /** @throws VgrError MODEL_UNKNOWN; CARD_INVALID where the model is no encoder */
-async function findEncoder(name: string): Promise<StoredEncoder> {
+export async function findEncoder(name: string): Promise<StoredEncoder> {
   const model = await findModel(name);
   if (isEncoder(model)) return model;
   throw new VgrError(
@@ -254,24 +245,6 @@ export async function warmEncoder(
   await Promise.all(each.map(() => encoder.embedText('a')));
 }
 
-/** Limit for the crops of one photo at a time: 111 crops of 224 pixels. */
-const CROP_BYTES = 16 * 2 ** 20;
-
-/** Compares crops of photos with texts, within the limits of the flags. */
-export function cropMatching(
-  { card, encoder }: OpenedEncoder,
-  flags: { readonly 'max-pixels': number },
-  memory?: DecodingMemory,
-): CropMatching {
-  const { width, height, fit, fill } = card.image;
-  const spec = { width, height, fit, fill };
-  return new CropMatching(
-    encoder,
-    ({ path }, boxes) => cropPhoto(path, boxes, spec, { maxPixels: flags['max-pixels'], memory }),
-    Math.max(1, Math.floor(CROP_BYTES / (3 * width * height))),
-  );
-}
-
 /** Fingerprint of everything in a card, beside the files, that changes an embedding or its use. */
 function rulesKey({ image, text, match }: EncoderCard): string {
   const { model: _model, tokenizer: _tokenizer, ...reading } = text;
@@ -306,6 +279,27 @@ async function tryEncoder(encoder: ImageTextEncoder, card: EncoderCard): Promise
 /** Cuts boxes, in pixels of the upright photo, to the encoder's input. @throws VgrError of the photo */
 export type CropPhoto = (ref: PhotoRef, boxes: readonly BoxXyxy[]) => Promise<readonly RgbRaster[]>;
 
+/** Compares crops of a photo with texts. */
+export type CropMatching = (ref: PhotoRef) => CropMatcher;
+
+/** Limit for the crops of one photo at a time: 111 crops of 224 pixels. */
+const CROP_BYTES = 16 * 2 ** 20;
+
+/** Compares crops of photos with texts, within the limits of the flags. */
+export function photoMatching(
+  { card, encoder }: OpenedEncoder,
+  flags: { readonly 'max-pixels': number },
+  memory?: DecodingMemory,
+): CropMatching {
+  const { width, height, fit, fill } = card.image;
+  const spec = { width, height, fit, fill };
+  return cropMatching(
+    encoder,
+    ({ path }, boxes) => cropPhoto(path, boxes, spec, { maxPixels: flags['max-pixels'], memory }),
+    Math.max(1, Math.floor(CROP_BYTES / (3 * width * height))),
+  );
+}
+
 /** Crops are wider than their box by this share of it on each side: the surroundings help to recognise an object. */
 const MARGIN = 0.1;
 /** Decoded photos at a time, up to 48 MB each. */
@@ -313,72 +307,64 @@ const MAX_DECODED = 4;
 /** Cached embeddings of crops, and as many of texts, a few kilobytes each: the boxes of some hundred photos. */
 const CACHED = 8192;
 
-/** Compares crops with texts. Embeddings are cached: neighbouring queries share photos and boxes. */
-export class CropMatching {
-  readonly #encoder: ImageTextEncoder;
-  readonly #crop: CropPhoto;
-  readonly #maxCrops: number;
-  readonly #crops = new PromiseCache<Float32Array>(CACHED);
-  readonly #texts = new PromiseCache<Float32Array>(CACHED);
-  readonly #decoding = new Semaphore(MAX_DECODED);
+/**
+ * Compares crops with texts. Embeddings are cached: neighbouring queries share photos and boxes.
+ * @param maxCrops of one photo at a time; for more it is decoded again
+ */
+export function cropMatching(
+  encoder: ImageTextEncoder,
+  crop: CropPhoto,
+  maxCrops: number,
+): CropMatching {
+  const crops = new PromiseCache<Float32Array>(CACHED);
+  const texts = new PromiseCache<Float32Array>(CACHED);
+  const decoding = new Semaphore(MAX_DECODED);
 
-  /** @param maxCrops of one photo at a time; for more it is decoded again */
-  constructor(encoder: ImageTextEncoder, crop: CropPhoto, maxCrops: number) {
-    this.#encoder = encoder;
-    this.#crop = crop;
-    this.#maxCrops = maxCrops;
-  }
+  const embedCrops = (ref: PhotoRef, boxes: readonly BoxXyxy[]) =>
+    decoding.run(async () => {
+      const made: Float32Array[] = [];
+      for (const group of groupsOf(boxes, maxCrops)) {
+        const widened = group.map((box) => widenedXyxy(box, MARGIN));
+        made.push(...(await encoder.embedCrops(await crop(ref, widened))));
+      }
+      return made;
+    });
 
-  of(ref: PhotoRef): CropMatcher {
-    const { scale, bias } = this.#encoder;
-    return {
-      scale,
-      bias,
-      match: async (boxes, texts) => {
-        const looks = this.#embedBoxes(ref, boxes);
-        const words = texts.map((text) =>
-          this.#texts.getOrMake(text, () => this.#encoder.embedText(text)),
-        );
-        const [crops, meanings] = await Promise.all([Promise.all(looks), Promise.all(words)]);
-        return meanings.map((meaning) => Float32Array.from(crops, (crop) => dot(crop, meaning)));
-      },
-    };
-  }
-
-  #embedBoxes(ref: PhotoRef, boxes: readonly BoxXyxy[]): readonly Promise<Float32Array>[] {
+  const embedBoxes = (ref: PhotoRef, boxes: readonly BoxXyxy[]) => {
     const keys = boxes.map((box) => `${box.x1} ${box.y1} ${box.x2} ${box.y2} ${ref.path}`);
     // The new entries may push these out of the cache.
     const embeddings = new Map<string, Promise<Float32Array>>();
     const fresh = new Map<string, BoxXyxy>();
     for (const [index, key] of keys.entries()) {
-      const known = this.#crops.get(key);
+      const known = crops.get(key);
       if (known) embeddings.set(key, known);
       else fresh.set(key, boxes[index]!);
     }
     if (fresh.size > 0) {
-      const made = this.#embedCrops(ref, [...fresh.values()]);
+      const made = embedCrops(ref, [...fresh.values()]);
       for (const [index, key] of [...fresh.keys()].entries()) {
         const embedding = made.then((all) => all[index]!);
         embeddings.set(key, embedding);
-        this.#crops.set(key, embedding);
+        crops.set(key, embedding);
       }
     }
-    return keys.map((key) => embeddings.get(key)!);
-  }
+    return Promise.all(keys.map((key) => embeddings.get(key)!));
+  };
 
-  #embedCrops(ref: PhotoRef, boxes: readonly BoxXyxy[]): Promise<readonly Float32Array[]> {
-    return this.#decoding.run(async () => {
-      const made: Float32Array[] = [];
-      for (const group of groupsOf(boxes, this.#maxCrops)) {
-        const crops = await this.#crop(
-          ref,
-          group.map((box) => widenedXyxy(box, MARGIN)),
-        );
-        made.push(...(await this.#encoder.embedCrops(crops)));
-      }
-      return made;
-    });
-  }
+  const embedText = (text: string) => texts.getOrMake(text, () => encoder.embedText(text));
+
+  const { scale, bias } = encoder;
+  return (ref) => ({
+    scale,
+    bias,
+    match: async (boxes, words) => {
+      const [looks, meanings] = await Promise.all([
+        embedBoxes(ref, boxes),
+        Promise.all(words.map(embedText)),
+      ]);
+      return meanings.map((meaning) => Float32Array.from(looks, (look) => dot(look, meaning)));
+    },
+  });
 }
 
 function dot(a: Float32Array, b: Float32Array): number {

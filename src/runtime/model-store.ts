@@ -239,24 +239,24 @@ function presentFurther(model: StoredModel, file: string): { path: string; named
   return { path, named: furtherFiles(model.card).find((one) => one.file === file)! };
 }
 
-/**
- * The bytes of a further file that the card names, checked against the card.
- * @throws VgrError MODEL_MISSING, MODEL_CORRUPT
- */
-export async function readFurther(model: StoredModel, file: string): Promise<Uint8Array> {
-  const { path, named } = presentFurther(model, file);
-  const bytes = await readFile(path);
-  checkPinned(model.card, path, named, bytes);
-  return bytes;
+/** A file as it was read. */
+interface ReadFile {
+  readonly bytes: Uint8Array;
+  readonly path: string;
 }
 
-/** The JSON object in a further file, such as a tokeniser. @throws VgrError MODEL_MISSING, MODEL_CORRUPT */
-export async function readFurtherJson(model: StoredModel, file: string): Promise<object> {
-  return jsonObject(await readFurther(model, file), presentFurther(model, file).path);
+/**
+ * A further file that the card names, such as a tokeniser, checked against the card.
+ * @throws VgrError MODEL_MISSING, MODEL_CORRUPT
+ */
+export async function readFurther(model: StoredModel, file: string) {
+  const { path, named } = presentFurther(model, file);
+  const bytes = await readFile(path);
+  return { path, bytes, sha256: checkPinned(model.card, path, named, bytes) };
 }
 
 /** @throws VgrError MODEL_CORRUPT where the bytes are no JSON object */
-export function jsonObject(bytes: Uint8Array, path: string): object {
+export function jsonObject({ bytes, path }: ReadFile): object {
   let reason = 'another value';
   try {
     const json: unknown = JSON.parse(new TextDecoder().decode(bytes));
@@ -293,13 +293,8 @@ export async function readEncoder(model: StoredEncoder) {
     const { path, named } = presentFurther(model, tower);
     text = await readWeights(model, path, named);
   }
-  return {
-    image,
-    text,
-    tokenizer: await readFurtherJson(model, tokenizer),
-    // A file without one is not read.
-    tokenizerSha256: presentFurther(model, tokenizer).named.sha256!,
-  };
+  const read = await readFurther(model, tokenizer);
+  return { image, text, tokenizer: jsonObject(read), tokenizerSha256: read.sha256 };
 }
 
 /** A model's weights in memory, shared between threads, ready for a session. */

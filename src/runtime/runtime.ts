@@ -130,7 +130,7 @@ async function assemble(
         threads.pool.refine({ refiner: spec, queries, seen: seen && sharedPhoto(seen), settings }),
       )
     : await askHere(await refiner.make(), settings, {
-        crops: encoding?.cropMatching(encoder!, flags, memory),
+        crops: encoding?.photoMatching(encoder!, flags, memory),
         draw: large?.picture(memory),
       });
   const asked = Math.ceil((large?.inFlight ?? 0) / QUERIES_PER_PHOTO);
@@ -172,7 +172,7 @@ async function askHere(
         const picture = sizeFor(photo);
         return { url: await draw(seen.ref, picture), photo, picture };
       });
-    const further = { turn, crops: seen && crops?.of(seen.ref), encodePhoto };
+    const further = { turn, crops: seen && crops?.(seen.ref), encodePhoto };
     return answerQueries({ queries, seen, settings }, refiner, further);
   };
 }

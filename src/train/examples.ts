@@ -22,7 +22,7 @@ import { boxColumns, COLUMNS_VERSION } from '../refine/columns.js';
 import { asksForSeveral, overlapTable } from '../refine/decision.js';
 import { type PolicyRows, rowsOf } from '../refine/policy.js';
 import { type Situation, situationOf, withCrops } from '../refine/situation.js';
-import { type CropMatching, cropMatching, type OpenedEncoder } from '../runtime/encoder.js';
+import { type CropMatching, type OpenedEncoder, photoMatching } from '../runtime/encoder.js';
 import { type Engine, photoOpener } from '../runtime/engine.js';
 import { sha256OfFile } from '../runtime/model-store.js';
 import { type PhotoShelf, photoShelf } from '../runtime/photo-store.js';
@@ -78,7 +78,7 @@ export class ExampleMaker {
   ) {
     const { engine, encoder, flags } = settings;
     this.#cache = new DiskCache(cacheFolder, 'bin');
-    this.#matching = encoder && cropMatching(encoder, flags);
+    this.#matching = encoder && photoMatching(encoder, flags);
     this.#shelf = photoShelf(
       { open: photoOpener(flags).open, progress: startedProgress(), detector: engine.detector },
       engine.inFlight,
@@ -164,7 +164,7 @@ export class ExampleMaker {
     if (!photo && query.tools.length === 0) throw needsPhoto(query);
     const { name: detectorName, calibration } = (photo && engine.detector) ?? {};
     const request = requestOf(query, photo, { toolName: flags.tool, detectorName, calibration });
-    const situation = situationOf({ ...request, crops: ref && this.#matching?.of(ref) });
+    const situation = situationOf({ ...request, crops: ref && this.#matching?.(ref) });
     // Where nobody states the photo's size, it is at least as large as the truth.
     const size = photo?.size ?? query.imageSize ?? extentOf(query.truthsXywh!.map(xywhToXyxy));
     const answer = answerOf(situation, truthsInside(query, size));

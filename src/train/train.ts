@@ -10,7 +10,12 @@ import { ImageRoots } from '../photos/image-path.js';
 import { COLUMNS_VERSION } from '../refine/columns.js';
 import { type PolicyNumbers, PRIOR_NUMBERS } from '../refine/policy.js';
 import type { InferenceFlags } from '../runtime/device.js';
-import { type OpenedEncoder, openNamedEncoder, openTrainedEncoder } from '../runtime/encoder.js';
+import {
+  findEncoder,
+  type OpenedEncoder,
+  openEncoder,
+  openTrainedEncoder,
+} from '../runtime/encoder.js';
 import { type Engine, openEngine } from '../runtime/engine.js';
 import { readRefiner } from '../runtime/refiner.js';
 import { startThreads } from '../runtime/threads.js';
@@ -176,7 +181,9 @@ async function encoderOf(
   { encoder: own }: Start,
   { threads: { pool } }: Engine,
 ): Promise<OpenedEncoder | undefined> {
-  if (own === undefined) return wanted === undefined ? undefined : openNamedEncoder(wanted, pool);
+  if (own === undefined) {
+    return wanted === undefined ? undefined : openEncoder(await findEncoder(wanted), pool);
+  }
   if (wanted !== undefined && wanted !== own.name) {
     throw new VgrError(
       'USAGE',
