@@ -175,31 +175,35 @@ export interface JournalTally {
   placed: number;
 }
 
+/** The type of the line that a line of a retry replaces. */
+type Replaced = 'error' | 'result';
+
 /** What a journal already holds, and what is added to it. */
 export class DoneItems {
-  readonly #done = new NameTable();
-  readonly #known = new KnownItems();
   readonly tally: JournalTally = { items: 0, errors: 0, replacements: 0, placed: 0 };
   /** Items that earlier runs have done. */
   count = 0;
+  readonly #finished = new NameTable();
+  readonly #failed = new NameTable();
+  /** Names of finished items that another line has taken. */
+  readonly #taken = new NameTable();
 
   /** @param retryFailed do items that became errors once more */
   constructor(readonly retryFailed = false) {}
 
-  /** Takes a line that earlier runs left. */
-  add(line: JournalRecord): void {
-    this.#record(line, this.#known.take(line));
-    if (line.type === 'error' && this.retryFailed) return;
-    this.count += 1;
-    const name = nameOf(line);
-    if (name !== undefined) this.#done.add(name);
-    // A line that became an error is known by its number, too, and by that alone where its id is another line's.
-    if (line.type === 'error' && line.line !== undefined) this.#done.add(`line ${line.line}`);
+  /** Takes a line that earlier runs left. @returns what it replaces; undefined where its item is new */
+  add(line: JournalRecord): Replaced | undefined {
+    const replaced = this.#replacedBy(line);
+    this.#record(line, replaced);
+    const known = line.type === 'error' ? this.#failed : this.#finished;
+    for (const key of keysOf(line)) known.add(key);
+    if (line.type !== 'error' || !this.retryFailed) this.count += 1;
+    return replaced;
   }
 
   /** Counts a line of this run. Something is kept only of lines that are done again. */
   wrote(line: RecordHead): void {
-    this.#record(line, this.retryFailed ? this.#known.replacedBy(line) : undefined);
+    this.#record(line, this.retryFailed ? this.#replacedBy(line) : undefined);
   }
 
   /** @param item a query, or a line that holds none */
@@ -208,45 +212,26 @@ export class DoneItems {
       | { readonly query: Pick<Query, 'id' | 'line'> }
       | { readonly line: number; readonly error: unknown },
   ): boolean {
-    if (this.count === 0) return false;
-    if ('error' in item) return this.#done.has(`line ${item.line}`);
+    // A line that became an error is known by its number, and by that alone where its id is another line's.
+    if ('error' in item) return !this.retryFailed && this.#failed.has(`place ${item.line}`);
     const { id, line } = item.query;
+    if (!this.#has(`id ${id}`)) return false;
     // A failed line may have been given the id of a later line, whose result is not its own.
-    return this.#done.has(`id ${id}`) && !(this.retryFailed && this.#known.hasFailed(line, id));
+    const hasFailed = this.#failed.has(`place ${line}`) && !this.#failed.has(`id ${id}`);
+    return !(this.retryFailed && hasFailed);
   }
 
   hasPhoto({ image }: { readonly image: string }): boolean {
-    return this.count > 0 && this.#done.has(`image ${image}`);
+    return this.#has(`image ${image}`);
   }
 
-  #record(line: RecordHead, replaced: Replaced | undefined): void {
-    if (replaced) this.tally.replacements += 1;
-    else this.tally.items += 1;
-    if (line.place !== undefined) this.tally.placed += 1;
-    this.tally.errors += Number(line.type === 'error') - Number(replaced === 'error');
-  }
-}
-
-/** The type of the line that a line of a retry replaces. */
-type Replaced = 'error' | 'result';
-
-/** The items of the lines that were taken so far. */
-class KnownItems {
-  readonly #finished = new NameTable();
-  readonly #failed = new NameTable();
-  /** Names of finished items that another line has taken. */
-  readonly #taken = new NameTable();
-
-  /** Whether the line of the input with that number has failed under another id. */
-  hasFailed(line: number, id: string): boolean {
-    return this.#failed.has(`place ${line}`) && !this.#failed.has(`id ${id}`);
+  #has(name: string): boolean {
+    if (this.count === 0) return false;
+    return this.#finished.has(name) || (!this.retryFailed && this.#failed.has(name));
   }
 
-  /**
-   * What the line replaces; undefined where its item is new. Where a line was given an id that is a later line's, the
-   * result of that one makes room for the error of a double id.
-   */
-  replacedBy(line: RecordHead): Replaced | undefined {
+  /** Where a line was given an id that is a later line's, the result of that one makes room for the error of a double id. */
+  #replacedBy(line: RecordHead): Replaced | undefined {
     const keys = keysOf(line);
     const name = nameOf(line);
     if (name !== undefined && this.#finished.has(name)) this.#taken.add(name);
@@ -256,12 +241,11 @@ class KnownItems {
     return double !== undefined && this.#taken.has(double) ? 'result' : undefined;
   }
 
-  /** The same, and its item is known from here on. */
-  take(line: RecordHead): Replaced | undefined {
-    const replaced = this.replacedBy(line);
-    const known = line.type === 'error' ? this.#failed : this.#finished;
-    for (const key of keysOf(line)) known.add(key);
-    return replaced;
+  #record(line: RecordHead, replaced: Replaced | undefined): void {
+    if (replaced) this.tally.replacements += 1;
+    else this.tally.items += 1;
+    if (line.place !== undefined) this.tally.placed += 1;
+    this.tally.errors += Number(line.type === 'error') - Number(replaced === 'error');
   }
 }
 
@@ -306,9 +290,9 @@ async function* split(
   lines: AsyncIterable<JournalLine>,
   part: 'first' | 'later',
 ): AsyncGenerator<JournalLine> {
-  const known = new KnownItems();
+  const earlier = new DoneItems();
   for await (const entry of lines) {
-    const isLater = known.take(entry.line) !== undefined;
+    const isLater = earlier.add(entry.line) !== undefined;
     if (isLater === (part === 'later')) yield entry;
   }
 }
