@@ -70,38 +70,41 @@ export async function lockOutput(folder: string): Promise<OutputLock> {
   };
 }
 
+/** Error codes of file systems without links. */
+const WITHOUT_LINKS = ['EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP'];
+
 /**
  * False where there is a lock already. The lock appears whole, by a link to a draft, so that neither a kill nor a full disk
  * leaves one that nobody can read.
  */
 async function create(file: string, owner: Owner): Promise<boolean> {
   const draft = `${file}.draft-${process.pid}`;
+  const text = JSON.stringify(owner);
   try {
-    await writeFile(draft, JSON.stringify(owner));
-    await link(draft, file);
-    return true;
-  } catch (thrown) {
-    const { code, syscall } = thrown as NodeJS.ErrnoException;
+    await writeFile(draft, text);
     // The holder of the lock removes drafts of dead processes, and may mistake this one for such.
-    if (syscall === 'link' && (code === 'EEXIST' || code === 'ENOENT')) return false;
-    if (code !== undefined && WITHOUT_LINKS.has(code)) return createInPlace(file, owner);
-    throw thrown;
+    return await succeeds(link(draft, file), 'EEXIST', 'ENOENT');
+  } catch (thrown) {
+    if (!hasCode(thrown, WITHOUT_LINKS)) throw thrown;
+    return await succeeds(writeFile(file, text, { flag: 'wx' }), 'EEXIST');
   } finally {
     await unlink(draft).catch(() => undefined);
   }
 }
 
-/** Error codes of file systems without links. */
-const WITHOUT_LINKS = new Set(['EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP']);
+/** False where the work fails with one of the codes. */
+function succeeds(work: Promise<unknown>, ...codes: readonly string[]): Promise<boolean> {
+  return work.then(
+    () => true,
+    (thrown) => {
+      if (hasCode(thrown, codes)) return false;
+      throw thrown;
+    },
+  );
+}
 
-async function createInPlace(file: string, owner: Owner): Promise<boolean> {
-  try {
-    await writeFile(file, JSON.stringify(owner), { flag: 'wx' });
-    return true;
-  } catch (thrown) {
-    if ((thrown as NodeJS.ErrnoException).code === 'EEXIST') return false;
-    throw thrown;
-  }
+function hasCode(thrown: unknown, codes: readonly string[]): boolean {
+  return codes.includes((thrown as NodeJS.ErrnoException).code ?? '');
 }
 
 /**
@@ -113,12 +116,7 @@ async function takeOver(file: string, owner: Owner, folder: string): Promise<voi
   const deadline = Date.now() + TAKEOVER_MS;
   for (;;) {
     await refuseAlive(file, folder);
-    try {
-      await mkdir(guard);
-      break;
-    } catch (thrown) {
-      if ((thrown as NodeJS.ErrnoException).code !== 'EEXIST') throw thrown;
-    }
+    if (await succeeds(mkdir(guard), 'EEXIST')) break;
     if (((await ageOf(guard)) ?? 0) > TAKEOVER_LEFT_MS) await removeGuard(file);
     else if (Date.now() > deadline) throw busy(folder, file, undefined);
     await sleep(25);
@@ -161,7 +159,7 @@ async function isAlive(owner: Owner): Promise<boolean> {
   try {
     process.kill(owner.pid, 0);
   } catch (thrown) {
-    return (thrown as NodeJS.ErrnoException).code !== 'ESRCH';
+    return !hasCode(thrown, ['ESRCH']);
   }
   const { birth, isZombie } = await processFacts(owner.pid);
   return !isZombie && birth === owner.birth;
@@ -218,6 +216,6 @@ function busy(folder: string, file: string, owner: Owner | undefined): VgrError 
     ? `process ${owner.pid} on ${quoted(owner.host)} since ${quoted(owner.since)}`
     : 'another process';
   return new VgrError('OUTPUT_BUSY', `${who} is writing to ${quoted(folder)}`, {
-    hint: `give another \`--output\`, or wait; where no such process runs any more, remove ${quoted(file)}`,
+    hint: `give another \`--output\`, or wait; if no such process runs any more, remove ${quoted(file)}`,
   });
 }

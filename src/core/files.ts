@@ -137,20 +137,14 @@ async function syncFolder(folder: string): Promise<void> {
  * @throws NodeJS.ErrnoException of `mkdir`
  */
 export async function makeFolder(folder: string): Promise<void> {
-  const missing: string[] = [];
-  let place = path.resolve(folder);
-  while (!(await isFolder(place))) {
-    missing.push(place);
-    const above = path.dirname(place);
-    if (above === place) break;
-    place = above;
-  }
-  for (const each of missing.reverse()) {
-    await mkdir(each).catch(async (thrown: NodeJS.ErrnoException) => {
-      // Another process may have made it meanwhile.
-      if (thrown.code !== 'EEXIST' || !(await isFolder(each))) throw thrown;
-    });
-  }
+  const place = path.resolve(folder);
+  if (await isFolder(place)) return;
+  const above = path.dirname(place);
+  if (above !== place) await makeFolder(above);
+  await mkdir(place).catch(async (thrown: NodeJS.ErrnoException) => {
+    // Another process may have made it meanwhile.
+    if (thrown.code !== 'EEXIST' || !(await isFolder(place))) throw thrown;
+  });
 }
 
 async function isFolder(place: string): Promise<boolean> {

@@ -271,10 +271,10 @@ function isExempt({ protocol, hostname, port }: URL, list: string): boolean {
 
 function isInNetwork(host: string, network: string): boolean {
   const [start = '', bits = ''] = network.split('/');
-  const [kind, own] = [isIP(start), isIP(host)];
-  if (kind === 0 || kind !== own || !/^\d+$/.test(bits) || Number(bits) > (kind === 6 ? 128 : 32)) {
-    return false;
-  }
+  const kind = isIP(start);
+  const most = kind === 6 ? 128 : 32;
+  if (kind === 0 || isIP(host) !== kind) return false;
+  if (!/^\d+$/.test(bits) || Number(bits) > most) return false;
   const family = kind === 6 ? 'ipv6' : 'ipv4';
   const list = new BlockList();
   list.addSubnet(start, Number(bits), family);
