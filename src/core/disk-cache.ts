@@ -1,7 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomic } from './files.js';
-import { sha256Of } from './text.js';
 
 /**
  * Computed values on disk, by the content of all that decides them. A file that cannot be read counts as missing; one may be
@@ -30,9 +29,4 @@ export class DiskCache {
   #path(key: string): string {
     return join(this.folder, key.slice(0, 2), `${key.slice(2)}.${this.extension}`);
   }
-}
-
-/** sha256 of a value as JSON, hexadecimal. */
-export function contentKey(value: unknown): string {
-  return sha256Of(JSON.stringify(value));
 }

@@ -104,7 +104,8 @@ export function valueText(value: unknown): string {
 /** How a file that was packed or written otherwise becomes JSON Lines in UTF-8. */
 const UNPACK = 'the file is packed by gzip: name it `FILE.gz`, or unpack it with `gunzip -c`';
 const FROM_UTF16 = 'the file is UTF-16: `iconv -f utf-16 -t utf-8 FILE > q.jsonl`';
-const ONE_A_LINE =
+/** What to try with a line that is JSON but no object. */
+export const ONE_A_LINE =
   "one JSON object a line: `jq -c '.[]' FILE` makes lines of a JSON list, `jq -c . FILE` of objects over several lines, `mlr --icsv --ojsonl cat FILE` of CSV";
 
 /** What to try with a line whose bytes are not UTF-8. */
@@ -125,9 +126,6 @@ export function jsonHint(text: string, number: number): string {
     ? `check the line alone: \`sed -n ${number}p FILE | jq .\``
     : ONE_A_LINE;
 }
-
-/** What to try with a line that is JSON but no object. */
-export const listHint = ONE_A_LINE;
 
 /**
  * The error of one item, to become its error record.

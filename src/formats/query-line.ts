@@ -1,5 +1,5 @@
 import type { BoxXywh, BoxXyxy, ImageSize } from '../core/box.js';
-import { asVgrError, jsonHint, listHint, quoted, VgrError, valueText } from '../core/error.js';
+import { asVgrError, jsonHint, ONE_A_LINE, quoted, VgrError, valueText } from '../core/error.js';
 import type { LineItem } from '../core/line-reader.js';
 
 /** One box that another tool found for the query. */
@@ -76,7 +76,7 @@ export function parseQueryLine(text: string, number: number): Query {
   } catch (thrown) {
     if (!(thrown instanceof InvalidField)) throw thrown;
     const { path, message } = thrown;
-    if (path === '') throw refused(`: ${message}`, listHint);
+    if (path === '') throw refused(`: ${message}`, ONE_A_LINE);
     const shape = SHAPES[path.split('.', 1)[0]!] ?? SHAPE_OF_LINE;
     const hint = `${shape}; \`vgr refine --help\` lists the fields`;
     throw refused(`, field ${quoted(path)}: ${message}`, hint);

@@ -1,9 +1,9 @@
 import { type BoxXyxy, widenedXyxy } from '../core/box.js';
-import { contentKey } from '../core/disk-cache.js';
 import { asVgrError, printable, quoted, VgrError } from '../core/error.js';
 import { PromiseCache } from '../core/lru.js';
 import { plainRaster, type RgbRaster } from '../core/raster.js';
 import { Semaphore } from '../core/semaphore.js';
+import { sha256Of } from '../core/text.js';
 import { encoderDisagreements, fitTokens, MASK_INPUT } from '../detect/encoder.js';
 import type { NamedTensors, Tensor } from '../detect/family.js';
 import { numbersOf } from '../detect/packing.js';
@@ -248,7 +248,7 @@ export async function warmEncoder(
 /** Fingerprint of everything in a card, beside the files, that changes an embedding or its use. */
 function rulesKey({ image, text, match }: EncoderCard): string {
   const { model: _model, tokenizer: _tokenizer, ...reading } = text;
-  return contentKey({ image, text: reading, match });
+  return sha256Of(JSON.stringify({ image, text: reading, match }));
 }
 
 /** Checks once that both towers run and have embeddings of one length. @throws VgrError CARD_INVALID */

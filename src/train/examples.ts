@@ -11,11 +11,12 @@ import {
   iouXyxy,
   xywhToXyxy,
 } from '../core/box.js';
-import { contentKey, DiskCache } from '../core/disk-cache.js';
+import { DiskCache } from '../core/disk-cache.js';
 import { asVgrError, VgrError } from '../core/error.js';
 import { isCorrect } from '../core/iou.js';
 import { orderedMap } from '../core/ordered-map.js';
 import type { Printer } from '../core/terminal.js';
+import { sha256Of } from '../core/text.js';
 import { extentOf, type Query } from '../formats/query-line.js';
 import type { ImageRoots } from '../photos/image-path.js';
 import { boxColumns, COLUMNS_VERSION } from '../refine/columns.js';
@@ -127,7 +128,7 @@ export class ExampleMaker {
 
   async #key(queries: readonly Query[], ref: PhotoRef | undefined): Promise<string> {
     const { engine, encoder, tools, flags } = this.settings;
-    return contentKey({
+    const content = {
       code: this.#code,
       columns: COLUMNS_VERSION,
       photo: ref ? await sha256OfFile(ref.path) : null,
@@ -137,7 +138,8 @@ export class ExampleMaker {
       encoder: ref && encoder?.fingerprint,
       // Neither the ids nor the numbers of the lines.
       queries: queries.map((each) => [each.query, each.truthsXywh, each.tools, each.imageSize]),
-    });
+    };
+    return sha256Of(JSON.stringify(content));
   }
 
   async #ofQueries(queries: readonly Query[], ref: PhotoRef | undefined): Promise<Example[]> {

@@ -1,13 +1,8 @@
 import { z } from 'zod';
 import { DiskCache } from '../core/disk-cache.js';
-import type { ChatReply } from './conversation.js';
+import { type ChatReply, chatReply } from './conversation.js';
 
-const entry = z.object({
-  schema: z.literal(1),
-  text: z.string(),
-  finish: z.enum(['stop', 'length']),
-  confidence: z.number().min(0).max(1).optional(),
-});
+const entry = chatReply.extend({ schema: z.literal(1) });
 
 /**
  * Replies on disk by the content of the request: model, messages with their pictures, and every option that decides the

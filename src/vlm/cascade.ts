@@ -109,51 +109,40 @@ export interface QuotaSettings {
  * {@link recall} continues as if it had never stopped.
  */
 export class CallQuota {
-  readonly #settings: QuotaSettings;
+  seen = 0;
+  calls = 0;
   readonly #counts = new Float64Array(BINS);
-  #seen = 0;
-  #calls = 0;
   /** The calls that ties at the border have earned but not had; a fraction. */
   #owed = 0;
 
-  constructor(settings: QuotaSettings) {
-    this.#settings = settings;
-  }
-
-  get seen(): number {
-    return this.#seen;
-  }
-
-  get calls(): number {
-    return this.#calls;
-  }
+  constructor(private readonly settings: QuotaSettings) {}
 
   /** Whether the next query, with this confidence (0..1), is worth a call. */
   decide(confidence: number): boolean {
     this.#takeIn(confidence);
-    const asked = confidence < this.#settings.threshold && this.#isWorth(confidence);
-    if (asked) this.#calls += 1;
+    const asked = confidence < this.settings.threshold && this.#isWorth(confidence);
+    if (asked) this.calls += 1;
     return asked;
   }
 
   /** Adds a query that an earlier run decided on. */
   recall(confidence: number, asked: boolean): void {
     this.#takeIn(confidence);
-    if (confidence < this.#settings.threshold) this.#isWorth(confidence);
-    if (asked) this.#calls += 1;
+    if (confidence < this.settings.threshold) this.#isWorth(confidence);
+    if (asked) this.calls += 1;
   }
 
   #takeIn(confidence: number): void {
     this.#counts[binOf(confidence)]! += 1;
-    this.#seen += 1;
+    this.seen += 1;
   }
 
   #isWorth(confidence: number): boolean {
-    const { share } = this.#settings;
-    const budget = share * this.#seen;
-    if (budget <= 0 || this.#calls + 1 > budget + MAX_AHEAD) return false;
-    const behind = (budget - this.#calls) / CATCH_UP;
-    const wanted = Math.min(share + behind, 1) * this.#seen;
+    const { share } = this.settings;
+    const budget = share * this.seen;
+    if (budget <= 0 || this.calls + 1 > budget + MAX_AHEAD) return false;
+    const behind = (budget - this.calls) / CATCH_UP;
+    const wanted = Math.min(share + behind, 1) * this.seen;
     const bin = binOf(confidence);
     let lower = 0;
     for (let index = 0; index < bin; index++) lower += this.#counts[index]!;

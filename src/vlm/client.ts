@@ -107,7 +107,7 @@ export class ChatClient {
     const { cache } = this.#settings;
     const cached = await cache?.get(key);
     if (cached) {
-      this.#budget.count('cached');
+      this.#budget.counts.cached += 1;
       return cached;
     }
     // Conversations that have begun come first: a server that goes away then leaves few of them half done.
@@ -130,7 +130,7 @@ export class ChatClient {
         if (thrown.kind === 'item') throw this.#itemError(thrown, request);
         if (attempt >= this.#settings.attempts) throw await this.#exhausted(thrown, before);
         await this.#pause(attempt, thrown);
-        this.#budget.count('retries');
+        this.#budget.counts.retries += 1;
       }
     }
   }
@@ -150,7 +150,7 @@ export class ChatClient {
     let use: TokenUse | undefined;
     try {
       const read = await this.#send(body);
-      if (!read.use) this.#budget.count('estimated');
+      if (!read.use) this.#budget.counts.estimated += 1;
       use = read.use ?? estimatedUse(request, read.reply);
       this.#successes += 1;
       this.#failuresInARow = 0;

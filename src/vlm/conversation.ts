@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import { asVgrError } from '../core/error.js';
 import { FUNCTION_CALL, GO_ON } from './prompt.js';
 
@@ -142,13 +143,15 @@ export interface ChatRequest {
   readonly repetitionPenalty?: number;
 }
 
-export interface ChatReply {
-  readonly text: string;
+export const chatReply = z.object({
+  text: z.string(),
   /** stop: the model, or a stop string, ended it. length: it was cut off. */
-  readonly finish: 'stop' | 'length';
+  finish: z.enum(['stop', 'length']),
   /** Mean probability of the reply's tokens as exp(mean log-probability), 0..1; absent where the server gives none. */
-  readonly confidence?: number;
-}
+  confidence: z.number().min(0).max(1).optional(),
+});
+
+export type ChatReply = Readonly<z.infer<typeof chatReply>>;
 
 /**
  * A server that can be asked. Retries, limits and the cache lie behind it.

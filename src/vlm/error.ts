@@ -64,14 +64,14 @@ export function kindOfStatus(status: number, code: unknown): ChatErrorKind {
 }
 
 /** The wait that `retry-after-ms` or `Retry-After` (seconds or a date) asks for, milliseconds. */
-export function retryAfterOf(headers: ReplyHeaders, now: number): number | undefined {
+export function retryAfterOf(headers: ReplyHeaders): number | undefined {
   const exact = Number.parseFloat(String(headers['retry-after-ms']));
   if (exact >= 0) return Math.min(exact, MAX_WAIT);
   const text = headers['retry-after'] ?? '';
   const seconds = Number(text);
   if (text.trim() !== '' && seconds >= 0) return Math.min(seconds * 1000, MAX_WAIT);
   const date = Date.parse(text);
-  return Number.isNaN(date) ? undefined : Math.min(Math.max(date - now, 0), MAX_WAIT);
+  return Number.isNaN(date) ? undefined : Math.min(Math.max(date - Date.now(), 0), MAX_WAIT);
 }
 
 /** A server's words for a message: without the key, control characters made visible, cut to 300 characters. */

@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import { parseFraction, printable, quoted, VgrError } from '../core/error.js';
 import { proxyFor } from '../core/http.js';
 import type { RunSettings } from '../formats/run-summary.js';
@@ -190,17 +191,12 @@ function required(flag: string, value: string | undefined): string {
   });
 }
 
-function bodyFields(text: string | undefined): Readonly<Record<string, unknown>> {
-  if (text === undefined) return {};
+function bodyFields(text = '{}'): Readonly<Record<string, unknown>> {
   try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
-      return value as Record<string, unknown>;
-    }
+    return z.record(z.string(), z.unknown()).parse(JSON.parse(text));
   } catch {
-    // The error below is for this, too.
+    throw new VgrError('USAGE', `--vlm-body: expected a JSON object, got ${quoted(text)}`);
   }
-  throw new VgrError('USAGE', `--vlm-body: expected a JSON object, got ${quoted(text)}`);
 }
 
 /** @throws VgrError USAGE */

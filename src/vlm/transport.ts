@@ -151,7 +151,7 @@ export class ChatTransport {
     if (status === undefined) return new ChatError('again', words);
     const message = words === '' ? `status ${status}` : `status ${status}: ${words}`;
     const hint = status === 404 ? rootHint(url) : undefined;
-    const retryAfterMs = retryAfterOf(headers, Date.now());
+    const retryAfterMs = retryAfterOf(headers);
     return new ChatError(kindOfStatus(status, code), message, hint, retryAfterMs);
   }
 }

@@ -46,7 +46,7 @@ export interface Reservation {
 
 /** Counts requests, tokens and cost, and refuses requests beyond the budget. */
 export class UsageBudget {
-  readonly #counts = noUsage();
+  readonly counts = noUsage();
   /** Sum of the estimates of requests that came back. */
   #estimates = 0;
   /** Tokens reserved for requests under way. */
@@ -61,14 +61,14 @@ export class UsageBudget {
    */
   reserve(estimate: number): Reservation {
     const { maxRequests, maxTokens } = this.limits;
-    const { prompt_tokens, completion_tokens, requests } = this.#counts;
+    const { prompt_tokens, completion_tokens, requests } = this.counts;
     const taken = prompt_tokens + completion_tokens;
     const tokens = this.#estimates > 0 ? estimate * (taken / this.#estimates) : estimate;
     if (requests + 1 > maxRequests) throw spent('--max-requests', maxRequests, 'requests');
     if (taken + this.#reserved + tokens > maxTokens) {
       throw spent('--max-tokens', maxTokens, 'tokens');
     }
-    this.#counts.requests += 1;
+    this.counts.requests += 1;
     this.#reserved += tokens;
     return { estimate, tokens };
   }
@@ -76,7 +76,7 @@ export class UsageBudget {
   /** Takes back a request that never went out. */
   cancel({ tokens }: Reservation): void {
     this.#reserved -= tokens;
-    this.#counts.requests -= 1;
+    this.counts.requests -= 1;
   }
 
   /** @param use what the request took; undefined where it failed */
@@ -84,21 +84,17 @@ export class UsageBudget {
     this.#reserved -= tokens;
     if (!use) return;
     this.#estimates += estimate;
-    this.#counts.prompt_tokens += use.prompt;
-    this.#counts.completion_tokens += use.completion;
-  }
-
-  count(event: 'cached' | 'retries' | 'estimated'): void {
-    this.#counts[event] += 1;
+    this.counts.prompt_tokens += use.prompt;
+    this.counts.completion_tokens += use.completion;
   }
 
   report(): UsageReport {
     const { pricePrompt, priceCompletion } = this.limits;
-    const { prompt_tokens, completion_tokens } = this.#counts;
-    if (pricePrompt === undefined || priceCompletion === undefined) return { ...this.#counts };
+    const { prompt_tokens, completion_tokens } = this.counts;
+    if (pricePrompt === undefined || priceCompletion === undefined) return { ...this.counts };
     const cost = prompt_tokens * pricePrompt + completion_tokens * priceCompletion;
     // Prices are per million tokens.
-    return { ...this.#counts, cost: Math.round(cost) / 1e6 };
+    return { ...this.counts, cost: Math.round(cost) / 1e6 };
   }
 }
 
@@ -108,26 +104,23 @@ function spent(flag: string, limit: number, what: string): VgrError {
   });
 }
 
-const CHARACTERS_PER_TOKEN = 4;
 /** At the default size: one token for each patch of 28 by 28 pixels. */
 const TOKENS_PER_PICTURE = 1300;
+/** About four characters are a token. */
+const tokensOf = (text: string) => Math.ceil(text.length / 4);
 
 /** What a request took, where the server does not count. */
 export function estimatedUse(request: ChatRequest, { text }: ChatReply): TokenUse {
-  return {
-    prompt: estimatedPrompt(request),
-    completion: Math.ceil(text.length / CHARACTERS_PER_TOKEN),
-  };
+  return { prompt: estimatedPrompt(request), completion: tokensOf(text) };
 }
 
 /** Tokens of a request's messages. */
 export function estimatedPrompt({ messages }: ChatRequest): number {
-  const tokensOf = (text: string) => Math.ceil(text.length / CHARACTERS_PER_TOKEN);
-  return messages
-    .flatMap(({ content }) =>
-      typeof content === 'string'
-        ? tokensOf(content)
-        : content.map((part) => (part.type === 'text' ? tokensOf(part.text) : TOKENS_PER_PICTURE)),
-    )
-    .reduce((sum, tokens) => sum + tokens, 0);
+  let sum = 0;
+  for (const { content } of messages) {
+    if (typeof content === 'string') sum += tokensOf(content);
+    else
+      for (const part of content) sum += 'text' in part ? tokensOf(part.text) : TOKENS_PER_PICTURE;
+  }
+  return sum;
 }
