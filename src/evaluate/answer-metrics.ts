@@ -1,28 +1,6 @@
 import { areaXyxy, type BoxXyxy } from '../core/box.js';
 import { isCorrect } from '../core/iou.js';
 
-/** What `vgr eval --json` tells of the answers beside the refinement metrics; shares in [0, 1], null over nothing. */
-export interface AnswerMetrics {
-  /** Share with a final IoU above 0.5. */
-  readonly accuracy_50: number | null;
-  readonly accuracy_75: number | null;
-  readonly accuracy_90: number | null;
-  /** Mean of the accuracies at IoU 0.5, 0.55, ..., 0.95. */
-  readonly mean_accuracy: number | null;
-  /** Accuracy by the size of the object, of the queries that mean one. */
-  readonly by_size: Readonly<Record<ObjectSize, number | null>>;
-  /** Of the queries that nothing fits, the share answered `none`. */
-  readonly n_acc: number | null;
-  /** Of the other queries, the share not answered `none`. */
-  readonly t_acc: number | null;
-  /** Share whose boxes match the ground truth one to one. */
-  readonly set_precision: number | null;
-  /** Area under the ROC curve of the score, right answers against wrong ones; ties count half. */
-  readonly score_auc: number | null;
-  /** Expected calibration error of the score, over ten bins. */
-  readonly score_ece: number | null;
-}
-
 /** One answer, as far as its metrics need it. */
 export interface JudgedAnswer {
   /** IoU of the final box, 0..1; null where there is no answer, which counts as 0. */
@@ -57,7 +35,10 @@ class Share {
   }
 }
 
-export function answerMetrics(answers: readonly JudgedAnswer[]): AnswerMetrics {
+export type AnswerMetrics = ReturnType<typeof answerMetrics>;
+
+/** What `vgr eval --json` tells of the answers beside the refinement metrics; shares in [0, 1], null over nothing. */
+export function answerMetrics(answers: readonly JudgedAnswer[]) {
   const above = THRESHOLDS.map(() => new Share());
   const bySize = { small: new Share(), medium: new Share(), large: new Share() };
   const [absent, present, exact] = [new Share(), new Share(), new Share()];
@@ -78,26 +59,32 @@ export function answerMetrics(answers: readonly JudgedAnswer[]): AnswerMetrics {
   const accuracies = above.map(({ value }) => value);
   const { small, medium, large } = bySize;
   return {
+    // Share with a final IoU above 0.5.
     accuracy_50: accuracies[0]!,
     accuracy_75: accuracies[5]!,
     accuracy_90: accuracies[8]!,
+    // Of the accuracies at IoU 0.5, 0.55, ..., 0.95.
     mean_accuracy:
       answers.length === 0 ? null : accuracies.reduce<number>((sum, each) => sum + each!, 0) / 10,
+    // Accuracy of the queries that mean one object, by its size.
     by_size: { small: small.value, medium: medium.value, large: large.value },
+    // Of the queries that nothing fits, the share answered `none`; of the others, the share not answered `none`.
     n_acc: absent.value,
     t_acc: present.value,
+    // Share whose boxes match the ground truth one to one.
     set_precision: exact.value,
-    score_auc: areaUnderRoc(Float64Array.from(rightScores), Float64Array.from(wrongScores)),
+    // Area under the ROC curve of the score, right answers against wrong ones.
+    score_auc: areaUnderRoc(rightScores, wrongScores),
     score_ece: calibrationOf(answers).ece,
   };
 }
 
 /** The chance that a right answer scores higher than a wrong one, where a tie counts half; null where one kind is missing. */
-export function areaUnderRoc(right: Float64Array, wrong: Float64Array): number | null {
+export function areaUnderRoc(right: readonly number[], wrong: readonly number[]): number | null {
   if (right.length === 0 || wrong.length === 0) return null;
-  const losers = wrong.toSorted();
+  const losers = Float64Array.from(wrong).sort();
   let [below, notAbove, won] = [0, 0, 0];
-  for (const score of right.toSorted()) {
+  for (const score of Float64Array.from(right).sort()) {
     while (below < losers.length && losers[below]! < score) below++;
     while (notAbove < losers.length && losers[notAbove]! <= score) notAbove++;
     won += (below + notAbove) / 2;
@@ -105,36 +92,13 @@ export function areaUnderRoc(right: Float64Array, wrong: Float64Array): number |
   return won / (right.length * wrong.length);
 }
 
-/** The answers whose score falls in one tenth of the range. */
-export interface ReliabilityBin {
-  /** The bin holds scores in [`from`, `to`), the last one 1 too. */
-  readonly from: number;
-  readonly to: number;
-  readonly count: number;
-  /** Null for an empty bin. */
-  readonly meanScore: number | null;
-  /** Share of right answers; null for an empty bin. */
-  readonly accuracy: number | null;
-}
-
-/** How well the score of an answer tells whether it is right. */
-export interface ScoreCalibration {
-  readonly bins: readonly ReliabilityBin[];
-  /** Answers with a score. */
-  readonly count: number;
-  /**
-   * Expected calibration error, 0..1: the distance of mean score and accuracy, averaged over the bins by their counts.
-   * Null for no answer.
-   * @see C. Guo et al., "On Calibration of Modern Neural Networks", 2017
-   */
-  readonly ece: number | null;
-  /** Mean squared distance of the score from 0 or 1, 0..1; null for no answer. */
-  readonly brier: number | null;
-}
+export type ReliabilityBin = ScoreCalibration['bins'][number];
+export type ScoreCalibration = ReturnType<typeof calibrationOf>;
 
 const BINS = 10;
 
-export function calibrationOf(answers: readonly JudgedAnswer[]): ScoreCalibration {
+/** How well the score of an answer, where it has one, tells whether it is right. */
+export function calibrationOf(answers: readonly JudgedAnswer[]) {
   const bins = Array.from({ length: BINS }, () => ({ count: 0, score: 0, right: 0 }));
   let [count, squares] = [0, 0];
   for (const { confidence, finalIou } of answers) {
@@ -149,15 +113,24 @@ export function calibrationOf(answers: readonly JudgedAnswer[]): ScoreCalibratio
   }
   const gap = bins.reduce((sum, { score, right }) => sum + Math.abs(score - right), 0);
   return {
+    /** The answers by tenths of the score, [`from`, `to`); the last bin holds 1 too. */
     bins: bins.map((bin, index) => ({
       from: index / BINS,
       to: (index + 1) / BINS,
       count: bin.count,
+      /** Null for an empty bin, as the share of right answers. */
       meanScore: bin.count === 0 ? null : bin.score / bin.count,
       accuracy: bin.count === 0 ? null : bin.right / bin.count,
     })),
+    /** Answers with a score. */
     count,
+    /**
+     * Expected calibration error, 0..1: the distance of mean score and accuracy, averaged over the bins by their counts.
+     * Null for no answer.
+     * @see C. Guo et al., "On Calibration of Modern Neural Networks", 2017
+     */
     ece: count === 0 ? null : gap / count,
+    /** Mean squared distance of the score from 0 or 1, 0..1; null for no answer. */
     brier: count === 0 ? null : squares / count,
   };
 }

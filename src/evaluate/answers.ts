@@ -4,15 +4,6 @@ import type { EvalQuery, EvalResult, EvalStage } from '../formats/eval-files.js'
 import { objectSizeOf } from './answer-metrics.js';
 import type { ScoredQuery } from './metrics.js';
 
-/**
- * How good the answer to one query is. Where nothing fits, the IoU of the tool is 1 for no box and 0 for one, and the final
- * IoU 1 for the answer `none` and 0 for a box.
- */
-export interface AnswerScore extends ScoredQuery {
-  /** Index of the query in its file. */
-  readonly row: number;
-}
-
 /** What was answered to a query. */
 export interface AnswerParts
   extends Pick<EvalResult, 'toolName' | 'tool' | 'think' | 'answer' | 'decision' | 'size'> {
@@ -20,16 +11,18 @@ export interface AnswerParts
   readonly listedXyxy?: readonly BoxXyxy[];
 }
 
+/**
+ * How good the answer to one query is. Where nothing fits, the IoU of the tool is 1 for no box and 0 for one, and the final
+ * IoU 1 for the answer `none` and 0 for a box.
+ */
 export function answerScore(
-  row: number,
   { truthsXyxy, group }: EvalQuery,
   { tool, answer, listedXyxy, decision }: AnswerParts,
-): AnswerScore {
+): ScoredQuery {
   const isNone = answer !== null && answer.boxXyxy === null && decision !== 'fallback';
   const isAbsent = truthsXyxy.length === 0;
   const finalBox = answer && countedBox(answer, truthsXyxy);
   return {
-    row,
     toolIou: isAbsent && tool ? (tool.boxXyxy ? 0 : 1) : bestIou(tool?.boxXyxy ?? null, truthsXyxy),
     finalIou: isNone && isAbsent ? 1 : bestIou(finalBox, truthsXyxy),
     confidence: answer?.score ?? null,
@@ -89,17 +82,25 @@ export function matchOneToOne(
   return givenXyxy.every((given) => pair(given, new Set()));
 }
 
+/** How answers end, in the order in which reports name them. */
+export const OUTCOMES = ['correction', 'confirmation', 'loss', 'error'] as const;
+
 /**
  * correction: the tool was wrong, the answer is right. confirmation: both are right. loss: the tool was right, the answer is
  * wrong. error: both are wrong.
  */
-export type Outcome = 'correction' | 'confirmation' | 'loss' | 'error';
+export type Outcome = (typeof OUTCOMES)[number];
 
-/** In the order in which reports name them. */
-export const OUTCOMES = ['correction', 'confirmation', 'loss', 'error'] as const;
-
-export function outcomeOf(toolIou: number | null, finalIou: number | null): Outcome {
+export function outcomeOf({ toolIou, finalIou }: ScoredQuery): Outcome {
   const toolRight = isCorrect(toolIou ?? 0);
   if (isCorrect(finalIou ?? 0)) return toolRight ? 'confirmation' : 'correction';
   return toolRight ? 'loss' : 'error';
+}
+
+/** Something for each outcome. */
+export function byOutcome<T>(of: (outcome: Outcome) => T): Record<Outcome, T> {
+  return Object.fromEntries(OUTCOMES.map((outcome) => [outcome, of(outcome)])) as Record<
+    Outcome,
+    T
+  >;
 }

@@ -21,10 +21,13 @@ const SYMBOLS = {
 const SQUARE = { width: 460, height: 400, marginLeft: 48, marginBottom: 40 } as const;
 const UNIT = [0, 1] as const;
 
-/** Draws with Observable Plot on a document without a browser. */
-export const plotCharts: ChartRenderer = { scatter, accuracy, calibration };
+/*
+ * The charts of a report, drawn with Observable Plot on a document without a browser, as SVG text for a page: everything
+ * foreign in it is escaped, lines and letters take `currentColor`, and the colours of tool, answer and outcomes are the
+ * page's `--tool`, `--answer`, `--correction`, `--confirmation`, `--loss`, `--error`, so that dark mode needs no second drawing.
+ */
 
-function scatter(points: readonly ScatterPoint[]): string {
+export function scatterChart(points: readonly ScatterPoint[]): string {
   return drawn({
     ...SQUARE,
     x: { domain: UNIT, label: 'IoU of the tool' },
@@ -51,7 +54,7 @@ function scatter(points: readonly ScatterPoint[]): string {
   });
 }
 
-function accuracy(rows: readonly AccuracyRow[]): string {
+export function accuracyChart(rows: readonly AccuracyRow[]): string {
   const shown = [...rows].sort((a, b) => b.total - a.total).slice(0, MAX_GROUPS);
   const names = new Map(shown.map((row) => [row.group, `${shortened(row.group)} (${row.total})`]));
   const longest = Math.max(0, ...[...names.values()].map((name) => name.length));
@@ -91,7 +94,7 @@ function accuracy(rows: readonly AccuracyRow[]): string {
   });
 }
 
-function calibration(bins: readonly ReliabilityBin[]): string {
+export function calibrationChart(bins: readonly ReliabilityBin[]): string {
   const filled = bins.filter(({ count }) => count > 0);
   return drawn({
     ...SQUARE,
@@ -159,15 +162,4 @@ export interface AccuracyRow {
   readonly accuracy: number;
   readonly toolInterval: Interval | null;
   readonly interval: Interval | null;
-}
-
-/**
- * Draws the charts of a report as SVG text for a page: everything foreign in it is escaped, lines and letters take
- * `currentColor`, and the colours of tool, answer and outcomes are the page's `--tool`, `--answer`, `--correction`,
- * `--confirmation`, `--loss`, `--error`, so that dark mode needs no second drawing.
- */
-export interface ChartRenderer {
-  scatter(points: readonly ScatterPoint[]): string;
-  accuracy(rows: readonly AccuracyRow[]): string;
-  calibration(bins: readonly ReliabilityBin[]): string;
 }

@@ -3,7 +3,7 @@ import { quoted, VgrError } from '../core/error.js';
 import { isCorrect } from '../core/iou.js';
 import type { DumpRow, EvalBox, EvalQuery, EvalResult, EvalStage } from '../formats/eval-files.js';
 import { objectSizeOf } from './answer-metrics.js';
-import { type AnswerParts, type AnswerScore, answerScore } from './answers.js';
+import { type AnswerParts, answerScore } from './answers.js';
 import { type GalleryEntry, GallerySelection } from './gallery.js';
 import { RefinementScores, type ScoredQuery } from './metrics.js';
 
@@ -19,8 +19,6 @@ export interface Evaluation {
   /** Of the queries, in their order; the rows of `scores`. */
   readonly ids: readonly string[];
   readonly scores: RefinementScores;
-  /** The queries that mean one object, with its size as the group, in the order in which they were answered. */
-  readonly sizeScores: RefinementScores;
   readonly gallery: readonly GalleryEntry[];
   /** What a reader of the numbers should know, a sentence each. */
   readonly notices: readonly string[];
@@ -39,30 +37,32 @@ export async function evaluateResults(
   options: EvaluationOptions = {},
 ): Promise<Evaluation> {
   const run = new ScoredRun(options);
-  const all: EvalQuery[] = [];
+  /** By row; undefined once answered. Of a long file most of the memory is this. */
+  const open: (EvalQuery | undefined)[] = [];
   for await (const query of queries) {
-    run.addId(query);
-    all.push(query);
+    open[run.addId(query)] = options.gallery ? query : withoutWords(query);
   }
-  const lines = new Uint32Array(all.length);
+  const lines = new Uint32Array(open.length);
   const unknownIds: string[] = [];
   let several = 0;
   let laterRight = 0;
   for await (const result of results) {
-    const row = run.rowOf(result.id);
+    const row = run.rows.get(result.id);
     if (row === undefined) {
       unknownIds.push(result.id);
       continue;
     }
-    if (lines[row] !== 0) {
+    const query = open[row];
+    if (query === undefined) {
       throw new VgrError(
         'INPUT_INVALID',
         `${quoted(source)}, line ${result.line}: expected one answer to ${quoted(result.id)}, got a second; the first is in line ${lines[row]}`,
       );
     }
+    open[row] = undefined;
     lines[row] = result.line;
-    const { finalIou } = run.add(row, all[row]!, result);
-    const [truth, ...others] = all[row]!.truthsXyxy;
+    const { finalIou } = run.add(row, query, result);
+    const [truth, ...others] = query.truthsXyxy;
     if (truth && others.length === 0 && (result.answer?.boxes?.length ?? 0) > 1) {
       several++;
       const isFirstRight = isCorrect(iouXyxy(result.answer!.boxXyxy!, truth));
@@ -71,14 +71,14 @@ export async function evaluateResults(
   }
   refuseUnknownIds(unknownIds, source);
   let unanswered = 0;
-  all.forEach((query, row) => {
-    if (lines[row] !== 0) return;
+  open.forEach((query, row) => {
+    if (query === undefined) return;
     unanswered++;
     run.add(row, query, { tool: null, answer: null });
   });
   if (unanswered > 0) {
     run.notices.push(
-      `${unanswered} of ${all.length} queries have no line in the results; they count with IoU 0`,
+      `${unanswered} of ${open.length} queries have no line in the results; they count with IoU 0`,
     );
   }
   if (several > 0) {
@@ -87,6 +87,11 @@ export async function evaluateResults(
     );
   }
   return run.evaluation();
+}
+
+/** What decides the score of an answer. */
+function withoutWords({ id, line, truthsXyxy, group }: EvalQuery): EvalQuery {
+  return { id, line, query: '', truthsXyxy, group };
 }
 
 /** Ids that are named in a message. */
@@ -120,11 +125,12 @@ export async function evaluateTools(
   let reversed = 0;
   let firstReversed = 0;
   for await (const query of queries) {
-    for (const name of query.toolNames) seenTools.add(name);
-    const turned = query.entries.flatMap((boxes) => boxes ?? []).filter(isReversed).length;
+    const { names: lineTools = [], entries = [] } = query.tools ?? {};
+    for (const name of lineTools) seenTools.add(name);
+    const turned = entries.flatMap((boxes) => boxes ?? []).filter(isReversed).length;
     if (turned > 0 && reversed === 0) firstReversed = query.line;
     reversed += turned;
-    const [tool = null, answer = null] = query.entries;
+    const [tool = null, answer = null] = entries;
     run.add(run.addId(query), query, {
       toolName: names[0],
       tool: entryStage(tool),
@@ -168,19 +174,18 @@ export async function evaluateDump(
   { iouThresholds }: EvaluationOptions = {},
 ): Promise<Evaluation> {
   const ids: string[] = [];
-  const scored: ScoredQuery[] = [];
+  const scores = new RefinementScores(iouThresholds);
   let disagreeing = 0;
   for await (const { id, truthXyxy, toolIou, finalIou, disagrees } of rows) {
     ids.push(id);
-    scored.push({ toolIou, finalIou, objectSize: truthXyxy && objectSizeOf([truthXyxy]) });
+    scores.add({ toolIou, finalIou, objectSize: truthXyxy && objectSizeOf([truthXyxy]) });
     if (disagrees) disagreeing++;
   }
   const notices =
     disagreeing === 0
       ? []
       : [`${disagreeing} rows state another IoU than their boxes give; the stated one is taken`];
-  const scores = scoresOf(scored, iouThresholds);
-  return { ids, scores, sizeScores: sizeScoresOf(scored), gallery: [], notices };
+  return { ids, scores, gallery: [], notices };
 }
 
 /**
@@ -204,67 +209,46 @@ export function refuseOtherQueries(first: Evaluation, second: Evaluation): void 
 /** Collects the answers of one run, in whatever order they come. */
 class ScoredRun {
   readonly notices: string[] = [];
-  readonly #options: EvaluationOptions;
-  readonly #rows = new Map<string, number>();
-  readonly #scored: AnswerScore[] = [];
+  /** By id, in the order of the queries. */
+  readonly rows = new Map<string, number>();
+  readonly #scored: ScoredQuery[] = [];
   readonly #gallery: GallerySelection;
+  readonly #iouThresholds: readonly number[] | undefined;
 
-  constructor(options: EvaluationOptions) {
-    this.#options = options;
-    this.#gallery = new GallerySelection(options.gallery ?? 0);
+  constructor({ gallery = 0, iouThresholds }: EvaluationOptions) {
+    this.#gallery = new GallerySelection(gallery);
+    this.#iouThresholds = iouThresholds;
   }
 
   /** @returns the row of the query @throws VgrError INPUT_INVALID for an id that comes twice */
   addId({ id, line }: EvalQuery): number {
-    const row = this.#rows.size;
-    if (this.#rows.has(id)) {
+    const row = this.rows.size;
+    if (this.rows.has(id)) {
       throw new VgrError(
         'INPUT_INVALID',
         `queries, line ${line}: expected an id that is new in the file, got ${quoted(id)} again`,
         { hint: 'give each line an `id` of its own, or leave `id` out: the line number stands in' },
       );
     }
-    this.#rows.set(id, row);
+    this.rows.set(id, row);
+    this.#scored.push(NOT_ANSWERED);
     return row;
   }
 
-  rowOf(id: string): number | undefined {
-    return this.#rows.get(id);
-  }
-
-  add(row: number, query: EvalQuery, parts: AnswerParts): AnswerScore {
-    const score = answerScore(row, query, parts);
-    this.#scored.push(score);
-    this.#gallery.add(query, parts, score);
+  add(row: number, query: EvalQuery, parts: AnswerParts): ScoredQuery {
+    const score = answerScore(query, parts);
+    this.#scored[row] = score;
+    this.#gallery.add(row, query, parts, score);
     return score;
   }
 
   evaluation(): Evaluation {
-    const inOrder: AnswerScore[] = new Array(this.#scored.length);
-    for (const score of this.#scored) inOrder[score.row] = score;
-    return {
-      ids: [...this.#rows.keys()],
-      scores: scoresOf(inOrder, this.#options.iouThresholds),
-      sizeScores: sizeScoresOf(this.#scored),
-      gallery: this.#gallery.entries(),
-      notices: this.notices,
-    };
+    const scores = new RefinementScores(this.#iouThresholds);
+    for (const score of this.#scored) scores.add(score);
+    const [ids, gallery] = [[...this.rows.keys()], this.#gallery.entries()];
+    return { ids, scores, gallery, notices: this.notices };
   }
 }
 
-function scoresOf(
-  queries: readonly ScoredQuery[],
-  iouThresholds: readonly number[] | undefined,
-): RefinementScores {
-  const scores = new RefinementScores(iouThresholds);
-  for (const query of queries) scores.add(query);
-  return scores;
-}
-
-function sizeScoresOf(queries: readonly ScoredQuery[]): RefinementScores {
-  const scores = new RefinementScores();
-  for (const { toolIou, finalIou, objectSize } of queries) {
-    if (objectSize !== undefined) scores.add({ toolIou, finalIou, group: objectSize });
-  }
-  return scores;
-}
+/** Stands in the place of a query until it is answered. */
+const NOT_ANSWERED: ScoredQuery = { toolIou: null, finalIou: null };

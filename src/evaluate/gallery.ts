@@ -1,24 +1,18 @@
 import type { BoxXyxy, ImageSize } from '../core/box.js';
 import { mixed } from '../core/math.js';
 import type { EvalQuery } from '../formats/eval-files.js';
+import type { Thumbnail } from '../photos/crop.js';
 import {
   type AnswerParts,
-  type AnswerScore,
   boxesOf,
+  byOutcome,
   countedBox,
   OUTCOMES,
   type Outcome,
   outcomeOf,
 } from './answers.js';
 import { type Html, html } from './html.js';
-
-/** A small copy of a photo. */
-export interface ReportPhoto {
-  /** `data:image/jpeg;base64,..`; png, webp and avif too. */
-  readonly dataUrl: string;
-  /** Of the whole photo, pixels: the frame that the boxes are given in. */
-  readonly size: ImageSize;
-}
+import type { ScoredQuery } from './metrics.js';
 
 /** What each outcome means, in the words of the report. */
 export const OUTCOME_WORDS: Readonly<Record<Outcome, string>> = {
@@ -33,7 +27,7 @@ const DATA_URL = /^data:image\/(?:jpeg|png|webp|avif);base64,[A-Za-z0-9+/]+={0,2
 /** The answers of the gallery with the controls that filter and sort them. `photos` are by row of the query. */
 export function gallerySection(
   entries: readonly GalleryEntry[],
-  photos: ReadonlyMap<number, ReportPhoto>,
+  photos: ReadonlyMap<number, Thumbnail>,
 ): Html {
   const groups = [...new Set(entries.flatMap(({ group }) => group ?? []))].sort();
   return html`<section aria-labelledby="gallery"><h2 id="gallery">Answers</h2>
@@ -77,7 +71,7 @@ function choice(
   return html`<div><label for="filter-${name}">${label}</label><select id="filter-${name}" name="${name}">${options.map(([value, words]) => html`<option value="${value}">${words}</option>`)}</select></div>`;
 }
 
-function card(entry: GalleryEntry, index: number, photo: ReportPhoto | undefined): Html {
+function card(entry: GalleryEntry, index: number, photo: Thumbnail | undefined): Html {
   const { outcome, group, confidence, think, answer, decision } = entry;
   const [toolIou, finalIou] = [entry.toolIou ?? 0, entry.finalIou ?? 0];
   return html`<li class="card" data-place="${index}" data-row="${entry.row}" data-outcome="${outcome}" data-group="${group ?? ''}" data-size="${entry.objectSize ?? ''}" data-gain="${(finalIou - toolIou).toFixed(4)}" data-score="${(confidence ?? 0).toFixed(4)}">
@@ -91,7 +85,7 @@ ${answer?.text && html`<p><b>Rethink:</b> ${answer.text}</p>`}
 </div></li>`;
 }
 
-function picture(entry: GalleryEntry, photo: ReportPhoto | undefined): Html {
+function picture(entry: GalleryEntry, photo: Thumbnail | undefined): Html {
   const { width, height } = photo?.size ?? entry.size ?? extent(entry);
   const words = `${entry.image ?? 'No photo'}, ${entry.query}: ${OUTCOME_WORDS[entry.outcome]}; IoU of the tool ${iouWords(entry.toolIou)}, of the answer ${iouWords(entry.finalIou)}`;
   const isShown = photo !== undefined && DATA_URL.test(photo.dataUrl);
@@ -136,12 +130,9 @@ function iouWords(iou: number | null): string {
 }
 
 /** An answer to be shown, with its query and how it ended. The answer's box is the one that counts. */
-export interface GalleryEntry extends AnswerScore, Omit<AnswerParts, 'listedXyxy'> {
-  readonly id: string;
-  readonly query: string;
-  readonly image?: string;
-  /** None where nothing in the photo fits. */
-  readonly truthsXyxy: readonly BoxXyxy[];
+export interface GalleryEntry extends EvalQuery, AnswerParts, ScoredQuery {
+  /** Index of the query in its file. */
+  readonly row: number;
   readonly outcome: Outcome;
 }
 
@@ -151,54 +142,40 @@ export interface GalleryEntry extends AnswerScore, Omit<AnswerParts, 'listedXyxy
  * answers come.
  */
 export class GallerySelection {
-  readonly #limit: number;
-  readonly #kept: Readonly<Record<Outcome, GalleryEntry[]>> = {
-    correction: [],
-    confirmation: [],
-    loss: [],
-    error: [],
-  };
+  readonly #kept = byOutcome((): GalleryEntry[] => []);
 
   /** @param limit most entries in all */
-  constructor(limit: number) {
-    this.#limit = limit;
-  }
+  constructor(private readonly limit: number) {}
 
-  add(query: EvalQuery, parts: AnswerParts, score: AnswerScore): void {
-    if (this.#limit === 0) return;
-    const { id, image, truthsXyxy } = query;
-    const { toolName, tool, think, answer, decision, size = query.size } = parts;
-    const outcome = outcomeOf(score.toolIou, score.finalIou);
+  add(row: number, query: EvalQuery, parts: AnswerParts, score: ScoredQuery): void {
+    if (this.limit === 0) return;
+    const { answer, size = query.size } = parts;
+    const outcome = outcomeOf(score);
     const kept = this.#kept[outcome];
     kept.push({
+      ...parts,
+      ...query,
       ...score,
-      ...{ id, query: query.query, image, truthsXyxy, size },
-      ...{ toolName, tool, think, decision, outcome },
-      answer: answer && { ...answer, boxXyxy: countedBox(answer, truthsXyxy) },
+      ...{ row, outcome, size },
+      answer: answer && { ...answer, boxXyxy: countedBox(answer, query.truthsXyxy) },
     });
-    if (kept.length > 2 * this.#limit + 64) this.#trim(kept);
+    if (kept.length > 2 * this.limit + 64) this.#trim(kept);
   }
 
   /** An equal share of each outcome; what one leaves over goes to the others. Highest rank first. */
   entries(): GalleryEntry[] {
     for (const outcome of OUTCOMES) this.#trim(this.#kept[outcome]);
-    const taken: Record<Outcome, number> = { correction: 0, confirmation: 0, loss: 0, error: 0 };
-    let left = this.#limit;
-    for (let isAdding = true; isAdding; ) {
-      isAdding = false;
-      for (const outcome of OUTCOMES) {
-        if (left === 0 || taken[outcome] === this.#kept[outcome].length) continue;
-        taken[outcome]++;
-        left--;
-        isAdding = true;
-      }
-    }
-    return OUTCOMES.flatMap((outcome) => this.#kept[outcome].slice(0, taken[outcome]));
+    const inTurns = OUTCOMES.flatMap((outcome) => [...this.#kept[outcome].entries()])
+      .sort(([rank], [other]) => rank - other)
+      .slice(0, this.limit);
+    return OUTCOMES.flatMap((outcome) =>
+      inTurns.flatMap(([, entry]) => (entry.outcome === outcome ? entry : [])),
+    );
   }
 
   #trim(kept: GalleryEntry[]): void {
     kept.sort((a, b) => rankOf(b) - rankOf(a) || a.row - b.row);
-    kept.length = Math.min(kept.length, this.#limit);
+    kept.length = Math.min(kept.length, this.limit);
   }
 }
 

@@ -3,44 +3,16 @@ import { CORRECT_IOU } from '../core/iou.js';
 import type { AnswerMetrics, JudgedAnswer } from './answer-metrics.js';
 
 /** Keys as `vgr eval --json` writes them; fractions in [0, 1] but for the four in [-1, 1]. A rate over nothing is null. */
-export interface RefinementMetrics {
-  readonly total: number;
-  /** Share with a final IoU above 0.5. */
-  readonly accuracy: number | null;
-  readonly tool_accuracy: number | null;
-  readonly mean_iou: number | null;
-  readonly tool_mean_iou: number | null;
-  /** Critical correction rate: of those the tool got wrong, the share that is finally right. */
-  readonly ccr: number | null;
-  /** Of those the tool got right, the share with a better box. */
-  readonly refinement_rate: number | null;
-  /** Of those the tool got right, the share with an equal box. */
-  readonly follow_correct_rate: number | null;
-  /** Share of all with a worse box. */
-  readonly worsen_rate: number | null;
-  /** Of the finally wrong, the share where the tool was wrong and its IoU stayed. */
-  readonly inherited_error_rate: number | null;
-  /** [-1, 1] */
-  readonly mean_iou_delta: number | null;
-  /** Mean signed relative IoU, [-1, 1]. */
-  readonly nsri: number | null;
-  /** [-1, 1] */
-  readonly nsri_tool_correct: number | null;
-  /** [-1, 1] */
-  readonly nsri_tool_wrong: number | null;
-  readonly nsri_scaled: number | null;
-  /** Accuracy at other IoU thresholds. */
-  readonly [accuracyAt: `accuracy@${string}`]: number | null;
-  readonly [toolAccuracyAt: `tool_accuracy@${string}`]: number | null;
-}
-
-export type MetricKey = keyof RefinementMetrics;
+export type RefinementMetrics = ReturnType<CellPlan['metricsOf']>;
 
 /** All metrics of one group of queries. */
 export type RunMetrics = RefinementMetrics & AnswerMetrics;
 
-/** The metrics as numbers alone: those of `by_size` are called `by_size.small` and so on. */
-export function flatMetrics({ by_size, ...metrics }: RunMetrics): Record<string, number | null> {
+/** Metrics as numbers alone, by their names. */
+export type FlatMetrics = Readonly<Record<string, number | null>>;
+
+/** The metrics of `by_size` are called `by_size.small` and so on. */
+export function flatMetrics({ by_size, ...metrics }: RunMetrics): FlatMetrics {
   const sizes = Object.entries(by_size).map(([size, value]) => [`by_size.${size}`, value]);
   return { ...metrics, ...Object.fromEntries(sizes) };
 }
@@ -57,13 +29,10 @@ export interface ScoredQuery extends JudgedAnswer {
 export class RefinementScores {
   readonly plan: CellPlan;
   readonly queries: ScoredQuery[] = [];
-  /** The queries without a group come first. */
+  /** The queries without a group come first, the others in the order in which their groups do. */
   readonly #groups = new Map<string | undefined, ScoredQuery[]>([[undefined, []]]);
 
-  /**
-   * @param iouThresholds IoUs in [0, 1) at which accuracy is wanted beside the one at 0.5
-   * @throws VgrError USAGE for a threshold outside [0, 1)
-   */
+  /** @param iouThresholds IoUs in [0, 1) at which accuracy is wanted beside the one at 0.5 */
   constructor(iouThresholds: readonly number[] = []) {
     this.plan = new CellPlan(iouThresholds);
   }
@@ -78,16 +47,6 @@ export class RefinementScores {
     else this.#groups.set(query.group, [query]);
   }
 
-  /** How many queries have no answer. */
-  get missingAnswers(): number {
-    return this.queries.filter(({ finalIou }) => finalIou === null).length;
-  }
-
-  /** How many queries have no box of the tool. */
-  get missingTools(): number {
-    return this.queries.filter(({ toolIou }) => toolIou === null).length;
-  }
-
   metrics(): RefinementMetrics {
     const all = new Float64Array(this.plan.cellCount * SUMS_PER_CELL);
     for (const queries of this.#groups.values()) {
@@ -98,12 +57,10 @@ export class RefinementScores {
     return this.plan.metricsOf(all);
   }
 
-  /** By group, in the order of their names. */
+  /** In the order of the names of the groups. */
   groupMetrics(): ReadonlyMap<string, RefinementMetrics> {
-    const names = this.groups.sort();
-    return new Map(
-      names.map((name) => [name, this.plan.metricsOf(this.plan.sumsOf(this.inGroup(name)))]),
-    );
+    const metricsOf = (name: string) => this.plan.metricsOf(this.plan.sumsOf(this.inGroup(name)));
+    return new Map(this.groups.sort().map((name) => [name, metricsOf(name)]));
   }
 
   /** In the order in which they come first. */
@@ -154,6 +111,12 @@ export function signedRelativeIou(toolIou: number, finalIou: number): number {
 /** What one cell sums over its queries, in this order: their number, tool IoU, final IoU, signed relative IoU. */
 export const SUMS_PER_CELL = 4;
 const [COUNT, TOOL_IOU, FINAL_IOU, RELATIVE_IOU] = [0, 1, 2, 3] as const;
+
+/** What a query adds to the sums of its cell. */
+export function summandsOf({ toolIou, finalIou }: ScoredQuery): readonly number[] {
+  const [tool, final] = [toolIou ?? 0, finalIou ?? 0];
+  return [1, tool, final, signedRelativeIou(tool, final)];
+}
 
 /** Queries that share the band of the tool's IoU, the band of the final IoU and the move between them. */
 interface Cell {
@@ -208,14 +171,7 @@ export class CellPlan {
   readonly #thresholds: readonly number[];
   readonly #cells: ReturnType<typeof metricCells>;
 
-  /** @throws VgrError USAGE for a threshold outside [0, 1) */
   constructor(extraThresholds: readonly number[]) {
-    const outside = extraThresholds.find((threshold) => !(threshold >= 0 && threshold < 1));
-    if (outside !== undefined) {
-      throw new VgrError('USAGE', `IoU threshold: expected 0 <= threshold < 1, got ${outside}`, {
-        hint: 'several are given as `--iou 0.25,0.5,0.75`',
-      });
-    }
     this.#thresholds = rising([CORRECT_IOU, ...extraThresholds]);
     this.#cells = metricCells(this.#thresholds, extraThresholds);
     this.cellCount = this.#cells.all.length;
@@ -232,12 +188,10 @@ export class CellPlan {
   sumsOf(queries: readonly ScoredQuery[]): Float64Array {
     const sums = new Float64Array(this.cellCount * SUMS_PER_CELL);
     for (const query of queries) {
-      const [toolIou, finalIou] = [query.toolIou ?? 0, query.finalIou ?? 0];
       const start = this.cellOf(query) * SUMS_PER_CELL;
-      sums[start + COUNT]! += 1;
-      sums[start + TOOL_IOU]! += toolIou;
-      sums[start + FINAL_IOU]! += finalIou;
-      sums[start + RELATIVE_IOU]! += signedRelativeIou(toolIou, finalIou);
+      summandsOf(query).forEach((value, sum) => {
+        sums[start + sum]! += value;
+      });
     }
     return sums;
   }
@@ -246,7 +200,7 @@ export class CellPlan {
    * The metrics of one group of queries.
    * @param sums `SUMS_PER_CELL` numbers a cell, from index `offset` on
    */
-  metricsOf(sums: Float64Array, offset = 0): RefinementMetrics {
+  metricsOf(sums: Float64Array, offset = 0) {
     const sum = (where: readonly number[], column: number = COUNT) => {
       let total = 0;
       for (const cell of where) total += sums[offset + cell * SUMS_PER_CELL + column]!;
@@ -266,16 +220,23 @@ export class CellPlan {
     ]);
     return {
       total,
+      // Share with a final IoU above 0.5.
       accuracy: ratio(finalRight, total),
       tool_accuracy: ratio(toolRight, total),
       mean_iou: ratio(finalIou, total),
       tool_mean_iou: ratio(toolIou, total),
+      // Critical correction rate: of those the tool got wrong, the share that is finally right.
       ccr: ratio(sum(cells.corrected), total - toolRight),
+      // Of those the tool got right, the shares with a better and with an equal box.
       refinement_rate: ratio(sum(cells.refined), toolRight),
       follow_correct_rate: ratio(sum(cells.followed), toolRight),
+      // Share of all with a worse box.
       worsen_rate: ratio(sum(cells.worsened), total),
+      // Of the finally wrong, the share where the tool was wrong and its IoU stayed.
       inherited_error_rate: ratio(sum(cells.inherited), total - finalRight),
+      // In [-1, 1], as the next three.
       mean_iou_delta: ratio(finalIou - toolIou, total),
+      // Mean signed relative IoU.
       nsri,
       nsri_tool_correct: ratio(relativeRight, toolRight),
       nsri_tool_wrong: ratio(relativeWrong, total - toolRight),

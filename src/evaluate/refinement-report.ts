@@ -1,13 +1,17 @@
-import { VgrError } from '../core/error.js';
 import { answerMetrics } from './answer-metrics.js';
 import {
   type BootstrapOptions,
-  bootstrapDifferences,
   bootstrapIntervals,
+  difference,
   type Interval,
   type MetricIntervals,
 } from './bootstrap.js';
-import { flatMetrics, type MetricKey, type RefinementScores, type RunMetrics } from './metrics.js';
+import {
+  flatMetrics,
+  type RefinementScores,
+  type RunMetrics,
+  type ScoredQuery,
+} from './metrics.js';
 
 /** Metrics of one run, with the keys of `vgr eval --json`. */
 export interface RefinementReport {
@@ -32,17 +36,17 @@ export function refinementReport(
   scores: RefinementScores,
   bootstrap?: BootstrapOptions,
 ): RefinementReport {
-  const groups = groupMetrics(scores);
   const intervals = bootstrap && bootstrapIntervals(scores, bootstrap);
+  const count = (holds: (query: ScoredQuery) => boolean) => scores.queries.filter(holds).length;
   return {
     metrics: runMetrics(scores),
-    groups: groups.size > 0 ? Object.fromEntries(groups) : undefined,
+    groups: recordOf(groupMetrics(scores)),
     intervals: intervals?.overall,
-    group_intervals: intervals?.groups.size ? Object.fromEntries(intervals.groups) : undefined,
-    absent_queries: scores.queries.filter(({ truths }) => truths === 0).length,
-    set_queries: scores.queries.filter(({ truths = 0 }) => truths > 1).length,
-    missing_answers: scores.missingAnswers,
-    missing_tools: scores.missingTools,
+    group_intervals: intervals && recordOf(intervals.groups),
+    absent_queries: count(({ truths }) => truths === 0),
+    set_queries: count(({ truths = 0 }) => truths > 1),
+    missing_answers: count(({ finalIou }) => finalIou === null),
+    missing_tools: count(({ toolIou }) => toolIou === null),
   };
 }
 
@@ -56,6 +60,11 @@ function groupMetrics(scores: RefinementScores): ReadonlyMap<string, RunMetrics>
     { ...metrics, ...answerMetrics(scores.inGroup(group)) },
   ]);
   return new Map(entries);
+}
+
+/** Undefined for an empty map: a document leaves it out. */
+function recordOf<T>(map: ReadonlyMap<string, T>): Readonly<Record<string, T>> | undefined {
+  return map.size > 0 ? Object.fromEntries(map) : undefined;
 }
 
 /** One metric of two runs. */
@@ -77,34 +86,23 @@ export interface ComparisonReport {
   readonly groups?: Readonly<Record<string, RunComparison>>;
 }
 
-/**
- * Two runs over the same queries, in the same order.
- * @throws VgrError INPUT_INVALID where they have different numbers of queries
- */
+/** Two runs over the same queries, in the same order. */
 export function comparisonReport(
   first: RefinementScores,
   second: RefinementScores,
   bootstrap?: BootstrapOptions,
 ): ComparisonReport {
-  const [expected, got] = [first.queries.length, second.queries.length];
-  if (expected !== got) {
-    throw new VgrError(
-      'INPUT_INVALID',
-      `two runs are compared query by query: expected ${expected} queries in both, got ${got}`,
-    );
-  }
-  const differences = bootstrapDifferences(first, second, bootstrap);
-  const before = groupMetrics(first);
-  const after = groupMetrics(second);
-  const groups = [...differences.groups]
+  const { overall, groups } = bootstrapIntervals(first, bootstrap, second);
+  const [before, after] = [groupMetrics(first), groupMetrics(second)];
+  const byGroup = [...groups]
     .filter(([group]) => after.has(group))
-    .map(([group, intervals]) => [
+    .map(([group, intervals]): [string, RunComparison] => [
       group,
       compared(before.get(group)!, after.get(group)!, intervals),
     ]);
   return {
-    metrics: compared(runMetrics(first), runMetrics(second), differences.overall),
-    groups: groups.length > 0 ? Object.fromEntries(groups) : undefined,
+    metrics: compared(runMetrics(first), runMetrics(second), overall),
+    groups: recordOf(new Map(byGroup)),
   };
 }
 
@@ -116,8 +114,8 @@ function compared(
   const seconds = flatMetrics(after);
   const entries = Object.entries(flatMetrics(before)).map(([key, first]) => {
     const second = seconds[key] ?? null;
-    const difference = first === null || second === null ? null : second - first;
-    return [key, { first, second, difference, interval: intervals[key as MetricKey] ?? null }];
+    const interval = intervals[key] ?? null;
+    return [key, { first, second, difference: difference(first, second), interval }];
   });
   return Object.fromEntries(entries);
 }

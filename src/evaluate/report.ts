@@ -2,21 +2,27 @@ import { asVgrError } from '../core/error.js';
 import { writeFileAtomic } from '../core/files.js';
 import { SeededRandom } from '../core/random.js';
 import type { Printer } from '../core/terminal.js';
-import { photoThumbnail } from '../photos/crop.js';
+import { photoThumbnail, type Thumbnail } from '../photos/crop.js';
 import { imageRoots } from '../photos/find-photos.js';
 import { ImageRoots } from '../photos/image-path.js';
-import { calibrationOf, type ScoreCalibration } from './answer-metrics.js';
-import { OUTCOMES, type Outcome, outcomeOf } from './answers.js';
+import { calibrationOf } from './answer-metrics.js';
+import { byOutcome, OUTCOMES, type Outcome, outcomeOf } from './answers.js';
 import type { Interval } from './bootstrap.js';
-import { type AccuracyRow, type ChartRenderer, plotCharts, type ScatterPoint } from './charts.js';
+import {
+  type AccuracyRow,
+  accuracyChart,
+  calibrationChart,
+  type ScatterPoint,
+  scatterChart,
+} from './charts.js';
 import type { Evaluation } from './evaluation-run.js';
-import { type GalleryEntry, gallerySection, OUTCOME_WORDS, type ReportPhoto } from './gallery.js';
+import { type GalleryEntry, gallerySection, OUTCOME_WORDS } from './gallery.js';
 import { type Html, html, trusted } from './html.js';
-import type { MetricKey, ScoredQuery } from './metrics.js';
+import { RefinementScores, type ScoredQuery } from './metrics.js';
 import { type RefinementReport, refinementReport } from './refinement-report.js';
 import { REPORT_SCRIPT, REPORT_STYLE } from './report-page.js';
 import type { EvalCommand, EvalFlags, EvalSubject } from './settings.js';
-import { type Cell, metricsOverview, type Table } from './tables.js';
+import { type Cell, cellText, metricsOverview, type Table } from './tables.js';
 
 /** Long side of a photo in the gallery, pixels: sharp on a phone, and forty of them stay under 2 MB. */
 const THUMBNAIL_SIDE = 480;
@@ -28,17 +34,17 @@ export async function writeReport(
   evaluation: Evaluation,
   report: RefinementReport,
 ): Promise<void> {
-  const data = reportData(evaluation, report, {
-    title: 'Refinement report',
-    subject: subjectRows(flags, subject),
-  });
-  const photos = await galleryPhotos(images, data.gallery, printer);
-  await writeFileAtomic(flags.report!, [await renderReport(data, plotCharts, photos)]);
+  const photos = await galleryPhotos(images, evaluation.gallery, printer);
+  const page = await renderReport(evaluation, report, subjectRows(flags, subject), photos);
+  await writeFileAtomic(flags.report!, [page]);
 }
 
-function subjectRows(flags: EvalFlags, subject: EvalSubject): [string, string][] {
+/** What was evaluated: label and text, as in `['queries', 'dev.jsonl']`. */
+type SubjectRow = readonly [label: string, text: string];
+
+function subjectRows(flags: EvalFlags, subject: EvalSubject): SubjectRow[] {
   const queries = flags.queries ?? flags.refs;
-  const rows: [string, string][] = queries === undefined ? [] : [['queries', queries]];
+  const rows: SubjectRow[] = queries === undefined ? [] : [['queries', queries]];
   if (subject.kind === 'results') rows.push(['results', subject.results]);
   if (subject.kind === 'dump') rows.push(['dump', subject.dump]);
   if (subject.kind === 'tools') rows.push(['tool', subject.names[0]], ['answer', subject.names[1]]);
@@ -49,8 +55,8 @@ async function galleryPhotos(
   images: readonly string[],
   gallery: readonly GalleryEntry[],
   printer: Printer,
-): Promise<ReadonlyMap<number, ReportPhoto>> {
-  const photos = new Map<number, ReportPhoto>();
+): Promise<ReadonlyMap<number, Thumbnail>> {
+  const photos = new Map<number, Thumbnail>();
   if (images.length === 0) {
     if (gallery.length > 0)
       printer.note('note: the report has no photos; name their folder: `vgr eval ./images ...`');
@@ -71,87 +77,6 @@ async function galleryPhotos(
   return photos;
 }
 
-/** Most points that the scatter plot shows. */
-const MAX_POINTS = 1500;
-
-/** Cells of the table beside the scatter plot, along each side. */
-const IOU_CELLS = 5;
-
-/** Tool IoU against final IoU. */
-interface Scatter {
-  /** All queries, or a random sample of them. */
-  readonly points: readonly ScatterPoint[];
-  readonly total: number;
-  /** `cells[final][tool]`: queries by fifths of both IoUs. */
-  readonly cells: readonly (readonly number[])[];
-}
-
-/** Everything that the report of one run shows. */
-interface ReportData {
-  readonly title: string;
-  /** What was evaluated: label and text, as in `['queries', 'dev.jsonl']`. */
-  readonly subject: readonly (readonly [label: string, text: string])[];
-  readonly report: RefinementReport;
-  readonly outcomes: Readonly<Record<Outcome, number>>;
-  readonly scatter: Scatter;
-  /** Groups are the sizes of the objects. */
-  readonly sizes: RefinementReport;
-  readonly calibration: ScoreCalibration;
-  readonly gallery: readonly GalleryEntry[];
-  readonly notices: readonly string[];
-}
-
-export function reportData(
-  evaluation: Evaluation,
-  report: RefinementReport,
-  { title, subject }: Pick<ReportData, 'title' | 'subject'>,
-): ReportData {
-  const { scores, sizeScores, gallery, notices } = evaluation;
-  return {
-    title,
-    subject,
-    report,
-    outcomes: countOutcomes(scores.queries),
-    scatter: scatterOf(scores.queries),
-    sizes: refinementReport(sizeScores, report.intervals && {}),
-    calibration: calibrationOf(scores.queries),
-    gallery,
-    notices,
-  };
-}
-
-/** The 2 x 2 of tool right or wrong against answer right or wrong. */
-function countOutcomes(queries: readonly ScoredQuery[]): Record<Outcome, number> {
-  const counts = { correction: 0, confirmation: 0, loss: 0, error: 0 };
-  for (const { toolIou, finalIou } of queries) counts[outcomeOf(toolIou, finalIou)]++;
-  return counts;
-}
-
-function scatterOf(queries: readonly ScoredQuery[]): Scatter {
-  const cells = Array.from({ length: IOU_CELLS }, () => new Array<number>(IOU_CELLS).fill(0));
-  const cellOf = (iou: number) => Math.min(IOU_CELLS - 1, Math.floor(iou * IOU_CELLS));
-  const points = queries.map(
-    ({ toolIou, finalIou }): ScatterPoint => ({
-      toolIou: toolIou ?? 0,
-      finalIou: finalIou ?? 0,
-      outcome: outcomeOf(toolIou, finalIou),
-    }),
-  );
-  for (const { toolIou, finalIou } of points) cells[cellOf(finalIou)]![cellOf(toolIou)]!++;
-  return { points: sampled(points), total: points.length, cells };
-}
-
-/** Selection sampling: each point is taken with the probability that makes the sample full at the end. */
-function sampled(points: readonly ScatterPoint[]): ScatterPoint[] {
-  const random = new SeededRandom(0);
-  const sample: ScatterPoint[] = [];
-  points.forEach((point, index) => {
-    const [left, wanted] = [points.length - index, MAX_POINTS - sample.length];
-    if (wanted > 0 && (left <= wanted || random.next() < wanted / left)) sample.push(point);
-  });
-  return sample;
-}
-
 /** Photos beyond this are left out of the page, bytes of text. */
 const MAX_PHOTO_BYTES = 12_000_000;
 
@@ -162,36 +87,38 @@ const MAX_PHOTO_BYTES = 12_000_000;
  *   gallery, and answers beyond show their boxes alone
  */
 export async function renderReport(
-  data: ReportData,
-  renderer: ChartRenderer,
-  photos: ReadonlyMap<number, ReportPhoto>,
+  { scores: { queries }, gallery, notices }: Evaluation,
+  report: RefinementReport,
+  subject: readonly SubjectRow[],
+  photos: ReadonlyMap<number, Thumbnail>,
 ): Promise<string> {
   const policy = `default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src '${await sha256(REPORT_SCRIPT)}'; base-uri 'none'; form-action 'none'`;
+  const outcomes = countOutcomes(queries);
   const page = html`<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="${policy}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="referrer" content="no-referrer">
-<title>${data.title}</title><link rel="icon" href="data:,">
+<title>Refinement report</title><link rel="icon" href="data:,">
 <style>${trusted(REPORT_STYLE)}</style></head>
 <body><a class="skip" href="#gallery">To the answers</a>
-<header><h1>${data.title}</h1>
-<dl class="subject">${data.subject.map(([label, text]) => html`<dt>${label}</dt><dd>${text}</dd>`)}
-<dt>queries</dt><dd>${data.report.metrics.total} scored; ${data.report.missing_answers} without an answer, ${data.report.missing_tools} without a box of the tool, which count with IoU 0</dd></dl>
-${data.notices.map((notice) => html`<p class="notice">${notice}</p>`)}</header>
-<main>${headlines(data)}${outcomeSquare(data)}${charts(data, renderer)}
-${gallerySection(data.gallery, photosThatFit(data, photos))}
-${metricsSection(data)}</main>
+<header><h1>Refinement report</h1>
+<dl class="subject">${subject.map(([label, text]) => html`<dt>${label}</dt><dd>${text}</dd>`)}
+<dt>queries</dt><dd>${report.metrics.total} scored; ${report.missing_answers} without an answer, ${report.missing_tools} without a box of the tool, which count with IoU 0</dd></dl>
+${notices.map((notice) => html`<p class="notice">${notice}</p>`)}</header>
+<main>${headlines(report)}${outcomeSquare(outcomes, queries.length)}${chartsSection(queries, outcomes, report)}
+${gallerySection(gallery, photosThatFit(gallery, photos))}
+${metricsSection(report)}</main>
 <script>${trusted(REPORT_SCRIPT)}</script></body></html>
 `;
   return page.text;
 }
 
 function photosThatFit(
-  { gallery }: ReportData,
-  photos: ReadonlyMap<number, ReportPhoto>,
-): ReadonlyMap<number, ReportPhoto> {
-  const fitting = new Map<number, ReportPhoto>();
+  gallery: readonly GalleryEntry[],
+  photos: ReadonlyMap<number, Thumbnail>,
+): ReadonlyMap<number, Thumbnail> {
+  const fitting = new Map<number, Thumbnail>();
   let bytes = 0;
   for (const { row } of gallery) {
     const photo = photos.get(row);
@@ -227,13 +154,12 @@ const SET_HEADLINES = [
 ] as const;
 
 /** The numbers that matter most, with their intervals. */
-function headlines({ report }: ReportData): Html {
-  const { metrics, intervals } = report;
-  const hasSets = report.absent_queries + report.set_queries > 0;
+function headlines({ metrics, intervals, absent_queries, set_queries }: RefinementReport): Html {
+  const hasSets = absent_queries + set_queries > 0;
   return html`<section aria-labelledby="numbers"><h2 id="numbers">Numbers</h2>
 <ul class="numbers">${[...HEADLINES, ...(hasSets ? SET_HEADLINES : [])].map(
     ([metric, name, words]) => {
-      const interval = intervals?.[metric as MetricKey];
+      const interval = intervals?.[metric];
       return html`<li>${name}<strong>${shown(metric, metrics[metric])}</strong>${interval && html`<small>95\u00a0%: ${shown(metric, interval[0]).replace('\u00a0%', '')} to ${shown(metric, interval[1])}</small>`}<small>${words}</small></li>`;
     },
   )}</ul></section>`;
@@ -249,10 +175,18 @@ function percent(value: number): string {
   return `${(value * 100).toFixed(1)}\u00a0%`;
 }
 
-/** Tool right or wrong against answer right or wrong. */
-function outcomeSquare({ outcomes, report: { metrics } }: ReportData): Html {
-  const cell = (outcome: keyof typeof outcomes) =>
-    html`<td class="${outcome}"><strong>${outcomes[outcome]}</strong>${metrics.total > 0 && percent(outcomes[outcome] / metrics.total)}<br>${outcome}</td>`;
+type OutcomeCounts = Readonly<Record<Outcome, number>>;
+
+function countOutcomes(queries: readonly ScoredQuery[]): OutcomeCounts {
+  const counts = byOutcome(() => 0);
+  for (const query of queries) counts[outcomeOf(query)]++;
+  return counts;
+}
+
+/** The 2 x 2 of tool right or wrong against answer right or wrong. */
+function outcomeSquare(outcomes: OutcomeCounts, total: number): Html {
+  const cell = (outcome: Outcome) =>
+    html`<td class="${outcome}"><strong>${outcomes[outcome]}</strong>${total > 0 && percent(outcomes[outcome] / total)}<br>${outcome}</td>`;
   return html`<section aria-labelledby="outcomes"><h2 id="outcomes">Right and wrong</h2>
 <div class="wide"><table class="square"><caption>Queries by whether tool and answer are right (IoU above 0.5)</caption>
 <thead><tr><td></td><th scope="col">answer right</th><th scope="col">answer wrong</th></tr></thead>
@@ -261,15 +195,19 @@ function outcomeSquare({ outcomes, report: { metrics } }: ReportData): Html {
 }
 
 /** Charts, each with a table of the numbers that it shows. */
-function charts(data: ReportData, renderer: ChartRenderer): Html {
-  const { scatter, calibration, sizes, report } = data;
+function chartsSection(
+  queries: readonly ScoredQuery[],
+  outcomes: OutcomeCounts,
+  report: RefinementReport,
+): Html {
+  const points = scatterPoints(queries);
   const groups = accuracyRows(report);
-  const bySize = accuracyRows(sizes);
+  const sizes = accuracyRows(refinementReport(sizeScores(queries), report.intervals && {}));
   return html`<section aria-labelledby="charts"><h2 id="charts">Charts</h2><div class="pair">
-${scatter.total > 0 && figure('Tool IoU and answer IoU', scatterWords(data), renderer.scatter(scatter.points), scatterTable(data))}
-${calibration.count > 0 && figure('Calibration of the score', calibrationWords(data), renderer.calibration(calibration.bins), calibrationTable(data))}
-${groups.length > 0 && figure('Accuracy by group', 'Accuracy of tool and answer by group, with 95 % intervals.', renderer.accuracy(groups), accuracyTable(groups))}
-${bySize.length > 0 && figure('Accuracy by object size', 'By area of the ground truth: small below 32 x 32 pixels, medium below 96 x 96, large.', renderer.accuracy(bySize), accuracyTable(bySize))}
+${points.length > 0 && scatterFigure(points, outcomes)}
+${calibrationFigure(queries)}
+${groups.length > 0 && figure('Accuracy by group', 'Accuracy of tool and answer by group, with 95 % intervals.', accuracyChart(groups), accuracyTable(groups))}
+${sizes.length > 0 && figure('Accuracy by object size', 'By area of the ground truth: small below 32 x 32 pixels, medium below 96 x 96, large.', accuracyChart(sizes), accuracyTable(sizes))}
 </div></section>`;
 }
 
@@ -278,25 +216,66 @@ function figure(title: string, words: string, svg: string, table: Table): Html {
 <figcaption>${words}</figcaption><details><summary>Table: ${title}</summary>${tableHtml(table, title)}</details></figure>`;
 }
 
-function scatterWords({ scatter, outcomes }: ReportData): string {
-  const sample =
-    scatter.points.length < scatter.total
-      ? ` A sample of ${scatter.points.length} of ${scatter.total} queries is drawn.`
-      : '';
-  const marks = { correction: 'triangle', confirmation: 'circle', loss: 'square', error: 'cross' };
-  const words = OUTCOMES.map(
-    (outcome) => `${marks[outcome]}: ${outcome}, ${OUTCOME_WORDS[outcome]} (${outcomes[outcome]})`,
-  );
-  return `Each mark is a query; above the diagonal the answer is better than the tool. ${words.join('; ')}.${sample}`;
+/** Most points that the scatter plot shows. */
+const MAX_POINTS = 1500;
+
+function scatterPoints(queries: readonly ScoredQuery[]): ScatterPoint[] {
+  return queries.map((query) => ({
+    toolIou: query.toolIou ?? 0,
+    finalIou: query.finalIou ?? 0,
+    outcome: outcomeOf(query),
+  }));
 }
 
-function scatterTable({ scatter: { cells } }: ReportData): Table {
+/** Selection sampling: each point is taken with the probability that makes the sample full at the end. */
+function sampled(points: readonly ScatterPoint[]): ScatterPoint[] {
+  const random = new SeededRandom(0);
+  const sample: ScatterPoint[] = [];
+  points.forEach((point, index) => {
+    const [left, wanted] = [points.length - index, MAX_POINTS - sample.length];
+    if (wanted > 0 && (left <= wanted || random.next() < wanted / left)) sample.push(point);
+  });
+  return sample;
+}
+
+/** Tool IoU against final IoU. */
+function scatterFigure(points: readonly ScatterPoint[], outcomes: OutcomeCounts): Html {
+  const drawn = sampled(points);
+  const sample =
+    drawn.length < points.length
+      ? ` A sample of ${drawn.length} of ${points.length} queries is drawn.`
+      : '';
+  const marks = { correction: 'triangle', confirmation: 'circle', loss: 'square', error: 'cross' };
+  const key = OUTCOMES.map(
+    (outcome) => `${marks[outcome]}: ${outcome}, ${OUTCOME_WORDS[outcome]} (${outcomes[outcome]})`,
+  );
+  const words = `Each mark is a query; above the diagonal the answer is better than the tool. ${key.join('; ')}.${sample}`;
+  return figure('Tool IoU and answer IoU', words, scatterChart(drawn), scatterTable(points));
+}
+
+/** Cells of the table beside the scatter plot, along each side. */
+const IOU_CELLS = 5;
+
+/** Queries by fifths of both IoUs. */
+function scatterTable(points: readonly ScatterPoint[]): Table {
+  const cells = Array.from({ length: IOU_CELLS }, () => new Array<number>(IOU_CELLS).fill(0));
+  const cellOf = (iou: number) => Math.min(IOU_CELLS - 1, Math.floor(iou * IOU_CELLS));
+  for (const { toolIou, finalIou } of points) cells[cellOf(finalIou)]![cellOf(toolIou)]!++;
   const range = (cell: number) =>
     `${(cell / IOU_CELLS).toFixed(1)} to ${((cell + 1) / IOU_CELLS).toFixed(1)}`;
   return {
     columns: ['answer IoU', ...cells.map((_, cell) => `tool ${range(cell)}`)],
     rows: cells.map((row, cell): Cell[] => [range(cell), ...row]).reverse(),
   };
+}
+
+/** The queries that mean one object, with its size as the group. */
+function sizeScores(queries: readonly ScoredQuery[]): RefinementScores {
+  const scores = new RefinementScores();
+  for (const { toolIou, finalIou, objectSize } of queries) {
+    if (objectSize !== undefined) scores.add({ toolIou, finalIou, group: objectSize });
+  }
+  return scores;
 }
 
 function accuracyRows({ groups = {}, group_intervals }: RefinementReport): AccuracyRow[] {
@@ -325,34 +304,29 @@ function accuracyTable(rows: readonly AccuracyRow[]): Table {
   };
 }
 
-function calibrationWords({ calibration: { count, ece, brier } }: ReportData): string {
-  return `Share of right answers by their score, over ${count} answers with a score; on the diagonal the score is the probability. Expected calibration error ${ece?.toFixed(3)}, Brier score ${brier?.toFixed(3)}.`;
-}
-
-function calibrationTable({ calibration: { bins } }: ReportData): Table {
-  return {
+/** Nothing where no answer has a score. */
+function calibrationFigure(queries: readonly ScoredQuery[]): Html | false {
+  const { bins, count, ece, brier } = calibrationOf(queries);
+  const words = `Share of right answers by their score, over ${count} answers with a score; on the diagonal the score is the probability. Expected calibration error ${ece?.toFixed(3)}, Brier score ${brier?.toFixed(3)}.`;
+  const table = {
     columns: ['score', 'answers', 'mean score', 'right'],
-    rows: bins.map(({ from, to, count, meanScore, accuracy }): Cell[] => [
+    rows: bins.map(({ from, to, count: answers, meanScore, accuracy }): Cell[] => [
       `${from.toFixed(1)} to ${to.toFixed(1)}`,
-      count,
+      answers,
       meanScore === null ? null : meanScore.toFixed(3),
       accuracy === null ? null : percent(accuracy),
     ]),
   };
+  return count > 0 && figure('Calibration of the score', words, calibrationChart(bins), table);
 }
 
 /** Every metric, overall and by group. */
-function metricsSection({ report }: ReportData): Html {
+function metricsSection(report: RefinementReport): Html {
   return html`<section aria-labelledby="metrics"><h2 id="metrics">All metrics</h2>${tableHtml(metricsOverview(report), 'Metrics, with 95 % intervals in brackets')}</section>`;
 }
 
 function tableHtml({ columns, rows }: Table, caption: string): Html {
   return html`<div class="wide" role="region" aria-label="${caption}" tabindex="0"><table><caption>${caption}</caption>
 <thead><tr>${columns.map((column) => html`<th scope="col">${column}</th>`)}</tr></thead>
-<tbody>${rows.map(([head, ...cells]) => html`<tr><th scope="row">${head ?? ''}</th>${cells.map((cell) => html`<td>${number(cell)}</td>`)}</tr>`)}</tbody></table></div>`;
-}
-
-function number(cell: Cell): string | number {
-  if (typeof cell !== 'number' || Number.isInteger(cell)) return cell ?? '';
-  return cell.toFixed(4);
+<tbody>${rows.map(([head, ...cells]) => html`<tr><th scope="row">${head ?? ''}</th>${cells.map((cell) => html`<td>${cellText(cell)}</td>`)}</tr>`)}</tbody></table></div>`;
 }

@@ -1,7 +1,7 @@
 import { printable } from '../core/error.js';
-import type { Interval, MetricIntervals } from './bootstrap.js';
+import type { Interval } from './bootstrap.js';
 import { COCO_METRIC_KEYS, type CocoEvaluation, type CocoMetrics } from './coco.js';
-import { flatMetrics, type MetricKey } from './metrics.js';
+import { flatMetrics } from './metrics.js';
 import type { ComparisonReport, RefinementReport, RunComparison } from './refinement-report.js';
 
 /** Name of the whole in the column of groups. */
@@ -12,10 +12,12 @@ export function metricsTable(report: RefinementReport): Table {
   return {
     columns: ['group', 'metric', 'value', 'low', 'high'],
     rows: groupsOf(report).flatMap(({ group, metrics, intervals }) =>
-      Object.entries(metrics).map(([key, value]): Cell[] => {
-        const interval = intervals?.[key as MetricKey] ?? null;
-        return [group, key, value, interval?.[0] ?? null, interval?.[1] ?? null];
-      }),
+      Object.entries(metrics).map(([key, value]): Cell[] => [
+        group,
+        key,
+        value,
+        ...endsOf(intervals?.[key]),
+      ]),
     ),
   };
 }
@@ -33,7 +35,7 @@ export function metricsOverview(report: RefinementReport): Table {
     rows: keys.map((key): Cell[] => [
       key,
       ...groups.map(({ metrics, intervals }) =>
-        withInterval(metrics[key] ?? null, intervals?.[key as MetricKey] ?? null),
+        withInterval(metrics[key] ?? null, intervals?.[key] ?? null),
       ),
     ]),
   };
@@ -65,8 +67,7 @@ export function comparisonTable({ metrics, groups = {} }: ComparisonReport): Tab
         first,
         second,
         difference,
-        interval?.[0] ?? null,
-        interval?.[1] ?? null,
+        ...endsOf(interval),
       ]),
     ),
   };
@@ -88,21 +89,19 @@ export function cocoTable({ coco, categories }: CocoEvaluation, perCategory: boo
   };
 }
 
-interface NamedMetrics {
-  readonly group: string;
-  readonly metrics: Readonly<Record<string, number | null>>;
-  readonly intervals: MetricIntervals | undefined;
-}
-
-function groupsOf(report: RefinementReport): NamedMetrics[] {
+function groupsOf({ metrics, intervals, groups = {}, group_intervals }: RefinementReport) {
   return [
-    { group: WHOLE, metrics: flatMetrics(report.metrics), intervals: report.intervals },
-    ...Object.entries(report.groups ?? {}).map(([group, metrics]) => ({
+    { group: WHOLE, metrics: flatMetrics(metrics), intervals },
+    ...Object.entries(groups).map(([group, own]) => ({
       group,
-      metrics: flatMetrics(metrics),
-      intervals: report.group_intervals?.[group],
+      metrics: flatMetrics(own),
+      intervals: group_intervals?.[group],
     })),
   ];
+}
+
+function endsOf(interval: Interval | null | undefined): Cell[] {
+  return [interval?.[0] ?? null, interval?.[1] ?? null];
 }
 
 function withInterval(value: number | null, interval: Interval | null): Cell {
@@ -151,10 +150,13 @@ export function renderMarkdown({ columns, rows }: Table): string {
 const MARKUP = /[\\`*[\]<>|&~]|(?<!\w)_|_(?!\w)/g;
 
 function markdownCell(cell: Cell): string {
-  if (cell === null) return '';
-  if (typeof cell === 'string') {
-    const oneLine = printable(cell.replace(/\s+/g, ' ').trim());
-    return oneLine.replace(MARKUP, (mark) => `&#${mark.codePointAt(0)};`);
-  }
+  if (typeof cell !== 'string') return cellText(cell);
+  const oneLine = printable(cell.replace(/\s+/g, ' ').trim());
+  return oneLine.replace(MARKUP, (mark) => `&#${mark.codePointAt(0)};`);
+}
+
+/** A cell to be read: a number with four decimals. */
+export function cellText(cell: Cell): string {
+  if (typeof cell !== 'number') return cell ?? '';
   return Number.isInteger(cell) ? String(cell) : cell.toFixed(4);
 }

@@ -103,13 +103,16 @@ export interface EvalQuery {
   readonly truthsXyxy: readonly BoxXyxy[];
   readonly size?: ImageSize;
   readonly group?: string;
-  /**
-   * The boxes of each tool that was asked for, best first, in that order; null where the line has no entry of it. Models do
-   * give corners in the wrong order; such a box overlaps nothing.
-   */
-  readonly entries: readonly (readonly EvalBox[] | null)[];
-  /** Every tool that the line has an entry of. */
-  readonly toolNames: readonly string[];
+  /** Present where tools were asked for and the line has some. */
+  readonly tools?: {
+    /** Of every tool. */
+    readonly names: readonly string[];
+    /**
+     * The boxes of each tool that was asked for, best first, in that order; null where the line has no entry of it. Models do
+     * give corners in the wrong order; such a box overlaps nothing.
+     */
+    readonly entries: readonly (readonly EvalBox[] | null)[];
+  };
 }
 
 export interface EvalQueryOptions {
@@ -144,8 +147,10 @@ function queryOf(
     line,
     query: record.string('query'),
     truthsXyxy: truthsOf(record),
-    entries: tools.map((name) => (boxesByTool ? entryOf(boxesByTool, name) : null)),
-    toolNames: boxesByTool?.keys() ?? [],
+    tools:
+      boxesByTool && tools.length > 0
+        ? { names: boxesByTool.keys(), entries: tools.map((name) => entryOf(boxesByTool, name)) }
+        : undefined,
     image: record.optionalString('image'),
     group,
     size: record.optionalSize(),
@@ -265,8 +270,6 @@ function queriesOf(
     image,
     truthsXyxy: [xywhToXyxy(annotation.boxXywh)],
     group: split,
-    entries: [],
-    toolNames: [],
   }));
 }
 

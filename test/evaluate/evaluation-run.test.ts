@@ -9,6 +9,7 @@ import {
   evaluateTools,
   refuseOtherQueries,
 } from '../../src/evaluate/evaluation-run.js';
+import { refinementReport } from '../../src/evaluate/refinement-report.js';
 import { dumpRows, evalQueries, evalResults } from '../../src/formats/eval-files.js';
 
 function lines(values: readonly unknown[]) {
@@ -71,13 +72,16 @@ describe('a results file', () => {
     expect(inOrder.scores.queries).toEqual(turned.scores.queries);
     expect(inOrder.gallery).toEqual(turned.gallery);
     expect(inOrder.scores.groupMetrics().get('human')).toMatchObject({ total: 2, accuracy: 1 });
-    expect([inOrder.scores.missingAnswers, inOrder.scores.missingTools]).toEqual([1, 1]);
+    expect(refinementReport(inOrder.scores)).toMatchObject({
+      missing_answers: 1,
+      missing_tools: 1,
+    });
   });
 
   test('a query without a line counts with IoU 0 and is told of', async () => {
     const { scores, notices } = await evaluated(rows.map(queryLine), [resultLine(rows[0]!)]);
     expect(scores.metrics()).toMatchObject({ total: 4, accuracy: 0.25 });
-    expect(scores.missingAnswers).toBe(3);
+    expect(refinementReport(scores).missing_answers).toBe(3);
     expect(notices).toEqual([expect.stringMatching(/^3 of 4 queries have no line/)]);
   });
 
@@ -133,7 +137,7 @@ describe('a results file', () => {
   });
 
   test('calibration is over the answers with a score, sizes over all', async () => {
-    const { scores, sizeScores } = await evaluated(rows.map(queryLine), rows.map(resultLine));
+    const { scores } = await evaluated(rows.map(queryLine), rows.map(resultLine));
     const calibration = calibrationOf(scores.queries);
     expect(calibration.count).toBe(4);
     expect(calibration.bins[8]).toEqual({
@@ -146,8 +150,7 @@ describe('a results file', () => {
     // |0.9 - 1|, |0.8 - 1|, |0.7 - 0| and |0.5 - 0|, each of one answer.
     expect(calibration.ece).toBeCloseTo((0.1 + 0.2 + 0.7 + 0.5) / 4, 12);
     expect(calibration.brier).toBeCloseTo((0.01 + 0.04 + 0.49 + 0.25) / 4, 12);
-    expect([...sizeScores.groupMetrics().keys()]).toEqual(['large']);
-    expect(sizeScores.queries.length).toBe(4);
+    expect(scores.queries.map(({ objectSize }) => objectSize)).toEqual(Array(4).fill('large'));
   });
 
   test('the gallery holds each outcome with its texts, and no more than it may', async () => {
@@ -191,7 +194,7 @@ describe('two tools of the query lines', () => {
   test('are scored against each other', async () => {
     const { scores, notices } = await scored('one', 'two');
     expect(scores.metrics()).toMatchObject({ total: 3, accuracy: 1 / 3, tool_accuracy: 1 / 3 });
-    expect(scores.missingAnswers).toBe(2);
+    expect(refinementReport(scores).missing_answers).toBe(2);
     expect(notices).toEqual([expect.stringMatching(/^1 boxes have their corners .* in line 2;/)]);
   });
 
@@ -208,10 +211,10 @@ test('a dump of the paper', async () => {
     { image_id: 1, ann_id: 1, iou: 0.9, tool_iou: 0.2 },
     { image_id: 1, ann_id: 2, iou: 0.1, tool_iou: null },
   ]);
-  const { scores, ids, sizeScores } = await evaluateDump(dumpRows([rowsText], 'output_0.json'));
+  const { scores, ids } = await evaluateDump(dumpRows([rowsText], 'output_0.json'));
   expect(scores.metrics()).toMatchObject({ total: 2, accuracy: 0.5, ccr: 0.5 });
   expect(ids).toEqual(['1_1', '1_2']);
-  expect(sizeScores.queries.length).toBe(0);
+  expect(scores.queries.map(({ objectSize }) => objectSize)).toEqual([undefined, undefined]);
 });
 
 test('runs over other queries are not compared', async () => {

@@ -9,6 +9,8 @@ import {
   type ScoredQuery,
   signedRelativeIou,
 } from '../../src/evaluate/metrics.js';
+import { refinementReport } from '../../src/evaluate/refinement-report.js';
+import { iouThresholds } from '../../src/evaluate/settings.js';
 
 function scoresOf(rows: readonly ScoredQuery[], thresholds: readonly number[] = []) {
   const scores = new RefinementScores(thresholds);
@@ -121,7 +123,7 @@ describe('by hand', () => {
       { toolIou: null, finalIou: null },
     ]);
     expect(scores.metrics()).toMatchObject({ total: 3, accuracy: 1 / 3, ccr: 1 / 2 });
-    expect([scores.missingAnswers, scores.missingTools]).toEqual([2, 2]);
+    expect(refinementReport(scores)).toMatchObject({ missing_answers: 2, missing_tools: 2 });
   });
 
   test.each([Number.NaN, -0.1, 1.1, Number.POSITIVE_INFINITY])('IoU %d is refused', (iou) => {
@@ -130,7 +132,7 @@ describe('by hand', () => {
   });
 
   test.each([-0.1, 1, Number.NaN])('threshold %d is refused', (threshold) => {
-    expect(() => new RefinementScores([threshold])).toThrow(/0 <= threshold < 1/);
+    expect(() => iouThresholds(String(threshold))).toThrow(/numbers from 0 to below 1/);
   });
 });
 

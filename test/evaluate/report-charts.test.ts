@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { AccuracyRow } from '../../src/evaluate/charts.js';
-import { plotCharts } from '../../src/evaluate/charts.js';
+import { accuracyChart, calibrationChart, scatterChart } from '../../src/evaluate/charts.js';
 
 const rows: AccuracyRow[] = [
   {
@@ -23,7 +23,7 @@ const rows: AccuracyRow[] = [
 
 describe('charts as SVG', () => {
   test('a mark for every query, told apart by shape and colour', () => {
-    const svg = plotCharts.scatter([
+    const svg = scatterChart([
       { toolIou: 0.1, finalIou: 0.9, outcome: 'correction' },
       { toolIou: 0.9, finalIou: 0.1, outcome: 'loss' },
       { toolIou: 0.9, finalIou: 0.2, outcome: 'loss' },
@@ -37,7 +37,7 @@ describe('charts as SVG', () => {
   });
 
   test('groups by their size, their names escaped', () => {
-    const svg = plotCharts.accuracy(rows);
+    const svg = accuracyChart(rows);
     expect(svg).not.toContain('<script');
     expect(svg).toContain('human (9)');
     expect(svg.indexOf('(90)')).toBeLessThan(svg.indexOf('human (9)'));
@@ -46,7 +46,7 @@ describe('charts as SVG', () => {
 
   test('bins without answers are left out', () => {
     const empty = { count: 0, meanScore: null, accuracy: null };
-    const svg = plotCharts.calibration([
+    const svg = calibrationChart([
       { from: 0, to: 0.1, ...empty },
       { from: 0.1, to: 0.2, count: 5, meanScore: 0.15, accuracy: 0.2 },
     ]);
@@ -54,14 +54,14 @@ describe('charts as SVG', () => {
   });
 
   test('equal data, equal drawing; nothing to draw is no error', () => {
-    expect(plotCharts.accuracy(rows)).toBe(plotCharts.accuracy(rows));
-    expect(plotCharts.scatter([])).toMatch(/^<svg /);
-    expect(plotCharts.accuracy([])).toMatch(/^<svg /);
-    expect(plotCharts.calibration([])).toMatch(/^<svg /);
+    expect(accuracyChart(rows)).toBe(accuracyChart(rows));
+    expect(scatterChart([])).toMatch(/^<svg /);
+    expect(accuracyChart([])).toMatch(/^<svg /);
+    expect(calibrationChart([])).toMatch(/^<svg /);
   });
 
   test('asks for nothing outside the page', () => {
-    const svg = plotCharts.accuracy(rows) + plotCharts.scatter([]);
+    const svg = accuracyChart(rows) + scatterChart([]);
     expect(svg.replaceAll('http://www.w3.org/2000/svg', '')).not.toMatch(/https?:|url\(|href/);
   });
 });

@@ -6,10 +6,9 @@ import { pathToFileURL } from 'node:url';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { plotCharts } from '../../src/evaluate/charts.js';
 import { evaluateResults } from '../../src/evaluate/evaluation-run.js';
 import { refinementReport } from '../../src/evaluate/refinement-report.js';
-import { renderReport, reportData } from '../../src/evaluate/report.js';
+import { renderReport } from '../../src/evaluate/report.js';
 import { evalQueries, evalResults } from '../../src/formats/eval-files.js';
 
 // One that is half installed does not start.
@@ -74,11 +73,7 @@ async function page(): Promise<string> {
     });
   }
   const report = refinementReport(evaluation.scores, {});
-  const data = reportData(evaluation, report, {
-    title: 'Report of a test',
-    subject: [['results', 'r.jsonl']],
-  });
-  return renderReport(data, plotCharts, photos);
+  return renderReport(evaluation, report, [['results', 'r.jsonl']], photos);
 }
 
 describe.skipIf(!executablePath)('the report in a browser', () => {
@@ -205,7 +200,7 @@ describe.skipIf(!executablePath)('the report in a browser', () => {
     expect(charts.filter((label) => label!.length < 40)).toEqual([]);
     expect(await tab.locator('figure table').count()).toBe(4);
     expect(await tab.locator('h1, h2').allTextContents()).toEqual([
-      'Report of a test',
+      'Refinement report',
       'Numbers',
       'Right and wrong',
       'Charts',

@@ -1,18 +1,10 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import type { ChartRenderer } from '../../src/evaluate/charts.js';
 import { evaluateResults } from '../../src/evaluate/evaluation-run.js';
-import type { ReportPhoto } from '../../src/evaluate/gallery.js';
 import { refinementReport } from '../../src/evaluate/refinement-report.js';
-import { renderReport, reportData } from '../../src/evaluate/report.js';
+import { renderReport } from '../../src/evaluate/report.js';
 import { evalQueries, evalResults } from '../../src/formats/eval-files.js';
-
-/** A port that tells what it was asked to draw. */
-const wordCharts: ChartRenderer = {
-  scatter: (points) => `<svg data-points="${points.length}"></svg>`,
-  accuracy: (rows) => `<svg data-rows="${rows.length}"></svg>`,
-  calibration: (bins) => `<svg data-bins="${bins.length}"></svg>`,
-};
+import type { Thumbnail } from '../../src/photos/crop.js';
 
 const EVIL = '"><img src=x onerror=alert(1)><script>alert(2)</script>';
 
@@ -21,7 +13,7 @@ function lines(values: readonly unknown[]) {
 }
 
 /** `count` answers; the first of each four is a correction, then come a confirmation, a loss and an error. */
-async function data(count: number, words = 'the lion') {
+async function evaluated(count: number, words = 'the lion') {
   const queries = Array.from({ length: count }, (_, index) => ({
     id: `q${index}`,
     image: `${words}.jpg`,
@@ -44,31 +36,50 @@ async function data(count: number, words = 'the lion') {
       answer: { bbox_2d: box(index % 4 < 2), score: 0.5, decision: 'correct', text: words },
     };
   });
-  const evaluation = await evaluateResults(
+  return evaluateResults(
     evalQueries(lines(queries), 'q.jsonl'),
     evalResults(lines(results), 'r.jsonl'),
     'r.jsonl',
     { gallery: 8 },
   );
-  const report = refinementReport(evaluation.scores, { resamples: 50 });
-  return reportData(evaluation, report, { title: words, subject: [['results', words]] });
 }
 
-const photo: ReportPhoto = {
+type Photos = ReadonlyMap<number, Thumbnail>;
+
+async function pageOf(count: number, words?: string, photos: Photos = new Map()): Promise<string> {
+  const evaluation = await evaluated(count, words);
+  const report = refinementReport(evaluation.scores, { resamples: 50 });
+  return renderReport(evaluation, report, [['results', words ?? '']], photos);
+}
+
+const photo: Thumbnail = {
   dataUrl: 'data:image/jpeg;base64,/9j/4AAQ',
   size: { width: 640, height: 480 },
 };
 
+/** How many marks of an outcome the scatter plot draws. */
+function marksOf(page: string, outcome: string): number {
+  const marks = new RegExp(`<g[^>]*stroke="var\\(--${outcome}\\)"[^>]*>.*?</g>`, 's').exec(page);
+  return marks![0].match(/<(?:path|circle) /g)!.length;
+}
+
+const sumOf = (counts: readonly number[]) => counts.reduce((sum, count) => sum + count, 0);
+
 describe('the page', () => {
   test('holds the 2 x 2, the charts and a card an answer', async () => {
-    const page = await renderReport(await data(40), wordCharts, new Map([[0, photo]]));
+    const page = await pageOf(40, undefined, new Map([[0, photo]]));
     for (const outcome of ['correction', 'confirmation', 'loss', 'error']) {
       expect(page).toContain(`<td class="${outcome}"><strong>10</strong>25.0\u00a0%`);
       expect(page.match(new RegExp(`data-outcome="${outcome}"`, 'g'))).toHaveLength(2);
     }
-    expect(page).toContain('data-points="40"');
-    expect(page.match(/data-rows="1"/g)).toHaveLength(2);
-    expect(page).toContain('data-bins="10"');
+    const figures = [...page.matchAll(/<figure><h3>([^<]*)<\/h3>.*?<\/figure>/gs)];
+    expect(figures.map(([text, title]) => [title, text.includes('<svg ')])).toEqual([
+      ['Tool IoU and answer IoU', true],
+      ['Calibration of the score', true],
+      ['Accuracy by group', true],
+      ['Accuracy by object size', true],
+    ]);
+    expect(marksOf(page, 'correction')).toBe(10);
     expect(page.match(/<img /g)).toHaveLength(1);
     expect(page.match(/boxes alone"/g)).toHaveLength(7);
     expect(page).toContain('alt="the lion.jpg, the lion 0: tool wrong, answer right;');
@@ -102,8 +113,7 @@ describe('the page', () => {
       { gallery: 8 },
     );
     const report = refinementReport(evaluation.scores);
-    const data = reportData(evaluation, report, { title: 't', subject: [] });
-    const page = await renderReport(data, wordCharts, new Map());
+    const page = await renderReport(evaluation, report, [], new Map());
     expect(page.match(/<rect class="truth" x/g)).toHaveLength(2);
     expect(page.match(/<rect class="answer" x/g)).toHaveLength(2);
     expect(page).toContain('set, 2 objects are meant');
@@ -113,9 +123,9 @@ describe('the page', () => {
   });
 
   test('asks for nothing, and runs no script but its own', async () => {
-    const page = await renderReport(await data(4), wordCharts, new Map());
+    const page = await pageOf(4);
     expect(page.replaceAll('"data:,"', '')).not.toMatch(/(?:src|href)="(?!#|data:image)/);
-    expect(page).not.toMatch(/https?:|@import|url\(/);
+    expect(page.replaceAll('http://www.w3.org/2000/svg', '')).not.toMatch(/https?:|@import|url\(/);
     const scripts = [...page.matchAll(/<script>(.*?)<\/script>/gs)];
     expect(scripts).toHaveLength(1);
     const hash = createHash('sha256').update(scripts[0]![1]!).digest('base64');
@@ -124,7 +134,7 @@ describe('the page', () => {
   });
 
   test('leaves foreign texts texts, wherever they stand', async () => {
-    const page = await renderReport(await data(8, EVIL), wordCharts, new Map());
+    const page = await pageOf(8, EVIL);
     expect(page).not.toContain('<img');
     expect(page.match(/<script/g)).toHaveLength(1);
     expect(page).not.toMatch(/alert\(1\)>/);
@@ -132,10 +142,9 @@ describe('the page', () => {
   });
 
   test('takes no photo that is not one', async () => {
-    const answers = await data(4);
     const bad = ['javascript:alert(1)', 'data:image/svg+xml;base64,AAAA', 'data:image/png,<svg>'];
     for (const dataUrl of bad) {
-      const page = await renderReport(answers, wordCharts, new Map([[0, { ...photo, dataUrl }]]));
+      const page = await pageOf(4, undefined, new Map([[0, { ...photo, dataUrl }]]));
       expect(page).not.toContain(dataUrl);
     }
   });
@@ -143,31 +152,32 @@ describe('the page', () => {
   test('stays below 15 MB, whatever the photos weigh', async () => {
     const heavy = { ...photo, dataUrl: `data:image/jpeg;base64,${'A'.repeat(5_000_000)}` };
     const photos = new Map(Array.from({ length: 8 }, (_, row) => [row, heavy]));
-    const page = await renderReport(await data(8), wordCharts, photos);
+    const page = await pageOf(8, undefined, photos);
     expect(page.length).toBeLessThan(15_000_000);
     expect(page.match(/<img /g)).toHaveLength(2);
   });
 
   test('says where a rate is over nothing', async () => {
-    const page = await renderReport(await data(1), wordCharts, new Map());
+    const page = await pageOf(1);
     expect(page).toContain('Followed<strong>undefined</strong>');
   });
 
   test('is the same for the same data', async () => {
-    const pages = [await data(12), await data(12)].map((each) =>
-      renderReport(each, wordCharts, new Map()),
-    );
-    expect(await pages[0]).toBe(await pages[1]);
+    expect(await pageOf(12)).toBe(await pageOf(12));
   });
 });
 
 describe('the scatter plot', () => {
   test('is a sample where there are many queries, its table counts all', async () => {
-    const { scatter } = await data(4000);
-    expect(scatter.points).toHaveLength(1500);
-    expect(scatter.cells.flat().reduce((sum, count) => sum + count, 0)).toBe(4000);
-    const corrections = scatter.points.filter(({ outcome }) => outcome === 'correction').length;
-    expect(corrections).toBeGreaterThan(300);
-    expect(corrections).toBeLessThan(450);
+    const page = await pageOf(4000);
+    const marks = ['correction', 'confirmation', 'loss', 'error'].map((outcome) =>
+      marksOf(page, outcome),
+    );
+    expect(sumOf(marks)).toBe(1500);
+    expect(marks[0]).toBeGreaterThan(300);
+    expect(marks[0]).toBeLessThan(450);
+    expect(page).toContain('A sample of 1500 of 4000 queries is drawn.');
+    const table = page.match(/<caption>Tool IoU and answer IoU<.*?<\/table>/s)![0];
+    expect(sumOf([...table.matchAll(/<td>(\d+)/g)].map(([, count]) => Number(count)))).toBe(4000);
   });
 });

@@ -28,8 +28,6 @@ test('a query with its ground truth as corners', async () => {
       truthsXyxy: [{ x1: 10, y1: 20, x2: 40, y2: 60 }],
       size: { width: 9, height: 8 },
       group: 'human',
-      entries: [],
-      toolNames: [],
     },
   ]);
 });
@@ -79,22 +77,24 @@ test('the boxes of the tools that are asked for', async () => {
   };
   const [got] = await queriesOf([{ ...query, tools }], { tools: ['one', 'two', 'three', 'four'] });
   expect(got).toMatchObject({
-    entries: [
-      [
-        { boxXyxy: { x1: 1, y1: 2, x2: 3, y2: 4 }, score: 0.5 },
-        { boxXyxy: { x1: 0, y1: 0, x2: 1, y2: 1 } },
+    tools: {
+      entries: [
+        [
+          { boxXyxy: { x1: 1, y1: 2, x2: 3, y2: 4 }, score: 0.5 },
+          { boxXyxy: { x1: 0, y1: 0, x2: 1, y2: 1 } },
+        ],
+        [],
+        [{ boxXyxy: { x1: 5, y1: 2, x2: 3, y2: 4 } }],
+        null,
       ],
-      [],
-      [{ boxXyxy: { x1: 5, y1: 2, x2: 3, y2: 4 } }],
-      null,
-    ],
-    toolNames: ['one', 'two', 'three'],
+      names: ['one', 'two', 'three'],
+    },
   });
 });
 
 test('a tool is no word that every object knows', async () => {
   const [got] = await queriesOf([{ ...query, tools: {} }], { tools: ['constructor'] });
-  expect(got!.entries).toEqual([null]);
+  expect(got!.tools!.entries).toEqual([null]);
 });
 
 describe('refused, with file, line and field', () => {
