@@ -100,7 +100,7 @@ export function words(description: string, { required = true } = {}) {
 /** The folders of commands that take query lines. */
 export const imageFolderArgs = {
   images: words(
-    'folders that `image` on the lines is relative to; may be left out when every line brings `tools`',
+    'folders that `image` in the lines is relative to; not needed where every line has `tools`',
     { required: false },
   ),
 };

@@ -15,7 +15,7 @@ Pictures are resized to the grid of the model, and all boxes are in its coordina
   ];
   static override strict = false;
   static override args = {
-    images: words('folders that `image` on the lines is relative to'),
+    images: words('folders that `image` in the lines is relative to'),
   };
   static override flags = {
     ...flagGroup('INPUT', {

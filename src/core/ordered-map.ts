@@ -51,10 +51,10 @@ export async function* untilAborted<Item>(
   }
 }
 
-/** The first `limit` items. */
+/** The first `limit` items; all without one. */
 export async function* take<Item>(
   source: AsyncIterable<Item>,
-  limit: number,
+  limit = Number.POSITIVE_INFINITY,
 ): AsyncGenerator<Item> {
   if (limit <= 0) return;
   let count = 0;

@@ -74,7 +74,7 @@ export async function detect(
 
   const wanted = (counters: Pick<RunProgress, 'listed'>): AsyncIterable<PhotoItem> => {
     const listed = listImages(images, { allowOutside: flags['allow-outside'] });
-    return take(intakePhotos(listed, shard, counters), flags.limit ?? Number.POSITIVE_INFINITY);
+    return take(intakePhotos(listed, shard, counters), flags.limit);
   };
   const photos = untilAborted(wanted(progress), interruption.signal);
   const lines = detectPhotos(output.done ? withoutDone(photos, output.done) : photos, {

@@ -9,7 +9,7 @@ import { orderedMap, take, untilAborted } from '../core/ordered-map.js';
 import type { Printer, Terminal } from '../core/terminal.js';
 import { counted } from '../core/text.js';
 import { parseQueryLine, type Query } from '../formats/query-line.js';
-import { type Bbox2d, parseOutputLine, type ResultLine } from '../formats/result-line.js';
+import type { Bbox2d, ResultLine } from '../formats/result-line.js';
 import { imageRoots } from '../photos/find-photos.js';
 import { ImageRoots } from '../photos/image-path.js';
 import { firstAnswer } from '../refine/candidates.js';
@@ -26,6 +26,7 @@ import {
   type TrainingCase,
   verlRow,
 } from '../vlm/training-row.js';
+import { readJournal } from './journal.js';
 
 export interface ExportFlags
   extends Pick<
@@ -74,10 +75,7 @@ export async function exportRows(
     });
   }
   const exported = await exporter(images, flags, results);
-  const lines = take(
-    untilAborted(readLines(flags.queries, { signal }), signal),
-    flags.limit ?? Number.POSITIVE_INFINITY,
-  );
+  const lines = take(untilAborted(readLines(flags.queries, { signal }), signal), flags.limit);
   const options = { concurrency: CONCURRENCY, backpressure: 2 * CONCURRENCY, unordered: false };
   const counts = { rows: 0, leftOut: 0, thoughtless: 0, failed: 0 };
   async function* rows(): AsyncGenerator<string> {
@@ -244,7 +242,7 @@ function requestOf(
     throw new VgrError(
       'QUERY_INVALID',
       `line ${line}: expected boxes of ${toolName === undefined ? 'a tool' : quoted(toolName)}, got none`,
-      { hint: 'give them on the line in `tools`, or let `vgr refine` bring them: `--results`' },
+      { hint: 'give them in `tools` of the line, or in the results of a run: `--results`' },
     );
   }
   const tool = firstAnswer(candidates.filter((candidate) => candidate.tool === name));
@@ -254,9 +252,7 @@ function requestOf(
 /** The answers of a run by id. @throws VgrError INPUT_MISSING, INPUT_INVALID */
 async function resultsById(file: string): Promise<ReadonlyMap<string, ResultLine>> {
   const results = new Map<string, ResultLine>();
-  for await (const item of readLines(file)) {
-    if ('error' in item) throw item.error;
-    const line = parseOutputLine(item.text, `${file}:${item.number}`);
+  for await (const { line } of readJournal(file)) {
     if (line.type === 'result') results.set(line.id, line);
   }
   return results;

@@ -125,8 +125,8 @@ async function* withoutPlaces(lines: AsyncIterable<string>): AsyncGenerator<stri
   for await (const text of lines) yield unplacedText(text)?.text ?? text;
 }
 
-/** @throws VgrError INPUT_INVALID for a line that no run writes */
-async function* readJournal(
+/** The lines of a file that a run wrote. @throws VgrError INPUT_MISSING; INPUT_INVALID for a line that no run writes */
+export async function* readJournal(
   path: string,
   isWanted: (text: string) => boolean = () => true,
 ): AsyncGenerator<JournalLine> {

@@ -136,12 +136,13 @@ function refuseMissing(byIndex: ReadonlyMap<number, ShardFolder>, count: number)
   const incomplete = [...byIndex.values()].filter(({ run }) => !run.complete);
   const parts = [
     ['missing', missing.map((at) => `${at}/${count}`)],
-    ['not at their end', incomplete.map(({ folder }) => quoted(folder))],
+    ['incomplete', incomplete.map(({ folder }) => quoted(folder))],
   ] as const;
-  const wanting = parts.filter(([, names]) => names.length > 0);
-  if (wanting.length === 0) return;
-  const told = wanting.map(([what, names]) => `${what}: ${names.join(', ')}`);
-  throw new VgrError('SHARD_MISSING', `expected all ${count} shards; ${told.join('; ')}`, {
+  const lacking = parts
+    .filter(([, names]) => names.length > 0)
+    .map(([what, names]) => `${what}: ${names.join(', ')}`);
+  if (lacking.length === 0) return;
+  throw new VgrError('SHARD_MISSING', `expected all ${count} shards; ${lacking.join('; ')}`, {
     hint: 'run the command of these shards again: each continues where it ended',
   });
 }

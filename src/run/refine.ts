@@ -147,5 +147,5 @@ function warnOfTool(wanted: string | undefined, { others }: ToolNames, printer: 
     others.length === 0
       ? 'none has `tools`'
       : `they have ${others.map((name) => quoted(name)).join(', ')}`;
-  printer.note(`warning: --tool: no line brings boxes of ${quoted(wanted)}; ${instead}`);
+  printer.note(`warning: --tool: no line has boxes of ${quoted(wanted)}; ${instead}`);
 }

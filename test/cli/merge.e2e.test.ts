@@ -57,7 +57,7 @@ describe('vgr merge', () => {
     writeFileSync(join(torn, 'run.json'), JSON.stringify({ ...run, complete: false }));
     const open = await vgrHere(['merge', shards[0]!, torn, shards[2]!, '--output', freshFolder()]);
     expect(open.code).toBe(2);
-    expect(open.stderr).toContain('not at their end');
+    expect(open.stderr).toContain('incomplete: ');
 
     writeFileSync(join(torn, 'run.json'), JSON.stringify(run));
     const journal = readFileSync(join(torn, 'results.jsonl'), 'utf8').trimEnd().split('\n');

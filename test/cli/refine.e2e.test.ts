@@ -76,7 +76,7 @@ describe('vgr refine', () => {
       const mistyped = await vgr([...args, '--tool', 'qwn']);
       expect(mistyped.code).toBe(0);
       expect(mistyped.stderr).toContain(
-        'warning: --tool: no line brings boxes of `qwn`; they have `dino`, `qwen`',
+        'warning: --tool: no line has boxes of `qwn`; they have `dino`, `qwen`',
       );
       expect((await vgr([...args, '--tool', 'qwen'])).stderr).not.toContain('warning');
     }
