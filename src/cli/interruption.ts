@@ -2,7 +2,10 @@ import { VgrError } from '../core/error.js';
 import type { Interruption } from '../core/terminal.js';
 
 /** Exit codes of a shell for a process that a signal ended: 128 + number. */
-const SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const;
+const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
+
+type EndSignal = keyof typeof EXIT_CODES;
+const SIGNALS = Object.keys(EXIT_CODES) as EndSignal[];
 
 /** Time for the items in flight after the first signal; what takes longer is left to the rerun. Milliseconds. */
 const GRACE_MS = 3000;
@@ -18,19 +21,15 @@ export class SignalInterruption implements Interruption {
   readonly #controller = new AbortController();
   readonly #overdue = new AbortController();
   readonly #released = new AbortController();
-  readonly #listeners: [NodeJS.Signals, () => void][] = [];
   readonly signal = this.#controller.signal;
   readonly overdue = this.#overdue.signal;
   pipeClosed = false;
   stdoutError: VgrError | undefined;
-  #ending: { readonly signal: NodeJS.Signals; readonly code: number } | undefined;
+  /** The signal that ends the process. */
+  #ending: EndSignal | undefined;
 
   constructor() {
-    for (const [signal, code] of Object.entries(SIGNALS) as [keyof typeof SIGNALS, number][]) {
-      const listener = (): void => this.#onSignal(signal, code);
-      process.on(signal, listener);
-      this.#listeners.push([signal, listener]);
-    }
+    for (const signal of SIGNALS) process.on(signal, this.#onSignal);
     // oclif's own listener swallows a closed pipe, so that work would go on, and throws all else out of reach.
     process.stdout.removeAllListeners('error').on('error', this.#onStdoutError);
   }
@@ -41,22 +40,17 @@ export class SignalInterruption implements Interruption {
     const late = new Promise<boolean>((resolve) => {
       signal.addEventListener('abort', () => resolve(false), { once: true });
     });
-    return Promise.race([
-      work.then(
-        () => true,
-        () => false,
-      ),
-      late,
-    ]);
+    const done = work.then(() => true);
+    return Promise.race([done.catch(() => false), late]);
   }
 
   /** 130 or 143 after a signal, else undefined. */
   get exitCode(): number | undefined {
-    return this.#ending?.code;
+    return this.#ending && EXIT_CODES[this.#ending];
   }
 
   close(): void {
-    for (const [signal, listener] of this.#listeners) process.off(signal, listener);
+    for (const signal of SIGNALS) process.off(signal, this.#onSignal);
   }
 
   /**
@@ -64,28 +58,28 @@ export class SignalInterruption implements Interruption {
    * and would end threads inside native code, which aborts.
    */
   end({ quiet = false } = {}): void {
-    const { signal, code } = this.#ending ?? { signal: 'SIGTERM', code: SIGNALS.SIGTERM };
+    const signal = this.#ending ?? 'SIGTERM';
     this.close();
-    if (quiet) process.exit(code);
+    if (quiet) process.exit(EXIT_CODES[signal]);
     process.kill(process.pid, signal);
     // Process 1 of a container is not ended by signals of its own.
-    setTimeout(() => process.exit(code), DELIVERY_MS);
+    setTimeout(() => process.exit(EXIT_CODES[signal]), DELIVERY_MS);
   }
 
-  #onSignal(signal: NodeJS.Signals, code: number): void {
-    if (this.#ending) {
-      this.#ending = { signal, code };
+  readonly #onSignal = (signal: NodeJS.Signals): void => {
+    const isFirst = this.#ending === undefined;
+    this.#ending = signal as EndSignal;
+    if (!isFirst) {
       this.end();
       return;
     }
-    this.#ending = { signal, code };
     process.stderr.write(`\n${signal}: finishing the items in flight; again to stop at once\n`);
     this.#controller.abort();
     // No timer holds a process that is done.
     setTimeout(() => this.#giveUp(), GRACE_MS).unref();
     setTimeout(() => this.#released.abort(), RELEASE_MS).unref();
     setTimeout(() => this.end(), END_MS).unref();
-  }
+  };
 
   #giveUp(): void {
     // Nobody listens to items that are given up: that they fail is no error.

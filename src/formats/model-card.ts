@@ -267,9 +267,7 @@ export function classesOf(card: DetectorCard): readonly (Category | undefined)[]
 
 /** Everything that a detector can find; empty where it takes prompts. */
 export function categoriesOf(card: DetectorCard): readonly Category[] {
-  if (card.labels === 'prompts') return [];
-  if (typeof card.labels === 'string') return COCO_CATEGORIES;
-  return card.labels;
+  return classesOf(card).filter((each) => each !== undefined);
 }
 
 /** Whether a detector takes prompts. */
