@@ -97,7 +97,8 @@ function interval(rate: number, count: number): string {
   const half =
     (z / (1 + (z * z) / count)) *
     Math.sqrt((rate * (1 - rate)) / count + (z * z) / (4 * count * count));
-  return `${(100 * (centre - half)).toFixed(1)} to ${(100 * (centre + half)).toFixed(1)}`;
+  // Rounding takes the lower end of 0 just below it.
+  return `${(100 * Math.max(0, centre - half)).toFixed(1)} to ${(100 * (centre + half)).toFixed(1)}`;
 }
 
 const ROWS = [

@@ -287,7 +287,8 @@ describe('vgr train-lite on boxes of tools', () => {
     expect(tool.accuracy).toBe(1);
     expect(fitted.accuracy).toBeLessThan(1);
     expect(stdout).toContain('This refiner is worse than the tool alone on the held-out lines');
-    expect(stdout).toContain('What helps: more lines (60 were fitted to');
+    expect(stdout).toContain('0.0 %, 0.0 to 8.8');
+    expect(stdout).toContain('What helps: more lines (this fit had 60');
     expect(stdout).not.toContain('use it:');
   });
 
