@@ -24,12 +24,7 @@ interface Owner {
   readonly birth: string;
 }
 
-export interface OutputLock {
-  /** Frees the folder. May be called again. */
-  release(): Promise<void>;
-  /** The same for a process that ends at once. */
-  releaseNow(): void;
-}
+export type OutputLock = Awaited<ReturnType<typeof lockOutput>>;
 
 /** Locks of this process; the pid in a lock cannot tell them from those of an earlier process. */
 const held = new Set<string>();
@@ -40,7 +35,7 @@ const held = new Set<string>();
  * nothing to wait for.
  * @throws VgrError OUTPUT_BUSY, OUTPUT_UNWRITABLE, DISK_FULL
  */
-export async function lockOutput(folder: string): Promise<OutputLock> {
+export async function lockOutput(folder: string) {
   const file = path.join(path.resolve(folder), LOCK_NAME);
   const owner: Owner = {
     pid: process.pid,
@@ -59,12 +54,14 @@ export async function lockOutput(folder: string): Promise<OutputLock> {
     throw outputError(file, thrown);
   }
   return {
-    release: async () => {
+    /** Frees the folder. May be called again. */
+    release: async (): Promise<void> => {
       if (!held.has(file)) return;
       if (isSame(await readOwner(file), owner)) await unlink(file).catch(() => undefined);
       held.delete(file);
     },
-    releaseNow: () => {
+    /** The same for a process that ends at once. */
+    releaseNow: (): void => {
       if (held.delete(file)) rmSync(file, { force: true });
     },
   };

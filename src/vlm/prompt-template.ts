@@ -24,14 +24,7 @@ const JinjaInterpreter = Interpreter as unknown as new (environment: Environment
 export function templatePrompt(text: string, source: string): PromptWriter {
   const program = attempt(source, () => parse(tokenize(text.replace(/\r\n?/g, '\n').trim())));
   const write: PromptWriter = ({ query, picture, tools = '' }) =>
-    attempt(source, () =>
-      rendered(program, {
-        content: query,
-        tools,
-        width: picture.width,
-        height: picture.height,
-      }),
-    );
+    attempt(source, () => rendered(program, { content: query, tools, ...picture }));
   const facts = { picture: { width: 1, height: 1 }, grid: { step: 1, minPixels: 1, maxPixels: 1 } };
   if (write({ ...facts, query: 'the left lion' }) === write({ ...facts, query: 'a red hat' })) {
     throw new VgrError(
@@ -77,7 +70,7 @@ function boundedRange(first: number, end?: number, step = 1): number[] {
   return Array.from({ length: count }, (_, index) => start + index * step);
 }
 
-/** Ends a template that goes on and on: no signal reaches a process that renders. */
+/** Stops a template that does not end: no signal reaches a process that renders. */
 class BoundedInterpreter extends JinjaInterpreter {
   #work = 0;
 
@@ -85,7 +78,7 @@ class BoundedInterpreter extends JinjaInterpreter {
     const result = super.evaluate(statement, environment);
     const { value } = result;
     this.#work += 1 + (typeof value === 'string' || Array.isArray(value) ? value.length : 0);
-    if (this.#work > MAX_WORK) throw new Error('it comes to no end, or to far too long a prompt');
+    if (this.#work > MAX_WORK) throw new Error('it does not end, or makes far too long a prompt');
     return result;
   }
 }

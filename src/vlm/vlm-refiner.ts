@@ -160,20 +160,11 @@ function boxOf(box: BoxXyxy, { tools, view }: Talk): BoxXyxy {
 
 /** The candidate that holds the point and has its centre nearest to it, in sizes of the box. */
 function candidateAround({ candidates }: RefineRequest, x: number, y: number) {
-  let best: Candidate | undefined;
-  let least = Number.POSITIVE_INFINITY;
-  for (const candidate of candidates) {
-    const { x1, y1, x2, y2 } = candidate.boxXyxy;
-    const away = Math.max(
-      Math.abs(x - (x1 + x2) / 2) / (x2 - x1),
-      Math.abs(y - (y1 + y2) / 2) / (y2 - y1),
-    );
-    if (away <= 0.5 && away < least) {
-      least = away;
-      best = candidate;
-    }
-  }
-  return best;
+  const distanceTo = ({ boxXyxy: { x1, y1, x2, y2 } }: Candidate): number =>
+    Math.max(Math.abs(x - (x1 + x2) / 2) / (x2 - x1), Math.abs(y - (y1 + y2) / 2) / (y2 - y1));
+  return candidates
+    .filter((candidate) => distanceTo(candidate) <= 0.5)
+    .sort((a, b) => distanceTo(a) - distanceTo(b))[0];
 }
 
 /** The score of a model that gives no probabilities. */

@@ -99,12 +99,12 @@ describe('a template', () => {
   it.each([
     ['for i in range(1000000000)', 'a range of more than'],
     ['for i in range(9, 10, 0)', 'a range of more than'],
-    ['for i in range(10000) %}{% for j in range(10000) %}{% endfor', 'comes to no end'],
+    ['for i in range(10000) %}{% for j in range(10000) %}{% endfor', 'does not end'],
     [
       'for i in range(9999) %}{% for j in range(9) %}{{ content }}{% endfor %}{% endfor %}{% for i in []',
-      'comes to no end',
+      'does not end',
     ],
-  ])('is refused where it comes to no end: %s', (loop, message) => {
+  ])('is refused where it does not end: %s', (loop, message) => {
     const text = `{{ content }}{% ${loop} %}{% endfor %}`;
     expect(() => templatePrompt(text, 'p.jinja')).toThrowError(
       expect.objectContaining({
