@@ -101,8 +101,8 @@ export function valueText(value: unknown): string {
   return typeof value === 'number' ? `${value}` : (JSON.stringify(value) ?? typeof value);
 }
 
-/** How a file that was packed or written otherwise becomes JSON Lines in UTF-8. */
-const UNPACK = 'the file is packed by gzip: name it `FILE.gz`, or unpack it with `gunzip -c`';
+/** How a file that is compressed or written in another way becomes JSON Lines in UTF-8. */
+const UNPACK = 'the file is compressed with gzip: name it `FILE.gz`, or unpack it with `gunzip -c`';
 const FROM_UTF16 = 'the file is UTF-16: `iconv -f utf-16 -t utf-8 FILE > q.jsonl`';
 /** What to try with a line that is JSON but no object. */
 export const ONE_A_LINE =

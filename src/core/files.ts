@@ -173,7 +173,7 @@ export function outputError(path: string, thrown: unknown): VgrError {
   if (FULL.has(code)) {
     return new VgrError('DISK_FULL', `no space left to write ${quoted(path)}`, {
       cause,
-      hint: 'free some space and run the same command again: it goes on where it stopped',
+      hint: 'free some space and run the same command again: it resumes where it stopped',
     });
   }
   const message = `cannot write ${quoted(path)}: ${printable(cause.message ?? String(thrown))}`;

@@ -64,7 +64,7 @@ export class HttpClient {
       });
       request.setTimeout(this.#timeoutMs, () => {
         // The reader of a body gets the reason only from the body itself.
-        (reply ?? request).destroy(new Error(`no byte came for ${this.#timeoutMs / 1000} s`));
+        (reply ?? request).destroy(new Error(`no data came for ${this.#timeoutMs / 1000} s`));
       });
       request.on('error', reject);
       // While a tunnel opens, the request itself does not notice the signal.
@@ -200,7 +200,7 @@ export async function httpGet(start: URL, options: GetOptions): Promise<HttpResp
     'DOWNLOAD_FAILED',
     `${shownAddress(start)}: expected a file within ${MAX_REDIRECTS} redirects, got another redirect`,
     {
-      hint: 'the server redirects in circles: try again later, or report it to those who run the server',
+      hint: 'the server redirects in a loop: try again later, or report it to those who run the server',
     },
   );
 }

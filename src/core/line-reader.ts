@@ -25,7 +25,7 @@ const CARRIAGE_RETURN = 0x0d;
 const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
 
 /**
- * The lines of a UTF-8 file, of one packed by gzip (`.gz`), or of standard input (`-`). Blank lines are skipped. Ends
+ * The lines of a UTF-8 file, of one compressed with gzip (`.gz`), or of standard input (`-`). Blank lines are skipped. Ends
  * with CR LF, a byte order mark and a last line without its end are all right. A line that is too long or not UTF-8 becomes an
  * error. Memory holds one line and one chunk.
  * @throws VgrError INPUT_MISSING, INPUT_INVALID (a folder), INPUT_UNREADABLE
@@ -219,8 +219,8 @@ function unreadable(path: string, thrown: unknown): VgrError {
   if (cause.code === 'Z_DATA_ERROR' || cause.code === 'Z_BUF_ERROR') {
     return new VgrError(
       'INPUT_UNREADABLE',
-      `${quoted(path)}: expected a whole file packed by gzip, since its name ends in \`.gz\`; ${printable(cause.message)}`,
-      { hint: 'try `gzip -t FILE`; a file that is not packed needs another name', cause },
+      `${quoted(path)}: expected a whole file compressed with gzip, since its name ends in \`.gz\`; ${printable(cause.message)}`,
+      { hint: 'try `gzip -t FILE`; a file that is not compressed needs another name', cause },
     );
   }
   return new VgrError('INPUT_UNREADABLE', `${quoted(path)}: ${printable(cause.message)}`, {

@@ -91,7 +91,7 @@ export async function openLarge(
     warnings: () => {
       if (tally.fallbacks === 0) return [];
       const answers = counted(tally.fallbacks, 'answer');
-      return [`${answers} could not be read; the tool's box is the answer there`];
+      return [`${answers} could not be read; the tool's box is used instead`];
     },
     close: () => client.close(),
   };
@@ -128,9 +128,9 @@ export async function openCascade(
 
 function cascadeWarnings({ asked, failed, unpaid }: CascadeTally): string[] {
   if (failed === 0) return [];
-  const budget = unpaid === 0 ? '' : `, to ${unpaid} of them since the budget is spent`;
+  const budget = unpaid === 0 ? '' : `, to ${unpaid} of them because the budget is spent`;
   return [
-    `the large refiner gave no answer to ${failed} of ${counted(asked, 'query')}${budget}; the small one answers there`,
+    `the large refiner gave no answer to ${failed} of ${counted(asked, 'query')}${budget}; the answers of the small one are used instead`,
   ];
 }
 

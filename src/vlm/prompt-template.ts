@@ -19,7 +19,7 @@ const JinjaInterpreter = Interpreter as unknown as new (environment: Environment
  * `content`, the normalised expression, and `tools`, what the tools found as the text of the `<tool>` block where it is told in
  * the first turn (PiTER), else an empty string; `width` and `height` of the picture, pixels.
  * @param source name of the file, for messages
- * @throws VgrError CONFIG_INVALID where the text is no template, never says `content`, or does not end
+ * @throws VgrError CONFIG_INVALID where the text is no template, does not use `content`, or does not end
  */
 export function templatePrompt(text: string, source: string): PromptWriter {
   const program = attempt(source, () => parse(tokenize(text.replace(/\r\n?/g, '\n').trim())));
@@ -29,7 +29,7 @@ export function templatePrompt(text: string, source: string): PromptWriter {
   if (write({ ...facts, query: 'the left lion' }) === write({ ...facts, query: 'a red hat' })) {
     throw new VgrError(
       'CONFIG_INVALID',
-      `${quoted(source)}: expected a template that says \`content\`, got one that does not`,
+      `${quoted(source)}: expected a template that uses \`content\`, got one that does not`,
       { hint: 'write the expression as {{ content }}' },
     );
   }

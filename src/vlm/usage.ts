@@ -100,7 +100,7 @@ export class UsageBudget {
 
 function spent(flag: string, limit: number, what: string): VgrError {
   return new VgrError('BUDGET_SPENT', `the budget of ${limit} ${what} (\`${flag}\`) is spent`, {
-    hint: 'a rerun with a higher limit resumes from here and asks no answered query again',
+    hint: 'a rerun with a higher limit resumes from here and does not repeat answered queries',
   });
 }
 

@@ -139,7 +139,7 @@ describe('vgr models pull', () => {
     const silent = await serve({ '/tiny.onnx': [stall(FILE, 0)] });
     const run = await pull(shelf(from(silent)), { env: { HF_HUB_DOWNLOAD_TIMEOUT: '0.2' } });
     expect(run.code).toBe(3);
-    expect(errorOf(run.stderr)).toContain('no byte came for 0.2 s');
+    expect(errorOf(run.stderr)).toContain('no data came for 0.2 s');
   });
 
   it('throws away a file that is not the pinned one', async () => {

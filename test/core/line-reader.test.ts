@@ -107,7 +107,7 @@ describe('lineBlocks', () => {
 
   it.each([
     ['UTF-16', [0xff, 0xfe, 0x7b, 0], 'iconv -f utf-16'],
-    ['packed', [0x1f, 0x8b, 8, 0xff], 'packed by gzip'],
+    ['packed', [0x1f, 0x8b, 8, 0xff], 'compressed with gzip'],
     ['Latin-1', [0x61, 0xe9], 'iconv -f latin1'],
   ])('says what to do with bytes that are %s', async (_, bytes, hint) => {
     const errors: (string | undefined)[] = [];

@@ -359,7 +359,7 @@ describe('refine --refiner cascade', () => {
     expect(outcome.code).toBe(0);
     expect(lines(outcome)).toHaveLength(6);
     expect(outcome.stderr).toMatch(
-      /warning: the large refiner gave no answer to (\d) of 6 queries, to \1 of them since the budget/,
+      /warning: the large refiner gave no answer to (\d) of 6 queries, to \1 of them because the budget/,
     );
   });
 });
