@@ -66,21 +66,16 @@ function isFixed(dim: number | string | undefined): dim is number {
   return typeof dim === 'number' && dim > 0;
 }
 
-/** How a text tower takes its tokens. */
-export type TokenRules = Pick<EncoderCard['text'], 'length' | 'padded' | 'pad'>;
-
-/** Tokens as they go in, and which of them are words: 1, or 0 for padding. */
-export interface TextTokens {
-  readonly ids: readonly number[];
-  readonly mask: readonly number[];
-}
-
 /**
  * Cuts and fills tokens up. What is too long loses tokens before the last one, which ends the text and is where CLIP reads
  * the meaning.
  * @param ids with the special tokens, at least one
+ * @returns the tokens as they go in, and which of them are words: 1, or 0 for padding
  */
-export function fitTokens(ids: readonly number[], { length, padded, pad }: TokenRules): TextTokens {
+export function fitTokens(
+  ids: readonly number[],
+  { length, padded, pad }: Pick<EncoderCard['text'], 'length' | 'padded' | 'pad'>,
+) {
   const kept = ids.length <= length ? ids : [...ids.slice(0, length - 1), ids.at(-1)!];
   const filler = padded ? length - kept.length : 0;
   return {

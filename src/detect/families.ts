@@ -35,13 +35,9 @@ export function detectorFamily(name: DetectorFamilyName): DetectorFamily {
   return FAMILIES[name];
 }
 
-const PROMPTED_FAMILIES: Readonly<Record<PromptedFamilyName, PromptedFamily>> = {
+/** Families that are asked in words. */
+export const PROMPTED_FAMILIES: Readonly<Record<PromptedFamilyName, PromptedFamily>> = {
   'grounding-dino': groundingDino,
   owlv2: owl,
   owlvit: owl,
 };
-
-/** The family that the card of a detector names. */
-export function promptedFamily(name: PromptedFamilyName): PromptedFamily {
-  return PROMPTED_FAMILIES[name];
-}

@@ -60,20 +60,13 @@ export const groundingDino: PromptedFamily = {
   },
 };
 
-interface ScoredLabel {
-  /** Index of the phrase. */
-  readonly classIndex: number;
-  readonly score: number;
-  readonly label: string;
-}
-
-/** What one box is, by the scores of all tokens of the prompt; nothing below `minScore`. */
+/** What one box is, by the scores of all tokens of the prompt; nothing below `minScore`. A phrase is a class. */
 function scoredLabels(
   { kind, phrases }: TokenizedPrompt,
   scores: Float32Array,
   minScore: number,
   textScore: number,
-): ScoredLabel[] {
+): Omit<Proposal, 'boxXyxy'>[] {
   if (kind === 'expression') {
     const score = highest(scores);
     if (score < minScore) return [];

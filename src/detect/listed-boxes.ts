@@ -5,9 +5,9 @@ import { closedFamily, type Proposal } from './proposal.js';
 /** How corners lie in a list of boxes: their order, and in which unit. */
 type Layout = 'xyxy-pixels' | 'xyxy-unit' | 'yxyx-unit';
 
-type BoxReader = (values: ArrayLike<number>, at: number, raster: ImageSize) => BoxXyxy;
-
-const BOX_READERS: Readonly<Record<Layout, BoxReader>> = {
+const BOX_READERS: Readonly<
+  Record<Layout, (values: ArrayLike<number>, at: number, raster: ImageSize) => BoxXyxy>
+> = {
   'xyxy-pixels': xyxyAt,
   'xyxy-unit': (values, at, { width, height }) => scaleXyxy(xyxyAt(values, at), width, height),
   'yxyx-unit': (values, at, { width, height }) => ({

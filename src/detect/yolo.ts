@@ -10,17 +10,6 @@ const ANCHORS_PER_CELL = 3;
 /** Values of a row that is a whole detection: corners, score, class. */
 const FINAL_VALUES = 6;
 
-/** How the boxes of a YOLO graph lie in its output. */
-type YoloForm =
-  /** [batch, 4 + classes, cells]: v8, v9, 11, 12; 26 without its end-to-end head. */
-  | 'columns'
-  /** [batch, cells, 5 + classes] with an object score: v5, v7. */
-  | 'rows'
-  /** [batch, boxes, 6], suppressed within the graph: v10, 26, and exports with `nms=True`. */
-  | 'final'
-  /** [batch, queries, 4 + classes], boxes in units of the input, where the card says `cxcywh-unit`: RT-DETR. */
-  | 'queries';
-
 /**
  * YOLO as Ultralytics exports it: one output `predictions` with boxes in input pixels and scores in 0..1. Which of its forms
  * the output has is told by its shape.
@@ -48,7 +37,7 @@ function yoloForm(
   [first, second]: readonly [number, number],
   raster: ImageSize,
   card: DetectorCard,
-): YoloForm | undefined {
+): keyof typeof READERS | undefined {
   const classes = classesOf(card).length;
   if (card.decoding.boxes === 'cxcywh-unit') return second === 4 + classes ? 'queries' : undefined;
   const cells = cellCount(gridLevels(raster, card.decoding.strides));
@@ -65,8 +54,9 @@ type Reader = (
   raster: ImageSize,
 ) => Proposal[];
 
-const READERS: Readonly<Record<YoloForm, Reader>> = {
-  /** Class by class, so that memory is read in order. */
+/** By how the boxes of a graph lie in its output. */
+const READERS = {
+  /** [batch, 4 + classes, cells]: v8, v9, 11, 12; 26 without its end-to-end head. Memory is read in order, class by class. */
   columns(values, [length, cells], minScore) {
     const proposals: Proposal[] = [];
     for (let index = 4 * cells; index < length * cells; index++) {
@@ -84,6 +74,7 @@ const READERS: Readonly<Record<YoloForm, Reader>> = {
     return proposals;
   },
 
+  /** [batch, cells, 5 + classes] with an object score: v5, v7. */
   rows(values, [rows, length], minScore) {
     const proposals: Proposal[] = [];
     for (let at = 0; at < rows * length; at += length) {
@@ -96,7 +87,7 @@ const READERS: Readonly<Record<YoloForm, Reader>> = {
     return proposals;
   },
 
-  /** Rows that are left over hold zeros. */
+  /** [batch, boxes, 6], suppressed within the graph: v10, 26, and exports with `nms=True`. Rows that are left over hold zeros. */
   final(values, [rows, length], minScore) {
     const proposals: Proposal[] = [];
     for (let at = 0; at < rows * length; at += length) {
@@ -108,6 +99,7 @@ const READERS: Readonly<Record<YoloForm, Reader>> = {
     return proposals;
   },
 
+  /** [batch, queries, 4 + classes], boxes in units of the input, where the card says `cxcywh-unit`: RT-DETR. */
   queries(values, [queries, length], minScore, raster) {
     const proposals: Proposal[] = [];
     for (let at = 0; at < queries * length; at += length) {
@@ -116,4 +108,4 @@ const READERS: Readonly<Record<YoloForm, Reader>> = {
     }
     return proposals;
   },
-};
+} satisfies Readonly<Record<string, Reader>>;

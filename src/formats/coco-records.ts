@@ -9,13 +9,6 @@ import {
   recordError,
 } from './foreign-json.js';
 
-/** A photo that a COCO file lists. */
-export interface CocoImage {
-  readonly id: number;
-  /** Absent in files that are only evaluated. */
-  readonly fileName?: string;
-}
-
 /** A ground-truth box. */
 export interface CocoAnnotation {
   readonly id: number;
@@ -40,7 +33,8 @@ export interface CocoDetection {
 
 /** What a COCO dataset holds, in the order of the file. */
 export type CocoEntry =
-  | { readonly kind: 'image'; readonly image: CocoImage }
+  /** Files that are only evaluated may have no names. */
+  | { readonly kind: 'image'; readonly image: { readonly id: number; readonly fileName?: string } }
   | { readonly kind: 'annotation'; readonly annotation: CocoAnnotation }
   | { readonly kind: 'category'; readonly category: Category };
 

@@ -162,10 +162,14 @@ export function placedText(json: string, place: number): string {
   return `${json.slice(0, -1)},"place":${place}}\n`;
 }
 
+/** A line without its place, and the place. */
+export interface PlacedLine {
+  readonly place: number;
+  readonly text: string;
+}
+
 /** Takes {@link placedText} apart; undefined where the text has no place. */
-export function unplacedText(
-  text: string,
-): { readonly place: number; readonly text: string } | undefined {
+export function unplacedText(text: string): PlacedLine | undefined {
   const match = /,"place":(\d+)\}\s*$/.exec(text);
   return match ? { place: Number(match[1]), text: `${text.slice(0, match.index)}}\n` } : undefined;
 }

@@ -1,7 +1,7 @@
 import type { ImageSize } from '../core/box.js';
 import { asVgrError, quoted, VgrError } from '../core/error.js';
 import { counted } from '../core/text.js';
-import { promptedFamily } from '../detect/families.js';
+import { PROMPTED_FAMILIES } from '../detect/families.js';
 import { packRasters, pixelEncoding } from '../detect/packing.js';
 import type { PromptTokenizer } from '../detect/prompt-tokenizer.js';
 import { portText } from '../detect/signature.js';
@@ -361,7 +361,7 @@ async function promptedRoles(
   const prompt = tokenizer.expression(TRIAL_NAMES[0]!)!;
   const count =
     family === 'grounding-dino' || input.text.prompts === 'any' ? 1 : input.text.prompts;
-  const feeds = promptedFamily(family).pack(raster, new Array(count).fill(prompt), card);
+  const feeds = PROMPTED_FAMILIES[family].pack(raster, new Array(count).fill(prompt), card);
   const given = `a photo of ${raster.width} x ${raster.height} and a prompt of ${prompt.ids.length} tokens`;
   const outputs = await observe(parts, feeds, given);
   const roles = recognisePrompted(family, outputs, count);

@@ -6,7 +6,7 @@ import { readLines } from '../core/line-reader.js';
 import { NameTable } from '../core/name-table.js';
 import type { Printer } from '../core/terminal.js';
 import { counted, sha256Of } from '../core/text.js';
-import { unplacedText } from '../formats/result-line.js';
+import { type PlacedLine, unplacedText } from '../formats/result-line.js';
 import {
   canonicalSettings,
   parseRunSummary,
@@ -195,12 +195,6 @@ function wholeSummary(runs: readonly RunSummary[], imageIds: string | null): Run
   };
 }
 
-/** A line of a shard's journal with the place of its item in the whole input. */
-interface ShardLine {
-  readonly place: number;
-  readonly text: string;
-}
-
 /**
  * The lines of all shards in the order of the input. Each shard holds its own in that order, so one line a shard is in
  * memory, and at most 16 bytes for each place. Falling places (of an unordered run) are taken as they come.
@@ -232,11 +226,11 @@ async function* mergedLines(shards: readonly ShardFolder[]): AsyncGenerator<stri
 }
 
 /**
- * The lines of one shard's journal.
+ * The lines of one shard's journal, each with the place of its item in the whole input.
  * @throws VgrError INPUT_INVALID for a line without its place; at the end SHARD_MISSING where there are not as many lines as
  *   its run.json says
  */
-async function* shardLines({ folder, run }: ShardFolder): AsyncGenerator<ShardLine> {
+async function* shardLines({ folder, run }: ShardFolder): AsyncGenerator<PlacedLine> {
   const path = join(folder, 'results.jsonl');
   let count = 0;
   for await (const item of readLines(path, { maxLineBytes: MAX_JOURNAL_LINE_BYTES })) {

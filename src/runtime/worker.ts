@@ -8,7 +8,7 @@ import { parentPort } from 'node:worker_threads';
 import * as ort from 'onnxruntime-node';
 import type { ImageSize } from '../core/box.js';
 import type { RgbRaster } from '../core/raster.js';
-import { detectorFamily, promptedFamily } from '../detect/families.js';
+import { detectorFamily, PROMPTED_FAMILIES } from '../detect/families.js';
 import {
   CardMismatch,
   type DecodeOptions,
@@ -172,7 +172,7 @@ async function detect({
   options,
 }: Requests['detect']): Promise<readonly DetectedItem[]> {
   if (isPrompted(card)) {
-    const family = promptedFamily(card.family);
+    const family = PROMPTED_FAMILIES[card.family];
     const found: DetectedItem[] = [];
     // One by one: the prompts of a photo are the batch.
     for (const { raster, image, prompts = [] } of items) {

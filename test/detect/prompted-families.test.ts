@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { promptedFamily } from '../../src/detect/families.js';
+import { PROMPTED_FAMILIES } from '../../src/detect/families.js';
 import type { NamedTensors, Tensor } from '../../src/detect/family.js';
 import type { TokenizedPrompt, Word } from '../../src/detect/prompt.js';
 import type { PromptedCard } from '../../src/formats/model-card.js';
@@ -93,7 +93,7 @@ function decode(
   prompts: readonly TokenizedPrompt[],
   options = OPTIONS,
 ) {
-  return promptedFamily(of.family)
+  return PROMPTED_FAMILIES[of.family]
     .decode(outputs, PHOTO, prompts, of, options)
     .map((found) =>
       found.map(({ boxXyxy: { x1, y1, x2, y2 }, score, label, categoryId }) => [
@@ -226,7 +226,7 @@ describe('OWL-ViT', () => {
     const [one] = decode(fixed, outputs, asked, { ...OPTIONS, maxDetections: 1 });
     expect(one).toHaveLength(1);
     const same = { ...outputs, b: float([1, 2, 4], [...MIDDLE, ...MIDDLE]) };
-    const [kept] = promptedFamily('owlv2').decode(same, PHOTO, asked, fixed, {
+    const [kept] = PROMPTED_FAMILIES.owlv2.decode(same, PHOTO, asked, fixed, {
       ...OPTIONS,
       nmsIou: 0.5,
     });
@@ -240,7 +240,7 @@ describe('what goes in', () => {
 
   it('is the photo for each prompt, and the tokens filled up to the longest', () => {
     const prompts = [expression('cat'), expression('a', 'dog')];
-    const feeds = promptedFamily('grounding-dino').pack(raster, prompts, card('grounding-dino'));
+    const feeds = PROMPTED_FAMILIES['grounding-dino'].pack(raster, prompts, card('grounding-dino'));
     expect(feeds.pixel_values?.dims).toEqual([2, 3, 16, 32]);
     expect(feeds.input_ids).toMatchObject({ type: 'int64', dims: [2, 4] });
     expect(numbers(feeds.input_ids)).toEqual([2, 10, 3, 9, 2, 10, 11, 3]);
@@ -250,7 +250,7 @@ describe('what goes in', () => {
 
   it("is the photo once for OWL-ViT, with as many rows of the card's length as the graph takes", () => {
     const fixed = card('owlvit', { batch: 1 }, { prompts: 3, padded: true, length: 5 });
-    const feeds = promptedFamily('owlvit').pack(
+    const feeds = PROMPTED_FAMILIES.owlvit.pack(
       raster,
       [expression('cat'), expression('a', 'dog')],
       fixed,
@@ -263,7 +263,7 @@ describe('what goes in', () => {
 
   it('is refused where a prompt is longer than the graph reads', () => {
     const long = expression('a', 'b', 'c', 'd', 'e');
-    expect(() => promptedFamily('owlv2').pack(raster, [long], card('owlv2'))).toThrow(
+    expect(() => PROMPTED_FAMILIES.owlv2.pack(raster, [long], card('owlv2'))).toThrow(
       'test: expected prompts of 1 to 6 tokens, got 7',
     );
   });
@@ -274,7 +274,7 @@ describe('what goes in', () => {
       extra: [{ name: 'pixel_mask', type: 'int64', holds: 'pixel-mask', dims: [] }],
     });
     const wide = { width: 40, height: 10, data: new Uint8Array(1200) };
-    const feeds = promptedFamily('grounding-dino').pack(wide, [expression('cat')], open);
+    const feeds = PROMPTED_FAMILIES['grounding-dino'].pack(wide, [expression('cat')], open);
     expect(feeds.pixel_values?.dims).toEqual([1, 3, 10, 40]);
     expect(feeds.pixel_mask?.dims).toEqual([1, 10, 40]);
     expect(numbers(feeds.pixel_mask).every((one) => one === 1)).toBe(true);
