@@ -1,7 +1,7 @@
 import { sigmoid } from '../core/math.js';
 import { classesOf } from '../formats/model-card.js';
 import { headFor, headOfPhoto, roleMismatch, unitBoxAt } from './heads.js';
-import { closedFamily, type Proposal, proposeCell } from './proposal.js';
+import { closedFamily, proposeCells } from './proposal.js';
 
 /**
  * Detection transformers: `logits` [batch, queries, classes] and `boxes` [batch, queries, 4], centre and size in units of the
@@ -27,31 +27,24 @@ export const detr = closedFamily({
     return (index) => {
       const values = headOfPhoto(logits, index);
       const sides = headOfPhoto(boxes, index);
-      const proposals: Proposal[] = [];
-      const scores = new Float32Array(length);
-      for (let query = 0; query < queries; query++) {
-        const ofQuery = values.subarray(query * length, (query + 1) * length);
-        if (softmax) bestOfSoftmax(ofQuery, scores);
-        else for (let i = 0; i < length; i++) scores[i] = sigmoid(ofQuery[i]!);
-        proposeCell(proposals, { values: scores, offset: 0, classes }, minScore, () =>
-          unitBoxAt(sides, query * 4, raster),
-        );
-      }
-      return proposals;
+      const scores = softmax ? bestOfSoftmax(values, length) : values.map(sigmoid);
+      return proposeCells({ values: scores, length, classes }, minScore, (query) =>
+        unitBoxAt(sides, query * 4, raster),
+      );
     };
   },
 });
 
-/** The softmax of the best class that is an object; all others are zero. */
-function bestOfSoftmax(logits: Float32Array, scores: Float32Array): void {
-  const objects = logits.length - 1;
-  const highest = logits.reduce((a, b) => Math.max(a, b));
-  let total = 0;
-  let best = 0;
-  for (let i = 0; i <= objects; i++) {
-    total += Math.exp(logits[i]! - highest);
-    if (i < objects && logits[i]! > logits[best]!) best = i;
+/** In each row of `length` the softmax of the best class that is an object; all others are zero. */
+function bestOfSoftmax(logits: Float32Array, length: number): Float32Array {
+  const scores = new Float32Array(logits.length);
+  for (let start = 0; start < logits.length; start += length) {
+    const row = logits.subarray(start, start + length);
+    const highest = row.reduce((a, b) => Math.max(a, b));
+    const total = row.reduce((sum, logit) => sum + Math.exp(logit - highest), 0);
+    const objects = row.subarray(0, length - 1);
+    const best = objects.reduce((top, logit, at) => (logit > objects[top]! ? at : top), 0);
+    scores[start + best] = Math.exp(row[best]! - highest) / total;
   }
-  scores.fill(0);
-  scores[best] = Math.exp(logits[best]! - highest) / total;
+  return scores;
 }

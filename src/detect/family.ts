@@ -103,6 +103,13 @@ export function gridLevels({ width, height }: ImageSize, strides: readonly numbe
   });
 }
 
+/** Column, row and stride of a cell that is counted over all levels. */
+export function cellAt(levels: readonly GridLevel[], cell: number) {
+  const { stride, columns, start } = levels.findLast((level) => level.start <= cell)!;
+  const inLevel = cell - start;
+  return { stride, x: inLevel % columns, y: Math.floor(inLevel / columns) };
+}
+
 /** Cells of all levels together. */
 export function cellCount(levels: readonly GridLevel[]): number {
   return levels.reduce((sum, { rows, columns }) => sum + rows * columns, 0);

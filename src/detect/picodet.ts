@@ -1,8 +1,8 @@
 import type { BoxXyxy } from '../core/box.js';
 import { classesOf } from '../formats/model-card.js';
-import { CardMismatch, cellCount, gridLevels } from './family.js';
+import { CardMismatch, cellAt, cellCount, gridLevels } from './family.js';
 import { columnFor, headFor, headOfPhoto, headsFor, xyxyAt } from './heads.js';
-import { type BatchOutputs, closedFamily, type Proposal, proposeCell } from './proposal.js';
+import { type BatchOutputs, closedFamily, type Proposal, proposeCells } from './proposal.js';
 
 /** Bins of a distance distribution: 0 to 7 strides. */
 const BINS = 8;
@@ -30,21 +30,17 @@ export const picodet = closedFamily({
       if (scores?.dims[1] !== cells || distances?.dims[1] !== cells) {
         throw new CardMismatch(`${card.name}: expected ${cells} cells at stride ${level.stride}`);
       }
-      return { ...level, cells, scores, distances };
+      return { ...level, scores, distances };
     });
     return (index) => {
-      const proposals: Proposal[] = [];
-      for (const { stride, columns, cells, scores, distances } of levels) {
+      return levels.flatMap(({ stride, columns, scores, distances }) => {
         const values = headOfPhoto(scores, index);
         const logits = headOfPhoto(distances, index);
-        for (let cell = 0; cell < cells; cell++) {
-          proposeCell(proposals, { values, offset: cell * classes, classes }, minScore, () => {
-            const centre = { x: (cell % columns) + 0.5, y: Math.floor(cell / columns) + 0.5 };
-            return boxAround(centre, logits, cell * SIDES * BINS, stride);
-          });
-        }
-      }
-      return proposals;
+        return proposeCells({ values, length: classes, classes }, minScore, (cell) => {
+          const centre = { x: (cell % columns) + 0.5, y: Math.floor(cell / columns) + 0.5 };
+          return boxAround(centre, logits, cell * SIDES * BINS, stride);
+        });
+      });
     };
   },
 });
@@ -84,17 +80,10 @@ export const nanodetPlus = closedFamily({
     const head = headFor(outputs, 'predictions', [cellCount(levels), length]);
     return (index) => {
       const values = headOfPhoto(head, index);
-      const proposals: Proposal[] = [];
-      for (const { stride, columns, rows, start } of levels) {
-        for (let cell = 0; cell < rows * columns; cell++) {
-          const offset = (start + cell) * length;
-          proposeCell(proposals, { values, offset, classes }, minScore, () => {
-            const centre = { x: cell % columns, y: Math.floor(cell / columns) };
-            return boxAround(centre, values, offset + classes, stride);
-          });
-        }
-      }
-      return proposals;
+      return proposeCells({ values, length, classes }, minScore, (cell) => {
+        const { stride, ...centre } = cellAt(levels, cell);
+        return boxAround(centre, values, cell * length + classes, stride);
+      });
     };
   },
 });

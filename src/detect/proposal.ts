@@ -49,30 +49,37 @@ export function closedFamily({ roles, propose }: FamilyRules): DetectorFamily {
   };
 }
 
-/** The class scores of one cell: `classes` values from `offset` on. */
-export interface CellScores {
+/** The values of one photo, `length` of them for each cell. */
+interface CellRows {
   readonly values: Float32Array;
-  readonly offset: number;
+  readonly length: number;
   readonly classes: number;
-  /** What each value is multiplied by; 1 where absent. */
-  readonly factor?: number;
+  /** Where in a row the scores of the classes begin; 0 where absent. */
+  readonly scoresAt?: number;
+  /** Where a row has the score of any object, which those of the classes are multiplied by. */
+  readonly objectAt?: number;
 }
 
-/** Adds the cell's box once for each class with a score of at least `minScore`. The box is made only if there is one. */
-export function proposeCell(
-  proposals: Proposal[],
-  { values, offset, classes, factor = 1 }: CellScores,
+/** The box of each cell, once for each class with a score of at least `minScore`; made only if there is one. */
+export function proposeCells(
+  { values, length, classes, scoresAt = 0, objectAt }: CellRows,
   minScore: number,
-  boxOf: () => BoxXyxy,
-): void {
-  let boxXyxy: BoxXyxy | undefined;
-  for (let classIndex = 0; classIndex < classes; classIndex++) {
-    const score = values[offset + classIndex]! * factor;
-    // Not a number is below any score.
-    if (!(score >= minScore)) continue;
-    boxXyxy ??= boxOf();
-    proposals.push({ boxXyxy, score, classIndex });
+  boxOf: (cell: number) => BoxXyxy,
+): Proposal[] {
+  const proposals: Proposal[] = [];
+  for (let cell = 0, at = 0; at < values.length; cell++, at += length) {
+    const factor = objectAt === undefined ? 1 : values[at + objectAt]!;
+    // No class score is above 1, and not a number is below any score.
+    if (!(factor >= minScore)) continue;
+    let boxXyxy: BoxXyxy | undefined;
+    for (let classIndex = 0; classIndex < classes; classIndex++) {
+      const score = values[at + scoresAt + classIndex]! * factor;
+      if (!(score >= minScore)) continue;
+      boxXyxy ??= boxOf(cell);
+      proposals.push({ boxXyxy, score, classIndex });
+    }
   }
+  return proposals;
 }
 
 /** Most proposals that enter suppression, best first, as in the reference configurations of the one-stage detectors. */

@@ -2,7 +2,7 @@ import { cxcywhToXyxy, type ImageSize } from '../core/box.js';
 import { classesOf, type DetectorCard } from '../formats/model-card.js';
 import { cellCount, gridLevels } from './family.js';
 import { cxcywhAt, headFor, headOfPhoto, roleMismatch, unitBoxAt, xyxyAt } from './heads.js';
-import { closedFamily, type Proposal, proposeCell } from './proposal.js';
+import { closedFamily, type Proposal, proposeCells } from './proposal.js';
 
 /** Boxes of different sizes that YOLOv5 predicts in each cell. */
 const ANCHORS_PER_CELL = 3;
@@ -75,16 +75,9 @@ const READERS = {
   },
 
   /** [batch, cells, 5 + classes] with an object score: v5, v7. */
-  rows(values, [rows, length], minScore) {
-    const proposals: Proposal[] = [];
-    for (let at = 0; at < rows * length; at += length) {
-      const factor = values[at + 4]!;
-      // No class score is above 1.
-      if (!(factor >= minScore)) continue;
-      const scores = { values, offset: at + 5, classes: length - 5, factor };
-      proposeCell(proposals, scores, minScore, () => cxcywhToXyxy(cxcywhAt(values, at)));
-    }
-    return proposals;
+  rows(values, [, length], minScore) {
+    const cells = { values, length, classes: length - 5, scoresAt: 5, objectAt: 4 };
+    return proposeCells(cells, minScore, (row) => cxcywhToXyxy(cxcywhAt(values, row * length)));
   },
 
   /** [batch, boxes, 6], suppressed within the graph: v10, 26, and exports with `nms=True`. Rows that are left over hold zeros. */
@@ -100,12 +93,8 @@ const READERS = {
   },
 
   /** [batch, queries, 4 + classes], boxes in units of the input, where the card says `cxcywh-unit`: RT-DETR. */
-  queries(values, [queries, length], minScore, raster) {
-    const proposals: Proposal[] = [];
-    for (let at = 0; at < queries * length; at += length) {
-      const scores = { values, offset: at + 4, classes: length - 4 };
-      proposeCell(proposals, scores, minScore, () => unitBoxAt(values, at, raster));
-    }
-    return proposals;
+  queries(values, [, length], minScore, raster) {
+    const cells = { values, length, classes: length - 4, scoresAt: 4 };
+    return proposeCells(cells, minScore, (query) => unitBoxAt(values, query * length, raster));
   },
 } satisfies Readonly<Record<string, Reader>>;

@@ -1,8 +1,8 @@
 import { cxcywhToXyxy } from '../core/box.js';
 import { classesOf } from '../formats/model-card.js';
-import { cellCount, gridLevels } from './family.js';
+import { cellAt, cellCount, gridLevels } from './family.js';
 import { cxcywhAt, headFor, headOfPhoto } from './heads.js';
-import { closedFamily, type Proposal, proposeCell } from './proposal.js';
+import { closedFamily, proposeCells } from './proposal.js';
 
 /** Values before the class scores: centre x and y, logarithms of width and height, probability of any object. */
 const BOX_VALUES = 5;
@@ -25,31 +25,18 @@ export const yolox = closedFamily({
     const head = headFor(outputs, 'predictions', [cellCount(levels), length]);
     return (index) => {
       const values = headOfPhoto(head, index);
-      const proposals: Proposal[] = [];
-      for (const { stride, rows, columns, start } of levels) {
-        for (let cell = 0; cell < rows * columns; cell++) {
-          const at = (start + cell) * length;
-          const factor = values[at + 4]!;
-          // No class score is above 1.
-          if (!(factor >= minScore)) continue;
-          proposeCell(
-            proposals,
-            { values, offset: at + BOX_VALUES, classes, factor },
-            minScore,
-            () => {
-              const { cx, cy, width, height } = cxcywhAt(values, at);
-              if (inPixels) return cxcywhToXyxy({ cx, cy, width, height });
-              return cxcywhToXyxy({
-                cx: (cx + (cell % columns)) * stride,
-                cy: (cy + Math.floor(cell / columns)) * stride,
-                width: Math.exp(width) * stride,
-                height: Math.exp(height) * stride,
-              });
-            },
-          );
-        }
-      }
-      return proposals;
+      const cells = { values, length, classes, scoresAt: BOX_VALUES, objectAt: 4 };
+      return proposeCells(cells, minScore, (cell) => {
+        const box = cxcywhAt(values, cell * length);
+        if (inPixels) return cxcywhToXyxy(box);
+        const { stride, x, y } = cellAt(levels, cell);
+        return cxcywhToXyxy({
+          cx: (box.cx + x) * stride,
+          cy: (box.cy + y) * stride,
+          width: Math.exp(box.width) * stride,
+          height: Math.exp(box.height) * stride,
+        });
+      });
     };
   },
 });
