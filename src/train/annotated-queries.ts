@@ -71,14 +71,6 @@ const COUNTING = /^a N$|^all P$|second|every|both|two|COUNT/;
 const ORDINALS = ['second', 'third', 'fourth', 'fifth', 'sixth'];
 const COUNTS = ['two', 'three', 'four', 'five', 'six', 'seven', 'eight'];
 
-/** One photo. */
-interface Photo {
-  readonly id: number;
-  readonly imagePath: string;
-  /** What is annotated in it, by category. */
-  readonly objects: Map<string, readonly CocoAnnotation[]>;
-}
-
 /**
  * Makes queries from annotations that name everything of their categories in each photo: what is absent, what the words do
  * not reach, sets, and single things. The same entries and seed give the same queries; no photo has the same words twice.
@@ -101,23 +93,22 @@ export function annotatedQueries(
     // One number a photo, taken or not: its queries stay the same whichever other photos are taken.
     const random = new SeededRandom(root.nextUint32());
     if (images !== undefined && !images.has(photo.imagePath)) continue;
-    const made = new PhotoQueries(photo);
-    addAbsent(made, names, random);
-    for (const name of photo.objects.keys()) addPresent(made, name, random);
-    for (const query of made.queries) queries.push({ ...query, line: queries.length + 1 });
+    addAbsent(photo, names, random);
+    for (const name of photo.objects.keys()) addPresent(photo, name, random);
+    for (const query of photo.queries) queries.push({ ...query, line: queries.length + 1 });
   }
   return queries;
 }
 
-function photosOf(entries: readonly CocoEntry[]): readonly Photo[] {
+function photosOf(entries: readonly CocoEntry[]): readonly AnnotatedPhoto[] {
   const names = new Map<number, string>();
-  const photos = new Map<number, Photo>();
+  const photos = new Map<number, AnnotatedPhoto>();
   for (const entry of entries) {
     if (entry.kind === 'category') names.set(entry.category.id, entry.category.name);
     if (entry.kind !== 'image') continue;
     const { id, fileName } = entry.image;
     if (fileName === undefined) throw invalid(`image ${id} has no \`file_name\``);
-    photos.set(id, { id, imagePath: fileName, objects: new Map() });
+    photos.set(id, new AnnotatedPhoto(id, fileName));
   }
   for (const entry of entries) {
     if (entry.kind !== 'annotation') continue;
@@ -139,24 +130,28 @@ const invalid = (what: string): VgrError =>
     hint: 'annotations are a COCO dataset: `images` with `file_name`, `annotations`, `categories`',
   });
 
-/** The queries of one photo, no two with the same words. */
-class PhotoQueries {
+class AnnotatedPhoto {
+  /** What is annotated in it, by category. */
+  readonly objects = new Map<string, readonly CocoAnnotation[]>();
+  /** No two with the same words. */
   readonly queries: Query[] = [];
 
-  constructor(readonly photo: Photo) {}
+  constructor(
+    private readonly id: number,
+    readonly imagePath: string,
+  ) {}
 
   add(kind: AnnotatedKind, query: string, truthsXywh: readonly BoxXywh[]): void {
-    const { queries, photo } = this;
+    const { queries, imagePath } = this;
     if (queries.some((each) => each.query === query)) return;
-    const id = `${kind}-${photo.id}-${queries.length}`;
-    const { imagePath } = photo;
+    const id = `${kind}-${this.id}-${queries.length}`;
     queries.push({ id, line: 0, query, imagePath, truthsXywh, tools: [], extra: { kind } });
   }
 
   /** Whether the noun may mean something in the photo, other than what is of the category `except`. */
   mayShow(noun: string, except?: string): boolean {
     const meant = labelsOf(noun);
-    return [...this.photo.objects.keys()].some(
+    return [...this.objects.keys()].some(
       (name) =>
         name !== except && labelsOf(name.toLowerCase()).some((label) => meant.includes(label)),
     );
@@ -173,33 +168,33 @@ const pick = <T>(items: readonly T[], random: SeededRandom): T =>
 const filled = (template: string, words: Readonly<Record<string, string>>): string =>
   template.replace(/[A-Z]+/g, (slot) => words[slot]!);
 
-function addAbsent(made: PhotoQueries, names: readonly string[], random: SeededRandom): void {
-  const { objects } = made.photo;
+function addAbsent(photo: AnnotatedPhoto, names: readonly string[], random: SeededRandom): void {
+  const { objects } = photo;
   const absent = names.filter((name) => !objects.has(name));
   if (absent.length === 0) return;
-  for (let draw = 0; draw < MAX_DRAWS && made.queries.length < ABSENT_PER_PHOTO; draw++) {
+  for (let draw = 0; draw < MAX_DRAWS && photo.queries.length < ABSENT_PER_PHOTO; draw++) {
     const { same, narrower } = nounsOf(pick(absent, random));
     const noun = pick([...same, ...narrower], random);
     const template = pick(ABSENT_TEMPLATES, random);
-    if (made.mayShow(noun) || (UNCOUNTED.has(noun) && COUNTING.test(template))) continue;
+    if (photo.mayShow(noun) || (UNCOUNTED.has(noun) && COUNTING.test(template))) continue;
     if (template.includes('OTHER') && objects.size === 0) continue;
     const others = nounsOf(objects.size === 0 ? '' : pick([...objects.keys()], random)).same;
     const words = filled(template, { N: noun, OTHER: pick(others, random) });
-    made.add('absent', words.replace(/^a (?=[aeiou])/, 'an '), []);
+    photo.add('absent', words.replace(/^a (?=[aeiou])/, 'an '), []);
   }
 }
 
 /** Queries about a category that the photo has, where its objects are annotated one by one. */
-function addPresent(made: PhotoQueries, name: string, random: SeededRandom): void {
-  const all = made.photo.objects.get(name)!;
+function addPresent(photo: AnnotatedPhoto, name: string, random: SeededRandom): void {
+  const all = photo.objects.get(name)!;
   const { same, wider } = nounsOf(name);
   const noun = pick([...same, ...wider], random);
   const fewer = random.next() < UNREACHED_SHARE;
   const end = pick(['left', 'right'], random);
   const draw = random.next();
-  if (all.some(({ crowd }) => crowd) || made.mayShow(noun, name)) return;
+  if (all.some(({ crowd }) => crowd) || photo.mayShow(noun, name)) return;
   const boxes = all.map(({ boxXywh }) => boxXywh);
-  if (all.length === 1) made.add('present', `the ${noun}`, boxes);
+  if (all.length === 1) photo.add('present', `the ${noun}`, boxes);
   else if (all.length <= MAX_SET) {
     const plural = UNCOUNTED.has(noun) ? noun : pluralOf(noun);
     const isSaid = (template: string) => !UNCOUNTED.has(noun) || !COUNTING.test(template);
@@ -210,11 +205,11 @@ function addPresent(made: PhotoQueries, name: string, random: SeededRandom): voi
       .every((label) => labelsOf(plural).includes(label));
     const template = templates[Math.floor(draw * templates.length)]!;
     const words = filled(template, { N: noun, P: plural, COUNT: COUNTS[all.length - 2]! });
-    if (kept) made.add('set', words, boxes);
+    if (kept) photo.add('set', words, boxes);
   }
   const rank = ORDINALS[all.length - 1];
   if (fewer && rank !== undefined && !UNCOUNTED.has(noun)) {
-    made.add('unreached', `the ${rank} ${noun} from the ${end}`, []);
+    photo.add('unreached', `the ${rank} ${noun} from the ${end}`, []);
   }
 }
 

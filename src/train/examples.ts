@@ -91,7 +91,7 @@ export class ExampleMaker {
     const { engine, roots } = this.settings;
     this.#code ||= await codeFingerprint();
     const groups = queryGroups(queries, roots !== undefined);
-    async function* source(): AsyncGenerator<QueryGroup> {
+    async function* source() {
       for (const group of groups) if (!signal.aborted) yield group;
     }
     const results = orderedMap(source(), (group) => this.#ofGroup(group), {
@@ -104,12 +104,12 @@ export class ExampleMaker {
     return made;
   }
 
-  async #ofGroup({ imagePath, queries }: QueryGroup): Promise<readonly Example[]> {
+  async #ofGroup(queries: readonly Query[]): Promise<readonly Example[]> {
+    const { line, imagePath } = queries[0]!;
+    const { roots } = this.settings;
+    const image = roots && imagePath;
     try {
-      const ref =
-        imagePath === undefined
-          ? undefined
-          : { image: imagePath, path: await this.settings.roots!.resolve(imagePath) };
+      const ref = image === undefined ? undefined : { image, path: await roots!.resolve(image) };
       const key = await this.#key(queries, ref);
       const cached = examplesIn(await this.#cache.get(key));
       const examples = cached ?? (await this.#ofQueries(queries, ref));
@@ -121,7 +121,7 @@ export class ExampleMaker {
       if (cached) this.counts.cached += queries.length;
       return examples;
     } catch (thrown) {
-      this.#reportItem(imagePath ?? `line ${queries[0]!.line}`, thrown);
+      this.#reportItem(image ?? `line ${line}`, thrown);
       return [];
     }
   }
@@ -235,34 +235,27 @@ export function weighted(
   ];
 }
 
-/** Queries that are looked at together: those of one photo, or neighbours without photos. */
-interface QueryGroup {
-  /** Absent where lines bring their own boxes. */
-  readonly imagePath?: string;
-  readonly queries: readonly Query[];
-}
-
 /** Lines without a photo that are kept in one cache entry. */
 const GROUP_LINES = 64;
 
-/** Queries by photo, in the order of the first line of each; then those without a photo. */
-export function queryGroups(queries: readonly Query[], withPhotos: boolean): readonly QueryGroup[] {
+/**
+ * Queries that are looked at together: those of each photo, in the order of the first line of each; then neighbours without a
+ * photo.
+ * @param withPhotos false: the lines bring their own boxes
+ */
+export function queryGroups(queries: readonly Query[], withPhotos: boolean): Query[][] {
   const photos = new Map<string, Query[]>();
-  const others: Query[] = [];
+  const others: Query[][] = [];
   for (const query of queries) {
     const { imagePath } = query;
-    if (!withPhotos || imagePath === undefined) others.push(query);
-    else if (photos.has(imagePath)) photos.get(imagePath)!.push(query);
-    else photos.set(imagePath, [query]);
+    if (withPhotos && imagePath !== undefined) {
+      const own = photos.get(imagePath);
+      if (own) own.push(query);
+      else photos.set(imagePath, [query]);
+    } else if ((others.at(-1)?.length ?? GROUP_LINES) < GROUP_LINES) others.at(-1)!.push(query);
+    else others.push([query]);
   }
-  const groups: QueryGroup[] = Array.from(photos, ([imagePath, own]) => ({
-    imagePath,
-    queries: own,
-  }));
-  for (let at = 0; at < others.length; at += GROUP_LINES) {
-    groups.push({ queries: others.slice(at, at + GROUP_LINES) });
-  }
-  return groups;
+  return [...photos.values(), ...others];
 }
 
 /**

@@ -23,7 +23,6 @@ import {
   addObjective,
   drawGroup,
   type Group,
-  type GroupSettings,
   type ObjectiveTerms,
   type StagedExample,
 } from './objective.js';
@@ -41,7 +40,14 @@ export interface FitSettings {
   readonly prior: number;
   readonly seed: number;
   /** Of GRPO. */
-  readonly group: GroupSettings;
+  readonly group: {
+    /** Answers that are sampled for a query; 8 in the paper. */
+    readonly size: number;
+    /** How far the ratio to the sampling policy may leave 1. */
+    readonly clip: number;
+    /** Epochs that use the same samples. */
+    readonly reuse: number;
+  };
 }
 
 /** The end of one epoch, means over examples and both stages. */

@@ -184,23 +184,8 @@ function addToWeights(
   }
 }
 
-export interface GroupSettings {
-  /** Answers that are sampled for a query; 8 in the paper. */
-  readonly size: number;
-  /** How far the ratio to the sampling policy may leave 1. */
-  readonly clip: number;
-  /** Epochs that use the same samples. */
-  readonly reuse: number;
-}
-
-/** Answers sampled for one query: actions, the last of which is `none`, with the chances that they had. */
-export interface Group {
-  readonly actions: Int32Array;
-  readonly chances: Float64Array;
-  /** Normalised: reward less the group's mean, over its deviation; all 0 where the rewards are equal. */
-  readonly advantages: Float64Array;
-  readonly meanReward: number;
-}
+/** Answers sampled for one query. */
+export type Group = ReturnType<typeof drawGroup>;
 
 const chanceOf = ({ boxes, none }: Belief, action: number): number =>
   action === boxes.length ? none : boxes[action]!;
@@ -211,7 +196,7 @@ export function drawGroup(
   { example, stage }: Pick<StagedExample, 'example' | 'stage'>,
   size: number,
   random: SeededRandom,
-): Group {
+) {
   const belief = beliefOf(policy, example.rows, stage);
   const rewards = rewardsOf(example, stage);
   const actions = Int32Array.from({ length: size }, () => {
@@ -227,8 +212,11 @@ export function drawGroup(
   const variance = earned.reduce((sum, value) => sum + (value - meanReward) ** 2, 0) / size;
   const deviation = Math.sqrt(variance);
   return {
+    /** Indices of boxes; one beyond the last for `none`. */
     actions,
+    /** That the actions had when they were drawn. */
     chances: Float64Array.from(actions, (action) => chanceOf(belief, action)),
+    /** Reward less the group's mean, over its deviation; all 0 where the rewards are equal. */
     advantages: earned.map((value) => (deviation === 0 ? 0 : (value - meanReward) / deviation)),
     meanReward,
   };

@@ -137,15 +137,13 @@ export function verdict(
 ): string {
   const use = `vgr refine IMAGES --queries q.jsonl --refiner ${output}`;
   if (validation === null) return `try it on other lines: ${use}`;
-  const [fitted, start, tool] = [validation.fitted, validation.start, validation.tool].map(
-    ({ accuracy }) => accuracy ?? 0,
-  ) as [number, number, number];
+  const reached = (key: 'tool' | 'start' | 'fitted') => validation[key].accuracy ?? 0;
   const lines = training.photos + training.tools;
   const help = `What helps: more lines (this fit had ${lines}; about 1,000 are a good start), lines on which the tool is wrong, a detector that finds the objects asked for.`;
-  if (fitted < tool) {
+  if (reached('fitted') < reached('tool')) {
     return `This refiner is worse than the tool alone on the held-out lines: do not use it. ${help}`;
   }
-  if (fitted <= start) {
+  if (reached('fitted') <= reached('start')) {
     const other = init === 'none' ? 'the weights before fitting' : `\`--refiner ${init}\``;
     return `This refiner is not better than ${other} on the held-out lines: use that. ${help}`;
   }

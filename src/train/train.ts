@@ -4,11 +4,10 @@ import { quoted, VgrError } from '../core/error.js';
 import { lockOutput } from '../core/file-lock.js';
 import { writeFileAtomic } from '../core/files.js';
 import type { Terminal } from '../core/terminal.js';
-import type { RefinerCard } from '../formats/refiner-card.js';
 import { imageRoots } from '../photos/find-photos.js';
 import { ImageRoots } from '../photos/image-path.js';
 import { COLUMNS_VERSION } from '../refine/columns.js';
-import { type PolicyNumbers, PRIOR_NUMBERS } from '../refine/policy.js';
+import { PRIOR_NUMBERS } from '../refine/policy.js';
 import type { InferenceFlags } from '../runtime/device.js';
 import {
   findEncoder,
@@ -19,7 +18,7 @@ import {
 import { type Engine, openEngine } from '../runtime/engine.js';
 import { readRefiner } from '../runtime/refiner.js';
 import { startThreads } from '../runtime/threads.js';
-import { type Example, ExampleMaker, weighted } from './examples.js';
+import { ExampleMaker, weighted } from './examples.js';
 import { type FitSettings, fitPolicy } from './fit.js';
 import {
   checkUsable,
@@ -113,36 +112,25 @@ export async function trainCommand(command: TrainCommand): Promise<number> {
 
 const jsonText = (value: object): string => `${JSON.stringify(value, null, 2)}\n`;
 
-/** What training starts from. */
-interface Start {
-  readonly numbers: PolicyNumbers;
-  /** The encoder that the refiner was trained with. */
-  readonly encoder?: RefinerCard['encoder'];
-}
+type Start = Awaited<ReturnType<typeof startOf>>;
 
 /** A refiner, or with `none` the prior weights of the columns; with columns for the tools of the lines. */
-async function startOf(flags: TrainFlags, { train }: TrainingLines): Promise<Start> {
+async function startOf(flags: TrainFlags, { train }: TrainingLines) {
   const from = flags.init === 'none' ? undefined : await readRefiner(flags.init);
   const numbers = from?.numbers ?? PRIOR_NUMBERS;
   const tools = flags['tool-columns'] ? toolsOf(train) : [];
   return {
     numbers: { ...numbers, tools: [...new Set([...numbers.tools, ...tools])].sort() },
+    /** The one that the refiner was trained with. */
     encoder: from?.card.encoder,
   };
 }
 
-/** The lines as numbers. */
-interface MadeExamples extends Readonly<Record<keyof TrainingLines, readonly Example[]>> {
-  /** The encoder whose matches they hold. */
-  readonly encoder?: RefinerCard['encoder'];
-}
-
-/** Opens the detector and the encoder, has them look at all lines that the cache does not know, and closes them. */
-async function makeExamples(
-  command: TrainCommand,
-  lines: TrainingLines,
-  start: Start,
-): Promise<MadeExamples> {
+/**
+ * The lines as numbers, with the encoder whose matches they hold. Opens the detector and the encoder, has them look at all
+ * lines that the cache does not know, and closes them.
+ */
+async function makeExamples(command: TrainCommand, lines: TrainingLines, start: Start) {
   const { flags, images, terminal } = command;
   const { printer, interruption } = terminal;
   await using threads = startThreads(flags, printer);

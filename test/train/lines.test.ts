@@ -48,8 +48,8 @@ describe('queryGroups', () => {
   it('brings the queries of a photo together and loses none', () => {
     const all = lines(100, (row) => (row % 2 === 0 ? `${row % 6}.jpg` : undefined));
     const groups = queryGroups(all, true);
-    expect(groups.filter(({ imagePath }) => imagePath !== undefined)).toHaveLength(3);
-    expect(groups.flatMap(({ queries }) => queries)).toHaveLength(100);
+    expect(groups.filter(([query]) => query!.imagePath !== undefined)).toHaveLength(3);
+    expect(groups.flat()).toHaveLength(100);
   });
 });
 
