@@ -14,7 +14,8 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { parseArgs } from 'node:util';
 import { SeededRandom } from '../src/core/random.js';
-import { CocoDetections, CocoGroundTruth, evaluateCoco } from '../src/evaluate/coco.js';
+import { evaluateCoco } from '../src/evaluate/coco.js';
+import { CocoDetections, CocoGroundTruth } from '../src/evaluate/coco-columns.js';
 import { cocoDetections, cocoEntries } from '../src/formats/coco-records.js';
 import { print, rounded } from './vgr.js';
 

@@ -1,5 +1,6 @@
 import { areaXyxy, type BoxXyxy, xyxyToXywh } from '../core/box.js';
-import { CocoDetections, CocoGroundTruth, evaluateCoco } from './coco.js';
+import { evaluateCoco } from './coco.js';
+import { CocoDetections, CocoGroundTruth } from './coco-columns.js';
 
 /** A box that a detector found, by COCO's category ids. */
 export interface FoundBox {

@@ -1,4 +1,4 @@
-import type { CocoAnnotation, CocoDetection } from '../formats/coco-records.js';
+import { AREA_RANGES, type CocoDetections, type CocoGroundTruth } from './coco-columns.js';
 
 /**
  * The fixed parameters of COCO's box evaluation.
@@ -6,7 +6,7 @@ import type { CocoAnnotation, CocoDetection } from '../formats/coco-records.js';
  */
 
 /** `count` numbers from `start` to `stop`, rounded as numpy's `linspace` rounds: a threshold one bit off moves matches. */
-function linspace(start: number, stop: number, count: number): Float64Array {
+export function linspace(start: number, stop: number, count: number): Float64Array {
   const step = (stop - start) / (count - 1);
   return Float64Array.from({ length: count }, (_, index) =>
     index === count - 1 ? stop : index * step + start,
@@ -16,54 +16,8 @@ function linspace(start: number, stop: number, count: number): Float64Array {
 /** 0.5, 0.55, .. 0.95 */
 export const IOU_THRESHOLDS = linspace(0.5, 0.95, 10);
 
-/** 0, 0.01, .. 1 */
-export const RECALL_THRESHOLDS = linspace(0, 1, 101);
-
 /** Of one image and category no more detections than this are evaluated, best first. */
 export const MAX_DETECTIONS = 100;
-
-/** Square pixels, both ends inside. */
-export const AREA_RANGES = [
-  { name: 'all', min: 0, max: 1e5 ** 2 },
-  { name: 'small', min: 0, max: 32 ** 2 },
-  { name: 'medium', min: 32 ** 2, max: 96 ** 2 },
-  { name: 'large', min: 96 ** 2, max: 1e5 ** 2 },
-] as const;
-
-/** Boxes as columns, one row a box in the order of the file: plain lists of numbers take 8 bytes a number. */
-export class BoxColumns {
-  readonly imageIds: number[] = [];
-  readonly categoryIds: number[] = [];
-  /** Four numbers a row: x, y, width, height. */
-  readonly xywh: number[] = [];
-
-  get length(): number {
-    return this.imageIds.length;
-  }
-
-  protected push({ imageId, categoryId, boxXywh }: CocoAnnotation | CocoDetection): void {
-    this.imageIds.push(imageId);
-    this.categoryIds.push(categoryId);
-    this.xywh.push(boxXywh.x, boxXywh.y, boxXywh.width, boxXywh.height);
-  }
-}
-
-/** The annotations of a data set. */
-export class TruthColumns extends BoxColumns {
-  /** Square pixels. */
-  readonly areas: number[] = [];
-  /** 1 for a crowd. */
-  readonly crowds: number[] = [];
-  /** The row of the annotation with the id 0; -1 where there is none. */
-  zeroIdRow = -1;
-
-  /** True where an annotation does not count in an area range. */
-  isIgnored(row: number, areaRange: number): boolean {
-    const { min, max } = AREA_RANGES[areaRange]!;
-    const area = this.areas[row]!;
-    return this.crowds[row] === 1 || area < min || area > max;
-  }
-}
 
 const AREAS = AREA_RANGES.length;
 const ALL_THRESHOLDS = (1 << IOU_THRESHOLDS.length) - 1;
@@ -80,12 +34,11 @@ export class CocoMatcher {
   readonly matched: Uint16Array;
   /** Which detections count neither as right nor as wrong, in the same layout. */
   readonly ignored: Uint16Array;
-  readonly #detections: BoxColumns;
-  readonly #truth: TruthColumns;
 
-  constructor(detections: BoxColumns, truth: TruthColumns) {
-    this.#detections = detections;
-    this.#truth = truth;
+  constructor(
+    private readonly detections: CocoDetections,
+    private readonly truth: CocoGroundTruth,
+  ) {
     this.matched = new Uint16Array(detections.length * AREAS);
     this.ignored = new Uint16Array(detections.length * AREAS);
   }
@@ -111,8 +64,8 @@ export class CocoMatcher {
    * a threshold that an IoU just meets is met in both.
    */
   #iou(d: number, annotation: number): number {
-    const detection = this.#detections.xywh;
-    const { xywh, crowds } = this.#truth;
+    const detection = this.detections.xywh;
+    const { xywh, crowds } = this.truth;
     const g = annotation * 4;
     const [dx, dy, dWidth, dHeight] = [
       detection[d]!,
@@ -136,9 +89,9 @@ export class CocoMatcher {
     annotations: readonly number[],
     ious: readonly (readonly number[])[],
   ): void {
-    const { crowds, zeroIdRow } = this.#truth;
+    const { crowds, zeroIdRow } = this.truth;
     const indices = annotations.map((_, index) => index);
-    const isIgnored = annotations.map((row) => this.#truth.isIgnored(row, areaRange));
+    const isIgnored = annotations.map((row) => this.truth.isIgnored(row, areaRange));
     const counted = indices.filter((index) => !isIgnored[index]);
     const uncounted = indices.filter((index) => isIgnored[index]);
     IOU_THRESHOLDS.forEach((exact, threshold) => {
@@ -161,7 +114,7 @@ export class CocoMatcher {
   /** A detection without a match whose own area is outside the range is not held against the detector. */
   #ignoreOutside(areaRange: number, detections: readonly number[]): void {
     const { min, max } = AREA_RANGES[areaRange]!;
-    const { xywh } = this.#detections;
+    const { xywh } = this.detections;
     for (const detection of detections) {
       const area = xywh[detection * 4 + 2]! * xywh[detection * 4 + 3]!;
       if (area >= min && area <= max) continue;

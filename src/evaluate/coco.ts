@@ -1,15 +1,6 @@
 import { VgrError } from '../core/error.js';
-import type { Category } from '../formats/coco.js';
-import type { CocoDetection, CocoEntry } from '../formats/coco-records.js';
-import {
-  AREA_RANGES,
-  BoxColumns,
-  CocoMatcher,
-  IOU_THRESHOLDS,
-  MAX_DETECTIONS,
-  RECALL_THRESHOLDS,
-  TruthColumns,
-} from './coco-matching.js';
+import { AREA_RANGES, type CocoDetections, type CocoGroundTruth } from './coco-columns.js';
+import { CocoMatcher, IOU_THRESHOLDS, linspace, MAX_DETECTIONS } from './coco-matching.js';
 
 export const COCO_METRIC_KEYS = [
   ...(['AP', 'AP50', 'AP75', 'APs', 'APm', 'APl'] as const),
@@ -23,65 +14,7 @@ export const COCO_METRIC_KEYS = [
  */
 export type CocoMetrics = Readonly<Record<(typeof COCO_METRIC_KEYS)[number], number>>;
 
-/** The ground truth of a COCO file. Its sections may come in any order. */
-export class CocoGroundTruth extends TruthColumns {
-  /** The images that the file lists. */
-  readonly images = new Set<number>();
-  readonly #annotationIds = new Set<number>();
-  readonly #categoryNames = new Map<number, string>();
-
-  /** @throws VgrError INPUT_INVALID for an annotation id that comes twice */
-  add(entry: CocoEntry): void {
-    if (entry.kind === 'image') {
-      this.images.add(entry.image.id);
-    } else if (entry.kind === 'category') {
-      this.#categoryNames.set(entry.category.id, entry.category.name);
-    } else {
-      const { id, area, crowd } = entry.annotation;
-      if (this.#annotationIds.has(id)) {
-        throw new VgrError(
-          'INPUT_INVALID',
-          `ground truth: annotation id ${id} comes twice; expected every id once`,
-        );
-      }
-      this.#annotationIds.add(id);
-      if (id === 0) this.zeroIdRow = this.length;
-      this.push(entry.annotation);
-      this.areas.push(area);
-      this.crowds.push(crowd ? 1 : 0);
-    }
-  }
-
-  /** By rising id. */
-  get categories(): Category[] {
-    return [...this.#categoryNames].map(([id, name]) => ({ id, name })).sort((a, b) => a.id - b.id);
-  }
-}
-
-/** The detections of a COCO results file. */
-export class CocoDetections extends BoxColumns {
-  /** One a row. */
-  readonly scores: number[] = [];
-
-  add(detection: CocoDetection): void {
-    this.push(detection);
-    this.scores.push(detection.score);
-  }
-}
-
-export interface CategoryMetrics {
-  readonly id: number;
-  readonly name: string;
-  readonly metrics: CocoMetrics;
-}
-
-export interface CocoEvaluation {
-  readonly coco: CocoMetrics;
-  /** By rising category id. */
-  readonly categories: readonly CategoryMetrics[];
-  /** What is left out or unusual, a sentence each. */
-  readonly notices: readonly string[];
-}
+export type CocoEvaluation = ReturnType<typeof evaluateCoco>;
 
 /**
  * COCO's box evaluation: the numbers of pycocotools, in the same three steps. Detections are matched to the ground truth of
@@ -89,14 +22,14 @@ export interface CocoEvaluation {
  * ground truth are averaged.
  * @throws VgrError INPUT_INVALID for detections of images that the ground truth does not list
  */
-export function evaluateCoco(truth: CocoGroundTruth, detections: CocoDetections): CocoEvaluation {
+export function evaluateCoco(truth: CocoGroundTruth, detections: CocoDetections) {
   refuseUnknownImages(truth, detections);
   const { scores, imageIds } = detections;
   const matcher = new CocoMatcher(detections, truth);
   const ranks = new Uint32Array(detections.length);
   const isListed = (row: number) => truth.images.has(truth.imageIds[row]!);
-  const truthRows = rowsByKey(rowsOf(truth).filter(isListed), truth.categoryIds);
-  const rows = rowsByKey(rowsOf(detections), detections.categoryIds);
+  const truthRows = rowsByKey([...truth.imageIds.keys()].filter(isListed), truth.categoryIds);
+  const rows = rowsByKey([...imageIds.keys()], detections.categoryIds);
   let [knownTruth, known] = [0, 0];
   const categories = truth.categories.map(({ id, name }) => {
     const annotations = truthRows.get(id) ?? [];
@@ -118,15 +51,13 @@ export function evaluateCoco(truth: CocoGroundTruth, detections: CocoDetections)
     const evaluated = ranked.filter((row) => ranks[row]! < MAX_DETECTIONS);
     return { id, name, metrics: metricsOf({ detections: evaluated, ranks, matcher, positives }) };
   });
-  const notices = noticesOf(truth, detections, {
-    truth: truth.length - knownTruth,
-    detections: detections.length - known,
-  });
-  return { coco: meanOverCategories(categories), categories, notices };
-}
-
-function rowsOf({ length }: BoxColumns): number[] {
-  return Array.from({ length }, (_, row) => row);
+  return {
+    coco: meanOf(categories.map(({ metrics }) => metrics)),
+    /** By rising id. */
+    categories,
+    /** What is left out or unusual, a sentence each. */
+    notices: noticesOf(truth, detections, truth.length - knownTruth, detections.length - known),
+  };
 }
 
 /** The rows by the key that they have in a column, in the order in which they come. */
@@ -172,6 +103,9 @@ function metricsOf(run: CategoryRun): CocoMetrics {
 }
 
 const AREAS = AREA_RANGES.length;
+
+/** 0, 0.01, .. 1 */
+const RECALL_THRESHOLDS = linspace(0, 1, 101);
 
 /** The gap between 1 and the next double, which pycocotools adds to keep precision finite. */
 const SPACING = 2 ** -52;
@@ -244,10 +178,10 @@ function mean(values: readonly number[]): number {
 }
 
 /** Of each number, the mean over the categories that define it; -1 where none does. */
-function meanOverCategories(categories: readonly CategoryMetrics[]): CocoMetrics {
+function meanOf(categories: readonly CocoMetrics[]): CocoMetrics {
   const entries = COCO_METRIC_KEYS.map((key) => [
     key,
-    mean(categories.map(({ metrics }) => metrics[key]).filter((value) => value > -1)),
+    mean(categories.map((metrics) => metrics[key]).filter((value) => value > -1)),
   ]);
   return Object.fromEntries(entries) as CocoMetrics;
 }
@@ -265,28 +199,22 @@ function refuseUnknownImages(truth: CocoGroundTruth, detections: CocoDetections)
   );
 }
 
-/** @param strays rows of an image or a category that is not listed */
+/**
+ * @param strayTruths rows of an image or a category that is not listed
+ * @param strays rows of a category that is not listed
+ */
 function noticesOf(
   truth: CocoGroundTruth,
   detections: CocoDetections,
-  strays: { readonly truth: number; readonly detections: number },
+  strayTruths: number,
+  strays: number,
 ): string[] {
-  const notices: string[] = [];
-  if (strays.truth > 0) {
-    notices.push(
-      `${strays.truth} annotations name an image or a category that is not listed; they do not count`,
-    );
-  }
-  if (strays.detections > 0) {
-    notices.push(
-      `${strays.detections} detections name a category that is not listed; they do not count`,
-    );
-  }
-  if (truth.zeroIdRow >= 0) {
-    notices.push(
+  return [
+    strayTruths > 0 &&
+      `${strayTruths} annotations name an image or a category that is not listed; they do not count`,
+    strays > 0 && `${strays} detections name a category that is not listed; they do not count`,
+    truth.zeroIdRow >= 0 &&
       'an annotation has the id 0, which pycocotools takes for "no match"; the numbers here do the same. Ids from 1 avoid it',
-    );
-  }
-  if (detections.length === 0) notices.push('there are no detections');
-  return notices;
+    detections.length === 0 && 'there are no detections',
+  ].filter((notice) => notice !== false);
 }

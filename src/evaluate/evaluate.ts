@@ -9,7 +9,8 @@ import {
   evalResults,
   refCocoQueries,
 } from '../formats/eval-files.js';
-import { CocoDetections, CocoGroundTruth, evaluateCoco } from './coco.js';
+import { evaluateCoco } from './coco.js';
+import { CocoDetections, CocoGroundTruth } from './coco-columns.js';
 import {
   type Evaluation,
   type EvaluationOptions,

@@ -1,13 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import {
-  COCO_METRIC_KEYS,
-  CocoDetections,
-  CocoGroundTruth,
-  type CocoMetrics,
-  evaluateCoco,
-} from '../../src/evaluate/coco.js';
+import { COCO_METRIC_KEYS, type CocoMetrics, evaluateCoco } from '../../src/evaluate/coco.js';
+import { CocoDetections, CocoGroundTruth } from '../../src/evaluate/coco-columns.js';
 import { cocoDetections, cocoEntries } from '../../src/formats/coco-records.js';
 
 async function evaluated(truthText: string, detectionText: string) {

@@ -1,7 +1,8 @@
 import { spawnSync } from 'node:child_process';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { CocoDetections, CocoGroundTruth, evaluateCoco } from '../../src/evaluate/coco.js';
+import { evaluateCoco } from '../../src/evaluate/coco.js';
+import { CocoDetections, CocoGroundTruth } from '../../src/evaluate/coco-columns.js';
 import { RefinementScores } from '../../src/evaluate/metrics.js';
 import { comparisonReport, refinementReport } from '../../src/evaluate/refinement-report.js';
 import {
