@@ -11,12 +11,8 @@ import type { RemoteFile } from './remote-file.js';
 export interface Download extends RemoteFile {
   /** Path of the whole file; {@link partialPath} until then. */
   readonly target: string;
-  /** What the file must be. Without it a partial file of an earlier run is not continued. */
-  readonly pinned?: {
-    readonly isRight: (sha256: string) => boolean;
-    readonly bytes?: number;
-    readonly sha256: string;
-  };
+  /** Without it a partial file of an earlier run is not continued. */
+  readonly pinned?: Pinned;
   /** Longest time without a byte, milliseconds. */
   readonly stallMs: number;
   /** Time before the second try, milliseconds; twice as long before each further one. Half a second where absent. */
@@ -24,6 +20,13 @@ export interface Download extends RemoteFile {
   readonly signal: AbortSignal;
   /** Called with the bytes that are here and those of the whole file, where the server says. */
   readonly onProgress: (here: number, whole: number | undefined) => void;
+}
+
+/** What a file must be. */
+export interface Pinned {
+  readonly isRight: (sha256: string) => boolean;
+  readonly bytes?: number;
+  readonly sha256: string;
 }
 
 /** A whole file. */
@@ -40,9 +43,6 @@ export function partialPath(target: string): string {
 /** The download ends after so many tries in a row without a byte, or after so many restarts in all. */
 const TRIES = 4;
 const FIRST_PAUSE_MS = 500;
-
-/** A failure after which the same request may succeed. */
-class PassingFailure extends Error {}
 
 /** What the server has does not fit the part that is here. */
 class StartAgain extends Error {}
@@ -80,58 +80,56 @@ export async function download(plan: Download): Promise<Downloaded> {
 class Transfer {
   /** Whether the file was put together of several answers. */
   isPatched = false;
-  readonly #plan: Download;
-  readonly #partial: string;
   /** Of the part that is here, as the server named it, if it did. */
   #version: string | undefined;
 
-  constructor(plan: Download, partial: string) {
-    this.#plan = plan;
-    this.#partial = partial;
-  }
+  constructor(
+    private readonly plan: Download,
+    private readonly partial: string,
+  ) {}
 
   /** Asks until the file is whole. */
   async finish(): Promise<Downloaded> {
     this.isPatched = false;
     if (!(await this.#isWholeAlready())) await this.#askUntilWhole();
-    const bytes = await sizeOf(this.#partial);
+    const bytes = await sizeOf(this.partial);
     if (bytes === 0) {
-      await rm(this.#partial, { force: true });
-      throw otherAnswer(this.#plan, 'an empty one');
+      await rm(this.partial, { force: true });
+      throw otherAnswer(this.plan, 'an empty one');
     }
-    return { sha256: await sha256OfFile(this.#partial), bytes };
+    return { sha256: await sha256OfFile(this.partial), bytes };
   }
 
   /** Whether an earlier run ended between the last byte and the check. */
   async #isWholeAlready(): Promise<boolean> {
-    const { pinned } = this.#plan;
-    const bytes = await sizeOf(this.#partial);
+    const { pinned } = this.plan;
+    const bytes = await sizeOf(this.partial);
     if (!pinned || bytes === 0 || bytes !== (pinned.bytes ?? bytes)) return false;
-    return pinned.isRight(await sha256OfFile(this.#partial));
+    return pinned.isRight(await sha256OfFile(this.partial));
   }
 
   async #askUntilWhole(): Promise<void> {
-    const { pinned, signal, pauseMs = FIRST_PAUSE_MS } = this.#plan;
+    const { pinned, signal, pauseMs = FIRST_PAUSE_MS } = this.plan;
     this.#version = undefined;
     for (let idle = 0, restarts = 0; ; ) {
-      const before = await sizeOf(this.#partial);
+      const before = await sizeOf(this.partial);
       this.isPatched ||= before > 0;
       try {
         return await this.#ask(before);
       } catch (thrown) {
         if (thrown instanceof VgrError || signal.aborted) throw thrown;
         const failure = thrown as Error;
-        let here = await sizeOf(this.#partial);
+        let here = await sizeOf(this.partial);
         idle = here > before ? 0 : idle + 1;
         // Without a version nothing tells whether the next answer is of the same file.
         const isNameless = !pinned && this.#version === undefined;
         if (failure instanceof StartAgain || isNameless) {
-          await rm(this.#partial, { force: true });
+          await rm(this.partial, { force: true });
           here = 0;
           restarts += 1;
         }
         if (Math.max(idle, restarts) === TRIES || isDistrust(failure)) {
-          throw networkFailed(this.#plan, here, failure);
+          throw networkFailed(this.plan, here, failure);
         }
       }
       await sleep(pauseMs * 2 ** idle, undefined, { signal });
@@ -140,13 +138,13 @@ class Transfer {
 
   /** One request and its answer, to the end. */
   async #ask(here: number): Promise<void> {
-    const { address, pinned } = this.#plan;
+    const { address, pinned } = this.plan;
     const range: Record<string, string> = here > 0 ? { range: `bytes=${here}-` } : {};
-    const headers = { ...this.#plan.headers, ...range };
-    const answer = await httpGet(address, { ...this.#plan, headers });
+    const headers = { ...this.plan.headers, ...range };
+    const answer = await httpGet(address, { ...this.plan, headers });
     try {
-      const start = startOf(answer, this.#plan, here);
-      if (start !== 'whole') refuseOtherContent(this.#plan, answer);
+      const start = startOf(answer, this.plan, here);
+      if (start !== 'whole') refuseOtherContent(this.plan, answer);
       const version = versionOf(answer);
       // A pinned file is checked in the end; servers of one file may name its versions differently.
       if (!pinned && start !== 0 && version !== this.#version) {
@@ -163,7 +161,7 @@ class Transfer {
           { hint: 'the address leads to another file now' },
         );
       }
-      if (whole !== undefined) await refuseFullDisk(this.#partial, whole - start);
+      if (whole !== undefined) await refuseFullDisk(this.partial, whole - start);
       await this.#receive(answer.body, start, whole);
     } catch (thrown) {
       answer.body.destroy();
@@ -177,9 +175,9 @@ class Transfer {
     start: number,
     whole: number | undefined,
   ): Promise<void> {
-    const { pinned, onProgress } = this.#plan;
+    const { pinned, onProgress } = this.plan;
     const limit = pinned?.bytes ?? whole ?? Number.POSITIVE_INFINITY;
-    const file = await onDisk(this.#partial, () => open(this.#partial, start > 0 ? 'a' : 'w'));
+    const file = await onDisk(this.partial, () => open(this.partial, start > 0 ? 'a' : 'w'));
     try {
       let here = start;
       onProgress(here, whole);
@@ -187,14 +185,14 @@ class Transfer {
         if (here + chunk.length > limit) {
           throw new StartAgain(`the server sends more than the ${limit} bytes that it should`);
         }
-        await onDisk(this.#partial, () => file.appendFile(chunk));
+        await onDisk(this.partial, () => file.appendFile(chunk));
         here += chunk.length;
         onProgress(here, whole);
       }
       if (whole !== undefined && here < whole) {
-        throw new PassingFailure(`the connection ended at byte ${here} of ${whole}`);
+        throw new Error(`the connection ended at byte ${here} of ${whole}`);
       }
-      await onDisk(this.#partial, () => file.sync());
+      await onDisk(this.partial, () => file.sync());
     } finally {
       await file.close();
     }
@@ -218,7 +216,7 @@ function startOf(
     throw new StartAgain('the server has fewer bytes than are here');
   }
   if (status === 408 || status === 429 || status >= 500) {
-    throw new PassingFailure(`the server answers with status ${status}`);
+    throw new Error(`the server answers with status ${status}`);
   }
   const isLogin = status === 401 || status === 403;
   let hint =

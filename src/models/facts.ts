@@ -4,11 +4,11 @@ import { z } from 'zod';
 import type { ImageSize } from '../core/box.js';
 import { printable, quoted, VgrError } from '../core/error.js';
 import { isFile } from '../core/files.js';
-import { sha256Of } from '../core/text.js';
+import { parsedJson, sha256Of } from '../core/text.js';
 import type { DetectorCard, ModelCard } from '../formats/model-card.js';
 import type { OnnxOutline } from '../formats/onnx.js';
 import { besidePath, externalPath, readOutline } from '../runtime/model-store.js';
-import { type LabelNames, parsedJson, parseLabelFile, parsePythonNames } from './label-list.js';
+import { type LabelNames, parseLabelFile, parsePythonNames } from './label-list.js';
 
 /** A graph's file, read whole. */
 export interface GraphFile {

@@ -1,4 +1,4 @@
-import type { PixelEncodingName } from '../detect/packing.js';
+import { PIXEL_ENCODINGS, type PixelEncodingName } from '../detect/packing.js';
 import type { EncoderFamilyName } from '../formats/encoder-card.js';
 import type { DetectorCard, DetectorFamilyName } from '../formats/model-card.js';
 
@@ -73,24 +73,14 @@ export const OWN_SHAPE = { fit: 'longer-side', fill: 114, multiple: 32 } as cons
 /** Sides of the photos that Grounding DINO was trained on. */
 export const GROUNDING_SIDES = { shorter: 800, longer: 1333 };
 
-/** How a family of encoders takes crops and texts. */
-export interface EncoderHabit {
-  readonly mean: readonly [number, number, number];
-  readonly std: readonly [number, number, number];
-  readonly fit: 'letterbox-centre' | 'stretch';
-  readonly fill: number;
-  /** Most tokens of a text. */
-  readonly length: number;
-  readonly padded: boolean;
-  readonly padToken: string;
-  readonly match: { readonly scale: number; readonly bias: number | null };
-}
-
-/** Scales and biases are those of OpenAI's models and of SigLIP B/16, 224 x 224. */
-export const ENCODER_HABITS: Readonly<Record<EncoderFamilyName, EncoderHabit>> = {
+/**
+ * How families of encoders take crops and texts; `length` is the most tokens of a text. Scales and biases are those of OpenAI's
+ * models and of SigLIP B/16, 224 x 224.
+ */
+export const ENCODER_HABITS = {
   clip: {
-    mean: [0.48145466, 0.4578275, 0.40821073],
-    std: [0.26862954, 0.26130258, 0.27577711],
+    mean: PIXEL_ENCODINGS.clip.mean,
+    std: PIXEL_ENCODINGS.clip.std,
     fit: 'letterbox-centre',
     fill: 118,
     length: 77,
@@ -108,4 +98,4 @@ export const ENCODER_HABITS: Readonly<Record<EncoderFamilyName, EncoderHabit>> =
     padToken: '</s>',
     match: { scale: 117.330765, bias: -12.932437 },
   },
-};
+} as const satisfies Record<EncoderFamilyName, object>;

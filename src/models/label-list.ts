@@ -1,4 +1,5 @@
 import { printable } from '../core/error.js';
+import { parsedJson } from '../core/text.js';
 import { type Category, COCO_BY_ID, COCO_CATEGORIES } from '../formats/coco.js';
 import type { DetectorCard } from '../formats/model-card.js';
 
@@ -72,15 +73,6 @@ function tidied(names: readonly (string | undefined)[]): LabelNames | undefined 
     return text === '' || /^n\/?a$/i.test(text) ? undefined : text;
   });
   return clean.some((name) => name !== undefined) ? clean : undefined;
-}
-
-/** Undefined for a text that is no JSON. */
-export function parsedJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 /**

@@ -141,7 +141,7 @@ export async function removeModels(names: readonly string[], printer: Printer): 
 async function ownFolder(name: string, root: string): Promise<string | undefined> {
   const folder = join(root, name);
   if ((await stat(folder).catch(() => undefined))?.isDirectory()) return folder;
-  const { models } = await listModels(root);
+  const { models } = await listModels();
   const named = models.find(({ card }) => card.name === name)?.folder;
   return named && dirname(resolve(named)) === resolve(root) ? named : undefined;
 }

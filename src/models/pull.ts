@@ -14,7 +14,7 @@ import {
   type StoredModel,
   sha256OfFile,
 } from '../runtime/model-store.js';
-import { type Download, type Downloaded, download, partialPath } from './download.js';
+import { type Download, type Downloaded, download, type Pinned, partialPath } from './download.js';
 import { writeCard } from './install.js';
 import {
   type RemoteSource,
@@ -31,11 +31,10 @@ type RemoteCard = DetectorCard | EncoderCard;
 interface Part {
   readonly file: string;
   readonly source: RemoteSource;
-  readonly sha256?: string;
-  readonly bytes?: number;
   /** Where it is by now. */
   readonly here?: string;
-  readonly isRight: (checksum: string) => boolean;
+  /** What it must be; absent where the card does not say yet. */
+  readonly pinned?: Pinned;
 }
 
 /**
@@ -64,7 +63,7 @@ async function pullModel(
     let current: RemoteCard = card;
     let isShared = true;
     for (const part of missing) {
-      const { file, source, sha256, isRight, bytes } = part;
+      const { file, source, pinned } = part;
       const target = join(folder, file);
       if (await takeShared(part, target)) continue;
       isShared = false;
@@ -72,10 +71,10 @@ async function pullModel(
         ...terms,
         ...remoteFile(source),
         target,
-        pinned: sha256 === undefined ? undefined : { sha256, isRight, bytes },
+        pinned,
         stallMs: stallLimit(),
       });
-      if (sha256 !== undefined) continue;
+      if (pinned) continue;
       // At once: a whole file need not come again where the next one fails.
       current = pinnedCard(current, file, downloaded);
       await writeCard(current, folder);
@@ -92,30 +91,31 @@ async function pullModel(
 
 /** The weights first, then what the graph keeps elsewhere, then the rest. */
 function partsOf(model: StoredModel, card: RemoteCard, source: RemoteSource): Part[] {
-  const { file, sha256, bytes, alternates = [] } = card;
-  const further = [...(card.external ?? []), ...(card.files ?? [])].map(
-    (named): Part => ({
-      ...named,
+  const further = [...(card.external ?? []), ...(card.files ?? [])].map((named): Part => {
+    const { file, sha256, bytes } = named;
+    return {
+      file,
       source: sourceBeside(source, named),
-      here: furtherPath(model, named.file),
-      isRight: (checksum) => checksum === named.sha256,
-    }),
-  );
-  const weights: Part = {
-    file,
-    source,
-    sha256,
-    // Other exports of the same weights are of other sizes.
-    bytes: alternates.length === 0 ? bytes : undefined,
-    here: model.weights,
-    isRight: (checksum) => holdsWeightsOf(card, checksum),
-  };
-  return [weights, ...further];
+      here: furtherPath(model, file),
+      pinned: sha256 === undefined ? undefined : pin(sha256, bytes),
+    };
+  });
+  const { file, sha256, bytes, alternates = [] } = card;
+  // Other exports of the same weights are of other sizes.
+  const size = alternates.length === 0 ? bytes : undefined;
+  const isRight = (checksum: string) => holdsWeightsOf(card, checksum);
+  const pinned = sha256 === undefined ? undefined : { sha256, bytes: size, isRight };
+  return [{ file, source, here: model.weights, pinned }, ...further];
+}
+
+function pin(sha256: string, bytes: number | undefined): Pinned {
+  return { sha256, bytes, isRight: (checksum) => checksum === sha256 };
 }
 
 /** Whether a part is here and right. */
-async function isPresent({ here, sha256, isRight }: Part): Promise<boolean> {
-  return here !== undefined && sha256 !== undefined && isRight(await sha256OfFile(here));
+async function isPresent({ here, pinned }: Part): Promise<boolean> {
+  if (here === undefined || !pinned) return false;
+  return pinned.isRight(await sha256OfFile(here));
 }
 
 /** The card with the checksum of one of its files. */
@@ -126,11 +126,11 @@ function pinnedCard<Card extends RemoteCard>(card: Card, file: string, sum: Down
 }
 
 /** Copies the file out of the cache that the hub's own clients share. @returns whether the pinned one is there */
-async function takeShared({ source, sha256, isRight }: Part, target: string): Promise<boolean> {
-  if (!('hub' in source) || sha256 === undefined) return false;
+async function takeShared({ source, pinned }: Part, target: string): Promise<boolean> {
+  if (!('hub' in source) || !pinned) return false;
   const cached = sharedCachePath(source);
   const checksum = await sha256OfFile(cached).catch(() => undefined);
-  if (checksum === undefined || !isRight(checksum)) return false;
+  if (checksum === undefined || !pinned.isRight(checksum)) return false;
   await writeFileAtomic(target, createReadStream(cached));
   // Of an interrupted download.
   await rm(partialPath(target), { force: true });

@@ -63,14 +63,14 @@ export async function tryDetector(
   { card, guessed, tokenizer }: DetectorDraft,
   parts: TrialParts,
 ): Promise<DetectorCard> {
-  const { pool, photos } = parts;
+  const { pool, photos, agreement } = parts;
   // The embedded detector has COCO's labels; other label sets cannot be compared with it.
   const isCoco = card.labels === 'coco-80' || card.labels === 'coco-91';
-  const compare = photos.length > 0 && isCoco ? await comparison(parts) : undefined;
+  const reference = photos.length > 0 && isCoco ? await embeddedFinds(parts) : undefined;
   const attempt = async (of: DetectorCard): Promise<Attempt> => {
     try {
       const found = await detectAll(pool, { card: of, tokenizer }, photos);
-      return { card: of, found, agreed: compare?.(found) };
+      return { card: of, found, agreed: reference && agreement(found, reference) };
     } catch (thrown) {
       const error = asVgrError(thrown);
       if (error.code !== 'CARD_INVALID') throw error;
@@ -108,16 +108,10 @@ async function detectAll(
   return found;
 }
 
-/** Compares detections with those of the embedded detector; undefined where that is not here. */
-async function comparison({
-  pool,
-  photos,
-  agreement,
-}: TrialParts): Promise<((found: Attempt['found']) => number | undefined) | undefined> {
+/** What the embedded detector finds; undefined where that is not here. */
+async function embeddedFinds({ pool, photos }: TrialParts) {
   try {
-    const { card } = await loadDetector(EMBEDDED, pool);
-    const reference = await detectAll(pool, { card }, photos);
-    return (found) => agreement(found, reference);
+    return await detectAll(pool, await loadDetector(EMBEDDED, pool), photos);
   } catch (thrown) {
     if (asVgrError(thrown).code === 'MODEL_MISSING') return undefined;
     throw thrown;

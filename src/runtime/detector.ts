@@ -15,6 +15,7 @@ import type { InferenceFlags } from './device.js';
 import {
   findModel,
   jsonObject,
+  ofKind,
   readFurther,
   readVerified,
   rememberModel,
@@ -172,14 +173,9 @@ export async function loadDetector(
   pool: SessionPool,
   inputSize?: number,
 ): Promise<PooledModel & { readonly sha256: string }> {
-  const model = await findModel(wanted);
-  const { card, bytes, sha256 } = await readVerified(model);
-  if (card.kind !== 'detector') {
-    throw new VgrError(
-      'CARD_INVALID',
-      `${quoted(wanted)}: expected a detector, got a ${card.kind}`,
-    );
-  }
+  const model = ofKind(await findModel(wanted), 'detector', wanted);
+  const { card } = model;
+  const { bytes, sha256 } = await readVerified(model);
   const signature = await pool.load({ name: card.name, bytes });
   refuseDisagreements(card, disagreements(card, signature), 'FILE');
   await rememberModel(model, sha256, pool.device);

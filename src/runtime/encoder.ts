@@ -16,7 +16,7 @@ import type { CropMatcher, MatchScale } from '../refine/refiner.js';
 import { groupsOf, refuseDisagreements } from './detector.js';
 import {
   findModel,
-  isEncoder,
+  ofKind,
   readEncoder,
   rememberModel,
   type StoredEncoder,
@@ -182,13 +182,7 @@ export async function openTrainedEncoder(
 
 /** @throws VgrError MODEL_UNKNOWN; CARD_INVALID where the model is no encoder */
 export async function findEncoder(name: string): Promise<StoredEncoder> {
-  const model = await findModel(name);
-  if (isEncoder(model)) return model;
-  throw new VgrError(
-    'CARD_INVALID',
-    `${quoted(name)}: expected an image-text encoder, got a ${model.card.kind}`,
-    { hint: '`vgr models list` shows which models are encoders' },
-  );
+  return ofKind(await findModel(name), 'encoder', name);
 }
 
 /**

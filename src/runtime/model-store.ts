@@ -10,7 +10,6 @@ import { isFile, readJson, statePath, writeFileAtomic } from '../core/files.js';
 import { nearestNames } from '../core/nearest-name.js';
 import { sha256Of } from '../core/text.js';
 import type { FurtherFile } from '../formats/card-parts.js';
-import type { EncoderCard } from '../formats/encoder-card.js';
 import { holdsWeightsOf, type ModelCard, parseModelCard } from '../formats/model-card.js';
 import type { OnnxOutline } from '../formats/onnx.js';
 import { type Device, deviceText } from './device.js';
@@ -37,7 +36,8 @@ const SHIPPED = fileURLToPath(new URL('../../models', import.meta.url));
  * All models by name: those that come with the program and those in the user's folder, whose cards win. Weights are beside
  * their card, in a folder of the model's name in the user's folder, or under their file name there.
  */
-export async function listModels(userFolder = modelsFolder()): Promise<ModelList> {
+export async function listModels(): Promise<ModelList> {
+  const userFolder = modelsFolder();
   const models = new Map<string, StoredModel>();
   const broken: ModelList['broken'][number][] = [];
   for (const root of [SHIPPED, userFolder]) {
@@ -221,9 +221,8 @@ export function furtherFiles(card: ModelCard): readonly FurtherFile[] {
 export function furtherPath(
   { card, folder, weights }: StoredModel,
   file: string,
-  userFolder = modelsFolder(),
 ): string | undefined {
-  const own = fileIn([folder, join(userFolder, card.name)], file);
+  const own = fileIn([folder, join(modelsFolder(), card.name)], file);
   return own ?? (weights === undefined ? undefined : besidePath(weights, file));
 }
 
@@ -273,11 +272,33 @@ function corrupt(path: string, text: string, hint?: string, cause?: unknown): Vg
   return new VgrError('MODEL_CORRUPT', `${quoted(path)}: ${text}`, { hint, cause });
 }
 
-/** A model whose card is an encoder's. */
-export type StoredEncoder = StoredModel & { readonly card: EncoderCard };
+/** A model whose card is of this kind. */
+type StoredOf<Kind extends ModelCard['kind']> = StoredModel & {
+  readonly card: Extract<ModelCard, { readonly kind: Kind }>;
+};
+export type StoredEncoder = StoredOf<'encoder'>;
 
 export function isEncoder(model: StoredModel): model is StoredEncoder {
   return model.card.kind === 'encoder';
+}
+
+const KINDS = {
+  detector: 'a detector',
+  encoder: 'an image-text encoder',
+  refiner: 'a refiner',
+} as const;
+
+/** The model itself, found by the name that was wanted. @throws VgrError CARD_INVALID where it is of another kind */
+export function ofKind<Kind extends ModelCard['kind']>(
+  model: StoredModel,
+  kind: Kind,
+  wanted: string,
+): StoredOf<Kind> {
+  const got = model.card.kind;
+  if (got === kind) return model as StoredOf<Kind>;
+  throw new VgrError('CARD_INVALID', `${quoted(wanted)}: expected ${KINDS[kind]}, got a ${got}`, {
+    hint: `\`vgr models list\` shows which models are ${kind}s`,
+  });
 }
 
 /**
@@ -298,8 +319,7 @@ export async function readEncoder(model: StoredEncoder) {
 }
 
 /** A model's weights in memory, shared between threads, ready for a session. */
-export interface VerifiedModel {
-  readonly card: ModelCard;
+interface VerifiedModel {
   readonly bytes: SharedArrayBuffer;
   /** Of the file itself: the card's, or that of one of its alternates. */
   readonly sha256: string;
@@ -329,9 +349,9 @@ async function readWeights(
   const sha256 = checkPinned(card, path, named, view);
   // A refiner is no graph. What the build made needs no second look, and the default detector starts faster without it.
   const isBuilt = 'package' in card.source && dirname(folder) === SHIPPED;
-  if (card.kind === 'refiner' || isBuilt) return { card, bytes: file, sha256 };
+  if (card.kind === 'refiner' || isBuilt) return { bytes: file, sha256 };
   const external = await readExternal(await readOutline(view, path), card, path);
-  return { card, bytes: await embedded(view, external, path), sha256 };
+  return { bytes: await embedded(view, external, path), sha256 };
 }
 
 /** What a card says of a file. */

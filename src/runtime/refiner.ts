@@ -1,4 +1,5 @@
 import { asVgrError, quoted, VgrError } from '../core/error.js';
+import { parsedJson } from '../core/text.js';
 import { type RefinerCard, refinerNumbers } from '../formats/refiner-card.js';
 import type { RunSettings } from '../formats/run-summary.js';
 import { COLUMNS_VERSION } from '../refine/columns.js';
@@ -8,7 +9,7 @@ import type { Refiner } from '../refine/refiner.js';
 import type { LargeRefiner } from '../vlm/open.js';
 import type { LargeRefinerOptions, VlmFlags } from '../vlm/settings.js';
 import type { OpenedEncoder } from './encoder.js';
-import { findModel, readVerified, TRAIN_AGAIN } from './model-store.js';
+import { findModel, ofKind, readVerified, TRAIN_AGAIN } from './model-store.js';
 import type { SessionPool } from './pool.js';
 
 /** Name of the refiner that comes with the program. */
@@ -106,15 +107,11 @@ async function openSmall(
 export async function readRefiner(
   wanted: string,
 ): Promise<{ readonly card: RefinerCard; readonly numbers: PolicyNumbers }> {
-  const { card, bytes } = await readVerified(await findRefiner(wanted));
-  if (card.kind !== 'refiner') {
-    throw new VgrError(
-      'CARD_INVALID',
-      `${quoted(wanted)}: expected a refiner, got a ${card.kind}`,
-      { hint: '`vgr models list` shows which models are refiners' },
-    );
-  }
-  const parsed = refinerNumbers.safeParse(jsonOf(bytes));
+  const model = ofKind(await findRefiner(wanted), 'refiner', wanted);
+  const { card } = model;
+  const { bytes } = await readVerified(model);
+  const text = new TextDecoder().decode(new Uint8Array(bytes).slice());
+  const parsed = refinerNumbers.safeParse(parsedJson(text));
   if (!parsed.success) {
     const issue = parsed.error.issues[0]!;
     throw new VgrError(
@@ -132,14 +129,6 @@ export async function readRefiner(
     );
   }
   return { card, numbers };
-}
-
-function jsonOf(bytes: SharedArrayBuffer): unknown {
-  try {
-    return JSON.parse(new TextDecoder().decode(new Uint8Array(bytes).slice()));
-  } catch {
-    return undefined;
-  }
 }
 
 async function findRefiner(wanted: string) {
