@@ -55,20 +55,20 @@ export async function addModel(
 
   const facts = inputs ? { ...graph, names: await labelsOf(graph, inputs, flags) } : graph;
   const photos = await trialPhotos(flags.photo);
-  const { pool } = startThreads({ device: flags.device, detector: name, sessions: 1 }, printer);
-  try {
-    const parts = { name, facts, claims: flags, pool, photos, printer, agreement };
-    const card = inputs
-      ? await drafted({ ...parts, inputs }, known?.card as DetectorCard | undefined)
-      : await tryEncoder(await draftEncoder(parts), parts);
-    const shown = flags['dry-run']
-      ? JSON.stringify(card, null, 2)
-      : await installModel(card, file, modelsFolder());
-    await printer.data(`${shown}\n`);
-    return 0;
-  } finally {
-    await pool.close();
-  }
+  await using threads = startThreads(
+    { device: flags.device, detector: name, sessions: 1 },
+    printer,
+  );
+  const { pool } = threads;
+  const parts = { name, facts, claims: flags, pool, photos, printer, agreement };
+  const card = inputs
+    ? await drafted({ ...parts, inputs }, known?.card as DetectorCard | undefined)
+    : await tryEncoder(await draftEncoder(parts), parts);
+  const shown = flags['dry-run']
+    ? JSON.stringify(card, null, 2)
+    : await installModel(card, file, modelsFolder());
+  await printer.data(`${shown}\n`);
+  return 0;
 }
 
 /** The card of a detector that the trial confirms or corrects. */

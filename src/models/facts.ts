@@ -16,16 +16,12 @@ export interface GraphFile {
   readonly outline: OnnxOutline;
   readonly content: Uint8Array;
   readonly sha256: string;
-  /** Files to which it moved weights. */
-  readonly external: readonly ExternalFile[];
-}
-
-interface ExternalFile {
-  /** As a card names it. */
-  readonly pinned: NonNullable<ModelCard['external']>[number];
-  /** As the graph names it. */
-  readonly location: string;
-  readonly content: Uint8Array;
+  /** Files to which it moved weights: as a card names them, and as the graph does. */
+  readonly external: readonly {
+    readonly pinned: NonNullable<ModelCard['external']>[number];
+    readonly location: string;
+    readonly content: Uint8Array;
+  }[];
 }
 
 /** What a model's file and the files beside it say, whatever its kind. */
@@ -33,7 +29,7 @@ export interface ModelFacts extends GraphFile {
   /** Names of its labels: of the graph's metadata, else of `config.json`. */
   readonly names?: LabelNames;
   /** Of `preprocessor_config.json`. */
-  readonly hub?: HubInput;
+  readonly hub?: ReturnType<typeof parsePreprocessor>;
   /** `model_type` of `config.json`. */
   readonly modelType?: string;
   /** Of the raster, where the exporter wrote it into the graph. */
@@ -104,7 +100,7 @@ export async function readGraph(path: string): Promise<GraphFile> {
     });
   });
   const outline = await readOutline(content, path);
-  const external: ExternalFile[] = [];
+  const external: GraphFile['external'][number][] = [];
   for (const location of outline.externalFiles) {
     const from = await externalPath(location, path);
     const moved = await readFile(from).catch(() => {
@@ -144,14 +140,6 @@ function text(value: string | undefined): string | undefined {
   return clean === '' ? undefined : clean;
 }
 
-/** What the files beside a model of the Hugging Face hub say about its input. */
-export interface HubInput extends Pick<DetectorCard['input'], 'scale' | 'mean' | 'std'> {
-  readonly width?: number;
-  readonly height?: number;
-  /** Where the size depends on the photo: length of the shorter side, and limit of the longer one, pixels. */
-  readonly sides?: { readonly shorter: number; readonly longer: number };
-}
-
 const side = z.int().positive();
 const triple = z.tuple([z.number(), z.number(), z.number()]);
 
@@ -174,11 +162,16 @@ const preprocessor = z.object({
   image_std: triple.optional(),
 });
 
+const AS_THEY_ARE: Pick<DetectorCard['input'], 'mean' | 'std'> = {
+  mean: [0, 0, 0],
+  std: [1, 1, 1],
+};
+
 /**
  * Size and normalisation in a `preprocessor_config.json`; undefined where it cannot be read. A model that scales the shorter
  * side to a length gets a square of it.
  */
-export function parsePreprocessor(json: unknown): HubInput | undefined {
+export function parsePreprocessor(json: unknown) {
   const result = preprocessor.safeParse(json);
   if (!result.success) return undefined;
   const { do_rescale, rescale_factor, do_normalize, image_mean, image_std } = result.data;
@@ -186,13 +179,13 @@ export function parsePreprocessor(json: unknown): HubInput | undefined {
   const size = typeof given === 'number' ? { shortest_edge: given } : given;
   const { shortest_edge: shorter, longest_edge: longer } = size;
   const { width = shorter, height = shorter } = size as Partial<ImageSize>;
-  const normalised = do_normalize !== false && image_mean !== undefined && image_std !== undefined;
+  const normalised = do_normalize !== false && image_mean && image_std;
   return {
     width,
     height,
+    /** Where the size depends on the photo: length of the shorter side, and limit of the longer one, pixels. */
     sides: shorter === undefined || longer === undefined ? undefined : { shorter, longer },
     scale: do_rescale === false ? 1 : (rescale_factor ?? 1 / 255),
-    mean: normalised ? image_mean : [0, 0, 0],
-    std: normalised ? image_std : [1, 1, 1],
+    ...(normalised ? { mean: image_mean, std: image_std } : AS_THEY_ARE),
   };
 }

@@ -106,13 +106,6 @@ export interface InferenceFlags {
   readonly 'max-detections'?: number | undefined;
 }
 
-export interface InferenceSettings {
-  readonly device: Device | 'auto';
-  readonly sessions: number;
-  readonly threads: number;
-  readonly batchSize: number;
-}
-
 /** More threads than this, each with sessions of its own, cost more memory than they bring speed. */
 const MAX_SESSIONS = 8;
 const GPU_BATCH = 8;
@@ -121,7 +114,7 @@ const GPU_BATCH = 8;
  * Sessions and threads: `sessions x threads` never exceeds the cores unless both are given. On the CPU one thread a session is
  * fastest, since threads of one session wait for each other; a GPU gets one session.
  */
-export function inferenceSettings(flags: InferenceFlags): InferenceSettings {
+export function inferenceSettings(flags: InferenceFlags) {
   const device = parseDevice(flags.device);
   const onCpu = device === 'auto' || device.name === 'cpu';
   const cores = availableParallelism();

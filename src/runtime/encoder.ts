@@ -139,12 +139,7 @@ function normalised(values: Float32Array): Float32Array {
 }
 
 /** An image-text encoder whose towers are in the pool. */
-export interface OpenedEncoder {
-  readonly card: EncoderCard;
-  readonly encoder: ImageTextEncoder;
-  /** What a refiner's card pins. */
-  readonly fingerprint: EncoderFingerprint;
-}
+export type OpenedEncoder = Awaited<ReturnType<typeof openEncoder>>;
 
 /**
  * Loads the encoder that a refiner was trained with, and no other.
@@ -189,7 +184,7 @@ export async function findEncoder(name: string): Promise<StoredEncoder> {
  * Loads both towers and tries them.
  * @throws VgrError MODEL_MISSING, MODEL_CORRUPT, CARD_INVALID, DEVICE_UNAVAILABLE
  */
-export async function openEncoder(model: StoredEncoder, pool: SessionPool): Promise<OpenedEncoder> {
+export async function openEncoder(model: StoredEncoder, pool: SessionPool) {
   const { card } = model;
   const { image, text, tokenizer, tokenizerSha256 } = await readEncoder(model);
   const whole = image === text;
@@ -213,18 +208,16 @@ export async function openEncoder(model: StoredEncoder, pool: SessionPool): Prom
   });
   await tryEncoder(encoder, card);
   await rememberModel(model, image.sha256, pool.device);
-  return {
-    card,
-    encoder,
-    fingerprint: {
-      family: card.family,
-      name: card.name,
-      image_sha256: image.sha256,
-      text_sha256: text.sha256,
-      tokenizer_sha256: tokenizerSha256,
-      rules_sha256: rulesKey(card),
-    },
+  /** What a refiner's card pins. */
+  const fingerprint: EncoderFingerprint = {
+    family: card.family,
+    name: card.name,
+    image_sha256: image.sha256,
+    text_sha256: text.sha256,
+    tokenizer_sha256: tokenizerSha256,
+    rules_sha256: rulesKey(card),
   };
+  return { card, encoder, fingerprint };
 }
 
 /** Runs both towers once in each session. */

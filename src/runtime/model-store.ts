@@ -23,23 +23,17 @@ export interface StoredModel {
   readonly weights?: string;
 }
 
-/** All models by name, and the folders whose card cannot be used, by the folder's name. */
-interface ModelList {
-  readonly models: readonly StoredModel[];
-  readonly broken: readonly { readonly name: string; readonly error: VgrError }[];
-}
-
 /** The cards that come with the program. */
 const SHIPPED = fileURLToPath(new URL('../../models', import.meta.url));
 
 /**
  * All models by name: those that come with the program and those in the user's folder, whose cards win. Weights are beside
- * their card, in a folder of the model's name in the user's folder, or under their file name there.
+ * their card, in a folder of the model's name in the user's folder, or under their file name there. `broken` are the folders whose card cannot be used, by the folder's name.
  */
-export async function listModels(): Promise<ModelList> {
+export async function listModels() {
   const userFolder = modelsFolder();
   const models = new Map<string, StoredModel>();
-  const broken: ModelList['broken'][number][] = [];
+  const broken: { readonly name: string; readonly error: VgrError }[] = [];
   for (const root of [SHIPPED, userFolder]) {
     const own = new Map<string, StoredModel>();
     for (const folder of await cardFolders(root)) {

@@ -1,11 +1,11 @@
 import { fileURLToPath } from 'node:url';
 import { asVgrError } from '../core/error.js';
 import type { RasterSpec } from '../core/raster.js';
-import { type DetectorCard, isPrompted } from '../formats/model-card.js';
+import { isPrompted } from '../formats/model-card.js';
 import { configureSharp, type DecodedPhoto, openPhoto, plainPhoto } from '../photos/decode.js';
 import { listImages } from '../photos/find-photos.js';
 import { loadDetector, type PooledModel, pooledDetector } from './detector.js';
-import type { Device, InferenceSettings } from './device.js';
+import type { Device } from './device.js';
 import { SessionPool } from './pool.js';
 import type { Detector, PhotoRef } from './ports.js';
 
@@ -56,16 +56,12 @@ export function trialDetector(pool: SessionPool, standing: PooledModel, batchSiz
 /** One piece of a model's work, always the same. */
 export type Run = () => Promise<unknown>;
 
-/** A detector that is warm, in a pool of its own. */
-export interface DetectorAtWork {
-  /** Detects on one photo. */
-  readonly run: Run;
-  readonly card: DetectorCard;
-  readonly device: Device;
-}
-
 /** How the work is split among sessions. */
-export type Split = Pick<InferenceSettings, 'sessions' | 'threads' | 'batchSize'>;
+export interface Split {
+  readonly sessions: number;
+  readonly threads: number;
+  readonly batchSize: number;
+}
 
 /** Does work with a session pool on the first of these devices that starts, and closes it. */
 export async function withPool<T>(
@@ -85,6 +81,7 @@ export async function withPool<T>(
 /**
  * Loads a detector and warms it up for measuring.
  * @param inputSize longest side of a photo in place of the card's, pixels
+ * @returns `run` detects on one photo
  * @throws VgrError of the model; DEVICE_UNAVAILABLE
  */
 export async function warmDetector(
@@ -92,7 +89,7 @@ export async function warmDetector(
   pool: SessionPool,
   { sessions, batchSize }: Split,
   inputSize?: number,
-): Promise<DetectorAtWork> {
+) {
   const loaded = await loadDetector(name, pool, inputSize);
   const { card } = loaded;
   const detector = trialDetector(pool, loaded, batchSize);
@@ -103,6 +100,9 @@ export async function warmDetector(
   await warmUp([run], sessions);
   return { run, card, device: pool.device! };
 }
+
+/** A detector that is warm, in a pool of its own. */
+export type DetectorAtWork = Awaited<ReturnType<typeof warmDetector>>;
 
 /** Runs that do not count: caches fill and kernels are chosen. */
 const WARM_UP = 3;

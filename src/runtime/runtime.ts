@@ -1,23 +1,15 @@
 import type { ImageSize } from '../core/box.js';
 import type { Terminal } from '../core/terminal.js';
-import type { Query } from '../formats/query-line.js';
-import type { DecodingMemory } from '../photos/decode.js';
 import { imageRoots } from '../photos/find-photos.js';
 import { ImageRoots } from '../photos/image-path.js';
 import type { Refiner } from '../refine/refiner.js';
-import {
-  type Answers,
-  type AskRefiner,
-  answering,
-  type PhotoSource,
-  singlyOnError,
-} from './answerer.js';
+import { type AskRefiner, answering, type PhotoSource, singlyOnError } from './answerer.js';
 import type { InferenceFlags } from './device.js';
 import type { CropMatching } from './encoder.js';
-import { type Engine, type LaneMeter, openEngine, photoOpener } from './engine.js';
+import { type Engine, openEngine, photoOpener } from './engine.js';
 import { decodingMemory } from './memory-limit.js';
 import { photoShelf, sharedPhoto } from './photo-store.js';
-import { type PhotoRef, type RunProgress, startedProgress } from './ports.js';
+import { type PhotoRef, startedProgress } from './ports.js';
 import type { AnswerSettings, FurtherSight } from './query-answer.js';
 import { type OpenedRefiner, type OpenRefinerFlags, openRefiner } from './refiner.js';
 import type { Threads } from './threads.js';
@@ -40,22 +32,7 @@ export interface RuntimeSettings {
 }
 
 /** The running parts of `refine`. Whoever opened them closes them. */
-export interface Runtime extends AsyncDisposable {
-  readonly engine: Engine;
-  readonly refiner: OpenedRefiner;
-  readonly progress: RunProgress;
-  readonly memory: DecodingMemory;
-  /** Of the cores that decode photos. */
-  readonly decoding: LaneMeter;
-  /** Whether anything looks at photos. */
-  readonly looksAtPhotos: boolean;
-  /** See {@link answering}. */
-  readonly answer: (queries: readonly Query[]) => Promise<Answers>;
-  /** Most queries that `answer` takes together. */
-  readonly blockSize: number;
-  /** Blocks of queries to keep in work so that nobody waits for them. */
-  readonly concurrency: number;
-}
+export type Runtime = Awaited<ReturnType<typeof openRuntime>>;
 
 /**
  * Opens the detector, the refiner and the photos of a run. What was opened is closed again where something later fails.
@@ -64,7 +41,7 @@ export interface Runtime extends AsyncDisposable {
 export async function openRuntime(
   { images, flags, threads, cacheFolder }: RuntimeSettings,
   { printer, interruption }: Terminal,
-): Promise<Runtime> {
+) {
   const detector = images.length > 0 ? flags.detector : 'none';
   const engine = await openEngine({ ...flags, detector }, threads, printer);
   let refiner: OpenedRefiner | undefined;
@@ -76,7 +53,7 @@ export async function openRuntime(
     const { pool } = threads;
     refiner = await openRefiner(flags, { cacheFolder, signal: interruption.signal, pool });
     const running = await assemble(images, flags, engine, refiner);
-    return { ...running, [Symbol.asyncDispose]: close };
+    return { engine, refiner, ...running, [Symbol.asyncDispose]: close };
   } catch (thrown) {
     await close();
     throw thrown;
@@ -94,7 +71,7 @@ async function assemble(
   flags: RuntimeFlags,
   engine: Engine,
   refiner: OpenedRefiner,
-): Promise<Omit<Runtime, typeof Symbol.asyncDispose>> {
+) {
   const { detector, threads, inFlight } = engine;
   const { encoder, large } = refiner;
   const progress = startedProgress();
@@ -129,20 +106,26 @@ async function assemble(
     ? singlyOnError((queries, seen) =>
         threads.pool.refine({ refiner: spec, queries, seen: seen && sharedPhoto(seen), settings }),
       )
-    : await askHere(await refiner.make(), settings, {
-        crops: encoding?.photoMatching(encoder!, flags, memory),
-        draw: large?.picture(memory),
-      });
+    : await askHere(
+        await refiner.make(),
+        settings,
+        encoding?.photoMatching(encoder!, flags, memory),
+        large?.picture(memory),
+      );
   const asked = Math.ceil((large?.inFlight ?? 0) / QUERIES_PER_PHOTO);
   return {
-    engine,
-    refiner,
     progress,
     memory,
+    /** Of the cores that decode photos. */
     decoding,
+    /** Whether anything looks at photos. */
     looksAtPhotos,
+    /** Most queries that `answer` takes together. */
     blockSize: spec ? MAX_BLOCK : 1,
-    // In threads one block more than there are lies ready for the first that is free, beside the photos that are looked at.
+    /**
+     * Blocks of queries to keep in work so that nobody waits for them. In threads one block more than there are lies ready for the
+     * first that is free, beside the photos that are looked at.
+     */
     concurrency: spec
       ? threads.sessions + 1 + (looksAtPhotos ? inFlight : 0)
       : QUERIES_PER_PHOTO * (inFlight + asked),
@@ -150,29 +133,24 @@ async function assemble(
   };
 }
 
-/** How a refiner on this thread looks at photos. */
-interface Sight {
-  readonly crops?: CropMatching;
-  readonly draw?: (photo: PhotoRef, size: ImageSize) => Promise<string>;
-}
-
 /** Answers on this thread, with what the refiner needs of the photo. The modules that this takes are loaded only here. */
 async function askHere(
   refiner: Refiner,
   settings: AnswerSettings,
-  { crops, draw }: Sight,
+  crops: CropMatching | undefined,
+  draw: ((photo: PhotoRef, size: ImageSize) => Promise<string>) | undefined,
 ): Promise<AskRefiner> {
   const { answerQueries } = await import('./query-answer.js');
   return (queries, seen, turn) => {
+    if (!seen) return answerQueries({ queries, settings }, refiner, { turn });
+    const photo = seen.photo.size;
     const encodePhoto: FurtherSight['encodePhoto'] =
-      seen &&
       draw &&
       (async (sizeFor) => {
-        const photo = seen.photo.size;
         const picture = sizeFor(photo);
         return { url: await draw(seen.ref, picture), photo, picture };
       });
-    const further = { turn, crops: seen && crops?.(seen.ref), encodePhoto };
+    const further = { turn, crops: crops?.(seen.ref), encodePhoto };
     return answerQueries({ queries, seen, settings }, refiner, further);
   };
 }

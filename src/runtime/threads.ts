@@ -1,25 +1,16 @@
 import type { Printer } from '../core/terminal.js';
-import {
-  type DevicePlan,
-  type InferenceFlags,
-  type InferenceSettings,
-  inferenceSettings,
-  planDevices,
-} from './device.js';
+import { type InferenceFlags, inferenceSettings, planDevices } from './device.js';
 import { SessionPool } from './pool.js';
 
 /** The worker threads of a command, with the settings by which they were started. Whoever starts them ends them. */
-export interface Threads extends InferenceSettings, AsyncDisposable {
-  readonly pool: SessionPool;
-  readonly plan: DevicePlan;
-}
+export type Threads = ReturnType<typeof startThreads>;
 
 /**
  * Starts the worker threads. Commands do this before they import the rest of the program: the threads load the runtime
  * while the main thread reads modules, which hides most of the start-up.
  * @throws VgrError USAGE
  */
-export function startThreads(flags: InferenceFlags, printer: Printer): Threads {
+export function startThreads(flags: InferenceFlags, printer: Printer) {
   const settings = inferenceSettings(flags);
   const plan = planDevices(settings.device);
   const pool = new SessionPool({
