@@ -2,14 +2,14 @@ import { type FileHandle, open } from 'node:fs/promises';
 import path from 'node:path';
 import { makeFolder, outputError } from '../core/files.js';
 
-/** Bytes waiting to be written above which {@link AppendFile.append} makes its caller wait. */
+/** {@link AppendFile.append} makes its caller wait while more bytes than this are unwritten. */
 const HIGH_WATER_BYTES = 1024 * 1024;
 const TAIL_BYTES = 64 * 1024;
 const LINE_FEED = 0x0a;
 
 /**
- * Opens a file of lines to append to, and makes it where it is not there. A last line without its end, left by a run that
- * was cut off, is removed; only the tail of the file is read for it.
+ * Opens a file of lines to append to; creates it if needed. An incomplete last line, left by an interrupted run, is removed;
+ * only the tail of the file is read for that.
  * @throws VgrError DISK_FULL, OUTPUT_UNWRITABLE
  */
 export async function openAppendFile(file: string): Promise<AppendFile> {
@@ -29,8 +29,8 @@ export async function openAppendFile(file: string): Promise<AppendFile> {
 }
 
 /**
- * Appends lines in the order of the calls. Lines that come during a write go out with the next one, so many small lines cost
- * few writes and none waits for a timer. After a failure nothing more is written: every later call fails in the same way.
+ * Appends lines in the order of the calls. Lines that arrive during a write are written together by the next one, so that many
+ * small lines need few writes and no timer. After a failure nothing more is written, and every later call fails in the same way.
  */
 export class AppendFile {
   /** Time that writes took, milliseconds. */
@@ -105,7 +105,7 @@ export class AppendFile {
       this.#failure = thrown;
       this.#waiting = [];
       this.#waitingBytes = 0;
-      // A full disk takes a part of the batch: whole lines of it stay.
+      // A full disk may have taken a part of the batch: its complete lines stay.
       await cutTornLine(this.handle).catch(() => undefined);
     } finally {
       this.#writing = undefined;
@@ -117,7 +117,7 @@ export class AppendFile {
   }
 }
 
-/** Removes a last line without its end, which must not look like a whole one. */
+/** Removes an incomplete last line. */
 async function cutTornLine(handle: FileHandle): Promise<void> {
   const { size } = await handle.stat();
   const end = await endOfLastLine(handle, size);

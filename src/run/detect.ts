@@ -125,11 +125,11 @@ export interface DetectRun {
   readonly parts: ExamineParts;
   readonly stream: OrderedMapOptions;
   readonly timing: boolean;
-  /** Draws the line over its photo; absent where nobody wants pictures. */
+  /** Draws the line over its photo; absent where no pictures are wanted. */
   readonly draw?: (line: DetectionsLine, photo: PhotoRef) => Promise<void>;
 }
 
-/** One line a photo: what the detector finds, or why it could not look. */
+/** One line per photo: what the detector finds, or its error. */
 export function detectPhotos(
   photos: AsyncIterable<PhotoItem>,
   run: DetectRun,

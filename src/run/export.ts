@@ -48,7 +48,7 @@ export interface ExportFlags
   readonly 'allow-outside': boolean;
 }
 
-/** Lines in work at a time. */
+/** Lines processed at a time. */
 const CONCURRENCY = 4;
 
 /** What became of one line: the text of its row, its error, or why it has none. */
@@ -58,11 +58,7 @@ type Exported =
   | 'left out'
   | 'without thoughts';
 
-/**
- * `vgr export`: queries with ground truth, pictures and tools' boxes in the form of a trainer.
- * @param images folders of the photos
- * @returns the exit code
- */
+/** `vgr export`: queries with ground truth, pictures and tools' boxes in the format of a trainer. @returns the exit code */
 export async function exportRows(
   images: readonly string[],
   flags: ExportFlags,
@@ -90,7 +86,7 @@ export async function exportRows(
         yield outcome.row;
       }
     }
-    // A file that was cut short would look whole.
+    // A truncated file would look complete.
     if (signal.aborted) {
       throw new VgrError('INPUT_UNREADABLE', 'stopped before the last query: no file was written');
     }
@@ -114,7 +110,7 @@ export async function exportRows(
   return counts.failed === 0 ? 0 : 1;
 }
 
-/** Errors of lines name the line themselves, those of photos do not. */
+/** Errors of lines name their line, those of photos do not. */
 function reportError(line: number, { message, hint }: VgrError, printer: Printer): void {
   const name = `line ${line}`;
   const isNamed = message.startsWith(name);
@@ -146,7 +142,7 @@ async function exporter(
   const isSupervised = flags.format === 'llamafactory';
   const root = flags['image-root'].replace(/(?<=[^/])\/*$/, '/');
   const format = flags['vlm-image'];
-  // Queries of one photo lie near each other: the second waits for the first one's picture.
+  // Queries of one photo are near each other: the second waits for the picture of the first.
   const saved = new PromiseCache<void>(2 * CONCURRENCY);
 
   const rowOf = async (query: Query): Promise<Exported> => {
@@ -188,7 +184,7 @@ async function exporter(
   };
 }
 
-/** The rewards of trainers compare one box with one. @throws VgrError QUERY_INVALID where the line has none, or several */
+/** Trainers compare one box with one box. @throws VgrError QUERY_INVALID where the line has none, or several */
 function truthOf({ truthsXywh, line }: Query): BoxXyxy {
   const [truth, ...others] = truthsXywh ?? [];
   if (truth && others.length === 0) return xywhToXyxy(truth);
@@ -213,14 +209,13 @@ function isRight({ answer: { bbox_2d: box } }: ResultLine, truth: BoxXyxy): bool
   return box !== null && isCorrect(iouXyxy(xyxyOf(box), truth));
 }
 
-/** Whether it holds what a large refiner thought before and after it saw the tools' boxes: other refiners tell no format. */
+/** Whether it has the thoughts of a large refiner before and after it saw the tools' boxes; only those have a format. */
 function hasThoughts({ answer }: ResultLine): boolean {
   return answer.format !== undefined && answer.decision !== 'fallback';
 }
 
 /**
- * A request as the large refiner gets it: the tools of the line; where a run brought the answer of another tool, that one
- * first.
+ * A request as the large refiner gets it: the tools of the line, preceded by the tool of the run where the line does not have it.
  * @throws VgrError QUERY_INVALID where the tool is not there
  */
 function requestOf(

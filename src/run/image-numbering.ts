@@ -24,9 +24,9 @@ const dataset = z.looseObject({
 });
 
 /**
- * The ids of an existing COCO file, by the whole `file_name`, else by its last part if that is unique.
+ * The ids of a COCO file, by the whole `file_name`, else by its last part if that is unique.
  * @param file for the message
- * @throws VgrError INPUT_INVALID where the value is no COCO dataset
+ * @throws VgrError INPUT_INVALID if the value is not a COCO dataset
  */
 export function imagesOfCocoFile(json: unknown, file: string): ImageNumbering {
   const parsed = dataset.safeParse(json);

@@ -6,14 +6,14 @@ import { duplicateId, type Query, readQueryLine } from '../formats/query-line.js
 import type { RunProgress } from '../runtime/ports.js';
 import { inShard, type Shard } from './shard.js';
 
-/** A query to answer, or a line that holds none; such a line has no id where the one that it states is another line's. */
+/** A query to answer, or a line without one, which has no id if the id that it states belongs to another line. */
 export type IntakeItem =
   | { readonly query: Query }
   | { readonly id?: string; readonly line: number; readonly error: VgrError };
 
 /**
- * Reads the lines one after another: a bad line and an id that comes twice become errors, no line is lost. A shard takes
- * the queries of its images; lines that cannot be read belong by their id.
+ * Reads the lines one after another: bad lines and duplicate ids become errors, no line is lost. A shard takes the queries of
+ * its images; the shard of an unreadable line is found by its id.
  */
 export class QueryIntake {
   readonly #ids = new NameTable();
@@ -37,15 +37,15 @@ export class QueryIntake {
   }
 }
 
-/** What becomes of the lines of a file before they are answered. */
+/** Which lines of a file are answered, and in blocks of what size. */
 export interface BlockIntake {
   readonly shard: Shard;
   readonly progress: Pick<RunProgress, 'listed'>;
-  /** Whether an earlier run has answered it. Asked of every line that is taken. */
+  /** Whether an earlier run has answered it. Called for every line that is taken. */
   readonly isDone: (item: IntakeItem) => boolean;
-  /** Most items that are taken. */
+  /** Maximum number of items. */
   readonly limit?: number;
-  /** Most items of a block. */
+  /** Maximum number of items in a block. */
   readonly blockSize: number;
 }
 
@@ -59,8 +59,8 @@ export function queryBlocks(
 }
 
 /**
- * The items of a run in blocks, in their order. Lines that came together stay together as far as they name one photo, and none
- * waits for later ones.
+ * The items of a run in blocks, in their order. Lines that arrive together and name the same photo share a block; no line waits
+ * for later ones.
  */
 export async function* intakeBlocks(
   blocks: AsyncIterable<readonly LineItem[]>,
@@ -101,16 +101,16 @@ function isOfPhoto(block: readonly IntakeItem[], item: IntakeItem): boolean {
   return first === undefined || first.query.imagePath === item.query.imagePath;
 }
 
-/** Names beyond these are not kept: lines may make up one each. */
+/** Maximum number of names kept: every line may have another one. */
 const MAX_KEPT = 8;
 
-/** Which tools the lines of a run bring boxes of, to tell of one that is asked for and never comes. */
+/** The tools of the lines of a run, to warn of `--tool` with a name that no line has. */
 export class ToolNames {
   readonly #seen = new Set<string>();
   #queries = 0;
   #found = false;
 
-  /** @param wanted name of the tool that counts; undefined where none is asked for */
+  /** @param wanted the name in `--tool`, if given */
   constructor(private readonly wanted: string | undefined) {}
 
   note(item: IntakeItem): void {
@@ -122,7 +122,7 @@ export class ToolNames {
     }
   }
 
-  /** The names that came in its place, none or more; undefined where it came, or nothing was read. */
+  /** The other names, if no line has the wanted one; undefined if one has it, or nothing was read. */
   get others(): readonly string[] | undefined {
     if (this.wanted === undefined || this.#found || this.#queries === 0) return undefined;
     return [...this.#seen].sort();

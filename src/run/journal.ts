@@ -11,10 +11,10 @@ import {
 import type { LineHead, RunLine } from '../runtime/ports.js';
 import { type AppendFile, openAppendFile } from './append-file.js';
 
-/** A line of a journal. Lines of shards, and those that a retry writes, carry the place of their item. */
+/** A line of a journal. Lines of shards and of retries have the place of their item in the input. */
 export type JournalRecord = OutputLine & { readonly place?: number };
 
-/** What the journal knows an item by. */
+/** What identifies the item of a line. */
 type RecordHead = LineHead & { readonly place?: number };
 
 /** A line of a journal with its text in the file. */
@@ -23,22 +23,22 @@ export interface JournalLine {
   readonly text: string;
 }
 
-/** A result echoes its query line, in which every byte may become an escape of six. */
+/** A result echoes its query line, of which every byte may become an escape of six bytes. */
 export const MAX_JOURNAL_LINE_BYTES = 128 * 1024 * 1024;
 
 export interface JournalOptions {
-  /** Whether lines carry the place of their item in the whole input, for `vgr merge`. */
+  /** Whether lines have the place of their item in the whole input, for `vgr merge`. */
   readonly sharded: boolean;
-  /** Do items that became errors once more. */
+  /** Do failed items again. */
   readonly retryFailed: boolean;
 }
 
 /**
- * `results.jsonl` of an output folder: lines are appended as they come, and a rerun goes on behind the last whole one. A
- * retry appends as well; what it wrote is moved to the places of the errors when the run ends, or when the next one starts.
+ * `results.jsonl` of an output folder: lines are appended as they come, and a rerun continues after the last complete one. The
+ * lines of a retry are appended too, and replace those of the errors when the run ends, or when the next one starts.
  */
 export class Journal {
-  /** Counts once all lines are in their places. */
+  /** Counts after {@link settle}. */
   #settled: JournalTally | undefined;
 
   private constructor(
@@ -59,7 +59,7 @@ export class Journal {
       await file.close().catch(() => undefined);
       throw thrown;
     }
-    // A retry that was killed has left its lines at the end.
+    // A killed retry has left its lines at the end.
     await file.close();
     await settle(path, sharded);
     const done = await readDone(path, retryFailed);
@@ -68,7 +68,7 @@ export class Journal {
 
   /** Appends one line. Resolves when there is room for the next one. @throws VgrError DISK_FULL, OUTPUT_UNWRITABLE */
   append({ index, head, json }: RunLine): Promise<void> {
-    // Until a line that is done again is moved to its place, that may be all that tells its item.
+    // A retried line may be known by its place alone until it is moved there.
     const placed = this.sharded || this.done.retryFailed;
     this.done.wrote(placed ? { ...head, place: index } : head);
     return this.file.append(placed ? placedText(json, index) : `${json}\n`);
@@ -79,7 +79,7 @@ export class Journal {
     for await (const { line } of readJournal(this.path)) yield line;
   }
 
-  /** The lines that name a photo: the others have no place in COCO files, and are not even parsed. */
+  /** The lines that name a photo, for COCO files; the others are not even parsed. */
   async *linesOfPhotos(): AsyncGenerator<OutputLine> {
     const isWanted = (text: string): boolean => text.includes('"image":');
     for await (const { line } of readJournal(this.path, isWanted)) yield line;
@@ -97,7 +97,7 @@ export class Journal {
     this.#settled = (await readDone(this.path, false)).tally;
   }
 
-  /** Puts other lines in the place of all. Nothing can be appended afterwards. */
+  /** Replaces all lines. Nothing can be appended afterwards. */
   async replace(lines: AsyncIterable<string>): Promise<void> {
     await writeFileAtomic(this.path, lines);
   }
@@ -110,12 +110,12 @@ async function readDone(file: string, retryFailed: boolean): Promise<DoneItems> 
   return done;
 }
 
-/** Whether lines are not yet where, or not yet as, an undisturbed run would have written them. */
+/** Whether the file differs from that of a run without retries: in the order of lines, or by their places. */
 function isUnsettled({ replacements, placed }: JournalTally, sharded: boolean): boolean {
   return replacements > 0 || (placed > 0 && !sharded);
 }
 
-/** Puts retried lines in their places, and takes the places off them where the journal is no shard's. */
+/** Puts retried lines in their places, and removes the places from lines unless the journal is that of a shard. */
 async function settle(file: string, sharded: boolean): Promise<void> {
   const lines = withReplacements(() => readJournal(file));
   await writeFileAtomic(file, sharded ? lines : withoutPlaces(lines));
@@ -141,26 +141,26 @@ export async function* readJournal(
   }
 }
 
-/** The item's own name: its image, or its id; undefined where that is another line's, or there is none. */
+/** The item's own name: its image or id; undefined without one, or if the id belongs to another line. */
 function nameOf(line: RecordHead): string | undefined {
   if (line.type === 'result') return `id ${line.id}`;
   if (line.type === 'detections' || line.line === undefined) return `image ${line.image}`;
   return line.id === undefined || line.code === 'ID_DUPLICATE' ? undefined : `id ${line.id}`;
 }
 
-/** The place of a query in the input. Results carry it only in a shard's journal and during a retry. */
+/** The place of a query in the input. Results have it only in the journal of a shard and during a retry. */
 function placeOf(line: RecordHead): string | undefined {
   if (line.type === 'detections') return undefined;
   const place = line.type === 'error' ? line.line : line.place;
   return place === undefined ? undefined : `place ${place}`;
 }
 
-/** The keys by which lines of one item find each other. */
+/** Keys that the lines of one item have in common. */
 function keysOf(line: RecordHead): string[] {
   return [nameOf(line), placeOf(line)].filter((key) => key !== undefined);
 }
 
-/** The name of the item whose id the line has taken a second time. */
+/** The name of the item whose id the line repeats. */
 function doubleOf(line: RecordHead): string | undefined {
   return line.type === 'error' && line.code === 'ID_DUPLICATE' ? `id ${line.id}` : undefined;
 }
@@ -171,7 +171,7 @@ export interface JournalTally {
   errors: number;
   /** Lines that replace an earlier error. */
   replacements: number;
-  /** Lines that carry their place. */
+  /** Lines that have their place. */
   placed: number;
 }
 
@@ -185,13 +185,13 @@ export class DoneItems {
   count = 0;
   readonly #finished = new NameTable();
   readonly #failed = new NameTable();
-  /** Names of finished items that another line has taken. */
+  /** Names of finished items that another line has as well. */
   readonly #taken = new NameTable();
 
-  /** @param retryFailed do items that became errors once more */
+  /** @param retryFailed do failed items again */
   constructor(readonly retryFailed = false) {}
 
-  /** Takes a line that earlier runs left. @returns what it replaces; undefined where its item is new */
+  /** Adds a line of an earlier run. @returns what it replaces; undefined if its item is new */
   add(line: JournalRecord): Replaced | undefined {
     const replaced = this.#replacedBy(line);
     this.#record(line, replaced);
@@ -201,7 +201,7 @@ export class DoneItems {
     return replaced;
   }
 
-  /** Counts a line of this run. Something is kept only of lines that are done again. */
+  /** Counts a line of this run. */
   wrote(line: RecordHead): void {
     this.#record(line, this.retryFailed ? this.#replacedBy(line) : undefined);
   }
@@ -212,11 +212,11 @@ export class DoneItems {
       | { readonly query: Pick<Query, 'id' | 'line'> }
       | { readonly line: number; readonly error: unknown },
   ): boolean {
-    // A line that became an error is known by its number, and by that alone where its id is another line's.
+    // A failed line is known by its number, and by that alone if its id belongs to another line.
     if ('error' in item) return !this.retryFailed && this.#failed.has(`place ${item.line}`);
     const { id, line } = item.query;
     if (!this.#has(`id ${id}`)) return false;
-    // A failed line may have been given the id of a later line, whose result is not its own.
+    // A failed line may have got the id of a later line since, whose result is not its own.
     const hasFailed = this.#failed.has(`place ${line}`) && !this.#failed.has(`id ${id}`);
     return !(this.retryFailed && hasFailed);
   }
@@ -230,7 +230,7 @@ export class DoneItems {
     return this.#finished.has(name) || (!this.retryFailed && this.#failed.has(name));
   }
 
-  /** Where a line was given an id that is a later line's, the result of that one makes room for the error of a double id. */
+  /** If a corrected line has the id of a later line, the error for the duplicate id replaces the result of the later one. */
   #replacedBy(line: RecordHead): Replaced | undefined {
     const keys = keysOf(line);
     const name = nameOf(line);
@@ -250,10 +250,9 @@ export class DoneItems {
 }
 
 /**
- * The journal of a run that did failed items once more: each later line in the place of the line that it replaces, all
- * else as it was. Failed items are done again in their order, so the replacements come in the order of the errors; one
- * that finds its place taken, since the input was changed in between, comes last and is not lost.
- * @param read opens the journal from its start; it is read once, and then twice side by side
+ * The journal of a retry, with each later line in the place of the line that it replaces. Failed items are done again in their
+ * order, so replacements have the order of the errors; one without a place, since the input was changed in between, comes last.
+ * @param read opens the journal from its start; it is read once, then twice in parallel
  */
 export async function* withReplacements(
   read: () => AsyncIterable<JournalLine>,
@@ -285,7 +284,7 @@ function takesPlaceOf(later: JournalRecord, first: JournalRecord): boolean {
   return double !== undefined && keys.includes(double);
 }
 
-/** Lines of items that no earlier line is of, or those that replace one. */
+/** The first line of each item, or the later ones. */
 async function* split(
   lines: AsyncIterable<JournalLine>,
   part: 'first' | 'later',

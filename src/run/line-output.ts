@@ -16,7 +16,7 @@ export class LineOutput {
   readonly #format: LineFormat;
   #isEmpty = true;
 
-  /** Where the user names no format: readable for people, JSONL for pipes, nothing beside a folder. */
+  /** Default format: readable text on a terminal, JSONL in a pipe, nothing with an output folder in a pipe. */
   constructor(
     flags: { readonly format?: LineFormat; readonly output?: string; readonly quiet: boolean },
     private readonly printer: Printer,
@@ -25,7 +25,7 @@ export class LineOutput {
     this.#format = flags.format ?? (process.stdout.isTTY && !flags.quiet ? 'human' : forPipes);
   }
 
-  /** Whether lines appear on the terminal, where they would tear a live display. */
+  /** Whether lines appear on the terminal, where they would disturb a live display. */
   get isOnTerminal(): boolean {
     return Boolean(process.stdout.isTTY) && this.#format !== 'none';
   }
@@ -45,7 +45,7 @@ export class LineOutput {
     if (this.#format === 'none') return '';
     if (this.#format === 'jsonl') return `${json}\n`;
     if (this.#format === 'json') return `${this.#isEmpty ? '[\n' : ',\n'}${json}`;
-    // Errors are told on stderr.
+    // Errors are printed on stderr.
     return head.type === 'error' ? '' : humanLine(JSON.parse(json));
   }
 }
@@ -55,7 +55,7 @@ function humanLine(line: ResultLine | DetectionsLine): string {
   return `${line.type === 'result' ? answerText(line) : detectionsText(line)}\n`;
 }
 
-/** Colours of decisions on a terminal. They are decoration: the words alone say everything. */
+/** Colours of decisions on a terminal. */
 const COLOURS = { confirm: 'green', correct: 'red', adjust: 'yellow' } as const;
 
 /** `q7 zoo/3.jpg "the left lion": correct [12, 30, 200, 220] 0.83, leftmost of 3 lions` */

@@ -23,7 +23,7 @@ export interface LineFlags extends InferenceFlags, OutputFlags {
   readonly unordered: boolean;
 }
 
-/** Settings that decide the lines of either command. Where and how fast they are made is not among them. */
+/** Settings that change the lines of either command. */
 export function lineSettings(flags: LineFlags, shard: Shard): RunSettings {
   return {
     shard: `${shard.index}/${shard.count}`,
@@ -46,7 +46,7 @@ export function plainPaths(images: readonly string[]): string {
   return JSON.stringify(images.map(plainPath));
 }
 
-/** The part of the work that is to do. A note says where a task of an array does the whole. @throws VgrError USAGE */
+/** The part of the work to do. Notes if a task of an array does the whole. @throws VgrError USAGE */
 export function openShard({ shard }: Pick<LineFlags, 'shard'>, printer: Printer): Shard {
   const variable = shard === WHOLE ? arrayVariable(process.env) : undefined;
   if (variable) {
@@ -57,7 +57,7 @@ export function openShard({ shard }: Pick<LineFlags, 'shard'>, printer: Printer)
   return shardOf(shard, process.env);
 }
 
-/** The folder of `--visualize`, if that is given. @throws VgrError USAGE where it is one of photos */
+/** The folder of `--visualize`, if given. @throws VgrError USAGE if it is a folder of photos */
 export async function openOverlays(
   images: readonly string[],
   folder: string | undefined,
@@ -69,7 +69,7 @@ export async function openOverlays(
   return new OverlayFolder(folder, memory);
 }
 
-/** @param concurrency items in work; read-ahead as deep again hides a slow one from the rest */
+/** @param concurrency items in work; as many are read ahead, so that a slow one does not hold up the rest */
 export function streamOf(
   concurrency: number,
   { unordered }: Pick<LineFlags, 'unordered'>,
@@ -81,14 +81,14 @@ export function streamOf(
 export interface LineRun {
   readonly output: Output;
   readonly stages: readonly (keyof typeof COUNTERS)[];
-  /** Counts the items of the input, for the time left; undefined where that cannot be known. Called only where it is shown. */
+  /** Counts the items of the input, for the time left; undefined if unknown. Called only if progress is shown. */
   readonly countItems: () => Promise<number | undefined>;
 }
 
 const COUNTERS = { decode: 'decoded', detect: 'detected', refine: 'refined' } as const;
 
 /**
- * Writes the lines and closes the books: journal, COCO files, run.json. What was done stays, whatever ends the run.
+ * Writes the lines, then the COCO files and run.json. What was done stays, whatever ends the run.
  * @returns the exit code
  */
 export async function writeLines(
@@ -101,7 +101,7 @@ export async function writeLines(
   try {
     await writeAll(lines, run, terminal);
   } catch (thrown) {
-    // run.json says how far the run came; of two errors the first counts.
+    // run.json says how far the run came; the first error counts.
     await output.save().catch(() => undefined);
     throw thrown;
   }
@@ -148,12 +148,12 @@ async function writeAll(
   } finally {
     await display.stop();
     printer.closeErrors();
-    // Writes wait behind the photos that are not waited for.
+    // Writes would wait for photos that were given up.
     if (!interruption.overdue.aborted) await output.flush();
   }
 }
 
-/** Items that are still to come; undefined where nobody can tell. */
+/** Items that are still to come; undefined if unknown. */
 async function itemsLeft(
   countItems: LineRun['countItems'],
   output: Output,
@@ -162,10 +162,10 @@ async function itemsLeft(
   return count === undefined ? undefined : Math.max(1, count - (output.done?.count ?? 0));
 }
 
-/** Time between two looks at whether photos are still being decoded, milliseconds. */
+/** Interval of checks whether photos are still being decoded, milliseconds. */
 const ASK_MS = 20;
 
-/** Resolves when nothing that was given up is at work any more, and what was done is on the disk. */
+/** Resolves when no work that was given up is running, and what was done is on the disk. */
 async function letGo(output: Output): Promise<void> {
   const { engine, decoding } = output.run;
   await engine.threads.pool.close();

@@ -25,9 +25,9 @@ export interface MergeFlags {
 }
 
 /**
- * `vgr merge`: the folders of all shards to that of one run.
+ * `vgr merge`: joins the folders of all shards to that of one run.
  * @param folders output folders of the shards, in any order
- * @returns 1 where items failed, as the one run would
+ * @returns 1 if items failed, as the one run would
  */
 export async function mergeShards(
   folders: readonly string[],
@@ -78,8 +78,7 @@ async function readShard(folder: string): Promise<ShardFolder> {
 }
 
 /**
- * Checks that the folders are all the shards of one run, each once and each complete, and that together they hold every
- * item of the input.
+ * Checks that the folders are all shards of one run, each once and complete, and together have every item of the input.
  * @returns the folders in the order of their shards
  * @throws VgrError SHARD_MISSING, OUTPUT_MISMATCH
  */
@@ -148,11 +147,11 @@ function refuseMissing(byIndex: ReadonlyMap<number, ShardFolder>, count: number)
 }
 
 /**
- * The summary of the whole run: counts and times are sums over the shards, which may have run side by side; the wall time,
- * the memory and the lanes are those of the largest shard, utilisation is the mean.
+ * The summary of the whole run: sums of counts and times, maxima of wall time, memory and lanes, means of utilisation. Shards
+ * may have run in parallel.
  */
 function wholeSummary(runs: readonly RunSummary[], imageIds: string | null): RunSummary {
-  // What a refiner tells of one shard says nothing of the whole.
+  // The report of a refiner is about one shard.
   const { refiner: _, ...first } = runs[0]!;
   const settings = { ...first.settings, shard: WHOLE };
   const most = (of: (run: RunSummary) => number): number => Math.max(...runs.map(of));
@@ -196,9 +195,9 @@ function wholeSummary(runs: readonly RunSummary[], imageIds: string | null): Run
 }
 
 /**
- * The lines of all shards in the order of the input. Each shard holds its own in that order, so one line a shard is in
- * memory, and at most 16 bytes for each place. Falling places (of an unordered run) are taken as they come.
- * @throws VgrError OUTPUT_MISMATCH where a place comes twice, and those of {@link shardLines}
+ * The lines of all shards in the order of the input, which each shard has too: one line of each is in memory, and at most 16
+ * bytes for each place. Falling places (of an unordered run) are taken as they come.
+ * @throws VgrError OUTPUT_MISMATCH if a place comes twice, and those of {@link shardLines}
  */
 async function* mergedLines(shards: readonly ShardFolder[]): AsyncGenerator<string> {
   const heads = await Promise.all(
@@ -226,9 +225,8 @@ async function* mergedLines(shards: readonly ShardFolder[]): AsyncGenerator<stri
 }
 
 /**
- * The lines of one shard's journal, each with the place of its item in the whole input.
- * @throws VgrError INPUT_INVALID for a line without its place; at the end SHARD_MISSING where there are not as many lines as
- *   its run.json says
+ * The lines of the journal of a shard, each with the place of its item in the whole input.
+ * @throws VgrError INPUT_INVALID for a line without place; at the end SHARD_MISSING if there are not as many as run.json says
  */
 async function* shardLines({ folder, run }: ShardFolder): AsyncGenerator<PlacedLine> {
   const path = join(folder, 'results.jsonl');

@@ -29,15 +29,15 @@ const SUMMARY = 'run.json';
 const COCO_FILES = ['predictions.json', 'annotations.json'] as const;
 
 export interface FolderOptions extends JournalOptions {
-  /** COCO file that tells the ids of photos; without one they are counted. */
+  /** COCO file with the ids of photos; without one they are counted. */
   readonly imageIds?: string;
-  /** What the detector can find; labels beyond these get ids of their own. */
+  /** What the detector can find. */
   readonly categories: readonly Category[];
 }
 
 /**
- * The folder of `--output`, for this process alone: the journal, run.json, and the COCO files, which are made from the
- * journal at the end and renamed into place.
+ * The folder of `--output`, locked by this process: the journal, run.json, and the COCO files, which are made from the journal
+ * at the end.
  */
 export class OutputFolder {
   private constructor(
@@ -49,7 +49,7 @@ export class OutputFolder {
   ) {}
 
   /**
-   * @throws VgrError OUTPUT_BUSY where another run works there, OUTPUT_MISMATCH where an earlier one had other settings,
+   * @throws VgrError OUTPUT_BUSY if another run uses it, OUTPUT_MISMATCH if an earlier one had other settings,
    *   OUTPUT_UNWRITABLE, DISK_FULL, or of the file of image ids
    */
   static async open(
@@ -78,12 +78,12 @@ export class OutputFolder {
     await writeFileAtomic(join(this.path, SUMMARY), summaryText(summary));
   }
 
-  /** Whether an earlier run came to its end here, and this one has nothing to add to any file. */
+  /** Whether an earlier run has finished here, and this one has nothing to add. */
   isFinished(): boolean {
     const { complete, image_ids } = (this.found.before ?? {}) as Partial<RunSummary>;
     return (
       complete === true &&
-      // A file of ids may have changed since.
+      // A file of ids may have changed.
       this.coco.images.file === null &&
       image_ids === null &&
       this.journal.tally.items === this.journal.done.count &&
@@ -101,7 +101,7 @@ export class OutputFolder {
     await writeFileAtomic(annotations!, cocoDataset(read, images, categories));
   }
 
-  /** Leaves the folder to the next run at once, for a process that must end. Unwritten lines are redone by the next run. */
+  /** Unlocks the folder at once, for a process that must end. The next run redoes lines that are not written. */
   abandon(summary: RunSummary): void {
     writeFileAtomicNow(join(this.path, SUMMARY), summaryText(summary));
     this.found.lock.releaseNow();
@@ -116,7 +116,7 @@ export class OutputFolder {
   }
 }
 
-/** The folder itself where nothing was written there yet, else the first of `out-2`, `out-3`, ... that is free. */
+/** The folder itself if it has no results yet, else the first of `out-2`, `out-3`, ... without. */
 export function unusedFolder(path: string): string {
   const bare = path.replace(/\/+$/, '');
   let folder = path;
@@ -124,7 +124,7 @@ export function unusedFolder(path: string): string {
   return folder;
 }
 
-/** What run.json holds; null where there is none, or no JSON. */
+/** The content of run.json; null if it is missing or not JSON. */
 async function summaryIn(folder: string): Promise<unknown> {
   try {
     return JSON.parse((await readTextIfThere(join(folder, SUMMARY))) ?? 'null');

@@ -34,17 +34,16 @@ export interface WrittenRun {
   /** Of the cores that decode photos. */
   readonly decoding: LaneMeter;
   readonly progress: RunProgress;
-  /** What the refiner tells of the run, for run.json. */
+  /** What the refiner reports for run.json. */
   readonly report?: () => RunSummary['refiner'];
 }
 
-/** An item in one word. */
 const NOUNS = { detect: 'photo', refine: 'query' } as const;
 
-/** Runs that take longer are told what bounds them, seconds. */
+/** Longer runs print what limits their speed, seconds. */
 const LONG_S = 60;
 
-/** Where the lines of a run go, and the books about them: journal, COCO files, run.json, closing note. */
+/** Writes the lines of a run to stdout and to the output folder, and its summary to run.json and stderr. */
 export class Output implements AsyncDisposable {
   readonly #start = performance.now();
   readonly #mainStart = performance.eventLoopUtilization();
@@ -65,7 +64,7 @@ export class Output implements AsyncDisposable {
 
   /**
    * Opens stdout and the folder of `--output`, and says how much earlier runs have done there.
-   * @throws VgrError USAGE, of the folder (see {@link OutputFolder.open}), or of `--image-ids`
+   * @throws VgrError USAGE, or as {@link OutputFolder.open}
    */
   static async open(flags: OutputFlags, run: WrittenRun, printer: Printer): Promise<Output> {
     const output = new Output(run, flags, printer);
@@ -83,8 +82,8 @@ export class Output implements AsyncDisposable {
   }
 
   /**
-   * Writes one line to the journal and to stdout, and says on stderr why its item failed. Resolves when there is room for
-   * the next one. No file is touched before the first line, so that a run that cannot begin changes nothing.
+   * Writes one line to the journal and to stdout, and an error to stderr. Resolves when there is room for the next one. run.json
+   * is written with the first line, so that a run that cannot begin changes nothing.
    */
   async write(line: RunLine): Promise<void> {
     const { head } = line;
@@ -102,7 +101,7 @@ export class Output implements AsyncDisposable {
     await this.folder?.journal.file.flush();
   }
 
-  /** Writes run.json as of a run that has not come to its end. */
+  /** Writes run.json as of an incomplete run. */
   async save(): Promise<void> {
     await this.folder?.writeSummary(this.#summary({ complete: false }));
   }
@@ -117,14 +116,14 @@ export class Output implements AsyncDisposable {
     return this.close({ complete: true });
   }
 
-  /** Leaves the folder to the next run at once, while the caller waits: for a process that must end. */
+  /** Unlocks the folder at once, for a process that must end. */
   abandon(): void {
     const summary = this.#summary({ complete: false });
     this.folder?.abandon(summary);
     this.printer.note(this.#closingNote(summary));
   }
 
-  /** Releases the folder. What was written is on the disk by then; of two errors that end a run the first counts. */
+  /** Unlocks the folder. An error here is dropped: everything is on the disk by then, or an earlier error ends the run. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.folder?.close().catch(() => undefined);
   }
@@ -152,7 +151,7 @@ export class Output implements AsyncDisposable {
     const wallMs = performance.now() - this.#start;
     const { user, system } = process.cpuUsage();
     const { journal, coco } = this.folder ?? {};
-    // Without a folder the lines of this run are all there are.
+    // Without a folder there are only the lines of this run.
     const { items, errors } = journal?.tally ?? { items: this.items, errors: this.#errors };
     return {
       schema: 1,
@@ -210,7 +209,7 @@ export class Output implements AsyncDisposable {
   }
 }
 
-/** Opens the folder of `--output`, if that is given. Its modules are loaded only then. */
+/** Opens the folder of `--output`, if given. Its modules are loaded only then. */
 async function openFolder(
   flags: OutputFlags,
   { settings, engine }: WrittenRun,

@@ -68,7 +68,7 @@ export async function refine(settings: RefineSettings, terminal: Terminal): Prom
   };
   const intake = { shard, progress, isDone, limit: flags.limit, blockSize: runtime.blockSize };
   const blocks = queryBlocks(flags.queries, intake, interruption.signal);
-  // Lines that came in one piece may be of many photos: after a signal the blocks that are not begun are left.
+  // Lines that arrive together may be of many photos: a signal skips the blocks that are not begun.
   const begun = untilAborted(blocks, interruption.signal);
   const answered = answerBlocks(begun, runtime, streamOf(runtime.concurrency, flags));
   const lines = overlays
@@ -88,13 +88,13 @@ export async function refine(settings: RefineSettings, terminal: Terminal): Prom
   return code;
 }
 
-/** A line with what it takes to draw it. */
+/** A line with what is needed to draw it. */
 export interface AnsweredLine extends RunLine {
   readonly query?: Query;
   readonly photo?: PhotoRef;
 }
 
-/** One line an item, in the order of the file. @throws VgrError what ends the run */
+/** One line per item, in the order of the file. @throws VgrError what ends the run */
 export async function* answerBlocks(
   blocks: AsyncIterable<readonly IntakeItem[]>,
   runtime: Pick<Runtime, 'answer'>,
@@ -119,8 +119,8 @@ async function answerBlock(
 }
 
 /**
- * Draws each answer into its photo. Behind the blocks, so that each line is written once it is drawn, and not the whole block at
- * once; one that cannot be drawn becomes an error.
+ * Draws each answer into its photo; one that cannot be drawn becomes an error. Works on lines, not on blocks, so that each is
+ * written as soon as it is drawn.
  */
 export function drawLines(
   lines: AsyncIterable<AnsweredLine>,
@@ -140,7 +140,7 @@ export function drawLines(
   return orderedMap(lines, draw, stream);
 }
 
-/** Tells of a tool that no line has: each query is answered as if it had found nothing. */
+/** Warns of a tool that no line has: each query is answered as if it had found nothing. */
 function warnOfTool(wanted: string | undefined, { others }: ToolNames, printer: Printer): void {
   if (wanted === undefined || others === undefined) return;
   const instead =

@@ -7,7 +7,7 @@ export interface Shard {
   readonly count: number;
 }
 
-/** The text of the shard that is all of the work. */
+/** The shard that is all of the work. */
 export const WHOLE = '1/1';
 
 /** `2/4` is the second of four parts. @throws VgrError USAGE */
@@ -23,17 +23,17 @@ function parseShard(text: string): Shard {
   return { index, count };
 }
 
-/** Where schedulers tell an array task its number and how many there are. First and last are for arrays that do not start at 0. */
+/** Variables with the number of an array task, the first number and the count of tasks. Arrays may not start at 0. */
 const SCHEDULERS = [
   { index: 'SLURM_ARRAY_TASK_ID', first: 'SLURM_ARRAY_TASK_MIN', count: 'SLURM_ARRAY_TASK_COUNT' },
   { index: 'AWS_BATCH_JOB_ARRAY_INDEX', first: '', count: 'AWS_BATCH_JOB_ARRAY_SIZE' },
-  // Kubernetes does not tell the number of completions: the manifest repeats it.
+  // Kubernetes has no variable for the number of completions: the manifest repeats it.
   { index: 'JOB_COMPLETION_INDEX', first: '', count: 'VGR_SHARD_COUNT' },
 ] as const;
 
 /**
- * The shard that `--shard` names. `auto` takes it from the scheduler that runs this array task: Slurm, AWS Batch or a
- * Kubernetes Indexed Job; outside of one it is the whole. Gaps in a Slurm array (`--array=1,5,9`) are refused.
+ * The shard that `--shard` names. `auto` takes it from the array task of Slurm, AWS Batch or a Kubernetes Indexed Job; outside of
+ * one it is the whole. Gaps in a Slurm array (`--array=1,5,9`) are refused.
  * @throws VgrError USAGE
  */
 export function shardOf(
@@ -58,10 +58,7 @@ export function shardOf(
   return { index: 1, count: 1 };
 }
 
-/**
- * The variable by which a scheduler tells that this is one of several tasks; undefined outside of an array. A task that is not
- * told its part does the whole: its input may be its own already.
- */
+/** The variable that says that this is one of several tasks of an array; undefined outside of one. */
 export function arrayVariable(
   environment: Readonly<Record<string, string | undefined>>,
 ): string | undefined {
@@ -70,7 +67,7 @@ export function arrayVariable(
   )?.index;
 }
 
-/** Whether the key belongs to the shard. The key is the image, so that one shard alone decodes a photo. */
+/** Whether the key belongs to the shard. It is the image, so that one shard alone decodes a photo. */
 export function inShard(key: string, { index, count }: Shard): boolean {
   return count === 1 || hash64(key).high % count === index - 1;
 }
