@@ -72,13 +72,15 @@ export const inferenceFlags = flagGroup('MODELS', {
     summary:
       'labels that count, with commas between them: `--classes person,dog` [default: all]; for a detector that is asked in words, what to look for',
   }),
-  nms: Flags.string({
+  nms: Flags.custom<number>({
     summary:
       "IoU from which the weaker of two boxes of one label goes, 0 to 1; 1 keeps all [default: the model card's]",
-  }),
-  'min-score': Flags.string({
+    parse: number(0, 1),
+  })(),
+  'min-score': Flags.custom<number>({
     summary: "lowest detector score that counts, 0 to 1 [default: the model card's]",
-  }),
+    parse: number(0, 1),
+  })(),
   'max-detections': Flags.integer({
     summary: "most boxes in one photo [default: the model card's]",
     min: 1,

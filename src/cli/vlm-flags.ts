@@ -1,5 +1,5 @@
 import { Flags } from '@oclif/core';
-import { flagGroup } from './flags.js';
+import { flagGroup, number } from './flags.js';
 
 /** The flags of `--refiner vlm` and `--refiner cascade`. The key comes from VGR_VLM_API_KEY alone. */
 export const vlmFlags = flagGroup('LARGE REFINER', {
@@ -100,12 +100,14 @@ export const vlmFlags = flagGroup('LARGE REFINER', {
   'vlm-cache': Flags.string({
     summary: "folder of the reply cache, or `none` [default: the user's cache folder]",
   }),
-  'vlm-share': Flags.string({
+  'vlm-share': Flags.custom<number>({
     summary: 'cascade: maximum share of queries for the large refiner, 0 to 1 [default: 0.2]',
-  }),
-  'vlm-threshold': Flags.string({
+    parse: number(0, 1),
+  })(),
+  'vlm-threshold': Flags.custom<number>({
     summary: 'cascade: send only queries whose confidence is below this, 0 to 1',
-  }),
+    parse: number(0, 1),
+  })(),
   'cascade-small': Flags.string({
     summary: 'cascade: refiner that answers first and judges the large refiner',
     default: 'lite',

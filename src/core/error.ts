@@ -137,10 +137,3 @@ export function itemError(thrown: unknown): VgrError {
   if (error.code === 'CARD_INVALID') throw error;
   return error;
 }
-
-/** The value of a flag such as `--min-score`: a number from 0 to 1. @throws VgrError USAGE */
-export function parseFraction(flag: string, text: string): number {
-  const value = Number(text);
-  if (text.trim() !== '' && value >= 0 && value <= 1) return value;
-  throw new VgrError('USAGE', `--${flag}: expected a number from 0 to 1, got ${quoted(text)}`);
-}

@@ -1,4 +1,4 @@
-import { parseFraction, printable, quoted, VgrError } from '../core/error.js';
+import { printable, quoted, VgrError } from '../core/error.js';
 import { nearestNames } from '../core/nearest-name.js';
 import { calibrationOf, type Detection } from '../detect/family.js';
 import type { CutPrompt, PromptName, PromptTokenizer } from '../detect/prompt-tokenizer.js';
@@ -236,14 +236,12 @@ export function wantedOf(
   flags: InferenceFlags,
   card: DetectorCard,
 ): Omit<DetectorOptions, 'batchSize' | 'onCut'> {
-  const fraction = (flag: 'min-score' | 'nms'): number | undefined =>
-    flags[flag] === undefined ? undefined : parseFraction(flag, flags[flag]);
   const parse = isPrompted(card) ? parsePrompts : parseClasses;
   const classes = flags.classes === undefined ? undefined : parse(flags.classes, card);
   return {
-    minScore: fraction('min-score') ?? card.decoding.minScore,
+    minScore: flags['min-score'] ?? card.decoding.minScore,
     maxDetections: flags['max-detections'] ?? card.decoding.maxDetections,
-    nmsIou: fraction('nms'),
+    nmsIou: flags.nms,
     classes,
   };
 }

@@ -101,8 +101,8 @@ export interface InferenceFlags {
   readonly 'batch-size'?: number | undefined;
   readonly 'input-size'?: number | undefined;
   readonly classes?: string | undefined;
-  readonly nms?: string | undefined;
-  readonly 'min-score'?: string | undefined;
+  readonly nms?: number | undefined;
+  readonly 'min-score'?: number | undefined;
   readonly 'max-detections'?: number | undefined;
 }
 

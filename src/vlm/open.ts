@@ -16,7 +16,6 @@ import {
   chatSettings,
   type LargeRefinerOptions,
   pixelGrid,
-  quotaSettings,
   repetitionPenalty,
   type VlmFlags,
   vlmRunSettings,
@@ -103,24 +102,25 @@ export async function openCascade(
   options: LargeRefinerOptions,
   small: Refiner,
 ): Promise<LargeRefiner> {
-  const quotaOf = quotaSettings(flags);
+  const threshold = flags['vlm-threshold'];
+  const share = flags['vlm-share'] ?? (threshold === undefined ? 0.2 : 1);
   const large = await openLarge(flags, options);
-  const quota = new CallQuota(quotaOf);
+  const quota = new CallQuota({ share, threshold: threshold ?? Number.POSITIVE_INFINITY });
   const tally = { asked: 0, failed: 0, unpaid: 0 };
   return {
     ...large,
     refiner: createCascade({ small, large: large.refiner, quota, tally }),
     settings: {
       ...large.settings,
-      vlm_share: quotaOf.share,
-      vlm_threshold: Number.isFinite(quotaOf.threshold) ? quotaOf.threshold : null,
+      vlm_share: share,
+      vlm_threshold: threshold ?? null,
     },
     recall: (line) => {
       const cascade = line.type === 'result' ? line.answer.cascade : undefined;
       if (cascade) quota.recall(cascade.confidence, cascade.asked);
     },
     // Few queries go to the server: more must be in work to find them.
-    inFlight: Math.min(Math.ceil(large.inFlight / Math.max(quotaOf.share, 0.1)), 1024),
+    inFlight: Math.min(Math.ceil(large.inFlight / Math.max(share, 0.1)), 1024),
     report: () => ({ ...large.report(), cascade: { ...tally, seen: quota.seen } }),
     warnings: () => cascadeWarnings(tally),
   };

@@ -1,9 +1,8 @@
 import { z } from 'zod';
-import { parseFraction, printable, quoted, VgrError } from '../core/error.js';
+import { printable, quoted, VgrError } from '../core/error.js';
 import { proxyFor } from '../core/http.js';
 import type { RunSettings } from '../formats/run-summary.js';
 import { ReplyCache } from './cache.js';
-import type { QuotaSettings } from './cascade.js';
 import type { ChatSettings } from './client.js';
 import type { VlmMode, VlmProtocol } from './conversation.js';
 import type { PictureFormat } from './photo.js';
@@ -37,8 +36,8 @@ export interface VlmFlags {
   readonly 'max-tokens'?: number;
   readonly 'vlm-price'?: string;
   readonly 'vlm-cache'?: string;
-  readonly 'vlm-share'?: string;
-  readonly 'vlm-threshold'?: string;
+  readonly 'vlm-share'?: number;
+  readonly 'vlm-threshold'?: number;
   readonly 'cascade-small': string;
   readonly 'max-pixels': number;
 }
@@ -99,16 +98,6 @@ export function pixelGrid(
     );
   }
   return { ...preset, step, minPixels, maxPixels };
-}
-
-/** @throws VgrError USAGE */
-export function quotaSettings(flags: VlmFlags): QuotaSettings {
-  const threshold = flags['vlm-threshold'];
-  const isBounded = threshold !== undefined;
-  return {
-    share: parseFraction('vlm-share', flags['vlm-share'] ?? (isBounded ? '1' : '0.2')),
-    threshold: isBounded ? parseFraction('vlm-threshold', threshold) : Number.POSITIVE_INFINITY,
-  };
 }
 
 /** @throws VgrError USAGE */
