@@ -44,7 +44,7 @@ export function partialPath(target: string): string {
 const TRIES = 4;
 const FIRST_PAUSE_MS = 500;
 
-/** What the server has does not fit the part that is here. */
+/** The file of the server does not fit the part that was downloaded. */
 class StartAgain extends Error {}
 
 /**

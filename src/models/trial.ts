@@ -97,10 +97,10 @@ export async function tryDetector(
 /** Runs a detector whose graph is in the pool over photos, one after the other. */
 async function detectAll(
   pool: SessionPool,
-  standing: PooledModel,
+  model: PooledModel,
   photos: readonly PhotoRef[],
 ): Promise<(readonly Detection[])[]> {
-  const detector = trialDetector(pool, standing);
+  const detector = trialDetector(pool, model);
   const found: (readonly Detection[])[] = [];
   for (const ref of photos) {
     found.push((await detector.detect(await openTrialPhoto(ref, detector.spec))).detections);

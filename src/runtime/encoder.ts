@@ -34,28 +34,24 @@ export interface ImageTextEncoder extends MatchScale {
   embedText(text: string): Promise<Float32Array>;
 }
 
-/** An encoder's towers in the pool. */
-interface PooledTowers {
-  /** Names in the pool; the same for a graph with both. */
-  readonly image: string;
-  readonly text: string;
-  /** Of the text tower. */
-  readonly signature: GraphSignature;
-  /** Tokens of a text, special ones included. */
-  readonly tokenize: (text: string) => readonly number[];
-}
-
 /**
  * Crops in one run, filled up with black ones: matrix kernels add up in another order for another number of rows, and an
  * embedding must not depend on the crops beside it.
  */
 const CROPS_A_RUN = 8;
 
-/** An image-text encoder whose sessions live in the pool. Texts are lower-cased, as both families were trained. */
+/**
+ * An image-text encoder whose sessions live in the pool. Texts are lower-cased, as both families were trained.
+ * @param names of the towers in the pool; the same for a graph with both
+ * @param signature of the text tower
+ * @param tokenize gives the tokens of a text, special ones included
+ */
 function pooledEncoder(
   pool: SessionPool,
   card: EncoderCard,
-  { image, text, signature, tokenize }: PooledTowers,
+  { image, text }: { readonly image: string; readonly text: string },
+  signature: GraphSignature,
+  tokenize: (text: string) => readonly number[],
 ): ImageTextEncoder {
   const both = image === text;
   const { output, fit: _fit, fill: _fill, ...input } = card.image;
@@ -201,11 +197,7 @@ export async function openEncoder(model: StoredEncoder, pool: SessionPool) {
   refuseDisagreements(card, found, 'FOLDER');
   // Only encoders load the library.
   const { readTokenizer } = await import('../detect/prompt-tokenizer.js');
-  const encoder = pooledEncoder(pool, card, {
-    ...names,
-    signature: reading,
-    tokenize: readTokenizer(tokenizer, card),
-  });
+  const encoder = pooledEncoder(pool, card, names, reading, readTokenizer(tokenizer, card));
   await tryEncoder(encoder, card);
   await rememberModel(model, image.sha256, pool.device);
   /** What a refiner's card pins. */

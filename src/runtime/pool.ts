@@ -51,13 +51,13 @@ export class SessionPool {
     for (let index = 0; index < options.sessions; index++) this.#spawn();
   }
 
-  /** Where the sessions run; known after the first model stands. */
+  /** Where the sessions run; known once the first model is loaded. */
   get device(): Device | undefined {
     return this.#device;
   }
 
   /**
-   * Makes a model known and brings up its first session; the other workers follow when they first need it.
+   * Makes a model known and loads it into one worker; the others load it when they first need it.
    * @throws VgrError DEVICE_UNAVAILABLE where no planned device starts, MODEL_CORRUPT where the CPU refuses the file
    */
   load(file: ModelFile): Promise<GraphSignature> {
@@ -76,13 +76,13 @@ export class SessionPool {
   run(request: Requests['run']): Promise<NamedTensors> {
     return this.#task(async (worker) => {
       await this.#ensureLoaded(worker, request.model);
-      return (await this.#ask(worker, 'run', request)).reply;
+      return (await worker.ask('run', request)).reply;
     });
   }
 
   /** Has a block of queries answered by one thread. */
   refine(request: Requests['refine']): Promise<AnsweredQueries> {
-    return this.#task(async (worker) => (await this.#ask(worker, 'refine', request)).reply);
+    return this.#task(async (worker) => (await worker.ask('refine', request)).reply);
   }
 
   /** Ends all threads. Requests under way reject. */
@@ -139,8 +139,7 @@ export class SessionPool {
     const { model, card, options } = jobs[0]!.asking;
     await this.#ensureLoaded(worker, model);
     const items = jobs.map(({ item }) => item);
-    const { reply, busyMs } = await this.#ask(
-      worker,
+    const { reply, busyMs } = await worker.ask(
       'detect',
       { model, card, items, options },
       items.map(({ raster }) => raster.data.buffer as ArrayBuffer),
@@ -182,30 +181,19 @@ export class SessionPool {
     device: Device,
   ): Promise<GraphSignature> {
     const request = { model: name, bytes, device, threads: this.#options.threads };
-    const { reply } = await this.#ask(worker, 'load', request);
+    const { reply } = await worker.ask('load', request);
     worker.loaded.add(name);
     return reply;
   }
 
-  async #ask<Kind extends RequestKind>(
-    worker: PooledWorker,
-    kind: Kind,
-    request: Requests[Kind],
-    transfer?: ArrayBuffer[],
-  ): ReturnType<typeof worker.ask<Kind>> {
-    const timed = await worker.ask(kind, request, transfer);
-    this.busyMs[kind] += timed.busyMs;
-    return timed;
-  }
-
   #spawn(): void {
     const script = this.#options.script ?? new URL('./worker.js', import.meta.url);
-    const worker = new PooledWorker(script, (ended, asked) => this.#replace(ended, asked));
+    const worker = new PooledWorker(script, this.busyMs, this.#replace);
     this.#workers.add(worker);
     this.#idle.push(worker);
   }
 
-  #replace(ended: PooledWorker, asked: RequestKind | undefined): void {
+  readonly #replace = (ended: PooledWorker, asked?: RequestKind): void => {
     this.#workers.delete(ended);
     const at = this.#idle.indexOf(ended);
     if (at >= 0) this.#idle.splice(at, 1);
@@ -214,7 +202,7 @@ export class SessionPool {
     if (this.#closed || this.#crashes >= CRASH_LIMIT) return;
     this.#spawn();
     this.#dispatch();
-  }
+  };
 }
 
 /** A model file that was verified against its card. */

@@ -31,8 +31,15 @@ export class PooledWorker {
   #ended: VgrError | undefined;
   #ready = false;
 
-  /** @param onEnd called once when the thread ends unasked, with the kind of the request that it worked on */
-  constructor(script: URL, onEnd: (worker: PooledWorker, asked?: RequestKind) => void) {
+  /**
+   * @param busyMs gets the time that the thread works for requests of each kind, milliseconds
+   * @param onEnd called once when the thread ends unasked, with the kind of the request that it worked on
+   */
+  constructor(
+    script: URL,
+    private readonly busyMs: Record<RequestKind, number>,
+    onEnd: (worker: PooledWorker, asked?: RequestKind) => void,
+  ) {
     this.#worker = new Worker(script, {
       stderr: false,
       stdout: false,
@@ -69,31 +76,26 @@ export class PooledWorker {
       this.#worker.postMessage({ kind, ...request } as WorkerRequest, transfer);
     });
     if (!message.ok) throw new WorkerRefusal(message.message, message.mismatch);
+    this.busyMs[kind] += message.busyMs;
     return { reply: message.reply as Reply<Kind>, busyMs: message.busyMs };
   }
 
   /** Ends the thread once it has loaded the runtime and answered the request under way. */
   async terminate(): Promise<void> {
-    if (!this.#isQuiet()) await this.#quiet();
-    this.#ended ??= new VgrError('WORKER_CRASHED', 'the session pool is closed');
-    this.#settle()?.reject(this.#ended);
-    await this.#worker.terminate();
-  }
-
-  #isQuiet(): boolean {
-    return this.#ended !== undefined || (this.#ready && this.#waiter === undefined);
-  }
-
-  #quiet(): Promise<void> {
-    return new Promise((resolve) => {
+    await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, QUIET_MS);
       const check = (): void => {
-        if (!this.#isQuiet()) return;
+        const isQuiet = this.#ended !== undefined || (this.#ready && this.#waiter === undefined);
+        if (!isQuiet) return;
         clearTimeout(timer);
         resolve();
       };
       this.#worker.on('message', check).on('exit', check);
+      check();
     });
+    this.#ended ??= new VgrError('WORKER_CRASHED', 'the session pool is closed');
+    this.#settle()?.reject(this.#ended);
+    await this.#worker.terminate();
   }
 
   #settle(): Waiter | undefined {
@@ -177,7 +179,7 @@ export function refusedModel(name: string, device: Device, error: WorkerRefusal)
 export function refusedRun(error: WorkerRefusal): VgrError {
   const reason = printable(error.message);
   if (!error.mismatch) return new VgrError('DETECTION_FAILED', `the model does not run: ${reason}`);
-  return new VgrError('CARD_INVALID', `the card is not true of its graph: ${reason}`, {
+  return new VgrError('CARD_INVALID', `the card does not match its graph: ${reason}`, {
     hint: 'correct the card, or let `vgr models add FILE` write one',
   });
 }

@@ -13,7 +13,7 @@ import {
 } from '../formats/result-line.js';
 import type { DecodedPhoto } from '../photos/decode.js';
 
-/** A photo by name: `image` as outputs echo it, `path` where it lies. */
+/** A photo by name: `image` as outputs echo it, `path` of its file. */
 export interface PhotoRef {
   readonly image: string;
   readonly path: string;
@@ -38,7 +38,7 @@ export interface SeenPhoto {
   readonly fresh: boolean;
 }
 
-/** A detector that stands ready in the session pool. */
+/** A detector that is loaded in the session pool. */
 export interface Detector {
   /** Name of the model: the name of the tool in results. */
   readonly name: string;

@@ -43,13 +43,13 @@ export async function openTrialPhoto(
 export const TRIAL_NAMES = ['person', 'dog', 'cat', 'cup', 'train'];
 
 /** A detector whose graph is in the pool, with its card's own settings. */
-export function trialDetector(pool: SessionPool, standing: PooledModel, batchSize = 1): Detector {
-  const { minScore, maxDetections } = standing.card.decoding;
-  return pooledDetector(pool, standing, {
+export function trialDetector(pool: SessionPool, model: PooledModel, batchSize = 1): Detector {
+  const { minScore, maxDetections } = model.card.decoding;
+  return pooledDetector(pool, model, {
     minScore,
     maxDetections,
     batchSize,
-    classes: isPrompted(standing.card) ? TRIAL_NAMES : undefined,
+    classes: isPrompted(model.card) ? TRIAL_NAMES : undefined,
   });
 }
 

@@ -100,7 +100,7 @@ async function assemble(
     toolName: flags.tool,
     timing: !flags['no-timing'],
   };
-  // Refiners that ask a server or an encoder, and those of a detector that is asked in words, answer on this thread.
+  // Refiners that ask a server or an encoder, and those of a detector that takes prompts, answer on this thread.
   const spec = encoding || detector?.prompted ? undefined : refiner.spec;
   const ask = spec
     ? singlyOnError((queries, seen) =>
@@ -123,8 +123,8 @@ async function assemble(
     /** Most queries that `answer` takes together. */
     blockSize: spec ? MAX_BLOCK : 1,
     /**
-     * Blocks of queries to keep in work so that nobody waits for them. In threads one block more than there are lies ready for the
-     * first that is free, beside the photos that are looked at.
+     * Blocks of queries to keep in work so that nobody waits for them. In threads one block more than there are waits for the first
+     * that is free, beside the photos that are looked at.
      */
     concurrency: spec
       ? threads.sessions + 1 + (looksAtPhotos ? inFlight : 0)

@@ -93,7 +93,7 @@ async function load({ model, bytes, device, threads }: Requests['load']): Promis
     device.name === 'cuda' && device.index !== undefined
       ? { name: 'cuda', deviceId: device.index }
       : device.name;
-  // The runtime takes no shared memory; its copy is dropped once the session stands.
+  // The runtime takes no shared memory; its copy is dropped once the session is made.
   const session = await ort.InferenceSession.create(new Uint8Array(bytes).slice(), {
     executionProviders: [provider],
     graphOptimizationLevel: 'all',

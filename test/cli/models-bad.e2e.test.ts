@@ -128,12 +128,12 @@ describe('a card that lies ends the run with 2', () => {
     [
       'of the number of labels',
       { labels: ['lion', 'bench', 'cat'].map((name, id) => ({ id, name })) },
-      'the card is not true of its graph: tiny, output output0: expected [batch,7,any], [batch,any,8] or [batch,any,6] for 3 labels, got float32 [1,5,84]',
+      'the card does not match its graph: tiny, output output0: expected [batch,7,any], [batch,any,8] or [batch,any,6] for 3 labels, got float32 [1,5,84]',
     ],
     [
       'of the family',
       { family: 'yolox' },
-      'the card is not true of its graph: tiny, output output0: expected float32 [1,84,6], got float32 [1,5,84]',
+      'the card does not match its graph: tiny, output output0: expected float32 [1,84,6], got float32 [1,5,84]',
     ],
   ];
 

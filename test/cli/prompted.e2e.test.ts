@@ -446,7 +446,7 @@ describe('a model that takes words and cannot be used', () => {
     expect(listed.stdout).toMatch(/^worded +owlv2 .*\(not here: vgr models add\)$/m);
   });
 
-  it('has a card that is not true of its graph', async () => {
+  it('has a card that does not match its graph', async () => {
     const { env, folder, card } = await addWorded(OWL);
     const path = join(folder, 'card.json');
     const whole = card() as { input: { text: object } };
