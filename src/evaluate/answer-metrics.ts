@@ -1,21 +1,5 @@
-import { areaXyxy, type BoxXyxy } from '../core/box.js';
 import { isCorrect } from '../core/iou.js';
-
-/** One answer, as far as its metrics need it. */
-export interface JudgedAnswer {
-  /** IoU of the final box, 0..1; null where there is no answer, which counts as 0. */
-  readonly finalIou: number | null;
-  /** The answer's score, 0..1; null or absent where it gives none. */
-  readonly confidence?: number | null;
-  /** How many boxes are meant; absent where that is not known. */
-  readonly truths?: number;
-  /** Of the object, where one is meant. */
-  readonly objectSize?: ObjectSize;
-  /** Whether the answer is that nothing fits. */
-  readonly isNone?: boolean;
-  /** Whether its boxes match those that are meant one to one. */
-  readonly isExact?: boolean;
-}
+import type { ScoredQuery } from './answers.js';
 
 /** 0.5, 0.55, ..., 0.95. */
 const THRESHOLDS = Array.from({ length: 10 }, (_, index) => (50 + 5 * index) / 100);
@@ -38,7 +22,7 @@ class Share {
 export type AnswerMetrics = ReturnType<typeof answerMetrics>;
 
 /** What `vgr eval --json` tells of the answers beside the refinement metrics; shares in [0, 1], null over nothing. */
-export function answerMetrics(answers: readonly JudgedAnswer[]) {
+export function answerMetrics(answers: readonly ScoredQuery[]) {
   const above = THRESHOLDS.map(() => new Share());
   const bySize = { small: new Share(), medium: new Share(), large: new Share() };
   const [absent, present, exact] = [new Share(), new Share(), new Share()];
@@ -98,7 +82,7 @@ export type ScoreCalibration = ReturnType<typeof calibrationOf>;
 const BINS = 10;
 
 /** How well the score of an answer, where it has one, tells whether it is right. */
-export function calibrationOf(answers: readonly JudgedAnswer[]) {
+export function calibrationOf(answers: readonly ScoredQuery[]) {
   const bins = Array.from({ length: BINS }, () => ({ count: 0, score: 0, right: 0 }));
   let [count, squares] = [0, 0];
   for (const { confidence, finalIou } of answers) {
@@ -133,16 +117,4 @@ export function calibrationOf(answers: readonly JudgedAnswer[]) {
     /** Mean squared distance of the score from 0 or 1, 0..1; null for no answer. */
     brier: count === 0 ? null : squares / count,
   };
-}
-
-/** Sizes of COCO's area ranges, by the area of the ground-truth box: below 32 x 32, below 96 x 96, and the rest. */
-export type ObjectSize = 'small' | 'medium' | 'large';
-
-/** The size of the one object that is meant; undefined where several are, or none. */
-export function objectSizeOf(truthsXyxy: readonly BoxXyxy[]): ObjectSize | undefined {
-  const [truth, ...others] = truthsXyxy;
-  if (!truth || others.length > 0) return undefined;
-  const area = areaXyxy(truth);
-  if (area < 32 ** 2) return 'small';
-  return area < 96 ** 2 ? 'medium' : 'large';
 }

@@ -1,8 +1,38 @@
-import { type BoxXyxy, iouXyxy } from '../core/box.js';
+import { areaXyxy, type BoxXyxy, iouXyxy } from '../core/box.js';
 import { isCorrect, MATCHING_IOU } from '../core/iou.js';
 import type { EvalQuery, EvalResult, EvalStage } from '../formats/eval-files.js';
-import { objectSizeOf } from './answer-metrics.js';
-import type { ScoredQuery } from './metrics.js';
+
+/** How well one query was answered. */
+export interface ScoredQuery {
+  /** IoU of the tool's box with the ground truth, 0..1; null where the tool gave none, which counts as 0. */
+  readonly toolIou: number | null;
+  /** IoU of the final box, 0..1; null where there is no answer, which counts as 0. */
+  readonly finalIou: number | null;
+  /** The answer's score, 0..1; null or absent where it gives none. */
+  readonly confidence?: number | null;
+  /** How many boxes are meant; absent where that is not known. */
+  readonly truths?: number;
+  /** Of the object, where one is meant. */
+  readonly objectSize?: ObjectSize;
+  /** Whether the answer is that nothing fits. */
+  readonly isNone?: boolean;
+  /** Whether its boxes match those that are meant one to one. */
+  readonly isExact?: boolean;
+  /** The group that the query counts in beside the whole; absent where it has none. */
+  readonly group?: string;
+}
+
+/** Sizes of COCO's area ranges, by the area of the ground-truth box: below 32 x 32, below 96 x 96, and the rest. */
+export type ObjectSize = 'small' | 'medium' | 'large';
+
+/** The size of the one object that is meant; undefined where several are, or none. */
+export function objectSizeOf(truthsXyxy: readonly BoxXyxy[]): ObjectSize | undefined {
+  const [truth, ...others] = truthsXyxy;
+  if (!truth || others.length > 0) return undefined;
+  const area = areaXyxy(truth);
+  if (area < 32 ** 2) return 'small';
+  return area < 96 ** 2 ? 'medium' : 'large';
+}
 
 /** What was answered to a query. */
 export interface AnswerParts

@@ -19,7 +19,7 @@ import {
   evaluateTools,
   refuseOtherQueries,
 } from './evaluation-run.js';
-import { flatMetrics } from './metrics.js';
+import { type FlatMetrics, flatMetrics } from './metrics.js';
 import { comparisonReport, refinementReport } from './refinement-report.js';
 import {
   type EvalCommand,
@@ -51,7 +51,7 @@ interface Outcome {
   /** All numbers, for `--csv` and `--markdown`. */
   readonly table: Table;
   /** What `--fail-under` may name. */
-  readonly metrics: Readonly<Record<string, number | null>>;
+  readonly metrics: FlatMetrics;
   readonly notices: readonly string[];
 }
 
@@ -171,7 +171,7 @@ async function cocoOutcome(flags: EvalFlags, files: CocoSubject): Promise<Outcom
     document: { coco, categories: perCategory ? categories : undefined, notices },
     overview: table,
     table,
-    metrics: { ...coco },
+    metrics: coco,
     notices,
   };
 }

@@ -2,10 +2,9 @@ import { iouXyxy } from '../core/box.js';
 import { quoted, VgrError } from '../core/error.js';
 import { isCorrect } from '../core/iou.js';
 import type { DumpRow, EvalBox, EvalQuery, EvalResult, EvalStage } from '../formats/eval-files.js';
-import { objectSizeOf } from './answer-metrics.js';
-import { type AnswerParts, answerScore } from './answers.js';
+import { type AnswerParts, answerScore, objectSizeOf, type ScoredQuery } from './answers.js';
 import { type GalleryEntry, GallerySelection } from './gallery.js';
-import { RefinementScores, type ScoredQuery } from './metrics.js';
+import { RefinementScores } from './metrics.js';
 
 export interface EvaluationOptions {
   /** IoUs in [0, 1) at which accuracy is wanted beside the one at 0.5. */

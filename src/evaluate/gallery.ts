@@ -10,9 +10,9 @@ import {
   OUTCOMES,
   type Outcome,
   outcomeOf,
+  type ScoredQuery,
 } from './answers.js';
 import { type Html, html } from './html.js';
-import type { ScoredQuery } from './metrics.js';
 
 /** What each outcome means, in the words of the report. */
 export const OUTCOME_WORDS: Readonly<Record<Outcome, string>> = {

@@ -1,10 +1,6 @@
 /** A piece of HTML that is safe to put into a page: made by {@link html}, or vouched for by {@link trusted}. */
 export class Html {
-  readonly text: string;
-
-  constructor(text: string) {
-    this.text = text;
-  }
+  constructor(readonly text: string) {}
 }
 
 export type HtmlPart = Html | string | number | null | undefined | false | readonly HtmlPart[];

@@ -1,6 +1,7 @@
 import { quoted, VgrError } from '../core/error.js';
 import { CORRECT_IOU } from '../core/iou.js';
-import type { AnswerMetrics, JudgedAnswer } from './answer-metrics.js';
+import type { AnswerMetrics } from './answer-metrics.js';
+import type { ScoredQuery } from './answers.js';
 
 /** Keys as `vgr eval --json` writes them; fractions in [0, 1] but for the four in [-1, 1]. A rate over nothing is null. */
 export type RefinementMetrics = ReturnType<CellPlan['metricsOf']>;
@@ -15,14 +16,6 @@ export type FlatMetrics = Readonly<Record<string, number | null>>;
 export function flatMetrics({ by_size, ...metrics }: RunMetrics): FlatMetrics {
   const sizes = Object.entries(by_size).map(([size, value]) => [`by_size.${size}`, value]);
   return { ...metrics, ...Object.fromEntries(sizes) };
-}
-
-/** How well one query was answered. */
-export interface ScoredQuery extends JudgedAnswer {
-  /** IoU of the tool's box with the ground truth, 0..1; null where the tool gave none, which counts as 0. */
-  readonly toolIou: number | null;
-  /** The group that the query counts in beside the whole; absent where it has none. */
-  readonly group?: string;
 }
 
 /** The scored queries of a run in their order, with their metrics, overall and by group. */

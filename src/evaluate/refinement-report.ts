@@ -1,4 +1,5 @@
 import { answerMetrics } from './answer-metrics.js';
+import type { ScoredQuery } from './answers.js';
 import {
   type BootstrapOptions,
   bootstrapIntervals,
@@ -6,45 +7,29 @@ import {
   type Interval,
   type MetricIntervals,
 } from './bootstrap.js';
-import {
-  flatMetrics,
-  type RefinementScores,
-  type RunMetrics,
-  type ScoredQuery,
-} from './metrics.js';
+import { flatMetrics, type RefinementScores, type RunMetrics } from './metrics.js';
 
-/** Metrics of one run, with the keys of `vgr eval --json`. */
-export interface RefinementReport {
-  readonly metrics: RunMetrics;
-  /** Present where some query has a group. */
-  readonly groups?: Readonly<Record<string, RunMetrics>>;
-  readonly intervals?: MetricIntervals;
-  /** Present where there are groups, and no more than 200. */
-  readonly group_intervals?: Readonly<Record<string, MetricIntervals>>;
-  /** Queries that nothing in the photo fits. */
-  readonly absent_queries: number;
-  /** Queries that mean several objects. */
-  readonly set_queries: number;
-  /** Queries without an answer; each counts with IoU 0. */
-  readonly missing_answers: number;
-  /** Queries without a box of the tool; each counts with IoU 0. */
-  readonly missing_tools: number;
-}
+export type RefinementReport = ReturnType<typeof refinementReport>;
 
-/** @param bootstrap absent: no intervals are made */
-export function refinementReport(
-  scores: RefinementScores,
-  bootstrap?: BootstrapOptions,
-): RefinementReport {
+/**
+ * Metrics of one run, with the keys of `vgr eval --json`; what is undefined is left out of the document.
+ * @param bootstrap absent: no intervals are made
+ */
+export function refinementReport(scores: RefinementScores, bootstrap?: BootstrapOptions) {
   const intervals = bootstrap && bootstrapIntervals(scores, bootstrap);
   const count = (holds: (query: ScoredQuery) => boolean) => scores.queries.filter(holds).length;
   return {
     metrics: runMetrics(scores),
+    /** Undefined where no query has a group. */
     groups: recordOf(groupMetrics(scores)),
     intervals: intervals?.overall,
+    /** Undefined where there are no groups, or more than 200. */
     group_intervals: intervals && recordOf(intervals.groups),
+    /** Queries that nothing in the photo fits. */
     absent_queries: count(({ truths }) => truths === 0),
+    /** Queries that mean several objects. */
     set_queries: count(({ truths = 0 }) => truths > 1),
+    /** Queries without an answer, and without a box of the tool; each counts with IoU 0. */
     missing_answers: count(({ finalIou }) => finalIou === null),
     missing_tools: count(({ toolIou }) => toolIou === null),
   };
@@ -62,9 +47,32 @@ function groupMetrics(scores: RefinementScores): ReadonlyMap<string, RunMetrics>
   return new Map(entries);
 }
 
-/** Undefined for an empty map: a document leaves it out. */
+/** Undefined for an empty map. */
 function recordOf<T>(map: ReadonlyMap<string, T>): Readonly<Record<string, T>> | undefined {
   return map.size > 0 ? Object.fromEntries(map) : undefined;
+}
+
+export type ComparisonReport = ReturnType<typeof comparisonReport>;
+
+/** Two runs over the same queries, in the same order. */
+export function comparisonReport(
+  first: RefinementScores,
+  second: RefinementScores,
+  bootstrap?: BootstrapOptions,
+) {
+  const { overall, groups } = bootstrapIntervals(first, bootstrap, second);
+  const [before, after] = [groupMetrics(first), groupMetrics(second)];
+  const byGroup = [...groups]
+    .filter(([group]) => after.has(group))
+    .map(([group, intervals]): [string, RunComparison] => [
+      group,
+      compared(before.get(group)!, after.get(group)!, intervals),
+    ]);
+  return {
+    metrics: compared(runMetrics(first), runMetrics(second), overall),
+    /** Of the first run. */
+    groups: recordOf(new Map(byGroup)),
+  };
 }
 
 /** One metric of two runs. */
@@ -79,32 +87,6 @@ export interface MetricComparison {
 
 /** By metric. */
 export type RunComparison = Readonly<Record<string, MetricComparison>>;
-
-export interface ComparisonReport {
-  readonly metrics: RunComparison;
-  /** Groups of the first run. */
-  readonly groups?: Readonly<Record<string, RunComparison>>;
-}
-
-/** Two runs over the same queries, in the same order. */
-export function comparisonReport(
-  first: RefinementScores,
-  second: RefinementScores,
-  bootstrap?: BootstrapOptions,
-): ComparisonReport {
-  const { overall, groups } = bootstrapIntervals(first, bootstrap, second);
-  const [before, after] = [groupMetrics(first), groupMetrics(second)];
-  const byGroup = [...groups]
-    .filter(([group]) => after.has(group))
-    .map(([group, intervals]): [string, RunComparison] => [
-      group,
-      compared(before.get(group)!, after.get(group)!, intervals),
-    ]);
-  return {
-    metrics: compared(runMetrics(first), runMetrics(second), overall),
-    groups: recordOf(new Map(byGroup)),
-  };
-}
 
 function compared(
   before: RunMetrics,

@@ -6,7 +6,7 @@ import { photoThumbnail, type Thumbnail } from '../photos/crop.js';
 import { imageRoots } from '../photos/find-photos.js';
 import { ImageRoots } from '../photos/image-path.js';
 import { calibrationOf } from './answer-metrics.js';
-import { byOutcome, OUTCOMES, type Outcome, outcomeOf } from './answers.js';
+import { byOutcome, OUTCOMES, type Outcome, outcomeOf, type ScoredQuery } from './answers.js';
 import type { Interval } from './bootstrap.js';
 import {
   type AccuracyRow,
@@ -18,7 +18,7 @@ import {
 import type { Evaluation } from './evaluation-run.js';
 import { type GalleryEntry, gallerySection, OUTCOME_WORDS } from './gallery.js';
 import { type Html, html, trusted } from './html.js';
-import { RefinementScores, type ScoredQuery } from './metrics.js';
+import { RefinementScores } from './metrics.js';
 import { type RefinementReport, refinementReport } from './refinement-report.js';
 import { REPORT_SCRIPT, REPORT_STYLE } from './report-page.js';
 import type { EvalCommand, EvalFlags, EvalSubject } from './settings.js';

@@ -1,5 +1,6 @@
 import { quoted, VgrError } from '../core/error.js';
 import type { Printer } from '../core/terminal.js';
+import type { FlatMetrics } from './metrics.js';
 
 /** The flags of `vgr eval` as the parser gives them. */
 export interface EvalFlags {
@@ -80,22 +81,12 @@ export function evalSubject(flags: EvalFlags): EvalSubject {
   );
 }
 
-/** A threshold of `--fail-under accuracy=0.6,ccr=0.3` that a run is below. */
-export interface MissedThreshold {
-  readonly metric: string;
-  readonly min: number;
-  /** Null where the metric is not defined, which misses every threshold. */
-  readonly got: number | null;
-}
-
 /**
- * The thresholds in `text` whose metric is below them or not defined.
+ * The thresholds of `--fail-under accuracy=0.6,ccr=0.3` that a run is below. A metric that is not defined, null, misses every
+ * threshold.
  * @throws VgrError USAGE for text that cannot be read, or a metric that the run does not have
  */
-export function missedThresholds(
-  text: string,
-  metrics: Readonly<Record<string, number | null>>,
-): MissedThreshold[] {
+export function missedThresholds(text: string, metrics: FlatMetrics) {
   return text.split(',').flatMap((part) => {
     const match = /^\s*([\w@.]+)\s*=\s*(-?\d+(?:\.\d+)?)\s*$/.exec(part);
     if (!match) {

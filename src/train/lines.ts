@@ -8,12 +8,7 @@ import { duplicateId, type Query, readQueryLine } from '../formats/query-line.js
 import { annotatedQueries } from './annotated-queries.js';
 
 /** Queries with ground truth, by what they are for. */
-export interface TrainingLines {
-  readonly train: readonly Query[];
-  /** Made from `--annotations`, for photos of `train`. */
-  readonly annotated: readonly Query[];
-  readonly validation: readonly Query[];
-}
+export type TrainingLines = Awaited<ReturnType<typeof readTrainingLines>>;
 
 /** The flags that decide the lines. */
 export interface TrainingLineFlags {
@@ -38,7 +33,7 @@ export async function readTrainingLines(
   flags: TrainingLineFlags,
   images: readonly string[],
   printer: Printer,
-): Promise<TrainingLines> {
+) {
   const { queries: files, val = [] } = flags;
   const train: Query[] = [];
   const validation: Query[] = [];
@@ -69,7 +64,7 @@ export async function readTrainingLines(
   const annotated = flags.annotations
     ? annotatedQueries(await readEntries(flags.annotations), { images: photos, seed: flags.seed })
     : [];
-  return { train, annotated, validation };
+  return { train, /** For photos of `train`. */ annotated, validation };
 }
 
 /** @throws VgrError INPUT_INVALID where there is too little to learn from */

@@ -2,11 +2,11 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { SeededRandom } from '../../src/core/random.js';
+import type { ScoredQuery } from '../../src/evaluate/answers.js';
 import { bootstrapIntervals } from '../../src/evaluate/bootstrap.js';
-import type { RefinementMetrics } from '../../src/evaluate/metrics.js';
 import {
+  type RefinementMetrics,
   RefinementScores,
-  type ScoredQuery,
   signedRelativeIou,
 } from '../../src/evaluate/metrics.js';
 import { refinementReport } from '../../src/evaluate/refinement-report.js';
