@@ -98,7 +98,7 @@ export function iouXyxy(a: BoxXyxy, b: BoxXyxy): number {
   return intersection / (areaXyxy(a) + areaXyxy(b) - intersection + IOU_EPSILON);
 }
 
-/** Whether the corners are the same. A box without area overlaps nothing, itself neither: this tells that it is itself. */
+/** Whether the corners are the same. A box without area overlaps nothing, not even itself, so IoU cannot say so. */
 export function isSameXyxy(a: BoxXyxy, b: BoxXyxy): boolean {
   return a.x1 === b.x1 && a.y1 === b.y1 && a.x2 === b.x2 && a.y2 === b.y2;
 }

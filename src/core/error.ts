@@ -79,7 +79,7 @@ export function asVgrError(thrown: unknown, code: ErrorCode = 'INTERNAL'): VgrEr
  */
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
 
-/** Foreign text made safe for a terminal on one line: `\x1b[2J` becomes the visible `\u001b[2J`. Idempotent. */
+/** Text from outside made safe for a terminal on one line: `\x1b[2J` becomes the visible `\u001b[2J`. Idempotent. */
 export function printable(text: string): string {
   return text.replace(UNPRINTABLE, (character) => {
     const codePoint = character.codePointAt(0)!;
@@ -89,7 +89,7 @@ export function printable(text: string): string {
   });
 }
 
-/** Foreign text as a literal in a message: in backticks, printable, at most `limit` characters of it. */
+/** Text from outside as a literal in a message: in backticks, printable, at most `limit` characters of it. */
 export function quoted(text: string, limit = 120): string {
   if (text.length <= limit) return `\`${printable(text)}\``;
   return `\`${printable(text.slice(0, limit))}...\` (${text.length} characters)`;

@@ -20,13 +20,13 @@ interface Owner {
   readonly host: string;
   /** ISO 8601, for the message. */
   readonly since: string;
-  /** Boot and start time of the process, which tell it from a later one of the same pid. */
+  /** Boot and start time of the process, which distinguish it from a later one of the same pid. */
   readonly birth: string;
 }
 
 export type OutputLock = Awaited<ReturnType<typeof lockOutput>>;
 
-/** Locks of this process; the pid in a lock cannot tell them from those of an earlier process. */
+/** Locks of this process; the pid in a lock cannot distinguish them from those of an earlier process. */
 const held = new Set<string>();
 
 /**
@@ -167,12 +167,12 @@ interface ProcessFacts {
   readonly birth: string;
   /**
    * Whether the process has ended and only waits for its parent to collect it. A container whose first process collects no
-   * orphans keeps a killed run in this state for ever.
+   * orphans keeps a killed run in this state forever.
    */
   readonly isZombie: boolean;
 }
 
-/** What Linux tells of a process; elsewhere the birth is empty, so that pids alone decide. */
+/** What Linux knows about a process; elsewhere the birth is empty, so that pids alone decide. */
 async function processFacts(pid: number): Promise<ProcessFacts> {
   try {
     const boot = await readFile('/proc/sys/kernel/random/boot_id', 'utf8');

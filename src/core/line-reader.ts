@@ -83,7 +83,7 @@ export async function countLines(path: string): Promise<number | undefined> {
 /** Bytes that a line of the longest length may have more: the CR of its end, and the mark at the file's start. */
 const SLACK_BYTES = 4;
 
-/** The lines that end in each chunk of a stream that is cut anywhere. {@link readLines} tells what counts as a line. */
+/** The lines that end in each chunk of a stream that is cut anywhere. {@link readLines} says what counts as a line. */
 export async function* lineBlocks(
   chunks: AsyncIterable<Uint8Array>,
   maxLineBytes = DEFAULT_MAX_LINE_BYTES,

@@ -5,7 +5,7 @@ export function nearestNames(wanted: string, names: Iterable<string>, count = 3)
   return [...names].sort((a, b) => leven(wanted, a) - leven(wanted, b)).slice(0, count);
 }
 
-/** The name that the wanted one was most likely meant to be: a slip or two away, or begun alike and left off. */
+/** The name that was most likely meant: one with a typo or two, or one of which only the start was typed. */
 export function meantName(wanted: string, names: Iterable<string>): string | undefined {
   const [nearest] = nearestNames(wanted, names, 1);
   if (nearest !== undefined && leven(wanted, nearest) <= Math.max(1, wanted.length / 3)) {

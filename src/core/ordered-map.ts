@@ -25,7 +25,7 @@ export function orderedMap<Item, Result>(
   }) as AsyncIterable<Result>;
 }
 
-/** The source up to the moment the signal fires, even when it is stalled. What is under way downstream goes on to its end. */
+/** The source up to the moment the signal fires, even when it is stalled. What is in progress downstream is completed. */
 export async function* untilAborted<Item>(
   source: AsyncIterable<Item>,
   signal: AbortSignal,

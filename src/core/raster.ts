@@ -31,7 +31,7 @@ export interface RasterSpec extends ImageSize {
   readonly multiple?: number;
 }
 
-/** Whether the size of a raster hangs on its photo, and the graph's sides are free. */
+/** Whether the size of a raster depends on its photo, and the graph's sides are free. */
 export function isFitOfPhoto(fit: FitMode | undefined): boolean {
   return fit === 'shorter-side' || fit === 'longer-side';
 }
@@ -86,7 +86,7 @@ export function contentXyxy(photo: ImageSize, spec: RasterSpec): BoxXyxy {
   return { x1, y1, x2: x1 + width, y2: y1 + height };
 }
 
-/** A box in raster pixels, told in pixels of the photo. Not clipped: what lies in the border lies outside the photo. */
+/** A box in raster pixels, converted to pixels of the photo. Not clipped: what lies in the border lies outside the photo. */
 export function rasterToPhotoXyxy(box: BoxXyxy, photo: ImageSize, spec: RasterSpec): BoxXyxy {
   const content = contentXyxy(photo, spec);
   const sx = photo.width / (content.x2 - content.x1);

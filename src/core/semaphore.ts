@@ -5,7 +5,7 @@ interface Waiter {
 
 /**
  * Bounds the units, such as slots or bytes, that tasks hold together. Tasks are admitted in the order in which they ask, the
- * urgent before the rest, so that a large one does not wait for ever. One that asks for more than there is runs alone.
+ * urgent before the rest, so that a large one does not wait forever. One that asks for more than there is runs alone.
  */
 export class Semaphore {
   readonly #urgent: Waiter[] = [];

@@ -110,7 +110,7 @@ export class ChatClient {
       this.#budget.counts.cached += 1;
       return cached;
     }
-    // Conversations that have begun come first: a server that goes away then leaves few of them half done.
+    // Conversations that have begun come first: if the server goes away, few of them are left half done.
     const urgent = request.messages.length > 1;
     const reply = await this.#slots.run(() => this.#persist(body, request), { urgent });
     await cache?.put(key, reply);

@@ -5,7 +5,7 @@ import { FUNCTION_CALL, GO_ON } from './prompt.js';
 /** think-rethink: two stages. piter: one turn with the tools' boxes in the prompt. */
 export type VlmProtocol = 'think-rethink' | 'piter';
 
-/** continue: the server goes on with an assistant's message. multi-turn: the tool's result is the user's next turn. */
+/** continue: the server continues an assistant's message. multi-turn: the tool's result is the user's next turn. */
 export type VlmMode = 'continue' | 'multi-turn';
 
 /** The model that a conversation asks, and how. */
@@ -165,8 +165,8 @@ const COUNT =
 const BEGUN = '1 2 3 4';
 
 /**
- * Finds out whether a server goes on with an assistant's message: it is asked to count, with the first four numbers as the
- * message begun. One that goes on begins with 5; one that takes a new turn begins with 1; one that does not know the field
+ * Finds out whether a server continues an assistant's message: it is asked to count, and the message holds the first four
+ * numbers. One that continues it starts with 5; one that takes a new turn starts with 1; one that does not know the field
  * refuses.
  * @throws VgrError where the server cannot be asked at all
  */

@@ -16,7 +16,7 @@ const JinjaInterpreter = Interpreter as unknown as new (environment: Environment
 
 /**
  * A prompt from a Jinja template, rendered as Jinja itself does by default: lines of blocks keep their ends. It is given
- * `content`, the normalised expression, and `tools`, what the tools found as the text of the `<tool>` block where it is told in
+ * `content`, the normalised expression, and `tools`, what the tools found as the text of the `<tool>` block where it is given in
  * the first turn (PiTER), else an empty string; `width` and `height` of the picture, pixels.
  * @param source name of the file, for messages
  * @throws VgrError CONFIG_INVALID where the text is no template, does not use `content`, or does not end

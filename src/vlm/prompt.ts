@@ -9,7 +9,7 @@ export interface PromptFacts {
   /** The picture as it is sent, pixels. */
   readonly picture: ImageSize;
   readonly grid: PixelGrid;
-  /** What the tools found, in the form of the `<tool>` block without its tags; only where it is told at once. */
+  /** What the tools found, in the form of the `<tool>` block without its tags; only where the first turn holds it. */
   readonly tools?: string;
 }
 
@@ -135,7 +135,7 @@ export interface PixelGrid {
   /** Fewest and most pixels of the picture. */
   readonly minPixels: number;
   readonly maxPixels: number;
-  /** Both sides run from 0 to this number in the model's coordinates; absent where it tells pixels of the picture. */
+  /** Both sides run from 0 to this number in the model's coordinates; absent where its coordinates are pixels of the picture. */
   readonly scale?: number;
 }
 
@@ -216,7 +216,7 @@ export function writtenXyxy(box: BoxXyxy, view: ModelView): BoxXyxy {
   return clipXyxy(rounded, modelExtent(view));
 }
 
-/** A box in the model's coordinates, told in pixels of the photo; the inverse of {@link toModelXyxy}. */
+/** A box in the model's coordinates, converted to pixels of the photo; the inverse of {@link toModelXyxy}. */
 export function fromModelXyxy(box: BoxXyxy, view: ModelView): BoxXyxy {
   const { width, height } = modelExtent(view);
   return scaleXyxy(box, view.photo.width / width, view.photo.height / height);

@@ -21,7 +21,7 @@ export interface TrainingCase {
   readonly id: string;
   /** Index among the examples, from 0. */
   readonly index: number;
-  /** Path of the picture as the trainer is told it. */
+  /** Path of the picture as the row gives it. */
   readonly image: string;
   readonly request: RefineRequest;
   /** Pixels of the photo. */
