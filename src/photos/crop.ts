@@ -11,7 +11,7 @@ import {
 
 /** The raster that a crop is brought to. */
 export interface CropSpec extends ImageSize {
-  /** As of photos; `cover`: scaled until both sides are filled, what sticks out is cut off. */
+  /** As of photos; `cover`: scaled until both sides are filled, and cut at the centre. */
   readonly fit: 'stretch' | 'letterbox' | 'letterbox-centre' | 'cover';
   /** Grey level of the border, 0..255. */
   readonly fill: number;
@@ -33,7 +33,7 @@ const FITS = {
 } as const;
 
 /**
- * Cuts boxes out of a photo, upright and in sRGB, from as many of its pixels as 16 megapixels hold.
+ * Cuts boxes out of a photo, upright and in sRGB, after shrinking it to 16 megapixels.
  * @param boxes pixels of the upright photo; parts outside it are left out, and at least one pixel remains
  * @returns one raster a box, each with a buffer of its own
  * @throws VgrError as `openPhoto`
@@ -59,7 +59,7 @@ export function cropPhoto(
   );
 }
 
-/** What 16 megapixels hold of a photo; undefined where that is all of it. */
+/** The size to which a photo is shrunk for 16 megapixels; undefined if it is smaller. */
 function shrunkSize({ width, height }: ImageSize): ImageSize | undefined {
   const shrink = Math.sqrt(MAX_PIXELS / (width * height));
   if (shrink >= 1) return undefined;

@@ -16,7 +16,7 @@ import type { Semaphore } from '../core/semaphore.js';
 /** 100 megapixels: above every camera in common use, below what fills the memory of a small machine. */
 export const DEFAULT_MAX_PIXELS = 100_000_000;
 
-/** A file of this size is no photo; it would be read whole. */
+/** Larger files are no photos; files are read whole. */
 const MAX_FILE_BYTES = 1024 ** 3;
 
 /**
@@ -25,7 +25,7 @@ const MAX_FILE_BYTES = 1024 ** 3;
  */
 const KERNEL = 'linear';
 
-/** What shows through transparent parts. Cut-out photos are made for white paper. */
+/** Background of transparent parts. Cut-out photos are made for white paper. */
 const BACKDROP = { r: 255, g: 255, b: 255 };
 
 const CHANNELS = 3;
@@ -34,14 +34,14 @@ export interface OpenPhotoOptions {
   /** Most pixels that the file may declare; default {@link DEFAULT_MAX_PIXELS}. */
   readonly maxPixels?: number;
   readonly signal?: AbortSignal;
-  /** What photos that are being decoded may hold together; unbounded where absent. */
+  /** Limit for all photos that are being decoded; none where absent. */
   readonly memory?: DecodingMemory;
 }
 
 export interface DecodedPhoto {
   /** Of the upright photo: the camera's orientation is applied first. Pixels. */
   readonly size: ImageSize;
-  /** Exactly of the size asked for. Its `data` owns its buffer, whole, so that it can be moved to another thread. */
+  /** Of the requested size. Its `data` owns the whole buffer, so that it can be moved to another thread. */
   readonly raster: RgbRaster;
   /** The photo's rectangle inside the raster, raster pixels. */
   readonly contentXyxy: BoxXyxy;
@@ -50,8 +50,8 @@ export interface DecodedPhoto {
 }
 
 /**
- * Sets sharp up for streams of photos: no cache, since no photo comes twice in a row, and one thread a photo, since
- * photos are decoded side by side. Holds for the whole process.
+ * Sets sharp up for streams of photos, for the whole process: no cache, since photos do not repeat, and one thread per photo, since
+ * photos are decoded in parallel.
  */
 export function configureSharp(): void {
   sharp.cache(false);
@@ -59,9 +59,9 @@ export function configureSharp(): void {
 }
 
 /**
- * Reads a photo into the raster that a detector takes: the file's type is known by its bytes, orientation is applied,
- * colours are brought to sRGB by the embedded profile (CMYK, grey and 16 bit too), transparent parts lie on white, of an
- * animation the first frame counts. The file is read once.
+ * Reads a photo into the raster that a detector takes. The type is known by the first bytes, orientation is applied, colours are
+ * converted to sRGB by the embedded profile (CMYK, grey and 16 bit too), transparent parts become white, animations their first
+ * frame. The file is read once.
  * @throws VgrError as {@link withPhoto}
  */
 export function openPhoto(
@@ -97,10 +97,10 @@ export interface PhotoFile {
 
 /**
  * Reads the file of a photo and its header, and runs `decode` when there is memory for it. A large file is read when nothing else
- * is being decoded: its bytes are in memory before its header is known.
- * @param keptBytes of pixels that stay in memory until `decode` is over, beside what the decoder takes
- * @throws VgrError IMAGE_MISSING, IMAGE_UNSUPPORTED (no photo, or a kind that is not read), IMAGE_TOO_LARGE, IMAGE_UNREADABLE
- * (damaged, cut short, not permitted); the signal's reason when it is aborted; as it is, what fails for want of memory or files
+ * is being decoded, since its bytes are in memory before its header is known.
+ * @param keptBytes bytes of pixels that stay in memory until `decode` ends, in addition to the decoder's
+ * @throws VgrError IMAGE_MISSING, IMAGE_UNSUPPORTED (no photo, or of another type), IMAGE_TOO_LARGE, IMAGE_UNREADABLE (damaged,
+ * truncated, not permitted); the reason of the aborted signal; errors for lack of memory or file handles as they are
  */
 export async function withPhoto<Result>(
   path: string,
@@ -137,15 +137,15 @@ export async function withPhoto<Result>(
     }
   };
   if (!memory) return work(false);
-  // A file that cannot be looked at is none: opening it says why.
+  // If there is no such file, opening it says so.
   const there = await stat(path).catch(() => undefined);
   if (!there || there.size <= LARGE_FILE_BYTES) return work(false);
   return memory.budget.run(() => work(true), { units: memory.budget.total });
 }
 
 /**
- * The bytes of a file that by its first bytes is an image of a kind that is read. Every file goes through here before it meets
- * the decoding library.
+ * The bytes of a file that is an image of a supported type by its first bytes. Every file is checked here before it gets to the
+ * decoding library.
  * @throws VgrError IMAGE_MISSING, IMAGE_UNSUPPORTED, IMAGE_TOO_LARGE, IMAGE_UNREADABLE
  */
 export async function readPhotoFile(path: string, signal?: AbortSignal): Promise<Buffer> {
@@ -203,11 +203,11 @@ async function decodeInto(
   photo: PhotoFile,
 ): Promise<Uint8Array> {
   const { data } = await decodePixels(photo, { width: x2 - x1, height: y2 - y1 });
-  // The pixels are copied into a buffer that can be moved: sharp's own cannot, and what `toUint8Array` of sharp 0.35.5
-  // gives in its place is never freed. The border is made on the way, which sharp takes a millisecond for.
+  // The pixels are copied into a buffer that can be moved: sharp's own cannot, and that of `toUint8Array` of sharp 0.35.5 is never
+  // freed. The border is added on the way, which takes sharp a millisecond.
   const pixels = new Uint8Array(width * height * CHANNELS);
   if (data.length < pixels.length) pixels.fill(fill);
-  // Where the photo is as wide as the raster, all rows lie together in both.
+  // A photo as wide as the raster is copied at once.
   const rowBytes = x2 - x1 === width ? data.length : (x2 - x1) * CHANNELS;
   for (let from = 0, y = y1; from < data.length; from += rowBytes, y++) {
     pixels.set(data.subarray(from, from + rowBytes), (y * width + x1) * CHANNELS);
@@ -234,19 +234,16 @@ function unreadable(path: string, cause: NodeJS.ErrnoException): VgrError {
   });
 }
 
-/** What the decoder says where the machine fails it, not the photo. */
+/** Errors of the decoder that are due to the machine, not to the photo. */
 const OF_MACHINE = /out of memory|cannot allocate memory|bad_alloc|too many open files/i;
 
-/** Whether the decoder refuses the photo: it throws plain errors. Those of the system have a code. */
+/** Whether the decoder refuses the photo: it throws plain errors. System errors have a code. */
 function isOfPhoto(thrown: unknown): boolean {
   const { name, message, code } = thrown as NodeJS.ErrnoException;
   return name === 'Error' && code === undefined && !OF_MACHINE.test(message);
 }
 
-/**
- * The decoder refuses a file. Its own words stay in `cause`: libvips gathers them for the whole process, so that what it says of
- * one photo depends on those beside it.
- */
+/** The decoder refuses a file. Its message is only the `cause`: libvips mixes messages of photos that are decoded in parallel. */
 function damaged(path: string, bytes: Buffer, cause: unknown): VgrError {
   const kind = imageTypeOf(bytes).name.replace(/^an? /, '');
   return new VgrError(
@@ -256,7 +253,7 @@ function damaged(path: string, bytes: Buffer, cause: unknown): VgrError {
   );
 }
 
-/** What photos that are being decoded may hold together. */
+/** Limit of the memory of all photos that are being decoded. */
 export interface DecodingMemory {
   /** Counts bytes. */
   readonly budget: Semaphore;
@@ -264,7 +261,7 @@ export interface DecodingMemory {
   readonly strict: boolean;
 }
 
-/** Above this a file is not read before it is its turn. */
+/** Larger files are read only when nothing else is being decoded. */
 const LARGE_FILE_BYTES = 16 * 1024 * 1024;
 /** Of a file that is decoded row by row: lines of the decoder and of the shrinking behind it, per pixel of width. */
 const ROW_BYTES = 8192;
@@ -273,9 +270,9 @@ const PIXEL_BYTES: Readonly<Record<string, number>> = { gif: 8, webp: 4, heif: 2
 const PROGRESSIVE_PIXEL_BYTES = 6;
 
 /**
- * Bytes that decoding takes at its peak. The file counts twice: the buffer before it may not have been collected yet. A JPEG and a
- * PNG are read row by row unless they are progressive; the other kinds are decoded whole, AVIF through several copies. Measured
- * with libvips 8.18 on images of 12 to 80 megapixels and rounded up, for JPEGs with full colour planes.
+ * Peak memory of decoding, bytes. The file counts twice, since the previous buffer may not have been collected yet. JPEG and PNG
+ * are read row by row unless they are progressive; other types are decoded whole, AVIF through several copies. Measured with
+ * libvips 8.18 on images of 12 to 80 megapixels and rounded up, for JPEGs with full colour planes.
  */
 export function decodingBytes(
   header: Pick<Metadata, 'format' | 'width' | 'height' | 'isProgressive'>,
@@ -286,10 +283,10 @@ export function decodingBytes(
   return 2 * fileBytes + width * (perPixel === undefined ? ROW_BYTES : height * perPixel);
 }
 
-/** Bytes from the start of a file by which it is known. */
+/** Number of first bytes by which a file type is recognised. */
 const MAGIC_BYTES = 512;
 
-/** A kind of file that is told by its first bytes. */
+/** A file type that is recognised by its first bytes. */
 interface Magic {
   /** Latin-1. */
   readonly bytes: string;
@@ -341,7 +338,7 @@ const MAGICS: readonly Magic[] = [
   },
 ];
 
-/** What a file is by its first bytes, never by its name. */
+/** The type of a file by its first bytes. */
 function imageTypeOf(start: Uint8Array): Omit<Magic, 'bytes'> {
   if (start.length === 0) return { name: 'an empty file' };
   const head = Buffer.from(start.buffer, start.byteOffset, Math.min(start.length, MAGIC_BYTES));

@@ -19,21 +19,21 @@ import { type DecodingMemory, withPhoto } from './decode.js';
 
 /** Long side of the drawn photo, pixels; smaller photos stay as they are. */
 const LONG_SIDE = 1280;
-/** Narrower than this no caption can be read: a narrow photo stands at the left of its picture. */
+/** Minimum width, so that the caption can be read: a narrow photo is at the left of its picture. */
 const MIN_WIDTH = 480;
 const PADDING = 10;
 const CAPTION_BACKGROUND = '#ffffff';
 const TOOL_COLOUR = '#1a4fff';
 const ANSWER_COLOUR = '#e0002a';
 const INK = '#1c1c1c';
-/** Boxes below this score are drawn faintly and without a label where there are many: nobody could read the picture. */
+/** If there are many boxes, those below this score are faint and without labels, so that the picture can be read. */
 const FAINT_SCORE = 0.3;
 const MANY_BOXES = 12;
 
 interface Stroke {
   readonly box: Bbox2d;
   readonly colour: string;
-  /** Dashes tell the tool from the answer where colours do not. */
+  /** Dashes distinguish the tool from the answer without colours. */
   readonly dashed?: boolean;
   readonly faint?: boolean;
   /** Written at the top left corner of the box. */
@@ -45,23 +45,22 @@ interface CaptionLine {
   readonly colour: string;
 }
 
-/** A folder of photos with boxes drawn over them: one JPEG a line, named by the query's id or the photo's name. */
+/** A folder of photos with boxes drawn over them: one JPEG per line, named by the id of the query or by the photo. */
 export class OverlayFolder {
-  /** @param memory what photos that are being decoded may hold together */
   constructor(
     private readonly folder: string,
     private readonly memory?: DecodingMemory,
   ) {}
 
   /**
-   * The tool's box in dashed blue, all of the answer's in solid red, expression and decision below.
+   * The box of the tool in dashed blue, those of the answer in solid red, expression and decision below.
    * @param photo path of the line's photo
-   * @throws VgrError DISK_FULL, OUTPUT_UNWRITABLE; IMAGE_UNREADABLE and its like for the photo
+   * @throws VgrError DISK_FULL, OUTPUT_UNWRITABLE, or as {@link withPhoto}
    */
   async drawAnswer(line: ResultLine, photo: string): Promise<void> {
     const { tool, answer } = line;
     const strokes: Stroke[] = [];
-    // The tool's box lies on top: its gaps let the answer's shine through where both are the same.
+    // The box of the tool is on top: where both are the same, that of the answer shows between its dashes.
     for (const { bbox_2d } of answerBoxes(answer).toReversed()) {
       strokes.push({ box: bbox_2d, colour: ANSWER_COLOUR });
     }
@@ -75,7 +74,7 @@ export class OverlayFolder {
   }
 
   /**
-   * Every box; its label and score where it has a good score or there are few boxes. The best lie on top.
+   * Every box, with label and score if the score is good or there are few boxes. The best are on top.
    * @throws VgrError as {@link drawAnswer}
    */
   async drawDetections(line: DetectionsLine, photo: string): Promise<void> {
@@ -110,7 +109,7 @@ export class OverlayFolder {
         background: CAPTION_BACKGROUND,
       })
       .composite([strokeLayer(base, strokes), ...(await tagLayers(base, strokes)), ...layers])
-      // Thin coloured lines need every pixel's colour.
+      // Thin coloured lines need the colour of every pixel.
       .jpeg({ quality: 88, chromaSubsampling: '4:4:4' })
       .toBuffer();
     const file = path.join(this.folder, `${overlayName(name)}.jpg`);
@@ -129,7 +128,7 @@ function toolCaption({ name, bbox_2d, score, label }: ResultLine['tool']): strin
   return words.length > 0 ? `${name}: ${words.join(' ')}` : name;
 }
 
-/** Dark enough for white letters, far apart for ids that lie near each other: steps of the golden angle. */
+/** Dark enough for white letters; hues of successive ids are a golden angle apart. */
 function categoryColour(id: number): string {
   const hue = (id * 137.508) % 360;
   const channel = (shift: number): string => {
@@ -142,10 +141,10 @@ function categoryColour(id: number): string {
   return `#${channel(0)}${channel(8)}${channel(4)}`;
 }
 
-/** The photo at the size it is drawn in, without loss. */
+/** The photo at the size of its picture, lossless. */
 interface Base extends ImageSize {
   readonly png: Buffer;
-  /** Pixels of it for each pixel of the photo. */
+  /** Its pixels per pixel of the photo. */
   readonly scale: number;
 }
 
@@ -172,7 +171,7 @@ function strokeLayer({ width, height, scale }: Base, strokes: readonly Stroke[])
   const line = Math.max(2, Math.round(Math.max(width, height) / 320));
   const rects = strokes.map(({ box, colour, dashed, faint }) => {
     const [x1, y1, x2, y2] = box.map((value) => value * scale) as [number, number, number, number];
-    // Half a line inside the border, so that a box along it shows.
+    // Half a line inside the border, so that boxes along it are visible.
     const left = Math.min(Math.max(x1, line / 2), width - line);
     const top = Math.min(Math.max(y1, line / 2), height - line);
     const w = Math.max(1, Math.min(x2, width - line / 2) - left);
@@ -180,7 +179,7 @@ function strokeLayer({ width, height, scale }: Base, strokes: readonly Stroke[])
     const at = `x="${left.toFixed(1)}" y="${top.toFixed(1)}" width="${w.toFixed(1)}" height="${h.toFixed(1)}"`;
     if (faint) return `<rect ${at} stroke="${colour}" stroke-width="1" stroke-opacity="0.6"/>`;
     const rect = `<rect ${at} stroke="${colour}" stroke-width="${line}"`;
-    // Between the dashes the other box must shine through, so only whole lines get a halo.
+    // The other box must show between the dashes, so only solid lines get a halo.
     if (dashed) return `${rect} stroke-dasharray="${line * 4} ${line * 3}"/>`;
     return `<rect ${at} stroke="#ffffff" stroke-opacity="0.7" stroke-width="${line + 2}"/>${rect}/>`;
   });
@@ -188,7 +187,7 @@ function strokeLayer({ width, height, scale }: Base, strokes: readonly Stroke[])
   return { input: Buffer.from(svg), left: 0, top: 0 };
 }
 
-/** Tags at the top left corners of boxes, inside the picture; one that is larger than the picture is left out. */
+/** Tags at the top left corners of boxes, inside the picture; those that are larger than the picture are left out. */
 async function tagLayers(
   { width, height, scale }: Base,
   strokes: readonly Stroke[],
@@ -210,7 +209,7 @@ async function tagLayers(
   return layers;
 }
 
-/** The lines below the photo, and the height that they take. */
+/** The lines below the photo, and their height. */
 async function captionLayers(
   base: Base,
   lines: readonly CaptionLine[],
@@ -224,7 +223,7 @@ async function captionLayers(
     const width = pictureWidth(base) - 2 * PADDING;
     const picture = await drawText(text, { size, colour, width });
     layers.push({ input: picture.png, left: PADDING, top });
-    // A picture of letters without descenders is lower: lines keep their distance all the same.
+    // Lines without descenders are lower, but keep their distance.
     top += Math.max(picture.height, size) + gap;
   }
   return { layers, height: top + PADDING - gap - base.height };
@@ -234,7 +233,7 @@ function clamp(value: number, most: number): number {
   return Math.max(0, Math.min(value, most));
 }
 
-/** A font of our own, since many servers have none; scripts that it lacks come from the system, where that has them. */
+/** Many servers have no fonts. Scripts that this one lacks are taken from the system. */
 const FONT_FILE = createRequire(import.meta.url).resolve('dejavu-fonts-ttf/ttf/DejaVuSans.ttf');
 const FONT_CONFIGURATION = fileURLToPath(new URL('../../assets/fonts/fonts.conf', import.meta.url));
 
@@ -252,17 +251,14 @@ interface TextPicture extends ImageSize {
   readonly png: Buffer;
 }
 
-/**
- * Without a configuration of its own, fontconfig complains on standard error; ours knows no folder. It is read once, before
- * the first text, and only where the machine has none.
- */
+/** Without a configuration fontconfig complains on stderr. This one, without folders, is for machines that have none. */
 function provideFontConfiguration(): void {
   const { env } = process;
   if (env.FONTCONFIG_FILE || env.FONTCONFIG_PATH || existsSync('/etc/fonts/fonts.conf')) return;
   if (process.platform === 'linux') env.FONTCONFIG_FILE = FONT_CONFIGURATION;
 }
 
-/** Draws foreign text: shown as it is written, never read as markup, cut after `limit` characters. */
+/** Draws text of the user: as it is written, never as markup, cut after `limit` characters. */
 export async function drawText(text: string, style: TextStyle, limit = 300): Promise<TextPicture> {
   provideFontConfiguration();
   const shown = printable(text.length > limit ? `${text.slice(0, limit)}...` : text);
@@ -295,17 +291,17 @@ function escapeMarkup(text: string): string {
   return text.replace(/[&<>"']/g, (character) => `&#${character.codePointAt(0)!};`);
 }
 
-/** Longest part of a name that is taken over as it is. */
+/** Maximum length of the readable part of a name. */
 const KEPT_CHARACTERS = 80;
 const PLAIN = /^[a-z0-9_][a-z0-9_.-]*$/;
 const HASHED = /-[0-9a-f]{16}$/;
-/** Names that Windows keeps for devices, with any extension. */
+/** Names that Windows reserves for devices, with any extension. */
 const DEVICE = /^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/;
 
 /**
- * A file name, without extension, for a query id or the name of a photo. Holds letters, digits, `_`, `.` and `-` only, is no
- * longer than 97 characters and never begins with a dot. Two ids never share one, on file systems without upper case
- * too: whatever is not plain lower case carries a hash of the id. `q7` is `q7`, `zoo/3.jpg` is `zoo_3.jpg-...`.
+ * A file name, without extension, for a query id or the name of a photo: at most 97 letters, digits, `_`, `.` and `-`, not
+ * beginning with a dot. Two ids never share one, also on file systems that ignore case: whatever is not plain lower case has a hash
+ * of the id. `q7` is `q7`, `zoo/3.jpg` is `zoo_3.jpg-...`.
  */
 export function overlayName(id: string): string {
   if (id.length <= KEPT_CHARACTERS && PLAIN.test(id) && !HASHED.test(id) && !DEVICE.test(id)) {
@@ -315,7 +311,7 @@ export function overlayName(id: string): string {
     .slice(0, KEPT_CHARACTERS)
     .replace(/[^A-Za-z0-9_.-]/g, '_')
     .replace(/^[.-]/, '_');
-  // UTF-16 code units, for the UTF-8 of halves of surrogate pairs is the same for all of them.
+  // UTF-16 code units: all lone surrogates have the same UTF-8.
   const hash = createHash('sha256').update(Buffer.from(id, 'utf16le')).digest('hex').slice(0, 16);
   return (
     `${DEVICE.test(readable.toLowerCase()) ? '_' : ''}${readable}`.slice(0, KEPT_CHARACTERS) +

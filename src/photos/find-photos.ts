@@ -4,7 +4,7 @@ import { type ErrorCode, type ErrorDetail, quoted, VgrError } from '../core/erro
 import { NameTable } from '../core/name-table.js';
 import { isInside, NearestFiles, posix } from './image-path.js';
 
-/** What is taken from folders and globs; a file that is given by its name is taken whatever it is called. */
+/** Extensions of files that are taken from folders and globs; a file that is given by its name may have any. */
 const IMAGE_EXTENSIONS: ReadonlySet<string> = new Set([
   '.jpg',
   '.jpeg',
@@ -16,7 +16,7 @@ const IMAGE_EXTENSIONS: ReadonlySet<string> = new Set([
   '.gif',
 ]);
 
-/** A photo that was found, or what is there in its place: one failed item, not the end of the run. */
+/** A photo, or the error of one item. */
 export type Listed =
   | {
       /** Relative to its root, with `/` between folders; names the photo in every output. */
@@ -27,13 +27,13 @@ export type Listed =
   | { readonly image: string; readonly error: VgrError };
 
 /**
- * Photos of folders (with the folders in them), globs and single files, in the order of the inputs, each input in the
- * order of its paths, each photo once. Names are relative to the folder; to the deepest folder without a wildcard for a
- * glob; to the deepest common folder for files given by name, so that a glob that the shell expands gives the same
- * names. Where several inputs have a name in common, the later photo is named from further up: `b/cat.jpg` beside `cat.jpg`
- * of folder `a`. Folders hold the names of one folder at a time in memory; a glob holds its own matches, for their order.
- * @param options `allowOutside`: follow links that lead out of the folders; such a link is a failed item otherwise
- * @throws VgrError INPUT_MISSING where an input is not there; NO_IMAGES, at the end, where there was nothing to take
+ * Photos of folders (recursively), globs and single files, in the order of the inputs, each input in the order of its paths, each
+ * photo once. Names are relative to the folder; for a glob, to the deepest folder without a wildcard; for files given by name, to
+ * the deepest common folder, so that a glob that the shell expands gives the same names. If inputs have a name in common, the later
+ * photo is named from further up: `b/cat.jpg` besides `cat.jpg` of folder `a`. Memory holds the names of one folder at a time, but
+ * all matches of a glob, to sort them.
+ * @param options `allowOutside`: follow links that lead out of the folders; otherwise such a link is a failed item
+ * @throws VgrError INPUT_MISSING for an input that is not there; NO_IMAGES, at the end, if there was no photo
  */
 export async function* listImages(
   inputs: readonly string[],
@@ -87,7 +87,7 @@ type Input =
   /** A pattern relative to the deepest folder without a wildcard, with `/` between folders. */
   | { readonly kind: 'glob'; readonly root: string; readonly pattern: string };
 
-/** A name that is there is never read as a pattern, so `photo[1].jpg` is the file of that name. */
+/** The name of an existing file is never read as a pattern: `photo[1].jpg` may be one. */
 async function readInputs(inputs: readonly string[]): Promise<Input[]> {
   const read = await Promise.all(
     inputs.map(async (input): Promise<Input> => {
@@ -112,7 +112,7 @@ async function readInputs(inputs: readonly string[]): Promise<Input[]> {
   return read.map((input) => (input.kind === 'file' ? { ...input, root: common! } : input));
 }
 
-/** Any sign that means something in a pattern, escaped ones too: what comes before the first is a plain folder. */
+/** Any special character of patterns, escaped ones too: the path before the first one is a plain folder. */
 const WILDCARD = /[*?[\]{}()!|\\]/;
 
 /** Splits `photos/2024-*` + `/*.jpg` after `photos`. */
@@ -124,14 +124,14 @@ function readGlob(input: string): Input {
   return { kind: 'glob', root, pattern: parts.slice(cut).join('/') };
 }
 
-/** Sorting names with their marks gives the order of whole paths: `a-1.jpg`, `a.jpg`, `a/1.jpg`. */
+/** Names sorted with these marks have the order of whole paths: `a-1.jpg`, `a.jpg`, `a/1.jpg`. */
 const FOLDER_MARK = '/';
 const PHOTO_MARK = '\0';
 const LINK_MARK = '\x01';
 
 /** The search of one input. */
 class InputSearch {
-  /** Real folders whose photos are listed by their own names; a link into one of them adds nothing and may be a cycle. */
+  /** Real folders that are listed; a link into one of them adds nothing and may be a cycle. */
   readonly #claimed: string[] = [];
 
   constructor(
@@ -154,9 +154,8 @@ class InputSearch {
   }
 
   /**
-   * The photos of a folder and of the folders in it, in the order of their paths by UTF-16 code units. Holds the names of
-   * one folder at a time (and of those above it). Names that begin with a dot are skipped. Links to photos inside are
-   * taken; links to folders inside are not followed, for their photos are listed already, so cycles end.
+   * The photos of a folder, recursively, in the order of their paths by UTF-16 code units. Names that begin with a dot are skipped.
+   * Links to photos inside are taken; links to folders inside are not followed, since their photos are listed already.
    * @param prefix the folder from the root, with `/` at its end; empty for the root
    * @param real the folder, free of links
    */
@@ -185,7 +184,7 @@ class InputSearch {
     }
   }
 
-  /** Names of folders, links and photos, sorted, each with a mark as last character that says what it is. */
+  /** Names of folders, links and photos, sorted, each with its mark as last character. */
   async #markedNames(folder: string): Promise<string[]> {
     const names: string[] = [];
     for await (const entry of await opendir(folder, { bufferSize: 1024 })) {
@@ -224,9 +223,8 @@ class InputSearch {
   }
 
   /**
-   * The photos that match, in the order of their paths. Holds all matches, for the order. A glob does not follow links to
-   * folders; under `**`, one that leads out of the root is an error, as it is in a folder. A link that leads nowhere is taken as a
-   * photo, so that opening it says so.
+   * The photos that match, in the order of their paths. Links to folders are not followed; under `**`, one that leads out of the
+   * root is an error, as it is in a folder. A broken link is taken as a photo, so that opening it says so.
    */
   async *#matches(pattern: string): AsyncGenerator<Listed> {
     const { root } = this.input;
@@ -259,7 +257,7 @@ class InputSearch {
   }
 }
 
-/** Files and links that match a pattern, in no order; with their targets where they are links. */
+/** Files and links that match a pattern, unsorted; links with their targets. */
 async function* globbed(
   root: string,
   pattern: string,
@@ -299,7 +297,7 @@ function hasImageExtension(name: string): boolean {
   return IMAGE_EXTENSIONS.has(path.extname(name).toLowerCase());
 }
 
-/** What earlier inputs have given, so that inputs that overlap give each photo once. */
+/** Photos of earlier inputs, so that overlapping inputs give each photo once. */
 class SeenPhotos {
   readonly #folders: string[] = [];
   readonly #files = new Set<string>();
@@ -308,7 +306,7 @@ class SeenPhotos {
     this.#folders.push(folder);
   }
 
-  /** A folder lists each of its photos once, so those need not be remembered one by one. */
+  /** The photos of a folder need not be remembered one by one: it lists each once. */
   isNew(absolute: string, from: Input['kind']): boolean {
     if (this.#files.has(absolute)) return false;
     if (this.#folders.some((folder) => lists(folder, absolute))) return false;
@@ -326,7 +324,7 @@ function lists(folder: string, absolute: string): boolean {
   );
 }
 
-/** Files that are no images, counted by extension for the message that nothing was found; bounded, as a folder may hold anything. */
+/** Numbers of other files by extension, for the message that no image was found; at most 1000 extensions. */
 class OtherFiles {
   readonly #counts = new Map<string, number>();
   #rest = 0;
