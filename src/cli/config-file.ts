@@ -1,5 +1,6 @@
 import { delimiter } from 'node:path';
-import { Flags, type Interfaces, Parser } from '@oclif/core';
+import { parseArgs } from 'node:util';
+import type { Interfaces } from '@oclif/core';
 import { quoted, VgrError } from '../core/error.js';
 import { readTextIfThere } from '../core/files.js';
 import { meantName } from '../core/nearest-name.js';
@@ -20,7 +21,7 @@ export async function withConfigFile(
   flags: FlagTable,
   everyFlag?: ReadonlySet<string>,
 ): Promise<string[]> {
-  const given = await givenFlags(argv, flags);
+  const given = givenFlags(argv, flags);
   const ofFile = await valuesOfFile(given.get('config') ?? process.env.VGR_CONFIG);
   const added = Object.entries(ofFile.values).flatMap(([name, value]) => {
     if (!Object.hasOwn(flags, name)) {
@@ -46,27 +47,22 @@ function listsOfEnvironment(given: ReadonlyMap<string, string>, flags: FlagTable
   });
 }
 
-/** Flags on the command line, by name, with the last value of each. */
-async function givenFlags(
-  argv: readonly string[],
-  flags: FlagTable,
-): Promise<ReadonlyMap<string, string>> {
-  const { raw } = await Parser.parse([...argv], { flags: unchecked(flags), strict: false });
+/** Flags on the command line, by name, with the last value of each. Nothing is checked yet. */
+function givenFlags(argv: readonly string[], flags: FlagTable): ReadonlyMap<string, string> {
+  const options = Object.entries(flags).map(([name, { type, char }]) => {
+    return [name, { type: type === 'boolean' ? type : 'string', ...(char && { short: char }) }];
+  });
+  const { tokens } = parseArgs({
+    args: [...argv],
+    options: Object.fromEntries(options),
+    strict: false,
+    tokens: true,
+  });
   return new Map(
-    raw.flatMap((token) => (token.type === 'flag' ? [[token.flag, token.input]] : [])),
-  );
-}
-
-/** The same flags without checks: this first look only asks which are there. */
-function unchecked(flags: FlagTable): FlagTable {
-  return Object.fromEntries(
-    Object.entries(flags).map(([name, flag]) => {
-      const { char } = flag;
-      if (flag.type === 'boolean') {
-        return [name, { ...Flags.boolean({ char, allowNo: flag.allowNo }), name }];
-      }
-      const { multiple, multipleNonGreedy } = flag;
-      return [name, { ...Flags.string({ char }), name, multiple, multipleNonGreedy }];
+    tokens.flatMap((token) => {
+      if (token.kind !== 'option') return [];
+      const isOwn = Object.hasOwn(flags, token.name);
+      return [[isOwn ? token.name : token.name.replace(/^no-/, ''), token.value ?? '']];
     }),
   );
 }
