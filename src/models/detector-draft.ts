@@ -4,7 +4,6 @@ import { counted } from '../core/text.js';
 import { PROMPTED_FAMILIES } from '../detect/families.js';
 import { packRasters, pixelEncoding } from '../detect/packing.js';
 import type { PromptTokenizer } from '../detect/prompt-tokenizer.js';
-import { portText } from '../detect/signature.js';
 import {
   type DetectorCard,
   type DetectorFamilyName,
@@ -19,9 +18,9 @@ import {
   cardOf,
   type DraftParts,
   observe,
-  outputsText,
   padOf,
   parseSize,
+  portsText,
   type TokenizerBeside,
   tokenizerBeside,
 } from './draft.js';
@@ -143,7 +142,7 @@ async function recognise(
   const match = family === undefined ? found[0] : found.find((one) => one.family === family);
   if (match) return match;
   const other = found[0]?.family;
-  const seen = `Found for a photo of ${size.width} x ${size.height}: ${outputsText(outputs)}`;
+  const seen = `Found for a photo of ${size.width} x ${size.height}: ${portsText(outputs)}`;
   const likely = other ? ` (these are the outputs of ${other})` : '';
   throw unlikeFamily(parts, family, `${seen}${likely}`, other);
 }
@@ -258,8 +257,7 @@ export async function draftPrompted(parts: DetectorParts): Promise<DetectorDraft
   const family = (claims.family as DetectorFamilyName | undefined) ?? likely;
   const takesTypes = inputs.text?.types !== undefined;
   if (!isPromptedFamily(family) || (family === 'grounding-dino') !== takesTypes) {
-    const ports = facts.outline.inputs.map(portText).join('; ');
-    throw unlikeFamily(parts, family, `Found inputs ${ports}`, likely);
+    throw unlikeFamily(parts, family, `Found inputs ${portsText(facts.outline.inputs)}`, likely);
   }
   const input = promptedInput(parts, family, size, beside);
   const tokenizer = await makeTokenizer(beside, { family, input }, 'tokenizer.json');
@@ -366,5 +364,5 @@ async function promptedRoles(
   const outputs = await observe(parts, feeds, given);
   const roles = recognisePrompted(family, outputs, count);
   if (roles) return roles;
-  throw unlikeFamily(parts, family, `Found for ${count} prompts: ${outputsText(outputs)}`);
+  throw unlikeFamily(parts, family, `Found for ${count} prompts: ${portsText(outputs)}`);
 }

@@ -9,6 +9,7 @@ import { portText } from '../detect/signature.js';
 import type { FurtherFile } from '../formats/card-parts.js';
 import type { EncoderCard } from '../formats/encoder-card.js';
 import { type DetectorCard, parseModelCard } from '../formats/model-card.js';
+import type { TensorPort } from '../formats/onnx.js';
 import type { TokenizerFiles } from '../runtime/detector.js';
 import { jsonObject } from '../runtime/model-store.js';
 import type { SessionPool } from '../runtime/pool.js';
@@ -96,8 +97,8 @@ export async function observe(
 }
 
 /** `scores float32 [1,80]; boxes float32 [1,80,4]` */
-export function outputsText(outputs: readonly ObservedOutput[]): string {
-  return outputs.map(portText).join('; ');
+export function portsText(ports: readonly TensorPort[]): string {
+  return ports.map(portText).join('; ');
 }
 
 /** `--size`. @throws VgrError USAGE */

@@ -2,14 +2,13 @@ import { basename, dirname, join } from 'node:path';
 import { quoted, VgrError } from '../core/error.js';
 import { isFile } from '../core/files.js';
 import { MASK_INPUT } from '../detect/encoder.js';
-import { portText } from '../detect/signature.js';
 import {
   ENCODER_FAMILIES,
   type EncoderCard,
   type EncoderFamilyName,
 } from '../formats/encoder-card.js';
 import type { TensorPort } from '../formats/onnx.js';
-import { cardOf, type DraftParts, padOf, tokenizerBeside } from './draft.js';
+import { cardOf, type DraftParts, padOf, portsText, tokenizerBeside } from './draft.js';
 import { type GraphFile, type ModelFacts, readGraph } from './facts.js';
 import { fixed } from './graph-inputs.js';
 import { ENCODER_HABITS } from './habits.js';
@@ -120,10 +119,9 @@ function embeddingOutput(tower: GraphFile, names: readonly string[]): string {
 }
 
 function unfit({ path, outline }: GraphFile, expected: string): VgrError {
-  const ports = (all: readonly TensorPort[]) => all.map(portText).join('; ');
   return new VgrError(
     'MODEL_INVALID',
-    `${quoted(path)}: expected ${expected}. Found inputs ${ports(outline.inputs)}, outputs ${ports(outline.outputs)}`,
+    `${quoted(path)}: expected ${expected}. Found inputs ${portsText(outline.inputs)}, outputs ${portsText(outline.outputs)}`,
     { hint: 'docs/models/clip.md explains how encoders are exported' },
   );
 }

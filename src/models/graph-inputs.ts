@@ -28,32 +28,20 @@ export interface TextInputs extends Pick<PromptInput, 'ids' | 'mask' | 'types' |
  * @throws VgrError MODEL_INVALID where they are those of something else
  */
 export function detectorInputs({ path, outline: { inputs, metadata } }: GraphFile): GraphInputs {
-  const read = readInputs(inputs);
-  if (typeof read === 'string') {
-    throw new VgrError('MODEL_INVALID', `${quoted(path)}: ${printable(read)}`, {
+  const unfit = (text: string): VgrError =>
+    new VgrError('MODEL_INVALID', `${quoted(path)}: ${printable(text)}`, {
       hint: 'docs/models explains what each family takes',
     });
-  }
-  if (metadata.task !== undefined && metadata.task !== 'detect') {
-    throw new VgrError(
-      'MODEL_INVALID',
-      `${quoted(path)}: expected a graph for detection, got one whose metadata says task ${quoted(metadata.task)}`,
-      { hint: 'export the detection model of the same series' },
-    );
-  }
-  return read;
-}
-
-/** @returns a message where they are not those of a detector */
-function readInputs(inputs: readonly TensorPort[]): GraphInputs | string {
   const [image, ...more] = inputs.filter((port) => layoutOf(port) !== undefined);
   if (image === undefined || more.length > 0) {
-    return `expected one input of photos, float32, float16 or uint8 [batch,3,height,width] or [batch,height,width,3], or float32 or float16 [3,height,width], got ${portsText(inputs) || 'none'}`;
+    throw unfit(
+      `expected one input of photos, float32, float16 or uint8 [batch,3,height,width] or [batch,height,width,3], or float32 or float16 [3,height,width], got ${inputs.map(portText).join(', ') || 'none'}`,
+    );
   }
   const layout = layoutOf(image)!;
   const [photosARun, a, b, c] = layout === 'chw' ? [1, ...image.dims] : image.dims;
   if (typeof photosARun === 'number' && photosARun > 1) {
-    return `expected a graph for one photo per run or any number, got one for ${photosARun}`;
+    throw unfit(`expected a graph for one photo per run or any number, got one for ${photosARun}`);
   }
   const extra: GraphInputs['extra'][number][] = [];
   const words: Partial<Record<TextRole, TensorPort>> = {};
@@ -64,14 +52,19 @@ function readInputs(inputs: readonly TensorPort[]): GraphInputs | string {
     if (role) words[role] = port;
     else if (read) extra.push(read);
     else {
-      return `expected inputs for a photo, its size, its mask or a prompt (${Object.keys(TEXT_ROLES).join(', ')}), got ${portText(port)}`;
+      throw unfit(
+        `expected inputs for a photo, its size, its mask or a prompt (${Object.keys(TEXT_ROLES).join(', ')}), got ${portText(port)}`,
+      );
     }
   }
   const { ids, mask, types } = words;
   const prompts = Object.values(words);
   if (prompts.length > 0 && (!ids || mask?.type !== ids.type)) {
-    return `expected inputs input_ids and attention_mask of one type for a prompt, got ${portsText(prompts)}`;
+    throw unfit(
+      `expected inputs input_ids and attention_mask of one type for a prompt, got ${prompts.map(portText).join(', ')}`,
+    );
   }
+  refuseOtherTask(metadata.task, path);
   const [height, width] = layout === 'nhwc' ? [a, b] : [b, c];
   return {
     image: {
@@ -94,8 +87,13 @@ function readInputs(inputs: readonly TensorPort[]): GraphInputs | string {
   };
 }
 
-function portsText(ports: readonly TensorPort[]): string {
-  return ports.map(portText).join(', ');
+function refuseOtherTask(task: string | undefined, path: string): void {
+  if (task === undefined || task === 'detect') return;
+  throw new VgrError(
+    'MODEL_INVALID',
+    `${quoted(path)}: expected a graph for detection, got one whose metadata says task ${quoted(task)}`,
+    { hint: 'export the detection model of the same series' },
+  );
 }
 
 /** Names of the inputs for a prompt, as Hugging Face's exports call them. */

@@ -46,24 +46,18 @@ export function parsePythonNames(text: string): LabelNames | undefined {
 }
 
 function namesInJson(json: unknown): LabelNames | undefined {
-  if (Array.isArray(json)) return namesInList(json);
   if (typeof json !== 'object' || json === null) return undefined;
   const { id2label, categories } = json as { id2label?: unknown; categories?: unknown };
-  if (Array.isArray(categories)) return namesInList(categories);
+  const list: unknown = Array.isArray(json) ? json : categories;
+  if (Array.isArray(list)) {
+    // Names, or COCO categories, whose ids `labelsField` gives again.
+    return tidied(list.map((item) => (typeof item === 'string' ? item : item?.name?.toString())));
+  }
   const names: (string | undefined)[] = [];
   for (const [key, name] of Object.entries(id2label ?? json)) {
     if (/^\d{1,5}$/.test(key) && typeof name === 'string') names[Number(key)] = name;
   }
   return tidied(names);
-}
-
-/** Names, or COCO categories, whose ids `labelsField` gives again. */
-function namesInList(list: readonly unknown[]): LabelNames | undefined {
-  return tidied(
-    list.map((item) =>
-      typeof item === 'string' ? item : (item as { name?: string } | null)?.name?.toString(),
-    ),
-  );
 }
 
 function tidied(names: readonly (string | undefined)[]): LabelNames | undefined {

@@ -98,7 +98,9 @@ const RECOGNISERS: Readonly<Record<ClosedFamilyName, (graph: ObservedGraph) => F
   centernet: (graph) => {
     const maps = graph.outputs.filter(({ dims }) => dims.length === 4);
     const sides = maps.find(({ dims }) => dims[1] === 4);
-    const scores = maps.find((map) => map !== sides && sameSides(map, sides));
+    const scores = maps.find(
+      (map) => map !== sides && map.dims[2] === sides?.dims[2] && map.dims[3] === sides?.dims[3],
+    );
     const [, classes, rows = 1, columns = 1] = scores?.dims ?? [];
     const stride = Math.round(graph.input.width / columns);
     if (!sides || !scores || stride !== Math.round(graph.input.height / rows)) return undefined;
@@ -127,10 +129,6 @@ function cellsOf({ input }: ObservedGraph, strides: readonly number[]): number {
 
 function onlyOutput({ outputs }: Pick<ObservedGraph, 'outputs'>): ObservedOutput | undefined {
   return outputs.length === 1 && outputs[0]!.dims.length === 3 ? outputs[0] : undefined;
-}
-
-function sameSides(a: Tensor, b: Tensor | undefined): boolean {
-  return a.dims[2] === b?.dims[2] && a.dims[3] === b?.dims[3];
 }
 
 function recognisePicodet(graph: ObservedGraph): Found {

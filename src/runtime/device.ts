@@ -17,8 +17,6 @@ export interface DevicePlan {
   readonly skipped: readonly string[];
 }
 
-const CPU: Device = { name: 'cpu' };
-
 /** `cuda`, `cuda:1`, `webgpu`, ... @throws VgrError USAGE */
 export function parseDevice(text: string): Device | 'auto' {
   if (text === 'auto') return 'auto';
@@ -44,24 +42,22 @@ export function deviceText(device: Device): string {
  */
 export function planDevices(requested: Device | 'auto'): DevicePlan {
   if (requested !== 'auto') return { devices: [requested], skipped: [] };
-  const devices: Device[] = [];
-  const skipped: string[] = [];
-  const consider = (device: Device, obstacle: string | undefined): void => {
-    if (obstacle === undefined) devices.push(device);
-    else skipped.push(`${device.name}: ${obstacle}`);
-  };
-  if (process.platform === 'linux') {
-    consider({ name: 'cuda' }, cudaObstacle());
-    consider({ name: 'webgpu' }, vulkanObstacle());
-  } else if (process.platform === 'win32') {
-    consider({ name: 'dml' }, undefined);
-  } else {
-    consider({ name: 'webgpu' }, undefined);
-  }
-  return { devices: [...devices, CPU], skipped };
+  const all = candidates();
+  const devices = all.filter(([, obstacle]) => !obstacle).map(([name]): Device => ({ name }));
+  const skipped = all.flatMap(([name, obstacle]) => (obstacle ? `${name}: ${obstacle}` : []));
+  return { devices: [...devices, { name: 'cpu' }], skipped };
 }
 
-/** Undefined where nothing speaks against CUDA. */
+/** Devices beside the CPU in the order of preference, each with what speaks against it. */
+function candidates(): readonly (readonly [Device['name'], string?])[] {
+  if (process.platform === 'win32') return [['dml']];
+  if (process.platform !== 'linux') return [['webgpu']];
+  return [
+    ['cuda', cudaObstacle()],
+    ['webgpu', vulkanObstacle()],
+  ];
+}
+
 function cudaObstacle(): string | undefined {
   const require = createRequire(import.meta.url);
   const root = dirname(require.resolve('onnxruntime-node/package.json'));

@@ -23,14 +23,18 @@ import {
   written,
 } from './ports.js';
 
-/** What of a run decides how its queries are answered, beside the refiner. */
-export interface AnswerSettings {
+/** What of a run decides which boxes a query gets. */
+interface CandidateSettings {
   /** The detector whose boxes are candidates; absent where none looks at the photos. */
   readonly detectorName?: string;
   /** What its scores are worth. */
   readonly calibration?: ScoreCalibration;
   /** Whose answer counts as the tool's; by default the first tool of the line, else the detector. */
   readonly toolName?: string;
+}
+
+/** What of a run decides how its queries are answered, beside the refiner. */
+export interface AnswerSettings extends CandidateSettings {
   /** Whether lines say how long their answer took. */
   readonly timing: boolean;
 }
@@ -105,7 +109,7 @@ const NO_TOOL = 'none';
 export function requestOf(
   query: Query,
   photo: ExaminedPhoto | undefined,
-  settings: Omit<AnswerSettings, 'timing'>,
+  settings: CandidateSettings,
 ): RefineRequest {
   const candidates = candidatesOf(query, photo, settings);
   const { detectorName } = settings;
@@ -146,7 +150,7 @@ function namesKind(label: string, photo: ExaminedPhoto): boolean {
 function candidatesOf(
   query: Query,
   photo: ExaminedPhoto | undefined,
-  settings: Omit<AnswerSettings, 'timing'>,
+  settings: CandidateSettings,
 ): readonly Candidate[] {
   const own = photo ? detectedCandidates(photo, settings) : [];
   if (query.tools.length === 0) return own;
@@ -163,7 +167,7 @@ const DETECTED = new WeakMap<ExaminedPhoto, readonly Candidate[]>();
 
 function detectedCandidates(
   photo: ExaminedPhoto,
-  { detectorName = '', calibration }: Omit<AnswerSettings, 'timing'>,
+  { detectorName = '', calibration }: CandidateSettings,
 ): readonly Candidate[] {
   const known = DETECTED.get(photo);
   if (known) return known;
