@@ -35,8 +35,7 @@ export function objectSizeOf(truthsXyxy: readonly BoxXyxy[]): ObjectSize | undef
 }
 
 /** What was answered to a query. */
-export interface AnswerParts
-  extends Pick<EvalResult, 'toolName' | 'tool' | 'think' | 'answer' | 'decision' | 'size'> {
+export interface AnswerParts extends Omit<EvalResult, 'id' | 'line'> {
   /** All boxes of an entry of `tools` that counts as the answer, to be matched with a set; elsewhere its first one counts. */
   readonly listedXyxy?: readonly BoxXyxy[];
 }

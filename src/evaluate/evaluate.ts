@@ -108,7 +108,10 @@ async function refinementOutcome(
     const [overview, table] = [metricsOverview(report), metricsTable(report)];
     return { document, overview, table, metrics, notices };
   }
-  const other = await evaluate(otherSubject(subject, flags.compare), flags, options);
+  const other = await evaluate(otherSubject(subject, flags.compare), flags, {
+    ...options,
+    gallery: 0,
+  });
   refuseOtherQueries(evaluation, other);
   const comparison = comparisonReport(evaluation.scores, other.scores, bootstrap);
   const table = comparisonTable(comparison);

@@ -24,8 +24,8 @@ export interface Evaluation {
 }
 
 /**
- * Scores a results file against queries with ground truth. A query without a line in the results counts with IoU 0, and is
- * told of in the notices. Of several boxes where one object is meant the best one counts.
+ * Scores a results file against queries with ground truth. A query without a line in the results counts with IoU 0, and a
+ * notice says so. Of several boxes where one object is meant the best one counts.
  * @param source name of the results file, for messages
  * @throws VgrError INPUT_INVALID for ids that come twice or that no query has
  */

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
-import { join, relative, sep } from 'node:path';
+import { join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { deserialize, serialize } from 'node:v8';
 import {
@@ -275,9 +275,8 @@ export function truthsInside({ line, truthsXywh = [] }: Query, photo: ImageSize)
   });
 }
 
-/** Rooms of the program that make numbers of queries and photos. */
-const ROOMS = ['core', 'detect', 'formats', 'language', 'photos', 'refine', 'runtime', 'train'];
-const CODE = /\.(?:js|ts)$/;
+/** Code of the rooms that make numbers of queries and photos. */
+const CODE = /^(?:core|detect|formats|language|photos|refine|runtime|train)\/.*\.(?:js|ts)$/;
 
 /**
  * sha256 over the names and bytes of the program's own files that turn a query and its photo into numbers: examples that other
@@ -288,15 +287,10 @@ export async function codeFingerprint(
   root = fileURLToPath(new URL('..', import.meta.url)),
 ): Promise<string> {
   const hash = createHash('sha256');
-  for (const room of ROOMS) {
-    const entries = await readdir(join(root, room), { recursive: true, withFileTypes: true });
-    const files = entries.filter((entry) => entry.isFile() && CODE.test(entry.name));
-    const paths = files.map(({ parentPath, name }) => join(parentPath, name)).sort();
-    for (const path of paths) {
-      const name = relative(root, path).split(sep).join('/');
-      const bytes = await readFile(path);
-      hash.update(`${name}\n${bytes.length}\n`).update(bytes);
-    }
+  const names = (await readdir(root, { recursive: true })).map((name) => name.replaceAll(sep, '/'));
+  for (const name of names.filter((each) => CODE.test(each)).sort()) {
+    const bytes = await readFile(join(root, name));
+    hash.update(`${name}\n${bytes.length}\n`).update(bytes);
   }
   return hash.digest('hex');
 }
