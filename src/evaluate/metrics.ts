@@ -77,15 +77,12 @@ function refuseBadIou(iou: number, whose: string): void {
 /** Two IoUs that differ by no more than this are equal. */
 const IOU_TIE = 1e-9;
 
-/** Which way the final IoU moved away from the tool's. */
-const DOWN = 0;
-const SAME = 1;
-const UP = 2;
 const MOVES = 3;
 
+/** Which way the final IoU moved away from the tool's: up 1, down -1, or 0. */
 function moveOf(toolIou: number, finalIou: number): number {
-  if (finalIou > toolIou + IOU_TIE) return UP;
-  return finalIou < toolIou - IOU_TIE ? DOWN : SAME;
+  if (finalIou > toolIou + IOU_TIE) return 1;
+  return finalIou < toolIou - IOU_TIE ? -1 : 0;
 }
 
 /**
@@ -97,8 +94,8 @@ function moveOf(toolIou: number, finalIou: number): number {
  */
 export function signedRelativeIou(toolIou: number, finalIou: number): number {
   const move = moveOf(toolIou, finalIou);
-  if (move === SAME) return 0;
-  return (finalIou - toolIou) / (move === UP ? 1 - toolIou : toolIou);
+  if (move === 0) return 0;
+  return (finalIou - toolIou) / (move > 0 ? 1 - toolIou : toolIou);
 }
 
 /** What one cell sums over its queries, in this order: their number, tool IoU, final IoU, signed relative IoU. */
@@ -125,7 +122,7 @@ function metricCells(thresholds: readonly number[], extraThresholds: readonly nu
   const cells = Array.from({ length: bands ** 2 * MOVES }, (_, cell) => ({
     toolBand: Math.floor(cell / (MOVES * bands)),
     finalBand: Math.floor(cell / MOVES) % bands,
-    move: cell % MOVES,
+    move: (cell % MOVES) - 1,
   }));
   const where = (holds: (cell: Cell) => boolean) =>
     cells.flatMap((cell, index) => (holds(cell) ? index : []));
@@ -138,10 +135,10 @@ function metricCells(thresholds: readonly number[], extraThresholds: readonly nu
     toolWrong: where((cell) => !toolRight(cell)),
     finalRight: where(finalRight),
     corrected: where((cell) => !toolRight(cell) && finalRight(cell)),
-    refined: where((cell) => toolRight(cell) && cell.move === UP),
-    followed: where((cell) => toolRight(cell) && cell.move === SAME),
-    worsened: where(({ move }) => move === DOWN),
-    inherited: where((cell) => !toolRight(cell) && !finalRight(cell) && cell.move === SAME),
+    refined: where((cell) => toolRight(cell) && cell.move > 0),
+    followed: where((cell) => toolRight(cell) && cell.move === 0),
+    worsened: where(({ move }) => move < 0),
+    inherited: where((cell) => !toolRight(cell) && !finalRight(cell) && cell.move === 0),
     /** By rising threshold at which accuracy is wanted beside 0.5. */
     above: rising(extraThresholds).map((threshold) => {
       const index = thresholds.indexOf(threshold);
@@ -174,7 +171,7 @@ export class CellPlan {
   cellOf(query: ScoredQuery): number {
     const [toolIou, finalIou] = [query.toolIou ?? 0, query.finalIou ?? 0];
     const band = this.#bandOf(toolIou) * (this.#thresholds.length + 1) + this.#bandOf(finalIou);
-    return band * MOVES + moveOf(toolIou, finalIou);
+    return band * MOVES + 1 + moveOf(toolIou, finalIou);
   }
 
   /** `SUMS_PER_CELL` numbers a cell. */
