@@ -119,31 +119,28 @@ export class CallQuota {
 
   /** Whether the next query, with this confidence (0..1), is worth a call. */
   decide(confidence: number): boolean {
-    this.#takeIn(confidence);
-    const asked = confidence < this.settings.threshold && this.#isWorth(confidence);
+    const asked = this.#isWorth(confidence);
     if (asked) this.calls += 1;
     return asked;
   }
 
   /** Adds a query that an earlier run decided on. */
   recall(confidence: number, asked: boolean): void {
-    this.#takeIn(confidence);
-    if (confidence < this.settings.threshold) this.#isWorth(confidence);
+    this.#isWorth(confidence);
     if (asked) this.calls += 1;
   }
 
-  #takeIn(confidence: number): void {
-    this.#counts[binOf(confidence)]! += 1;
-    this.seen += 1;
-  }
-
+  /** Counts a query, and says whether it is worth a call. */
   #isWorth(confidence: number): boolean {
-    const { share } = this.settings;
+    const { share, threshold } = this.settings;
+    const bin = Math.min(BINS - 1, Math.max(0, Math.floor(confidence * BINS)));
+    this.#counts[bin]! += 1;
+    this.seen += 1;
+    if (confidence >= threshold) return false;
     const budget = share * this.seen;
     if (budget <= 0 || this.calls + 1 > budget + MAX_AHEAD) return false;
     const behind = (budget - this.calls) / CATCH_UP;
     const wanted = Math.min(share + behind, 1) * this.seen;
-    const bin = binOf(confidence);
     let lower = 0;
     for (let index = 0; index < bin; index++) lower += this.#counts[index]!;
     const chance = Math.min(Math.max((wanted - lower) / this.#counts[bin]!, 0), 1);
@@ -153,8 +150,4 @@ export class CallQuota {
     this.#owed -= 1;
     return true;
   }
-}
-
-function binOf(confidence: number): number {
-  return Math.min(BINS - 1, Math.max(0, Math.floor(confidence * BINS)));
 }
