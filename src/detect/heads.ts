@@ -61,18 +61,11 @@ export function headFor(
   return headsFor(outputs, role, dims)[0]!;
 }
 
-/** A list of numbers for each photo. */
-export interface Column {
-  /** The values of one photo, as float64. */
-  ofPhoto(index: number): ArrayLike<number>;
-  /** Values for each photo. */
-  readonly length: number;
-}
-
 /**
  * The one output with this role as `width` numbers for each of a photo's rows: [batch, rows * width], whatever its number
  * type. With a batch of one the graph may leave that dimension out.
  * @param rows expected rows of each photo, null where any number will do
+ * @returns `length` values for each photo, and a function for those of one photo
  * @throws {CardMismatch} when it is missing or of another shape
  */
 export function columnFor(
@@ -80,7 +73,7 @@ export function columnFor(
   role: string,
   rows: number | null,
   width = 1,
-): Column {
+) {
   const name = outputsFor(card, role)[0]!;
   const tensor = outputs[name];
   const inner = width === 1 ? [rows] : [rows, width];
@@ -94,7 +87,7 @@ export function columnFor(
   const length = data.length / batch;
   return {
     length,
-    ofPhoto: (index) => {
+    ofPhoto: (index: number): ArrayLike<number> => {
       const part = data.subarray(index * length, (index + 1) * length);
       return part instanceof BigInt64Array ? Float64Array.from(part, Number) : part;
     },

@@ -1,6 +1,7 @@
 import { Tokenizer } from '@huggingface/tokenizers';
 import { asVgrError, quoted, VgrError } from '../core/error.js';
 import { memoized } from '../core/lru.js';
+import type { Category } from '../formats/coco.js';
 import type { PromptInput } from '../formats/model-card.js';
 import type { Phrase, TokenizedPrompt, Word } from './prompt.js';
 
@@ -13,19 +14,11 @@ const MAX_PROMPTS = 4096;
  */
 const MAX_TEXT_LENGTH = 4096;
 
-/** A name that boxes are called by, with its category id. */
-export interface PromptName {
-  readonly id: number;
-  readonly name: string;
-}
-
-/** A text as tokens without the special ones. */
-interface BareText {
+/** A text as tokens without the special ones, and the category that its boxes are called by. */
+interface NamedText extends Category {
   readonly ids: readonly number[];
   readonly words: readonly Word[];
 }
-
-type NamedText = PromptName & BareText;
 
 /** A prompt, and whether words were cut off it. */
 export interface CutPrompt extends TokenizedPrompt {
@@ -88,7 +81,7 @@ export class PromptTokenizer {
    * Names as prompts: as many in one as it takes where the model tells phrases of one text apart, else one each. A name for
    * which no token stands is left out.
    */
-  names(names: readonly PromptName[]): readonly CutPrompt[] {
+  names(names: readonly Category[]): readonly CutPrompt[] {
     const groups: NamedText[][] = [];
     let left = 0;
     for (const { id, name } of names) {
@@ -106,7 +99,7 @@ export class PromptTokenizer {
     return groups.map((group) => this.#framed('names', group));
   }
 
-  #bare(text: string): BareText {
+  #bare(text: string): Omit<NamedText, keyof Category> {
     const { ids, tokens } = this.#tokenizer.encode(text, { add_special_tokens: false });
     return { ids, words: wordsOf(tokens, text) };
   }

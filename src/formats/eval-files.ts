@@ -5,7 +5,6 @@ import {
   type JsonLines,
   type JsonText,
   listRecords,
-  type RecordPosition,
   readJsonLines,
   recordError,
 } from './foreign-json.js';
@@ -188,16 +187,6 @@ function groupOf(record: ForeignRecord, field: string): string | undefined {
   return String(value);
 }
 
-/** One object and the expressions that people gave for it. */
-interface RefCocoRef {
-  readonly position: RecordPosition;
-  readonly annotationId: number;
-  readonly imageId: number;
-  /** `train`, `val`, `testA`, `testB`, `test` */
-  readonly split?: string;
-  readonly sentences: readonly { readonly id: string; readonly text: string }[];
-}
-
 /**
  * Reads a list of refs as RefCOCO, RefCOCO+ and RefCOCOg have them, saved as JSON: one query an expression, with the boxes
  * and photos of the annotation file. The split is the group.
@@ -211,7 +200,7 @@ export async function* refCocoQueries(
   source: string,
   instances: AsyncIterable<CocoEntry>,
 ): AsyncGenerator<EvalQuery> {
-  const refs: RefCocoRef[] = [];
+  const refs: ReturnType<typeof refOf>[] = [];
   for await (const record of listRecords(text, source, 'a list of refs')) refs.push(refOf(record));
   const annotationIds = new Set(refs.map(({ annotationId }) => annotationId));
   const imageIds = new Set(refs.map(({ imageId }) => imageId));
@@ -229,7 +218,8 @@ export async function* refCocoQueries(
   );
 }
 
-function refOf(record: ForeignRecord): RefCocoRef {
+/** One object and the expressions that people gave for it. */
+function refOf(record: ForeignRecord) {
   const refId = record.integer('ref_id');
   const sentences = record.raw('sentences');
   if (!Array.isArray(sentences)) return record.refuse('sentences', 'a list');
@@ -249,7 +239,7 @@ function refOf(record: ForeignRecord): RefCocoRef {
 }
 
 function queriesOf(
-  { position, annotationId, imageId, split, sentences }: RefCocoRef,
+  { position, annotationId, imageId, split, sentences }: ReturnType<typeof refOf>,
   annotation: CocoAnnotation | undefined,
   image: string | undefined,
 ): EvalQuery[] {

@@ -267,7 +267,8 @@ export function classesOf(card: DetectorCard): readonly (Category | undefined)[]
 
 /** Everything that a detector can find; empty where it takes prompts. */
 export function categoriesOf(card: DetectorCard): readonly Category[] {
-  return classesOf(card).filter((each) => each !== undefined);
+  if (card.labels === 'prompts') return [];
+  return typeof card.labels === 'string' ? COCO_CATEGORIES : card.labels;
 }
 
 /** Whether a detector takes prompts. */

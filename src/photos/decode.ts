@@ -171,16 +171,8 @@ export async function readPhotoFile(path: string, signal?: AbortSignal): Promise
   }
 }
 
-/** Pixels of an upright photo: sRGB, row by row, {@link CHANNELS} bytes each. */
-interface Pixels extends ImageSize {
-  readonly data: Buffer;
-}
-
-/** Decodes a photo, stretched to `size` where one is given. */
-export async function decodePixels(
-  { bytes, size: whole, hasAlpha }: PhotoFile,
-  size?: ImageSize,
-): Promise<Pixels> {
+/** Decodes a photo, stretched to `size` if given, to upright pixels in sRGB, row by row, {@link CHANNELS} bytes each. */
+export async function decodePixels({ bytes, size: whole, hasAlpha }: PhotoFile, size?: ImageSize) {
   const limitInputPixels = whole.width * whole.height;
   const image = sharp(bytes, { failOn: 'error', limitInputPixels }).autoOrient();
   if (size) image.resize(size.width, size.height, { fit: 'fill', kernel: KERNEL });

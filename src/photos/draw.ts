@@ -40,11 +40,6 @@ interface Stroke {
   readonly tag?: string;
 }
 
-interface CaptionLine {
-  readonly text: string;
-  readonly colour: string;
-}
-
 /** A folder of photos with boxes drawn over them: one JPEG per line, named by the id of the query or by the photo. */
 export class OverlayFolder {
   constructor(
@@ -98,7 +93,7 @@ export class OverlayFolder {
     name: string,
     { photo, size }: { readonly photo: string; readonly size: ImageSize },
     strokes: readonly Stroke[],
-    caption: readonly CaptionLine[],
+    caption: Parameters<typeof captionLayers>[1],
   ): Promise<void> {
     const base = await openBase(photo, size, this.memory);
     const { layers, height } = await captionLayers(base, caption);
@@ -212,7 +207,7 @@ async function tagLayers(
 /** The lines below the photo, and their height. */
 async function captionLayers(
   base: Base,
-  lines: readonly CaptionLine[],
+  lines: readonly { readonly text: string; readonly colour: string }[],
 ): Promise<{ readonly layers: OverlayOptions[]; readonly height: number }> {
   const size = Math.max(14, Math.round(pictureWidth(base) / 56));
   const gap = Math.round(size / 2);
@@ -246,11 +241,6 @@ interface TextStyle {
   readonly width?: number;
 }
 
-/** Text as transparent pixels. */
-interface TextPicture extends ImageSize {
-  readonly png: Buffer;
-}
-
 /** Without a configuration fontconfig complains on stderr. This one, without folders, is for machines that have none. */
 function provideFontConfiguration(): void {
   const { env } = process;
@@ -259,7 +249,7 @@ function provideFontConfiguration(): void {
 }
 
 /** Draws text of the user: as it is written, never as markup, cut after `limit` characters. */
-export async function drawText(text: string, style: TextStyle, limit = 300): Promise<TextPicture> {
+export async function drawText(text: string, style: TextStyle, limit = 300) {
   provideFontConfiguration();
   const shown = printable(text.length > limit ? `${text.slice(0, limit)}...` : text);
   return render(shown, style).catch((thrown: Error) => {
@@ -269,7 +259,8 @@ export async function drawText(text: string, style: TextStyle, limit = 300): Pro
   });
 }
 
-async function render(text: string, { size, colour, width }: TextStyle): Promise<TextPicture> {
+/** Text as transparent pixels. */
+async function render(text: string, { size, colour, width }: TextStyle) {
   const { data, info } = await sharp({
     text: {
       text: `<span foreground="${colour}">${escapeMarkup(text)}</span>`,

@@ -17,7 +17,7 @@ import {
 } from '../formats/run-summary.js';
 import { MAX_JOURNAL_LINE_BYTES } from './journal.js';
 import { OutputFolder } from './output-folder.js';
-import { type Shard, shardOf, WHOLE } from './shard.js';
+import { shardOf, WHOLE } from './shard.js';
 
 export interface MergeFlags {
   readonly output: string;
@@ -57,15 +57,10 @@ export async function mergeShards(
   return errors > 0 ? 1 : 0;
 }
 
-/** A shard's folder and what its run.json says. */
-interface ShardFolder {
-  readonly folder: string;
-  readonly run: RunSummary;
-  readonly shard: Shard;
-}
+type ShardFolder = Awaited<ReturnType<typeof readShard>>;
 
-/** @throws VgrError INPUT_MISSING, INPUT_INVALID */
-async function readShard(folder: string): Promise<ShardFolder> {
+/** The folder of a shard with its run.json. @throws VgrError INPUT_MISSING, INPUT_INVALID */
+async function readShard(folder: string) {
   const path = join(folder, 'run.json');
   if (!existsSync(path)) {
     throw new VgrError('INPUT_MISSING', `expected the output of a shard, got no ${quoted(path)}`, {

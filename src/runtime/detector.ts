@@ -1,7 +1,7 @@
 import { printable, quoted, VgrError } from '../core/error.js';
 import { nearestNames } from '../core/nearest-name.js';
 import { calibrationOf, type Detection } from '../detect/family.js';
-import type { CutPrompt, PromptName, PromptTokenizer } from '../detect/prompt-tokenizer.js';
+import type { CutPrompt, PromptTokenizer } from '../detect/prompt-tokenizer.js';
 import { type Disagreement, disagreements } from '../detect/signature.js';
 import {
   categoriesOf,
@@ -93,7 +93,7 @@ function promptedDetector(
     if (count > 0) onCut?.(count);
   };
   if (classes) {
-    const categories = classes.map((each, index): PromptName => ({ id: index + 1, name: each }));
+    const categories = classes.map((name, index) => ({ id: index + 1, name }));
     const prompts = tokenizer.names(categories);
     noteCut(prompts);
     const runs = groupsOf(prompts, promptsARun(card, batchSize, NAMES_A_RUN));
