@@ -22,7 +22,7 @@ import type { ImageRoots } from '../photos/image-path.js';
 import { boxColumns, COLUMNS_VERSION } from '../refine/columns.js';
 import { asksForSeveral, overlapTable } from '../refine/decision.js';
 import { type PolicyRows, rowsOf } from '../refine/policy.js';
-import { type Situation, situationOf, withCrops } from '../refine/situation.js';
+import { situationOf, withCrops } from '../refine/situation.js';
 import { type CropMatching, type OpenedEncoder, photoMatching } from '../runtime/encoder.js';
 import { type Engine, photoOpener } from '../runtime/engine.js';
 import { sha256OfFile } from '../runtime/model-store.js';
@@ -169,10 +169,21 @@ export class ExampleMaker {
     const situation = situationOf({ ...request, crops: ref && this.#matching?.(ref) });
     // Where nobody states the photo's size, it is at least as large as the truth.
     const size = photo?.size ?? query.imageSize ?? extentOf(query.truthsXywh!.map(xywhToXyxy));
-    const answer = answerOf(situation, truthsInside(query, size));
+    const truths = truthsInside(query, size);
+    const best = (box: BoxXyxy) =>
+      truths.reduce((most, truth) => Math.max(most, iouXyxy(box, truth)), 0);
+    const boxes = situation.actions.map(({ boxXyxy }) => boxXyxy);
+    const { tool } = request;
     return {
-      ...answer,
       rows: rowsOf(await withCrops(situation), boxColumns(tools)),
+      pairs: overlapTable(boxes),
+      overlaps: Float32Array.from(boxes, best),
+      truthOf: Int32Array.from(boxes, (box) =>
+        truths.findIndex((truth) => isCorrect(iouXyxy(box, truth))),
+      ),
+      truths: truths.length,
+      tool: tool === null ? Number(truths.length === 0) : best(tool.boxXyxy),
+      several: asksForSeveral(situation.expression) && truths.length !== 1,
       hasPhoto: photo !== undefined,
       weight: 1,
     };
@@ -184,26 +195,6 @@ export class ExampleMaker {
     if (error.exit !== 1) throw error;
     this.printer.itemError(name, error);
   }
-}
-
-/** What is right, and how right the boxes and the tool are. @param truths absolute pixels; empty where nothing fits */
-function answerOf(
-  { actions, request, expression }: Situation,
-  truths: readonly BoxXyxy[],
-): Omit<Example, 'rows' | 'hasPhoto' | 'weight'> {
-  const best = (box: BoxXyxy) =>
-    truths.reduce((most, truth) => Math.max(most, iouXyxy(box, truth)), 0);
-  const boxes = actions.map(({ boxXyxy }) => boxXyxy);
-  return {
-    pairs: overlapTable(boxes),
-    overlaps: Float32Array.from(boxes, best),
-    truthOf: Int32Array.from(boxes, (box) =>
-      truths.findIndex((truth) => isCorrect(iouXyxy(box, truth))),
-    ),
-    truths: truths.length,
-    tool: request.tool === null ? Number(truths.length === 0) : best(request.tool.boxXyxy),
-    several: asksForSeveral(expression) && truths.length !== 1,
-  };
 }
 
 /** Undefined where there is no file, or one that cannot be read: its examples are made again. */
