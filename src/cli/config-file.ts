@@ -11,9 +11,9 @@ type FlagTable = Interfaces.FlagInput;
 type Flag = FlagTable[string];
 
 /**
- * The command line with the flags of the environment and of the configuration file added that it does not set itself. So flags
- * win over environment, over file, over default, and every value goes through the flag's own checks.
- * @param everyFlag names of the flags of all commands: a file may serve several, and a name that none has is a slip
+ * The command line, preceded by flags of the environment and of the configuration file that it does not set. So the order is
+ * command line, environment, file, default, and every value is checked as on the command line.
+ * @param everyFlag names of the flags of all commands: a file may serve several, but other names are errors
  * @throws VgrError CONFIG_INVALID, INPUT_MISSING
  */
 export async function withConfigFile(
@@ -36,8 +36,8 @@ export async function withConfigFile(
 }
 
 /**
- * oclif takes the variable of a flag that may be given several times for one value. Here it is a list, as PATH is one. Other
- * variables are left to oclif.
+ * The variable of a flag that may be given several times is a list, as PATH is; oclif would take it for one value. Other variables
+ * are left to oclif.
  */
 function listsOfEnvironment(given: ReadonlyMap<string, string>, flags: FlagTable): string[] {
   return Object.entries(flags).flatMap(([name, flag]) => {
@@ -67,7 +67,7 @@ function givenFlags(argv: readonly string[], flags: FlagTable): ReadonlyMap<stri
   );
 }
 
-/** @param named the file that is asked for; without it the default one, which need not be there */
+/** @param named the given file; without it the default one, which may be missing */
 async function valuesOfFile(
   named: string | undefined,
 ): Promise<{ readonly path: string; readonly values: object }> {
@@ -114,7 +114,7 @@ function flagTokens(name: string, value: unknown, flag: Flag, file: string): str
   if (flag.type === 'boolean') {
     if (typeof value !== 'boolean') throw refused('true or false');
     if (value) return [`--${name}`];
-    // A flag that no `--no-` turns off is false by being left out.
+    // A flag without `--no-` is false if it is left out.
     return flag.allowNo ? [`--no-${name}`] : [];
   }
   if (isWord(value)) return [`--${name}=${value}`];

@@ -7,13 +7,13 @@ const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
 type EndSignal = keyof typeof EXIT_CODES;
 const SIGNALS = Object.keys(EXIT_CODES) as EndSignal[];
 
-/** Time for the items in flight after the first signal; what takes longer is left to the rerun. Milliseconds. */
+/** Time for the items in flight after the first signal; others are left to the next run. Milliseconds. */
 const GRACE_MS = 3000;
-/** Time after the first signal that native code has to let go of what was given up. Milliseconds. */
+/** Time after the first signal at which native code must have ended what was given up. Milliseconds. */
 const RELEASE_MS = 3900;
-/** Time after the first signal at which the process ends, whatever it does. Milliseconds. */
+/** Time after the first signal at which the process ends in any case. Milliseconds. */
 const END_MS = 4200;
-/** Time for a signal to end the process that sends it to itself. Milliseconds. */
+/** Time for a signal that the process sends to itself. Milliseconds. */
 const DELIVERY_MS = 100;
 
 /** Listens to the signals of the process and to its stdout. */
@@ -30,7 +30,7 @@ export class SignalInterruption implements Interruption {
 
   constructor() {
     for (const signal of SIGNALS) process.on(signal, this.#onSignal);
-    // oclif's own listener swallows a closed pipe, so that work would go on, and throws all else out of reach.
+    // oclif's own listener ignores a closed pipe, so that work would go on, and throws other errors where nobody catches them.
     process.stdout.removeAllListeners('error').on('error', this.#onStdoutError);
   }
 
@@ -54,15 +54,15 @@ export class SignalInterruption implements Interruption {
   }
 
   /**
-   * Where native code is at work the process ends by the signal that came: process.exit() would wait for photos under decoding,
-   * and would end threads inside native code, which aborts.
+   * While native code runs, the process ends by the signal: process.exit() would wait for photos that are being decoded, and would
+   * end threads inside native code, which aborts.
    */
   end({ quiet = false } = {}): void {
     const signal = this.#ending ?? 'SIGTERM';
     this.close();
     if (quiet) process.exit(EXIT_CODES[signal]);
     process.kill(process.pid, signal);
-    // Process 1 of a container is not ended by signals of its own.
+    // Process 1 of a container is not ended by its own signals.
     setTimeout(() => process.exit(EXIT_CODES[signal]), DELIVERY_MS);
   }
 
@@ -75,14 +75,14 @@ export class SignalInterruption implements Interruption {
     }
     process.stderr.write(`\n${signal}: finishing the items in flight; again to stop at once\n`);
     this.#controller.abort();
-    // No timer holds a process that is done.
+    // The timers do not keep a finished process alive.
     setTimeout(() => this.#giveUp(), GRACE_MS).unref();
     setTimeout(() => this.#released.abort(), RELEASE_MS).unref();
     setTimeout(() => this.end(), END_MS).unref();
   };
 
   #giveUp(): void {
-    // Nobody listens to items that are given up: that they fail is no error.
+    // Items that were given up may fail without anyone listening.
     process.on('unhandledRejection', () => undefined);
     this.#overdue.abort();
   }

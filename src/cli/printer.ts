@@ -1,10 +1,10 @@
 import { printable, type VgrError } from '../core/error.js';
 import type { Printer } from '../core/terminal.js';
 
-/** Item errors that are printed; the journal holds them all. */
+/** Maximum number of item errors that are printed; the journal has them all. */
 const SHOWN_ERRORS = 20;
 
-/** Prints to the streams of the process. What goes to stderr waits while a live display owns the terminal. */
+/** Prints to the streams of the process. Text for stderr waits while a live display owns the terminal. */
 export class StreamPrinter implements Printer {
   readonly #held: string[] = [];
   #holding = false;

@@ -1,14 +1,14 @@
 import type { ProgressDisplay, ProgressOptions, ProgressStage } from '../core/terminal.js';
 import type { StreamPrinter } from './printer.js';
 
-/** A line of plain progress comes this often, milliseconds. */
+/** Interval of plain lines, milliseconds. */
 const PLAIN_MS = 60_000;
-/** The live display is drawn this often, milliseconds. */
+/** Interval of the live display, milliseconds. */
 const LIVE_MS = 200;
 
 /**
- * Shows the stages on stderr until `stop` is called: as one moving line a stage where a person looks and no data goes to the same
- * screen, else as a line a minute.
+ * Shows the stages on stderr until `stop` is called: on a terminal without data as one live line per stage, else as a line per
+ * minute.
  * @param off for `--quiet` and `--no-progress`
  */
 export async function showProgress(
@@ -37,7 +37,7 @@ async function startLive(
   left: () => string,
   printer: StreamPrinter,
 ): Promise<ProgressDisplay> {
-  // Runs without a terminal need not wait for the library.
+  // Runs without a terminal do not load the library.
   const { Listr, ListrLogger, ProcessOutput } = await import('listr2');
   let finish = (): void => undefined;
   const finished = new Promise<void>((resolve) => {

@@ -5,20 +5,20 @@ import type { LineItem } from '../core/line-reader.js';
 /** A file in pieces, cut anywhere between two characters. */
 export type JsonText = AsyncIterable<string> | Iterable<string>;
 
-/** One element of an array that stands at the top of a JSON text, or one level below. */
+/** One element of an array that is the whole JSON text, or a value of its top object. */
 export interface JsonElement {
-  /** Key of the array in the top object; empty where the text itself is an array. */
+  /** Key of the array in the top object; empty if the text itself is an array. */
   readonly section: string;
-  /** In the array, from 0; -1 for a value of the top object that is no array. */
+  /** In the array, from 0; -1 for a value of the top object that is not an array. */
   readonly index: number;
   readonly value: unknown;
 }
 
 /**
- * Reads a JSON text of any size element by element: `[..]`, or `{"images": [..], "annotations": [..]}`. No more than one
- * element and one chunk are held.
+ * Reads a JSON text of any size element by element: `[..]`, or `{"images": [..], "annotations": [..]}`. Memory holds one element
+ * and one chunk.
  * @param source name of the file, for messages
- * @throws VgrError INPUT_INVALID that names file, element and what is wrong, also where the text ends early
+ * @throws VgrError INPUT_INVALID that names file, element and what is wrong, also if the text ends early
  */
 export async function* jsonElements(chunks: JsonText, source: string): AsyncGenerator<JsonElement> {
   const reader = new JsonReader(source);
@@ -47,26 +47,26 @@ export async function* listRecords(
   }
 }
 
-/** Longest text of one element, characters: far beyond any annotation, and short of what a string may hold. */
+/** Maximum length of one element, characters: far beyond any annotation, and less than the limit of strings. */
 const MAX_ELEMENT_CHARACTERS = 2 ** 26;
 
 const BYTE_ORDER_MARK = '\ufeff';
 
-/** The next character that is no white space of JSON. */
+/** A character that is not white space. */
 const MARK = /[^ \n\r\t]/g;
-/** What the end of a value is found by: in a number or word, which ends before what follows it; in lists and objects; in strings. */
+/** Characters that matter for the end of a value: in numbers and words, which end before them; in lists and objects; in strings. */
 const OF_VALUE = /["[\]{}, \n\r\t]/g;
 const NESTED = /["[\]{}]/g;
 const OF_STRING = /["\\]/g;
 
-/** Finds where the values begin and end; their texts are left to `JSON.parse`. */
+/** Finds where values begin and end; `JSON.parse` reads them. */
 class JsonReader {
   #text = '';
   /** The next character to look at, in `#text`. */
   #at = 0;
   /** Characters of the file before `#text`. */
   #before = 0;
-  /** What is being read: what comes before the value of the file, a key, anything else in it, or what follows it. */
+  /** What is being read: the start of the file, a key, anything else in the value of the file, or what follows it. */
   #part: 'top' | 'key' | 'inside' | 'end' = 'top';
   #section = '';
   #index = 0;
@@ -91,7 +91,7 @@ class JsonReader {
     }
   }
 
-  /** The elements of the file; undefined each time that more text is needed first. */
+  /** The elements of the file; undefined each time that more text is needed. */
   *elements(): Generator<JsonElement | undefined, undefined> {
     const mark = yield* this.#mark();
     if (mark !== '[' && mark !== '{') throw this.#unexpected(mark);
@@ -145,7 +145,7 @@ class JsonReader {
     return value;
   }
 
-  /** The next character that is no space, once it is there; it is not taken yet. */
+  /** The next character that is not white space, once it is there. It is not taken yet. */
   *#mark(): Generator<undefined, string> {
     for (;;) {
       const mark = this.#nextMark();
@@ -159,13 +159,13 @@ class JsonReader {
     return this.#text[this.#at];
   }
 
-  /** Where the next character of a kind is; behind the text where it has none. */
+  /** The index of the next of these characters; the end of the text if there is none. */
   #indexOf(marks: RegExp): number {
     marks.lastIndex = this.#at;
     return marks.exec(this.#text)?.index ?? Math.max(this.#at, this.#text.length);
   }
 
-  /** Takes the mark where it is the `wanted` one. */
+  /** Takes the mark if it is the `wanted` one. */
   #takes(mark: string, wanted: string): boolean {
     if (mark === wanted) this.#at++;
     return mark === wanted;
@@ -178,7 +178,7 @@ class JsonReader {
     throw this.#unexpected(mark);
   }
 
-  /** Moves `#at` behind the value; false where the text ends first. */
+  /** Moves `#at` behind the value; false if the text ends first. */
   #reachEnd(): boolean {
     for (;;) {
       const outside = this.#depth > 0 ? NESTED : OF_VALUE;
@@ -235,7 +235,7 @@ class JsonReader {
 export type JsonLines = AsyncIterable<LineItem> | Iterable<LineItem>;
 
 /**
- * Reads a file of JSON lines. An evaluation stops at the first line that is not one: a number over the rest would be wrong.
+ * Reads a file of JSON lines. An evaluation stops at the first invalid line: numbers over the others would be wrong.
  * @param source name of the file, for messages
  * @param read makes what is wanted of a line
  * @throws VgrError INPUT_INVALID that names file and line, also for a file without lines
@@ -267,7 +267,7 @@ function parsed(text: string, position: RecordPosition): unknown {
   }
 }
 
-/** What may be wrong with a text that is no JSON. */
+/** What may be wrong with a text that is not JSON. */
 function hintFor(text: string): string {
   const token = /(?<![\w"])-?(?:NaN|Infinity)(?![\w"])/.exec(text);
   if (token) return `${token[0]} is not valid JSON; write the file again without it`;
@@ -319,7 +319,7 @@ export class ForeignRecord {
     return Object.keys(this.#fields);
   }
 
-  /** Undefined where the field is missing, also for a name that every object has, as `constructor`; null stays null. */
+  /** Undefined if the field is missing, also for names that every object has, such as `constructor`; null stays null. */
   raw(key: string): unknown {
     return Object.hasOwn(this.#fields, key) ? this.#fields[key] : undefined;
   }
@@ -416,7 +416,7 @@ export class ForeignRecord {
   }
 }
 
-/** A foreign value in a message. JSON turns numbers beyond the range of doubles into Infinity, and cannot show them. */
+/** A value in a message. JSON reads numbers beyond the range of doubles as Infinity, which it cannot write. */
 function shown(value: unknown): string {
   if (value === undefined) return 'nothing';
   if (typeof value === 'number') return quoted(String(value));

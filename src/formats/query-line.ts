@@ -25,8 +25,8 @@ export interface Query {
   /** As written: relative to the image folder. Absent only where the line has boxes in `tools`. */
   readonly imagePath?: string;
   /**
-   * Ground truth, absolute pixels: one box of a line with `bbox`, any number of a line with `boxes`; none at all where nothing
-   * in the photo fits. Absent where the line has no ground truth.
+   * Ground truth, absolute pixels: the box of a line with `bbox`, those of a line with `boxes`; empty if nothing in the photo
+   * fits. Absent if the line has no ground truth.
    */
   readonly truthsXywh?: readonly BoxXywh[];
   readonly tools: readonly ToolBoxes[];
@@ -36,10 +36,10 @@ export interface Query {
   readonly extra: Readonly<Record<string, unknown>>;
 }
 
-/** Far beyond every photo. Sums, areas and hundredths of such numbers are exact enough, and never infinite. */
+/** Far beyond every photo, and small enough for sums, areas and hundredths. */
 const MAX_PIXELS = 1e9;
 
-/** Widest and lowest corner of the boxes; the size of an image that nobody states. */
+/** Size of the smallest image with these boxes, for lines that state none. */
 export function extentOf(boxes: readonly BoxXyxy[]): ImageSize {
   let width = 1;
   let height = 1;
@@ -52,7 +52,7 @@ export function extentOf(boxes: readonly BoxXyxy[]): ImageSize {
 
 /**
  * Reads one line of a queries file.
- * @param number line number from 1, the id of a line that brings none
+ * @param number line number from 1, the id of a line without one
  * @throws VgrError QUERY_INVALID that names the line, the field, what is expected and what is there
  */
 export function parseQueryLine(text: string, number: number): Query {
@@ -83,7 +83,7 @@ export function parseQueryLine(text: string, number: number): Query {
   }
 }
 
-/** A line, as a query or as the error that it becomes; `id` is the one that it states, or else its number. */
+/** A line as a query or as its error; `id` is the one that it states, or else its number. */
 export type ReadLine = { readonly id: string; readonly line: number } & (
   | { readonly query: Query }
   | { readonly error: VgrError }
@@ -109,7 +109,7 @@ export function duplicateId(id: string, number: number): VgrError {
   );
 }
 
-/** The id that a line states, even where the rest of it is not valid; undefined where none can be read. */
+/** The id that a line states, even if the rest of it is invalid; undefined if none can be read. */
 export function statedId(text: string): string | undefined {
   try {
     const id: unknown = (JSON.parse(text) as { id?: unknown } | null)?.id;
@@ -159,7 +159,7 @@ const SHAPES: Readonly<Record<string, string>> = {
   id: '`id` is a string: {"id": "7"}; without it the line number is used',
 };
 
-/** Reads the fields in a fixed order, so that the first error is always the same. `null` stands for an absent field. */
+/** Reads the fields in a fixed order, so that the first error is always the same. `null` is as an absent field. */
 function queryOf(value: Json, lineNumber: number): Query {
   const { id, image, query, bbox, boxes, tools, width, height, ...extra } = value;
   // A field of this name would become the prototype of a copy.
@@ -215,7 +215,7 @@ function toolBox(value: unknown, path: string): ToolBox {
   };
 }
 
-/** Models sometimes swap corners; the box is clear all the same. */
+/** Models sometimes swap corners. */
 function boxXyxy(value: unknown, path: string): BoxXyxy {
   const [x1, y1, x2, y2] = fourPixels(value, path);
   return { x1: Math.min(x1, x2), y1: Math.min(y1, y2), x2: Math.max(x1, x2), y2: Math.max(y1, y2) };
