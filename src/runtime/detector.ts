@@ -1,6 +1,6 @@
 import { printable, quoted, VgrError } from '../core/error.js';
 import { nearestNames } from '../core/nearest-name.js';
-import { calibrationOf, type Detection } from '../detect/family.js';
+import { calibrationOf, type DecodeOptions, type Detection } from '../detect/family.js';
 import type { CutPrompt, PromptTokenizer } from '../detect/prompt-tokenizer.js';
 import { type Disagreement, disagreements } from '../detect/signature.js';
 import {
@@ -24,17 +24,8 @@ import {
 import type { DetectAsking, SessionPool } from './pool.js';
 import type { Detector } from './ports.js';
 
-export interface DetectorOptions {
-  /** 0..1 */
-  readonly minScore: number;
-  readonly maxDetections: number;
-  /** In place of the card's, 0..1. */
-  readonly nmsIou?: number;
-  /**
-   * Names of the wanted labels; all where absent. A prompted detector looks for these in every photo; without them, for the
-   * expressions.
-   */
-  readonly classes?: readonly string[];
+/** A prompted detector looks for `classes` in every photo; without them, for the expressions. */
+export interface DetectorOptions extends DecodeOptions {
   /** Photos that one run may take together; a graph with a fixed batch dimension takes one. */
   readonly batchSize: number;
   /** Called with the number of prompts that are longer than the model reads. */
@@ -51,7 +42,6 @@ export function pooledDetector(
   const { batchSize, onCut: _, ...wanted } = options;
   // Jobs share a batch when they share the asking, by identity.
   const asking: DetectAsking = {
-    model: card.name,
     card,
     options: wanted,
     batchLimit: card.input.batch === 'any' ? batchSize : 1,
@@ -81,7 +71,7 @@ function promptedDetector(
   { batchSize, classes, onCut, ...wanted }: DetectorOptions,
 ): Detector {
   const { name, input, decoding } = card;
-  const asking: DetectAsking = { model: name, card, options: wanted, batchLimit: 1 };
+  const asking: DetectAsking = { card, options: wanted, batchLimit: 1 };
   const run = async ({ raster, size: image }: DecodedPhoto, prompts: readonly CutPrompt[]) => {
     // The pixels move to the worker; other prompts of the photo need them too.
     const copy = { ...raster, data: raster.data.slice() };
@@ -232,10 +222,7 @@ async function openTokenizer(model: StoredModel, card: PromptedCard): Promise<Pr
 }
 
 /** The options of the flags, and the card's where a flag is absent. @throws VgrError USAGE */
-export function wantedOf(
-  flags: InferenceFlags,
-  card: DetectorCard,
-): Omit<DetectorOptions, 'batchSize' | 'onCut'> {
+export function wantedOf(flags: InferenceFlags, card: DetectorCard): DecodeOptions {
   const parse = isPrompted(card) ? parsePrompts : parseClasses;
   const classes = flags.classes === undefined ? undefined : parse(flags.classes, card);
   return {

@@ -136,12 +136,12 @@ export class SessionPool {
   }
 
   async #detect(worker: PooledWorker, jobs: readonly DetectJob[]): Promise<void> {
-    const { model, card, options } = jobs[0]!.asking;
-    await this.#ensureLoaded(worker, model);
+    const { card, options } = jobs[0]!.asking;
+    await this.#ensureLoaded(worker, card.name);
     const items = jobs.map(({ item }) => item);
     const { reply, busyMs } = await worker.ask(
       'detect',
-      { model, card, items, options },
+      { card, items, options },
       items.map(({ raster }) => raster.data.buffer as ArrayBuffer),
     );
     const ms = busyMs / jobs.length;
@@ -218,7 +218,6 @@ export type DetectResult = Reply<'detect'>[number] & {
 
 /** How a detector is asked. Jobs with the same asking may share a batch. */
 export interface DetectAsking {
-  readonly model: string;
   readonly card: DetectorCard;
   readonly options: DecodeOptions;
   /** Photos that one run may take; 1 where the graph's batch dimension is fixed. */

@@ -40,7 +40,6 @@ export interface Requests {
     readonly threads: number;
   };
   readonly detect: {
-    readonly model: string;
     readonly card: DetectorCard;
     readonly items: readonly DetectItem[];
     readonly options: DecodeOptions;
@@ -166,7 +165,6 @@ interface DetectedItem extends DetectedRaster {
 }
 
 async function detect({
-  model,
   card,
   items,
   options,
@@ -177,7 +175,7 @@ async function detect({
     // One by one: the prompts of a photo are the batch.
     for (const { raster, image, prompts = [] } of items) {
       const feeds = family.pack(raster, prompts, card);
-      const outputs = await runModel(model, feeds, family.outputNames(card));
+      const outputs = await runModel(card.name, feeds, family.outputNames(card));
       const answers = family.decode(outputs, image, prompts, card, options);
       found.push({ detections: [], answers, raster });
     }
@@ -186,7 +184,7 @@ async function detect({
   const family = detectorFamily(card.family);
   const rasters = items.map(({ raster }) => raster);
   const images = items.map(({ image }) => image);
-  const outputs = await runModel(model, family.pack(rasters, card), family.outputNames(card));
+  const outputs = await runModel(card.name, family.pack(rasters, card), family.outputNames(card));
   const found = family.decode(outputs, images, card, options);
   return found.map((detections, index) => ({ detections, raster: rasters[index]! }));
 }

@@ -7,7 +7,7 @@ const settle = { resolve: () => undefined, reject: () => undefined };
 
 function asking(batchLimit: number): DetectAsking {
   const options = { minScore: 0.1, maxDetections: 10 };
-  return { model: 'centernet', card: CARD, options, batchLimit };
+  return { card: CARD, options, batchLimit };
 }
 
 function detectJob(of: DetectAsking, width: number, height: number): DetectJob {
