@@ -1,7 +1,8 @@
+import { join } from 'node:path';
 import { Command, type Interfaces } from '@oclif/core';
 import { asVgrError } from '../core/error.js';
 import type { Terminal } from '../core/terminal.js';
-import { withConfigFile } from './config-file.js';
+import { configNotes, withConfigFile } from './config-file.js';
 import { commonFlags } from './flags.js';
 import { SignalInterruption } from './interruption.js';
 import { StreamPrinter } from './printer.js';
@@ -52,14 +53,22 @@ export abstract class VgrCommand<T extends typeof Command> extends Command {
     // oclif warns of commands that end unparsed; a usage error ends this one before its parser has.
     this.parsed = true;
     const every = new Set(this.config.commands.flatMap((each) => Object.keys(each.flags)));
-    const argv = await withConfigFile(this.argv, { ...flags, ...baseFlags }, every);
-    const input = await this.parse({ flags, baseFlags, args, strict }, argv);
+    const configured = await withConfigFile(
+      this.argv,
+      { ...flags, ...baseFlags },
+      { everyFlag: every, ownFile: join(this.config.configDir, 'config.json') },
+    );
+    const input = await this.parse({ flags, baseFlags, args, strict }, [...configured.argv]);
     this.flags = input.flags as FlagsOf<T>;
     this.args = input.args as ArgsOf<T>;
     this.positional = input.argv as string[];
     const { quiet, 'no-progress': noProgress } = input.flags;
     this.printer = new StreamPrinter({ quiet });
     this.#showsProgress = !quiet && !noProgress;
+    const { read, ignored } = configNotes(configured.files);
+    if (read) this.printer.note(read);
+    // Also with --quiet, which the file may set.
+    if (ignored) this.printer.important(ignored);
   }
 
   /** The command line as the work of the command sees it. */

@@ -2,37 +2,85 @@ import { delimiter } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Interfaces } from '@oclif/core';
 import { quoted, VgrError } from '../core/error.js';
-import { readTextIfThere } from '../core/files.js';
+import { isFile, readTextIfThere } from '../core/files.js';
 import { meantName } from '../core/nearest-name.js';
 
-const DEFAULT_FILE = 'vgr.config.json';
+/** In the working folder. It may have come with the photos, so it sets only what does no harm. */
+const FOLDER_FILE = 'vgr.config.json';
+
+/**
+ * What the working folder's file may set: nothing that names a server, a key, a file or a folder, and nothing that loosens a
+ * check. A flag that is not listed here is ignored there.
+ */
+const HARMLESS = new Set(
+  `answers batch-size classes device epochs format gallery group-by group-size input-size iou json kl limit lr max-detections
+  min-confidence min-score nms no-progress no-timing per-category prior quiet resamples seed sessions supervised-weight threads tool
+  unordered val-share`.split(/\s+/),
+);
+
+/** Models may be named there, but not by a path, nor a refiner that sends photos to a server. */
+const MODEL_FLAGS = new Set(['detector', 'refiner']);
+const MODEL_NAME = /^(?!vlm$|cascade$)(?!.*\.onnx$)[a-z0-9][a-z0-9._-]*$/i;
 
 type FlagTable = Interfaces.FlagInput;
 type Flag = FlagTable[string];
 
+/** Settings of one file. */
+interface ConfigFile {
+  readonly path: string;
+  readonly values: object;
+  /** Names that the file may not set. */
+  readonly ignored: readonly string[];
+}
+
+export interface ConfigOptions {
+  /** Names of the flags of all commands: a file may serve several, and a name that none has is a slip. */
+  readonly everyFlag?: ReadonlySet<string>;
+  /** The user's own file, which need not be there. */
+  readonly ownFile?: string;
+}
+
 /**
- * The command line, preceded by flags of the environment and of the configuration file that it does not set. So the order is
- * command line, environment, file, default, and every value is checked as on the command line.
- * @param everyFlag names of the flags of all commands: a file may serve several, but other names are errors
+ * The command line with the flags of the environment and of the configuration files added that it does not set itself. So flags
+ * win over environment, over `--config FILE`, over default, and every value goes through the flag's own checks. Without `--config` the
+ * working folder's file wins over the user's own, as far as it may set something.
  * @throws VgrError CONFIG_INVALID, INPUT_MISSING
  */
 export async function withConfigFile(
   argv: readonly string[],
   flags: FlagTable,
-  everyFlag?: ReadonlySet<string>,
-): Promise<string[]> {
+  { everyFlag, ownFile }: ConfigOptions = {},
+): Promise<{ readonly argv: readonly string[]; readonly files: readonly ConfigFile[] }> {
   const given = givenFlags(argv, flags);
-  const ofFile = await valuesOfFile(given.get('config') ?? process.env.VGR_CONFIG);
-  const added = Object.entries(ofFile.values).flatMap(([name, value]) => {
-    if (!Object.hasOwn(flags, name)) {
-      if (everyFlag && !everyFlag.has(name)) throw unknownName(name, everyFlag, ofFile.path);
-      return [];
+  const files = await configFiles(given.get('config') ?? process.env.VGR_CONFIG, ownFile);
+  const added = new Map<string, string[]>();
+  for (const { path, values, ignored } of files) {
+    for (const [name, value] of Object.entries(values)) {
+      if (!Object.hasOwn(flags, name)) {
+        if (everyFlag && !everyFlag.has(name)) throw unknownName(name, everyFlag, path);
+        continue;
+      }
+      const flag = flags[name]!;
+      const isSet = given.has(name) || (flag.env && process.env[flag.env]);
+      if (!isSet && !ignored.includes(name)) added.set(name, flagTokens(name, value, flag, path));
     }
-    const flag = flags[name]!;
-    const isSet = given.has(name) || (flag.env && process.env[flag.env]);
-    return isSet ? [] : flagTokens(name, value, flag, ofFile.path);
-  });
-  return [...listsOfEnvironment(given, flags), ...added, ...argv];
+  }
+  const tokens = [...listsOfEnvironment(given, flags), ...[...added.values()].flat(), ...argv];
+  return { argv: tokens, files };
+}
+
+/** What the user is told of the files that were read. */
+export function configNotes(files: readonly ConfigFile[]) {
+  const paths = files.map(({ path }) => quoted(path)).join(' and ');
+  const ignored = files.flatMap((file) => file.ignored);
+  const names = ignored.map((name) => quoted(name)).join(', ');
+  return {
+    read: files.length === 0 ? undefined : `settings of ${paths}`,
+    ignored:
+      ignored.length === 0
+        ? undefined
+        : `warning: ${quoted(FOLDER_FILE)}: ${names} ignored, because a file of the working folder may not set ${ignored.length === 1 ? 'it' : 'them'}. Use flags, or \`--config ${FOLDER_FILE}\` if you trust the file`,
+  };
 }
 
 /**
@@ -67,24 +115,38 @@ function givenFlags(argv: readonly string[], flags: FlagTable): ReadonlyMap<stri
   );
 }
 
-/** @param named the given file; without it the default one, which may be missing */
-async function valuesOfFile(
-  named: string | undefined,
-): Promise<{ readonly path: string; readonly values: object }> {
-  const path = named ?? DEFAULT_FILE;
-  const text = await readTextIfThere(path);
-  if (text === undefined && named !== undefined) {
-    throw new VgrError('INPUT_MISSING', `--config: no file ${quoted(path)}`);
+/** @param named the file that is asked for, which then stands alone; `none` reads no file */
+async function configFiles(named: string | undefined, ownFile?: string): Promise<ConfigFile[]> {
+  if (named === 'none') return [];
+  if (named !== undefined) {
+    const file = await readConfig(named);
+    if (file) return [file];
+    throw new VgrError('INPUT_MISSING', `--config: no file ${quoted(named)}`);
   }
+  const own = ownFile === undefined ? undefined : await readConfig(ownFile);
+  // Whatever else lies there under this name, such as a pipe, is not waited for.
+  const found = isFile(FOLDER_FILE) ? await readConfig(FOLDER_FILE) : undefined;
+  const ofFolder = found && { ...found, ignored: Object.entries(found.values).flatMap(harmful) };
+  return [own, ofFolder].filter((file) => file !== undefined);
+}
+
+function harmful([name, value]: [string, unknown]): string[] {
+  const isModel = MODEL_FLAGS.has(name) && typeof value === 'string' && MODEL_NAME.test(value);
+  return isModel || HARMLESS.has(name) ? [] : [name];
+}
+
+async function readConfig(path: string): Promise<ConfigFile | undefined> {
+  const text = await readTextIfThere(path);
+  if (text === undefined) return undefined;
   let values: unknown;
   try {
-    values = JSON.parse(text ?? '{}');
+    values = JSON.parse(text);
   } catch (cause) {
     const { message } = cause as Error;
     throw new VgrError('CONFIG_INVALID', `${quoted(path)}: expected JSON: ${message}`, { cause });
   }
   if (typeof values === 'object' && values !== null && !Array.isArray(values)) {
-    return { path, values };
+    return { path, values, ignored: [] };
   }
   throw new VgrError('CONFIG_INVALID', `${quoted(path)}: expected an object of flags by name`, {
     hint: 'for example {"device": "cpu", "sessions": 2}',

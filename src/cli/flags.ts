@@ -172,6 +172,7 @@ export const commonFlags = flagGroup('GLOBAL', {
     default: false,
   }),
   config: Flags.string({
-    summary: 'JSON file with flags by name [default: vgr.config.json in this folder, if there]',
+    summary:
+      'JSON file with flags by name, or `none` [default: config.json of your configuration folder, then vgr.config.json here, which may set harmless flags only]',
   }),
 });

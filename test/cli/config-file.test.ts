@@ -25,8 +25,8 @@ async function parsed(flags: object, file: object, argv: readonly string[] = [])
   const path = join(folder, 'vgr.config.json');
   writeFileSync(path, JSON.stringify(file));
   vi.stubEnv('VGR_CONFIG', path);
-  const tokens = await withConfigFile(argv, flags as Table);
-  return (await Parser.parse(tokens, { flags: named(flags), strict: true })).flags;
+  const configured = await withConfigFile(argv, flags as Table);
+  return (await Parser.parse([...configured.argv], { flags: named(flags), strict: true })).flags;
 }
 
 /** As oclif's own parser has them: each knows its name. */

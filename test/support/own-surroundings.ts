@@ -6,7 +6,7 @@ import { join } from 'node:path';
 const TEMPORARY = ['TMPDIR', 'TEMP', 'TMP'] as const;
 
 /** Where programs keep what is the user's, under his home where nothing else is said. */
-const HOMES = ['XDG_DATA_HOME', 'XDG_STATE_HOME', 'XDG_CACHE_HOME'] as const;
+const HOMES = ['XDG_CONFIG_HOME', 'XDG_DATA_HOME', 'XDG_STATE_HOME', 'XDG_CACHE_HOME'] as const;
 
 /** Settings of the caller's shell, account or scheduler that would change what a test sees. */
 const FOREIGN =
