@@ -60,6 +60,8 @@ export const weightsFile = {
   file: fileName,
   sha256: sha256.optional(),
   bytes: positiveInteger.optional(),
+  /** Checksum and size are those of the first download: nobody else named them. */
+  first_download: z.literal(true).optional(),
 };
 
 /** Files beside a graph to which it moved its weights. */

@@ -11,6 +11,7 @@ import {
   furtherFiles,
   furtherPath,
   isEncoder,
+  isOnlyPinnedHere,
   listModels,
   modelsFolder,
   readEncoder,
@@ -57,7 +58,8 @@ async function listedModel(model: StoredModel) {
     // Null while the weights or another file of the model are not here.
     weights: (isWhole ? model.weights : undefined) ?? null,
     // Whether these very weights agreed with the card when they were last loaded, and where they ran.
-    verified: record !== undefined && holdsWeightsOf(card, record.sha256),
+    verified:
+      record !== undefined && holdsWeightsOf(card, record.sha256) && !isOnlyPinnedHere(card),
     device: record?.device ?? null,
   };
 }
@@ -106,7 +108,10 @@ async function verdict(model: StoredModel, printer: Printer): Promise<boolean> {
       await readVerified(model);
       for (const { file } of furtherFiles(model.card)) await readFurther(model, file);
     }
-    await printer.data(`${model.card.name}: as its card says\n`);
+    const verdict = isOnlyPinnedHere(model.card)
+      ? 'as first downloaded; its publisher names no sha256'
+      : 'as its card says';
+    await printer.data(`${model.card.name}: ${verdict}\n`);
     return true;
   } catch (thrown) {
     printer.fatal(asVgrError(thrown));

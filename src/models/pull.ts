@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { quoted, VgrError } from '../core/error.js';
 import { lockOutput } from '../core/file-lock.js';
 import { writeFileAtomic } from '../core/files.js';
@@ -10,6 +10,7 @@ import { type DetectorCard, holdsWeightsOf } from '../formats/model-card.js';
 import {
   findModel,
   furtherPath,
+  listModels,
   modelsFolder,
   type StoredModel,
   sha256OfFile,
@@ -118,10 +119,11 @@ async function isPresent({ here, pinned }: Part): Promise<boolean> {
   return pinned.isRight(await sha256OfFile(here));
 }
 
-/** The card with the checksum of one of its files. */
+/** The card with the checksum of one of its files, as its first download had it. */
 function pinnedCard<Card extends RemoteCard>(card: Card, file: string, sum: Downloaded): Card {
-  if (file === card.file) return { ...card, ...sum };
-  const files = card.files?.map((one) => (one.file === file ? { ...one, ...sum } : one));
+  const pinned = { ...sum, first_download: true } as const;
+  if (file === card.file) return { ...card, ...pinned };
+  const files = card.files?.map((one) => (one.file === file ? { ...one, ...pinned } : one));
   return { ...card, files };
 }
 
@@ -148,6 +150,17 @@ function notRemote({ card, weights }: StoredModel): VgrError {
   );
 }
 
+/** A card that was named by its path must not say where a known model comes from. @throws VgrError USAGE */
+async function refuseOtherSource({ card: { name }, folder }: StoredModel): Promise<void> {
+  const known = (await listModels()).models.find(({ card }) => card.name === name);
+  if (!known || resolve(known.folder) === resolve(folder)) return;
+  throw new VgrError(
+    'USAGE',
+    `${quoted(join(folder, 'card.json'))}: expected a name of its own, got ${quoted(name)}, which is another model`,
+    { hint: `\`vgr models pull ${name}\` pulls that one; give this card another name` },
+  );
+}
+
 const MIB = 2 ** 20;
 
 /** `vgr models pull`: downloads the weights of models, one after the other. @returns the exit code */
@@ -156,6 +169,7 @@ export async function pullModels(names: readonly string[], terminal: Terminal): 
   const { signal } = terminal.interruption;
   for (const name of names) {
     const model = await findModel(name);
+    await refuseOtherSource(model);
     let here = 0;
     let whole = model.card.bytes;
     const display = await terminal.showProgress({

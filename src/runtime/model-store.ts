@@ -5,6 +5,7 @@ import { homedir } from 'node:os';
 import { basename, dirname, isAbsolute, join, normalize, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
+import { isDeepStrictEqual } from 'node:util';
 import { asVgrError, printable, quoted, VgrError } from '../core/error.js';
 import { isFile, readJson, statePath, writeFileAtomic } from '../core/files.js';
 import { nearestNames } from '../core/nearest-name.js';
@@ -27,34 +28,65 @@ export interface StoredModel {
 const SHIPPED = fileURLToPath(new URL('../../models', import.meta.url));
 
 /**
- * All models by name: those that come with the program and those in the user's folder, whose cards win. Weights are beside
- * their card, in a folder of the model's name in the user's folder, or under their file name there. `broken` are the folders whose card cannot be used, by the folder's name.
+ * All models by name: those that come with the program and those in the user's folder, which cannot take a name of the program:
+ * they can only pin what its card leaves open. Weights are beside their card, in a folder of the model's name in the user's
+ * folder, or under their file name there.
  */
 export async function listModels() {
   const userFolder = modelsFolder();
-  const models = new Map<string, StoredModel>();
-  const broken: { readonly name: string; readonly error: VgrError }[] = [];
-  for (const root of [SHIPPED, userFolder]) {
-    const own = new Map<string, StoredModel>();
-    for (const folder of await cardFolders(root)) {
-      try {
-        const card = await readCard(join(folder, 'card.json'));
-        const { name, file } = card;
-        const weights = fileIn([folder, join(userFolder, name), userFolder], file);
-        const other = own.get(name);
-        // The folder of the name itself wins, else the first.
-        if (!other || basename(folder) === name) own.set(name, { card, folder, weights });
-        if (!other) continue;
-        const second = own.get(name) === other ? folder : other.folder;
-        broken.push({ name: basename(second), error: namedTwice(name, second) });
-      } catch (thrown) {
-        broken.push({ name: basename(folder), error: asVgrError(thrown) });
-      }
-    }
-    for (const [name, model] of own) models.set(name, model);
+  const shipped = await modelsIn(SHIPPED, userFolder);
+  const own = await modelsIn(userFolder, userFolder);
+  const models = new Map(shipped.models);
+  const broken = [...shipped.broken, ...own.broken];
+  for (const [name, model] of own.models) {
+    const ours = shipped.models.get(name);
+    if (!ours || isDeepStrictEqual(withoutPins(model.card, ours.card), ours.card)) {
+      models.set(name, model);
+    } else broken.push({ name, error: takenName(model) });
   }
   const byName = [...models.values()].sort((a, b) => (a.card.name < b.card.name ? -1 : 1));
   return { models: byName, broken };
+}
+
+/** A card that cannot be used, by its folder's name. */
+interface BrokenCard {
+  readonly name: string;
+  readonly error: VgrError;
+}
+
+/** The models whose cards are in one folder. */
+async function modelsIn(root: string, userFolder: string) {
+  const models = new Map<string, StoredModel>();
+  const broken: BrokenCard[] = [];
+  for (const folder of await cardFolders(root)) {
+    try {
+      const card = await readCard(join(folder, 'card.json'));
+      const { name, file } = card;
+      const weights = fileIn([folder, join(userFolder, name), userFolder], file);
+      const other = models.get(name);
+      // The folder of the name itself wins, else the first.
+      if (!other || basename(folder) === name) models.set(name, { card, folder, weights });
+      if (!other) continue;
+      const second = models.get(name) === other ? folder : other.folder;
+      broken.push({ name: basename(second), error: namedTwice(name, second) });
+    } catch (thrown) {
+      broken.push({ name: basename(folder), error: asVgrError(thrown) });
+    }
+  }
+  return { models, broken };
+}
+
+/** A card without the checksums that a first download gave to files that `ours` leaves open. */
+function withoutPins(card: ModelCard, ours: ModelCard): ModelCard {
+  const open = <File extends Pinned>(file: File, own: Pinned | undefined): File => {
+    if (own === undefined || own.sha256 !== undefined) return file;
+    const { sha256, bytes, first_download, ...rest } = file;
+    return rest as File;
+  };
+  const files = furtherFiles(card);
+  if (files.length === 0) return open(card, ours);
+  const own = furtherFiles(ours);
+  return { ...open(card, ours), files: files.map((file, at) => open(file, own[at])) } as ModelCard;
 }
 
 /**
@@ -63,19 +95,23 @@ export async function listModels() {
  * @throws VgrError MODEL_UNKNOWN, MODEL_MISSING, CARD_INVALID
  */
 export async function findModel(wanted: string): Promise<StoredModel> {
-  if (isFile(join(wanted, 'card.json'))) {
+  const isFolder = isFile(join(wanted, 'card.json'));
+  // A folder that happens to be here must not stand in for a model.
+  if (isFolder && /[\\/]/.test(wanted)) {
     const card = await readCard(join(wanted, 'card.json'));
     return { card, folder: wanted, weights: fileIn([wanted], card.file) };
   }
   const { models, broken } = await listModels();
-  const bad = broken.find(({ name }) => name === wanted);
-  if (bad) throw bad.error;
   const named = models.find(({ card }) => card.name === wanted);
   if (named) return named;
+  const bad = broken.find(({ name }) => name === wanted);
+  if (bad) throw bad.error;
   if (wanted.endsWith('.onnx')) return describedFile(wanted, models);
   const names = models.map(({ card }) => card.name);
   throw new VgrError('MODEL_UNKNOWN', `no model ${quoted(wanted)}`, {
-    hint: `nearest: ${nearestNames(wanted, names).join(', ')}; \`vgr models list\` shows all`,
+    hint: isFolder
+      ? `the folder is \`./${wanted}\``
+      : `nearest: ${nearestNames(wanted, names).join(', ')}; \`vgr models list\` shows all`,
   });
 }
 
@@ -106,6 +142,14 @@ function namedTwice(name: string, folder: string): VgrError {
     'CARD_INVALID',
     `${quoted(join(folder, 'card.json'))}: expected a name that no other card has, got ${quoted(name)}`,
     { hint: `call it ${quoted(basename(folder))}, or move the folder elsewhere` },
+  );
+}
+
+function takenName({ card: { name }, folder }: StoredModel): VgrError {
+  return new VgrError(
+    'CARD_INVALID',
+    `${quoted(join(folder, 'card.json'))}: expected a name of its own, got ${quoted(name)}, which comes with the program`,
+    { hint: 'give the card and its folder another name, or remove the folder' },
   );
 }
 
@@ -201,6 +245,11 @@ export async function recallModel(model: StoredModel): Promise<ModelRecord | und
   } catch {
     return undefined;
   }
+}
+
+/** Whether a file of the model is known by its first download alone, because its publisher names no checksum. */
+export function isOnlyPinnedHere(card: ModelCard): boolean {
+  return [card, ...furtherFiles(card)].some((file: Pinned) => file.first_download === true);
 }
 
 /** The further files that a card names. */
@@ -349,7 +398,7 @@ async function readWeights(
 }
 
 /** What a card says of a file. */
-type Pinned = Pick<FurtherFile, 'sha256' | 'bytes'>;
+type Pinned = Pick<FurtherFile, 'sha256' | 'bytes' | 'first_download'>;
 
 /**
  * @returns the sha256 of the bytes

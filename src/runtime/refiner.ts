@@ -138,7 +138,7 @@ async function findRefiner(wanted: string) {
     const error = asVgrError(thrown);
     if (error.code !== 'MODEL_UNKNOWN') throw error;
     throw new VgrError('MODEL_UNKNOWN', `no refiner ${quoted(wanted)}`, {
-      hint: '`lite`, `vlm`, `cascade`, `none`, or the folder that `vgr train-lite --output DIR` wrote',
+      hint: '`lite`, `vlm`, `cascade`, `none`, or a folder of `vgr train-lite` by its path: `./my-refiner`',
       cause: error,
     });
   }

@@ -135,7 +135,8 @@ export function verdict(
   { validation, training }: RefinerCard,
   { output, init }: { readonly output: string; readonly init: string },
 ): string {
-  const use = `vgr refine IMAGES --queries q.jsonl --refiner ${output}`;
+  const path = /[\\/]/.test(output) ? output : `./${output}`;
+  const use = `vgr refine IMAGES --queries q.jsonl --refiner ${path}`;
   if (validation === null) return `try it on other lines: ${use}`;
   const reached = (key: 'tool' | 'start' | 'fitted') => validation[key].accuracy ?? 0;
   const lines = training.photos + training.tools;
