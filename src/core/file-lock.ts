@@ -1,5 +1,17 @@
+import { randomUUID } from 'node:crypto';
 import { rmSync } from 'node:fs';
-import { link, mkdir, readFile, rmdir, stat, unlink, writeFile } from 'node:fs/promises';
+import {
+  link,
+  mkdir,
+  open,
+  readFile,
+  readlink,
+  rmdir,
+  stat,
+  unlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -7,6 +19,8 @@ import { quoted, VgrError } from './error.js';
 import { makeFolder, outputError } from './files.js';
 
 const LOCK_NAME = '.vgr.lock';
+/** Of files for the user alone. */
+const PRIVATE = 0o600;
 
 /** A lock is unreadable for microseconds while it is written; if older, a crash has left it. Milliseconds. */
 const UNREADABLE_LEFT_MS = 10_000;
@@ -22,7 +36,14 @@ interface Owner {
   readonly since: string;
   /** Boot and start time of the process, which distinguish it from a later one of the same pid. */
   readonly birth: string;
+  /** In which the pid counts; empty where the system tells none. */
+  readonly namespace: string;
 }
+
+/** The owner touches its lock this often, for those who cannot see its process. Milliseconds. */
+const HEARTBEAT_MS = 2_000;
+/** Without a heartbeat for so long the owner is dead. Milliseconds. */
+const SILENCE_MS = 10_000;
 
 export type OutputLock = Awaited<ReturnType<typeof lockOutput>>;
 
@@ -31,33 +52,45 @@ const held = new Set<string>();
 
 /**
  * Makes the folder and takes it for this process alone, by a file that names pid, host and start. A lock of a dead process is
- * taken over on the same host, never from another host. Works on network folders, needs no timer, and after a crash there is
- * nothing to wait for.
+ * taken over on the same host, never from another host. Where the process cannot be seen, in another container or before a
+ * restart of the machine, its heartbeat is waited for.
+ * @param options.silenceMs how long an owner is listened for
  * @throws VgrError OUTPUT_BUSY, OUTPUT_UNWRITABLE, DISK_FULL
  */
-export async function lockOutput(folder: string) {
+export async function lockOutput(
+  folder: string,
+  { silenceMs = SILENCE_MS }: { readonly silenceMs?: number } = {},
+) {
   const file = path.join(path.resolve(folder), LOCK_NAME);
   const owner: Owner = {
     pid: process.pid,
     host: os.hostname(),
     since: new Date().toISOString(),
     birth: (await processFacts(process.pid)).birth,
+    namespace: await readlink('/proc/self/ns/pid').catch(() => ''),
   };
   if (held.has(file)) throw busy(folder, file, owner);
   held.add(file);
   try {
     await makeFolder(folder);
     if (await create(file, owner)) await removeGuard(file);
-    else await takeOver(file, owner, folder);
+    else await takeOver(file, owner, folder, await listen(file, owner, folder, silenceMs));
   } catch (thrown) {
     held.delete(file);
     throw outputError(file, thrown);
   }
+  const heartbeat = setInterval(() => {
+    const now = new Date();
+    // A lock that is gone or cannot be touched is noticed by the journal.
+    void utimes(file, now, now).catch(() => undefined);
+  }, HEARTBEAT_MS).unref();
   return {
     /** Frees the folder. May be called again. */
     release: async (): Promise<void> => {
+      clearInterval(heartbeat);
       if (!held.has(file)) return;
-      if (isSame(await readOwner(file), owner)) await unlink(file).catch(() => undefined);
+      const text = await readFile(file, 'utf8').catch(() => undefined);
+      if (text === JSON.stringify(owner)) await unlink(file).catch(() => undefined);
       held.delete(file);
     },
     /** The same for a process that ends at once. */
@@ -75,15 +108,15 @@ const WITHOUT_LINKS = ['EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP'];
  * leaves one that nobody can read.
  */
 async function create(file: string, owner: Owner): Promise<boolean> {
-  const draft = `${file}.draft-${process.pid}`;
+  const draft = `${file}.draft-${randomUUID()}`;
   const text = JSON.stringify(owner);
   try {
-    await writeFile(draft, text);
+    await writeFile(draft, text, { flag: 'wx', mode: PRIVATE });
     // The holder of the lock removes drafts of dead processes, and may mistake this one for such.
     return await succeeds(link(draft, file), 'EEXIST', 'ENOENT');
   } catch (thrown) {
     if (!hasCode(thrown, WITHOUT_LINKS)) throw thrown;
-    return await succeeds(writeFile(file, text, { flag: 'wx' }), 'EEXIST');
+    return await succeeds(writeFile(file, text, { flag: 'wx', mode: PRIVATE }), 'EEXIST');
   } finally {
     await unlink(draft).catch(() => undefined);
   }
@@ -105,14 +138,50 @@ function hasCode(thrown: unknown, codes: readonly string[]): boolean {
 }
 
 /**
+ * Waits until the owner has been silent, where its process cannot be seen from here.
+ * @returns the last change of its lock, see {@link changeOf}
+ * @throws VgrError OUTPUT_BUSY
+ */
+async function listen(
+  file: string,
+  self: Owner,
+  folder: string,
+  silenceMs: number,
+): Promise<string | undefined> {
+  const owner = await readOwner(file);
+  if (!owner || owner.host !== self.host || isVisible(owner, self)) return undefined;
+  const before = await changeOf(file);
+  const deadline = performance.now() + silenceMs;
+  while (performance.now() < deadline) {
+    await sleep(silenceMs / 20);
+    if ((await changeOf(file)) !== before) throw busy(folder, file, owner);
+  }
+  return before;
+}
+
+/** Whether the owner's pid means the same process here. */
+function isVisible(owner: Owner, self: Owner): boolean {
+  if (owner.host !== self.host) return false;
+  const bootOf = ({ birth }: Owner): string => birth.split('/')[0]!;
+  const isSame = (one: string, other: string): boolean =>
+    one === '' || other === '' || one === other;
+  return isSame(owner.namespace, self.namespace) && isSame(bootOf(owner), bootOf(self));
+}
+
+/**
  * Replaces the lock of a dead process. A second, short lock around check and replacement keeps two processes that both see
  * the dead one from replacing each other's.
  */
-async function takeOver(file: string, owner: Owner, folder: string): Promise<void> {
+async function takeOver(
+  file: string,
+  owner: Owner,
+  folder: string,
+  silent: string | undefined,
+): Promise<void> {
   const guard = guardOf(file);
   const deadline = Date.now() + TAKEOVER_MS;
   for (;;) {
-    await refuseAlive(file, folder);
+    await refuseAlive(file, owner, folder, silent);
     if (await succeeds(mkdir(guard), 'EEXIST')) break;
     if (((await ageOf(guard)) ?? 0) > TAKEOVER_LEFT_MS) await removeGuard(file);
     else if (Date.now() > deadline) throw busy(folder, file, undefined);
@@ -120,7 +189,7 @@ async function takeOver(file: string, owner: Owner, folder: string): Promise<voi
   }
   try {
     // Only the holder of the guard changes a dead lock. One that is gone may be made again at any time.
-    if ((await refuseAlive(file, folder)) === 'dead') await unlink(file);
+    if ((await refuseAlive(file, owner, folder, silent)) === 'dead') await unlink(file);
     if (!(await create(file, owner))) throw busy(folder, file, await readOwner(file));
   } finally {
     await removeGuard(file);
@@ -136,10 +205,19 @@ async function removeGuard(file: string): Promise<void> {
   await rmdir(guardOf(file)).catch(() => undefined);
 }
 
-async function refuseAlive(file: string, folder: string): Promise<'dead' | 'gone'> {
+async function refuseAlive(
+  file: string,
+  self: Owner,
+  folder: string,
+  silent: string | undefined,
+): Promise<'dead' | 'gone'> {
+  const change = await changeOf(file);
   const owner = await readOwner(file);
   if (owner !== undefined) {
-    if (await isAlive(owner)) throw busy(folder, file, owner);
+    const isSilent = change === silent;
+    if (isVisible(owner, self) ? await isAlive(owner, self) : !isSilent) {
+      throw busy(folder, file, owner);
+    }
     return 'dead';
   }
   const age = await ageOf(file);
@@ -148,11 +226,10 @@ async function refuseAlive(file: string, folder: string): Promise<'dead' | 'gone
   return 'dead';
 }
 
-/** When in doubt, alive. */
-async function isAlive(owner: Owner): Promise<boolean> {
-  if (owner.host !== os.hostname()) return true;
-  // This process holds no lock here, so an earlier process of the same pid left it, as in a restarted container.
-  if (owner.pid === process.pid) return false;
+/** Whether an owner whose process can be seen is alive: when in doubt, yes. */
+async function isAlive(owner: Owner, self: Owner): Promise<boolean> {
+  // This process holds no lock here, so an earlier process of the same pid left it.
+  if (owner.pid === self.pid) return false;
   try {
     process.kill(owner.pid, 0);
   } catch (thrown) {
@@ -192,20 +269,28 @@ async function readOwner(file: string): Promise<Owner | undefined> {
   try {
     const owner = JSON.parse(await readFile(file, 'utf8')) as Partial<Owner> | null;
     if (!Number.isInteger(owner?.pid) || typeof owner?.host !== 'string') return undefined;
-    return { pid: owner.pid!, host: owner.host, since: `${owner.since}`, birth: `${owner.birth}` };
-  } catch {
+    const { pid, host, since, birth, namespace = '' } = owner;
+    return { pid: pid!, host, since: `${since}`, birth: `${birth}`, namespace: `${namespace}` };
+  } catch (thrown) {
+    // It is of another user, who alone may read it.
+    if (hasCode(thrown, ['EACCES', 'EPERM'])) throw busy(path.dirname(file), file, undefined);
     return undefined;
   }
+}
+
+/** When a lock was last touched or replaced; undefined where there is none. */
+async function changeOf(file: string): Promise<string | undefined> {
+  // A network file system answers from memory for seconds, but not where a file is opened.
+  const handle = await open(file).catch(() => undefined);
+  const there = await handle?.stat();
+  await handle?.close();
+  return there && `${there.ino} ${there.mtimeMs}`;
 }
 
 /** Milliseconds since the last change; undefined where there is nothing. */
 async function ageOf(file: string): Promise<number | undefined> {
   const there = await stat(file).catch(() => undefined);
   return there && Date.now() - there.mtimeMs;
-}
-
-function isSame(a: Owner | undefined, b: Owner): boolean {
-  return a !== undefined && a.pid === b.pid && a.host === b.host && a.birth === b.birth;
 }
 
 function busy(folder: string, file: string, owner: Owner | undefined): VgrError {

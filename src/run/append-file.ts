@@ -1,5 +1,7 @@
+import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import path from 'node:path';
+import { quoted, VgrError } from '../core/error.js';
 import { makeFolder, outputError } from '../core/files.js';
 
 /** {@link AppendFile.append} makes its caller wait while more bytes than this are unwritten. */
@@ -7,18 +9,30 @@ const HIGH_WATER_BYTES = 1024 * 1024;
 const TAIL_BYTES = 64 * 1024;
 const LINE_FEED = 0x0a;
 
+/** A link is not followed: it may lead to any file of the user. */
+const TO_APPEND = constants.O_RDWR | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW;
+
 /**
- * Opens a file of lines to append to; creates it if needed. An incomplete last line, left by an interrupted run, is removed;
- * only the tail of the file is read for that.
- * @throws VgrError DISK_FULL, OUTPUT_UNWRITABLE
+ * Opens a file of lines to append to, and makes it where it is not there. An incomplete last line is removed; only the tail of the
+ * file is read for it.
+ * @throws VgrError DISK_FULL; OUTPUT_UNWRITABLE, also where it is a link, or another name of a file
  */
 export async function openAppendFile(file: string): Promise<AppendFile> {
   try {
     await makeFolder(path.dirname(file));
-    const handle = await open(file, 'a+');
+    const handle = await open(file, TO_APPEND, 0o666);
     try {
-      await cutTornLine(handle);
-      return new AppendFile(file, handle);
+      const there = await handle.stat();
+      // A pipe or a socket keeps nothing. A device, such as /dev/full, is nobody's file.
+      if (!(there.isFile() || there.isCharacterDevice()) || there.nlink > 1) {
+        const kind = there.isFile() ? 'a file with other names' : 'something else';
+        throw new VgrError(
+          'OUTPUT_UNWRITABLE',
+          `${quoted(file)}: expected a file of its own, got ${kind}`,
+          { hint: 'copy it, and put the copy in its place; or give another `--output`' },
+        );
+      }
+      return new AppendFile(file, handle, await cutTornLine(handle));
     } catch (thrown) {
       await handle.close();
       throw thrown;
@@ -44,6 +58,8 @@ export class AppendFile {
   constructor(
     private readonly path: string,
     private readonly handle: FileHandle,
+    /** Size of the file as this process knows it, bytes. */
+    private size: number,
   ) {}
 
   /**
@@ -98,6 +114,8 @@ export class AppendFile {
         this.#waiting = [];
         this.#waitingBytes = 0;
         const start = performance.now();
+        await this.#refuseSecondWriter();
+        this.size += batch.length;
         await this.handle.appendFile(batch);
         this.busyMs += performance.now() - start;
       }
@@ -105,11 +123,20 @@ export class AppendFile {
       this.#failure = thrown;
       this.#waiting = [];
       this.#waitingBytes = 0;
-      // A full disk may have taken a part of the batch: its complete lines stay.
-      await cutTornLine(this.handle).catch(() => undefined);
+      // A full disk may have taken a part of the batch: its complete lines stay. What another process writes is its own.
+      if (!(thrown instanceof VgrError)) await cutTornLine(this.handle).catch(() => undefined);
     } finally {
       this.#writing = undefined;
     }
+  }
+
+  /** A process that slept may find its lock taken over. @throws VgrError OUTPUT_BUSY */
+  async #refuseSecondWriter(): Promise<void> {
+    const { size, nlink } = await this.handle.stat();
+    if (size === this.size && nlink === 1) return;
+    throw new VgrError('OUTPUT_BUSY', `another process is writing to ${quoted(this.path)}`, {
+      hint: 'it goes on with this run; run the same command again once it has ended',
+    });
   }
 
   #throwFailure(): void {
@@ -117,11 +144,12 @@ export class AppendFile {
   }
 }
 
-/** Removes an incomplete last line. */
-async function cutTornLine(handle: FileHandle): Promise<void> {
+/** Removes an incomplete last line. @returns the size of what is left, bytes */
+async function cutTornLine(handle: FileHandle): Promise<number> {
   const { size } = await handle.stat();
   const end = await endOfLastLine(handle, size);
   if (end < size) await handle.truncate(end);
+  return end;
 }
 
 /** Offset behind the last line feed, 0 where there is none. Reads backwards from the end. */

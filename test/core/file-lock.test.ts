@@ -80,7 +80,7 @@ describe('lockOutput', () => {
     ]) {
       const folder = await temporaryFolder();
       await writeLock(folder, owner);
-      const lock = await lockOutput(folder);
+      const lock = await lockOutput(folder, { silenceMs: 100 });
       expect(JSON.parse(await readFile(lockFile(folder), 'utf8'))).toMatchObject({
         pid: process.pid,
       });
@@ -107,6 +107,31 @@ describe('lockOutput', () => {
       }
     },
   );
+
+  it.each([
+    ['of another container', { namespace: 'pid:[1]' }],
+    ['before a restart of the machine', { birth: 'another-boot/1' }],
+  ])('listens for the heartbeat of an owner %s', async (_, facts) => {
+    const folder = await temporaryFolder();
+    // The pid is in use here, by another process.
+    await writeLock(folder, { pid: process.pid, host: os.hostname(), ...facts });
+    const beat = setInterval(() => void utimes(lockFile(folder), new Date(), new Date()), 20);
+    await expect(lockOutput(folder, { silenceMs: 5_000 })).rejects.toMatchObject({
+      code: 'OUTPUT_BUSY',
+    });
+    clearInterval(beat);
+    await (await lockOutput(folder, { silenceMs: 200 })).release();
+  });
+
+  it('beats while it is held', async () => {
+    const folder = await temporaryFolder();
+    const lock = await lockOutput(folder);
+    await utimes(lockFile(folder), 1, 1);
+    await vi.waitFor(async () => {
+      expect((await stat(lockFile(folder))).mtimeMs).toBeGreaterThan(2_000);
+    }, 10_000);
+    await lock.release();
+  });
 
   it('waits out a lock that is being written, and clears one that a crash left half written', async () => {
     const folder = await temporaryFolder();

@@ -1,0 +1,48 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { comesTrue } from '../support/faults.js';
+import { freshFolder, jsonLines, photoFolder, startVgr, vgr } from '../support/vgr.js';
+
+/** Runs a program where process numbers begin at 1, as in a container; the host's name stays. */
+const CONTAINER = ['unshare', '--pid', '--fork', '--mount-proc', '--kill-child'];
+
+const canUnshare = spawnSync(CONTAINER[0]!, [...CONTAINER.slice(1), 'true']).status === 0;
+if (!canUnshare) console.log('skipped: runs in two containers, which need the right to `unshare`');
+
+it.runIf(canUnshare)(
+  'two containers of one host name do not write to one folder, also after a long sleep',
+  async () => {
+    const folder = await photoFolder(2);
+    const output = freshFolder();
+    const journal = join(output, 'results.jsonl');
+    const args = ['refine', folder, '--queries', '-', '--device', 'cpu', '--output', output];
+    const lines = Array.from({ length: 40 }, (_, at) => ({
+      id: `q${at}`,
+      image: `photo-0${at % 2}.jpg`,
+      query: 'the ball',
+    })).map((line) => `${JSON.stringify(line)}\n`);
+    const ids = (): unknown[] => jsonLines(readFileSync(journal, 'utf8')).map(({ id }) => id);
+    const first = startVgr(args, { under: CONTAINER });
+    first.child.stdin.write(lines.slice(0, 20).join(''));
+    expect(await comesTrue(() => existsSync(journal) && ids().length === 20)).toBe(true);
+
+    const second = await vgr(args, { under: CONTAINER, stdin: lines.join('') });
+    expect(second.code).toBe(3);
+    expect(second.stderr).toContain('is writing to');
+
+    const sleeper = spawnSync('pgrep', ['-f', output], { encoding: 'utf8' })
+      .stdout.trim()
+      .split('\n');
+    for (const pid of sleeper) process.kill(Number(pid), 'SIGSTOP');
+    const third = await vgr(args, { under: CONTAINER, stdin: lines.join('') });
+    expect(third.code).toBe(0);
+    for (const pid of sleeper) process.kill(Number(pid), 'SIGCONT');
+    first.child.stdin.end(lines.slice(20).join(''));
+    const { code, stderr } = await first.outcome;
+    expect(stderr).toContain('another process is writing to');
+    expect(code).toBe(3);
+    expect(ids()).toEqual(Array.from({ length: 40 }, (_, at) => `q${at}`));
+  },
+);
