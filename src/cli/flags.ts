@@ -164,6 +164,14 @@ export const outputFlags = flagGroup('OUTPUT', {
   }),
 });
 
+/** Of commands that write files under given names. */
+export const forceFlag = flagGroup('OUTPUT', {
+  force: Flags.boolean({
+    summary: 'replace files that no earlier run has written',
+    default: false,
+  }),
+});
+
 /** How the command itself behaves. */
 export const commonFlags = flagGroup('GLOBAL', {
   quiet: Flags.boolean({ char: 'q', summary: 'say nothing but errors', default: false }),

@@ -1,6 +1,6 @@
 import { Flags } from '@oclif/core';
 import { VgrCommand } from '../cli/base-command.js';
-import { flagGroup, words } from '../cli/flags.js';
+import { flagGroup, forceFlag, words } from '../cli/flags.js';
 import { evalCommand } from '../evaluate/evaluate.js';
 
 export default class Eval extends VgrCommand<typeof Eval> {
@@ -56,6 +56,7 @@ export default class Eval extends VgrCommand<typeof Eval> {
         max: 100_000,
       }),
     }),
+    ...forceFlag,
     ...flagGroup('OUTPUT', {
       'fail-under': Flags.string({
         summary: 'exit with 1 if a metric is below its minimum: `accuracy=0.6,ccr=0.3`',

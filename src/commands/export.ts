@@ -1,6 +1,6 @@
 import { Flags } from '@oclif/core';
 import { VgrCommand } from '../cli/base-command.js';
-import { flagGroup, inputFlags, words } from '../cli/flags.js';
+import { flagGroup, forceFlag, inputFlags, words } from '../cli/flags.js';
 import { vlmFlags } from '../cli/vlm-flags.js';
 
 export default class Export extends VgrCommand<typeof Export> {
@@ -35,6 +35,7 @@ Pictures are resized to the grid of the model, and all boxes are in its coordina
     limit: inputFlags.limit,
     'max-pixels': inputFlags['max-pixels'],
     'allow-outside': inputFlags['allow-outside'],
+    ...forceFlag,
     ...flagGroup('OUTPUT', {
       format: Flags.option({
         summary: 'trainer that reads the data',

@@ -3,6 +3,7 @@ import { Flags } from '@oclif/core';
 import { VgrCommand } from '../cli/base-command.js';
 import {
   flagGroup,
+  forceFlag,
   imageFolderArgs,
   inferenceFlags,
   inputFlags,
@@ -47,6 +48,7 @@ Detections and cues are computed once and kept on disk; after an interruption, t
           'COCO file with every object in the photos of the lines; adds expressions for absent objects and for all objects of a kind',
       }),
     }),
+    ...forceFlag,
     ...flagGroup('OUTPUT', {
       output: Flags.string({ char: 'o', summary: 'folder for the refiner', required: true }),
       name: Flags.string({ summary: "the refiner's name", default: 'my-refiner' }),

@@ -4,7 +4,7 @@ import { writeFileAtomic } from './files.js';
 
 /**
  * Computed values on disk, by the content of all that decides them. A file that cannot be read counts as missing; one may be
- * lost with the power.
+ * lost with the power. Only the user can read them.
  */
 export class DiskCache {
   /** @param extension of the files, without the dot */
@@ -23,7 +23,10 @@ export class DiskCache {
 
   /** @throws VgrError DISK_FULL, OUTPUT_UNWRITABLE */
   async put(key: string, content: string | Uint8Array): Promise<void> {
-    await writeFileAtomic(this.#path(key), content, { durable: false });
+    await writeFileAtomic(this.#path(key), content, {
+      durable: false,
+      isPrivate: true,
+    });
   }
 
   #path(key: string): string {

@@ -9,16 +9,7 @@ import {
   statSync,
   writeSync,
 } from 'node:fs';
-import {
-  type FileHandle,
-  mkdir,
-  open,
-  readdir,
-  readFile,
-  rename,
-  rm,
-  stat,
-} from 'node:fs/promises';
+import { type FileHandle, lstat, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import path, { isAbsolute, join } from 'node:path';
 import { asVgrError, printable, quoted, VgrError } from './error.js';
@@ -26,9 +17,6 @@ import { asVgrError, printable, quoted, VgrError } from './error.js';
 type Chunk = string | Uint8Array;
 /** What a file holds: text, bytes, or pieces of them. */
 export type Content = Chunk | AsyncIterable<Chunk> | Iterable<Chunk>;
-
-/** Names of files that were not finished: those of {@link partialOf}, and drafts of locks. */
-const PARTIAL = /\.(partial|draft)-[\da-f-]+$/;
 
 /** Small pieces are joined to writes of about this many characters. */
 const BATCH_CHARACTERS = 256 * 1024;
@@ -38,23 +26,30 @@ function partialOf(target: string): string {
   return `${target}.partial-${randomUUID()}`;
 }
 
+export interface WriteOptions {
+  /** False for a file that may be lost with the power, such as one of a cache. */
+  readonly durable?: boolean;
+  /** For the user alone: the file, and the folders that are made for it. */
+  readonly isPrivate?: boolean;
+}
+
 /**
  * Writes a whole file or nothing: into `NAME.partial-...` beside it, to the disk, then renamed into place. On failure the
  * partial file is removed and what was there before stays. Folders above it are made.
- * @param options `durable: false` for a file that may be lost with the power, such as one of a cache
  * @throws VgrError DISK_FULL, OUTPUT_UNWRITABLE; whatever the pieces throw, as it is
  */
 export async function writeFileAtomic(
   target: string,
   content: Content,
-  { durable = true }: { readonly durable?: boolean } = {},
+  { durable = true, isPrivate = false }: WriteOptions = {},
 ): Promise<void> {
   const chunks = typeof content === 'string' || content instanceof Uint8Array ? [content] : content;
   const partial = partialOf(target);
   const folder = path.dirname(target);
   const file = await onDisk(target, async () => {
-    await makeFolder(folder);
-    return open(partial, 'w');
+    await makeFolder(folder, isPrivate ? 0o700 : 0o777);
+    // Never through a link that lies there.
+    return open(partial, 'wx', isPrivate ? 0o600 : 0o666);
   });
   try {
     try {
@@ -71,6 +66,41 @@ export async function writeFileAtomic(
   if (durable) await syncFolder(folder);
 }
 
+/** How many bytes at the start of a file tell whose it is. */
+const HEAD_BYTES = 4096;
+
+export interface NamedFileOptions {
+  /** Whether these first bytes, as Latin-1, are those of a file that an earlier run has written. */
+  readonly isOurs: (head: string) => boolean;
+  /** Replace what is there, whatever it is. */
+  readonly force?: boolean;
+}
+
+/**
+ * Refuses a file that the user named for output where another file lies there: it is replaced only where an earlier run has
+ * written it.
+ * @throws VgrError OUTPUT_UNWRITABLE
+ */
+export async function refuseForeignFile(
+  target: string,
+  { isOurs, force = false }: NamedFileOptions,
+): Promise<void> {
+  const there = force ? undefined : await lstat(target).catch(() => undefined);
+  if (!there || (there.isFile() && there.size === 0)) return;
+  if (there.isFile()) {
+    const head = Buffer.alloc(HEAD_BYTES);
+    const handle = await onDisk(target, () => open(target, 'r'));
+    const { bytesRead } = await handle.read(head, 0, HEAD_BYTES, 0).finally(() => handle.close());
+    if (isOurs(head.toString('latin1', 0, bytesRead))) return;
+  }
+  const kind = there.isSymbolicLink() ? 'a link' : 'another file';
+  throw new VgrError(
+    'OUTPUT_UNWRITABLE',
+    `${quoted(target)}: expected no file, or one of an earlier run, got ${kind}`,
+    { hint: 'give another name; `--force` replaces what is there' },
+  );
+}
+
 /**
  * The same for a short text, while the caller waits: for a process that must end and whose other threads are not free.
  * @throws VgrError DISK_FULL, OUTPUT_UNWRITABLE
@@ -78,7 +108,7 @@ export async function writeFileAtomic(
 export function writeFileAtomicNow(target: string, text: string): void {
   const partial = partialOf(target);
   try {
-    const file = openSync(partial, 'w');
+    const file = openSync(partial, 'wx');
     try {
       writeSync(file, text);
       fsyncSync(file);
@@ -88,13 +118,6 @@ export function writeFileAtomicNow(target: string, text: string): void {
     renameSync(partial, target);
   } catch (thrown) {
     throw outputError(target, thrown);
-  }
-}
-
-/** Removes the unfinished files of killed processes. No other process may be writing to the folder. */
-export async function removePartialFiles(folder: string): Promise<void> {
-  for (const name of await readdir(folder)) {
-    if (PARTIAL.test(name)) await rm(path.join(folder, name), { force: true });
   }
 }
 
@@ -136,12 +159,12 @@ async function syncFolder(folder: string): Promise<void> {
  * system answers ENOENT for a new folder in one that is there, as /proc does.
  * @throws NodeJS.ErrnoException of `mkdir`
  */
-export async function makeFolder(folder: string): Promise<void> {
+export async function makeFolder(folder: string, mode = 0o777): Promise<void> {
   const place = path.resolve(folder);
   if (await isFolder(place)) return;
   const above = path.dirname(place);
-  if (above !== place) await makeFolder(above);
-  await mkdir(place).catch(async (thrown: NodeJS.ErrnoException) => {
+  if (above !== place) await makeFolder(above, mode);
+  await mkdir(place, mode).catch(async (thrown: NodeJS.ErrnoException) => {
     // Another process may have made it meanwhile.
     if (thrown.code !== 'EEXIST' || !(await isFolder(place))) throw thrown;
   });
@@ -161,6 +184,7 @@ const HINTS: Readonly<Record<string, string>> = {
   EROFS: 'the file system is read-only: give another `--output`',
   ENOTDIR: 'a part of the path is a file: give another `--output`',
   EEXIST: 'a part of the path is a file: give another `--output`',
+  ELOOP: 'it is a link: name the file or the folder itself',
   EISDIR: 'there is a folder of that name: give another `--output`',
   ENAMETOOLONG: 'give a shorter `--output`',
 };

@@ -1,5 +1,5 @@
 import { VgrError } from '../core/error.js';
-import { readTextChunks, writeFileAtomic } from '../core/files.js';
+import { readTextChunks, refuseForeignFile, writeFileAtomic } from '../core/files.js';
 import { readLines } from '../core/line-reader.js';
 import { cocoDetections, cocoEntries } from '../formats/coco-records.js';
 import {
@@ -28,6 +28,7 @@ import {
   evalSubject,
   iouThresholds,
   missedThresholds,
+  REPORT_MARK,
 } from './settings.js';
 import {
   cocoTable,
@@ -55,12 +56,23 @@ interface Outcome {
   readonly notices: readonly string[];
 }
 
+/** How the files begin that the command writes. */
+const OUR_FILES = {
+  csv: (head: string) => /^(?:group,metric|category,category_id),/.test(head),
+  markdown: (head: string) => /^\| (?:group \| metric|category \| category_id) \|/.test(head),
+  report: (head: string) => head.includes(REPORT_MARK),
+};
+
 /**
  * `vgr eval`: how well answers refine a tool's, or how well a detector finds.
  * @returns the exit code: 1 where a metric is below a threshold of `--fail-under`, else 0
  */
 export async function evalCommand(command: EvalCommand): Promise<number> {
   const { flags, printer } = command;
+  for (const [flag, isOurs] of Object.entries(OUR_FILES)) {
+    const file = flags[flag as keyof typeof OUR_FILES];
+    if (file !== undefined) await refuseForeignFile(file, { isOurs, force: flags.force });
+  }
   const subject = evalSubject(flags);
   const outcome =
     subject.kind === 'coco'

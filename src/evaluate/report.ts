@@ -21,7 +21,7 @@ import { type Html, html, trusted } from './html.js';
 import { RefinementScores } from './metrics.js';
 import { type RefinementReport, refinementReport } from './refinement-report.js';
 import { REPORT_SCRIPT, REPORT_STYLE } from './report-page.js';
-import type { EvalCommand, EvalFlags, EvalSubject } from './settings.js';
+import { type EvalCommand, type EvalFlags, type EvalSubject, REPORT_MARK } from './settings.js';
 import { type Cell, cellText, metricsOverview, type Table } from './tables.js';
 
 /** Long side of a photo in the gallery, pixels: sharp on a phone, and forty of them stay under 2 MB. */
@@ -95,7 +95,7 @@ export async function renderReport(
   const policy = `default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src '${await sha256(REPORT_SCRIPT)}'; base-uri 'none'; form-action 'none'`;
   const outcomes = countOutcomes(queries);
   const page = html`<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8">
+<html lang="en"><head><meta charset="utf-8">${trusted(REPORT_MARK)}
 <meta http-equiv="Content-Security-Policy" content="${policy}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="referrer" content="no-referrer">

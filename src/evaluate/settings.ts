@@ -24,6 +24,7 @@ export interface EvalFlags {
   readonly gallery: number;
   readonly csv?: string;
   readonly markdown?: string;
+  readonly force: boolean;
   readonly json: boolean;
 }
 
@@ -45,6 +46,9 @@ export function iouThresholds(text: string | undefined): number[] {
     });
   });
 }
+
+/** By which a report is known again. */
+export const REPORT_MARK = '<meta name="generator" content="vgr">';
 
 /** What is to be evaluated. */
 export type EvalSubject =

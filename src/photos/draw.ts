@@ -7,7 +7,7 @@ import type { OverlayOptions } from 'sharp';
 import sharp from 'sharp';
 import type { ImageSize } from '../core/box.js';
 import { printable } from '../core/error.js';
-import { writeFileAtomic } from '../core/files.js';
+import { refuseForeignFile, writeFileAtomic } from '../core/files.js';
 import { counted } from '../core/text.js';
 import {
   answerBoxes,
@@ -29,6 +29,10 @@ const INK = '#1c1c1c';
 /** If there are many boxes, those below this score are faint and without labels, so that the picture can be read. */
 const FAINT_SCORE = 0.3;
 const MANY_BOXES = 12;
+
+/** By which a picture is known again: a photo of the user is never replaced. */
+const MARK = 'vgr overlay';
+const OURS = new RegExp(`Exif[^]{0,200}${MARK}`);
 
 interface Stroke {
   readonly box: Bbox2d;
@@ -106,8 +110,10 @@ export class OverlayFolder {
       .composite([strokeLayer(base, strokes), ...(await tagLayers(base, strokes)), ...layers])
       // Thin coloured lines need the colour of every pixel.
       .jpeg({ quality: 88, chromaSubsampling: '4:4:4' })
+      .withExif({ IFD0: { Software: MARK } })
       .toBuffer();
     const file = path.join(this.folder, `${overlayName(name)}.jpg`);
+    await refuseForeignFile(file, { isOurs: (head) => OURS.test(head) });
     await writeFileAtomic(file, jpeg, { durable: false });
   }
 }

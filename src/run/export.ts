@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { type BoxXyxy, type ImageSize, iouXyxy, xywhToXyxy } from '../core/box.js';
 import { itemError, quoted, VgrError } from '../core/error.js';
-import { writeFileAtomic } from '../core/files.js';
+import { refuseForeignFile, writeFileAtomic } from '../core/files.js';
 import { isCorrect } from '../core/iou.js';
 import { type LineItem, readLines } from '../core/line-reader.js';
 import { PromiseCache } from '../core/lru.js';
@@ -34,6 +34,7 @@ export interface ExportFlags
     'prompt-template' | 'vlm-preset' | 'vlm-grid' | 'vlm-min-pixels' | 'vlm-max-pixels'
   > {
   readonly queries: string;
+  readonly force: boolean;
   readonly results?: string;
   readonly format: 'verl' | 'llamafactory';
   readonly output: string;
@@ -93,6 +94,8 @@ export async function exportRows(
   }
   const name = `${flags.format}.jsonl`;
   const file = join(flags.output, name);
+  const isOurs = (head: string): boolean => head.startsWith('{');
+  await refuseForeignFile(file, { isOurs, force: flags.force });
   await writeFileAtomic(file, rows());
   if (flags.format === 'llamafactory') {
     const info = `${JSON.stringify(datasetInfo(name), null, 2)}\n`;

@@ -1,13 +1,9 @@
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { lstat, readdir, realpath, rm, stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import { quoted, VgrError } from '../core/error.js';
 import { lockOutput, type OutputLock } from '../core/file-lock.js';
-import {
-  readTextIfThere,
-  removePartialFiles,
-  writeFileAtomic,
-  writeFileAtomicNow,
-} from '../core/files.js';
+import { readTextIfThere, writeFileAtomic, writeFileAtomicNow } from '../core/files.js';
 import {
   type Category,
   CategoryIds,
@@ -27,6 +23,9 @@ import { Journal, type JournalOptions } from './journal.js';
 const JOURNAL = 'results.jsonl';
 const SUMMARY = 'run.json';
 const COCO_FILES = ['predictions.json', 'annotations.json'] as const;
+/** Names of files of a run that were not finished. */
+const PARTIAL =
+  /^(?:results\.jsonl|run\.json|predictions\.json|annotations\.json|\.vgr\.lock)\.(?:partial|draft)-[\da-f-]+$/;
 
 export interface FolderOptions extends JournalOptions {
   /** COCO file with the ids of photos; without one they are counted. */
@@ -61,9 +60,11 @@ export class OutputFolder {
       images: await imageNumbering(imageIds),
       categories: new CategoryIds(categories),
     };
+    await refuseLink(path);
     const lock = await lockOutput(path);
     try {
       const before = await summaryIn(path);
+      await refuseOtherFile(path, before);
       refuseOtherSettings(path, before, settings);
       await removePartialFiles(path);
       const journal = await Journal.open(join(path, JOURNAL), options);
@@ -132,6 +133,42 @@ async function summaryIn(folder: string): Promise<unknown> {
     if (thrown instanceof SyntaxError) return null;
     throw thrown;
   }
+}
+
+/** A link leads to any folder of the user. @throws VgrError OUTPUT_UNWRITABLE */
+async function refuseLink(folder: string): Promise<void> {
+  const place = resolve(folder);
+  if (!(await lstat(place).catch(() => undefined))?.isSymbolicLink()) return;
+  const target = await realpath(place).catch(() => 'nothing');
+  throw new VgrError(
+    'OUTPUT_UNWRITABLE',
+    `${quoted(folder)}: expected a folder, got a link to ${quoted(target)}`,
+    { hint: 'give the folder itself, if it is meant' },
+  );
+}
+
+/** A journal is what has run.json beside it: any other file of that name is the user's. @throws VgrError OUTPUT_MISMATCH */
+async function refuseOtherFile(folder: string, before: unknown): Promise<void> {
+  const journal = join(folder, JOURNAL);
+  const there = await lstat(journal).catch(() => undefined);
+  if (!there || there.size === 0 || settingsOfRun(before) !== undefined) return;
+  throw new VgrError(
+    'OUTPUT_MISMATCH',
+    `${quoted(journal)}: expected the results of a run with its \`${SUMMARY}\` beside it, which is missing or of something else`,
+    { hint: 'give another `--output`; or `--no-resume`, which writes to a new folder beside it' },
+  );
+}
+
+/** Removes the unfinished files of killed processes. */
+async function removePartialFiles(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    if (PARTIAL.test(name)) await rm(join(folder, name), { force: true });
+  }
+}
+
+/** Whether every user of the machine may put files there. */
+export async function isOpenToAll(folder: string): Promise<boolean> {
+  return ((await stat(folder)).mode & 0o002) !== 0 && process.platform !== 'win32';
 }
 
 function refuseOtherSettings(folder: string, before: unknown, settings: RunSettings): void {

@@ -1,4 +1,4 @@
-import { printable, VgrError } from '../core/error.js';
+import { printable, quoted, VgrError } from '../core/error.js';
 import type { Printer } from '../core/terminal.js';
 import { counted, sha256Of, versions } from '../core/text.js';
 import {
@@ -229,15 +229,17 @@ async function openFolder(
     }
     return undefined;
   }
-  const { OutputFolder, unusedFolder } = await import('./output-folder.js');
+  const { isOpenToAll, OutputFolder, unusedFolder } = await import('./output-folder.js');
   const path = fresh ? unusedFolder(output) : output;
   if (path !== output) printer.note(`writing to ${printable(path)}`);
-  return OutputFolder.open(path, settings, {
+  const folder = await OutputFolder.open(path, settings, {
     retryFailed,
     sharded: settings.shard !== WHOLE,
     imageIds: flags['image-ids'],
     categories: engine.detector?.categories ?? [],
   });
+  if (await isOpenToAll(path)) printer.note(`warning: everyone may write to ${quoted(path)}`);
+  return folder;
 }
 
 function seconds(ms: number): number {

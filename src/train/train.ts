@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { quoted, VgrError } from '../core/error.js';
 import { lockOutput } from '../core/file-lock.js';
-import { writeFileAtomic } from '../core/files.js';
+import { refuseForeignFile, writeFileAtomic } from '../core/files.js';
 import type { Terminal } from '../core/terminal.js';
 import { imageRoots } from '../photos/find-photos.js';
 import { ImageRoots } from '../photos/image-path.js';
@@ -32,6 +32,7 @@ import { cardOf, validationOf, validationTable, verdict } from './report.js';
 /** The flags of `vgr train-lite` as the parser gives them. */
 export interface TrainFlags extends InferenceFlags, TrainingLineFlags {
   readonly output: string;
+  readonly force: boolean;
   readonly name: string;
   readonly 'tool-columns': boolean;
   readonly cache?: string;
@@ -59,6 +60,13 @@ export interface TrainCommand {
   readonly commandLine: string;
 }
 
+/** What the files hold that the command writes. */
+const OUR_MARKS = {
+  'refiner.json': '"columns": "',
+  'card.json': '"kind": "refiner"',
+  'curve.jsonl': '{"type":"epoch"',
+};
+
 /** `vgr train-lite`: from queries with ground truth to a refiner. @returns the exit code */
 export async function trainCommand(command: TrainCommand): Promise<number> {
   const { flags, images } = command;
@@ -66,6 +74,10 @@ export async function trainCommand(command: TrainCommand): Promise<number> {
   const { signal } = interruption;
   const lines = await readTrainingLines(flags, images, printer);
   const start = await startOf(flags, lines);
+  for (const [name, mark] of Object.entries(OUR_MARKS)) {
+    const isOurs = (head: string): boolean => head.includes(mark);
+    await refuseForeignFile(join(flags.output, name), { isOurs, force: flags.force });
+  }
   const lock = await lockOutput(flags.output);
   try {
     const { train, annotated, validation, encoder } = await makeExamples(command, lines, start);

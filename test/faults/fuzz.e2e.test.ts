@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { extname, join } from 'node:path';
 import { expect, it } from 'vitest';
 import { SeededRandom } from '../../src/core/random.js';
@@ -64,6 +64,7 @@ it('continues through fuzzed lines, double and broken ids among them, to the sam
     const output = freshFolder();
     const cut = journal!.slice(0, random.nextBelow(journal!.length));
     writeFileSync(join(output, 'results.jsonl'), cut);
+    copyFileSync(join(whole, 'run.json'), join(output, 'run.json'));
     expect((await vgr([...args, output, ...retry])).code).toBe(1);
     expect(outputBytes(output)).toEqual({ 'results.jsonl': journal, ...rest });
     expect((await vgr([...args, output, '--retry-failed'])).code).toBe(1);

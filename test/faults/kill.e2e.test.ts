@@ -108,6 +108,7 @@ it('continues over photos of the same name in two folders', async () => {
       join(output, 'results.jsonl'),
       `${lines.slice(0, kept).join('\n')}\n{"type":"det`,
     );
+    copyFileSync(join(whole, 'run.json'), join(output, 'run.json'));
     expect((await vgr([...args, output])).code).toBe(0);
     expect(outputBytes(output)).toEqual(outputBytes(whole));
   }

@@ -22,11 +22,12 @@ it.runIf(process.platform === 'linux')(
     const folder = freshFolder();
     const journal = join(folder, 'results.jsonl');
     writeFileSync(journal, '{"of": "another program"}\n');
+    writeFileSync(join(folder, 'run.json'), '{"settings": {}}');
     const open = () =>
       OutputFolder.open(folder, {}, { sharded: false, retryFailed: false, categories: [] });
     await expect(open()).rejects.toMatchObject({ code: 'INPUT_INVALID' });
     expect(openFiles(folder)).toEqual([]);
-    expect(readdirSync(folder)).toEqual(['results.jsonl']);
+    expect(readdirSync(folder)).toEqual(['results.jsonl', 'run.json']);
     writeFileSync(journal, '');
     const opened = await open();
     expect(openFiles(folder)).toContain(journal);
