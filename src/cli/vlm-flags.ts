@@ -65,6 +65,10 @@ export const vlmFlags = flagGroup('LARGE REFINER', {
   'vlm-body': Flags.string({
     summary: 'JSON object with more fields for each request; null removes a field',
   }),
+  'vlm-plain-http': Flags.boolean({
+    summary: 'send the key over plain http to a server that is not this machine',
+    default: false,
+  }),
   'no-vlm-stream': Flags.boolean({
     summary: 'ask for whole replies; a stream shows stalled and endless ones sooner',
     default: false,

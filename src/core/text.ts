@@ -48,7 +48,7 @@ function versionOf(name: string): string {
 /** Hosts of this machine: what goes to them does not cross a network, so it needs no encryption. */
 const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/;
 
-/** Whether weights may be loaded from there: over https, or from this very machine. */
+/** Whether nobody can listen or change what is sent: an https address, or one of this very machine. */
 export function isSafeAddress(address: string): boolean {
   if (!URL.canParse(address)) return false;
   const { protocol, hostname } = new URL(address);

@@ -1,4 +1,4 @@
-import { quoted } from '../core/error.js';
+import { printable, quoted } from '../core/error.js';
 import { countLines } from '../core/line-reader.js';
 import { type OrderedMapOptions, orderedMap, untilAborted } from '../core/ordered-map.js';
 import type { Printer, Terminal } from '../core/terminal.js';
@@ -57,6 +57,7 @@ export async function refine(settings: RefineSettings, terminal: Terminal): Prom
     report: refiner.large?.report,
   };
   await using output = await Output.open(flags, run, printer);
+  if (refiner.large) printer.note(`photos go to ${printable(refiner.large.server)}`);
   const recall = refiner.large?.recall;
   if (recall) for await (const line of output.folder?.journal.lines() ?? []) recall(line);
   const overlays = await openOverlays(images, flags.visualize, runtime.memory);

@@ -40,6 +40,8 @@ export interface LargeRefiner {
   readonly inFlight: number;
   /** Takes in a line that an earlier run wrote. */
   readonly recall?: (line: OutputLine) => void;
+  /** The root of the API, to which photos go. */
+  readonly server: string;
   /** For run.json. */
   readonly report: () => Readonly<Record<string, unknown>>;
   /** Warnings about the answers of this run; empty where all went well. */
@@ -52,7 +54,8 @@ export async function openLarge(
   flags: VlmFlags,
   options: LargeRefinerOptions,
 ): Promise<LargeRefiner> {
-  const client = new ChatClient(chatSettings(flags, options));
+  const settings = chatSettings(flags, options);
+  const client = new ChatClient(settings);
   const { prompt, sha256 } = await promptOf(flags);
   const tally = emptyTally();
   const conversations = new Semaphore(Math.ceil(OPEN_PER_REQUEST * flags['vlm-concurrency']));
@@ -86,7 +89,8 @@ export async function openLarge(
     rasterSide: 16,
     // One query for each request, and one whose photo is being encoded.
     inFlight: 2 * flags['vlm-concurrency'],
-    report: () => ({ ...client.report(), mode, answers: { ...tally } }),
+    server: settings.url,
+    report: () => ({ server: settings.url, ...client.report(), mode, answers: { ...tally } }),
     warnings: () => {
       if (tally.fallbacks === 0) return [];
       const answers = counted(tally.fallbacks, 'answer');

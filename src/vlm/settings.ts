@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { printable, quoted, VgrError } from '../core/error.js';
 import { proxyFor } from '../core/http.js';
+import { isSafeAddress } from '../core/text.js';
 import type { RunSettings } from '../formats/run-summary.js';
 import { ReplyCache } from './cache.js';
 import type { ChatSettings } from './client.js';
@@ -26,6 +27,7 @@ export interface VlmFlags {
   readonly 'vlm-repetition-penalty'?: string;
   readonly 'vlm-logprobs': boolean;
   readonly 'vlm-body'?: string;
+  readonly 'vlm-plain-http': boolean;
   readonly 'no-vlm-stream': boolean;
   readonly 'vlm-concurrency': number;
   readonly 'vlm-rpm'?: number;
@@ -62,7 +64,7 @@ export function chatSettings(
   const cache = flags['vlm-cache'] ?? cacheFolder;
   return {
     url,
-    key: serverKey(url),
+    key: safeKey(url, flags['vlm-plain-http']),
     proxy: proxyFor(new URL(url)),
     stream: !flags['no-vlm-stream'],
     timeoutMs,
@@ -78,7 +80,7 @@ export function chatSettings(
     maxRequests: flags['max-requests'] ?? Number.POSITIVE_INFINITY,
     maxTokens: flags['max-tokens'] ?? Number.POSITIVE_INFINITY,
     ...prices(flags['vlm-price']),
-    cache: cache === 'none' ? undefined : new ReplyCache(cache),
+    cache: cache === 'none' ? undefined : new ReplyCache(cache, url),
     signal,
   };
 }
@@ -148,6 +150,19 @@ function serverUrl(text: string | undefined): string {
     });
   }
   return url.href.replace(/\/+$/, '');
+}
+
+/** The key, for a server to which nobody can listen. @throws VgrError CONFIG_INVALID */
+function safeKey(url: string, allowPlain: boolean): string | undefined {
+  const key = serverKey(url);
+  if (key === undefined || allowPlain || isSafeAddress(url)) return key;
+  throw new VgrError(
+    'CONFIG_INVALID',
+    `--vlm-url: expected an https address, since there is a key; got ${quoted(url)}`,
+    {
+      hint: 'whoever listens could read the key: unset it, or pass `--vlm-plain-http` in a network that you trust',
+    },
+  );
 }
 
 /**

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { comesTrue } from '../support/faults.js';
+import { comesTrue, shell } from '../support/faults.js';
 import { freshFolder, jsonLines, photoFolder, startVgr, vgr } from '../support/vgr.js';
 
 /** Runs a program where process numbers begin at 1, as in a container; the host's name stays. */
@@ -32,9 +32,7 @@ it.runIf(canUnshare)(
     expect(second.code).toBe(3);
     expect(second.stderr).toContain('is writing to');
 
-    const sleeper = spawnSync('pgrep', ['-f', output], { encoding: 'utf8' })
-      .stdout.trim()
-      .split('\n');
+    const sleeper = shell('pgrep -f "$1"', output).stdout.trim().split('\n');
     for (const pid of sleeper) process.kill(Number(pid), 'SIGSTOP');
     const third = await vgr(args, { under: CONTAINER, stdin: lines.join('') });
     expect(third.code).toBe(0);

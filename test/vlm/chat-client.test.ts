@@ -438,8 +438,8 @@ describe('the budget', () => {
 describe('the cache', () => {
   const folder = (): string => mkdtempSync(join(tmpdir(), 'vgr-chat-'));
 
-  it('answers the same request without the server, in another run and at another address', async () => {
-    const cache = new ReplyCache(folder());
+  it('answers the same request without the server, in another run', async () => {
+    const cache = new ReplyCache(folder(), 'http://a/v1');
     const server = await serve(() => TEXT);
     await client(server.url, { cache }).chat(request());
     const again = client(await deserted(), { cache });
@@ -448,6 +448,13 @@ describe('the cache', () => {
     await expect(again.chat(request('other'))).rejects.toMatchObject({
       code: 'SERVER_UNAVAILABLE',
     });
+  });
+
+  it('gives no reply of one server as that of another', async () => {
+    const path = folder();
+    await new ReplyCache(path, 'http://a/v1').put('key', { text: 'x', finish: 'stop' });
+    const other = new ReplyCache(path, 'http://b/v1');
+    await expect(other.get('key')).resolves.toBeUndefined();
   });
 
   it('sends a request that is made twice at a time once', async () => {
@@ -459,18 +466,24 @@ describe('the cache', () => {
 
   it('skips entries that are damaged', async () => {
     const path = folder();
-    const cache = new ReplyCache(path);
+    const cache = new ReplyCache(path, 'http://a/v1');
     await cache.put('abcdef', { text: 'x', finish: 'stop' });
     await expect(cache.get('abcdef')).resolves.toEqual({ text: 'x', finish: 'stop' });
     const { writeFile } = await import('node:fs/promises');
-    await writeFile(join(path, 'ab', 'cdef.json'), '{"schema": 1, "te');
+    const [file] = readdirSync(path, { recursive: true, encoding: 'utf8' }).filter((each) =>
+      each.endsWith('.json'),
+    );
+    await writeFile(join(path, file!), '{"schema": 1, "te');
     await expect(cache.get('abcdef')).resolves.toBeUndefined();
   });
 
   it('holds neither key nor picture', async () => {
     const path = folder();
     const server = await serve(() => TEXT);
-    await client(server.url, { cache: new ReplyCache(path), key: 'sk-secret-123' }).chat(request());
+    await client(server.url, {
+      cache: new ReplyCache(path, 'http://a/v1'),
+      key: 'sk-secret-123',
+    }).chat(request());
     const files = readdirSync(path, { recursive: true, withFileTypes: true }).filter((file) =>
       file.isFile(),
     );
