@@ -20,6 +20,12 @@ export const DEFAULT_MAX_PIXELS = 100_000_000;
 const MAX_FILE_BYTES = 1024 ** 3;
 
 /**
+ * A progressive JPEG comes in several scans over all pixels, ten or so; a hostile one comes in thousands, each of a few bytes. So
+ * many scans of the largest photo are decoded, or more of a smaller one.
+ */
+const MAX_SCANS = 64;
+
+/**
  * Bilinear with support widened when it shrinks, as in Pillow. Cheapest of the kernels that do not alias, and nearest
  * to what COCO detectors are trained on.
  */
@@ -117,6 +123,14 @@ export async function withPhoto<Result>(
         const hint = `where the file is trusted, pass \`--max-pixels ${width * height}\``;
         throw tooLarge(path, `at most ${maxPixels} pixels, got ${width} x ${height}`, hint);
       }
+      const scans = header.isProgressive ? scansOf(bytes) : 1;
+      if (scans * width * height > MAX_SCANS * maxPixels) {
+        throw tooLarge(
+          path,
+          `at most ${MAX_SCANS * maxPixels} pixels in all scans, got ${scans} scans of ${width} x ${height}`,
+          'no camera writes such a file; save it as a plain JPEG',
+        );
+      }
       signal?.throwIfAborted();
       const photo = { bytes, size: { width, height }, hasAlpha: header.hasAlpha ?? false };
       if (!memory) return await decode(photo);
@@ -142,6 +156,17 @@ export async function withPhoto<Result>(
   if (!there || there.size <= LARGE_FILE_BYTES) return work(false);
   return memory.budget.run(() => work(true), { units: memory.budget.total });
 }
+
+/** Number of scans of a JPEG, with those of previews in its metadata: compressed data never holds the marker. */
+function scansOf(bytes: Buffer): number {
+  let count = 0;
+  for (let at = bytes.indexOf(START_OF_SCAN); at >= 0; at = bytes.indexOf(START_OF_SCAN, at + 2)) {
+    count += 1;
+  }
+  return count;
+}
+
+const START_OF_SCAN = Buffer.from([0xff, 0xda]);
 
 /**
  * The bytes of a file that is an image of a supported type by its first bytes. Every file is checked here before it gets to the

@@ -10,6 +10,7 @@ import {
   openPhoto,
   withPhoto,
 } from '../../src/photos/decode.js';
+import { slowJpeg } from '../support/progressive-jpeg.js';
 import { useTemporaryFolders } from '../support/temporary-folder.js';
 
 const FORMATS = 'fixtures/formats';
@@ -51,6 +52,18 @@ async function pixelOf(file: string, x: number, y: number): Promise<number[]> {
 }
 
 describe('openPhoto', () => {
+  it('refuses a JPEG of thousands of scans before it decodes them', async () => {
+    const file = path.join(await temporaryFolder(), 'slow.jpg');
+    await writeFile(file, slowJpeg(2048, 2048, 2640));
+    await expect(openPhoto(file, STRETCH)).rejects.toMatchObject({
+      code: 'IMAGE_TOO_LARGE',
+      message: expect.stringContaining('got 2640 scans of 2048 x 2048'),
+    });
+    await writeFile(file, slowJpeg(2048, 2048, 20));
+    const { raster } = await openPhoto(file, STRETCH);
+    expect(raster.data.every((value) => value === 128)).toBe(true);
+  });
+
   it('knows every fixture of a kind that is read', async () => {
     for (const name of await readdir(FORMATS)) {
       const { size, raster } = await openPhoto(path.join(FORMATS, name), STRETCH);
