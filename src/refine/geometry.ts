@@ -60,39 +60,25 @@ export function countChances(chances: readonly number[], most = MAX_COUNTED): nu
   return counts;
 }
 
-type Sides<Value> = Readonly<Record<'before' | 'behind', Value>>;
-
 /**
- * How many objects lie before and behind each one, as probabilities of each number.
- * @param asked the highest numbers of neighbours that the caller looks at
+ * Chances of each object that 0, 1, ... others lie before it on an axis, or behind it.
+ * @param most see {@link countChances}
  */
-function neighbours(
+function neighbourChances(
+  side: 'before' | 'behind',
   objects: readonly ObjectHypothesis[],
   coordinates: readonly number[],
   softness: number,
-  asked: Sides<number>,
-): Sides<number[]>[] {
+  most?: number,
+): number[][] {
   return objects.map((_, i) => {
-    const before: number[] = [];
-    const behind: number[] = [];
-    for (let j = 0; j < objects.length; j++) {
-      if (i === j) continue;
-      const { chance } = objects[j]!;
+    const chances = objects.flatMap(({ chance }, j) => {
+      if (i === j) return [];
       const ahead = sigmoid((coordinates[i]! - coordinates[j]!) / softness);
-      before.push(chance * ahead);
-      behind.push(chance * (1 - ahead));
-    }
-    return {
-      before: countChances(before, asked.before),
-      behind: countChances(behind, asked.behind),
-    };
+      return chance * (side === 'before' ? ahead : 1 - ahead);
+    });
+    return countChances(chances, most);
   });
-}
-
-/** Counting from one end asks whether `rank - 1` lie on that side, and whether none lies on the other. */
-function askedBy(end: Selector['end'], rank: number): Sides<number> {
-  if (end === 'middle') return { before: MAX_COUNTED, behind: MAX_COUNTED };
-  return end === 'min' ? { before: rank - 1, behind: 0 } : { before: 0, behind: rank - 1 };
 }
 
 /** "In the middle" tells of the photo first, and less of the order among the objects. */
@@ -112,12 +98,11 @@ function centralChances(
   const distances = objects.map(
     ({ boxXyxy }) => off(main, boxXyxy) + OTHER_AXIS * off(other, boxXyxy),
   );
-  const asked = { before: 0, behind: 0 };
-  return neighbours(objects, distances, SOFTNESS.x, asked).map(({ before }) => before[0]!);
+  return neighbourChances('before', objects, distances, SOFTNESS.x, 0).map(([none]) => none!);
 }
 
 /** Probability of as many objects before as behind; one more on either side counts half. */
-const middleChance = ({ before, behind }: Sides<number[]>): number =>
+const middleChance = (before: readonly number[], behind: readonly number[]): number =>
   before.reduce((sum, chance, n) => {
     const near = (behind[n] ?? 0) + 0.5 * ((behind[n + 1] ?? 0) + (behind[n - 1] ?? 0));
     return sum + chance * near;
@@ -137,16 +122,20 @@ export function rankChances(
   const rank = asked ?? 1;
   const coordinates = objects.map(({ boxXyxy }) => coordinateOn(axis, boxXyxy, imageSize));
   const softness = SOFTNESS[axis] * (rank > 1 ? COUNTING : 1);
-  const around = neighbours(objects, coordinates, softness, askedBy(end, rank));
+  const others = (side: 'before' | 'behind', most?: number) =>
+    neighbourChances(side, objects, coordinates, softness, most);
   if (end === 'middle') {
     const central = centralChances(axis, objects, imageSize);
-    return around.map((each, at) => central[at]! * middleChance(each) ** MIDDLE_ORDER);
+    const behind = others('behind');
+    return others('before').map(
+      (before, at) => central[at]! * middleChance(before, behind[at]!) ** MIDDLE_ORDER,
+    );
   }
-  return around.map(({ before, behind }) => {
-    const [first, last] = end === 'min' ? [before, behind] : [behind, before];
-    const chance = first[rank - 1] ?? 0;
-    return rank === 1 ? chance * Math.max(1 - (last[0] ?? 0), ALONE) : chance;
-  });
+  const [first, last] =
+    end === 'min' ? (['before', 'behind'] as const) : (['behind', 'before'] as const);
+  const chances = others(first, rank - 1).map((counts) => counts[rank - 1] ?? 0);
+  if (rank > 1) return chances;
+  return others(last, 0).map(([alone], at) => chances[at]! * Math.max(1 - alone!, ALONE));
 }
 
 /** 0 for a box that fills the photo, 1 for a speck at its top. */
