@@ -8,37 +8,29 @@ import { pointersOf } from '../language/lexicon.js';
 import { parseExpression } from '../language/parser.js';
 import type { Candidate, PhotoEvidence } from './refiner.js';
 
+/** What holds of the candidates whatever the expression is. */
+const tableOf = (candidates: readonly Candidate[], imageSize: ImageSize) => ({
+  imageSize,
+  /** Labels of all candidates that have one. */
+  labels: labelsOf(candidates),
+  /** {@link objectness} of each candidate. */
+  objectness: Float64Array.from(candidates, (each) => objectness(each, imageSize)),
+});
+export type CandidateTable = Readonly<ReturnType<typeof tableOf>>;
+
+/** All queries of a photo weigh the same list of a detector's boxes, so the numbers are kept with the list. */
 const TABLES = new WeakMap<readonly Candidate[], CandidateTable>();
 
-/**
- * What holds of the candidates whatever the expression is. All queries of a photo weigh the same list of a detector's boxes,
- * so the numbers are kept with the list.
- */
-export class CandidateTable {
-  /** Labels of all candidates that have one. */
-  readonly labels: ReadonlySet<string>;
-  /** {@link objectness} of each candidate. */
-  readonly objectness: Float64Array;
-  /** The index of each candidate in a total order that no shuffling changes: by its box, its tool and its rank. */
-  readonly sortIndexes: Uint32Array;
-
-  private constructor(
-    candidates: readonly Candidate[],
-    private readonly imageSize: ImageSize,
-  ) {
-    this.labels = labelsOf(candidates);
-    this.objectness = new Float64Array(candidates.map((each) => objectness(each, imageSize)));
-    this.sortIndexes = sortIndexesOf(candidates);
-  }
-
-  /** The table of a list, by identity of the list and of the photo's size. */
-  static of(candidates: readonly Candidate[], imageSize: ImageSize): CandidateTable {
-    const known = TABLES.get(candidates);
-    if (known?.imageSize === imageSize) return known;
-    const table = new CandidateTable(candidates, imageSize);
-    TABLES.set(candidates, table);
-    return table;
-  }
+/** The table of a list, by identity of the list and of the photo's size. */
+export function candidateTable(
+  candidates: readonly Candidate[],
+  imageSize: ImageSize,
+): CandidateTable {
+  const known = TABLES.get(candidates);
+  if (known?.imageSize === imageSize) return known;
+  const table = tableOf(candidates, imageSize);
+  TABLES.set(candidates, table);
+  return table;
 }
 
 /**
@@ -82,13 +74,7 @@ export function partShare(candidate: Candidate, candidates: readonly Candidate[]
 const labelsOf = (candidates: readonly Candidate[]): ReadonlySet<string> =>
   new Set(candidates.flatMap(({ label }) => label ?? []));
 
-function sortIndexesOf(candidates: readonly Candidate[]): Uint32Array {
-  const order = [...candidates.keys()].sort((a, b) => compare(candidates[a]!, candidates[b]!));
-  const sortIndexes = new Uint32Array(candidates.length);
-  for (const [index, at] of order.entries()) sortIndexes[at] = index;
-  return sortIndexes;
-}
-
+/** A total order that no shuffling changes: by box, tool and rank. */
 const compare = (one: Candidate, other: Candidate): number =>
   one.boxXyxy.y1 - other.boxXyxy.y1 ||
   one.boxXyxy.y2 - other.boxXyxy.y2 ||
@@ -136,7 +122,7 @@ function chancesOf(
   { candidates, imageSize, singleBoxTools: readers }: Scene,
   isLandmark: boolean,
 ): { chances: number[]; naming: Naming } {
-  const { objectness: real, labels } = CandidateTable.of(candidates, imageSize);
+  const { objectness: real, labels } = candidateTable(candidates, imageSize);
   const denoted = meaningsOf(expression, labels);
   const denied = labelsDenied(expression, labels);
   const unnamed = expression.head === null && denoted.size === 0;
@@ -172,15 +158,12 @@ export function objectsOf(
   isLandmark = false,
 ): { readonly objects: readonly ObjectHypothesis[]; readonly naming: Naming } {
   const { candidates, imageSize } = scene;
-  const table = CandidateTable.of(candidates, imageSize);
+  const { objectness: real } = candidateTable(candidates, imageSize);
   const { chances, naming } = chancesOf(expression, scene, isLandmark);
-  const { objectness: real, sortIndexes } = table;
-  const order = candidates
-    .map((_, at) => at)
-    .sort(
-      (a, b) =>
-        chances[b]! - chances[a]! || real[b]! - real[a]! || sortIndexes[a]! - sortIndexes[b]!,
-    );
+  const order = [...candidates.keys()].sort(
+    (a, b) =>
+      chances[b]! - chances[a]! || real[b]! - real[a]! || compare(candidates[a]!, candidates[b]!),
+  );
   const objects: Array<{ boxXyxy: BoxXyxy; members: number[]; chance: number }> = [];
   for (const at of order) {
     const chance = chances[at]!;

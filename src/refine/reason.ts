@@ -285,31 +285,14 @@ const definite = (text: string): string =>
   /^(?:the|an?|this|that|his|her|their) /.test(text) ? text : `the ${text}`;
 
 /** An object by one of its boxes, with the objects beside it. */
-export interface Seen {
-  readonly situation: Situation;
-  readonly cue: Cue;
-  /** Of the next object; undefined where there is none. */
-  readonly rival: Cue | undefined;
-  /** Number of objects that count as of the kind, this one among them. */
-  readonly count: number;
-  /** What the counted boxes show, singular. */
-  readonly noun: string;
-  readonly label: string | undefined;
-  /** "dog box", or "box" where the tool tells no label. */
-  readonly box: string;
-  /** ", 0.09": the tool's score, where it tells one. */
-  readonly score: string;
-  readonly isFaint: boolean;
-  /** ", more likely a sheep": by a likelier label that does not mean the noun, of a box of the same object; else empty. */
-  readonly likelier: string;
-}
+type Seen = ReturnType<typeof seenAt>;
 
 /** @param rival the next object */
 function seenAt(
   situation: Situation,
   { cue, source }: Pick<Action, 'cue' | 'source'>,
   rival?: Cue,
-): Seen {
+) {
   const { cues, candidates, table, meanings } = situation;
   const { members } = cue.object;
   const labelOf = (at: number) => candidates[at]!.label;
@@ -325,12 +308,17 @@ function seenAt(
     situation,
     cue,
     rival,
+    /** Number of objects that count as of the kind, this one among them. */
     count: cues.filter((each) => each === cue || each.object.chance > COUNTED).length,
+    /** What the counted boxes show, singular. */
     noun: nounOf(situation, label),
     label,
+    /** "dog box", or "box" where the tool tells no label. */
     box: label === undefined ? 'box' : `${clip(label)} box`,
+    /** ", 0.09": the tool's score, where it tells one. */
     score: score === undefined ? '' : `, ${score.toFixed(2)}`,
     isFaint: label !== undefined && chanceOf(own) < FAINT,
+    /** ", more likely a sheep": by a likelier label that does not mean the noun, of a box of the same object; else empty. */
     likelier: likeliest === own ? '' : `, more likely ${withArticle(clip(labelOf(likeliest)!))}`,
   };
 }
@@ -354,7 +342,7 @@ const said = (text: string): Phrase => ({ text, form: 'plain' });
 const aside = (text: string): Phrase => ({ text, form: 'aside' });
 
 /** What a cue says of the box, as far as it is true. */
-export type Tell = (seen: Seen, decision: Decision | null) => readonly Phrase[];
+type Tell = (seen: Seen, decision: Decision | null) => readonly Phrase[];
 
 /** Columns that are told as one cue; the others, of the kind above all, show in what the box is called. */
 const CUES: ReadonlyArray<readonly [columns: readonly string[], tell: Tell]> = [

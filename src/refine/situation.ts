@@ -3,7 +3,6 @@ import { DUPLICATE_IOU, FUSED_IOU, SAME_OBJECT_IOU } from '../core/iou.js';
 import {
   type Denotations,
   denotationsOf,
-  type HeadKnowledge,
   headKnowledge,
   meaningsOf,
   tellsPurpose,
@@ -12,9 +11,9 @@ import type { Attribute, Expression, HeadNoun, Relation } from '../language/expr
 import { isAnimate, isPerson, isWorn } from '../language/lexicon.js';
 import { parseExpression } from '../language/parser.js';
 import { AGES, postureOf, wordSet } from '../language/vocabulary.js';
-import { CandidateTable, type Naming, type Scene, singleBoxTools } from './candidates.js';
+import { candidateTable, type Scene, singleBoxTools } from './candidates.js';
 import { type Cue, cuesOf } from './cue.js';
-import type { Candidate, MatchScale, RefineRequest } from './refiner.js';
+import type { Candidate, RefineRequest } from './refiner.js';
 
 /** A box that can be the answer. */
 export interface Action {
@@ -31,28 +30,7 @@ export interface Action {
 }
 
 /** A request with everything that the columns are computed from. */
-export interface Situation extends Scene {
-  readonly request: RefineRequest;
-  readonly expression: Expression;
-  readonly naming: Naming;
-  /** What is known of the head noun. */
-  readonly knowledge: HeadKnowledge;
-  /** Labels of the candidates that the head noun may mean. */
-  readonly meanings: Denotations;
-  /** Objects, the likeliest of the kind first. */
-  readonly cues: readonly Cue[];
-  readonly actions: readonly Action[];
-  readonly table: CandidateTable;
-  /** Index of the tool's answer among the candidates; -1 where it has none. */
-  readonly toolAt: number;
-  /** Whether the judged tool read the expression, and did not only list objects of its labels. */
-  readonly toolRead: boolean;
-  /** Whether some tool lists objects of its labels. */
-  readonly lists: boolean;
-  /** The boxes of tools that read the expression, one of each; without the judged one's, which think must not see. */
-  readonly firsts: readonly Candidate[];
-  /** Probability of each object to be excepted ("all cups but the red one"), parallel to `cues`; 0 without exceptions. */
-  readonly excepted: readonly number[];
+export interface Situation extends Laid {
   /** Content words of the expression that no cue could use, in the order of its parts, each once. */
   readonly unjudged: readonly string[];
   /** What an image-text encoder says of each box; absent where none is asked. */
@@ -65,35 +43,47 @@ export type CropMatches = ReadonlyMap<Action, { readonly words: number; readonly
 /** No more boxes are weighed: the work grows with their square. */
 const MAX_ACTIONS = 40;
 
+type Laid = Readonly<ReturnType<typeof laidOut>>;
+
 /** Reads the expression and lays out what can be answered. */
-export function situationOf(request: RefineRequest): Situation {
+function laidOut(request: RefineRequest) {
   const expression = parseExpression(request.query);
   const { candidates, imageSize, evidence, tool, toolName } = request;
   const readers = singleBoxTools(request.query, candidates);
   const scene: Scene = { candidates, imageSize, singleBoxTools: readers, evidence };
   const { naming, cues } = cuesOf(expression, scene);
-  const table = CandidateTable.of(candidates, imageSize);
+  const table = candidateTable(candidates, imageSize);
   const toolAt = tool === null ? -1 : candidates.indexOf(tool);
   const toolRead = readers.has(toolName);
-  const knowledge = headKnowledge(expression);
-  const meanings = meaningsOf(expression, table.labels);
   return {
     ...scene,
     request,
     expression,
     naming,
-    knowledge,
-    meanings,
+    /** What is known of the head noun. */
+    knowledge: headKnowledge(expression),
+    /** Labels of the candidates that the head noun may mean. */
+    meanings: meaningsOf(expression, table.labels),
+    /** Objects, the likeliest of the kind first. */
     cues,
     actions: actionsOf(candidates, cues, toolAt, toolRead ? toolName : null),
     table,
+    /** Index of the tool's answer among the candidates; -1 where it has none. */
     toolAt,
+    /** Whether the judged tool read the expression, and did not only list objects of its labels. */
     toolRead,
+    /** Whether some tool lists objects of its labels. */
     lists: candidates.some((each) => !readers.has(each.tool)),
+    /** The boxes of tools that read the expression, one of each; without the judged one's, which think must not see. */
     firsts: candidates.filter(({ tool: name }) => readers.has(name) && name !== toolName),
+    /** Probability of each object to be excepted ("all cups but the red one"), parallel to `cues`; 0 without exceptions. */
     excepted: exceptedChances(expression, scene, cues),
-    unjudged: unjudgedWords({ expression, cues, knowledge, meanings, naming, table, evidence }),
   };
+}
+
+export function situationOf(request: RefineRequest): Situation {
+  const laid = laidOut(request);
+  return { ...laid, unjudged: unjudgedWords(laid) };
 }
 
 /**
@@ -192,7 +182,7 @@ function fitOf({ object, rankChances, attributes, relations }: Cue): number {
  * The texts that crops are compared with: the expression, and the words for the object itself without its position and its
  * neighbours ("red car" of "the second red car left of the bus"); the expression twice where no noun is named.
  */
-function encoderTexts({ text, head, attributes }: Expression): readonly [string, string] {
+function encoderTexts({ text, head, attributes }: Expression): readonly string[] {
   if (head === null) return [text, text];
   const own = attributes.filter(({ owner, negated }) => owner === null && !negated);
   return [text, [...own.map(({ word }) => word), head.phrase].join(' ')];
@@ -201,37 +191,27 @@ function encoderTexts({ text, head, attributes }: Expression): readonly [string,
 /** Natural logs of shares below this say no more. */
 const MIN_LOG = -5;
 
-/** The cosines of all boxes, two rows as by {@link encoderTexts}, as matches. */
-function matchesOf(
-  actions: readonly Action[],
-  [words, noun]: readonly Float32Array[],
-  { scale }: MatchScale,
-): CropMatches {
-  const logs = [words!, noun!].map((cosines) => {
-    const top = cosines.reduce((most, cosine) => Math.max(most, cosine), -1);
-    const total = cosines.reduce((sum, cosine) => sum + Math.exp(scale * (cosine - top)), 0);
-    const mean = Math.log(total / cosines.length);
-    return cosines.map((cosine) => Math.max(scale * (cosine - top) - mean, MIN_LOG));
-  });
-  return new Map(
-    actions.map((action, at) => [action, { words: logs[0]![at]!, noun: logs[1]![at]! }]),
-  );
+/** Matches of one text with all boxes, of their cosines with it. */
+function matchesOf(cosines: Float32Array, scale: number): Float32Array {
+  const top = cosines.reduce((most, cosine) => Math.max(most, cosine), -1);
+  const total = cosines.reduce((sum, cosine) => sum + Math.exp(scale * (cosine - top)), 0);
+  const mean = Math.log(total / cosines.length);
+  return cosines.map((cosine) => Math.max(scale * (cosine - top) - mean, MIN_LOG));
 }
 
 /** The situation with what an image-text encoder says of each box, where the request brings one. @throws VgrError of the photo */
 export async function withCrops(situation: Situation): Promise<Situation> {
   const { request, actions, expression } = situation;
-  if (request.crops === undefined || actions.length === 0) return situation;
+  const { crops } = request;
+  if (crops === undefined || actions.length === 0) return situation;
   const boxes = actions.map(({ boxXyxy }) => boxXyxy);
-  const cosines = await request.crops.match(boxes, encoderTexts(expression));
-  return { ...situation, crops: matchesOf(actions, cosines, request.crops) };
+  const cosines = await crops.match(boxes, encoderTexts(expression));
+  const [words, noun] = cosines.map((each) => matchesOf(each, crops.scale));
+  const matches = actions.map(
+    (action, at) => [action, { words: words![at]!, noun: noun![at]! }] as const,
+  );
+  return { ...situation, crops: new Map(matches) };
 }
-
-/** What tells which words were judged. */
-type Judgeable = Pick<
-  Situation,
-  'expression' | 'cues' | 'knowledge' | 'meanings' | 'naming' | 'table' | 'evidence'
->;
 
 /** Nouns of which `person` says all. */
 const ANY_PERSON = wordSet(
@@ -253,7 +233,7 @@ const attributeWords = ({ word, owner }: Attribute): string =>
   owner === null ? word : `${word} ${owner}`;
 
 /** Words of what is only a landmark or an exception, of which no cues are kept. */
-function unjudgedBeside(beside: Expression, { table, evidence }: Judgeable): readonly string[] {
+function unjudgedBeside(beside: Expression, { table, evidence }: Laid): readonly string[] {
   const { head, attributes, relations, leftovers } = beside;
   const noun = head?.lemma ?? '';
   const isSeen = ({ kind, value, shade }: Attribute): boolean => {
@@ -284,7 +264,7 @@ function unjudgedRelation(
 }
 
 /** Whether boxes show how objects stand to the landmark; else the fit is that of a posture, a side or a part's colour. */
-export function isShown({ kind }: Relation, { head }: Expression, { table }: Judgeable): boolean {
+export function isShown({ kind }: Relation, { head }: Expression, { table }: Laid): boolean {
   if (kind === 'other' || kind === 'facing') return false;
   if (head === null || table.labels.size === 0) return true;
   const named = { head, deniedKinds: [], exceptions: [] };
@@ -292,7 +272,7 @@ export function isShown({ kind }: Relation, { head }: Expression, { table }: Jud
 }
 
 /** Of a relation with a fit: landmarks that no box shows, and words of the others that no cue could use. */
-const unjudgedWithin = (relation: Relation, situation: Judgeable): readonly string[] =>
+const unjudgedWithin = (relation: Relation, situation: Laid): readonly string[] =>
   relation.landmarks.flatMap((landmark) => {
     if (isShown(relation, landmark, situation)) return unjudgedBeside(landmark, situation);
     const isPart = relation.kind === 'with' || relation.kind === 'of';
@@ -300,7 +280,7 @@ const unjudgedWithin = (relation: Relation, situation: Judgeable): readonly stri
   });
 
 /** Content words of the expression that no cue could use, in the order of its parts, each once. */
-function unjudgedWords(situation: Judgeable): readonly string[] {
+function unjudgedWords(situation: Laid): readonly string[] {
   const { expression, cues, knowledge, meanings, naming } = situation;
   const { head, attributes, relations, leftovers, deniedKinds, exceptions } = expression;
   const cue = cues[0];

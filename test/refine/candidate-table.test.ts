@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { CandidateTable, objectness } from '../../src/refine/candidates.js';
+import { parseExpression } from '../../src/language/parser.js';
+import { candidateTable, objectness, objectsOf } from '../../src/refine/candidates.js';
 import type { Candidate } from '../../src/refine/refiner.js';
 
 const IMAGE = { width: 100, height: 80 };
@@ -24,11 +25,11 @@ const candidate: fc.Arbitrary<Candidate> = fc
     ...(label !== undefined && { label }),
   }));
 
-describe('CandidateTable', () => {
+describe('candidateTable', () => {
   it('tells of each candidate what is told of it alone', () => {
     fc.assert(
       fc.property(fc.array(candidate, { maxLength: 12 }), (candidates) => {
-        const table = CandidateTable.of(candidates, IMAGE);
+        const table = candidateTable(candidates, IMAGE);
         for (const [at, each] of candidates.entries()) {
           expect(table.objectness[at]).toBe(objectness(each, IMAGE));
         }
@@ -54,10 +55,10 @@ describe('CandidateTable', () => {
 
   it('is kept with the list and the photo, and is another for others', () => {
     const candidates: Candidate[] = [];
-    const table = CandidateTable.of(candidates, IMAGE);
-    expect(CandidateTable.of(candidates, IMAGE)).toBe(table);
-    expect(CandidateTable.of([], IMAGE)).not.toBe(table);
-    expect(CandidateTable.of(candidates, { ...IMAGE })).not.toBe(table);
+    const table = candidateTable(candidates, IMAGE);
+    expect(candidateTable(candidates, IMAGE)).toBe(table);
+    expect(candidateTable([], IMAGE)).not.toBe(table);
+    expect(candidateTable(candidates, { ...IMAGE })).not.toBe(table);
   });
 });
 
@@ -65,9 +66,9 @@ function orderOf({ boxXyxy, tool, rank }: Candidate): readonly unknown[] {
   return [boxXyxy, tool, rank];
 }
 
+/** The candidates by the objects that they show. */
 function inOrder(candidates: readonly Candidate[]): readonly Candidate[] {
-  const { sortIndexes } = CandidateTable.of(candidates, IMAGE);
-  const ordered: Candidate[] = [];
-  for (const [at, place] of sortIndexes.entries()) ordered[place] = candidates[at]!;
-  return ordered;
+  const scene = { candidates, imageSize: IMAGE, singleBoxTools: new Set<string>() };
+  const { objects } = objectsOf(parseExpression('far left'), scene);
+  return objects.flatMap(({ members }) => members.map((at) => candidates[at]!));
 }
