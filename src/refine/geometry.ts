@@ -72,11 +72,12 @@ function neighbourChances(
   most?: number,
 ): number[][] {
   return objects.map((_, i) => {
-    const chances = objects.flatMap(({ chance }, j) => {
-      if (i === j) return [];
+    const chances: number[] = [];
+    for (const [j, { chance }] of objects.entries()) {
+      if (i === j) continue;
       const ahead = sigmoid((coordinates[i]! - coordinates[j]!) / softness);
-      return chance * (side === 'before' ? ahead : 1 - ahead);
-    });
+      chances.push(chance * (side === 'before' ? ahead : 1 - ahead));
+    }
     return countChances(chances, most);
   });
 }
