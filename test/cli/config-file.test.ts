@@ -81,6 +81,52 @@ test.each([
   await expect(parsed(FLAGS, file)).rejects.toThrow(message);
 });
 
+describe('a file of the working folder', () => {
+  /** The names that it may not set. */
+  async function ignoredOf(file: object): Promise<readonly string[]> {
+    writeFileSync(join(folder, 'vgr.config.json'), JSON.stringify(file));
+    const before = process.cwd();
+    process.chdir(folder);
+    try {
+      return (await withConfigFile([], {} as Table)).files.flatMap(({ ignored }) => ignored);
+    } finally {
+      process.chdir(before);
+    }
+  }
+
+  test.each([
+    ['./centernet'],
+    ['/tmp/x.onnx'],
+    ['x.onnx'],
+    ['..'],
+    ['a\\b'],
+    ['vlm'],
+    ['cascade'],
+    [['centernet']],
+  ])('names no model by a path, and no server: %j', async (refiner) => {
+    expect(await ignoredOf({ refiner })).toEqual(['refiner']);
+  });
+
+  test('may set what does no harm, and no flag of a kind that nobody thought of', async () => {
+    const every = [...COMMANDS.values()].flatMap(({ flags }) => Object.keys(flags ?? {}));
+    const ignored = await ignoredOf(Object.fromEntries(every.map((name) => [name, 'centernet'])));
+    const allowed = every.filter((name) => !ignored.includes(name));
+    expect(
+      [...new Set(allowed)].filter((name) =>
+        /url|path|file|cache|output|^allow|^max-(?!det)/.test(name),
+      ),
+    ).toEqual([]);
+    expect(allowed).toEqual(expect.arrayContaining(['min-score', 'format', 'detector', 'refiner']));
+    expect(ignored).toEqual(
+      expect.arrayContaining([
+        ...['output', 'visualize', 'csv', 'report', 'markdown', 'vlm-url', 'vlm-body', 'vlm-cache'],
+        ...['prompt-template', 'queries', 'image-ids', 'allow-outside', 'max-pixels', 'max-memory'],
+        ...['vlm-plain-http', 'force', 'fail-under', 'encoder', 'init', 'cascade-small', 'cache'],
+      ]),
+    );
+  });
+});
+
 interface FlagFacts {
   readonly type: 'boolean' | 'option';
   readonly env?: string;

@@ -32,7 +32,7 @@ it.runIf(canUnshare)(
     expect(second.code).toBe(3);
     expect(second.stderr).toContain('is writing to');
 
-    const sleeper = shell('pgrep -f "$1"', output).stdout.trim().split('\n');
+    const sleeper = shell('pgrep -f "[r]un.js refine.*$1"', output).stdout.trim().split('\n');
     for (const pid of sleeper) process.kill(Number(pid), 'SIGSTOP');
     const third = await vgr(args, { under: CONTAINER, stdin: lines.join('') });
     expect(third.code).toBe(0);
