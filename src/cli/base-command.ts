@@ -90,6 +90,8 @@ export abstract class VgrCommand<T extends typeof Command> extends Command {
     this.printer.fatal(error);
     // Not of its causes: a server's own words may hold the key that it was sent.
     this.printer.debug((thrown instanceof Error && thrown.stack) || String(thrown));
+    // A thread that hangs in native code would keep the process.
+    if (error.code === 'MODEL_HANGS') this.interruption.end();
     return error.exit;
   }
 }

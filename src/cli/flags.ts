@@ -56,6 +56,12 @@ export const inferenceFlags = flagGroup('MODELS', {
     default: false,
     exclusive: ['sessions', 'threads', 'batch-size'],
   }),
+  'session-timeout': Flags.integer({
+    summary: 'time for one request to a model, seconds; a model that takes longer ends the run',
+    default: 600,
+    min: 1,
+    max: 86_400,
+  }),
   'batch-size': Flags.integer({
     summary:
       'photos in one run of the detector, where its graph allows [default: 1 on the CPU, else 8]',

@@ -17,6 +17,8 @@ export interface Download extends RemoteFile {
   readonly stallMs: number;
   /** Time before the second try, milliseconds; twice as long before each further one. Half a second where absent. */
   readonly pauseMs?: number;
+  /** Over which the speed is looked at, milliseconds; a minute where absent. */
+  readonly slowMs?: number;
   readonly signal: AbortSignal;
   /** Called with the bytes that are here and those of the whole file, where the server says. */
   readonly onProgress: (here: number, whole: number | undefined) => void;
@@ -43,6 +45,11 @@ export function partialPath(target: string): string {
 /** The download ends after so many tries in a row without a byte, or after so many restarts in all. */
 const TRIES = 4;
 const FIRST_PAUSE_MS = 500;
+/** Of a file whose size nobody has pinned: the runtime takes no larger one. */
+const MAX_BYTES = 2 ** 31 - 1;
+/** A server that sends less than this over {@link SLOW_MS} is given up. */
+const MIN_BYTES_A_SECOND = 1024;
+const SLOW_MS = 60_000;
 
 /** The file of the server does not fit the part that was downloaded. */
 class StartAgain extends Error {}
@@ -175,19 +182,28 @@ class Transfer {
     start: number,
     whole: number | undefined,
   ): Promise<void> {
-    const { pinned, onProgress } = this.plan;
-    const limit = pinned?.bytes ?? whole ?? Number.POSITIVE_INFINITY;
+    const { pinned, onProgress, slowMs = SLOW_MS } = this.plan;
+    const limit = pinned?.bytes ?? Math.min(whole ?? MAX_BYTES, MAX_BYTES);
     const file = await onDisk(this.partial, () => open(this.partial, start > 0 ? 'a' : 'w'));
     try {
       let here = start;
+      let [since, before] = [performance.now(), here];
       onProgress(here, whole);
       for await (const chunk of body as AsyncIterable<Buffer>) {
+        if (!pinned && here + chunk.length > MAX_BYTES) {
+          throw otherAnswer(this.plan, `more than ${MAX_BYTES} bytes`);
+        }
         if (here + chunk.length > limit) {
           throw new StartAgain(`the server sends more than the ${limit} bytes that it should`);
         }
         await onDisk(this.partial, () => file.appendFile(chunk));
         here += chunk.length;
         onProgress(here, whole);
+        if (performance.now() - since < slowMs) continue;
+        if (here - before < (slowMs / 1000) * MIN_BYTES_A_SECOND) {
+          throw networkFailed(this.plan, here, new Error('the server sends less than 1 KiB/s'));
+        }
+        [since, before] = [performance.now(), here];
       }
       if (whole !== undefined && here < whole) {
         throw new Error(`the connection ended at byte ${here} of ${whole}`);

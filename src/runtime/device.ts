@@ -94,6 +94,7 @@ export interface InferenceFlags {
   readonly device: string;
   readonly sessions?: number | undefined;
   readonly threads?: number | undefined;
+  readonly 'session-timeout'?: number | undefined;
   readonly 'batch-size'?: number | undefined;
   readonly 'input-size'?: number | undefined;
   readonly classes?: string | undefined;

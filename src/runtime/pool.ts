@@ -21,9 +21,14 @@ export interface PoolOptions {
   readonly threads: number;
   /** Told once, when a planned device does not start and the next one is taken. */
   readonly notice: (text: string) => void;
+  /** Longest time for one request to a thread, milliseconds. */
+  readonly limitMs?: number;
   /** The worker's script; tests hand in one that breaks. */
   readonly script?: URL;
 }
+
+/** Of {@link PoolOptions.limitMs}: far above what the largest models take on slow machines. */
+const DEFAULT_LIMIT_MS = 600_000;
 
 /** Crashes in a row, without one answer between them, after which the pool gives up. */
 const CRASH_LIMIT = 8;
@@ -131,7 +136,7 @@ export class SessionPool {
       const error = thrown instanceof WorkerRefusal ? refusedRun(thrown) : thrown;
       for (const job of jobs) job.reject(error);
     }
-    if (this.#workers.has(worker)) this.#idle.push(worker);
+    if (this.#workers.has(worker) && !worker.isStuck) this.#idle.push(worker);
     this.#dispatch();
   }
 
@@ -188,7 +193,8 @@ export class SessionPool {
 
   #spawn(): void {
     const script = this.#options.script ?? new URL('./worker.js', import.meta.url);
-    const worker = new PooledWorker(script, this.busyMs, this.#replace);
+    const { limitMs = DEFAULT_LIMIT_MS } = this.#options;
+    const worker = new PooledWorker(script, limitMs, this.busyMs, this.#replace);
     this.#workers.add(worker);
     this.#idle.push(worker);
   }

@@ -30,13 +30,17 @@ export class PooledWorker {
   #waiter: Waiter | undefined;
   #ended: VgrError | undefined;
   #ready = false;
+  /** Whether a request was not answered in time. Native code cannot be stopped, so the thread has not ended, and may never. */
+  isStuck = false;
 
   /**
+   * @param limitMs longest time for one request
    * @param busyMs gets the time that the thread works for requests of each kind, milliseconds
    * @param onEnd called once when the thread ends unasked, with the kind of the request that it worked on
    */
   constructor(
     script: URL,
+    private readonly limitMs: number,
     private readonly busyMs: Record<RequestKind, number>,
     onEnd: (worker: PooledWorker, asked?: RequestKind) => void,
   ) {
@@ -71,10 +75,15 @@ export class PooledWorker {
     transfer: ArrayBuffer[] = [],
   ): Promise<{ readonly reply: Reply<Kind>; readonly busyMs: number }> {
     if (this.#ended) throw this.#ended;
+    let timer: NodeJS.Timeout | undefined;
     const message = await new Promise<Exclude<WorkerMessage, 'ready'>>((resolve, reject) => {
       this.#waiter = { kind, resolve, reject };
       this.#worker.postMessage({ kind, ...request } as WorkerRequest, transfer);
-    });
+      timer = setTimeout(() => {
+        this.isStuck = true;
+        this.#settle()?.reject(hangs(kind, this.limitMs));
+      }, this.limitMs);
+    }).finally(() => clearTimeout(timer));
     if (!message.ok) throw new WorkerRefusal(message.message, message.mismatch);
     this.busyMs[kind] += message.busyMs;
     return { reply: message.reply as Reply<Kind>, busyMs: message.busyMs };
@@ -82,6 +91,7 @@ export class PooledWorker {
 
   /** Ends the thread once it has loaded the runtime and answered the request under way. */
   async terminate(): Promise<void> {
+    if (this.isStuck) return;
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, QUIET_MS);
       const check = (): void => {
@@ -103,6 +113,13 @@ export class PooledWorker {
     this.#waiter = undefined;
     return waiter;
   }
+}
+
+function hangs(kind: RequestKind, limitMs: number): VgrError {
+  const subject = kind === 'refine' ? 'queries were' : 'the model was';
+  return new VgrError('MODEL_HANGS', `${subject} not done within ${limitMs / 1000} s`, {
+    hint: '`--session-timeout` allows more time; a model of another source may be faster',
+  });
 }
 
 function endedThread(code: number, cause: unknown): VgrError {

@@ -17,6 +17,7 @@ export function startThreads(flags: InferenceFlags, printer: Printer) {
     plan,
     sessions: settings.sessions,
     threads: settings.threads,
+    limitMs: flags['session-timeout'] === undefined ? undefined : flags['session-timeout'] * 1000,
     notice: (text) => printer.note(text),
   });
   return { ...settings, plan, pool, [Symbol.asyncDispose]: () => pool.close() };

@@ -53,6 +53,22 @@ async function bring(answers: readonly Answer[], change: Partial<Download> = {})
   return { target, brought };
 }
 
+it('gives up a server that sends a byte now and then, and keeps what is here', async () => {
+  let bytes = 0;
+  const drip: Answer = (_, response) => {
+    response.writeHead(200, { 'content-length': FILE.length });
+    const timer = setInterval(() => response.write(FILE.subarray(bytes, ++bytes)), 10);
+    response.on('close', () => clearInterval(timer));
+  };
+  const { target, brought } = await bring([drip], { slowMs: 300 });
+  await expect(brought).rejects.toMatchObject({
+    code: 'DOWNLOAD_FAILED',
+    message: expect.stringContaining('the server sends less than 1 KiB/s'),
+  });
+  expect(existsSync(target)).toBe(false);
+  expect(readFileSync(`${target}.partial`).length).toBeGreaterThan(0);
+});
+
 describe('a download that is not pinned', () => {
   it.each<[string, Record<string, string>, Record<string, string>, string]>([
     ['resumes where the version is the same', { etag: '"a"' }, { etag: '"a"' }, 'bytes=20000-'],

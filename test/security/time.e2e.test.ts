@@ -1,0 +1,74 @@
+import { createHash } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { create } from '@bufbuild/protobuf';
+import { expect, it } from 'vitest';
+import {
+  decodeOnnxModel,
+  encodeOnnxModel,
+  onnxNode,
+  onnxTensor,
+  onnxValueInfo,
+} from '../../scripts/onnx/model.js';
+import { AttributeSchema, AttributeType, GraphSchema } from '../../src/formats/onnx.generated.js';
+import { detectorGraph } from '../support/detector-graph.js';
+import { TINY_CARD, TINY_PLAN } from '../support/tiny-detector.js';
+import { freshFolder, photoFolder, vgr } from '../support/vgr.js';
+
+/** The tiny detector with a loop without end before its output. */
+function endless(): Uint8Array {
+  const model = decodeOnnxModel(detectorGraph(TINY_PLAN));
+  const graph = model.graph!;
+  const last = graph.node.at(-1)!;
+  const [output] = last.output;
+  last.output = ['before'];
+  last.name = 'before';
+  const dims = [1, 5, 84];
+  const body = create(GraphSchema, {
+    name: 'body',
+    input: [
+      onnxValueInfo('turn', 'int64', []),
+      onnxValueInfo('goes-on', 'bool', []),
+      onnxValueInfo('value', 'float32', dims),
+    ],
+    output: [onnxValueInfo('still', 'bool', []), onnxValueInfo('next', 'float32', dims)],
+    node: [onnxNode('Identity', ['goes-on'], ['still']), onnxNode('Neg', ['value'], ['next'])],
+  });
+  const loop = onnxNode('Loop', ['', 'always', 'before'], [output!]);
+  loop.attribute.push(
+    create(AttributeSchema, { name: 'body', g: body, type: AttributeType.GRAPH }),
+  );
+  graph.initializer.push(onnxTensor('one', 'int64', [], [1]));
+  graph.node.unshift(onnxNode('Cast', ['one'], ['always'], { to: 9 }));
+  graph.node.push(loop);
+  return encodeOnnxModel(model);
+}
+
+it('a model that does not end ends the run in the time that a flag sets, and what was done is kept', async () => {
+  const folder = freshFolder();
+  const graph = endless();
+  const pins = { sha256: createHash('sha256').update(graph).digest('hex'), bytes: graph.length };
+  const card = { ...TINY_CARD, ...pins, source: { added: 'x' } };
+  writeFileSync(join(folder, 'card.json'), JSON.stringify(card));
+  writeFileSync(join(folder, card.file), graph);
+  const output = join(freshFolder(), 'out');
+  const args = [
+    'detect',
+    await photoFolder(2),
+    '--detector',
+    folder,
+    '--device',
+    'cpu',
+    '--output',
+    output,
+  ];
+  const start = performance.now();
+  const run = await vgr([...args, '--session-timeout', '2']);
+  expect(run.stderr).toContain('error: the model was not done within 2 s');
+  expect(run.stderr).toContain('--session-timeout');
+  expect(run.code === 3 || run.signal === 'SIGTERM').toBe(true);
+  expect(performance.now() - start).toBeLessThan(30_000);
+  // Neither the lock nor a torn line is left.
+  const again = await vgr([...args, '--session-timeout', '1']);
+  expect(again.stderr).toContain('error: the model was not done within 1 s');
+});
