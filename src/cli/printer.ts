@@ -32,11 +32,12 @@ export class StreamPrinter implements Printer {
   }
 
   note(text: string): void {
-    if (!this.options.quiet) this.#say(`${text}\n`);
+    if (!this.options.quiet) this.important(text);
   }
 
   important(text: string): void {
-    this.#say(`${text}\n`);
+    // Whatever foreign text comes in: only line ends stay.
+    this.#say(`${text.split('\n').map(printable).join('\n')}\n`);
   }
 
   itemError(name: string, error: { readonly message: string; readonly hint?: string }): void {

@@ -9,7 +9,17 @@ import {
   statSync,
   writeSync,
 } from 'node:fs';
-import { type FileHandle, lstat, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import {
+  type FileHandle,
+  lstat,
+  mkdir,
+  open,
+  readFile,
+  realpath,
+  rename,
+  rm,
+  stat,
+} from 'node:fs/promises';
 import { homedir } from 'node:os';
 import path, { isAbsolute, join } from 'node:path';
 import { asVgrError, printable, quoted, VgrError } from './error.js';
@@ -64,6 +74,18 @@ export async function writeFileAtomic(
     throw thrown;
   }
   if (durable) await syncFolder(folder);
+}
+
+/** Refuses a link in place of a folder for output: it leads to any folder of the user. @throws VgrError OUTPUT_UNWRITABLE */
+export async function refuseLink(folder: string): Promise<void> {
+  const place = path.resolve(folder);
+  if (!(await lstat(place).catch(() => undefined))?.isSymbolicLink()) return;
+  const target = await realpath(place).catch(() => 'nothing');
+  throw new VgrError(
+    'OUTPUT_UNWRITABLE',
+    `${quoted(folder)}: expected a folder, got a link to ${quoted(target)}`,
+    { hint: 'give the folder itself, if it is meant' },
+  );
 }
 
 /** How many bytes at the start of a file tell whose it is. */

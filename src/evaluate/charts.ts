@@ -1,5 +1,6 @@
 import * as Plot from '@observablehq/plot';
 import { parseHTML } from 'linkedom';
+import { printable } from '../core/error.js';
 import type { ReliabilityBin } from './answer-metrics.js';
 import { OUTCOMES, type Outcome } from './answers.js';
 import type { Interval } from './bootstrap.js';
@@ -137,9 +138,9 @@ function drawn(options: Plot.PlotOptions): string {
 }
 
 function shortened(name: string): string {
-  const characters = [...name];
+  const characters = [...printable(name)];
   return characters.length <= MAX_NAME_CHARACTERS
-    ? name
+    ? characters.join('')
     : `${characters.slice(0, MAX_NAME_CHARACTERS - 1).join('')}…`;
 }
 

@@ -122,7 +122,7 @@ const FORMULA = /^[=+\-@\t\r]/;
 
 /**
  * The table as RFC 4180 has it: commas, CR LF, quotes around a cell that needs them. Numbers stand with all their digits. A
- * text that a spreadsheet would run as a formula gets an apostrophe before it.
+ * text that a spreadsheet would run as a formula gets an apostrophe before it. Control characters but tabs and line ends are shown as `\u001b`.
  * @see https://owasp.org/www-community/attacks/CSV_Injection
  */
 export function renderCsv({ columns, rows }: Table): string {
@@ -132,7 +132,8 @@ export function renderCsv({ columns, rows }: Table): string {
 function csvCell(cell: Cell): string {
   if (cell === null) return '';
   if (typeof cell === 'number') return String(cell);
-  const text = FORMULA.test(cell) ? `'${cell}` : cell;
+  const shown = cell.replace(/[^\t\r\n]+/g, printable);
+  const text = FORMULA.test(cell) ? `'${shown}` : shown;
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 

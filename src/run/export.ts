@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { type BoxXyxy, type ImageSize, iouXyxy, xywhToXyxy } from '../core/box.js';
 import { itemError, quoted, VgrError } from '../core/error.js';
-import { refuseForeignFile, writeFileAtomic } from '../core/files.js';
+import { refuseForeignFile, refuseLink, writeFileAtomic } from '../core/files.js';
 import { isCorrect } from '../core/iou.js';
 import { type LineItem, readLines } from '../core/line-reader.js';
 import { PromiseCache } from '../core/lru.js';
@@ -94,6 +94,8 @@ export async function exportRows(
   }
   const name = `${flags.format}.jsonl`;
   const file = join(flags.output, name);
+  await refuseLink(flags.output);
+  await refuseLink(join(flags.output, 'images'));
   const isOurs = (head: string): boolean => head.startsWith('{');
   await refuseForeignFile(file, { isOurs, force: flags.force });
   await writeFileAtomic(file, rows());

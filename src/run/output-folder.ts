@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
-import { lstat, readdir, realpath, rm, stat } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { lstat, readdir, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { quoted, VgrError } from '../core/error.js';
 import { lockOutput, type OutputLock } from '../core/file-lock.js';
-import { readTextIfThere, writeFileAtomic, writeFileAtomicNow } from '../core/files.js';
+import { readTextIfThere, refuseLink, writeFileAtomic, writeFileAtomicNow } from '../core/files.js';
 import {
   type Category,
   CategoryIds,
@@ -133,18 +133,6 @@ async function summaryIn(folder: string): Promise<unknown> {
     if (thrown instanceof SyntaxError) return null;
     throw thrown;
   }
-}
-
-/** A link leads to any folder of the user. @throws VgrError OUTPUT_UNWRITABLE */
-async function refuseLink(folder: string): Promise<void> {
-  const place = resolve(folder);
-  if (!(await lstat(place).catch(() => undefined))?.isSymbolicLink()) return;
-  const target = await realpath(place).catch(() => 'nothing');
-  throw new VgrError(
-    'OUTPUT_UNWRITABLE',
-    `${quoted(folder)}: expected a folder, got a link to ${quoted(target)}`,
-    { hint: 'give the folder itself, if it is meant' },
-  );
 }
 
 /** A journal is what has run.json beside it: any other file of that name is the user's. @throws VgrError OUTPUT_MISMATCH */

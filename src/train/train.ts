@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { quoted, VgrError } from '../core/error.js';
 import { lockOutput } from '../core/file-lock.js';
-import { refuseForeignFile, writeFileAtomic } from '../core/files.js';
+import { refuseForeignFile, refuseLink, writeFileAtomic } from '../core/files.js';
 import type { Terminal } from '../core/terminal.js';
 import { imageRoots } from '../photos/find-photos.js';
 import { ImageRoots } from '../photos/image-path.js';
@@ -72,12 +72,13 @@ export async function trainCommand(command: TrainCommand): Promise<number> {
   const { flags, images } = command;
   const { printer, interruption } = command.terminal;
   const { signal } = interruption;
-  const lines = await readTrainingLines(flags, images, printer);
-  const start = await startOf(flags, lines);
+  await refuseLink(flags.output);
   for (const [name, mark] of Object.entries(OUR_MARKS)) {
     const isOurs = (head: string): boolean => head.includes(mark);
     await refuseForeignFile(join(flags.output, name), { isOurs, force: flags.force });
   }
+  const lines = await readTrainingLines(flags, images, printer);
+  const start = await startOf(flags, lines);
   const lock = await lockOutput(flags.output);
   try {
     const { train, annotated, validation, encoder } = await makeExamples(command, lines, start);
