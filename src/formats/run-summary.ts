@@ -33,7 +33,16 @@ const runSummary = z.object({
   /** sha256 of the settings with sorted keys. */
   settings_hash: z.string(),
   versions: z.record(z.string(), z.string()),
-  models: z.array(z.object({ name: z.string(), sha256: z.string() })).readonly(),
+  models: z
+    .array(
+      z.object({
+        name: z.string(),
+        sha256: z.string(),
+        /** Of the card as it was read, as JSON; absent in runs of earlier versions. */
+        card_sha256: z.string().optional(),
+      }),
+    )
+    .readonly(),
   /** The file of `--image-ids`. */
   image_ids: z.string().nullable(),
   /** Of the COCO files. */

@@ -1,6 +1,8 @@
 import { availableParallelism } from 'node:os';
 import type { Printer } from '../core/terminal.js';
+import { sha256Of } from '../core/text.js';
 import type { DetectorCard } from '../formats/model-card.js';
+import type { RunSummary } from '../formats/run-summary.js';
 import { configureSharp, type DecodingMemory, openPhoto } from '../photos/decode.js';
 import { loadDetector, pooledDetector, wantedOf } from './detector.js';
 import { deviceText, type InferenceFlags } from './device.js';
@@ -12,7 +14,7 @@ export interface Engine extends Disposable {
   readonly threads: Threads;
   /** Absent with `--detector none`. */
   readonly detector?: Detector;
-  readonly models: readonly { readonly name: string; readonly sha256: string }[];
+  readonly models: RunSummary['models'];
   /** Settings of the detector that decide what it finds. */
   readonly settings: Readonly<Record<string, string | number>>;
   /** Photos to keep in work so that no session waits for a decoder. */
@@ -50,7 +52,7 @@ export async function openEngine(
     threads,
     inFlight,
     detector,
-    models: [{ name: card.name, sha256 }],
+    models: [{ name: card.name, sha256, card_sha256: sha256Of(JSON.stringify(card)) }],
     settings: {
       detector: card.name,
       detector_sha256: sha256,
