@@ -1,6 +1,7 @@
 import { Tokenizer } from '@huggingface/tokenizers';
 import { asVgrError, quoted, VgrError } from '../core/error.js';
 import { memoized } from '../core/lru.js';
+import { withinTime } from '../core/time-limit.js';
 import type { Category } from '../formats/coco.js';
 import type { PromptInput } from '../formats/model-card.js';
 import type { Phrase, TokenizedPrompt, Word } from './prompt.js';
@@ -13,6 +14,23 @@ const MAX_PROMPTS = 4096;
  * time of the tokenisers grows with the square of a text.
  */
 const MAX_TEXT_LENGTH = 4096;
+
+/** For one text. The patterns of a foreign tokeniser may take for ever on some. Milliseconds. */
+const LIMIT_MS = 5000;
+
+/** @throws VgrError MODEL_CORRUPT where it takes too long */
+function encoded(tokenizer: Tokenizer, text: string, options?: Parameters<Tokenizer['encode']>[1]) {
+  try {
+    return withinTime(LIMIT_MS, () => tokenizer.encode(text, options));
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'ERR_SCRIPT_EXECUTION_TIMEOUT') throw cause;
+    throw new VgrError(
+      'MODEL_CORRUPT',
+      `the tokenizer.json of the model takes more than ${LIMIT_MS / 1000} s for ${quoted(text, 40)}`,
+      { cause, hint: 'use the `tokenizer.json` from the repository of the model' },
+    );
+  }
+}
 
 /** A text as tokens without the special ones, and the category that its boxes are called by. */
 interface NamedText extends Category {
@@ -53,7 +71,7 @@ export class PromptTokenizer {
     this.#tokenizer = new Tokenizer(tokenizer, config);
     this.#withDots = family === 'grounding-dino';
     const probe = this.#bare('a').ids;
-    const framed: readonly number[] = this.#tokenizer.encode('a').ids;
+    const framed: readonly number[] = encoded(this.#tokenizer, 'a').ids;
     checkIds(probe);
     checkIds(framed);
     const last = framed.length - probe.length;
@@ -100,7 +118,7 @@ export class PromptTokenizer {
   }
 
   #bare(text: string): Omit<NamedText, keyof Category> {
-    const { ids, tokens } = this.#tokenizer.encode(text, { add_special_tokens: false });
+    const { ids, tokens } = encoded(this.#tokenizer, text, { add_special_tokens: false });
     return { ids, words: wordsOf(tokens, text) };
   }
 
@@ -173,7 +191,7 @@ export function readTokenizer(json: object, { name }: { readonly name: string })
   try {
     const tokenizer = new Tokenizer(json, {});
     return (text) => {
-      const { ids } = tokenizer.encode(text.slice(0, MAX_TEXT_LENGTH));
+      const { ids } = encoded(tokenizer, text.slice(0, MAX_TEXT_LENGTH));
       if (ids.length > 0 && ids.every(Number.isInteger)) return ids;
       throw new VgrError(
         'MODEL_CORRUPT',

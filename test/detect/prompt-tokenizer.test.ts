@@ -37,6 +37,25 @@ const bert = (length = 256): PromptTokenizer =>
 const pieces = ({ phrases }: TokenizedPrompt) =>
   phrases[0]!.words.map(({ text, glued, start, end }) => [text, glued, start, end]);
 
+it('stops a foreign pattern that takes for ever', () => {
+  const slow = {
+    ...bertTokenizer(WORDS),
+    pre_tokenizer: {
+      type: 'Split',
+      pattern: { Regex: '^(?:a+)+$' },
+      behavior: 'Isolated',
+      invert: false,
+    },
+  };
+  const tokenizer = new PromptTokenizer(slow, BERT_CONFIG, { length: 256 }, 'owlv2');
+  const start = performance.now();
+  expect(() => tokenizer.expression(`${'a'.repeat(60)}!`)).toThrow(
+    'the tokenizer.json of the model takes more than 5 s for `aaaa',
+  );
+  expect(performance.now() - start).toBeLessThan(20_000);
+  expect(tokenizer.expression('aa')).toBeDefined();
+});
+
 describe('an expression for Grounding DINO', () => {
   it('is in small letters, without accents, and ends with a dot', () => {
     expect(bert().expression(' A Cat ')?.ids).toEqual(ids('a', 'cat', '.'));
