@@ -91,7 +91,7 @@ export abstract class VgrCommand<T extends typeof Command> extends Command {
     // Not of its causes: a server's own words may hold the key that it was sent.
     this.printer.debug((thrown instanceof Error && thrown.stack) || String(thrown));
     // A thread that hangs in native code would keep the process.
-    if (error.code === 'MODEL_HANGS') this.interruption.end();
+    if (error.code === 'MODEL_HANGS' || error.code === 'MEMORY_SPENT') this.interruption.end();
     return error.exit;
   }
 }

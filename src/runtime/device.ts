@@ -1,6 +1,6 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { availableParallelism } from 'node:os';
+import { availableParallelism, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { quoted, VgrError } from '../core/error.js';
 
@@ -95,6 +95,7 @@ export interface InferenceFlags {
   readonly sessions?: number | undefined;
   readonly threads?: number | undefined;
   readonly 'session-timeout'?: number | undefined;
+  readonly 'max-memory'?: string | undefined;
   readonly 'batch-size'?: number | undefined;
   readonly 'input-size'?: number | undefined;
   readonly classes?: string | undefined;
@@ -119,4 +120,36 @@ export function inferenceSettings(flags: InferenceFlags) {
   const sessions = flags.sessions ?? (onCpu ? Math.min(Math.max(wanted, 1), MAX_SESSIONS) : 1);
   const threads = flags.threads ?? Math.max(1, Math.floor(cores / sessions));
   return { device, sessions, threads, batchSize: flags['batch-size'] ?? (onCpu ? 1 : GPU_BATCH) };
+}
+
+const UNITS: Readonly<Record<string, number>> = { '': 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30 };
+
+/** `2g`, `800m` or a number of bytes. @throws VgrError USAGE */
+export function parseMemory(text: string): number {
+  const match = /^(\d+(?:\.\d+)?) ?([kmg]?)(?:i?b)?$/i.exec(text.trim());
+  const bytes = match ? Number(match[1]) * UNITS[match[2]!.toLowerCase()]! : 0;
+  if (bytes >= 1 && Number.isFinite(bytes)) return Math.floor(bytes);
+  throw new VgrError(
+    'USAGE',
+    `--max-memory: expected a size such as 800m or 2g, got ${quoted(text)}`,
+  );
+}
+
+/** Of the machine, or of the container. Bytes. */
+export function machineMemory(): number {
+  const limit = process.constrainedMemory();
+  return limit > 0 ? Math.min(limit, totalmem()) : totalmem();
+}
+
+/** What a run may take beyond `--max-memory`, which is an estimate, before it is ended. Bytes. */
+const MEMORY_MARGIN = 2 ** 30;
+/** Beyond this share of the machine the system would end the run, without a word. */
+const MACHINE_SHARE = 0.95;
+
+/** Limits of time and memory for what runs in the threads. @throws VgrError USAGE */
+export function sessionLimits(flags: InferenceFlags) {
+  const { 'session-timeout': seconds = 600, 'max-memory': given } = flags;
+  const maxBytes =
+    given === undefined ? MACHINE_SHARE * machineMemory() : parseMemory(given) + MEMORY_MARGIN;
+  return { limitMs: seconds * 1000, maxBytes };
 }

@@ -1,27 +1,14 @@
-import { totalmem } from 'node:os';
-import { quoted, VgrError } from '../core/error.js';
+import { VgrError } from '../core/error.js';
 import { Semaphore } from '../core/semaphore.js';
 import { type DecodingMemory, plainPhoto } from '../photos/decode.js';
+import { machineMemory, parseMemory } from './device.js';
 import type { Detector } from './ports.js';
-
-const UNITS: Readonly<Record<string, number>> = { '': 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30 };
 
 /** What the main thread's heap and the allocator's pools grow by in a long run, beside sessions and decoding; 97 MB were seen. */
 const GROWTH_BYTES = 128 * 2 ** 20;
 
 /** Less than this decodes no photo of a camera. */
 const MIN_FOR_DECODING = 32 * 2 ** 20;
-
-/** `2g`, `800m` or a number of bytes. @throws VgrError USAGE */
-export function parseMemory(text: string): number {
-  const match = /^(\d+(?:\.\d+)?) ?([kmg]?)(?:i?b)?$/i.exec(text.trim());
-  const bytes = match ? Number(match[1]) * UNITS[match[2]!.toLowerCase()]! : 0;
-  if (bytes >= 1 && Number.isFinite(bytes)) return Math.floor(bytes);
-  throw new VgrError(
-    'USAGE',
-    `--max-memory: expected a size such as 800m or 2g, got ${quoted(text)}`,
-  );
-}
 
 /**
  * What photos that are being decoded may hold together. With `--max-memory` that is what the sessions leave of it, and a photo
@@ -57,11 +44,6 @@ async function warmUp(detector: Detector, sessions: number): Promise<void> {
     return detector.prompted ? detector.prompted.ask(blank, ['a']) : detector.detect(blank);
   };
   await Promise.all(Array.from({ length: sessions }, look));
-}
-
-function machineMemory(): number {
-  const limit = process.constrainedMemory();
-  return limit > 0 ? Math.min(limit, totalmem()) : totalmem();
 }
 
 function mib(bytes: number): string {

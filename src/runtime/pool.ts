@@ -23,12 +23,17 @@ export interface PoolOptions {
   readonly notice: (text: string) => void;
   /** Longest time for one request to a thread, milliseconds. */
   readonly limitMs?: number;
+  /** The run is ended where the process takes more. */
+  readonly maxBytes?: number;
   /** The worker's script; tests hand in one that breaks. */
   readonly script?: URL;
 }
 
 /** Of {@link PoolOptions.limitMs}: far above what the largest models take on slow machines. */
 const DEFAULT_LIMIT_MS = 600_000;
+
+/** How often the memory is looked at, milliseconds. */
+const WATCH_MS = 200;
 
 /** Crashes in a row, without one answer between them, after which the pool gives up. */
 const CRASH_LIMIT = 8;
@@ -45,15 +50,19 @@ export class SessionPool {
   readonly #idle: PooledWorker[] = [];
   readonly #files = new Map<string, ModelFile>();
   readonly #queue: Job[] = [];
+  readonly #watch: NodeJS.Timeout;
   #device: Device | undefined;
   #crashes = 0;
   #closed = false;
+  /** Set once the run has taken too much memory. */
+  #spent: VgrError | undefined;
 
   constructor(options: PoolOptions) {
     // Before the first thread loads the runtime, which would report to its maker otherwise; see docs/decisions.
     process.env.ORT_DISABLE_TELEMETRY ??= '1';
     this.#options = options;
     for (let index = 0; index < options.sessions; index++) this.#spawn();
+    this.#watch = setInterval(() => this.#refuseMoreMemory(), WATCH_MS).unref();
   }
 
   /** Where the sessions run; known once the first model is loaded. */
@@ -93,6 +102,7 @@ export class SessionPool {
   /** Ends all threads. Requests under way reject. */
   async close(): Promise<void> {
     this.#closed = true;
+    clearInterval(this.#watch);
     this.#rejectQueue(new VgrError('WORKER_CRASHED', 'the session pool is closed'));
     await Promise.all([...this.#workers].map((worker) => worker.terminate()));
   }
@@ -109,6 +119,7 @@ export class SessionPool {
   }
 
   #dispatch(): void {
+    if (this.#spent) this.#rejectQueue(this.#spent);
     if (this.#crashes >= CRASH_LIMIT) {
       this.#rejectQueue(
         new VgrError('DEVICE_UNAVAILABLE', `${this.#crashes} worker threads ended in a row`, {
@@ -120,6 +131,21 @@ export class SessionPool {
       const worker = this.#idle.shift()!;
       void this.#serve(worker, takeBatch(this.#queue));
     }
+  }
+
+  /** A graph decides what it allocates; the system would end a process that takes too much without a word. */
+  #refuseMoreMemory(): void {
+    const { maxBytes = Number.POSITIVE_INFINITY } = this.#options;
+    const bytes = process.memoryUsage.rss();
+    if (bytes <= maxBytes) return;
+    clearInterval(this.#watch);
+    const [got, expected] = [bytes, maxBytes].map((count) => `${Math.round(count / 2 ** 20)} MiB`);
+    const error = new VgrError('MEMORY_SPENT', `expected to take at most ${expected}, got ${got}`, {
+      hint: 'try fewer `--sessions`, smaller photos or another model; `--max-memory` allows more',
+    });
+    this.#spent = error;
+    this.#rejectQueue(error);
+    for (const worker of this.#workers) worker.giveUp(error);
   }
 
   #rejectQueue(error: VgrError): void {

@@ -5,9 +5,9 @@ import type { Reply, RequestKind, Requests, WorkerMessage, WorkerRequest } from 
 
 /**
  * Longest wait for a thread when the pool closes. One that is ended inside native code, be it a request or the loading of the
- * runtime, takes the process along.
+ * runtime, takes the process along. On a busy machine loading takes seconds; after a signal the process ends by itself before that.
  */
-const QUIET_MS = 4000;
+const QUIET_MS = 30_000;
 
 /**
  * Under the limits of a whole process V8 would let the garbage of a thread grow to a hundred megabytes around fifteen that are
@@ -79,14 +79,17 @@ export class PooledWorker {
     const message = await new Promise<Exclude<WorkerMessage, 'ready'>>((resolve, reject) => {
       this.#waiter = { kind, resolve, reject };
       this.#worker.postMessage({ kind, ...request } as WorkerRequest, transfer);
-      timer = setTimeout(() => {
-        this.isStuck = true;
-        this.#settle()?.reject(hangs(kind, this.limitMs));
-      }, this.limitMs);
+      timer = setTimeout(() => this.giveUp(hangs(kind, this.limitMs)), this.limitMs);
     }).finally(() => clearTimeout(timer));
     if (!message.ok) throw new WorkerRefusal(message.message, message.mismatch);
     this.busyMs[kind] += message.busyMs;
     return { reply: message.reply as Reply<Kind>, busyMs: message.busyMs };
+  }
+
+  /** Rejects the request under way. The thread is not asked again. */
+  giveUp(error: VgrError): void {
+    this.isStuck = this.#waiter !== undefined;
+    this.#settle()?.reject(error);
   }
 
   /** Ends the thread once it has loaded the runtime and answered the request under way. */

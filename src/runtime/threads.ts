@@ -1,5 +1,5 @@
 import type { Printer } from '../core/terminal.js';
-import { type InferenceFlags, inferenceSettings, planDevices } from './device.js';
+import { type InferenceFlags, inferenceSettings, planDevices, sessionLimits } from './device.js';
 import { SessionPool } from './pool.js';
 
 /** The worker threads of a command, with the settings by which they were started. Whoever starts them ends them. */
@@ -17,7 +17,7 @@ export function startThreads(flags: InferenceFlags, printer: Printer) {
     plan,
     sessions: settings.sessions,
     threads: settings.threads,
-    limitMs: flags['session-timeout'] === undefined ? undefined : flags['session-timeout'] * 1000,
+    ...sessionLimits(flags),
     notice: (text) => printer.note(text),
   });
   return { ...settings, plan, pool, [Symbol.asyncDispose]: () => pool.close() };

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { decodingMemory, parseMemory } from '../../src/runtime/memory-limit.js';
+import { parseMemory } from '../../src/runtime/device.js';
+import { decodingMemory } from '../../src/runtime/memory-limit.js';
 
 describe('--max-memory', () => {
   it.each([

@@ -44,13 +44,41 @@ function endless(): Uint8Array {
   return encodeOnnxModel(model);
 }
 
-it('a model that does not end ends the run in the time that a flag sets, and what was done is kept', async () => {
+/** The tiny detector with a constant of 2 GB. */
+function huge(): Uint8Array {
+  const model = decodeOnnxModel(detectorGraph(TINY_PLAN));
+  const graph = model.graph!;
+  const last = graph.node.at(-1)!;
+  const [output] = last.output;
+  last.output = ['before'];
+  last.name = 'before';
+  graph.initializer.push(onnxTensor('size', 'int64', [1], [2 ** 29]));
+  graph.node.unshift(
+    onnxNode('ConstantOfShape', ['size'], ['zeros']),
+    onnxNode('ReduceMax', ['zeros'], ['zero'], { keepdims: 0 }),
+  );
+  graph.node.push(onnxNode('Add', ['before', 'zero'], [output!]));
+  return encodeOnnxModel(model);
+}
+
+function modelFolder(graph: Uint8Array): string {
   const folder = freshFolder();
-  const graph = endless();
   const pins = { sha256: createHash('sha256').update(graph).digest('hex'), bytes: graph.length };
   const card = { ...TINY_CARD, ...pins, source: { added: 'x' } };
   writeFileSync(join(folder, 'card.json'), JSON.stringify(card));
   writeFileSync(join(folder, card.file), graph);
+  return folder;
+}
+
+it('a model that fills the memory ends the run at what --max-memory allows', async () => {
+  const detector = ['--detector', modelFolder(huge()), '--device', 'cpu', '--sessions', '1'];
+  const run = await vgr(['detect', await photoFolder(1), ...detector, '--max-memory', '600m']);
+  expect(run.stderr).toMatch(/error: .*expected .*at (?:most 1624 MiB|least \d+m), got /);
+  expect(run.code !== 0 || run.signal === 'SIGTERM').toBe(true);
+});
+
+it('a model that does not end ends the run in the time that a flag sets, and what was done is kept', async () => {
+  const folder = modelFolder(endless());
   const output = join(freshFolder(), 'out');
   const args = [
     'detect',
