@@ -183,17 +183,16 @@ class Transfer {
     whole: number | undefined,
   ): Promise<void> {
     const { pinned, onProgress, slowMs = SLOW_MS } = this.plan;
-    const limit = pinned?.bytes ?? Math.min(whole ?? MAX_BYTES, MAX_BYTES);
+    const limit = pinned?.bytes ?? whole ?? MAX_BYTES;
+    if (!pinned && limit > MAX_BYTES) throw otherAnswer(this.plan, `one of ${limit} bytes`);
     const file = await onDisk(this.partial, () => open(this.partial, start > 0 ? 'a' : 'w'));
     try {
       let here = start;
       let [since, before] = [performance.now(), here];
       onProgress(here, whole);
       for await (const chunk of body as AsyncIterable<Buffer>) {
-        if (!pinned && here + chunk.length > MAX_BYTES) {
-          throw otherAnswer(this.plan, `more than ${MAX_BYTES} bytes`);
-        }
         if (here + chunk.length > limit) {
+          if (limit === MAX_BYTES) throw otherAnswer(this.plan, `more than ${limit} bytes`);
           throw new StartAgain(`the server sends more than the ${limit} bytes that it should`);
         }
         await onDisk(this.partial, () => file.appendFile(chunk));

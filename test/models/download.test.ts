@@ -69,6 +69,19 @@ it('gives up a server that sends a byte now and then, and keeps what is here', a
   expect(readFileSync(`${target}.partial`).length).toBeGreaterThan(0);
 });
 
+it('takes no file of any size where nobody has pinned one', async () => {
+  const huge: Answer = (_, response) => {
+    response.writeHead(200, { 'content-length': 3e9 });
+    response.write(FILE);
+  };
+  const { target, brought } = await bring([huge], { pinned: undefined });
+  await expect(brought).rejects.toMatchObject({
+    code: 'DOWNLOAD_FAILED',
+    message: expect.stringContaining('expected a file, got one of 3000000000 bytes'),
+  });
+  expect(existsSync(target)).toBe(false);
+});
+
 describe('a download that is not pinned', () => {
   it.each<[string, Record<string, string>, Record<string, string>, string]>([
     ['resumes where the version is the same', { etag: '"a"' }, { etag: '"a"' }, 'bytes=20000-'],

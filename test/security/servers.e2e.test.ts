@@ -1,4 +1,5 @@
 import { readdirSync, statSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -83,6 +84,22 @@ it('a reply of brackets is read in time linear in its length', async () => {
     expect(lines(run)[0]!.answer.decision).toBe('fallback');
     expect(performance.now() - start).toBeLessThan(20_000);
     await server.close();
+  }
+});
+
+it('a proxy that accepts and then says nothing does not hold up the end of a run', async () => {
+  const silent = createServer((socket) => socket.on('error', () => undefined));
+  await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+  try {
+    const { port } = silent.address() as AddressInfo;
+    const run = await refineWith(await photoFolder(1), { url: 'https://vlm.invalid/v1' }, ASK(), {
+      env: { HTTPS_PROXY: `http://127.0.0.1:${port}` },
+      flags: ['--vlm-timeout', '1', '--vlm-attempts', '2', '--output', join(freshFolder(), 'out')],
+    });
+    expect(run.code).toBe(3);
+    expect(run.stderr).toContain('vlm.invalid');
+  } finally {
+    silent.close();
   }
 });
 
