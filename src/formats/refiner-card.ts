@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { fileName, fraction, positiveInteger, sha256, text } from './card-parts.js';
+import { CARD_NAME, fileName, fraction, positiveInteger, sha256, text } from './card-parts.js';
 import { ENCODER_FAMILIES } from './encoder-card.js';
 
 const count = z.int().min(0);
@@ -18,7 +18,7 @@ const reached = z.strictObject({
 /** What decides an encoder's embeddings. */
 const encoder = z.strictObject({
   family: z.enum(ENCODER_FAMILIES),
-  name: text,
+  name: z.string().regex(CARD_NAME),
   image_sha256: sha256,
   text_sha256: sha256,
   tokenizer_sha256: sha256,

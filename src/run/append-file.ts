@@ -32,7 +32,7 @@ export async function openAppendFile(file: string): Promise<AppendFile> {
           { hint: 'copy it, and put the copy in its place; or give another `--output`' },
         );
       }
-      return new AppendFile(file, handle, await cutTornLine(handle));
+      return new AppendFile(file, handle, there.nlink, await cutTornLine(handle));
     } catch (thrown) {
       await handle.close();
       throw thrown;
@@ -58,6 +58,8 @@ export class AppendFile {
   constructor(
     private readonly path: string,
     private readonly handle: FileHandle,
+    /** Names of the file: 1, or 0 on file systems that do not count them. */
+    private readonly links: number,
     /** Size of the file as this process knows it, bytes. */
     private size: number,
   ) {}
@@ -133,7 +135,8 @@ export class AppendFile {
   /** A process that slept may find its lock taken over. @throws VgrError OUTPUT_BUSY */
   async #refuseSecondWriter(): Promise<void> {
     const { size, nlink } = await this.handle.stat();
-    if (size === this.size && nlink === 1) return;
+    // The file of another run has taken the place of one that has no name any more.
+    if (size === this.size && nlink === this.links) return;
     throw new VgrError('OUTPUT_BUSY', `another process is writing to ${quoted(this.path)}`, {
       hint: 'it goes on with this run; run the same command again once it has ended',
     });
