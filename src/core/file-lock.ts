@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { rmSync } from 'node:fs';
+import { constants, rmSync } from 'node:fs';
 import {
   link,
   mkdir,
@@ -19,6 +19,8 @@ import { quoted, VgrError } from './error.js';
 import { makeFolder, outputError } from './files.js';
 
 const LOCK_NAME = '.vgr.lock';
+/** Neither through a link nor waiting for whoever writes to a pipe of that name. */
+const TO_READ = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW;
 /** Of files for the user alone. */
 const PRIVATE = 0o600;
 
@@ -89,7 +91,7 @@ export async function lockOutput(
     release: async (): Promise<void> => {
       clearInterval(heartbeat);
       if (!held.has(file)) return;
-      const text = await readFile(file, 'utf8').catch(() => undefined);
+      const text = await readFile(file, { encoding: 'utf8', flag: TO_READ }).catch(() => undefined);
       if (text === JSON.stringify(owner)) await unlink(file).catch(() => undefined);
       held.delete(file);
     },
@@ -267,7 +269,9 @@ async function processFacts(pid: number): Promise<ProcessFacts> {
 
 async function readOwner(file: string): Promise<Owner | undefined> {
   try {
-    const owner = JSON.parse(await readFile(file, 'utf8')) as Partial<Owner> | null;
+    const owner = JSON.parse(
+      await readFile(file, { encoding: 'utf8', flag: TO_READ }),
+    ) as Partial<Owner> | null;
     if (!Number.isInteger(owner?.pid) || typeof owner?.host !== 'string') return undefined;
     const { pid, host, since, birth, namespace = '' } = owner;
     return { pid: pid!, host, since: `${since}`, birth: `${birth}`, namespace: `${namespace}` };
@@ -281,7 +285,7 @@ async function readOwner(file: string): Promise<Owner | undefined> {
 /** When a lock was last touched or replaced; undefined where there is none. */
 async function changeOf(file: string): Promise<string | undefined> {
   // A network file system answers from memory for seconds, but not where a file is opened.
-  const handle = await open(file).catch(() => undefined);
+  const handle = await open(file, TO_READ).catch(() => undefined);
   const there = await handle?.stat();
   await handle?.close();
   return there && `${there.ino} ${there.mtimeMs}`;

@@ -1,7 +1,6 @@
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { quoted, VgrError } from '../core/error.js';
-import { readJson } from '../core/files.js';
+import { isFile, readJson } from '../core/files.js';
 import { readLines } from '../core/line-reader.js';
 import { NameTable } from '../core/name-table.js';
 import type { Printer } from '../core/terminal.js';
@@ -62,10 +61,15 @@ type ShardFolder = Awaited<ReturnType<typeof readShard>>;
 /** The folder of a shard with its run.json. @throws VgrError INPUT_MISSING, INPUT_INVALID */
 async function readShard(folder: string) {
   const path = join(folder, 'run.json');
-  if (!existsSync(path)) {
-    throw new VgrError('INPUT_MISSING', `expected the output of a shard, got no ${quoted(path)}`, {
-      hint: 'a shard is made with `--shard i/n --output DIR`',
-    });
+  const missing = [path, join(folder, 'results.jsonl')].find((each) => !isFile(each));
+  if (missing !== undefined) {
+    throw new VgrError(
+      'INPUT_MISSING',
+      `expected the output of a shard, got no ${quoted(missing)}`,
+      {
+        hint: 'a shard is made with `--shard i/n --output DIR`',
+      },
+    );
   }
   const run = parseRunSummary(await readJson(path));
   if (!run) throw new VgrError('INPUT_INVALID', `${quoted(path)}: expected the summary of a run`);

@@ -3,7 +3,13 @@ import { lstat, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { quoted, VgrError } from '../core/error.js';
 import { lockOutput, type OutputLock } from '../core/file-lock.js';
-import { readTextIfThere, refuseLink, writeFileAtomic, writeFileAtomicNow } from '../core/files.js';
+import {
+  isFile,
+  readTextIfThere,
+  refuseLink,
+  writeFileAtomic,
+  writeFileAtomicNow,
+} from '../core/files.js';
 import {
   type Category,
   CategoryIds,
@@ -127,8 +133,10 @@ export function unusedFolder(path: string): string {
 
 /** The content of run.json; null if it is missing or not JSON. */
 async function summaryIn(folder: string): Promise<unknown> {
+  const path = join(folder, SUMMARY);
+  if (!isFile(path)) return null;
   try {
-    return JSON.parse((await readTextIfThere(join(folder, SUMMARY))) ?? 'null');
+    return JSON.parse((await readTextIfThere(path)) ?? 'null');
   } catch (thrown) {
     if (thrown instanceof SyntaxError) return null;
     throw thrown;

@@ -102,6 +102,17 @@ describe.runIf(process.platform !== 'win32')('an output folder of a stranger', (
     },
   );
 
+  it.each(['results.jsonl', 'run.json', '.vgr.lock', 'predictions.json'])(
+    'does not wait for a pipe named %s',
+    async (name) => {
+      const out = freshFolder();
+      shell('mkfifo "$1"', join(out, name));
+      const run = await refine(['--output', out]);
+      expect(run.signal).toBeNull();
+      expect([0, 3]).toContain(run.code);
+    },
+  );
+
   it('is told where others may write to it', async () => {
     const out = freshFolder();
     chmodSync(out, 0o777);
