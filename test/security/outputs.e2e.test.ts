@@ -68,25 +68,24 @@ describe.runIf(process.platform !== 'win32')('an output folder of a stranger', (
     isUntouched(target);
   });
 
-  it.each(['run.json', 'predictions.json', 'annotations.json'])(
-    'replaces the link %s, and not the file behind it',
-    async (name) => {
-      const target = precious();
-      const out = freshFolder();
+  it('replaces links, and not the files behind them', async () => {
+    const target = precious();
+    const out = freshFolder();
+    for (const name of ['run.json', 'predictions.json', 'annotations.json']) {
       symlinkSync(target, join(out, name));
-      await refine(['--output', out]);
-      isUntouched(target);
-    },
-  );
+    }
+    expect((await refine(['--output', out])).code).toBe(0);
+    isUntouched(target);
+  });
 
   it('writes no lock through a link', async () => {
     const target = precious();
+    const out = freshFolder();
     for (const name of ['.vgr.lock', '.vgr.lock.draft-1', '.vgr.lock.takeover']) {
-      const out = freshFolder();
       symlinkSync(target, join(out, name));
-      await refine(['--output', out]);
-      isUntouched(target);
     }
+    await refine(['--output', out]);
+    isUntouched(target);
   });
 
   it.each([[PRECIOUS], ['{"type":"result","schema":1}\n'], ['{"mine": 1}\n{"mine": 2}']])(
@@ -134,25 +133,33 @@ describe.runIf(process.platform !== 'win32')('tables and reports', () => {
   const evaluate = (argv: readonly string[]) =>
     vgr(['eval', photos, '--queries', queries, '--results', results, ...argv]);
 
-  it.each(flags)('--%s replaces no file of the user, unless --force says so', async (flag) => {
-    const file = precious();
-    const run = await evaluate([`--${flag}`, file]);
-    expect(run.code).toBe(3);
-    expect(run.stderr).toContain('--force');
-    isUntouched(file);
-    expect((await evaluate([`--${flag}`, file, '--force'])).code).toBe(0);
-    expect(readFileSync(file, 'utf8')).not.toBe(PRECIOUS);
+  /** `--csv FILE --markdown FILE --report FILE` */
+  const written = (files: readonly string[]): string[] =>
+    files.flatMap((file, at) => [`--${flags[at]}`, file]);
+
+  it('replace no file of the user, unless --force says so', async () => {
+    for (const flag of flags) {
+      const file = precious();
+      const run = await evaluate([`--${flag}`, file]);
+      expect(run.code).toBe(3);
+      expect(run.stderr).toContain('--force');
+      isUntouched(file);
+    }
+    const files = flags.map(() => precious());
+    expect((await evaluate([...written(files), '--force'])).code).toBe(0);
+    for (const file of files) expect(readFileSync(file, 'utf8')).not.toBe(PRECIOUS);
   });
 
-  it.each(flags)('--%s replaces the table of an earlier run', async (flag) => {
-    const file = join(freshFolder(), 'table');
-    expect((await evaluate([`--${flag}`, file])).code).toBe(0);
-    const first = readFileSync(file, 'utf8');
-    expect((await evaluate([`--${flag}`, file])).code).toBe(0);
-    expect(readFileSync(file, 'utf8')).toBe(first);
+  it('replace those of an earlier run', async () => {
+    const folder = freshFolder();
+    const files = flags.map((flag) => join(folder, flag));
+    expect((await evaluate(written(files))).code).toBe(0);
+    const first = files.map((file) => readFileSync(file, 'utf8'));
+    expect((await evaluate(written(files))).code).toBe(0);
+    expect(files.map((file) => readFileSync(file, 'utf8'))).toEqual(first);
   });
 
-  it.each(flags)('--%s follows no link', async (flag) => {
+  it.each(flags)('follow no link: --%s', async (flag) => {
     const target = precious();
     const link = join(freshFolder(), 'link');
     symlinkSync(target, link);
