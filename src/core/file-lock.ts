@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { constants, rmSync } from 'node:fs';
+import { constants, readFileSync, rmSync } from 'node:fs';
 import {
   link,
   mkdir,
@@ -16,9 +16,9 @@ import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { quoted, VgrError } from './error.js';
-import { makeFolder, outputError } from './files.js';
+import { isFile, makeFolder, outputError } from './files.js';
 
-const LOCK_NAME = '.vgr.lock';
+export const LOCK_NAME = '.vgr.lock';
 /** Neither through a link nor waiting for whoever writes to a pipe of that name. */
 const TO_READ = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW;
 /** Of files for the user alone. */
@@ -71,11 +71,12 @@ export async function lockOutput(
     birth: (await processFacts(process.pid)).birth,
     namespace: await readlink('/proc/self/ns/pid').catch(() => ''),
   };
+  const text = JSON.stringify(owner);
   if (held.has(file)) throw busy(folder, file, owner);
   held.add(file);
   try {
     await makeFolder(folder);
-    if (await create(file, owner)) await removeGuard(file);
+    if (await create(file, text)) await removeGuard(file);
     else await takeOver(file, owner, folder, await listen(file, owner, folder, silenceMs));
   } catch (thrown) {
     held.delete(file);
@@ -91,13 +92,20 @@ export async function lockOutput(
     release: async (): Promise<void> => {
       clearInterval(heartbeat);
       if (!held.has(file)) return;
-      const text = await readFile(file, { encoding: 'utf8', flag: TO_READ }).catch(() => undefined);
-      if (text === JSON.stringify(owner)) await unlink(file).catch(() => undefined);
+      const there = await readFile(file, { encoding: 'utf8', flag: TO_READ }).catch(
+        () => undefined,
+      );
+      if (there === text) await unlink(file).catch(() => undefined);
       held.delete(file);
     },
     /** The same for a process that ends at once. */
     releaseNow: (): void => {
-      if (held.delete(file)) rmSync(file, { force: true });
+      if (!held.delete(file)) return;
+      try {
+        if (isFile(file) && readFileSync(file, 'utf8') === text) rmSync(file);
+      } catch {
+        // Another run has taken it.
+      }
     },
   };
 }
@@ -109,9 +117,8 @@ const WITHOUT_LINKS = ['EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP'];
  * False where there is a lock already. The lock appears whole, by a link to a draft, so that neither a kill nor a full disk
  * leaves one that nobody can read.
  */
-async function create(file: string, owner: Owner): Promise<boolean> {
+async function create(file: string, text: string): Promise<boolean> {
   const draft = `${file}.draft-${randomUUID()}`;
-  const text = JSON.stringify(owner);
   try {
     await writeFile(draft, text, { flag: 'wx', mode: PRIVATE });
     // The holder of the lock removes drafts of dead processes, and may mistake this one for such.
@@ -192,7 +199,8 @@ async function takeOver(
   try {
     // Only the holder of the guard changes a dead lock. One that is gone may be made again at any time.
     if ((await refuseAlive(file, owner, folder, silent)) === 'dead') await unlink(file);
-    if (!(await create(file, owner))) throw busy(folder, file, await readOwner(file));
+    if (!(await create(file, JSON.stringify(owner))))
+      throw busy(folder, file, await readOwner(file));
   } finally {
     await removeGuard(file);
   }
@@ -216,7 +224,7 @@ async function refuseAlive(
   const change = await changeOf(file);
   const owner = await readOwner(file);
   if (owner !== undefined) {
-    const isSilent = change === silent;
+    const isSilent = silent !== undefined && change === silent;
     if (isVisible(owner, self) ? await isAlive(owner, self) : !isSilent) {
       throw busy(folder, file, owner);
     }

@@ -54,6 +54,9 @@ const SLOW_MS = 60_000;
 /** The file of the server does not fit the part that was downloaded. */
 class StartAgain extends Error {}
 
+/** The server sends, but too little for the end to come. */
+class TooSlow extends Error {}
+
 /**
  * Downloads a file. A connection that breaks or stalls is resumed where it ended, in this run and in the next one. The target
  * appears whole and as pinned, or not at all.
@@ -135,7 +138,8 @@ class Transfer {
           here = 0;
           restarts += 1;
         }
-        if (Math.max(idle, restarts) === TRIES || isDistrust(failure)) {
+        const isFinal = isDistrust(failure) || failure instanceof TooSlow;
+        if (isFinal || Math.max(idle, restarts) === TRIES) {
           throw networkFailed(this.plan, here, failure);
         }
       }
@@ -200,7 +204,7 @@ class Transfer {
         onProgress(here, whole);
         if (performance.now() - since < slowMs) continue;
         if (here - before < (slowMs / 1000) * MIN_BYTES_A_SECOND) {
-          throw networkFailed(this.plan, here, new Error('the server sends less than 1 KiB/s'));
+          throw new TooSlow('the server sends less than 1 KiB/s');
         }
         [since, before] = [performance.now(), here];
       }

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { lstat, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { quoted, VgrError } from '../core/error.js';
-import { lockOutput, type OutputLock } from '../core/file-lock.js';
+import { LOCK_NAME, lockOutput, type OutputLock } from '../core/file-lock.js';
 import {
   isFile,
   readTextIfThere,
@@ -29,9 +29,9 @@ import { Journal, type JournalOptions } from './journal.js';
 const JOURNAL = 'results.jsonl';
 const SUMMARY = 'run.json';
 const COCO_FILES = ['predictions.json', 'annotations.json'] as const;
-/** Names of files of a run that were not finished. */
-const PARTIAL =
-  /^(?:results\.jsonl|run\.json|predictions\.json|annotations\.json|\.vgr\.lock)\.(?:partial|draft)-[\da-f-]+$/;
+/** By whose names unfinished files are called. */
+const OWN_FILES: readonly string[] = [JOURNAL, SUMMARY, ...COCO_FILES, LOCK_NAME];
+const UNFINISHED = /\.(?:partial|draft)-[\da-f-]+$/;
 
 export interface FolderOptions extends JournalOptions {
   /** COCO file with the ids of photos; without one they are counted. */
@@ -158,7 +158,8 @@ async function refuseOtherFile(folder: string, before: unknown): Promise<void> {
 /** Removes the unfinished files of killed processes. */
 async function removePartialFiles(folder: string): Promise<void> {
   for (const name of await readdir(folder)) {
-    if (PARTIAL.test(name)) await rm(join(folder, name), { force: true });
+    const isPartial = UNFINISHED.test(name) && OWN_FILES.includes(name.replace(UNFINISHED, ''));
+    if (isPartial) await rm(join(folder, name), { force: true });
   }
 }
 

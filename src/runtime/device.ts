@@ -148,8 +148,8 @@ const MACHINE_SHARE = 0.95;
 
 /** Limits of time and memory for what runs in the threads. @throws VgrError USAGE */
 export function sessionLimits(flags: InferenceFlags) {
-  const { 'session-timeout': seconds = 600, 'max-memory': given } = flags;
+  const { 'session-timeout': seconds, 'max-memory': given } = flags;
   const maxBytes =
     given === undefined ? MACHINE_SHARE * machineMemory() : parseMemory(given) + MEMORY_MARGIN;
-  return { limitMs: seconds * 1000, maxBytes };
+  return { limitMs: seconds && seconds * 1000, maxBytes };
 }

@@ -78,15 +78,16 @@ async function modelsIn(root: string, userFolder: string) {
 
 /** A card without the checksums that a first download gave to files that `ours` leaves open. */
 function withoutPins(card: ModelCard, ours: ModelCard): ModelCard {
-  const open = <File extends Pinned>(file: File, own: Pinned | undefined): File => {
+  const unpinned = <File extends Pinned>(file: File, own: Pinned | undefined): File => {
     if (own === undefined || own.sha256 !== undefined) return file;
     const { sha256, bytes, first_download, ...rest } = file;
     return rest as File;
   };
   const files = furtherFiles(card);
-  if (files.length === 0) return open(card, ours);
+  if (files.length === 0) return unpinned(card, ours);
   const own = furtherFiles(ours);
-  return { ...open(card, ours), files: files.map((file, at) => open(file, own[at])) } as ModelCard;
+  const left = files.map((file, at) => unpinned(file, own[at]));
+  return { ...unpinned(card, ours), files: left } as ModelCard;
 }
 
 /**

@@ -149,6 +149,11 @@ describe('lockOutput', () => {
     await writeLock(folder, { pid: 1, host: 'elsewhere' });
     await lock.release();
     expect(await readFile(lockFile(folder), 'utf8')).toContain('elsewhere');
+    const next = path.join(folder, 'next');
+    const taken = await lockOutput(next);
+    await writeLock(next, { pid: 1, host: 'elsewhere' });
+    taken.releaseNow();
+    expect(await readFile(lockFile(next), 'utf8')).toContain('elsewhere');
   });
 
   it('lets exactly one of many processes take over a dead lock', async () => {

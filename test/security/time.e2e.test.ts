@@ -10,19 +10,30 @@ import {
   onnxTensor,
   onnxValueInfo,
 } from '../../scripts/onnx/model.js';
-import { AttributeSchema, AttributeType, GraphSchema } from '../../src/formats/onnx.generated.js';
+import {
+  AttributeSchema,
+  AttributeType,
+  type Graph,
+  GraphSchema,
+} from '../../src/formats/onnx.generated.js';
 import { detectorGraph } from '../support/detector-graph.js';
 import { TINY_CARD, TINY_PLAN } from '../support/tiny-detector.js';
 import { freshFolder, photoFolder, vgr } from '../support/vgr.js';
 
-/** The tiny detector with a loop without end before its output. */
-function endless(): Uint8Array {
+/** The tiny detector with something between the tensor `before` and its output. */
+function changed(change: (graph: Graph, output: string) => void): Uint8Array {
   const model = decodeOnnxModel(detectorGraph(TINY_PLAN));
   const graph = model.graph!;
   const last = graph.node.at(-1)!;
   const [output] = last.output;
   last.output = ['before'];
   last.name = 'before';
+  change(graph, output!);
+  return encodeOnnxModel(model);
+}
+
+/** A loop without end. */
+function endless(graph: Graph, output: string): void {
   const dims = [1, 5, 84];
   const body = create(GraphSchema, {
     name: 'body',
@@ -34,31 +45,23 @@ function endless(): Uint8Array {
     output: [onnxValueInfo('still', 'bool', []), onnxValueInfo('next', 'float32', dims)],
     node: [onnxNode('Identity', ['goes-on'], ['still']), onnxNode('Neg', ['value'], ['next'])],
   });
-  const loop = onnxNode('Loop', ['', 'always', 'before'], [output!]);
+  const loop = onnxNode('Loop', ['', 'always', 'before'], [output]);
   loop.attribute.push(
     create(AttributeSchema, { name: 'body', g: body, type: AttributeType.GRAPH }),
   );
   graph.initializer.push(onnxTensor('one', 'int64', [], [1]));
   graph.node.unshift(onnxNode('Cast', ['one'], ['always'], { to: 9 }));
   graph.node.push(loop);
-  return encodeOnnxModel(model);
 }
 
-/** The tiny detector with a constant of 2 GB. */
-function huge(): Uint8Array {
-  const model = decodeOnnxModel(detectorGraph(TINY_PLAN));
-  const graph = model.graph!;
-  const last = graph.node.at(-1)!;
-  const [output] = last.output;
-  last.output = ['before'];
-  last.name = 'before';
+/** A constant of 2 GB. */
+function huge(graph: Graph, output: string): void {
   graph.initializer.push(onnxTensor('size', 'int64', [1], [2 ** 29]));
   graph.node.unshift(
     onnxNode('ConstantOfShape', ['size'], ['zeros']),
     onnxNode('ReduceMax', ['zeros'], ['zero'], { keepdims: 0 }),
   );
-  graph.node.push(onnxNode('Add', ['before', 'zero'], [output!]));
-  return encodeOnnxModel(model);
+  graph.node.push(onnxNode('Add', ['before', 'zero'], [output]));
 }
 
 function modelFolder(graph: Uint8Array): string {
@@ -71,14 +74,14 @@ function modelFolder(graph: Uint8Array): string {
 }
 
 it('a model that fills the memory ends the run at what --max-memory allows', async () => {
-  const detector = ['--detector', modelFolder(huge()), '--device', 'cpu', '--sessions', '1'];
+  const detector = ['--detector', modelFolder(changed(huge)), '--device', 'cpu', '--sessions', '1'];
   const run = await vgr(['detect', await photoFolder(1), ...detector, '--max-memory', '600m']);
   expect(run.stderr).toMatch(/error: .*expected .*at (?:most 1624 MiB|least \d+m), got /);
   expect(run.code !== 0 || run.signal === 'SIGTERM').toBe(true);
 });
 
 it('a model that does not end ends the run in the time that a flag sets, and what was done is kept', async () => {
-  const folder = modelFolder(endless());
+  const folder = modelFolder(changed(endless));
   const output = join(freshFolder(), 'out');
   const args = [
     'detect',
