@@ -1,13 +1,7 @@
 import sharp from 'sharp';
 import { type BoxXyxy, clipXyxy, type ImageSize } from '../core/box.js';
 import type { RgbRaster } from '../core/raster.js';
-import {
-  DEFAULT_MAX_PIXELS,
-  decodePixels,
-  type OpenPhotoOptions,
-  readPhotoFile,
-  withPhoto,
-} from './decode.js';
+import { decodePixels, type OpenPhotoOptions, withPhoto } from './decode.js';
 
 /** The raster that a crop is brought to. */
 export interface CropSpec extends ImageSize {
@@ -108,19 +102,16 @@ export interface Thumbnail {
 
 /**
  * @param longSide of the copy, pixels; a smaller photo keeps its size
- * @throws VgrError IMAGE_MISSING, IMAGE_UNSUPPORTED, IMAGE_UNREADABLE
+ * @throws VgrError as `openPhoto`
  */
-export async function photoThumbnail(path: string, longSide: number): Promise<Thumbnail> {
-  const photo = sharp(await readPhotoFile(path), { limitInputPixels: DEFAULT_MAX_PIXELS });
-  const { autoOrient } = await photo.metadata();
-  const jpeg = await photo
-    .autoOrient()
-    .resize(longSide, longSide, { fit: 'inside', withoutEnlargement: true })
-    .flatten({ background: '#fff' })
-    .jpeg({ quality: 72, mozjpeg: true })
-    .toBuffer();
-  return {
-    dataUrl: `data:image/jpeg;base64,${jpeg.toString('base64')}`,
-    size: { width: autoOrient.width, height: autoOrient.height },
-  };
+export function photoThumbnail(path: string, longSide: number): Promise<Thumbnail> {
+  return withPhoto(path, {}, async ({ bytes, size }) => {
+    const jpeg = await sharp(bytes, { failOn: 'error' })
+      .autoOrient()
+      .resize(longSide, longSide, { fit: 'inside', withoutEnlargement: true })
+      .flatten({ background: '#fff' })
+      .jpeg({ quality: 72, mozjpeg: true })
+      .toBuffer();
+    return { dataUrl: `data:image/jpeg;base64,${jpeg.toString('base64')}`, size };
+  });
 }

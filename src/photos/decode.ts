@@ -12,6 +12,9 @@ import {
   rasterSize,
 } from '../core/raster.js';
 import type { Semaphore } from '../core/semaphore.js';
+import { byKnownBrand, refusedByDecoder, refuseOtherType } from './file-type.js';
+import { type EndedJpeg, endedJpegs } from './jpeg.js';
+import { hasForeignBands } from './tiff.js';
 
 /** 100 megapixels: above every camera in common use, below what fills the memory of a small machine. */
 export const DEFAULT_MAX_PIXELS = 100_000_000;
@@ -76,11 +79,11 @@ export function openPhoto(
   options: OpenPhotoOptions = {},
 ): Promise<DecodedPhoto> {
   return withPhoto(path, options, async (photo) => {
-    const { size, bytes } = photo;
+    const { size, file } = photo;
     const content = contentXyxy(size, spec);
     const raster = rasterSize(size, spec);
     const data = await decodeInto({ ...spec, ...raster }, content, photo);
-    const sha256 = createHash('sha256').update(bytes).digest('hex');
+    const sha256 = createHash('sha256').update(file).digest('hex');
     return { size, raster: { ...raster, data }, contentXyxy: content, sha256 };
   });
 }
@@ -94,6 +97,8 @@ export function plainPhoto({ width, height }: ImageSize, level: number): Decoded
 
 /** A photo before it is decoded. */
 export interface PhotoFile {
+  readonly file: Buffer;
+  /** What is decoded: the file, or a copy of it that the decoder takes. */
   readonly bytes: Buffer;
   /** Of the upright photo, pixels. */
   readonly size: ImageSize;
@@ -115,26 +120,22 @@ export async function withPhoto<Result>(
   keptBytes: (size: ImageSize) => number = () => 0,
 ): Promise<Result> {
   const work = async (isAlone: boolean): Promise<Result> => {
-    const bytes = await readPhotoFile(path, signal);
+    const file = await readPhotoFile(path, signal);
+    const bytes = byKnownBrand(file);
     try {
       const header = await sharp(bytes, { limitInputPixels: false }).metadata();
       const { width, height } = header.autoOrient;
-      if (width * height > maxPixels) {
-        const hint = `where the file is trusted, pass \`--max-pixels ${width * height}\``;
-        throw tooLarge(path, `at most ${maxPixels} pixels, got ${width} x ${height}`, hint);
-      }
-      const scans = header.isProgressive ? scansOf(bytes) : 1;
-      if (scans * width * height > MAX_SCANS * maxPixels) {
-        throw tooLarge(
-          path,
-          `at most ${MAX_SCANS * maxPixels} pixels in all scans, got ${scans} scans of ${width} x ${height}`,
-          'no camera writes such a file; save it as a plain JPEG',
-        );
-      }
+      refuseManyPixels(path, bytes, header, maxPixels);
       signal?.throwIfAborted();
-      const photo = { bytes, size: { width, height }, hasAlpha: header.hasAlpha ?? false };
-      if (!memory) return await decode(photo);
-      const needed = decodingBytes(header, bytes.length) + keptBytes(photo.size);
+      const size = { width, height };
+      const isPlain = !(header.format === 'tiff' && hasForeignBands(bytes));
+      const hasAlpha = isPlain && (header.hasAlpha ?? false);
+      const photo: PhotoFile = { file, bytes, size, hasAlpha };
+      const decoded = async () =>
+        decodeToTheEnd(isPlain ? photo : await withoutForeignBands(photo), decode);
+      if (!memory) return await decoded();
+      const copied = isPlain ? 0 : 2 * CHANNELS * width * height;
+      const needed = decodingBytes(header, bytes.length) + copied + keptBytes(size);
       const { total } = memory.budget;
       if (memory.strict && needed > total) {
         throw tooLarge(
@@ -143,11 +144,11 @@ export async function withPhoto<Result>(
           'raise `--max-memory`, or leave it out, and run again with `--retry-failed`',
         );
       }
-      if (isAlone) return await decode(photo);
-      return await memory.budget.run(() => decode(photo), { units: needed });
+      if (isAlone) return await decoded();
+      return await memory.budget.run(decoded, { units: needed });
     } catch (thrown) {
       signal?.throwIfAborted();
-      throw isOfPhoto(thrown) ? damaged(path, bytes, thrown) : thrown;
+      throw isOfPhoto(thrown) ? refusedByDecoder(path, file, thrown) : thrown;
     }
   };
   if (!memory) return work(false);
@@ -155,6 +156,84 @@ export async function withPhoto<Result>(
   const there = await stat(path).catch(() => undefined);
   if (!there || there.size <= LARGE_FILE_BYTES) return work(false);
   return memory.budget.run(() => work(true), { units: memory.budget.total });
+}
+
+/** @throws VgrError IMAGE_TOO_LARGE */
+function refuseManyPixels(
+  path: string,
+  bytes: Buffer,
+  { autoOrient: { width, height }, isProgressive }: Metadata,
+  maxPixels: number,
+): void {
+  if (width * height > maxPixels) {
+    const hint = `where the file is trusted, pass \`--max-pixels ${width * height}\``;
+    throw tooLarge(path, `at most ${maxPixels} pixels, got ${width} x ${height}`, hint);
+  }
+  const scans = isProgressive ? scansOf(bytes) : 1;
+  if (scans * width * height > MAX_SCANS * maxPixels) {
+    throw tooLarge(
+      path,
+      `at most ${MAX_SCANS * maxPixels} pixels in all scans, got ${scans} scans of ${width} x ${height}`,
+      'no camera writes such a file; save it as a plain JPEG',
+    );
+  }
+}
+
+/** Decodes a photo, and a JPEG that lacks nothing but the mark of its end. */
+async function decodeToTheEnd<Result>(
+  photo: PhotoFile,
+  decode: (photo: PhotoFile) => Promise<Result>,
+): Promise<Result> {
+  try {
+    return await decode(photo);
+  } catch (thrown) {
+    if (!isOfPhoto(thrown)) throw thrown;
+    for (const rest of endedJpegs(photo.bytes)) {
+      if (await hasAllPixels(rest)) return decode({ ...photo, bytes: rest.ended });
+    }
+    throw thrown;
+  }
+}
+
+/** The last rows of a JPEG that are decoded together are no more than these. */
+const LAST_ROWS = 32;
+
+/**
+ * Whether a JPEG without its end mark has all of its pixels. Where bits are missing, the decoder reads zeros, and warns; what it warns
+ * of in the last rows is not passed on. So these rows must not depend on what follows the file.
+ */
+async function hasAllPixels({ ended, followed }: EndedJpeg): Promise<boolean> {
+  const lastRows = async (bytes: Buffer, failOn: 'error' | 'warning'): Promise<Buffer> => {
+    const { width, height } = await sharp(bytes).metadata();
+    const rows = Math.min(height, LAST_ROWS);
+    return sharp(bytes, { failOn, limitInputPixels: width * height })
+      .extract({ left: 0, top: height - rows, width, height: rows })
+      .raw()
+      .toBuffer();
+  };
+  try {
+    const rows = await lastRows(ended, 'warning');
+    for (const other of followed) {
+      if (!rows.equals(await lastRows(other, 'error'))) return false;
+    }
+    return true;
+  } catch (thrown) {
+    if (isOfPhoto(thrown)) return false;
+    throw thrown;
+  }
+}
+
+/** The colours alone, before anything is scaled: the decoder would weigh them with the first band that is none. */
+async function withoutForeignBands(photo: PhotoFile): Promise<PhotoFile> {
+  const { bytes, size } = photo;
+  const limitInputPixels = size.width * size.height;
+  const colours = await sharp(bytes, { failOn: 'error', limitInputPixels })
+    .autoOrient()
+    .removeAlpha()
+    .toColourspace('srgb')
+    .tiff({ compression: 'none' })
+    .toBuffer();
+  return { ...photo, bytes: colours };
 }
 
 /** Number of scans of a JPEG, with those of previews in its metadata: compressed data never holds the marker. */
@@ -173,7 +252,7 @@ const START_OF_SCAN = Buffer.from([0xff, 0xda]);
  * decoding library.
  * @throws VgrError IMAGE_MISSING, IMAGE_UNSUPPORTED, IMAGE_TOO_LARGE, IMAGE_UNREADABLE
  */
-export async function readPhotoFile(path: string, signal?: AbortSignal): Promise<Buffer> {
+async function readPhotoFile(path: string, signal?: AbortSignal): Promise<Buffer> {
   try {
     const there = await stat(path);
     if (!there.isFile()) {
@@ -185,11 +264,8 @@ export async function readPhotoFile(path: string, signal?: AbortSignal): Promise
       throw tooLarge(path, `at most ${MAX_FILE_BYTES} bytes, got ${there.size}`);
     }
     const bytes = await readFile(path, { signal });
-    const { name, isReadable, hint } = imageTypeOf(bytes);
-    if (isReadable) return bytes;
-    const expected = 'a JPEG, PNG, WebP, AVIF, TIFF or GIF image';
-    const message = `${quoted(path)}: expected ${expected}, got ${name}`;
-    throw new VgrError('IMAGE_UNSUPPORTED', message, { hint });
+    refuseOtherType(path, bytes);
+    return bytes;
   } catch (thrown) {
     signal?.throwIfAborted();
     throw thrown instanceof VgrError ? thrown : unreadable(path, thrown as NodeJS.ErrnoException);
@@ -197,7 +273,8 @@ export async function readPhotoFile(path: string, signal?: AbortSignal): Promise
 }
 
 /** Decodes a photo, stretched to `size` if given, to upright pixels in sRGB, row by row, {@link CHANNELS} bytes each. */
-export async function decodePixels({ bytes, size: whole, hasAlpha }: PhotoFile, size?: ImageSize) {
+export async function decodePixels(photo: PhotoFile, size?: ImageSize) {
+  const { bytes, size: whole, hasAlpha } = photo;
   const limitInputPixels = whole.width * whole.height;
   const image = sharp(bytes, { failOn: 'error', limitInputPixels }).autoOrient();
   if (size) image.resize(size.width, size.height, { fit: 'fill', kernel: KERNEL });
@@ -260,16 +337,6 @@ function isOfPhoto(thrown: unknown): boolean {
   return name === 'Error' && code === undefined && !OF_MACHINE.test(message);
 }
 
-/** The decoder refuses a file. Its message is only the `cause`: libvips mixes messages of photos that are decoded in parallel. */
-function damaged(path: string, bytes: Buffer, cause: unknown): VgrError {
-  const kind = imageTypeOf(bytes).name.replace(/^an? /, '');
-  return new VgrError(
-    'IMAGE_UNREADABLE',
-    `${quoted(path)}: expected a whole ${kind}, got ${bytes.length} bytes that are damaged or cut short`,
-    { cause, hint: 'open it in a viewer, or copy it again from where it came' },
-  );
-}
-
 /** Limit of the memory of all photos that are being decoded. */
 export interface DecodingMemory {
   /** Counts bytes. */
@@ -298,87 +365,4 @@ export function decodingBytes(
   const { format, width, height, isProgressive } = header;
   const perPixel = isProgressive ? PROGRESSIVE_PIXEL_BYTES : PIXEL_BYTES[format ?? ''];
   return 2 * fileBytes + width * (perPixel === undefined ? ROW_BYTES : height * perPixel);
-}
-
-/** Number of first bytes by which a file type is recognised. */
-const MAGIC_BYTES = 512;
-
-/** A file type that is recognised by its first bytes. */
-interface Magic {
-  /** Latin-1. */
-  readonly bytes: string;
-  readonly offset?: number;
-  /** With its article, for messages: `a PDF document`. */
-  readonly name: string;
-  /** Whether the decoder takes it. */
-  readonly isReadable?: boolean;
-  readonly hint?: string;
-}
-
-const EXPORT_FIRST = 'export it as JPEG first';
-
-/** @see the formats' own specifications; ISO/IEC 14496-12 for the brands after `ftyp` */
-const MAGICS: readonly Magic[] = [
-  { bytes: '\xff\xd8\xff', name: 'a JPEG image', isReadable: true },
-  { bytes: '\x89PNG\r\n\x1a\n', name: 'a PNG image', isReadable: true },
-  { bytes: 'GIF87a', name: 'a GIF image', isReadable: true },
-  { bytes: 'GIF89a', name: 'a GIF image', isReadable: true },
-  { bytes: 'WEBP', offset: 8, name: 'a WebP image', isReadable: true },
-  { bytes: 'II*\0\x10\0\0\0CR', name: 'a Canon raw photo', hint: EXPORT_FIRST },
-  { bytes: 'II*\0', name: 'a TIFF image', isReadable: true },
-  { bytes: 'MM\0*', name: 'a TIFF image', isReadable: true },
-  { bytes: 'II+\0', name: 'a TIFF image', isReadable: true },
-  { bytes: 'MM\0+', name: 'a TIFF image', isReadable: true },
-  { bytes: 'ftypavif', offset: 4, name: 'an AVIF image', isReadable: true },
-  { bytes: 'ftypavis', offset: 4, name: 'an AVIF image', isReadable: true },
-  { bytes: 'ftypmif1', offset: 4, name: 'a HEIF image', isReadable: true },
-  { bytes: 'ftyphei', offset: 4, name: 'a HEIC photo', hint: EXPORT_FIRST },
-  { bytes: 'ftyphev', offset: 4, name: 'a HEIC photo', hint: EXPORT_FIRST },
-  { bytes: 'ftypcrx', offset: 4, name: 'a Canon raw photo', hint: EXPORT_FIRST },
-  { bytes: 'ftyp', offset: 4, name: 'an MP4 or QuickTime film' },
-  { bytes: 'BM', name: 'a BMP image' },
-  { bytes: '\0\0\0\x0cjP', name: 'a JPEG 2000 image' },
-  { bytes: '\0\0\0\x0cJXL', name: 'a JPEG XL image' },
-  { bytes: '\xff\x0a', name: 'a JPEG XL image' },
-  { bytes: '8BPS', name: 'a Photoshop document' },
-  { bytes: '\0\0\x01\0', name: 'a Windows icon' },
-  { bytes: '%PDF-', name: 'a PDF document' },
-  { bytes: 'PK\x03\x04', name: 'a ZIP archive' },
-  { bytes: '\x1f\x8b', name: 'a gzip file' },
-  { bytes: '\x1aE\xdf\xa3', name: 'a Matroska or WebM film' },
-  { bytes: 'RIFF', name: 'a RIFF film or sound' },
-  { bytes: '\x7fELF', name: 'a program' },
-  {
-    bytes: 'version https://git-lfs',
-    name: 'a Git LFS pointer',
-    hint: 'fetch the file itself with `git lfs pull`',
-  },
-];
-
-/** The type of a file by its first bytes. */
-function imageTypeOf(start: Uint8Array): Omit<Magic, 'bytes'> {
-  if (start.length === 0) return { name: 'an empty file' };
-  const head = Buffer.from(start.buffer, start.byteOffset, Math.min(start.length, MAGIC_BYTES));
-  const text = head.toString('latin1');
-  const magic = MAGICS.find(({ bytes, offset = 0 }) => text.startsWith(bytes, offset));
-  return magic ?? { name: markupOf(text) ?? plainOf(head) };
-}
-
-function markupOf(text: string): string | undefined {
-  const start = text
-    .replace(/^\xef\xbb\xbf/, '')
-    .trimStart()
-    .toLowerCase();
-  if (start.startsWith('<!doctype html') || start.startsWith('<html')) return 'an HTML page';
-  if (/^(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*(<!doctype svg[^>]*>\s*)?<svg[\s>]/s.test(start)) {
-    return 'an SVG drawing';
-  }
-  if (start.startsWith('<?xml') || start.startsWith('<')) return 'an XML document';
-  return undefined;
-}
-
-function plainOf(head: Buffer): string {
-  if (head.every((byte) => byte === 0)) return 'a file of zero bytes';
-  const control = head.some((byte) => byte < 9 || (byte > 13 && byte < 32));
-  return control ? 'a file of unknown type' : 'a text file';
 }
