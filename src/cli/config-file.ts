@@ -131,7 +131,8 @@ async function configFiles(named: string | undefined, ownFile?: string): Promise
 }
 
 function harmful([name, value]: [string, unknown]): string[] {
-  const isModel = MODEL_FLAGS.has(name) && typeof value === 'string' && MODEL_NAME.test(value);
+  const isName = (each: unknown) => typeof each === 'string' && MODEL_NAME.test(each);
+  const isModel = MODEL_FLAGS.has(name) && [value].flat().every(isName);
   return isModel || HARMLESS.has(name) ? [] : [name];
 }
 

@@ -34,8 +34,11 @@ export function flagGroup<Group extends Interfaces.FlagInput>(title: string, fla
 /** Where models come from and how they run. */
 export const inferenceFlags = flagGroup('MODELS', {
   detector: Flags.string({
-    summary: 'detector: a name from `vgr models list`, an ONNX file, or `none`',
-    default: 'centernet',
+    summary:
+      'detector: a name from `vgr models list`, an ONNX file, or `none`; may be given several times: the first is the tool, the boxes of all are candidates',
+    multiple: true,
+    multipleNonGreedy: true,
+    default: ['centernet'],
   }),
   device: Flags.string({
     summary: 'auto, cpu, cuda, cuda:N, webgpu, dml or coreml',

@@ -23,6 +23,8 @@ export interface AnswerBox {
   readonly score: number;
   /** Label of the candidate that the box is; absent where it has none. */
   readonly label?: string;
+  /** Tools whose box it is, several where it is the mean of theirs; only where a run has several detectors. */
+  readonly from?: readonly string[];
 }
 
 /** The answer to one query. */
@@ -59,6 +61,8 @@ export interface ResultLine {
     readonly cascade?: { readonly confidence: number; readonly asked: boolean };
     /** Label of the candidate that the answer is; absent where the answer's box has none. */
     readonly label?: string;
+    /** See {@link AnswerBox}. */
+    readonly from?: readonly string[];
   };
   readonly candidates: number;
   readonly timing_ms?: TimingMs;

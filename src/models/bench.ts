@@ -6,7 +6,7 @@ import { deviceText, inferenceSettings, parseDevice, planDevices } from '../runt
 import { openEncoder } from '../runtime/encoder.js';
 import { findModel, isEncoder, type StoredEncoder } from '../runtime/model-store.js';
 import type { SessionPool } from '../runtime/pool.js';
-import { type Run, rateOf, type Split, warmDetector, warmUp, withPool } from '../runtime/rate.js';
+import { type Run, rateOf, type Split, warmDetectors, warmUp, withPool } from '../runtime/rate.js';
 
 export interface BenchFlags {
   readonly device: string;
@@ -31,7 +31,7 @@ export async function benchModel(
   let done = 0;
   for (const each of devices) {
     const device = deviceText(each);
-    const split = inferenceSettings({ device, detector: name });
+    const split = inferenceSettings({ device });
     try {
       const { fields, text } = await withPool([each], split, (pool) =>
         isEncoder(model)
@@ -58,7 +58,8 @@ type BenchResult = Promise<{ readonly fields: object; readonly text: string }>;
 
 async function benchDetector(name: string, pool: SessionPool, split: Split, runs: number) {
   const { sessions, threads, batchSize } = split;
-  const { run, card } = await warmDetector(name, pool, split);
+  const { run, cards } = await warmDetectors([name], pool, split);
+  const card = cards[0]!;
   const sorted = await sortedTimes(run, runs);
   const ms = { median: at(sorted, 0.5), p95: at(sorted, 0.95) };
   const throughput = rounded(await rateOf(run, runs * sessions, 2 * sessions * batchSize));

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
-import type { Metadata } from 'sharp';
+import type { Metadata, Sharp } from 'sharp';
 import sharp from 'sharp';
 import type { BoxXyxy, ImageSize } from '../core/box.js';
 import { printable, quoted, VgrError } from '../core/error.js';
@@ -73,20 +73,68 @@ export function configureSharp(): void {
  * frame. The file is read once.
  * @throws VgrError as {@link withPhoto}
  */
-export function openPhoto(
+export async function openPhoto(
   path: string,
   spec: RasterSpec,
   options: OpenPhotoOptions = {},
 ): Promise<DecodedPhoto> {
-  return withPhoto(path, options, async (photo) => {
-    const { size, file } = photo;
-    const content = contentXyxy(size, spec);
-    const raster = rasterSize(size, spec);
-    const data = await decodeInto({ ...spec, ...raster }, content, photo);
-    const sha256 = createHash('sha256').update(file).digest('hex');
-    return { size, raster: { ...raster, data }, contentXyxy: content, sha256 };
-  });
+  return (await openPhotoFor(path, [spec], options))[0]!;
 }
+
+/**
+ * The same for several detectors, which take rasters of other sizes: the file is decoded once. The rasters are parallel to `specs`.
+ * A photo of up to {@link SPARE} times the largest raster gives each detector the pixels that it would get alone, but for WebP,
+ * which its own decoder shrinks; a larger one is shrunk in two steps.
+ * @throws VgrError as {@link withPhoto}
+ */
+export function openPhotoFor(
+  path: string,
+  specs: readonly RasterSpec[],
+  options: OpenPhotoOptions = {},
+): Promise<readonly DecodedPhoto[]> {
+  return withPhoto(
+    path,
+    options,
+    async (photo) => {
+      const { size } = photo;
+      const source =
+        specs.length === 1
+          ? fromFile(photo)
+          : fromPixels(await decodePixels(photo, sharedSize(size, specs)));
+      const sha256 = createHash('sha256').update(photo.file).digest('hex');
+      const photos: DecodedPhoto[] = [];
+      for (const spec of specs) {
+        const content = contentXyxy(size, spec);
+        const raster = rasterSize(size, spec);
+        const data = await decodeInto({ ...spec, ...raster }, content, source);
+        photos.push({ size, raster: { ...raster, data }, contentXyxy: content, sha256 });
+      }
+      return photos;
+    },
+    specs.length === 1 ? undefined : (size) => pixelBytes(sharedSize(size, specs)),
+  );
+}
+
+/** How much larger than the largest raster the pixels are that several are made of: shrinking further in one step costs little. */
+const SPARE = 2;
+
+/** Size of the pixels from which the rasters of several detectors are made. */
+function sharedSize(photo: ImageSize, specs: readonly RasterSpec[]): ImageSize {
+  const sides = specs.map((spec) => contentXyxy(photo, spec));
+  const most = (side: (box: BoxXyxy) => number) => SPARE * Math.max(...sides.map(side));
+  return {
+    width: Math.min(
+      photo.width,
+      most(({ x1, x2 }) => x2 - x1),
+    ),
+    height: Math.min(
+      photo.height,
+      most(({ y1, y2 }) => y2 - y1),
+    ),
+  };
+}
+
+const pixelBytes = ({ width, height }: ImageSize): number => width * height * CHANNELS;
 
 /** A photo of one grey level, 0..255, in the raster of a detector. */
 export function plainPhoto({ width, height }: ImageSize, level: number): DecodedPhoto {
@@ -272,19 +320,40 @@ async function readPhotoFile(path: string, signal?: AbortSignal): Promise<Buffer
   }
 }
 
+/** Opens an image that can still be resized, anew for each use. */
+type PixelSource = () => Sharp;
+
+function fromFile({ bytes, size, hasAlpha }: PhotoFile): PixelSource {
+  return () => {
+    const limitInputPixels = size.width * size.height;
+    const image = sharp(bytes, { failOn: 'error', limitInputPixels }).autoOrient();
+    return hasAlpha ? image.flatten({ background: BACKDROP }) : image;
+  };
+}
+
+function fromPixels({ data, width, height }: Pixels): PixelSource {
+  return () => sharp(data, { raw: { width, height, channels: CHANNELS } });
+}
+
+/** Upright pixels in sRGB, row by row, {@link CHANNELS} bytes each. */
+interface Pixels extends ImageSize {
+  readonly data: Buffer;
+}
+
 /** Decodes a photo, stretched to `size` if given, to upright pixels in sRGB, row by row, {@link CHANNELS} bytes each. */
-export async function decodePixels(photo: PhotoFile, size?: ImageSize) {
-  const { bytes, size: whole, hasAlpha } = photo;
-  const limitInputPixels = whole.width * whole.height;
-  const image = sharp(bytes, { failOn: 'error', limitInputPixels }).autoOrient();
+export function decodePixels(photo: PhotoFile, size?: ImageSize): Promise<Pixels> {
+  return pixelsOf(fromFile(photo), size);
+}
+
+async function pixelsOf(source: PixelSource, size?: ImageSize): Promise<Pixels> {
+  const image = source();
   if (size) image.resize(size.width, size.height, { fit: 'fill', kernel: KERNEL });
-  if (hasAlpha) image.flatten({ background: BACKDROP });
   const { data, info } = await image
     .toColourspace('srgb')
     .raw()
     .toBuffer({ resolveWithObject: true });
   const { width, height, channels } = info;
-  if (channels !== CHANNELS || (size && data.length !== size.width * size.height * CHANNELS)) {
+  if (channels !== CHANNELS || (size && data.length !== pixelBytes(size))) {
     throw new Error(`decoder gave ${width} x ${height} x ${channels}`);
   }
   return { data, width, height };
@@ -294,9 +363,9 @@ export async function decodePixels(photo: PhotoFile, size?: ImageSize) {
 async function decodeInto(
   { width, height, fill }: RasterSpec,
   { x1, y1, x2, y2 }: BoxXyxy,
-  photo: PhotoFile,
+  source: PixelSource,
 ): Promise<Uint8Array> {
-  const { data } = await decodePixels(photo, { width: x2 - x1, height: y2 - y1 });
+  const { data } = await pixelsOf(source, { width: x2 - x1, height: y2 - y1 });
   // The pixels are copied into a buffer that can be moved: sharp's own cannot, and that of `toUint8Array` of sharp 0.35.5 is never
   // freed. The border is added on the way, which takes sharp a millisecond.
   const pixels = new Uint8Array(width * height * CHANNELS);

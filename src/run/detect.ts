@@ -49,9 +49,18 @@ export async function detect(
 ): Promise<number> {
   const { printer, interruption } = terminal;
   const shard = openShard(flags, printer);
+  const { detector: names } = flags;
+  if (names.length > 1 || names[0] === 'none') {
+    throw new VgrError(
+      'USAGE',
+      `--detector: expected one, got ${names.map((each) => quoted(each)).join(', ')}`,
+      {
+        hint: 'run `vgr detect` once for each; `vgr refine` weighs the boxes of several',
+      },
+    );
+  }
   using engine = await openEngine(flags, threads, printer);
-  const { detector } = engine;
-  if (!detector) throw new VgrError('USAGE', '--detector: `detect` needs one, got `none`');
+  const detector = engine.detectors[0]!;
   if (detector.prompted) {
     throw new VgrError(
       'USAGE',
@@ -59,7 +68,7 @@ export async function detect(
       { hint: 'name what to look for: `--classes "cat,remote control"`' },
     );
   }
-  const memory = await decodingMemory(flags['max-memory'], threads.sessions, detector);
+  const memory = await decodingMemory(flags['max-memory'], threads.sessions, [detector]);
   const { open, meter: decoding } = photoOpener(flags, memory);
   const progress = startedProgress();
   const run: WrittenRun = {

@@ -1,6 +1,7 @@
 import { printable, quoted, VgrError } from '../core/error.js';
 import type { Printer } from '../core/terminal.js';
 import { counted, sha256Of, versions } from '../core/text.js';
+import type { Category } from '../formats/coco.js';
 import {
   boundBy,
   canonicalSettings,
@@ -236,10 +237,25 @@ async function openFolder(
     retryFailed,
     sharded: settings.shard !== WHOLE,
     imageIds: flags['image-ids'],
-    categories: engine.detector?.categories ?? [],
+    categories: categoriesOf(engine.detectors),
   });
   if (await isOpenToAll(path)) printer.note(`warning: everyone may write to ${quoted(path)}`);
   return folder;
+}
+
+/** Everything that the detectors can find. Names of the first keep their ids; others have theirs where these are free. */
+export function categoriesOf(
+  detectors: readonly Pick<Engine['detectors'][number], 'categories'>[],
+): readonly Category[] {
+  const byName = new Map<string, number>();
+  const ids = new Set<number>();
+  for (const { id, name } of detectors.flatMap(({ categories }) => categories)) {
+    if (byName.has(name)) continue;
+    const free = ids.has(id) ? Math.max(...ids) + 1 : id;
+    ids.add(free);
+    byName.set(name, free);
+  }
+  return [...byName].map(([name, id]) => ({ id, name }));
 }
 
 function seconds(ms: number): number {

@@ -85,7 +85,8 @@ export async function refine(settings: RefineSettings, terminal: Terminal): Prom
   const code = await writeLines(lines, { output, stages, countItems }, terminal);
 
   for (const warning of refiner.large?.warnings() ?? []) printer.note(`warning: ${warning}`);
-  if (flags.tool !== engine.detector?.name) warnOfTool(flags.tool, toolNames, printer);
+  const isDetector = engine.detectors.some(({ name }) => name === flags.tool);
+  if (!isDetector) warnOfTool(flags.tool, toolNames, printer);
   return code;
 }
 

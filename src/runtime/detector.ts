@@ -151,10 +151,38 @@ export interface PooledModel {
   readonly tokenizer?: PromptTokenizer;
 }
 
+/** With the sha256 of the loaded file. */
+export type LoadedModel = PooledModel & { readonly sha256: string };
+
+/**
+ * Loads the models of a run.
+ * @param inputSize longest side of a photo, pixels, for those that keep the shape of photos
+ * @throws VgrError as {@link loadDetector}; USAGE where a model is named twice
+ */
+export async function loadDetectors(
+  names: readonly string[],
+  pool: SessionPool,
+  inputSize?: number,
+): Promise<readonly LoadedModel[]> {
+  const models: LoadedModel[] = [];
+  for (const name of names) {
+    const model = await loadDetector(name, pool);
+    if (models.some(({ card }) => card.name === model.card.name)) {
+      throw new VgrError('USAGE', `--detector: expected other models, got ${quoted(name)} twice`);
+    }
+    models.push(model);
+  }
+  const keepsShape = models.some(({ card }) => card.input.fit === 'longer-side');
+  return models.map((model) => {
+    const isSized =
+      inputSize !== undefined && (!keepsShape || model.card.input.fit === 'longer-side');
+    return isSized ? { ...model, card: resized(model.card, inputSize) } : model;
+  });
+}
+
 /**
  * Loads the model that `--detector` names, and compares its card with the graph.
  * @param inputSize longest side of a photo in place of the card's, pixels
- * @returns it with the sha256 of the loaded file
  * @throws VgrError MODEL_UNKNOWN, MODEL_MISSING, MODEL_CORRUPT, CARD_INVALID, DEVICE_UNAVAILABLE; USAGE where the graph's sides are
  * not free
  */
@@ -162,7 +190,7 @@ export async function loadDetector(
   wanted: string,
   pool: SessionPool,
   inputSize?: number,
-): Promise<PooledModel & { readonly sha256: string }> {
+): Promise<LoadedModel> {
   const model = ofKind(await findModel(wanted), 'detector', wanted);
   const { card } = model;
   const { bytes, sha256 } = await readVerified(model);

@@ -90,7 +90,8 @@ function findVulkanLoader(): boolean {
 
 /** The flags of `inferenceFlags` as the parser gives them. */
 export interface InferenceFlags {
-  readonly detector: string;
+  /** See {@link detectorNames}. */
+  readonly detector: readonly string[];
   readonly device: string;
   readonly sessions?: number | undefined;
   readonly threads?: number | undefined;
@@ -104,6 +105,13 @@ export interface InferenceFlags {
   readonly 'max-detections'?: number | undefined;
 }
 
+/** The detectors of a run, the tool first; none with `--detector none`. @throws VgrError USAGE */
+export function detectorNames(given: readonly string[]): readonly string[] {
+  if (given.length === 1 && given[0] === 'none') return [];
+  if (!given.includes('none')) return given;
+  throw new VgrError('USAGE', '--detector: expected `none` alone, got it beside others');
+}
+
 /** More threads than this, each with sessions of its own, cost more memory than they bring speed. */
 const MAX_SESSIONS = 8;
 const GPU_BATCH = 8;
@@ -112,7 +120,7 @@ const GPU_BATCH = 8;
  * Sessions and threads: `sessions x threads` never exceeds the cores unless both are given. On the CPU one thread a session is
  * fastest, since threads of one session wait for each other; a GPU gets one session.
  */
-export function inferenceSettings(flags: InferenceFlags) {
+export function inferenceSettings(flags: Omit<InferenceFlags, 'detector'>) {
   const device = parseDevice(flags.device);
   const onCpu = device === 'auto' || device.name === 'cpu';
   const cores = availableParallelism();
@@ -147,7 +155,7 @@ const MEMORY_MARGIN = 2 ** 30;
 const MACHINE_SHARE = 0.95;
 
 /** Limits of time and memory for what runs in the threads. @throws VgrError USAGE */
-export function sessionLimits(flags: InferenceFlags) {
+export function sessionLimits(flags: Omit<InferenceFlags, 'detector'>) {
   const { 'session-timeout': seconds, 'max-memory': given } = flags;
   const maxBytes =
     given === undefined ? MACHINE_SHARE * machineMemory() : parseMemory(given) + MEMORY_MARGIN;

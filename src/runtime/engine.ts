@@ -3,26 +3,26 @@ import type { Printer } from '../core/terminal.js';
 import { sha256Of } from '../core/text.js';
 import type { DetectorCard } from '../formats/model-card.js';
 import type { RunSummary } from '../formats/run-summary.js';
-import { configureSharp, type DecodingMemory, openPhoto } from '../photos/decode.js';
-import { loadDetector, pooledDetector, wantedOf } from './detector.js';
-import { deviceText, type InferenceFlags } from './device.js';
-import type { Detector, OpenPhoto } from './ports.js';
+import { configureSharp, type DecodingMemory, openPhotoFor } from '../photos/decode.js';
+import { type LoadedModel, loadDetectors, pooledDetector, wantedOf } from './detector.js';
+import { detectorNames, deviceText, type InferenceFlags } from './device.js';
+import type { Detector, OpenPhoto, OpenPhotoFor } from './ports.js';
 import type { Threads } from './threads.js';
 
-/** A detector in the threads of the pool. Says at its end what is known of the detector's work. */
+/** Detectors in the threads of the pool. Says at its end what is known of their work. */
 export interface Engine extends Disposable {
   readonly threads: Threads;
-  /** Absent with `--detector none`. */
-  readonly detector?: Detector;
+  /** The first is the tool; none with `--detector none`. */
+  readonly detectors: readonly Detector[];
   readonly models: RunSummary['models'];
-  /** Settings of the detector that decide what it finds. */
+  /** Settings of the detectors that decide what they find. */
   readonly settings: Readonly<Record<string, string | number>>;
   /** Photos to keep in work so that no session waits for a decoder. */
   readonly inFlight: number;
 }
 
 /**
- * Loads the detector into the threads.
+ * Loads the detectors into the threads.
  * @throws VgrError MODEL_UNKNOWN, MODEL_MISSING, MODEL_CORRUPT, CARD_INVALID, DEVICE_UNAVAILABLE, USAGE
  */
 export async function openEngine(
@@ -30,17 +30,32 @@ export async function openEngine(
   threads: Threads,
   printer: Printer,
 ): Promise<Engine> {
-  const { pool, plan, device, batchSize } = threads;
-  const inFlight = 2 * threads.sessions * batchSize + 2;
-  if (flags.detector === 'none') {
-    const settings = { detector: 'none' };
-    return { threads, inFlight, models: [], settings, [Symbol.dispose]: () => undefined };
-  }
-  const loaded = await loadDetector(flags.detector, pool, flags['input-size']);
-  const { card, sha256 } = loaded;
+  const { pool, plan, device, sessions, batchSize } = threads;
+  const names = detectorNames(flags.detector);
+  const models = await loadDetectors(names, pool, flags['input-size']);
   if (device === 'auto' && pool.device?.name === 'cpu' && plan.skipped.length > 0) {
     printer.note(`device ${deviceText(pool.device)} (${plan.skipped.join('; ')})`);
   }
+  const opened = models.map((model) => opening(model, flags, threads));
+  const settings = opened.map((each, at) => numbered(each.settings, at + 1));
+  return {
+    threads,
+    inFlight: 2 * sessions * batchSize + 2,
+    detectors: opened.map(({ detector }) => detector),
+    models: opened.map(({ model }) => model),
+    settings: names.length === 0 ? { detector: 'none' } : Object.assign({}, ...settings),
+    [Symbol.dispose]: () => {
+      for (const { warning } of opened) {
+        const text = warning();
+        if (text !== undefined) printer.note(text);
+      }
+    },
+  };
+}
+
+/** A detector with what is to be told of it. */
+function opening(loaded: LoadedModel, flags: InferenceFlags, { pool, batchSize }: Threads) {
+  const { card, sha256 } = loaded;
   const wanted = wantedOf(flags, card);
   let cut = 0;
   const onCut = (count: number): void => {
@@ -49,10 +64,8 @@ export async function openEngine(
   const detector = pooledDetector(pool, loaded, { ...wanted, batchSize, onCut });
   const { calibration } = detector;
   return {
-    threads,
-    inFlight,
     detector,
-    models: [{ name: card.name, sha256, card_sha256: sha256Of(JSON.stringify(card)) }],
+    model: { name: card.name, sha256, card_sha256: sha256Of(JSON.stringify(card)) },
     settings: {
       detector: card.name,
       detector_sha256: sha256,
@@ -63,10 +76,17 @@ export async function openEngine(
       ...(calibration && { calibration: Object.values(calibration).join(' ') }),
       ...(wanted.classes && { classes: wanted.classes.join(',') }),
     },
-    [Symbol.dispose]: () => {
-      if (cut > 0) printer.note(cutWarning(cut, card));
-    },
+    /** At the end of the run. */
+    warning: () => (cut > 0 ? cutWarning(cut, card) : undefined),
   };
+}
+
+/** Settings of the second detector are `min_score_2` and so on. */
+function numbered(settings: Engine['settings'], number: number): Engine['settings'] {
+  if (number === 1) return settings;
+  return Object.fromEntries(
+    Object.entries(settings).map(([name, value]) => [`${name}_${number}`, value]),
+  );
 }
 
 function cutWarning(count: number, { name, input }: DetectorCard): string {
@@ -79,8 +99,10 @@ export function photoOpener(flags: { readonly 'max-pixels': number }, memory?: D
   configureSharp();
   const meter = new LaneMeter(availableParallelism());
   const limits = { maxPixels: flags['max-pixels'], memory };
-  const open: OpenPhoto = ({ path }, spec) => meter.measure(() => openPhoto(path, spec, limits));
-  return { open, meter };
+  const openFor: OpenPhotoFor = ({ path }, specs) =>
+    meter.measure(() => openPhotoFor(path, specs, limits));
+  const open: OpenPhoto = async (ref, spec) => (await openFor(ref, [spec]))[0]!;
+  return { open, openFor, meter };
 }
 
 /**

@@ -19,12 +19,12 @@ const MIN_FOR_DECODING = 32 * 2 ** 20;
 export async function decodingMemory(
   given: string | undefined,
   sessions: number,
-  detector: Detector | undefined,
+  detectors: readonly Detector[],
   warmRefiner?: (sessions: number) => Promise<void>,
 ): Promise<DecodingMemory> {
   if (given === undefined) return { budget: new Semaphore(machineMemory() / 4), strict: false };
   const most = parseMemory(given);
-  if (detector) await warmUp(detector, sessions);
+  for (const each of detectors) await warmUp(each, sessions);
   await warmRefiner?.(sessions);
   const taken = process.memoryUsage.rss() + GROWTH_BYTES;
   if (most - taken < MIN_FOR_DECODING) {

@@ -1,15 +1,18 @@
 import { LRUCache } from 'lru-cache';
 import { VgrError } from '../core/error.js';
+import type { RasterSpec } from '../core/raster.js';
 import type { DecodedPhoto } from '../photos/decode.js';
 import { retriedOnCrash } from './pooled-worker.js';
-import type {
-  Detector,
-  ExaminedPhoto,
-  OpenPhoto,
-  PhotoRef,
-  PromptPort,
-  RunProgress,
-  SeenPhoto,
+import {
+  type Detector,
+  type ExaminedPhoto,
+  type OpenPhoto,
+  type OpenPhotoFor,
+  type PhotoRef,
+  type PromptPort,
+  type RunProgress,
+  type SeenPhoto,
+  startedProgress,
 } from './ports.js';
 
 export interface ExamineParts {
@@ -200,22 +203,110 @@ export function promptedPhotos(
   };
 }
 
+/** What photos are looked at with. */
+export interface ShelfParts extends Omit<ExamineParts, 'detector' | 'open'> {
+  readonly open: OpenPhotoFor;
+  /** None: photos are decoded alone. */
+  readonly detectors: readonly Detector[];
+}
+
 /**
- * The shelf that suits the detector; without one photos are decoded alone.
+ * The shelf that suits the detectors.
  * @param capacity photos that are held
  * @param side of the raster of a photo that no detector looks at, pixels: a few where only the size of the photo is wanted
  */
 export function photoShelf(
-  { detector, ...parts }: Omit<ExamineParts, 'detector'> & Partial<ExamineParts>,
+  { detectors, open, progress }: ShelfParts,
   capacity: number,
   side = PLAIN_SIDE,
 ): PhotoShelf {
-  if (!detector) return photoStore(capacity, (ref) => openUnexamined(ref, parts, side));
-  const examining = { ...parts, detector };
-  return detector.prompted
-    ? promptedPhotos(capacity, examining, detector.prompted)
-    : photoStore(capacity, (ref) => examinePhoto(ref, examining));
+  const alone: OpenPhoto = async (ref, spec) => (await open(ref, [spec]))[0]!;
+  const [first, ...others] = detectors;
+  if (!first) {
+    return photoStore(capacity, (ref) => openUnexamined(ref, { open: alone, progress }, side));
+  }
+  if (others.length === 0) return shelfOf({ open: alone, detector: first, progress }, capacity);
+  const once = decodedOnce(
+    open,
+    detectors.map(({ spec }) => spec),
+    capacity,
+  );
+  // A photo counts once, whatever looks at it.
+  const shelves = detectors.map((detector, at) =>
+    shelfOf({ open: once, detector, progress: at === 0 ? progress : startedProgress() }, capacity),
+  );
+  return sharedShelf(shelves, progress);
 }
+
+function shelfOf(parts: ExamineParts, capacity: number): PhotoShelf {
+  const { prompted } = parts.detector;
+  return prompted
+    ? promptedPhotos(capacity, parts, prompted)
+    : photoStore(capacity, (ref) => examinePhoto(ref, parts));
+}
+
+/** A photo of which some detectors have not fetched their raster yet. */
+interface SharedDecoding {
+  readonly rasters: Promise<readonly DecodedPhoto[]>;
+  readonly left: Set<RasterSpec>;
+}
+
+/** Decodes each photo once for detectors that are all asked for it, and fetch their rasters one by one. */
+function decodedOnce(
+  open: OpenPhotoFor,
+  specs: readonly RasterSpec[],
+  capacity: number,
+): OpenPhoto {
+  const photos = new LRUCache<string, SharedDecoding>({ max: capacity });
+  return async (ref, spec) => {
+    let held = photos.get(ref.path);
+    if (!held?.left.has(spec)) {
+      // The first one that asks, or one whose raster went with its thread.
+      held = { rasters: open(ref, specs), left: new Set(specs) };
+      photos.set(ref.path, held);
+    }
+    held.left.delete(spec);
+    if (held.left.size === 0) photos.delete(ref.path);
+    return (await held.rasters)[specs.indexOf(spec)]!;
+  };
+}
+
+/** Joins what several detectors find in a photo. Queries for which they find the same share one object. */
+function sharedShelf(
+  shelves: readonly PhotoShelf[],
+  progress: Pick<RunProgress, 'detectMs'>,
+): PhotoShelf {
+  const joined = new WeakMap<Promise<ExaminedPhoto>, JoinedPhotos>();
+  return (ref, expression) => {
+    const seen = shelves.map((shelf) => shelf(ref, expression));
+    const parts = seen.map(({ photo }) => photo);
+    const fresh = seen.some((each) => each.fresh);
+    // By the findings of the first, the few that the others have for them.
+    const ofFirst = joined.get(parts[0]!) ?? [];
+    joined.set(parts[0]!, ofFirst);
+    const known = ofFirst.find((each) => each.parts.every((part, at) => part === parts[at]));
+    if (known) return { photo: known.photo, fresh };
+    const photo = Promise.all(parts).then(([first, ...others]): ExaminedPhoto => {
+      const detectMs = others.reduce((sum, each) => sum + each.detectMs, 0);
+      progress.detectMs += detectMs;
+      return {
+        ...first!,
+        detectMs: first!.detectMs + detectMs,
+        others: others.map(({ detections, asked }) => ({ detections, asked })),
+      };
+    });
+    handled(photo);
+    ofFirst.push({ parts, photo });
+    if (ofFirst.length > MAX_ANSWERS) ofFirst.shift();
+    return { photo, fresh };
+  };
+}
+
+/** Findings of all detectors, one after the other and joined. */
+type JoinedPhotos = {
+  readonly parts: readonly Promise<ExaminedPhoto>[];
+  readonly photo: Promise<ExaminedPhoto>;
+}[];
 
 const SHARED = new WeakMap<ExaminedPhoto, ExaminedPhoto>();
 

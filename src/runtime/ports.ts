@@ -22,12 +22,25 @@ export interface PhotoRef {
 /** Opens photos. @throws VgrError with a code of kind item */
 export type OpenPhoto = (ref: PhotoRef, spec: RasterSpec) => Promise<DecodedPhoto>;
 
-/** A photo with what the detector found in it. */
-export interface ExaminedPhoto extends DetectedRaster, Omit<DecodedPhoto, 'raster'> {
-  readonly decodeMs: number;
-  readonly detectMs: number;
+/** Opens a photo for several detectors at once; the rasters are parallel to the specs. @throws VgrError with a code of kind item */
+export type OpenPhotoFor = (
+  ref: PhotoRef,
+  specs: readonly RasterSpec[],
+) => Promise<readonly DecodedPhoto[]>;
+
+/** What a detector found in a photo. */
+export interface Found {
+  readonly detections: readonly Detection[];
   /** Whether the detector was asked the expression itself; its first box is its answer then. */
   readonly asked?: boolean;
+}
+
+/** A photo with what the detectors found in it. The raster is that of the first one. */
+export interface ExaminedPhoto extends Found, DetectedRaster, Omit<DecodedPhoto, 'raster'> {
+  readonly decodeMs: number;
+  readonly detectMs: number;
+  /** Of the other detectors of the run, in their order; absent where there is one. */
+  readonly others?: readonly Found[];
 }
 
 /** The photo of queries. */

@@ -1,6 +1,6 @@
 import { type BoxXyxy, iouXyxy, isSameXyxy } from '../core/box.js';
 import { VgrError } from '../core/error.js';
-import type { ScoreCalibration } from '../formats/model-card.js';
+import { FUSED_IOU } from '../core/iou.js';
 import { extentOf, type Query } from '../formats/query-line.js';
 import {
   bbox2d,
@@ -17,7 +17,9 @@ import { firstAnswer, toolAnswer } from '../refine/candidates.js';
 import type { Candidate, Refinement, RefineRequest, Refiner } from '../refine/refiner.js';
 import {
   type AnsweredQueries,
+  type Detector,
   type ExaminedPhoto,
+  type Found,
   failedQuery,
   type SeenPhoto,
   written,
@@ -25,11 +27,9 @@ import {
 
 /** What of a run decides which boxes a query gets. */
 interface CandidateSettings {
-  /** The detector whose boxes are candidates; absent where none looks at the photos. */
-  readonly detectorName?: string;
-  /** What its scores are worth. */
-  readonly calibration?: ScoreCalibration;
-  /** Whose answer counts as the tool's; by default the first tool of the line, else the detector. */
+  /** The detectors whose boxes are candidates, with what their scores are worth; none where nothing looks at the photos. */
+  readonly detectors: readonly Pick<Detector, 'name' | 'calibration'>[];
+  /** Whose answer counts as the tool's; by default the first tool of the line, else the first detector. */
   readonly toolName?: string;
 }
 
@@ -68,7 +68,10 @@ export async function answerQueries(
         const refinement = await refiner.refine(request);
         const { decodeMs, detectMs } = seen?.fresh && at === 0 ? seen.photo : NO_TIME;
         const timing = settings.timing && { decode: decodeMs, detect: detectMs };
-        return resultLine(query, request, refinement, timing || undefined);
+        return resultLine(query, request, refinement, {
+          timing: timing || undefined,
+          namesTools: settings.detectors.length > 1,
+        });
       } catch (thrown) {
         return failedQuery(query, thrown);
       }
@@ -112,9 +115,9 @@ export function requestOf(
   settings: CandidateSettings,
 ): RefineRequest {
   const candidates = candidatesOf(query, photo, settings);
-  const { detectorName } = settings;
+  const { detectors } = settings;
   // A tool that is asked for by name and has no boxes on the line gave no answer: there is something to correct then.
-  const toolName = settings.toolName ?? query.tools[0]?.name ?? detectorName ?? NO_TOOL;
+  const toolName = settings.toolName ?? query.tools[0]?.name ?? detectors[0]?.name ?? NO_TOOL;
   const imageSize =
     photo?.size ?? query.imageSize ?? extentOf(candidates.map(({ boxXyxy }) => boxXyxy));
   return {
@@ -122,7 +125,7 @@ export function requestOf(
     imageSize,
     candidates,
     toolName,
-    tool: answerOf(toolName, query, candidates, photo?.asked ?? false),
+    tool: answerOf(toolName, query, candidates, photo ? wereAsked(photo, settings) : []),
     evidence: photo && { raster: photo.raster, contentXyxy: photo.contentXyxy },
   };
 }
@@ -135,16 +138,31 @@ function answerOf(
   toolName: string,
   query: Query,
   candidates: readonly Candidate[],
-  detectorWasAsked: boolean,
+  asked: readonly string[],
 ): Candidate | null {
   const own = candidates.filter(({ tool }) => tool === toolName);
-  const wasAsked = detectorWasAsked || query.tools.some(({ name }) => name === toolName);
+  const wasAsked = asked.includes(toolName) || query.tools.some(({ name }) => name === toolName);
   return wasAsked ? firstAnswer(own) : toolAnswer(query.query, own);
 }
 
+/** What each detector found, with the detector. */
+const findings = (
+  photo: ExaminedPhoto,
+  { detectors }: CandidateSettings,
+): readonly (Found & CandidateSettings['detectors'][number])[] =>
+  [photo, ...(photo.others ?? [])].map(({ detections, asked }, at) => ({
+    detections,
+    asked,
+    ...(detectors[at] ?? { name: '' }),
+  }));
+
+/** Names of the detectors that were asked the expression itself. */
+const wereAsked = (photo: ExaminedPhoto, settings: CandidateSettings): readonly string[] =>
+  findings(photo, settings).flatMap(({ name, asked }) => (asked ? name : []));
+
 /** The label of a box of one that was asked is a piece of the expression, which may have no noun: "left" names no kind. */
-function namesKind(label: string, photo: ExaminedPhoto): boolean {
-  return !photo.asked || parseExpression(label).head !== null;
+function namesKind(label: string, { asked }: Found): boolean {
+  return !asked || parseExpression(label).head !== null;
 }
 
 function candidatesOf(
@@ -162,25 +180,27 @@ function candidatesOf(
   return [...brought, ...own];
 }
 
-/** A run has one detector. The queries of a photo share its candidates, so that what is worked out of them is known again. */
+/** A run has one set of detectors. The queries of a photo share its candidates, so that what is worked out of them is known again. */
 const DETECTED = new WeakMap<ExaminedPhoto, readonly Candidate[]>();
 
 function detectedCandidates(
   photo: ExaminedPhoto,
-  { detectorName = '', calibration }: CandidateSettings,
+  settings: CandidateSettings,
 ): readonly Candidate[] {
   const known = DETECTED.get(photo);
   if (known) return known;
-  const candidates = photo.detections.map(
-    ({ boxXyxy, score, label }, rank): Candidate => ({
-      boxXyxy,
-      tool: detectorName,
-      rank,
-      score,
-      label: namesKind(label, photo) ? label : undefined,
-      listed: photo.asked ? undefined : true,
-      calibration,
-    }),
+  const candidates = findings(photo, settings).flatMap(({ name: tool, calibration, ...found }) =>
+    found.detections.map(
+      ({ boxXyxy, score, label }, rank): Candidate => ({
+        boxXyxy,
+        tool,
+        rank,
+        score,
+        label: namesKind(label, found) ? label : undefined,
+        listed: found.asked ? undefined : true,
+        calibration,
+      }),
+    ),
   );
   DETECTED.set(photo, candidates);
   return candidates;
@@ -193,15 +213,19 @@ const SAME_BOX_IOU = 0.02;
 
 /**
  * The result line of an answered query.
- * @param timing of the photo, milliseconds; absent where lines tell no times
+ * @param wanted `timing`: of the photo, milliseconds; absent where lines tell no times. `namesTools`: whether lines say which tools
+ * a box is from
  */
 export function resultLine(
   query: Query,
   request: RefineRequest,
   { think, answer }: Refinement,
-  timing?: Pick<TimingMs, 'decode' | 'detect'>,
+  { timing, namesTools = false }: LineWishes = {},
 ): ResultLine {
-  const labelled = (boxXyxy: BoxXyxy) => labelOf(query.query, boxXyxy, request.candidates);
+  const labelled = (boxXyxy: BoxXyxy) => ({
+    label: labelOf(query.query, boxXyxy, request.candidates),
+    from: namesTools ? toolsOf(boxXyxy, request.candidates) : undefined,
+  });
   return {
     type: 'result',
     schema: RESULT_SCHEMA,
@@ -226,10 +250,10 @@ export function resultLine(
       boxes: answer.boxes?.map(({ boxXyxy, score }) => ({
         bbox_2d: bbox2d(boxXyxy),
         score: roundedScore(score),
-        label: labelled(boxXyxy),
+        ...labelled(boxXyxy),
       })),
       cascade: answer.cascade,
-      label: answer.boxXyxy ? labelled(answer.boxXyxy) : undefined,
+      ...(answer.boxXyxy && labelled(answer.boxXyxy)),
     },
     candidates: request.candidates.length,
     timing_ms: timing && {
@@ -243,6 +267,19 @@ export function resultLine(
 
 function box(boxXyxy: BoxXyxy | null): ReturnType<typeof bbox2d> | null {
   return boxXyxy && bbox2d(boxXyxy);
+}
+
+interface LineWishes {
+  readonly timing?: Pick<TimingMs, 'decode' | 'detect'>;
+  readonly namesTools?: boolean;
+}
+
+/** The tools whose box it is; of a mean those whose boxes it may be made of. */
+function toolsOf(boxXyxy: BoxXyxy, candidates: readonly Candidate[]): readonly string[] {
+  const namesOf = (own: readonly Candidate[]) => [...new Set(own.map(({ tool }) => tool))];
+  const same = candidates.filter((each) => isSameXyxy(boxXyxy, each.boxXyxy));
+  if (same.length > 0) return namesOf(same);
+  return namesOf(candidates.filter((each) => iouXyxy(boxXyxy, each.boxXyxy) >= FUSED_IOU));
 }
 
 /** The label of the candidate that the answer is: of labels on the same box the one that the words name. */

@@ -4,7 +4,7 @@ import type { RasterSpec } from '../core/raster.js';
 import { isPrompted } from '../formats/model-card.js';
 import { configureSharp, type DecodedPhoto, openPhoto, plainPhoto } from '../photos/decode.js';
 import { listImages } from '../photos/find-photos.js';
-import { loadDetector, type PooledModel, pooledDetector } from './detector.js';
+import { loadDetectors, type PooledModel, pooledDetector } from './detector.js';
 import type { Device } from './device.js';
 import { SessionPool } from './pool.js';
 import type { Detector, PhotoRef } from './ports.js';
@@ -79,30 +79,37 @@ export async function withPool<T>(
 }
 
 /**
- * Loads a detector and warms it up for measuring.
+ * Loads detectors and warms them up for measuring.
  * @param inputSize longest side of a photo in place of the card's, pixels
- * @returns `run` detects on one photo
- * @throws VgrError of the model; DEVICE_UNAVAILABLE
+ * @returns `run` detects on one photo, with one detector after the other
+ * @throws VgrError of the models; DEVICE_UNAVAILABLE
  */
-export async function warmDetector(
-  name: string,
+export async function warmDetectors(
+  names: readonly string[],
   pool: SessionPool,
   { sessions, batchSize }: Split,
   inputSize?: number,
 ) {
-  const loaded = await loadDetector(name, pool, inputSize);
-  const { card } = loaded;
-  const detector = trialDetector(pool, loaded, batchSize);
-  const { raster, ...photo } = await openTrialPhoto((await trialPhotos())[0], card.input);
-  // The pixels move to the worker.
-  const run: Run = () =>
-    detector.detect({ ...photo, raster: { ...raster, data: raster.data.slice() } });
-  await warmUp([run], sessions);
-  return { run, card, device: pool.device! };
+  const models = await loadDetectors(names, pool, inputSize);
+  const ref = (await trialPhotos())[0];
+  const runs: Run[] = [];
+  for (const model of models) {
+    const detector = trialDetector(pool, model, batchSize);
+    const { raster, ...photo } = await openTrialPhoto(ref, model.card.input);
+    // The pixels move to the worker.
+    runs.push(() =>
+      detector.detect({ ...photo, raster: { ...raster, data: raster.data.slice() } }),
+    );
+  }
+  await warmUp(runs, sessions);
+  const run: Run = async () => {
+    for (const each of runs) await each();
+  };
+  return { run, cards: models.map(({ card }) => card), device: pool.device! };
 }
 
-/** A detector that is warm, in a pool of its own. */
-export type DetectorAtWork = Awaited<ReturnType<typeof warmDetector>>;
+/** Detectors that are warm, in a pool of their own. */
+export type DetectorsAtWork = Awaited<ReturnType<typeof warmDetectors>>;
 
 /** Runs that do not count: caches fill and kernels are chosen. */
 const WARM_UP = 3;

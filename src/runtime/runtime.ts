@@ -42,7 +42,7 @@ export async function openRuntime(
   { images, flags, threads, cacheFolder }: RuntimeSettings,
   { printer, interruption }: Terminal,
 ) {
-  const detector = images.length > 0 ? flags.detector : 'none';
+  const detector = images.length > 0 ? flags.detector : ['none'];
   const engine = await openEngine({ ...flags, detector }, threads, printer);
   let refiner: OpenedRefiner | undefined;
   const close = async (): Promise<void> => {
@@ -72,36 +72,37 @@ async function assemble(
   engine: Engine,
   refiner: OpenedRefiner,
 ) {
-  const { detector, threads, inFlight } = engine;
+  const { detectors, threads, inFlight } = engine;
   const { encoder, large } = refiner;
   const progress = startedProgress();
   const encoding = encoder && images.length > 0 ? await import('./encoder.js') : undefined;
   const memory = await decodingMemory(
     flags['max-memory'],
     threads.sessions,
-    detector,
+    detectors,
     encoding && ((sessions) => encoding.warmEncoder(encoder!, sessions)),
   );
-  const { open, meter: decoding } = photoOpener(flags, memory);
+  const { openFor: open, meter: decoding } = photoOpener(flags, memory);
   // Without a detector photos matter only to a refiner that looks at them itself.
-  const looksAtPhotos = images.length > 0 && (detector || encoder || large) !== undefined;
+  const looksAtPhotos =
+    images.length > 0 && (detectors.length > 0 || (encoder || large) !== undefined);
   let photos: PhotoSource | undefined;
   if (looksAtPhotos) {
     const allowOutside = flags['allow-outside'];
     const roots = await ImageRoots.open(await imageRoots(images), { allowOutside });
     photos = {
       locate: async (image) => ({ image, path: await roots.resolve(image) }),
-      shelf: photoShelf({ open, detector, progress }, 2 * inFlight, large?.rasterSide),
+      shelf: photoShelf({ open, detectors, progress }, 2 * inFlight, large?.rasterSide),
     };
   }
   const settings: AnswerSettings = {
-    detectorName: detector?.name,
-    calibration: detector?.calibration,
+    detectors: detectors.map(({ name, calibration }) => ({ name, calibration })),
     toolName: flags.tool,
     timing: !flags['no-timing'],
   };
   // Refiners that ask a server or an encoder, and those of a detector that takes prompts, answer on this thread.
-  const spec = encoding || detector?.prompted ? undefined : refiner.spec;
+  const isPrompted = detectors.some(({ prompted }) => prompted);
+  const spec = encoding || isPrompted ? undefined : refiner.spec;
   const ask = spec
     ? singlyOnError((queries, seen) =>
         threads.pool.refine({ refiner: spec, queries, seen: seen && sharedPhoto(seen), settings }),

@@ -10,7 +10,7 @@ export type Threads = ReturnType<typeof startThreads>;
  * while the main thread reads modules, which hides most of the start-up.
  * @throws VgrError USAGE
  */
-export function startThreads(flags: InferenceFlags, printer: Printer) {
+export function startThreads(flags: Omit<InferenceFlags, 'detector'>, printer: Printer) {
   const settings = inferenceSettings(flags);
   const plan = planDevices(settings.device);
   const pool = new SessionPool({

@@ -7,13 +7,14 @@ import type { Printer } from '../core/terminal.js';
 import { sha256Of, versions } from '../core/text.js';
 import {
   type Device,
+  detectorNames,
   deviceText,
   type InferenceFlags,
   inferenceSettings,
   planDevices,
 } from './device.js';
 import { findModel, readVerified } from './model-store.js';
-import { type DetectorAtWork, rateOf, type Split, warmDetector, withPool } from './rate.js';
+import { type DetectorsAtWork, rateOf, type Split, warmDetectors, withPool } from './rate.js';
 
 /** How long each split is measured, and how many photos at least. */
 const MEASURED_MS = 1000;
@@ -31,13 +32,15 @@ export async function tunedFlags<Flags extends InferenceFlags>(
   flags: Flags,
   printer: Printer,
 ): Promise<Flags> {
-  if (flags.detector === 'none') {
+  const names = detectorNames(flags.detector);
+  if (names.length === 0) {
     throw new VgrError('USAGE', '--tune: expected a detector to measure, got `none`', {
       hint: 'leave out `--tune`, or name a detector: `vgr models list`',
     });
   }
-  const { sha256 } = await readVerified(await findModel(flags.detector));
-  const key = keyOf(sha256, flags);
+  const hashes: string[] = [];
+  for (const name of names) hashes.push((await readVerified(await findModel(name))).sha256);
+  const key = keyOf(hashes.join(' '), flags);
   const known = await recallTuning(key);
   const best = known ?? (await measure(flags, printer));
   if (known) printer.note(`--tune: ${tuningText(known)}, as measured before`);
@@ -66,7 +69,7 @@ type TuningKey = ReturnType<typeof keyOf>;
 async function measure(flags: InferenceFlags, printer: Printer): Promise<Tuning> {
   const measured = async (devices: readonly Device[], split: Split) => {
     const { rate, at } = await withPool(devices, split, async (pool) => {
-      const work = await warmDetector(flags.detector, pool, split, flags['input-size']);
+      const work = await warmDetectors(flags.detector, pool, split, flags['input-size']);
       return { rate: await measuredRate(work, split), at: work };
     });
     const { sessions, threads, batchSize: batch } = split;
@@ -88,9 +91,10 @@ async function measure(flags: InferenceFlags, printer: Printer): Promise<Tuning>
 }
 
 /** Splits to measure: cores by powers of two; on a GPU one session with growing batches. */
-function splitsOn({ device, card }: DetectorAtWork): readonly Split[] {
+function splitsOn({ device, cards }: DetectorsAtWork): readonly Split[] {
   if (device.name !== 'cpu') {
-    const batches = card.input.batch === 'any' ? GPU_BATCHES : ([1] as const);
+    const isFree = cards.some(({ input }) => input.batch === 'any');
+    const batches = isFree ? GPU_BATCHES : ([1] as const);
     return batches.map((batchSize) => ({ sessions: 1, threads: 1, batchSize }));
   }
   return coreSplits(availableParallelism());
@@ -106,7 +110,7 @@ export function coreSplits(cores: number): readonly Split[] {
 }
 
 async function measuredRate(
-  { run }: DetectorAtWork,
+  { run }: DetectorsAtWork,
   { sessions, batchSize }: Split,
 ): Promise<number> {
   const lanes = 2 * sessions * batchSize;

@@ -81,7 +81,11 @@ export class ExampleMaker {
     this.#cache = new DiskCache(cacheFolder, 'bin');
     this.#matching = encoder && photoMatching(encoder, flags);
     this.#shelf = photoShelf(
-      { open: photoOpener(flags).open, progress: startedProgress(), detector: engine.detector },
+      {
+        open: photoOpener(flags).openFor,
+        progress: startedProgress(),
+        detectors: engine.detectors,
+      },
       engine.inFlight,
     );
   }
@@ -164,8 +168,8 @@ export class ExampleMaker {
   ): Promise<Example> {
     const { engine, tools, flags } = this.settings;
     if (!photo && query.tools.length === 0) throw needsPhoto(query);
-    const { name: detectorName, calibration } = (photo && engine.detector) ?? {};
-    const request = requestOf(query, photo, { toolName: flags.tool, detectorName, calibration });
+    const detectors = photo ? engine.detectors : [];
+    const request = requestOf(query, photo, { toolName: flags.tool, detectors });
     const situation = situationOf({ ...request, crops: ref && this.#matching?.(ref) });
     // Where nobody states the photo's size, it is at least as large as the truth.
     const size = photo?.size ?? query.imageSize ?? extentOf(query.truthsXywh!.map(xywhToXyxy));

@@ -147,11 +147,11 @@ async function makeExamples(command: TrainCommand, lines: TrainingLines, start: 
   const { flags, images, terminal } = command;
   const { printer, interruption } = terminal;
   await using threads = startThreads(flags, printer);
-  const detector = images.length > 0 ? flags.detector : 'none';
+  const detector = images.length > 0 ? flags.detector : ['none'];
   using engine = await openEngine({ ...flags, detector }, threads, printer);
   const encoder = await encoderOf(flags, start, engine);
   // As `refine` does: photos that neither a detector nor an encoder looks at stay closed.
-  const usesPhotos = images.length > 0 && (engine.detector || encoder);
+  const usesPhotos = images.length > 0 && (engine.detectors.length > 0 || encoder);
   const roots = usesPhotos
     ? await ImageRoots.open(await imageRoots(images), { allowOutside: flags['allow-outside'] })
     : undefined;

@@ -8,6 +8,7 @@ import {
   configureSharp,
   type DecodedPhoto,
   openPhoto,
+  openPhotoFor,
   withPhoto,
 } from '../../src/photos/decode.js';
 import { slowJpeg } from '../support/progressive-jpeg.js';
@@ -307,6 +308,39 @@ describe('openPhoto', () => {
   ])('does not blame the photo for %s', async (failure) => {
     const decode = () => Promise.reject(failure);
     await expect(withPhoto(`${FORMATS}/baseline.jpg`, {}, decode)).rejects.toBe(failure);
+  });
+
+  it('gives several detectors of one decoding what each would get alone', async () => {
+    const specs: RasterSpec[] = [
+      { width: 96, height: 96, fit: 'stretch', fill: 0 },
+      { width: 64, height: 80, fit: 'letterbox', fill: 114 },
+      { width: 128, height: 128, fit: 'longer-side', fill: 0, multiple: 32 },
+    ];
+    for (const name of await readdir(FORMATS)) {
+      const together = await openPhotoFor(path.join(FORMATS, name), specs);
+      for (const [at, spec] of specs.entries()) {
+        const alone = await openPhoto(path.join(FORMATS, name), spec);
+        expect({ ...together[at], raster: 0 }).toEqual({ ...alone, raster: 0 });
+        // Depths and profiles are converted before shrinking or after, and WebP is shrunk by its decoder.
+        const most = /webp$/.test(name) ? 3 : /16-bit|rotated/.test(name) ? 0.5 : 0;
+        const apart = difference(together[at]!.raster, alone.raster);
+        expect({ name, at, isNear: apart <= most }).toEqual({ name, at, isNear: true });
+      }
+    }
+  });
+
+  it('shrinks a photo that is far larger than their rasters in two steps', async () => {
+    const specs: RasterSpec[] = [
+      { width: 48, height: 48, fit: 'stretch', fill: 0 },
+      { width: 64, height: 64, fit: 'letterbox', fill: 0 },
+    ];
+    const large = 'fixtures/images/dogs.jpg';
+    const together = await openPhotoFor(large, specs);
+    for (const [at, spec] of specs.entries()) {
+      const alone = await openPhoto(large, spec);
+      expect({ ...together[at], raster: 0 }).toEqual({ ...alone, raster: 0 });
+      expect(difference(together[at]!.raster, alone.raster)).toBeLessThan(2);
+    }
   });
 
   it('stops when it is told to', async () => {

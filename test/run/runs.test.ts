@@ -163,7 +163,7 @@ describe('refine', () => {
         };
       },
     };
-    const settings = { detectorName: 'testdet', toolName, timing: false };
+    const settings = { detectors: [{ name: 'testdet' }], toolName, timing: false };
     const photos = {
       locate: async (image: string) => ref(image),
       shelf: photoStore(4, (wanted) => examinePhoto(wanted, examine)),

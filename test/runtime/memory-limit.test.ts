@@ -18,7 +18,7 @@ describe('--max-memory', () => {
   });
 
   it('says how much is needed where the program alone takes more', async () => {
-    await expect(decodingMemory('10m', 2, undefined)).rejects.toMatchObject({
+    await expect(decodingMemory('10m', 2, [])).rejects.toMatchObject({
       code: 'USAGE',
       message: expect.stringMatching(/2 sessions .* expected at least \d+m, got 10m/),
       hint: expect.stringContaining('--sessions'),
@@ -31,16 +31,16 @@ describe('--max-memory', () => {
       for (let at = 0; at < sessions; at++) held.push(Buffer.alloc(128 * 2 ** 20, 1));
     };
     const before = process.memoryUsage.rss();
-    const { budget } = await decodingMemory('100g', 2, undefined, warm);
+    const { budget } = await decodingMemory('100g', 2, [], warm);
     expect(held).toHaveLength(2);
     expect(100 * 2 ** 30 - budget.total - before).toBeGreaterThan(256 * 2 ** 20);
   });
 
   it('leaves the rest to decoding, and is no hard limit where it is not given', async () => {
-    const given = await decodingMemory('100g', 1, undefined);
+    const given = await decodingMemory('100g', 1, []);
     expect(given.strict).toBe(true);
     expect(given.budget.total).toBeLessThan(100 * 2 ** 30);
-    const free = await decodingMemory(undefined, 1, undefined);
+    const free = await decodingMemory(undefined, 1, []);
     expect(free.strict).toBe(false);
     expect(free.budget.total).toBeGreaterThan(0);
   });

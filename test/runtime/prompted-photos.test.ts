@@ -149,7 +149,7 @@ describe('the answer of a detector that takes words', () => {
       tools: [],
       extra: {},
     };
-    const request = requestOf(query as Query, await looked, { detectorName: 'worded' });
+    const request = requestOf(query as Query, await looked, { detectors: [{ name: 'worded' }] });
     expect(request.tool).toMatchObject({ rank: 0, boxXyxy: { x2: 13 } });
     expect(request.candidates).toHaveLength(2);
     expect(request.candidates[0]!.label).toBe('the left lion');
@@ -162,7 +162,7 @@ describe('the answer of a detector that takes words', () => {
     const query = { id: 'q', line: 1, imagePath: 'x', query: 'left', tools: [], extra: {} };
     const photo = await looked;
     const request = (asked: boolean) =>
-      requestOf(query as Query, { ...photo, asked }, { detectorName: 'worded' });
+      requestOf(query as Query, { ...photo, asked }, { detectors: [{ name: 'worded' }] });
     expect(request(true).candidates.map(({ label }) => label)).toEqual([undefined, undefined]);
     expect(request(false).candidates.map(({ label }) => label)).toEqual(['left', 'left']);
   });

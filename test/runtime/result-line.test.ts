@@ -11,7 +11,7 @@ it('a set has the score and the label of each of its boxes', () => {
   }));
   const { answer } = resultLine(
     query,
-    requestOf(query, undefined, {}),
+    requestOf(query, undefined, { detectors: [] }),
     {
       think: { boxXyxy: null, score: 0, text: '' },
       answer: { boxXyxy: boxes[0]!.boxXyxy, boxes, score: 0.9, decision: 'confirm', text: '' },
@@ -36,7 +36,7 @@ it.each([
   const boxXyxy = { x1: x1!, y1: y1!, x2: x2!, y2: y2! };
   const { answer } = resultLine(
     query,
-    requestOf(query, undefined, {}),
+    requestOf(query, undefined, { detectors: [] }),
     {
       think: { boxXyxy, score: 1, text: '' },
       answer: { boxXyxy, score: 1, decision: 'confirm', text: '' },
