@@ -132,7 +132,9 @@ async function configFiles(named: string | undefined, ownFile?: string): Promise
 
 function harmful([name, value]: [string, unknown]): string[] {
   const isName = (each: unknown) => typeof each === 'string' && MODEL_NAME.test(each);
-  const isModel = MODEL_FLAGS.has(name) && [value].flat().every(isName);
+  // A run has one refiner, and one detector or several.
+  const isModel =
+    MODEL_FLAGS.has(name) && (name === 'detector' ? [value].flat().every(isName) : isName(value));
   return isModel || HARMLESS.has(name) ? [] : [name];
 }
 

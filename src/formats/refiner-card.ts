@@ -42,6 +42,8 @@ export const refinerCard = z.strictObject({
   /** No other file is read of a model of this kind; the fields are there for the type alone. */
   alternates: z.undefined().optional(),
   external: z.undefined().optional(),
+  /** The detectors whose boxes it weighs against each other, the tool first; absent where it was fitted to one. */
+  detectors: z.array(text).min(2).optional(),
   /** The image-text encoder whose matches it reads; absent where it reads none. */
   encoder: encoder.optional(),
   training: z.strictObject({

@@ -90,6 +90,8 @@ export interface Scene {
   readonly candidates: readonly Candidate[];
   /** Tools that were asked the whole expression, not for objects of a kind: see {@link singleBoxTools}. */
   readonly singleBoxTools: ReadonlySet<string>;
+  /** Detectors that looked for objects of their labels, those among them that found none. */
+  readonly listers: readonly string[];
   readonly evidence?: PhotoEvidence;
 }
 
@@ -174,7 +176,35 @@ export function objectsOf(
       objects.push({ boxXyxy, members: [at], chance });
     }
   }
+  if (scene.listers.length > 1) {
+    for (const object of objects) {
+      object.chance = pooledChance(object.members, (at) => chances[at]!, scene);
+    }
+    objects.sort((one, other) => other.chance - one.chance);
+  }
   return { objects, naming };
+}
+
+/**
+ * What several boxes of one object say together: the highest chance of a box, but of detectors that list objects the mean over
+ * all of them, since one that boxes nothing there says that there is nothing.
+ * @param members indexes into the candidates
+ */
+export function pooledChance(
+  members: readonly number[],
+  chanceOf: (member: number) => number,
+  { candidates, listers }: Pick<Scene, 'candidates' | 'listers'>,
+): number {
+  const best = new Map<string, number>();
+  let most = 0;
+  for (const at of members) {
+    const { tool } = candidates[at]!;
+    const chance = chanceOf(at);
+    if (listers.length < 2 || !listers.includes(tool)) most = Math.max(most, chance);
+    else best.set(tool, Math.max(best.get(tool) ?? 0, chance));
+  }
+  const sum = [...best.values()].reduce((total, chance) => total + chance, 0);
+  return Math.max(most, sum / Math.max(1, listers.length));
 }
 
 /**

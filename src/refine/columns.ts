@@ -5,7 +5,7 @@ import type { HeadKnowledge } from '../language/denotation.js';
 import type { Attribute, RelationKind } from '../language/expression.js';
 import { wordSet } from '../language/vocabulary.js';
 import { boxWordsFit } from './box-words.js';
-import { partShare } from './candidates.js';
+import { partShare, pooledChance } from './candidates.js';
 import type { Cue } from './cue.js';
 import type { Action, Situation } from './situation.js';
 
@@ -112,13 +112,14 @@ const positionLog = ({ cue }: Action, { expression }: Situation, isRanked: boole
   );
 
 /** Highest probability that the box shows an object of another label than those named; 0 where none is named. */
-function rivalChance({ object }: Cue, { candidates, table, meanings }: Situation): number {
+function rivalChance({ object }: Cue, situation: Situation): number {
+  const { candidates, table, meanings } = situation;
   if (object.chance === 0 || meanings.size === 0) return 0;
-  return object.members.reduce((most, at) => {
+  const chanceOf = (at: number): number => {
     const { label } = candidates[at]!;
-    const other = label !== undefined && !meanings.has(label);
-    return other ? Math.max(most, table.objectness[at]!) : most;
-  }, 0);
+    return label !== undefined && !meanings.has(label) ? table.objectness[at]! : 0;
+  };
+  return pooledChance(object.members, chanceOf, situation);
 }
 
 /** Whether some cue beside the noun can tell the objects apart. */
@@ -330,7 +331,7 @@ const LIKELY = 0.3;
  * How unlikely an object of the kind named is in the scene that the other boxes show, -1..1: near 1 for a giraffe among sinks
  * and ovens, near -1 for a cup among them, 0 where either is not known. Each box counts as far as it is likely to be real.
  */
-function contextOf({ candidates, table, meanings, knowledge }: Situation): number {
+function contextOf({ candidates, table, meanings, knowledge, listers }: Situation): number {
   const label = meanings.keys().next().value ?? knowledge.label;
   if (label === null || label === undefined) return 0;
   const side = OUTDOORS.has(label) ? 1 : INDOORS.has(label) ? -1 : 0;
@@ -342,7 +343,8 @@ function contextOf({ candidates, table, meanings, knowledge }: Situation): numbe
     if (OUTDOORS.has(other)) outdoors += chance;
     else if (INDOORS.has(other)) outdoors -= chance;
   }
-  return -side * Math.tanh(outdoors / 2);
+  // Several detectors box each thing several times.
+  return -side * Math.tanh(outdoors / (2 * Math.max(1, listers.length)));
 }
 
 export const QUERY_COLUMNS: readonly QueryColumn[] = [

@@ -82,6 +82,8 @@ export interface RefineRequest {
   readonly toolName: string;
   /** The tool's answer, one of `candidates`; null where the tool found nothing. */
   readonly tool: Candidate | null;
+  /** Detectors that looked for objects of their labels, those among them that found none; absent where none did. */
+  readonly listers?: readonly string[];
   readonly evidence?: PhotoEvidence;
   /** For refiners that look at the photo itself; absent where the line has none. */
   readonly encodePhoto?: EncodePhoto;

@@ -48,9 +48,9 @@ type Laid = Readonly<ReturnType<typeof laidOut>>;
 /** Reads the expression and lays out what can be answered. */
 function laidOut(request: RefineRequest) {
   const expression = parseExpression(request.query);
-  const { candidates, imageSize, evidence, tool, toolName } = request;
+  const { candidates, imageSize, evidence, tool, toolName, listers = [] } = request;
   const readers = singleBoxTools(request.query, candidates);
-  const scene: Scene = { candidates, imageSize, singleBoxTools: readers, evidence };
+  const scene: Scene = { candidates, imageSize, singleBoxTools: readers, listers, evidence };
   const { naming, cues } = cuesOf(expression, scene);
   const table = candidateTable(candidates, imageSize);
   const toolAt = tool === null ? -1 : candidates.indexOf(tool);

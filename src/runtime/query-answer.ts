@@ -125,7 +125,8 @@ export function requestOf(
     imageSize,
     candidates,
     toolName,
-    tool: answerOf(toolName, query, candidates, photo ? wereAsked(photo, settings) : []),
+    tool: answerOf(toolName, query, candidates, photo ? askedOf(photo, settings) : []),
+    listers: photo && listersOf(photo, settings),
     evidence: photo && { raster: photo.raster, contentXyxy: photo.contentXyxy },
   };
 }
@@ -157,8 +158,12 @@ const findings = (
   }));
 
 /** Names of the detectors that were asked the expression itself. */
-const wereAsked = (photo: ExaminedPhoto, settings: CandidateSettings): readonly string[] =>
+const askedOf = (photo: ExaminedPhoto, settings: CandidateSettings): readonly string[] =>
   findings(photo, settings).flatMap(({ name, asked }) => (asked ? name : []));
+
+/** Names of the others. */
+const listersOf = (photo: ExaminedPhoto, settings: CandidateSettings): readonly string[] =>
+  findings(photo, settings).flatMap(({ name, asked }) => (asked ? [] : name));
 
 /** The label of a box of one that was asked is a piece of the expression, which may have no noun: "left" names no kind. */
 function namesKind(label: string, { asked }: Found): boolean {

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { asVgrError, quoted, VgrError } from '../core/error.js';
 import { parsedJson } from '../core/text.js';
 import { type RefinerCard, refinerNumbers } from '../formats/refiner-card.js';
@@ -24,6 +25,8 @@ export interface OpenedRefiner {
   readonly settings: RunSettings;
   /** By which any thread makes it for itself; absent where it answers on the main thread alone. */
   readonly spec?: LiteSpec;
+  /** The detectors whose boxes it was fitted to weigh against each other; `any` where it does not care. */
+  readonly fittedTo: 'any' | readonly string[];
   /** Reads the crops that it needs. */
   readonly encoder?: OpenedEncoder;
   /** The model behind a server. */
@@ -54,7 +57,7 @@ export async function openRefiner(
   if (flags.refiner === 'vlm') {
     const { openLarge } = await import('../vlm/open.js');
     const large = await openLarge(flags, options);
-    return { ...ready(large.refiner), settings: large.settings, large };
+    return { ...ready(large.refiner), settings: large.settings, fittedTo: 'any', large };
   }
   if (flags.refiner !== 'cascade') return openSmall(flags.refiner, flags, options.pool);
   const small = await openSmall(flags['cascade-small'], flags, options.pool);
@@ -63,9 +66,29 @@ export async function openRefiner(
   return {
     ...ready(large.refiner),
     settings: { ...large.settings, ...small.settings },
+    fittedTo: small.fittedTo,
     encoder: small.encoder,
     large: { ...large, rasterSide: undefined },
   };
+}
+
+/**
+ * What is to be said where a refiner weighs boxes of detectors that it was not fitted to together.
+ * @param detectors of the run
+ */
+export function unfittedNote(
+  { name, fittedTo }: Pick<OpenedRefiner, 'name' | 'fittedTo'>,
+  detectors: readonly string[],
+): string | undefined {
+  if (fittedTo === 'any' || Math.max(fittedTo.length, detectors.length) < 2) return undefined;
+  if (isDeepStrictEqual([...fittedTo].sort(), [...detectors].sort())) return undefined;
+  const here = detectors.map((each) => quoted(each)).join(', ');
+  const fitted =
+    fittedTo.length === 0
+      ? `weighs boxes of several detectors alike: it was not fitted to ${here} together`
+      : `was fitted to ${fittedTo.map((each) => quoted(each)).join(', ')} together, not to ${here}`;
+  const flags = detectors.map((each) => `--detector ${each}`).join(' ');
+  return `note: refiner ${quoted(name)} ${fitted}; \`vgr train-lite IMAGES --queries train.jsonl ${flags} --output DIR\` fits one`;
 }
 
 function ready(refiner: Refiner): Pick<OpenedRefiner, 'name' | 'make'> {
@@ -78,7 +101,7 @@ async function openSmall(
   flags: OpenRefinerFlags,
   pool: SessionPool,
 ): Promise<OpenedRefiner> {
-  if (wanted === 'none') return { ...ready(noRefiner), settings: {} };
+  if (wanted === 'none') return { ...ready(noRefiner), settings: {}, fittedTo: 'any' };
   const { card, numbers } = await readRefiner(wanted);
   const rules: AnswerRules = {
     answers: flags.answers === 'one' ? 'one' : 'auto',
@@ -90,6 +113,7 @@ async function openSmall(
     name,
     make: async () => (await import('../refine/lite-refiner.js')).createLiteRefiner(spec),
     spec,
+    fittedTo: card.detectors ?? [],
     settings: {
       refiner_sha256: card.sha256,
       answers: rules.answers,

@@ -11,7 +11,7 @@ import { decodingMemory } from './memory-limit.js';
 import { photoShelf, sharedPhoto } from './photo-store.js';
 import { type PhotoRef, startedProgress } from './ports.js';
 import type { AnswerSettings, FurtherSight } from './query-answer.js';
-import { type OpenedRefiner, type OpenRefinerFlags, openRefiner } from './refiner.js';
+import { type OpenedRefiner, type OpenRefinerFlags, openRefiner, unfittedNote } from './refiner.js';
 import type { Threads } from './threads.js';
 
 export interface RuntimeFlags extends InferenceFlags, OpenRefinerFlags {
@@ -52,6 +52,9 @@ export async function openRuntime(
   try {
     const { pool } = threads;
     refiner = await openRefiner(flags, { cacheFolder, signal: interruption.signal, pool });
+    const names = engine.detectors.map(({ name }) => name);
+    const unfitted = names.length > 0 ? unfittedNote(refiner, names) : undefined;
+    if (unfitted !== undefined) printer.note(unfitted);
     const running = await assemble(images, flags, engine, refiner);
     return { engine, refiner, ...running, [Symbol.asyncDispose]: close };
   } catch (thrown) {

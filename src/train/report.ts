@@ -45,7 +45,7 @@ const share = (sum: number, count: number): number | null =>
   count === 0 ? null : Number((sum / count).toFixed(4));
 
 /** What a card is made of, beside the file of the numbers. */
-interface Training extends Pick<RefinerCard, 'name' | 'encoder' | 'validation'> {
+interface Training extends Pick<RefinerCard, 'name' | 'detectors' | 'encoder' | 'validation'> {
   /** The command line with which it can be done again. */
   readonly command: string;
   readonly settings: object;
@@ -55,7 +55,7 @@ interface Training extends Pick<RefinerCard, 'name' | 'encoder' | 'validation'> 
 
 /** @param text of `refiner.json` */
 export function cardOf(text: string, training: Training): RefinerCard {
-  const { name, command, settings, encoder, examples, validation } = training;
+  const { name, command, settings, detectors, encoder, examples, validation } = training;
   const count = (holds: (example: Example) => boolean) => examples.filter(holds).length;
   const data = createHash('sha256');
   for (const { rows, overlaps, truthOf, truths, tool, several } of examples) {
@@ -82,6 +82,7 @@ export function cardOf(text: string, training: Training): RefinerCard {
       sets: count(({ truths }) => truths > 1),
       settings: JSON.parse(JSON.stringify(settings)),
     },
+    detectors,
     encoder,
     validation,
   };

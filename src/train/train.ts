@@ -78,10 +78,10 @@ export async function trainCommand(command: TrainCommand): Promise<number> {
     await refuseForeignFile(join(flags.output, name), { isOurs, force: flags.force });
   }
   const lines = await readTrainingLines(flags, images, printer);
-  const start = await startOf(flags, lines);
+  const start = await startOf(flags);
   const lock = await lockOutput(flags.output);
   try {
-    const { train, annotated, validation, encoder } = await makeExamples(command, lines, start);
+    const { train, annotated, validation, ...made } = await makeExamples(command, lines, start);
     if (signal.aborted) return 0;
     checkUsable(train);
 
@@ -89,7 +89,7 @@ export async function trainCommand(command: TrainCommand): Promise<number> {
     const settings = fitSettings(flags);
     const fitted = await fitPolicy(
       weighted(train, annotated),
-      start.numbers,
+      made.numbers,
       settings,
       async (epoch) => {
         curve.push(`${JSON.stringify({ type: 'epoch', schema: 1, ...epoch })}\n`);
@@ -105,9 +105,10 @@ export async function trainCommand(command: TrainCommand): Promise<number> {
       name: flags.name,
       command: command.commandLine,
       settings,
-      encoder,
+      detectors: made.detectors,
+      encoder: made.encoder,
       examples: [...train, ...annotated],
-      validation: validationOf(validation, start.numbers, fitted),
+      validation: validationOf(validation, made.numbers, fitted),
     });
     await writeFileAtomic(join(flags.output, 'curve.jsonl'), curve);
     await writeFileAtomic(join(flags.output, 'refiner.json'), [refiner]);
@@ -127,21 +128,19 @@ const jsonText = (value: object): string => `${JSON.stringify(value, null, 2)}\n
 
 type Start = Awaited<ReturnType<typeof startOf>>;
 
-/** A refiner, or with `none` the prior weights of the columns; with columns for the tools of the lines. */
-async function startOf(flags: TrainFlags, { train }: TrainingLines) {
+/** A refiner, or with `none` the prior weights of the columns. */
+async function startOf(flags: TrainFlags) {
   const from = flags.init === 'none' ? undefined : await readRefiner(flags.init);
-  const numbers = from?.numbers ?? PRIOR_NUMBERS;
-  const tools = flags['tool-columns'] ? toolsOf(train) : [];
   return {
-    numbers: { ...numbers, tools: [...new Set([...numbers.tools, ...tools])].sort() },
+    numbers: from?.numbers ?? PRIOR_NUMBERS,
     /** The one that the refiner was trained with. */
     encoder: from?.card.encoder,
   };
 }
 
 /**
- * The lines as numbers, with the encoder whose matches they hold. Opens the detector and the encoder, has them look at all
- * lines that the cache does not know, and closes them.
+ * The lines as numbers, with the start for the tools that they show, and the models whose boxes and matches they hold. Opens the
+ * detectors and the encoder, has them look at all lines that the cache does not know, and closes them.
  */
 async function makeExamples(command: TrainCommand, lines: TrainingLines, start: Start) {
   const { flags, images, terminal } = command;
@@ -151,12 +150,16 @@ async function makeExamples(command: TrainCommand, lines: TrainingLines, start: 
   using engine = await openEngine({ ...flags, detector }, threads, printer);
   const encoder = await encoderOf(flags, start, engine);
   // As `refine` does: photos that neither a detector nor an encoder looks at stay closed.
+  const detectors = engine.detectors.map(({ name }) => name);
+  const several = detectors.length > 1 ? detectors : undefined;
+  const own = flags['tool-columns'] ? [...toolsOf(lines.train), ...(several ?? [])] : [];
+  const tools = [...new Set([...start.numbers.tools, ...own])].sort();
   const usesPhotos = images.length > 0 && (engine.detectors.length > 0 || encoder);
   const roots = usesPhotos
     ? await ImageRoots.open(await imageRoots(images), { allowOutside: flags['allow-outside'] })
     : undefined;
   const cache = flags.cache ?? command.cacheFolder;
-  const settings = { engine, encoder, roots, tools: start.numbers.tools, flags };
+  const settings = { engine, encoder, roots, tools, flags };
   const maker = new ExampleMaker(settings, printer, cache);
   const { counts } = maker;
   const total = lines.train.length + lines.annotated.length + lines.validation.length;
@@ -168,7 +171,12 @@ async function makeExamples(command: TrainCommand, lines: TrainingLines, start: 
     const train = await maker.make(lines.train, interruption.signal);
     const annotated = await maker.make(lines.annotated, interruption.signal);
     const validation = await maker.make(lines.validation, interruption.signal);
-    return { train, annotated, validation, encoder: encoder?.fingerprint };
+    return {
+      ...{ train, annotated, validation },
+      numbers: { ...start.numbers, tools },
+      detectors: several,
+      encoder: encoder?.fingerprint,
+    };
   } finally {
     await display.stop();
     printer.note(`${counts.all} queries, ${counts.cached} of them from the cache in ${cache}`);

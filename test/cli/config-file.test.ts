@@ -107,6 +107,11 @@ describe('a file of the working folder', () => {
     expect(await ignoredOf({ refiner })).toEqual(['refiner']);
   });
 
+  test('names several detectors, none of them by a path', async () => {
+    expect(await ignoredOf({ detector: ['centernet', 'yolox-nano'] })).toEqual([]);
+    expect(await ignoredOf({ detector: ['centernet', './x.onnx'] })).toEqual(['detector']);
+  });
+
   test('may set what does no harm, and no flag of a kind that nobody thought of', async () => {
     const every = [...COMMANDS.values()].flatMap(({ flags }) => Object.keys(flags ?? {}));
     const ignored = await ignoredOf(Object.fromEntries(every.map((name) => [name, 'centernet'])));

@@ -35,6 +35,8 @@ it.each([
   ],
   ['detect images --tune --sessions 1', '--sessions', ''],
   ['detect x --device=gpu', '--device', ''],
+  ['detect x --detector a --detector b', '--detector: expected one, got `a`, `b`', 'for each'],
+  ['detect x --detector none', '--detector: expected one, got `none`', ''],
   ['detect x --device=cuda:x', '--device', ''],
   ['detect x --device=', '--device', ''],
   ['merge', 'expected FOLDERS (output folders of all shards), got nothing', ''],

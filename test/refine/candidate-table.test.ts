@@ -1,7 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseExpression } from '../../src/language/parser.js';
-import { candidateTable, objectness, objectsOf } from '../../src/refine/candidates.js';
+import {
+  candidateTable,
+  objectness,
+  objectsOf,
+  pooledChance,
+} from '../../src/refine/candidates.js';
 import type { Candidate } from '../../src/refine/refiner.js';
 
 const IMAGE = { width: 100, height: 80 };
@@ -62,13 +67,48 @@ describe('candidateTable', () => {
   });
 });
 
+describe('what boxes of one object say together', () => {
+  const box = (tool: string, label: string, score: number): Candidate => ({
+    ...{ boxXyxy: { x1: 10, y1: 10, x2: 50, y2: 50 }, tool, rank: 0, score, label },
+    listed: true,
+  });
+  const chances: Readonly<Record<string, number>> = { one: 0.9, two: 0.5, reader: 0.8 };
+  const pooled = (tools: readonly string[], listers: readonly string[]) => {
+    const candidates = tools.map((tool) => box(tool, 'dog', 0.5));
+    const chanceOf = (at: number) => chances[tools[at]!]!;
+    return pooledChance([...tools.keys()], chanceOf, { candidates, listers });
+  };
+
+  it.each([
+    ['the box of a single detector', ['one'], ['one'], 0.9],
+    ['the best box of a detector that gives several', ['two', 'one', 'two'], ['one'], 0.9],
+    ['the mean of detectors', ['one', 'two'], ['one', 'two'], 0.7],
+    ['the mean, with those that box nothing there', ['one'], ['one', 'two'], 0.45],
+    ['the mean, with those that box nothing at all', ['one', 'two'], ['one', 'two', 'x'], 1.4 / 3],
+    ['a tool that is no detector, where it is surer', ['two', 'reader'], ['one', 'two'], 0.8],
+    ['nothing', [], ['one', 'two'], 0],
+  ])('is %s', (_what, tools, listers, expected) => {
+    expect(pooled(tools, listers)).toBeCloseTo(expected, 12);
+  });
+
+  it('puts what two detectors see before what one is surer of', () => {
+    const alone = { ...box('one', 'dog', 0.9), boxXyxy: { x1: 60, y1: 60, x2: 99, y2: 99 } };
+    const candidates = [alone, box('one', 'dog', 0.8), box('two', 'dog', 0.8)];
+    const scene = { candidates, imageSize: IMAGE, singleBoxTools: new Set<string>() };
+    const first = (listers: readonly string[]) =>
+      objectsOf(parseExpression('the dog'), { ...scene, listers }).objects[0]!.members;
+    expect(first([])).toEqual([0]);
+    expect(first(['one', 'two'])).toEqual([1, 2]);
+  });
+});
+
 function orderOf({ boxXyxy, tool, rank }: Candidate): readonly unknown[] {
   return [boxXyxy, tool, rank];
 }
 
 /** The candidates by the objects that they show. */
 function inOrder(candidates: readonly Candidate[]): readonly Candidate[] {
-  const scene = { candidates, imageSize: IMAGE, singleBoxTools: new Set<string>() };
+  const scene = { candidates, imageSize: IMAGE, singleBoxTools: new Set<string>(), listers: [] };
   const { objects } = objectsOf(parseExpression('far left'), scene);
   return objects.flatMap(({ members }) => members.map((at) => candidates[at]!));
 }
