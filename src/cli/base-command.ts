@@ -41,7 +41,7 @@ export abstract class VgrCommand<T extends typeof Command> extends Command {
       if (this.interruption.stdoutError) throw this.interruption.stdoutError;
       process.exitCode = code;
     } catch (thrown) {
-      process.exitCode = this.#fail(thrown);
+      process.exitCode = await this.#fail(thrown);
     } finally {
       this.interruption.close();
     }
@@ -81,7 +81,7 @@ export abstract class VgrCommand<T extends typeof Command> extends Command {
     };
   }
 
-  #fail(thrown: unknown): number {
+  async #fail(thrown: unknown): Promise<number> {
     if (this.interruption.pipeClosed) return 0;
     const error = isOclifError(thrown)
       ? usageError(thrown, this.config, this.id ?? '')
@@ -91,7 +91,10 @@ export abstract class VgrCommand<T extends typeof Command> extends Command {
     // Not of its causes: a server's own words may hold the key that it was sent.
     this.printer.debug((thrown instanceof Error && thrown.stack) || String(thrown));
     // A thread that hangs in native code would keep the process.
-    if (error.code === 'MODEL_HANGS' || error.code === 'MEMORY_SPENT') this.interruption.end();
+    if (error.code === 'MODEL_HANGS' || error.code === 'MEMORY_SPENT') {
+      const { exitAtOnce } = await import('./exit-at-once.js');
+      exitAtOnce(error.exit);
+    }
     return error.exit;
   }
 }

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { availableParallelism, totalmem } from 'node:os';
+import { availableParallelism, freemem, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { quoted, VgrError } from '../core/error.js';
 
@@ -151,13 +151,19 @@ export function machineMemory(): number {
 
 /** What a run may take beyond `--max-memory`, which is an estimate, before it is ended. Bytes. */
 const MEMORY_MARGIN = 2 ** 30;
-/** Beyond this share of the machine the system would end the run, without a word. */
-const MACHINE_SHARE = 0.95;
+/** Without `--max-memory`: what is free at the start belongs to others too. */
+const FREE_SHARE = 0.8;
+/** Decoding alone may take a quarter, and what is free for the asking is told as taken on some systems. */
+const LEAST_SHARE = 0.5;
 
 /** Limits of time and memory for what runs in the threads. @throws VgrError USAGE */
 export function sessionLimits(flags: Omit<InferenceFlags, 'detector'>) {
   const { 'session-timeout': seconds, 'max-memory': given } = flags;
+  const machine = machineMemory();
+  const free = Math.min(freemem(), machine);
   const maxBytes =
-    given === undefined ? MACHINE_SHARE * machineMemory() : parseMemory(given) + MEMORY_MARGIN;
+    given === undefined
+      ? Math.max(FREE_SHARE * free, LEAST_SHARE * machine)
+      : parseMemory(given) + MEMORY_MARGIN;
   return { limitMs: seconds && seconds * 1000, maxBytes };
 }

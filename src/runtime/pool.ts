@@ -54,8 +54,8 @@ export class SessionPool {
   #device: Device | undefined;
   #crashes = 0;
   #closed = false;
-  /** Set once the run has taken too much memory. */
-  #spent: VgrError | undefined;
+  /** Why nothing is begun any more: a model hangs, or the run has taken too much memory. */
+  #fatal: VgrError | undefined;
 
   constructor(options: PoolOptions) {
     // Before the first thread loads the runtime, which would report to its maker otherwise; see docs/decisions.
@@ -119,7 +119,7 @@ export class SessionPool {
   }
 
   #dispatch(): void {
-    if (this.#spent) this.#rejectQueue(this.#spent);
+    if (this.#fatal) this.#rejectQueue(this.#fatal);
     if (this.#crashes >= CRASH_LIMIT) {
       this.#rejectQueue(
         new VgrError('DEVICE_UNAVAILABLE', `${this.#crashes} worker threads ended in a row`, {
@@ -143,7 +143,7 @@ export class SessionPool {
     const error = new VgrError('MEMORY_SPENT', `expected to take at most ${expected}, got ${got}`, {
       hint: 'try fewer `--sessions`, smaller photos or another model; `--max-memory` allows more',
     });
-    this.#spent = error;
+    this.#fatal = error;
     this.#rejectQueue(error);
     for (const worker of this.#workers) worker.giveUp(error);
   }
@@ -160,6 +160,8 @@ export class SessionPool {
       this.#crashes = 0;
     } catch (thrown) {
       const error = thrown instanceof WorkerRefusal ? refusedRun(thrown) : thrown;
+      // Whoever waits in the queue may be whom the end of the run waits for.
+      if (worker.isStuck) this.#fatal ??= error as VgrError;
       for (const job of jobs) job.reject(error);
     }
     if (this.#workers.has(worker) && !worker.isStuck) this.#idle.push(worker);

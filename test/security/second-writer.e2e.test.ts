@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { comesTrue, shell } from '../support/faults.js';
@@ -42,5 +42,33 @@ it.runIf(canUnshare)(
     expect(stderr).toContain('another process is writing to');
     expect(code).toBe(3);
     expect(ids()).toEqual(Array.from({ length: 40 }, (_, at) => `q${at}`));
+  },
+);
+
+const canCompile = process.platform === 'linux' && spawnSync('cc', ['--version']).status === 0;
+if (!canCompile) console.log('skipped: a file system without hard links, which needs `cc`');
+
+it.runIf(canCompile)(
+  'one run at a time writes where the file system has no hard links',
+  async () => {
+    const folder = freshFolder();
+    const code =
+      '#include <errno.h>\nint link(const char *a, const char *b) { errno = EPERM; return -1; }\n';
+    writeFileSync(join(folder, 'link.c'), code);
+    const library = join(folder, 'link.so');
+    const compiled = spawnSync('cc', ['-shared', '-fPIC', '-o', library, join(folder, 'link.c')]);
+    expect(compiled.status).toBe(0);
+    const env = { LD_PRELOAD: library };
+    const lock = join(folder, 'out', '.vgr.lock');
+    const args = ['refine', '--queries', '-', '--output', join(folder, 'out')];
+    const first = startVgr(args, { env });
+    expect(await comesTrue(() => existsSync(lock))).toBe(true);
+    const second = await vgr(args, { env });
+    expect(second.code).toBe(3);
+    expect(second.stderr).toContain(`process ${first.child.pid} on `);
+    first.child.kill('SIGKILL');
+    await first.outcome;
+    expect((await vgr(args, { env })).code).toBe(0);
+    expect(existsSync(lock)).toBe(false);
   },
 );
