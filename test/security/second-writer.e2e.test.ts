@@ -45,7 +45,8 @@ it.runIf(canUnshare)(
   },
 );
 
-const canCompile = process.platform === 'linux' && spawnSync('cc', ['--version']).status === 0;
+const COMPILER = 'cc';
+const canCompile = process.platform === 'linux' && spawnSync(COMPILER, ['--version']).status === 0;
 if (!canCompile) console.log('skipped: a file system without hard links, which needs `cc`');
 
 it.runIf(canCompile)(
@@ -56,7 +57,13 @@ it.runIf(canCompile)(
       '#include <errno.h>\nint link(const char *a, const char *b) { errno = EPERM; return -1; }\n';
     writeFileSync(join(folder, 'link.c'), code);
     const library = join(folder, 'link.so');
-    const compiled = spawnSync('cc', ['-shared', '-fPIC', '-o', library, join(folder, 'link.c')]);
+    const compiled = spawnSync(COMPILER, [
+      '-shared',
+      '-fPIC',
+      '-o',
+      library,
+      join(folder, 'link.c'),
+    ]);
     expect(compiled.status).toBe(0);
     const env = { LD_PRELOAD: library };
     const lock = join(folder, 'out', '.vgr.lock');
