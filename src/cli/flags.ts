@@ -128,6 +128,12 @@ export const inputFlags = flagGroup('INPUT', {
     default: 100_000_000,
     min: 1,
   }),
+  'decode-timeout': Flags.integer({
+    summary: 'time for decoding one photo, seconds; one that takes longer is refused',
+    default: 60,
+    min: 1,
+    max: 3600,
+  }),
   'max-memory': Flags.string({
     summary:
       'memory of the whole run, such as 2g; photos that need more are refused [default: decoding takes a quarter of the machine]',

@@ -34,6 +34,7 @@ Pictures are resized to the grid of the model, and all boxes are in its coordina
     }),
     limit: inputFlags.limit,
     'max-pixels': inputFlags['max-pixels'],
+    'decode-timeout': inputFlags['decode-timeout'],
     'allow-outside': inputFlags['allow-outside'],
     ...forceFlag,
     ...flagGroup('OUTPUT', {

@@ -107,6 +107,7 @@ Detections and cues are computed once and kept on disk; after an interruption, t
     }),
     ...inferenceFlags,
     'max-pixels': inputFlags['max-pixels'],
+    'decode-timeout': inputFlags['decode-timeout'],
     'allow-outside': inputFlags['allow-outside'],
   };
 

@@ -1,7 +1,7 @@
 import sharp from 'sharp';
 import { type BoxXyxy, clipXyxy, type ImageSize } from '../core/box.js';
 import type { RgbRaster } from '../core/raster.js';
-import { decodePixels, type OpenPhotoOptions, withPhoto } from './decode.js';
+import { decodePixels, decoderOf, type OpenPhotoOptions, withPhoto } from './decode.js';
 
 /** The raster that a crop is brought to. */
 export interface CropSpec extends ImageSize {
@@ -105,13 +105,13 @@ export interface Thumbnail {
  * @throws VgrError as `openPhoto`
  */
 export function photoThumbnail(path: string, longSide: number): Promise<Thumbnail> {
-  return withPhoto(path, {}, async ({ bytes, size }) => {
-    const jpeg = await sharp(bytes, { failOn: 'error' })
+  return withPhoto(path, {}, async (photo) => {
+    const jpeg = await decoderOf(photo)
       .autoOrient()
       .resize(longSide, longSide, { fit: 'inside', withoutEnlargement: true })
       .flatten({ background: '#fff' })
       .jpeg({ quality: 72, mozjpeg: true })
       .toBuffer();
-    return { dataUrl: `data:image/jpeg;base64,${jpeg.toString('base64')}`, size };
+    return { dataUrl: `data:image/jpeg;base64,${jpeg.toString('base64')}`, size: photo.size };
   });
 }

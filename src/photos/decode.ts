@@ -19,6 +19,9 @@ import { hasForeignBands } from './tiff.js';
 /** 100 megapixels: above every camera in common use, below what fills the memory of a small machine. */
 export const DEFAULT_MAX_PIXELS = 100_000_000;
 
+/** Far above what photos take: 100 megapixels of noise as a progressive JPEG take 5 s of a core. Seconds. */
+const DEFAULT_LIMIT_S = 60;
+
 /** Larger files are no photos; files are read whole. */
 const MAX_FILE_BYTES = 1024 ** 3;
 
@@ -42,9 +45,22 @@ const CHANNELS = 3;
 export interface OpenPhotoOptions {
   /** Most pixels that the file may declare; default {@link DEFAULT_MAX_PIXELS}. */
   readonly maxPixels?: number;
+  /** Longest time for decoding, seconds; default {@link DEFAULT_LIMIT_S}. */
+  readonly limitS?: number;
   readonly signal?: AbortSignal;
   /** Limit for all photos that are being decoded; none where absent. */
   readonly memory?: DecodingMemory;
+}
+
+/** Flags of commands that decode photos. */
+export interface PhotoFlags {
+  readonly 'max-pixels': number;
+  readonly 'decode-timeout'?: number;
+}
+
+/** What the flags say. */
+export function photoLimits(flags: PhotoFlags): Pick<OpenPhotoOptions, 'maxPixels' | 'limitS'> {
+  return { maxPixels: flags['max-pixels'], limitS: flags['decode-timeout'] };
 }
 
 export interface DecodedPhoto {
@@ -152,6 +168,16 @@ export interface PhotoFile {
   readonly size: ImageSize;
   /** Whether parts of it may be transparent. */
   readonly hasAlpha: boolean;
+  /** Longest time for decoding, seconds. */
+  readonly limitS: number;
+}
+
+/** The decoder of a photo, within its limits of pixels and time. Every photo is decoded by it. */
+export function decoderOf(
+  { bytes, size: { width, height }, limitS }: Pick<PhotoFile, 'bytes' | 'size' | 'limitS'>,
+  failOn: 'error' | 'warning' = 'error',
+): Sharp {
+  return sharp(bytes, { failOn, limitInputPixels: width * height }).timeout({ seconds: limitS });
 }
 
 /**
@@ -163,7 +189,7 @@ export interface PhotoFile {
  */
 export async function withPhoto<Result>(
   path: string,
-  { maxPixels = DEFAULT_MAX_PIXELS, signal, memory }: OpenPhotoOptions,
+  { maxPixels = DEFAULT_MAX_PIXELS, limitS = DEFAULT_LIMIT_S, signal, memory }: OpenPhotoOptions,
   decode: (photo: PhotoFile) => Promise<Result>,
   keptBytes: (size: ImageSize) => number = () => 0,
 ): Promise<Result> {
@@ -178,9 +204,12 @@ export async function withPhoto<Result>(
       const size = { width, height };
       const isPlain = !(header.format === 'tiff' && hasForeignBands(bytes));
       const hasAlpha = isPlain && (header.hasAlpha ?? false);
-      const photo: PhotoFile = { file, bytes, size, hasAlpha };
+      const photo: PhotoFile = { file, bytes, size, hasAlpha, limitS };
+      const inTime = <T>(work: Promise<T>) => refuseLate(path, limitS, work);
       const decoded = async () =>
-        decodeToTheEnd(isPlain ? photo : await withoutForeignBands(photo), decode);
+        decodeToTheEnd(isPlain ? photo : await inTime(withoutForeignBands(photo)), (each) =>
+          inTime(decode(each)),
+        );
       if (!memory) return await decoded();
       const copied = isPlain ? 0 : 2 * CHANNELS * width * height;
       const needed = decodingBytes(header, bytes.length) + copied + keptBytes(size);
@@ -227,6 +256,20 @@ function refuseManyPixels(
   }
 }
 
+/** @throws VgrError IMAGE_TOO_LARGE where the decoder was stopped at its limit of time */
+async function refuseLate<T>(path: string, limitS: number, decoding: Promise<T>): Promise<T> {
+  const start = performance.now();
+  try {
+    return await decoding;
+  } catch (thrown) {
+    // The decoder's text alone may be about another photo.
+    const isLate = performance.now() - start >= 1000 * limitS && isOfPhoto(thrown);
+    if (!isLate || !/\btimeout: \d/.test((thrown as Error).message)) throw thrown;
+    const hint = 'where the file is trusted, `--decode-timeout` allows more seconds';
+    throw tooLarge(path, `to be decoded within ${limitS} s, got a part of it`, hint);
+  }
+}
+
 /** Decodes a photo, and a JPEG that lacks nothing but the mark of its end. */
 async function decodeToTheEnd<Result>(
   photo: PhotoFile,
@@ -237,7 +280,7 @@ async function decodeToTheEnd<Result>(
   } catch (thrown) {
     if (!isOfPhoto(thrown)) throw thrown;
     for (const rest of endedJpegs(photo.bytes)) {
-      if (await hasAllPixels(rest)) return decode({ ...photo, bytes: rest.ended });
+      if (await hasAllPixels(rest, photo)) return decode({ ...photo, bytes: rest.ended });
     }
     throw thrown;
   }
@@ -250,11 +293,14 @@ const LAST_ROWS = 32;
  * Whether a JPEG without its end mark has all of its pixels. Where bits are missing, the decoder reads zeros, and warns; what it warns
  * of in the last rows is not passed on. So these rows must not depend on what follows the file.
  */
-async function hasAllPixels({ ended, followed }: EndedJpeg): Promise<boolean> {
+async function hasAllPixels(
+  { ended, followed }: EndedJpeg,
+  { limitS }: Pick<PhotoFile, 'limitS'>,
+): Promise<boolean> {
   const lastRows = async (bytes: Buffer, failOn: 'error' | 'warning'): Promise<Buffer> => {
     const { width, height } = await sharp(bytes).metadata();
     const rows = Math.min(height, LAST_ROWS);
-    return sharp(bytes, { failOn, limitInputPixels: width * height })
+    return decoderOf({ bytes, size: { width, height }, limitS }, failOn)
       .extract({ left: 0, top: height - rows, width, height: rows })
       .raw()
       .toBuffer();
@@ -273,9 +319,7 @@ async function hasAllPixels({ ended, followed }: EndedJpeg): Promise<boolean> {
 
 /** The colours alone, before anything is scaled: the decoder would weigh them with the first band that is none. */
 async function withoutForeignBands(photo: PhotoFile): Promise<PhotoFile> {
-  const { bytes, size } = photo;
-  const limitInputPixels = size.width * size.height;
-  const colours = await sharp(bytes, { failOn: 'error', limitInputPixels })
+  const colours = await decoderOf(photo)
     .autoOrient()
     .removeAlpha()
     .toColourspace('srgb')
@@ -323,11 +367,10 @@ async function readPhotoFile(path: string, signal?: AbortSignal): Promise<Buffer
 /** Opens an image that can still be resized, anew for each use. */
 type PixelSource = () => Sharp;
 
-function fromFile({ bytes, size, hasAlpha }: PhotoFile): PixelSource {
+function fromFile(photo: PhotoFile): PixelSource {
   return () => {
-    const limitInputPixels = size.width * size.height;
-    const image = sharp(bytes, { failOn: 'error', limitInputPixels }).autoOrient();
-    return hasAlpha ? image.flatten({ background: BACKDROP }) : image;
+    const image = decoderOf(photo).autoOrient();
+    return photo.hasAlpha ? image.flatten({ background: BACKDROP }) : image;
   };
 }
 

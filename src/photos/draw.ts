@@ -15,7 +15,7 @@ import {
   type DetectionsLine,
   type ResultLine,
 } from '../formats/result-line.js';
-import { type DecodingMemory, withPhoto } from './decode.js';
+import { decoderOf, type OpenPhotoOptions, withPhoto } from './decode.js';
 
 /** Long side of the drawn photo, pixels; smaller photos stay as they are. */
 const LONG_SIDE = 1280;
@@ -48,7 +48,7 @@ interface Stroke {
 export class OverlayFolder {
   constructor(
     private readonly folder: string,
-    private readonly memory?: DecodingMemory,
+    private readonly limits: OpenPhotoOptions = {},
   ) {}
 
   /**
@@ -99,7 +99,7 @@ export class OverlayFolder {
     strokes: readonly Stroke[],
     caption: Parameters<typeof captionLayers>[1],
   ): Promise<void> {
-    const base = await openBase(photo, size, this.memory);
+    const base = await openBase(photo, size, this.limits);
     const { layers, height } = await captionLayers(base, caption);
     const jpeg = await sharp(base.png)
       .extend({
@@ -150,10 +150,9 @@ interface Base extends ImageSize {
 }
 
 /** @param size of the upright photo, which the boxes count in */
-async function openBase(photo: string, size: ImageSize, memory?: DecodingMemory): Promise<Base> {
-  const options = { maxPixels: Number.POSITIVE_INFINITY, memory };
-  const { data, info } = await withPhoto(photo, options, ({ bytes }) =>
-    sharp(bytes, { failOn: 'error', limitInputPixels: false })
+async function openBase(photo: string, size: ImageSize, limits: OpenPhotoOptions): Promise<Base> {
+  const { data, info } = await withPhoto(photo, limits, (file) =>
+    decoderOf(file)
       .autoOrient()
       .resize(LONG_SIDE, LONG_SIDE, { fit: 'inside', withoutEnlargement: true })
       .flatten({ background: '#ffffff' })

@@ -79,7 +79,7 @@ export async function detect(
     progress,
   };
   await using output = await Output.open(flags, run, printer);
-  const overlays = await openOverlays(images, flags.visualize, memory);
+  const overlays = await openOverlays(images, flags, memory);
 
   const wanted = (counters: Pick<RunProgress, 'listed'>): AsyncIterable<PhotoItem> => {
     const listed = listImages(images, { allowOutside: flags['allow-outside'] });

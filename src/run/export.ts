@@ -10,6 +10,7 @@ import type { Printer, Terminal } from '../core/terminal.js';
 import { counted } from '../core/text.js';
 import { parseQueryLine, type Query } from '../formats/query-line.js';
 import type { Bbox2d, ResultLine } from '../formats/result-line.js';
+import { type PhotoFlags, photoLimits } from '../photos/decode.js';
 import { imageRoots } from '../photos/find-photos.js';
 import { ImageRoots } from '../photos/image-path.js';
 import { firstAnswer } from '../refine/candidates.js';
@@ -29,10 +30,11 @@ import {
 import { readJournal } from './journal.js';
 
 export interface ExportFlags
-  extends Pick<
-    VlmFlags,
-    'prompt-template' | 'vlm-preset' | 'vlm-grid' | 'vlm-min-pixels' | 'vlm-max-pixels'
-  > {
+  extends PhotoFlags,
+    Pick<
+      VlmFlags,
+      'prompt-template' | 'vlm-preset' | 'vlm-grid' | 'vlm-min-pixels' | 'vlm-max-pixels'
+    > {
   readonly queries: string;
   readonly force: boolean;
   readonly results?: string;
@@ -45,7 +47,6 @@ export interface ExportFlags
   readonly 'vlm-image': PictureFormat;
   readonly 'vlm-tool-boxes': number;
   readonly limit?: number;
-  readonly 'max-pixels': number;
   readonly 'allow-outside': boolean;
 }
 
@@ -163,7 +164,7 @@ async function exporter(
     const name = `${sha256.slice(0, 20)}-${picture.width}x${picture.height}.${format === 'png' ? 'png' : 'jpg'}`;
     const target = join(flags.output, 'images', name);
     await saved.getOrMake(name, () =>
-      savePicture(path, picture, target, { format, maxPixels: flags['max-pixels'] }),
+      savePicture(path, picture, target, { format, ...photoLimits(flags) }),
     );
     const example: TrainingCase = {
       id: query.id,

@@ -3,7 +3,7 @@ import { refuseLink } from '../core/files.js';
 import { type OrderedMapOptions, untilAborted } from '../core/ordered-map.js';
 import type { Printer, Terminal } from '../core/terminal.js';
 import type { RunSettings } from '../formats/run-summary.js';
-import type { DecodingMemory } from '../photos/decode.js';
+import { type DecodingMemory, type PhotoFlags, photoLimits } from '../photos/decode.js';
 import type { OverlayFolder } from '../photos/draw.js';
 import { imageRoots } from '../photos/find-photos.js';
 import { refuseAmongPhotos } from '../photos/image-path.js';
@@ -13,10 +13,9 @@ import type { Output, OutputFlags } from './output.js';
 import { arrayVariable, type Shard, shardOf, WHOLE } from './shard.js';
 
 /** The flags that `detect` and `refine` share, as the parser gives them. */
-export interface LineFlags extends InferenceFlags, OutputFlags {
+export interface LineFlags extends InferenceFlags, OutputFlags, PhotoFlags {
   readonly limit?: number;
   readonly shard: string;
-  readonly 'max-pixels': number;
   readonly 'max-memory'?: string;
   readonly 'allow-outside': boolean;
   readonly visualize?: string;
@@ -61,14 +60,15 @@ export function openShard({ shard }: Pick<LineFlags, 'shard'>, printer: Printer)
 /** The folder of `--visualize`, if given. @throws VgrError USAGE if it is a folder of photos */
 export async function openOverlays(
   images: readonly string[],
-  folder: string | undefined,
+  flags: Pick<LineFlags, 'visualize'> & PhotoFlags,
   memory: DecodingMemory,
 ): Promise<OverlayFolder | undefined> {
+  const folder = flags.visualize;
   if (folder === undefined) return undefined;
   const { OverlayFolder } = await import('../photos/draw.js');
   await refuseLink(folder);
   await refuseAmongPhotos(folder, await imageRoots(images));
-  return new OverlayFolder(folder, memory);
+  return new OverlayFolder(folder, { ...photoLimits(flags), memory });
 }
 
 /** @param concurrency items in work; as many are read ahead, so that a slow one does not hold up the rest */

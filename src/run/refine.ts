@@ -60,7 +60,7 @@ export async function refine(settings: RefineSettings, terminal: Terminal): Prom
   if (refiner.large) printer.note(`photos go to ${printable(refiner.large.server)}`);
   const recall = refiner.large?.recall;
   if (recall) for await (const line of output.folder?.journal.lines() ?? []) recall(line);
-  const overlays = await openOverlays(images, flags.visualize, runtime.memory);
+  const overlays = await openOverlays(images, flags, runtime.memory);
 
   const toolNames = new ToolNames(flags.tool);
   const isDone = (item: IntakeItem): boolean => {

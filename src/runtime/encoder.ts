@@ -11,7 +11,7 @@ import type { GraphSignature } from '../detect/signature.js';
 import type { EncoderCard } from '../formats/encoder-card.js';
 import type { EncoderFingerprint } from '../formats/refiner-card.js';
 import { cropPhoto } from '../photos/crop.js';
-import type { DecodingMemory } from '../photos/decode.js';
+import { type DecodingMemory, type PhotoFlags, photoLimits } from '../photos/decode.js';
 import type { CropMatcher, MatchScale } from '../refine/refiner.js';
 import { groupsOf, refuseDisagreements } from './detector.js';
 import {
@@ -267,14 +267,14 @@ const CROP_BYTES = 16 * 2 ** 20;
 /** Compares crops of photos with texts, within the limits of the flags. */
 export function photoMatching(
   { card, encoder }: OpenedEncoder,
-  flags: { readonly 'max-pixels': number },
+  flags: PhotoFlags,
   memory?: DecodingMemory,
 ): CropMatching {
   const { width, height, fit, fill } = card.image;
   const spec = { width, height, fit, fill };
   return cropMatching(
     encoder,
-    ({ path }, boxes) => cropPhoto(path, boxes, spec, { maxPixels: flags['max-pixels'], memory }),
+    ({ path }, boxes) => cropPhoto(path, boxes, spec, { ...photoLimits(flags), memory }),
     Math.max(1, Math.floor(CROP_BYTES / (3 * width * height))),
   );
 }

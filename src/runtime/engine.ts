@@ -3,7 +3,13 @@ import type { Printer } from '../core/terminal.js';
 import { sha256Of } from '../core/text.js';
 import type { DetectorCard } from '../formats/model-card.js';
 import type { RunSummary } from '../formats/run-summary.js';
-import { configureSharp, type DecodingMemory, openPhotoFor } from '../photos/decode.js';
+import {
+  configureSharp,
+  type DecodingMemory,
+  openPhotoFor,
+  type PhotoFlags,
+  photoLimits,
+} from '../photos/decode.js';
 import { type LoadedModel, loadDetectors, pooledDetector, wantedOf } from './detector.js';
 import { detectorNames, deviceText, type InferenceFlags } from './device.js';
 import type { Detector, OpenPhoto, OpenPhotoFor } from './ports.js';
@@ -95,10 +101,10 @@ function cutWarning(count: number, { name, input }: DetectorCard): string {
 }
 
 /** Opens photos with the limits of the flags. `meter` is that of the cores that decode photos. */
-export function photoOpener(flags: { readonly 'max-pixels': number }, memory?: DecodingMemory) {
+export function photoOpener(flags: PhotoFlags, memory?: DecodingMemory) {
   configureSharp();
   const meter = new LaneMeter(availableParallelism());
-  const limits = { maxPixels: flags['max-pixels'], memory };
+  const limits = { ...photoLimits(flags), memory };
   const openFor: OpenPhotoFor = ({ path }, specs) =>
     meter.measure(() => openPhotoFor(path, specs, limits));
   const open: OpenPhoto = async (ref, spec) => (await openFor(ref, [spec]))[0]!;

@@ -18,6 +18,7 @@ import { orderedMap } from '../core/ordered-map.js';
 import type { Printer } from '../core/terminal.js';
 import { sha256Of } from '../core/text.js';
 import { extentOf, type Query } from '../formats/query-line.js';
+import type { PhotoFlags } from '../photos/decode.js';
 import type { ImageRoots } from '../photos/image-path.js';
 import { boxColumns, COLUMNS_VERSION } from '../refine/columns.js';
 import { asksForSeveral, overlapTable } from '../refine/decision.js';
@@ -60,7 +61,7 @@ export interface ExampleSettings {
   readonly roots?: ImageRoots;
   /** Tools with columns of their own, sorted. */
   readonly tools: readonly string[];
-  readonly flags: { readonly tool?: string; readonly 'max-pixels': number };
+  readonly flags: PhotoFlags & { readonly tool?: string };
 }
 
 /** Makes examples of queries, or takes them from the cache where the same ones were made before. */

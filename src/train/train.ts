@@ -4,6 +4,7 @@ import { quoted, VgrError } from '../core/error.js';
 import { lockOutput } from '../core/file-lock.js';
 import { refuseForeignFile, refuseLink, writeFileAtomic } from '../core/files.js';
 import type { Terminal } from '../core/terminal.js';
+import type { PhotoFlags } from '../photos/decode.js';
 import { imageRoots } from '../photos/find-photos.js';
 import { ImageRoots } from '../photos/image-path.js';
 import { COLUMNS_VERSION } from '../refine/columns.js';
@@ -30,7 +31,7 @@ import {
 import { cardOf, validationOf, validationTable, verdict } from './report.js';
 
 /** The flags of `vgr train-lite` as the parser gives them. */
-export interface TrainFlags extends InferenceFlags, TrainingLineFlags {
+export interface TrainFlags extends InferenceFlags, TrainingLineFlags, PhotoFlags {
   readonly output: string;
   readonly force: boolean;
   readonly name: string;
@@ -46,7 +47,6 @@ export interface TrainFlags extends InferenceFlags, TrainingLineFlags {
   readonly prior: number;
   readonly 'group-size': number;
   readonly json: boolean;
-  readonly 'max-pixels': number;
   readonly 'allow-outside': boolean;
 }
 

@@ -4,7 +4,7 @@ import { Semaphore } from '../core/semaphore.js';
 import { counted, sha256Of } from '../core/text.js';
 import type { OutputLine } from '../formats/result-line.js';
 import type { RunSettings } from '../formats/run-summary.js';
-import type { DecodingMemory } from '../photos/decode.js';
+import { type DecodingMemory, photoLimits } from '../photos/decode.js';
 import type { Refiner } from '../refine/refiner.js';
 import { CallQuota, type CascadeTally, createCascade } from './cascade.js';
 import { ChatClient } from './client.js';
@@ -84,7 +84,7 @@ export async function openLarge(
     }),
     settings: vlmRunSettings(flags, sha256),
     picture: (memory) =>
-      pictureMaker({ format: flags['vlm-image'], maxPixels: flags['max-pixels'], memory }),
+      pictureMaker({ format: flags['vlm-image'], ...photoLimits(flags), memory }),
     // The server gets the photo: the raster only gives its size.
     rasterSide: 16,
     // One query for each request, and one whose photo is being encoded.

@@ -3,15 +3,12 @@ import sharp from 'sharp';
 import type { ImageSize } from '../core/box.js';
 import { writeFileAtomic } from '../core/files.js';
 import { PromiseCache } from '../core/lru.js';
-import { type DecodingMemory, openPhoto } from '../photos/decode.js';
+import { type OpenPhotoOptions, openPhoto } from '../photos/decode.js';
 
 export type PictureFormat = 'jpeg' | 'png';
 
-export interface PictureOptions {
+export interface PictureOptions extends OpenPhotoOptions {
   readonly format: PictureFormat;
-  /** Maximum number of pixels that a file may declare. */
-  readonly maxPixels: number;
-  readonly memory?: DecodingMemory;
 }
 
 /** Queries of one photo are near each other. */
@@ -50,10 +47,10 @@ export async function savePicture(
 async function pictureOf(
   path: string,
   { width, height }: ImageSize,
-  { format, maxPixels, memory }: PictureOptions,
+  { format, ...limits }: PictureOptions,
 ): Promise<Buffer> {
   const spec = { width, height, fit: 'stretch', fill: 0 } as const;
-  const { raster } = await openPhoto(path, spec, { maxPixels, memory });
+  const { raster } = await openPhoto(path, spec, limits);
   const raw = { width: raster.width, height: raster.height, channels: 3 } as const;
   const image = sharp(raster.data, { raw });
   return (format === 'png' ? image.png() : image.jpeg(JPEG)).toBuffer();

@@ -3,6 +3,7 @@ import { printable, quoted, VgrError } from '../core/error.js';
 import { proxyFor } from '../core/http.js';
 import { isSafeAddress } from '../core/text.js';
 import type { RunSettings } from '../formats/run-summary.js';
+import type { PhotoFlags } from '../photos/decode.js';
 import { ReplyCache } from './cache.js';
 import type { ChatSettings } from './client.js';
 import type { VlmMode, VlmProtocol } from './conversation.js';
@@ -11,7 +12,7 @@ import { GRIDS, type GridName, type PixelGrid } from './prompt.js';
 import type { UsageLimits } from './usage.js';
 
 /** The flags of `vlmFlags`, and the size of photos, as the parser gives them. */
-export interface VlmFlags {
+export interface VlmFlags extends PhotoFlags {
   readonly 'vlm-url'?: string;
   readonly 'vlm-model'?: string;
   readonly protocol: VlmProtocol;
@@ -41,7 +42,6 @@ export interface VlmFlags {
   readonly 'vlm-share'?: number;
   readonly 'vlm-threshold'?: number;
   readonly 'cascade-small': string;
-  readonly 'max-pixels': number;
 }
 
 export interface LargeRefinerOptions {

@@ -18,7 +18,7 @@ import {
 } from '../../src/formats/onnx.generated.js';
 import { detectorGraph } from '../support/detector-graph.js';
 import { TINY_CARD, TINY_PLAN } from '../support/tiny-detector.js';
-import { freshFolder, photoFolder, vgr } from '../support/vgr.js';
+import { freshFolder, jsonLines, photoFolder, vgr } from '../support/vgr.js';
 
 /** The tiny detector with something between the tensor `before` and its output. */
 function changed(change: (graph: Graph, output: string) => void): Uint8Array {
@@ -72,6 +72,64 @@ function modelFolder(graph: Uint8Array): string {
   writeFileSync(join(folder, card.file), graph);
   return folder;
 }
+
+/** A TIFF of `side` x `side` pixels in a few hundred kilobytes: all of its rows are the same bytes. */
+function endlessRows(side: number): Buffer {
+  const start = 8;
+  const lists = start + 3 * side;
+  const directory = lists + 8 * side;
+  const file = Buffer.alloc(directory + 2 + 12 * 9 + 4, 0x77);
+  file.write('II*\0', 'latin1');
+  file.writeUInt32LE(directory, 4);
+  for (let row = 0; row < side; row++) {
+    file.writeUInt32LE(start, lists + 4 * row);
+    file.writeUInt32LE(3 * side, lists + 4 * (side + row));
+  }
+  const [width, height, compression, photometric, samples, rows] = [256, 257, 259, 262, 277, 278];
+  const tags = [
+    [width, 1, side],
+    [height, 1, side],
+    [258, 1, 8],
+    [compression, 1, 1],
+    [photometric, 1, 2],
+    [273, side, lists],
+    [samples, 1, 3],
+    [rows, 1, 1],
+    [279, side, lists + 4 * side],
+  ] as const;
+  let at = file.writeUInt16LE(tags.length, directory);
+  for (const [tag, count, value] of tags) {
+    at = file.writeUInt16LE(tag, at);
+    at = file.writeUInt16LE(4, at);
+    at = file.writeUInt32LE(count, at);
+    at = file.writeUInt32LE(value, at);
+  }
+  file.writeUInt32LE(0, at);
+  return file;
+}
+
+it('a photo whose pixels do not end is refused in the time that a flag sets, and the others are looked at', async () => {
+  const photos = await photoFolder(1);
+  writeFileSync(join(photos, 'rows.tif'), endlessRows(60_000));
+  const limits = ['--max-pixels', '4000000000', '--decode-timeout', '1'];
+  const start = performance.now();
+  const run = await vgr([
+    'detect',
+    photos,
+    '--device',
+    'cpu',
+    '--visualize',
+    freshFolder(),
+    ...limits,
+  ]);
+  expect(performance.now() - start).toBeLessThan(10_000);
+  expect(jsonLines(run.stdout)).toMatchObject([
+    { type: 'detections', image: 'photo-00.jpg' },
+    { type: 'error', image: 'rows.tif', code: 'IMAGE_TOO_LARGE' },
+  ]);
+  expect(run.stderr).toContain('expected to be decoded within 1 s');
+  expect(run.code).toBe(1);
+});
 
 it('a model that fills the memory ends the run at what --max-memory allows', async () => {
   const detector = ['--detector', modelFolder(changed(huge)), '--device', 'cpu', '--sessions', '1'];
