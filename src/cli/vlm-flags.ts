@@ -112,6 +112,10 @@ export const vlmFlags = flagGroup('LARGE REFINER', {
     summary: 'cascade: send only queries whose confidence is below this, 0 to 1',
     parse: number(0, 1),
   })(),
+  'cascade-large': Flags.string({
+    summary:
+      "cascade: model that is asked in words on this machine, in the server's place: a name from `vgr models list`",
+  }),
   'cascade-small': Flags.string({
     summary: 'cascade: refiner that answers first and judges the large refiner',
     default: 'lite',

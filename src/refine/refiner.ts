@@ -89,6 +89,11 @@ export interface RefineRequest {
   readonly encodePhoto?: EncodePhoto;
   /** For refiners that hold crops of the photo against words; absent where the line has no photo. */
   readonly crops?: CropMatcher;
+  /**
+   * What a model that is asked in words finds, best first; absent where no such model is at hand, or the line has no photo.
+   * @throws VgrError with a code of kind item
+   */
+  readonly ground?: (expression: string) => Promise<readonly Candidate[]>;
   /** Absent outside a run, where requests are decided as they come. */
   readonly turn?: Turn;
 }
@@ -126,6 +131,8 @@ export interface Answer {
 export interface Refinement {
   readonly think: Thought;
   readonly answer: Answer;
+  /** Boxes that the refiner found itself, best first: the first one is its answer. */
+  readonly candidates?: readonly Candidate[];
 }
 
 /** Thinks, sees the tool's answer, rethinks. */

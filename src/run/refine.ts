@@ -57,7 +57,8 @@ export async function refine(settings: RefineSettings, terminal: Terminal): Prom
     report: refiner.large?.report,
   };
   await using output = await Output.open(flags, run, printer);
-  if (refiner.large) printer.note(`photos go to ${printable(refiner.large.server)}`);
+  const server = refiner.large?.server;
+  if (server !== undefined) printer.note(`photos go to ${printable(server)}`);
   const recall = refiner.large?.recall;
   if (recall) for await (const line of output.folder?.journal.lines() ?? []) recall(line);
   const overlays = await openOverlays(images, flags, runtime.memory);

@@ -11,7 +11,7 @@ import {
   type PromptedCard,
 } from '../formats/model-card.js';
 import type { DecodedPhoto } from '../photos/decode.js';
-import type { InferenceFlags } from './device.js';
+import type { DetectorFlags } from './device.js';
 import {
   findModel,
   jsonObject,
@@ -250,7 +250,7 @@ async function openTokenizer(model: StoredModel, card: PromptedCard): Promise<Pr
 }
 
 /** The options of the flags, and the card's where a flag is absent. @throws VgrError USAGE */
-export function wantedOf(flags: InferenceFlags, card: DetectorCard): DecodeOptions {
+export function wantedOf(flags: DetectorFlags, card: DetectorCard): DecodeOptions {
   const parse = isPrompted(card) ? parsePrompts : parseClasses;
   const classes = flags.classes === undefined ? undefined : parse(flags.classes, card);
   return {

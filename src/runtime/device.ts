@@ -88,8 +88,17 @@ function findVulkanLoader(): boolean {
   return folders.some((folder) => existsSync(join(folder, 'libvulkan.so.1')));
 }
 
+/** Flags that decide what a detector finds, as the parser gives them. */
+export interface DetectorFlags {
+  readonly 'input-size'?: number | undefined;
+  readonly classes?: string | undefined;
+  readonly nms?: number | undefined;
+  readonly 'min-score'?: number | undefined;
+  readonly 'max-detections'?: number | undefined;
+}
+
 /** The flags of `inferenceFlags` as the parser gives them. */
-export interface InferenceFlags {
+export interface InferenceFlags extends DetectorFlags {
   /** See {@link detectorNames}. */
   readonly detector: readonly string[];
   readonly device: string;
@@ -98,11 +107,6 @@ export interface InferenceFlags {
   readonly 'session-timeout'?: number | undefined;
   readonly 'max-memory'?: string | undefined;
   readonly 'batch-size'?: number | undefined;
-  readonly 'input-size'?: number | undefined;
-  readonly classes?: string | undefined;
-  readonly nms?: number | undefined;
-  readonly 'min-score'?: number | undefined;
-  readonly 'max-detections'?: number | undefined;
 }
 
 /** The detectors of a run, the tool first; none with `--detector none`. @throws VgrError USAGE */

@@ -11,7 +11,7 @@ import {
   photoLimits,
 } from '../photos/decode.js';
 import { type LoadedModel, loadDetectors, pooledDetector, wantedOf } from './detector.js';
-import { detectorNames, deviceText, type InferenceFlags } from './device.js';
+import { type DetectorFlags, detectorNames, deviceText, type InferenceFlags } from './device.js';
 import type { Detector, OpenPhoto, OpenPhotoFor } from './ports.js';
 import type { Threads } from './threads.js';
 
@@ -38,11 +38,10 @@ export async function openEngine(
 ): Promise<Engine> {
   const { pool, plan, device, sessions, batchSize } = threads;
   const names = detectorNames(flags.detector);
-  const models = await loadDetectors(names, pool, flags['input-size']);
+  const opened = await openDetectors(names, flags, threads);
   if (device === 'auto' && pool.device?.name === 'cpu' && plan.skipped.length > 0) {
     printer.note(`device ${deviceText(pool.device)} (${plan.skipped.join('; ')})`);
   }
-  const opened = models.map((model) => opening(model, flags, threads));
   const settings = opened.map((each, at) => numbered(each.settings, at + 1));
   return {
     threads,
@@ -59,8 +58,17 @@ export async function openEngine(
   };
 }
 
-/** A detector with what is to be told of it. */
-function opening(loaded: LoadedModel, flags: InferenceFlags, { pool, batchSize }: Threads) {
+/** Loads detectors into the threads, and tells what is to be known of each. @throws VgrError as {@link openEngine} */
+export async function openDetectors(
+  names: readonly string[],
+  flags: DetectorFlags,
+  threads: Threads,
+) {
+  const models = await loadDetectors(names, threads.pool, flags['input-size']);
+  return models.map((model) => opening(model, flags, threads));
+}
+
+function opening(loaded: LoadedModel, flags: DetectorFlags, { pool, batchSize }: Threads) {
   const { card, sha256 } = loaded;
   const wanted = wantedOf(flags, card);
   let cut = 0;

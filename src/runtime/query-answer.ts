@@ -48,7 +48,7 @@ export interface QueryBlock {
 }
 
 /** What a request holds for refiners that look further than the boxes. */
-export type FurtherSight = Pick<RefineRequest, 'turn' | 'encodePhoto' | 'crops'>;
+export type FurtherSight = Pick<RefineRequest, 'turn' | 'encodePhoto' | 'crops' | 'ground'>;
 
 /**
  * Think, rethink, answer, for queries of one photo. Queries that are answered together share the time equally.
@@ -194,21 +194,25 @@ function detectedCandidates(
 ): readonly Candidate[] {
   const known = DETECTED.get(photo);
   if (known) return known;
-  const candidates = findings(photo, settings).flatMap(({ name: tool, calibration, ...found }) =>
-    found.detections.map(
-      ({ boxXyxy, score, label }, rank): Candidate => ({
-        boxXyxy,
-        tool,
-        rank,
-        score,
-        label: namesKind(label, found) ? label : undefined,
-        listed: found.asked ? undefined : true,
-        calibration,
-      }),
-    ),
-  );
+  const candidates = findings(photo, settings).flatMap((each) => boxesAsCandidates(each, each));
   DETECTED.set(photo, candidates);
   return candidates;
+}
+
+/** What a detector found, best first. */
+export function boxesAsCandidates(
+  { name: tool, calibration }: CandidateSettings['detectors'][number],
+  found: Found,
+): readonly Candidate[] {
+  return found.detections.map(({ boxXyxy, score, label }, rank) => ({
+    boxXyxy,
+    tool,
+    rank,
+    score,
+    label: namesKind(label, found) ? label : undefined,
+    listed: found.asked ? undefined : true,
+    calibration,
+  }));
 }
 
 /** The answer's box is that of a candidate, or rebuilt from candidates that overlap it this much (IoU). */

@@ -10,8 +10,10 @@ import type { Refiner } from '../refine/refiner.js';
 import type { LargeRefiner } from '../vlm/open.js';
 import type { LargeRefinerOptions, VlmFlags } from '../vlm/settings.js';
 import type { OpenedEncoder } from './encoder.js';
+import type { OpenedGrounding } from './grounding.js';
 import { findModel, ofKind, readVerified, TRAIN_AGAIN } from './model-store.js';
 import type { SessionPool } from './pool.js';
+import type { Threads } from './threads.js';
 
 /** Name of the refiner that comes with the program. */
 const EMBEDDED = 'lite-refiner';
@@ -29,8 +31,10 @@ export interface OpenedRefiner {
   readonly fittedTo: 'any' | readonly string[];
   /** Reads the crops that it needs. */
   readonly encoder?: OpenedEncoder;
-  /** The model behind a server. */
+  /** The model behind a server, or {@link grounding}. */
   readonly large?: LargeRefiner;
+  /** A model in the threads that is asked in words. */
+  readonly grounding?: OpenedGrounding;
 }
 
 export interface OpenRefinerFlags extends VlmFlags {
@@ -40,8 +44,8 @@ export interface OpenRefinerFlags extends VlmFlags {
 }
 
 export interface OpenRefinerOptions extends LargeRefinerOptions {
-  /** Where the encoders of trained refiners run. */
-  readonly pool: SessionPool;
+  /** Where the encoders of trained refiners run, and models that are asked in words. */
+  readonly threads: Threads;
 }
 
 /**
@@ -59,11 +63,18 @@ export async function openRefiner(
     const large = await openLarge(flags, options);
     return { ...ready(large.refiner), settings: large.settings, fittedTo: 'any', large };
   }
-  if (flags.refiner !== 'cascade') return openSmall(flags.refiner, flags, options.pool);
-  const small = await openSmall(flags['cascade-small'], flags, options.pool);
-  const { openCascade } = await import('../vlm/open.js');
-  const large = await openCascade(flags, options, await small.make());
+  if (flags.refiner !== 'cascade') return openSmall(flags.refiner, flags, options.threads.pool);
+  const small = await openSmall(flags['cascade-small'], flags, options.threads.pool);
+  const { openCascade, openLarge } = await import('../vlm/open.js');
+  const name = flags['cascade-large'];
+  const grounding =
+    name === undefined
+      ? undefined
+      : await (await import('./grounding.js')).openGrounding(name, options.threads);
+  const second = grounding?.large ?? (await openLarge(flags, options));
+  const large = openCascade(flags, await small.make(), second);
   return {
+    grounding,
     ...ready(large.refiner),
     settings: { ...large.settings, ...small.settings },
     fittedTo: small.fittedTo,

@@ -1,4 +1,5 @@
 import type { ImageSize } from '../core/box.js';
+import { quoted, VgrError } from '../core/error.js';
 import type { Terminal } from '../core/terminal.js';
 import { imageRoots } from '../photos/find-photos.js';
 import { ImageRoots } from '../photos/image-path.js';
@@ -7,9 +8,10 @@ import { type AskRefiner, answering, type PhotoSource, singlyOnError } from './a
 import type { InferenceFlags } from './device.js';
 import type { CropMatching } from './encoder.js';
 import { type Engine, openEngine, photoOpener } from './engine.js';
+import type { OpenedGrounding } from './grounding.js';
 import { decodingMemory } from './memory-limit.js';
 import { photoShelf, sharedPhoto } from './photo-store.js';
-import { type PhotoRef, startedProgress } from './ports.js';
+import { type OpenPhotoFor, type PhotoRef, startedProgress } from './ports.js';
 import type { AnswerSettings, FurtherSight } from './query-answer.js';
 import { type OpenedRefiner, type OpenRefinerFlags, openRefiner, unfittedNote } from './refiner.js';
 import type { Threads } from './threads.js';
@@ -50,13 +52,26 @@ export async function openRuntime(
     await refiner?.large?.close();
   };
   try {
-    const { pool } = threads;
-    refiner = await openRefiner(flags, { cacheFolder, signal: interruption.signal, pool });
+    refiner = await openRefiner(flags, { cacheFolder, signal: interruption.signal, threads });
     const names = engine.detectors.map(({ name }) => name);
+    const { grounding } = refiner;
+    if (grounding && names.includes(grounding.detector.name)) {
+      throw new VgrError(
+        'USAGE',
+        `--cascade-large: expected another model than those of --detector, got ${quoted(grounding.detector.name)}`,
+        { hint: 'with it as a detector, every expression is asked already: leave the cascade out' },
+      );
+    }
     const unfitted = names.length > 0 ? unfittedNote(refiner, names) : undefined;
     if (unfitted !== undefined) printer.note(unfitted);
     const running = await assemble(images, flags, engine, refiner);
-    return { engine, refiner, ...running, [Symbol.asyncDispose]: close };
+    const models = grounding ? [...engine.models, grounding.model] : engine.models;
+    return {
+      engine: { ...engine, models },
+      refiner,
+      ...running,
+      [Symbol.asyncDispose]: close,
+    };
   } catch (thrown) {
     await close();
     throw thrown;
@@ -76,13 +91,13 @@ async function assemble(
   refiner: OpenedRefiner,
 ) {
   const { detectors, threads, inFlight } = engine;
-  const { encoder, large } = refiner;
+  const { encoder, large, grounding } = refiner;
   const progress = startedProgress();
   const encoding = encoder && images.length > 0 ? await import('./encoder.js') : undefined;
   const memory = await decodingMemory(
     flags['max-memory'],
     threads.sessions,
-    detectors,
+    grounding ? [...detectors, grounding.detector] : detectors,
     encoding && ((sessions) => encoding.warmEncoder(encoder!, sessions)),
   );
   const { openFor: open, meter: decoding } = photoOpener(flags, memory);
@@ -114,7 +129,8 @@ async function assemble(
         await refiner.make(),
         settings,
         encoding?.photoMatching(encoder!, flags, memory),
-        large?.picture(memory),
+        large?.picture?.(memory),
+        grounding && (await groundingIn(grounding, open, inFlight)),
       );
   const asked = Math.ceil((large?.inFlight ?? 0) / QUERIES_PER_PHOTO);
   return {
@@ -137,12 +153,20 @@ async function assemble(
   };
 }
 
+/** The photos that a model is asked about are few: it decodes them for itself. */
+async function groundingIn({ detector }: OpenedGrounding, open: OpenPhotoFor, inFlight: number) {
+  const { groundingOf } = await import('./grounding.js');
+  const parts = { open, detectors: [detector], progress: startedProgress() };
+  return groundingOf(detector, photoShelf(parts, inFlight));
+}
+
 /** Answers on this thread, with what the refiner needs of the photo. The modules that this takes are loaded only here. */
 async function askHere(
   refiner: Refiner,
   settings: AnswerSettings,
   crops: CropMatching | undefined,
   draw: ((photo: PhotoRef, size: ImageSize) => Promise<string>) | undefined,
+  groundingOf: ((ref: PhotoRef) => FurtherSight['ground']) | undefined,
 ): Promise<AskRefiner> {
   const { answerQueries } = await import('./query-answer.js');
   return (queries, seen, turn) => {
@@ -154,7 +178,8 @@ async function askHere(
         const picture = sizeFor(photo);
         return { url: await draw(seen.ref, picture), photo, picture };
       });
-    const further = { turn, crops: crops?.(seen.ref), encodePhoto };
+    const ground = groundingOf?.(seen.ref);
+    const further = { turn, crops: crops?.(seen.ref), encodePhoto, ground };
     return answerQueries({ queries, seen, settings }, refiner, further);
   };
 }

@@ -40,12 +40,16 @@ export function createCascade({ small, large, quota, tally }: CascadeSettings): 
    * The small refiner thinks again, with the large one's answer as the tool's, which it keeps unless another box is clearly
    * likelier. The decision is about the first tool.
    */
-  async function judged(request: RefineRequest, ofLarge: Answer): Promise<Answer> {
+  async function judged(
+    request: RefineRequest,
+    { answer: ofLarge, candidates: brought }: Refinement,
+  ): Promise<Answer> {
     // One box is judged: the others of a list are not part of the answer.
     const proposed = { ...ofLarge, boxes: undefined };
     if (proposed.boxXyxy === null) return proposed;
-    const tool: Candidate = { boxXyxy: proposed.boxXyxy, tool: large.name, rank: 0 };
-    const candidates = [tool, ...request.candidates];
+    const own = brought ?? [{ boxXyxy: proposed.boxXyxy, tool: large.name, rank: 0 }];
+    const tool: Candidate = own[0]!;
+    const candidates = [...own, ...request.candidates];
     const { answer } = await small.refine({ ...request, candidates, toolName: large.name, tool });
     if (answer.boxXyxy === null) return proposed;
     const isKept = answer.decision === 'confirm' || answer.decision === 'fallback';
@@ -74,7 +78,7 @@ export function createCascade({ small, large, quota, tally }: CascadeSettings): 
         tally.failed += 1;
         return ofSmall;
       }
-      const answer = await judged(request, second.answer);
+      const answer = await judged(request, second);
       return { think: second.think, answer: { ...answer, cascade } };
     },
   };

@@ -28,20 +28,21 @@ import { createVlmRefiner, emptyTally } from './vlm-refiner.js';
  */
 const OPEN_PER_REQUEST = 1.5;
 
-/** A refiner behind a server, with what a run must know about it. */
+/** A refiner that is asked about single queries, with what a run must know about it. */
 export interface LargeRefiner {
   readonly refiner: Refiner;
   /** Settings that decide its answers. */
   readonly settings: RunSettings;
-  readonly picture: (memory: DecodingMemory) => PictureMaker;
+  /** Of one that photos are sent to. */
+  readonly picture?: (memory: DecodingMemory) => PictureMaker;
   /** Side of the raster that it needs of a photo without a detector, pixels; absent where it looks at colours. */
   readonly rasterSide?: number;
-  /** Queries that a run keeps in work, so that the server always has the next one. */
+  /** Queries that a run keeps in work, so that it always has the next one. */
   readonly inFlight: number;
   /** Takes in a line that an earlier run wrote. */
   readonly recall?: (line: OutputLine) => void;
   /** The root of the API, to which photos go. */
-  readonly server: string;
+  readonly server?: string;
   /** For run.json. */
   readonly report: () => Readonly<Record<string, unknown>>;
   /** Warnings about the answers of this run; empty where all went well. */
@@ -100,15 +101,14 @@ export async function openLarge(
   };
 }
 
-/** A small refiner, and the large one where it is unsure. @throws VgrError as {@link openLarge} */
-export async function openCascade(
-  flags: VlmFlags,
-  options: LargeRefinerOptions,
+/** A small refiner, and the large one where it is unsure. */
+export function openCascade(
+  flags: Pick<VlmFlags, 'vlm-share' | 'vlm-threshold'>,
   small: Refiner,
-): Promise<LargeRefiner> {
+  large: LargeRefiner,
+): LargeRefiner {
   const threshold = flags['vlm-threshold'];
   const share = flags['vlm-share'] ?? (threshold === undefined ? 0.2 : 1);
-  const large = await openLarge(flags, options);
   const quota = new CallQuota({ share, threshold: threshold ?? Number.POSITIVE_INFINITY });
   const tally = { asked: 0, failed: 0, unpaid: 0 };
   return {
@@ -123,7 +123,7 @@ export async function openCascade(
       const cascade = line.type === 'result' ? line.answer.cascade : undefined;
       if (cascade) quota.recall(cascade.confidence, cascade.asked);
     },
-    // Few queries go to the server: more must be in work to find them.
+    // Few queries go to the large one: more must be in work to find them.
     inFlight: Math.min(Math.ceil(large.inFlight / Math.max(share, 0.1)), 1024),
     report: () => ({ ...large.report(), cascade: { ...tally, seen: quota.seen } }),
     warnings: () => cascadeWarnings(tally),

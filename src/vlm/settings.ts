@@ -42,6 +42,7 @@ export interface VlmFlags extends PhotoFlags {
   readonly 'vlm-share'?: number;
   readonly 'vlm-threshold'?: number;
   readonly 'cascade-small': string;
+  readonly 'cascade-large'?: string;
 }
 
 export interface LargeRefinerOptions {

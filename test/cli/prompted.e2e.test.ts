@@ -242,6 +242,44 @@ describe('a detector that is asked in words', () => {
   });
 });
 
+describe('a model that is asked in words as the second stage of a cascade', () => {
+  const CASCADE = ['--refiner', 'cascade', '--cascade-large', 'worded', '--device', 'cpu'];
+
+  it('answers where the small refiner is unsure, without a server, and its boxes are candidates', async () => {
+    const output = join(freshFolder(), 'out');
+    const queries = queriesFile(['the lion on the right', 'the left lion', '...']);
+    const args = ['refine', photos, '--queries', queries, ...CASCADE, '--no-timing'];
+    const share = ['--vlm-share', '1', '--output', output, '--format', 'jsonl'];
+    const { code, stdout, stderr } = await vgr([...args, ...share], { env: grounding.env });
+    expect(code, stderr).toBe(0);
+    expect(jsonLines(stdout)).toMatchObject([
+      { tool: { name: 'centernet' }, answer: { bbox_2d: RIGHT, cascade: { asked: true } } },
+      { answer: { bbox_2d: LEFT, cascade: { asked: true } } },
+      { answer: { cascade: { asked: true } } },
+    ]);
+    expect(stderr).not.toContain('photos go to');
+    expect(stderr).toContain('gave no answer to 1 of 3 queries');
+    const { settings, models, refiner } = JSON.parse(
+      readFileSync(join(output, 'run.json'), 'utf8'),
+    );
+    expect(settings).toMatchObject({ refiner: 'cascade:lite+worded', large_detector: 'worded' });
+    expect(models.map(({ name }: { name: string }) => name)).toEqual(['centernet', 'worded']);
+    expect(refiner).toMatchObject({ model: 'worded', cascade: { asked: 3, seen: 3 } });
+  });
+
+  it('must be such a model, and no detector of the run', async () => {
+    const args = ['refine', photos, '--queries', queriesFile(['cat']), ...CASCADE];
+    const same = await vgr([...args, '--detector', 'worded'], { env: grounding.env });
+    expect(same.code).toBe(2);
+    expect(same.stderr).toContain('expected another model than those of --detector, got `worded`');
+    const listing = await vgr(args.with(args.indexOf('worded'), 'centernet'), {
+      env: grounding.env,
+    });
+    expect(listing.code).toBe(2);
+    expect(listing.stderr).toContain('expected a model that is asked in words, got `centernet`');
+  });
+});
+
 describe('names for a detector that is asked in words', () => {
   it('are its categories, each with its own tokens', async () => {
     const { found } = await detect(grounding, 'Remote control, cat,cat, unicorn');
