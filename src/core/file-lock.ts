@@ -2,14 +2,14 @@ import { randomUUID } from 'node:crypto';
 import { constants, readFileSync, rmSync } from 'node:fs';
 import {
   link,
+  lstat,
+  lutimes,
   mkdir,
   open,
   readFile,
   readlink,
   rmdir,
-  stat,
   unlink,
-  utimes,
   writeFile,
 } from 'node:fs/promises';
 import os from 'node:os';
@@ -75,7 +75,7 @@ export async function lockOutput(
   if (held.has(file)) throw busy(folder, file, owner);
   held.add(file);
   try {
-    await makeFolder(folder);
+    await makeFolder(folder, { within: folder });
     if (await create(file, text)) await removeGuard(file);
     else await takeOver(file, owner, folder, await listen(file, owner, folder, silenceMs));
   } catch (thrown) {
@@ -85,7 +85,7 @@ export async function lockOutput(
   const heartbeat = setInterval(() => {
     const now = new Date();
     // A lock that is gone or cannot be touched is noticed by the journal.
-    void utimes(file, now, now).catch(() => undefined);
+    void lutimes(file, now, now).catch(() => undefined);
   }, HEARTBEAT_MS).unref();
   return {
     /** Frees the folder. May be called again. */
@@ -301,7 +301,7 @@ async function changeOf(file: string): Promise<string | undefined> {
 
 /** Milliseconds since the last change; undefined where there is nothing. */
 async function ageOf(file: string): Promise<number | undefined> {
-  const there = await stat(file).catch(() => undefined);
+  const there = await lstat(file).catch(() => undefined);
   return there && Date.now() - there.mtimeMs;
 }
 

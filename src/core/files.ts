@@ -1,25 +1,19 @@
 import { randomUUID } from 'node:crypto';
 import {
   closeSync,
+  constants,
   createReadStream,
   existsSync,
   fsyncSync,
+  lstatSync,
   openSync,
+  readlinkSync,
   renameSync,
+  type Stats,
   statSync,
   writeSync,
 } from 'node:fs';
-import {
-  type FileHandle,
-  lstat,
-  mkdir,
-  open,
-  readFile,
-  realpath,
-  rename,
-  rm,
-  stat,
-} from 'node:fs/promises';
+import { type FileHandle, lstat, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import path, { isAbsolute, join } from 'node:path';
 import { asVgrError, printable, quoted, VgrError } from './error.js';
@@ -41,6 +35,8 @@ export interface WriteOptions {
   readonly durable?: boolean;
   /** For the user alone: the file, and the folders that are made for it. */
   readonly isPrivate?: boolean;
+  /** Folder for output that the user has named: from it on no folder of the path may be a link. */
+  readonly within?: string;
 }
 
 /**
@@ -51,13 +47,13 @@ export interface WriteOptions {
 export async function writeFileAtomic(
   target: string,
   content: Content,
-  { durable = true, isPrivate = false }: WriteOptions = {},
+  { durable = true, isPrivate = false, within }: WriteOptions = {},
 ): Promise<void> {
   const chunks = typeof content === 'string' || content instanceof Uint8Array ? [content] : content;
   const partial = partialOf(target);
   const folder = path.dirname(target);
   const file = await onDisk(target, async () => {
-    await makeFolder(folder, isPrivate ? 0o700 : 0o777);
+    await makeFolder(folder, { mode: isPrivate ? 0o700 : 0o777, within });
     // Never through a link that lies there.
     return open(partial, 'wx', isPrivate ? 0o600 : 0o666);
   });
@@ -76,15 +72,83 @@ export async function writeFileAtomic(
   if (durable) await syncFolder(folder);
 }
 
-/** Refuses a link in place of a folder for output: it leads to any folder of the user. @throws VgrError OUTPUT_UNWRITABLE */
-export async function refuseLink(folder: string): Promise<void> {
-  const place = path.resolve(folder);
-  if (!(await lstat(place).catch(() => undefined))?.isSymbolicLink()) return;
-  const target = await realpath(place).catch(() => 'nothing');
+/** More links in one path are a circle, which the system refuses itself. */
+const MAX_LINKS = 40;
+
+/**
+ * Refuses a path for output that leads elsewhere: by a link of another user, or by any link from the folder `within` on, which the user
+ * has named and which may have been downloaded. Links above it that are the user's own, or the system's, are followed.
+ * @param folder need not be there
+ * @throws VgrError OUTPUT_UNWRITABLE
+ */
+export function refuseLinks(folder: string, within: string | undefined): void {
+  const end = path.resolve(folder);
+  if (within !== undefined) refuseEveryLink(end, path.resolve(within));
+  const { root } = path.parse(end);
+  // Whoever owns the root of the file system is no user of it.
+  const trusted = [process.getuid?.(), statSync(root).uid];
+  const rest = end.slice(root.length).split(path.sep);
+  let here = root;
+  for (let links = 0; rest.length > 0 && links <= MAX_LINKS; ) {
+    const next = path.join(here, rest.shift()!);
+    const there = seenAt(next);
+    if (there?.isDirectory()) {
+      here = next;
+      continue;
+    }
+    // Whoever makes or opens what is missing says what is wrong with it.
+    if (!there?.isSymbolicLink()) return;
+    if (!trusted.includes(there.uid)) throw linkInstead(next, 'a link of another user');
+    const target = readlinkSync(next);
+    if (path.isAbsolute(target)) here = path.parse(target).root;
+    rest.unshift(...target.split(path.sep));
+    links += 1;
+  }
+}
+
+/** From `folder` up to `within`. @throws VgrError OUTPUT_UNWRITABLE */
+function refuseEveryLink(folder: string, within: string): void {
+  if (seenAt(folder)?.isSymbolicLink()) throw linkInstead(folder, 'a link');
+  const above = path.dirname(folder);
+  if (folder !== within && folder !== above) refuseEveryLink(above, within);
+}
+
+/** Undefined where there is nothing, or nothing that may be looked at. */
+function seenAt(place: string): Stats | undefined {
+  try {
+    return lstatSync(place);
+  } catch {
+    return undefined;
+  }
+}
+
+function linkInstead(link: string, kind: string): VgrError {
+  return new VgrError(
+    'OUTPUT_UNWRITABLE',
+    `${quoted(link)}: expected a folder, got ${kind} to ${quoted(readlinkSync(link))}`,
+    { hint: 'give the folder itself, if it is meant' },
+  );
+}
+
+/**
+ * Opens a file to write into, as it is: no link, which may lead to any file of the user, and no other name of a file.
+ * @param flags of open(2); a pipe is not waited for
+ * @throws VgrError OUTPUT_UNWRITABLE; NodeJS.ErrnoException of `open`
+ */
+export async function openOwnFile(file: string, flags: number): Promise<FileHandle> {
+  const { O_NOFOLLOW, O_NONBLOCK } = constants;
+  const handle = await open(file, flags | O_NOFOLLOW | O_NONBLOCK, 0o666);
+  const there = await handle.stat();
+  // A pipe or a socket keeps nothing. A device, such as /dev/full, is nobody's file.
+  if ((there.isFile() || there.isCharacterDevice()) && there.nlink <= 1) return handle;
+  await handle.close();
+  const kind = there.isFile() ? 'a file with other names' : 'something else';
   throw new VgrError(
     'OUTPUT_UNWRITABLE',
-    `${quoted(folder)}: expected a folder, got a link to ${quoted(target)}`,
-    { hint: 'give the folder itself, if it is meant' },
+    `${quoted(file)}: expected a file of its own, got ${kind}`,
+    {
+      hint: 'copy it, and put the copy in its place; or give another `--output`',
+    },
   );
 }
 
@@ -130,6 +194,7 @@ export async function refuseForeignFile(
 export function writeFileAtomicNow(target: string, text: string): void {
   const partial = partialOf(target);
   try {
+    refuseLinks(path.dirname(target), path.dirname(target));
     const file = openSync(partial, 'wx');
     try {
       writeSync(file, text);
@@ -177,15 +242,25 @@ async function syncFolder(folder: string): Promise<void> {
 }
 
 /**
- * Makes a folder and those above it; nothing happens where it is there. Node's own recursive `mkdir` never ends where a file
- * system answers ENOENT for a new folder in one that is there, as /proc does.
- * @throws NodeJS.ErrnoException of `mkdir`
+ * Makes a folder to write into, and those above it; where it is there, only its links are looked at ({@link refuseLinks}).
+ * @throws NodeJS.ErrnoException of `mkdir`; VgrError OUTPUT_UNWRITABLE
  */
-export async function makeFolder(folder: string, mode = 0o777): Promise<void> {
-  const place = path.resolve(folder);
+export async function makeFolder(
+  folder: string,
+  { mode = 0o777, within }: { readonly mode?: number; readonly within?: string } = {},
+): Promise<void> {
+  refuseLinks(folder, within);
+  await makeFolders(path.resolve(folder), mode);
+}
+
+/**
+ * Node's own recursive `mkdir` never ends where a file system answers ENOENT for a new folder in one that is there, as /proc
+ * does.
+ */
+async function makeFolders(place: string, mode: number): Promise<void> {
   if (await isFolder(place)) return;
   const above = path.dirname(place);
-  if (above !== place) await makeFolder(above, mode);
+  if (above !== place) await makeFolders(above, mode);
   await mkdir(place, mode).catch(async (thrown: NodeJS.ErrnoException) => {
     // Another process may have made it meanwhile.
     if (thrown.code !== 'EEXIST' || !(await isFolder(place))) throw thrown;

@@ -1,8 +1,9 @@
-import { open, rename, rm, stat, statfs } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { type FileHandle, rename, rm, stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { printable, quoted, VgrError } from '../core/error.js';
-import { makeFolder, onDisk } from '../core/files.js';
+import { makeFolder, onDisk, openOwnFile } from '../core/files.js';
 import { type HttpResponse, httpGet, isDistrust, shownAddress } from '../core/http.js';
 import { sha256OfFile } from '../runtime/model-store.js';
 import type { RemoteFile } from './remote-file.js';
@@ -68,7 +69,11 @@ export async function download(plan: Download): Promise<Downloaded> {
   await onDisk(partial, () => makeFolder(dirname(partial)));
   if (!pinned) await rm(partial, { force: true });
   const transfer = new Transfer(plan, partial);
-  let file = await transfer.finish();
+  let file = await transfer.finish().catch(async (thrown) => {
+    // The next run would not go on with it.
+    if (!pinned) await rm(partial, { force: true });
+    throw thrown;
+  });
   if (pinned && !pinned.isRight(file.sha256) && transfer.isPatched) {
     // The part of an earlier answer may be of another version.
     await rm(partial, { force: true });
@@ -189,7 +194,7 @@ class Transfer {
     const { pinned, onProgress, slowMs = SLOW_MS } = this.plan;
     const limit = pinned?.bytes ?? whole ?? MAX_BYTES;
     if (!pinned && limit > MAX_BYTES) throw otherAnswer(this.plan, `one of ${limit} bytes`);
-    const file = await onDisk(this.partial, () => open(this.partial, start > 0 ? 'a' : 'w'));
+    const file = await onDisk(this.partial, () => openPartial(this.partial, start));
     try {
       let here = start;
       let [since, before] = [performance.now(), here];
@@ -216,6 +221,14 @@ class Transfer {
       await file.close();
     }
   }
+}
+
+/** Opens the part of a file to append to, which has so many bytes. */
+async function openPartial(partial: string, bytes: number): Promise<FileHandle> {
+  const { O_WRONLY, O_APPEND, O_CREAT } = constants;
+  const file = await openOwnFile(partial, O_WRONLY | O_APPEND | O_CREAT);
+  await file.truncate(bytes);
+  return file;
 }
 
 /** The offset from which bytes come; `whole` where all of them are here. */
@@ -284,10 +297,13 @@ function otherAnswer(file: RemoteFile, got: string): VgrError {
   return failed(file, `expected a file, got ${got}`, hint);
 }
 
-/** The network failed in all tries; `here` bytes are kept. */
-function networkFailed(file: RemoteFile, here: number, cause: Error): VgrError {
+/** The network failed in all tries; `here` bytes of a pinned file are kept. */
+function networkFailed(file: Download, here: number, cause: Error): VgrError {
   const code = (cause as NodeJS.ErrnoException).code;
-  const kept = here > 0 ? `; ${here} bytes are kept, and the same command resumes after them` : '';
+  const kept =
+    here > 0 && file.pinned
+      ? `; ${here} bytes are kept, and the same command resumes after them`
+      : '';
   const mirror = file.isHub ? ', HF_ENDPOINT a mirror of the Hugging Face hub' : '';
   const hint = isDistrust(cause)
     ? 'if your proxy signs connections itself, NODE_EXTRA_CA_CERTS names its certificate'

@@ -114,7 +114,7 @@ export class OverlayFolder {
       .toBuffer();
     const file = path.join(this.folder, `${overlayName(name)}.jpg`);
     await refuseForeignFile(file, { isOurs: (head) => OURS.test(head) });
-    await writeFileAtomic(file, jpeg, { durable: false });
+    await writeFileAtomic(file, jpeg, { durable: false, within: this.folder });
   }
 }
 

@@ -1,16 +1,15 @@
 import { constants } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { quoted, VgrError } from '../core/error.js';
-import { makeFolder, outputError } from '../core/files.js';
+import { makeFolder, openOwnFile, outputError } from '../core/files.js';
 
 /** {@link AppendFile.append} makes its caller wait while more bytes than this are unwritten. */
 const HIGH_WATER_BYTES = 1024 * 1024;
 const TAIL_BYTES = 64 * 1024;
 const LINE_FEED = 0x0a;
 
-/** A link is not followed: it may lead to any file of the user. */
-const TO_APPEND = constants.O_RDWR | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW;
+const TO_APPEND = constants.O_RDWR | constants.O_APPEND | constants.O_CREAT;
 
 /**
  * Opens a file of lines to append to, and makes it where it is not there. An incomplete last line is removed; only the tail of the
@@ -19,20 +18,12 @@ const TO_APPEND = constants.O_RDWR | constants.O_APPEND | constants.O_CREAT | co
  */
 export async function openAppendFile(file: string): Promise<AppendFile> {
   try {
-    await makeFolder(path.dirname(file));
-    const handle = await open(file, TO_APPEND, 0o666);
+    const folder = path.dirname(file);
+    await makeFolder(folder, { within: folder });
+    const handle = await openOwnFile(file, TO_APPEND);
     try {
-      const there = await handle.stat();
-      // A pipe or a socket keeps nothing. A device, such as /dev/full, is nobody's file.
-      if (!(there.isFile() || there.isCharacterDevice()) || there.nlink > 1) {
-        const kind = there.isFile() ? 'a file with other names' : 'something else';
-        throw new VgrError(
-          'OUTPUT_UNWRITABLE',
-          `${quoted(file)}: expected a file of its own, got ${kind}`,
-          { hint: 'copy it, and put the copy in its place; or give another `--output`' },
-        );
-      }
-      return new AppendFile(file, handle, there.nlink, await cutTornLine(handle));
+      const { nlink } = await handle.stat();
+      return new AppendFile(file, handle, nlink, await cutTornLine(handle));
     } catch (thrown) {
       await handle.close();
       throw thrown;

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { type BoxXyxy, type ImageSize, iouXyxy, xywhToXyxy } from '../core/box.js';
 import { itemError, quoted, VgrError } from '../core/error.js';
-import { refuseForeignFile, refuseLink, writeFileAtomic } from '../core/files.js';
+import { refuseForeignFile, refuseLinks, writeFileAtomic } from '../core/files.js';
 import { isCorrect } from '../core/iou.js';
 import { type LineItem, readLines } from '../core/line-reader.js';
 import { PromiseCache } from '../core/lru.js';
@@ -95,14 +95,14 @@ export async function exportRows(
   }
   const name = `${flags.format}.jsonl`;
   const file = join(flags.output, name);
-  await refuseLink(flags.output);
-  await refuseLink(join(flags.output, 'images'));
+  refuseLinks(join(flags.output, 'images'), flags.output);
   const isOurs = (head: string): boolean => head.startsWith('{');
   await refuseForeignFile(file, { isOurs, force: flags.force });
-  await writeFileAtomic(file, rows());
+  const within = flags.output;
+  await writeFileAtomic(file, rows(), { within });
   if (flags.format === 'llamafactory') {
     const info = `${JSON.stringify(datasetInfo(name), null, 2)}\n`;
-    await writeFileAtomic(join(flags.output, 'dataset_info.json'), info);
+    await writeFileAtomic(join(flags.output, 'dataset_info.json'), info, { within });
   }
   printer.closeErrors();
   printer.note(
@@ -164,7 +164,7 @@ async function exporter(
     const name = `${sha256.slice(0, 20)}-${picture.width}x${picture.height}.${format === 'png' ? 'png' : 'jpg'}`;
     const target = join(flags.output, 'images', name);
     await saved.getOrMake(name, () =>
-      savePicture(path, picture, target, { format, ...photoLimits(flags) }),
+      savePicture(path, picture, target, { format, within: flags.output, ...photoLimits(flags) }),
     );
     const example: TrainingCase = {
       id: query.id,

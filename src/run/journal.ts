@@ -1,3 +1,4 @@
+import { dirname } from 'node:path';
 import { writeFileAtomic } from '../core/files.js';
 import { readLineBlocks } from '../core/line-reader.js';
 import { NameTable } from '../core/name-table.js';
@@ -99,7 +100,7 @@ export class Journal {
 
   /** Replaces all lines. Nothing can be appended afterwards. */
   async replace(lines: AsyncIterable<string>): Promise<void> {
-    await writeFileAtomic(this.path, lines);
+    await writeLines(this.path, lines);
   }
 }
 
@@ -118,7 +119,11 @@ function isUnsettled({ replacements, placed }: JournalTally, sharded: boolean): 
 /** Puts retried lines in their places, and removes the places from lines unless the journal is that of a shard. */
 async function settle(file: string, sharded: boolean): Promise<void> {
   const lines = withReplacements(() => readJournal(file));
-  await writeFileAtomic(file, sharded ? lines : withoutPlaces(lines));
+  await writeLines(file, sharded ? lines : withoutPlaces(lines));
+}
+
+function writeLines(file: string, lines: AsyncIterable<string>): Promise<void> {
+  return writeFileAtomic(file, lines, { within: dirname(file) });
 }
 
 async function* withoutPlaces(lines: AsyncIterable<string>): AsyncGenerator<string> {

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { refuseLink } from '../core/files.js';
+import { refuseLinks } from '../core/files.js';
 import { type OrderedMapOptions, untilAborted } from '../core/ordered-map.js';
 import type { Printer, Terminal } from '../core/terminal.js';
 import type { RunSettings } from '../formats/run-summary.js';
@@ -66,7 +66,7 @@ export async function openOverlays(
   const folder = flags.visualize;
   if (folder === undefined) return undefined;
   const { OverlayFolder } = await import('../photos/draw.js');
-  await refuseLink(folder);
+  refuseLinks(folder, folder);
   await refuseAmongPhotos(folder, await imageRoots(images));
   return new OverlayFolder(folder, { ...photoLimits(flags), memory });
 }

@@ -1,12 +1,12 @@
-import { existsSync } from 'node:fs';
-import { lstat, readdir, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { existsSync, realpathSync, statSync } from 'node:fs';
+import { lstat, readdir, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { quoted, VgrError } from '../core/error.js';
 import { LOCK_NAME, lockOutput, type OutputLock } from '../core/file-lock.js';
 import {
+  type Content,
   isFile,
   readTextIfThere,
-  refuseLink,
   writeFileAtomic,
   writeFileAtomicNow,
 } from '../core/files.js';
@@ -66,7 +66,6 @@ export class OutputFolder {
       images: await imageNumbering(imageIds),
       categories: new CategoryIds(categories),
     };
-    await refuseLink(path);
     const lock = await lockOutput(path);
     try {
       const before = await summaryIn(path);
@@ -82,7 +81,7 @@ export class OutputFolder {
   }
 
   async writeSummary(summary: RunSummary): Promise<void> {
-    await writeFileAtomic(join(this.path, SUMMARY), summaryText(summary));
+    await this.#write(SUMMARY, summaryText(summary));
   }
 
   /** Whether an earlier run has finished here, and this one has nothing to add. */
@@ -103,9 +102,13 @@ export class OutputFolder {
     const { images, categories } = this.coco;
     await this.journal.settle();
     const read = () => this.journal.linesOfPhotos();
-    const [predictions, annotations] = COCO_FILES.map((name) => join(this.path, name));
-    await writeFileAtomic(predictions!, cocoPredictions(read, images, categories));
-    await writeFileAtomic(annotations!, cocoDataset(read, images, categories));
+    const [predictions, annotations] = COCO_FILES;
+    await this.#write(predictions, cocoPredictions(read, images, categories));
+    await this.#write(annotations, cocoDataset(read, images, categories));
+  }
+
+  #write(name: string, content: Content): Promise<void> {
+    return writeFileAtomic(join(this.path, name), content, { within: this.path });
   }
 
   /** Unlocks the folder at once, for a process that must end. The next run redoes lines that are not written. */
@@ -163,9 +166,24 @@ async function removePartialFiles(folder: string): Promise<void> {
   }
 }
 
-/** Whether every user of the machine may put files there. */
-export async function isOpenToAll(folder: string): Promise<boolean> {
-  return ((await stat(folder)).mode & 0o002) !== 0 && process.platform !== 'win32';
+/** Why other users could change what is written to a folder that is there; undefined where none can. */
+export function riskOf(folder: string): string | undefined {
+  const self = process.getuid?.();
+  if (self === undefined) return undefined;
+  const EVERYONE = 0o002;
+  const STICKY = 0o1000;
+  let place = realpathSync(folder);
+  const { mode, uid } = statSync(place);
+  if (mode & EVERYONE) return `everyone may write to ${quoted(folder)}`;
+  // The first user of a container writes for the owner of the folder.
+  if (uid !== self && self !== 0) return `${quoted(folder)} belongs to another user`;
+  while (place !== dirname(place)) {
+    place = dirname(place);
+    if ((statSync(place).mode & (EVERYONE | STICKY)) === EVERYONE) {
+      return `everyone may replace ${quoted(folder)}, since everyone may write to ${quoted(place)}`;
+    }
+  }
+  return undefined;
 }
 
 function refuseOtherSettings(folder: string, before: unknown, settings: RunSettings): void {

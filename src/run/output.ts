@@ -1,4 +1,4 @@
-import { printable, quoted, VgrError } from '../core/error.js';
+import { printable, VgrError } from '../core/error.js';
 import type { Printer } from '../core/terminal.js';
 import { counted, sha256Of, versions } from '../core/text.js';
 import type { Category } from '../formats/coco.js';
@@ -230,7 +230,7 @@ async function openFolder(
     }
     return undefined;
   }
-  const { isOpenToAll, OutputFolder, unusedFolder } = await import('./output-folder.js');
+  const { OutputFolder, riskOf, unusedFolder } = await import('./output-folder.js');
   const path = fresh ? unusedFolder(output) : output;
   if (path !== output) printer.note(`writing to ${printable(path)}`);
   const folder = await OutputFolder.open(path, settings, {
@@ -239,7 +239,8 @@ async function openFolder(
     imageIds: flags['image-ids'],
     categories: categoriesOf(engine.detectors),
   });
-  if (await isOpenToAll(path)) printer.note(`warning: everyone may write to ${quoted(path)}`);
+  const risk = riskOf(path);
+  if (risk !== undefined) printer.note(`warning: ${risk}`);
   return folder;
 }
 

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { quoted, VgrError } from '../core/error.js';
 import { lockOutput } from '../core/file-lock.js';
-import { refuseForeignFile, refuseLink, writeFileAtomic } from '../core/files.js';
+import { refuseForeignFile, refuseLinks, writeFileAtomic } from '../core/files.js';
 import type { Terminal } from '../core/terminal.js';
 import type { PhotoFlags } from '../photos/decode.js';
 import { imageRoots } from '../photos/find-photos.js';
@@ -72,7 +72,8 @@ export async function trainCommand(command: TrainCommand): Promise<number> {
   const { flags, images } = command;
   const { printer, interruption } = command.terminal;
   const { signal } = interruption;
-  await refuseLink(flags.output);
+  const within = flags.output;
+  refuseLinks(within, within);
   for (const [name, mark] of Object.entries(OUR_MARKS)) {
     const isOurs = (head: string): boolean => head.includes(mark);
     await refuseForeignFile(join(flags.output, name), { isOurs, force: flags.force });
@@ -110,9 +111,9 @@ export async function trainCommand(command: TrainCommand): Promise<number> {
       examples: [...train, ...annotated],
       validation: validationOf(validation, made.numbers, fitted),
     });
-    await writeFileAtomic(join(flags.output, 'curve.jsonl'), curve);
-    await writeFileAtomic(join(flags.output, 'refiner.json'), [refiner]);
-    await writeFileAtomic(join(flags.output, 'card.json'), [jsonText(card)]);
+    await writeFileAtomic(join(flags.output, 'curve.jsonl'), curve, { within });
+    await writeFileAtomic(join(flags.output, 'refiner.json'), [refiner], { within });
+    await writeFileAtomic(join(flags.output, 'card.json'), [jsonText(card)], { within });
     await printer.data(
       flags.json
         ? jsonText({ ...card, output: flags.output })

@@ -1,7 +1,7 @@
-import { existsSync } from 'node:fs';
+import { lstatSync } from 'node:fs';
 import sharp from 'sharp';
 import type { ImageSize } from '../core/box.js';
-import { writeFileAtomic } from '../core/files.js';
+import { type WriteOptions, writeFileAtomic } from '../core/files.js';
 import { PromiseCache } from '../core/lru.js';
 import { type OpenPhotoOptions, openPhoto } from '../photos/decode.js';
 
@@ -37,11 +37,11 @@ export async function savePicture(
   path: string,
   picture: ImageSize,
   target: string,
-  options: PictureOptions,
+  { within, ...options }: PictureOptions & Pick<WriteOptions, 'within'>,
 ): Promise<void> {
-  if (existsSync(target)) return;
+  if (lstatSync(target, { throwIfNoEntry: false })?.isFile()) return;
   const bytes = await pictureOf(path, picture, options);
-  await writeFileAtomic(target, [bytes]);
+  await writeFileAtomic(target, [bytes], { within });
 }
 
 async function pictureOf(

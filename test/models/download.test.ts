@@ -53,10 +53,10 @@ async function bring(answers: readonly Answer[], change: Partial<Download> = {})
   return { target, brought };
 }
 
-it('gives up a server that sends a byte now and then, and keeps what is here', async () => {
+it('gives up a server that sends a byte now and then, and keeps what can be continued', async () => {
   let bytes = 0;
   const drip: Answer = (_, response) => {
-    response.writeHead(200, { 'content-length': FILE.length });
+    response.writeHead(200, { 'content-length': FILE.length, etag: '"a"' });
     const timer = setInterval(() => response.write(FILE.subarray(bytes, ++bytes)), 10);
     response.on('close', () => clearInterval(timer));
   };
@@ -67,6 +67,10 @@ it('gives up a server that sends a byte now and then, and keeps what is here', a
   });
   expect(existsSync(target)).toBe(false);
   expect(readFileSync(`${target}.partial`).length).toBeGreaterThan(0);
+  await server?.close();
+  const other = await bring([drip], { slowMs: 300, pinned: undefined });
+  await expect(other.brought).rejects.toThrow(/1 KiB\/s$/);
+  expect(existsSync(`${other.target}.partial`)).toBe(false);
 });
 
 it('takes no file of any size where nobody has pinned one', async () => {

@@ -1,6 +1,7 @@
 import {
   chmodSync,
   existsSync,
+  lchownSync,
   linkSync,
   lstatSync,
   mkdirSync,
@@ -112,12 +113,32 @@ describe.runIf(process.platform !== 'win32')('an output folder of a stranger', (
     },
   );
 
+  it('is not written to behind a link of another user; the user’s own above it are followed', async () => {
+    const base = freshFolder();
+    const target = freshFolder();
+    symlinkSync(target, join(base, 'link'));
+    const flags = ['--output', join(base, 'link', 'out')];
+    expect((await refine([...flags, '--visualize', join(base, 'link', 'drawn')])).code).toBe(0);
+    expect(readdirSync(target).sort()).toEqual(['drawn', 'out']);
+    if (process.getuid?.() !== 0) return;
+    lchownSync(join(base, 'link'), 12_345, 12_345);
+    for (const flag of ['--output', '--visualize']) {
+      const run = await refine([flag, join(base, 'link', 'other')]);
+      expect(run.code).toBe(3);
+      expect(run.stderr).toContain('got a link of another user to');
+    }
+    expect(readdirSync(target).sort()).toEqual(['drawn', 'out']);
+  });
+
   it('is told where others may write to it', async () => {
     const out = freshFolder();
     chmodSync(out, 0o777);
     const run = await refine(['--output', out]);
     expect(run.code).toBe(0);
     expect(run.stderr).toContain(`warning: everyone may write to \`${out}\``);
+    const inner = join(out, 'inner');
+    const second = await refine(['--output', inner]);
+    expect(second.stderr).toContain(`warning: everyone may replace \`${inner}\`, since`);
   });
 });
 
