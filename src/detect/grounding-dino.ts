@@ -11,12 +11,17 @@ const TEXT_SCORE = 0.25;
 /** Signs between phrases, as the model's own text mask has them. */
 const SEPARATOR = /^[.?]$/;
 
+/** An expression means one box or a few; the others are for a refiner to choose from. */
+const BEST_OF_EXPRESSION = 10;
+
 /**
  * Grounding DINO: `logits` [prompts, queries, tokens] hold how well each box fits each token of the prompt, `boxes` [prompts,
- * queries, 4] centre and size in units of the raster. A box of an expression has the score of its best token, and is called
- * by the words around it that reach `textScore`; in a list of names it has a score for each name, that of the name's best
- * token. The photo goes in once for each prompt, since the graph mixes text and photo from the start.
- * @see Liu et al., Grounding DINO, arXiv 2303.05499
+ * queries, 4] centre and size in units of the raster. A box of an expression has the score of its head noun ("bush" of "the bush
+ * behind the woman", whose landmark fits a box of its own), or of its best token where nothing is named; equal ones go by their
+ * best token. It is called by the words around that noun that reach `textScore`. In a list of names a box has a score for each
+ * name, that of the name's best token. The photo goes in once for each prompt, since the graph mixes text and photo from the
+ * start.
+ * @see Liu et al., Grounding DINO, arXiv 2303.05499; IDEA-Research/GroundingDINO issues 44 and 161 on landmarks
  */
 export const groundingDino: PromptedFamily = {
   pack(raster, prompts, card) {
@@ -42,20 +47,25 @@ export const groundingDino: PromptedFamily = {
     return prompts.map((prompt, index) => {
       const values = headOfPhoto(logits, index);
       const sides = headOfPhoto(boxes, index);
-      const proposals: Proposal[] = [];
+      const proposals: (Proposal & { readonly best: number })[] = [];
       for (let query = 0; query < queries; query++) {
         const scores = values.subarray(query * tokens, query * tokens + prompt.ids.length);
-        const named = scoredLabels(prompt, scores.map(sigmoid), options.minScore, textScore);
-        for (const { classIndex, score, label } of named) {
-          const boxXyxy = unitBoxAt(sides, query * 4, raster);
-          proposals.push({ boxXyxy, score, classIndex, label });
+        const fits = scores.map(sigmoid);
+        const best = highest(fits);
+        for (const named of scoredLabels(prompt, fits, options.minScore, textScore)) {
+          proposals.push({ ...named, best, boxXyxy: unitBoxAt(sides, query * 4, raster) });
         }
       }
+      const isExpression = prompt.kind === 'expression';
+      // Equal scores keep this order.
+      if (isExpression) proposals.sort((a, b) => b.best - a.best);
+      const most = isExpression ? BEST_OF_EXPRESSION : options.maxDetections;
+      const wanted = { ...options, maxDetections: Math.min(options.maxDetections, most) };
       const categories = prompt.phrases.map(({ label, categoryId }) => ({
         id: categoryId,
         name: label,
       }));
-      return finishProposals(proposals, image, card, options, categories);
+      return finishProposals(proposals, image, card, wanted, categories);
     });
   },
 };
@@ -68,22 +78,33 @@ function scoredLabels(
   textScore: number,
 ): Omit<Proposal, 'boxXyxy'>[] {
   if (kind === 'expression') {
-    const score = highest(scores);
+    const { words, head } = phrases[0]!;
+    const score = head === undefined ? highest(scores) : bestScore(head, scores);
     if (score < minScore) return [];
-    const label = bestSpan(phrases[0]!.words, scores, textScore);
-    return [{ classIndex: 0, score, label }];
+    return [{ classIndex: 0, score, label: spanAround(head ?? words, words, scores, textScore) }];
   }
   return phrases.flatMap(({ label, words }, classIndex) => {
     const own = words.filter(({ text }) => !SEPARATOR.test(text));
-    const score = own.reduce((best, word) => Math.max(best, wordScore(word, scores)), 0);
+    const score = bestScore(own, scores);
     return score < minScore ? [] : [{ classIndex, score, label }];
   });
 }
 
-/** The best word with its neighbours that reach `textScore`, up to a sign that separates phrases. */
-function bestSpan(words: readonly Word[], scores: Float32Array, textScore: number): string {
-  const scored = words.map((word) => (SEPARATOR.test(word.text) ? -1 : wordScore(word, scores)));
-  const best = scored.reduce((top, score, at) => (score > scored[top]! ? at : top), 0);
+/**
+ * The best of the words that may be meant, with its neighbours that reach `textScore`, up to a sign that separates phrases.
+ * @param words of the whole phrase
+ */
+function spanAround(
+  meant: readonly Word[],
+  words: readonly Word[],
+  scores: Float32Array,
+  textScore: number,
+): string {
+  const scored = words.map((word) => (SEPARATOR.test(word.text) ? -1 : bestScore([word], scores)));
+  const best = meant.reduce((top, word) => {
+    const at = words.indexOf(word);
+    return top < 0 || scored[at]! > scored[top]! ? at : top;
+  }, -1);
   let start = best;
   while (start > 0 && scored[start - 1]! >= textScore) start -= 1;
   let end = best + 1;
@@ -94,8 +115,12 @@ function bestSpan(words: readonly Word[], scores: Float32Array, textScore: numbe
     .join('');
 }
 
-function wordScore({ start, end }: Word, scores: Float32Array): number {
-  return highest(scores.subarray(start, end));
+/** The score of the best of their tokens. */
+function bestScore(words: readonly Word[], scores: Float32Array): number {
+  return words.reduce(
+    (most, { start, end }) => Math.max(most, highest(scores.subarray(start, end))),
+    0,
+  );
 }
 
 /** Not a number counts as 0. */

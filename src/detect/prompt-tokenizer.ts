@@ -4,6 +4,7 @@ import { memoized } from '../core/lru.js';
 import { withinTime } from '../core/time-limit.js';
 import type { Category } from '../formats/coco.js';
 import type { PromptInput } from '../formats/model-card.js';
+import { parseExpression } from '../language/parser.js';
 import type { Phrase, TokenizedPrompt, Word } from './prompt.js';
 
 /** Prompts that are kept: neighbouring queries ask alike. */
@@ -92,7 +93,11 @@ export class PromptTokenizer {
     const bare = this.#bare(this.#withDots ? withDot(read) : read);
     if (bare.ids.length === 0 || !SAYS_SOMETHING.test(read)) return undefined;
     const framed = this.#framed('expression', [{ id: 1, name: read.trim(), ...bare }]);
-    return { ...framed, cut: framed.cut || read.length < text.length };
+    const [phrase] = framed.phrases;
+    // Only this family has scores for single words.
+    const head = this.#withDots ? headOf(read, phrase!.words) : undefined;
+    const phrases = head === undefined ? framed.phrases : [{ ...phrase!, head }];
+    return { ...framed, phrases, cut: framed.cut || read.length < text.length };
   }
 
   /**
@@ -144,6 +149,34 @@ export class PromptTokenizer {
     };
   }
 }
+
+/**
+ * The words of a prompt that are the expression's head noun; undefined where it has none, or that is cut off. A noun that comes twice
+ * is meant where it comes first.
+ */
+function headOf(expression: string, words: readonly Word[]): readonly Word[] | undefined {
+  const { head, corrections } = parseExpression(expression);
+  if (head === null) return undefined;
+  const written = head.phrase
+    .split(' ')
+    .map((word) => corrections.find(({ to }) => to === word)?.from ?? word);
+  const noun = lettersOf(written.join(''));
+  for (const start of words.keys()) {
+    let text = '';
+    for (let end = start; end < words.length && noun.startsWith(text); end++) {
+      text += lettersOf(words[end]!.text);
+      if (text === noun && text !== '') return words.slice(start, end + 1);
+    }
+  }
+  return undefined;
+}
+
+/** Letters and digits alone, small, without accents: the tokeniser and the parser part words at other signs. */
+const lettersOf = (text: string): string =>
+  text
+    .normalize('NFD')
+    .toLowerCase()
+    .replaceAll(/[^\p{L}\p{N}]/gu, '');
 
 /** Anything but signs, blanks and invisible characters. */
 const SAYS_SOMETHING = /[^\p{P}\p{Z}\p{C}]/u;

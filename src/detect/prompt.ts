@@ -26,6 +26,8 @@ export interface Phrase {
   readonly categoryId: number;
   /** In their order; at least one. */
   readonly words: readonly Word[];
+  /** Those of an expression that name what is meant; absent where none do. */
+  readonly head?: readonly Word[];
 }
 
 /** A text as a model takes it. */

@@ -25,6 +25,8 @@ const WORDS = [
   's',
   'zoe',
   ',',
+  '-',
+  '##n',
 ];
 /** Places of the words after [PAD], [UNK], [CLS], [SEP]. */
 const id = (word: string): number => (WORDS.indexOf(word) < 0 ? 1 : WORDS.indexOf(word) + 4);
@@ -75,6 +77,26 @@ describe('an expression for Grounding DINO', () => {
       ['lion', false, 6, 7],
       ['.', true, 7, 8],
     ]);
+  });
+
+  it.each([
+    ['the leftmost lion', ['lion']],
+    ['a remote control left of the cat', ['remote', 'control']],
+    ['Remote-Control, left', ['remote', '-', 'control']],
+    ['cat left of a cat', ['cat']],
+    ['lionn', ['lionn']],
+    ['left', undefined],
+    ['...', undefined],
+    ['unicorn', undefined],
+  ])('knows which words name what is meant: %s', (text, head) => {
+    const phrase = bert().expression(text)?.phrases[0];
+    expect(phrase?.head?.map((word) => word.text)).toEqual(head);
+    const first = phrase?.words.find((word) => word.text === head?.[0]);
+    expect(phrase?.head?.[0]).toBe(first);
+  });
+
+  it('has no head noun where that is cut off', () => {
+    expect(bert(5).expression('left left left cat')!.phrases[0]).not.toHaveProperty('head');
   });
 
   it('of another script is asked as it is, unknown words as unknown', () => {

@@ -134,6 +134,48 @@ describe('Grounding DINO asked an expression', () => {
     ]);
   });
 
+  it('gives each box the score of the head noun where there is one, whatever a landmark scores', () => {
+    const asked = expression('bush', 'behind', 'middle', 'woman', '.');
+    const phrase = asked.phrases[0]!;
+    const headed = { ...asked, phrases: [{ ...phrase, head: phrase.words.slice(0, 1) }] };
+    const outputs = {
+      l: float(
+        [1, 4, 7],
+        fits(
+          7,
+          [0.01, 0.1, 0.1, 0.6, 0.66, 0.1],
+          [0.01, 0.37, 0.3, 0.1, 0.05, 0.1],
+          // As good, but for a word beside the noun.
+          [0.01, 0.37, 0.1, 0.4, 0.05, 0.1],
+          [0.01, 0.25, 0.1, 0.1, 0.05, 0.9],
+        ),
+      ),
+      b: float([1, 4, 4], [...WHOLE, ...MIDDLE, ...WHOLE, ...MIDDLE]),
+    };
+    expect(decode(grounding, outputs, [headed])).toEqual([
+      [
+        ['bush', 1, 0.37, ALL],
+        ['bush behind', 1, 0.37, INNER],
+        ['bush', 1, 0.25, INNER],
+      ],
+    ]);
+    // Without a noun the woman is the best.
+    expect(decode(grounding, outputs, [asked])[0]![1]).toEqual(['middle woman', 1, 0.66, ALL]);
+  });
+
+  it('gives the ten best boxes of an expression, and all of names', () => {
+    const outputs = {
+      l: float([1, 12, 6], fits(6, ...Array.from({ length: 12 }, () => [0.01, 0.5, 0.01]))),
+      b: float([1, 12, 4], Array.from({ length: 12 }, () => MIDDLE).flat()),
+    };
+    const options = { minScore: 0.2, maxDetections: 100 };
+    const count = (prompt: TokenizedPrompt, maxDetections = 100) =>
+      decode(grounding, outputs, [prompt], { ...options, maxDetections })[0]!.length;
+    expect(count(expression('cat'))).toBe(10);
+    expect(count(expression('cat'), 3)).toBe(3);
+    expect(count(names)).toBe(12);
+  });
+
   it('keeps prompts of one run apart', () => {
     const outputs = {
       l: float([2, 1, 4], fits(4, [0.01, 0.5, 0.01], [0.01, 0.01, 0.6, 0.01])),

@@ -26,11 +26,13 @@ describe('the cards of the detectors', () => {
     expect(result).toMatchObject({ ok: true, card: { name } });
   });
 
-  it('are eleven', () => {
+  it('are thirteen', () => {
     expect(detectorNames).toEqual([
       'centernet',
       'dfine-s',
       'grounding-dino-tiny',
+      'grounding-dino-tiny-q4f16',
+      'grounding-dino-tiny-uint8',
       'nanodet-plus-m-416',
       'owlv2-base',
       'picodet-s-320',

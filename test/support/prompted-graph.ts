@@ -27,6 +27,8 @@ export interface PromptedPlan {
    */
   readonly probe?: number;
   readonly names?: Readonly<Record<string, string>>;
+  /** Grounding DINO's logits come out of a product with weights, which can be quantised. */
+  readonly dense?: boolean;
 }
 
 /** The logit of a token that a box does not fit. */
@@ -98,9 +100,10 @@ export function promptedGraph(plan: PromptedPlan): Uint8Array {
       onnxNode('Expand', ['first', 'padding-shape'], ['padding']),
       onnxNode('Concat', [name('input_ids'), 'padding'], ['long'], { axis: 1 }),
       onnxNode('Slice', ['long', 'first', 'room', 'second'], ['tokens-256']),
-      onnxNode('Gather', ['table', 'tokens-256'], ['fits'], { axis: 0 }),
+      ...fitsOf(plan),
       onnxNode('Transpose', ['fits'], [name('logits')], { perm: [0, 2, 1] }),
     );
+    if (plan.dense) weights.push(...denseWeights(plan, table));
   } else {
     weights.push(onnxTensor('both', 'int64', [2], [0, 1]));
     weights.push(onnxTensor('row', 'int64', [2], [1, 1]));
@@ -140,4 +143,30 @@ export function promptedGraph(plan: PromptedPlan): Uint8Array {
       ],
     },
   });
+}
+
+/** Width of the rows that a product takes: two blocks of 32, which 4-bit weights are quantised by. */
+const WIDTH = 64;
+
+function fitsOf({ dense }: PromptedPlan): OnnxNode[] {
+  if (!dense) return [onnxNode('Gather', ['table', 'tokens-256'], ['fits'], { axis: 0 })];
+  return [
+    onnxNode('Gather', ['embedding', 'tokens-256'], ['embedded'], { axis: 0 }),
+    onnxNode('MatMul', ['embedded', 'weights'], ['fits']),
+  ];
+}
+
+/** The table as a product: rows as wide as the product takes, times ones on the diagonal. */
+function denseWeights({ vocabulary, boxes }: PromptedPlan, table: Float32Array): OnnxTensor[] {
+  const count = boxes.length;
+  const embedding = new Float32Array(vocabulary * WIDTH);
+  const weights = new Float32Array(WIDTH * count);
+  for (let box = 0; box < count; box++) weights[box * count + box] = 1;
+  for (let token = 0; token < vocabulary; token++) {
+    embedding.set(table.subarray(token * count, (token + 1) * count), token * WIDTH);
+  }
+  return [
+    onnxTensor('embedding', 'float32', [vocabulary, WIDTH], embedding),
+    onnxTensor('weights', 'float32', [WIDTH, count], weights),
+  ];
 }

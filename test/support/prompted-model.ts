@@ -58,6 +58,7 @@ export const SCORES = {
   lion: 0.7311,
   cat: 0.9241,
   remote: 0.8176,
+  control: 0.6225,
   probe: 0.9526,
 };
 
