@@ -51,9 +51,14 @@ export class NameTable {
   }
 
   has(name: string): boolean {
+    return this.get(name) !== 0;
+  }
+
+  /** The number of a name, 0 where it is not there. */
+  get(name: string): number {
     const hash = hash64(name);
     const slots = this.#buckets[hash.high >>> 24]!;
-    return slots[find(slots, hash) + 2] !== 0;
+    return slots[find(slots, hash) + 2]!;
   }
 
   /** The number of a name, which is added where it is new. */

@@ -1,11 +1,18 @@
 import { createHash } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import { printable } from './error.js';
 
 /** A number with its noun, given in the singular: `1 query`, `2 queries`. */
 export function counted(count: number, noun: string): string {
   if (count === 1) return `1 ${noun}`;
   return `${count} ${noun.endsWith('y') ? `${noun.slice(0, -1)}ies` : `${noun}s`}`;
+}
+
+/** A name as a word of a shell command, to be shown. */
+export function shellWord(text: string): string {
+  const name = printable(text);
+  return /^[\w./@%+=:,-]+$/.test(name) ? name : `'${name.replaceAll("'", "'\\''")}'`;
 }
 
 const require = createRequire(import.meta.url);

@@ -158,6 +158,19 @@ function escaped(character: string): string {
   return text;
 }
 
+/** The line with one more field, which only journals have. @param json by {@link lineJson} */
+export function madeText(json: string, made: object): string {
+  return `${json.slice(0, -1)}${MADE}${JSON.stringify(made)}}`;
+}
+
+/** The line as it was before {@link madeText} and {@link placedText}. */
+export function unmadeText(text: string): string {
+  const at = text.lastIndexOf(MADE);
+  return at < 0 ? text : `${text.slice(0, at)}}`;
+}
+
+const MADE = ',"made_of":';
+
 /**
  * The line with the place of its item in the whole input as last field; the form of a shard's results.jsonl.
  * @param json by {@link lineJson}

@@ -27,6 +27,8 @@ export type StageLoads = Readonly<Record<(typeof STAGES)[number], StageLoad>>;
 const runSummary = z.object({
   schema: z.literal(1),
   command: z.string(),
+  /** When the first run began in this folder, ISO 8601; absent in runs of earlier versions. */
+  started: z.string().optional(),
   /** Whether every item has its line in results.jsonl. */
   complete: z.boolean(),
   settings,

@@ -70,6 +70,8 @@ export interface DecodedPhoto {
   readonly raster: RgbRaster;
   /** The photo's rectangle inside the raster, raster pixels. */
   readonly contentXyxy: BoxXyxy;
+  /** Size of the file, bytes. */
+  readonly bytes: number;
   /** Of the file's bytes, hexadecimal. */
   readonly sha256: string;
 }
@@ -118,12 +120,13 @@ export function openPhotoFor(
           ? fromFile(photo)
           : fromPixels(await decodePixels(photo, sharedSize(size, specs)));
       const sha256 = createHash('sha256').update(photo.file).digest('hex');
+      const bytes = photo.file.length;
       const photos: DecodedPhoto[] = [];
       for (const spec of specs) {
         const content = contentXyxy(size, spec);
         const raster = rasterSize(size, spec);
         const data = await decodeInto({ ...spec, ...raster }, content, source);
-        photos.push({ size, raster: { ...raster, data }, contentXyxy: content, sha256 });
+        photos.push({ size, raster: { ...raster, data }, contentXyxy: content, bytes, sha256 });
       }
       return photos;
     },
@@ -156,7 +159,7 @@ const pixelBytes = ({ width, height }: ImageSize): number => width * height * CH
 export function plainPhoto({ width, height }: ImageSize, level: number): DecodedPhoto {
   const size = { width, height };
   const contentXyxy = { x1: 0, y1: 0, x2: width, y2: height };
-  return { size, raster: plainRaster(size, level), contentXyxy, sha256: '' };
+  return { size, raster: plainRaster(size, level), contentXyxy, bytes: 0, sha256: '' };
 }
 
 /** A photo before it is decoded. */

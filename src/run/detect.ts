@@ -22,7 +22,7 @@ import {
   written,
 } from '../runtime/ports.js';
 import type { Threads } from '../runtime/threads.js';
-import type { DoneItems } from './journal.js';
+import type { ComparePhoto } from './done-items.js';
 import {
   type LineFlags,
   lineSettings,
@@ -33,6 +33,7 @@ import {
   writeLines,
 } from './line-run.js';
 import { Output, type WrittenRun } from './output.js';
+import type { OutputFolder } from './output-folder.js';
 import { inShard, type Shard } from './shard.js';
 
 export interface DetectSettings {
@@ -86,7 +87,8 @@ export async function detect(
     return take(intakePhotos(listed, shard, counters), flags.limit);
   };
   const photos = untilAborted(wanted(progress), interruption.signal);
-  const lines = detectPhotos(output.done ? withoutDone(photos, output.done) : photos, {
+  const { folder } = output;
+  const lines = detectPhotos(folder ? withoutDone(photos, folder) : photos, {
     parts: { open, detector, progress },
     stream: streamOf(engine.inFlight, flags),
     timing: !flags['no-timing'],
@@ -94,8 +96,9 @@ export async function detect(
   });
   const stages = ['decode', 'detect'] as const;
   const countItems = () => countOf(wanted({ listed: 0 }));
+  const isWhole = flags.limit === undefined;
   // Awaited: the folder is closed once this function returns.
-  return await writeLines(lines, { output, stages, countItems }, terminal);
+  return await writeLines(lines, { output, stages, countItems, isWhole }, terminal);
 }
 
 async function countOf(items: AsyncIterable<unknown>): Promise<number> {
@@ -123,10 +126,13 @@ export async function* intakePhotos(
 
 async function* withoutDone(
   photos: AsyncIterable<PhotoItem>,
-  done: DoneItems,
+  folder: OutputFolder,
 ): AsyncGenerator<PhotoItem> {
+  const isSame = folder.comparison();
   for await (const photo of photos) {
-    if (!done.hasPhoto(photo)) yield photo;
+    const compare: ComparePhoto = async (_, was) =>
+      !('path' in photo) || (await isSame(photo.path, was));
+    if (!(await folder.journal.done.hasPhoto(photo, compare))) yield photo;
   }
 }
 
@@ -147,9 +153,11 @@ export function detectPhotos(
     const { index, image } = item;
     try {
       if ('error' in item) throw item.error;
-      const line = detectionsLine(item, await examinePhoto(item, run.parts), run.timing);
+      const examined = await examinePhoto(item, run.parts);
+      const line = detectionsLine(item, examined, run.timing);
       await run.draw?.(line, item);
-      return { index, ...written(line) };
+      const { bytes, sha256 } = examined;
+      return { index, photo: { ...item, bytes, sha256 }, ...written(line) };
     } catch (thrown) {
       return { index, ...written(errorLine({ image }, itemError(thrown))) };
     }

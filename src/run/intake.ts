@@ -42,7 +42,7 @@ export interface BlockIntake {
   readonly shard: Shard;
   readonly progress: Pick<RunProgress, 'listed'>;
   /** Whether an earlier run has answered it. Called for every line that is taken. */
-  readonly isDone: (item: IntakeItem) => boolean;
+  readonly isDone: (item: IntakeItem) => boolean | Promise<boolean>;
   /** Maximum number of items. */
   readonly limit?: number;
   /** Maximum number of items in a block. */
@@ -75,7 +75,9 @@ export async function* intakeBlocks(
       const item = left > 0 ? intake.take(line) : undefined;
       if (!item) continue;
       left -= 1;
-      if (!isDone(item)) items.push(item);
+      const done = isDone(item);
+      // Millions of lines are not waited for one by one.
+      if (!(typeof done === 'boolean' ? done : await done)) items.push(item);
     }
     yield* byPhoto(items, blockSize);
     if (left <= 0) return;

@@ -1,22 +1,26 @@
 import { dirname } from 'node:path';
+import { quoted, VgrError } from '../core/error.js';
 import { writeFileAtomic } from '../core/files.js';
 import { readLineBlocks } from '../core/line-reader.js';
 import { NameTable } from '../core/name-table.js';
-import type { Query } from '../formats/query-line.js';
+import { counted, shellWord } from '../core/text.js';
 import {
   type OutputLine,
   parseOutputLine,
   placedText,
+  unmadeText,
   unplacedText,
 } from '../formats/result-line.js';
-import type { LineHead, RunLine } from '../runtime/ports.js';
+import type { RunLine } from '../runtime/ports.js';
 import { type AppendFile, openAppendFile } from './append-file.js';
-
-/** A line of a journal. Lines of shards and of retries have the place of their item in the input. */
-export type JournalRecord = OutputLine & { readonly place?: number };
-
-/** What identifies the item of a line. */
-type RecordHead = LineHead & { readonly place?: number };
+import {
+  DoneItems,
+  doubleOf,
+  type JournalRecord,
+  type JournalTally,
+  keysOf,
+} from './done-items.js';
+import { digest } from './made-of.js';
 
 /** A line of a journal with its text in the file. */
 export interface JournalLine {
@@ -32,6 +36,10 @@ export interface JournalOptions {
   readonly sharded: boolean;
   /** Do failed items again. */
   readonly retryFailed: boolean;
+  /** Digest of the settings of the run, without its shard: lines of two settings never stand in one journal. */
+  readonly settings: string;
+  /** Whether nothing else tells that the file is a journal, so that every line must. */
+  readonly isAlone: boolean;
 }
 
 /**
@@ -45,32 +53,37 @@ export class Journal {
   private constructor(
     private readonly path: string,
     readonly file: AppendFile,
-    private readonly sharded: boolean,
+    private readonly options: JournalOptions,
     /** Lines that earlier runs left, and those of this run. */
     readonly done: DoneItems,
   ) {}
 
-  /** @throws VgrError INPUT_INVALID for a line that no run writes, OUTPUT_UNWRITABLE, DISK_FULL */
-  static async open(path: string, { sharded, retryFailed }: JournalOptions): Promise<Journal> {
+  /**
+   * @throws VgrError OUTPUT_MISMATCH where its lines are of other settings, INPUT_INVALID for lines that no run writes,
+   *   OUTPUT_UNWRITABLE, DISK_FULL
+   */
+  static async open(path: string, options: JournalOptions): Promise<Journal> {
+    // Opening a file removes an incomplete last line, which must not happen to a file of the user.
+    if (options.isAlone) await refuseOtherFile(path, options);
     const file = await openAppendFile(path);
     try {
-      const done = await readDone(path, retryFailed);
-      if (!isUnsettled(done.tally, sharded)) return new Journal(path, file, sharded, done);
+      const done = await readDone(path, options);
+      if (!isUnsettled(done.tally, options)) return new Journal(path, file, options, done);
     } catch (thrown) {
       await file.close().catch(() => undefined);
       throw thrown;
     }
     // A killed retry has left its lines at the end.
     await file.close();
-    await settle(path, sharded);
-    const done = await readDone(path, retryFailed);
-    return new Journal(path, await openAppendFile(path), sharded, done);
+    await settle(path, options);
+    const done = await readDone(path, options);
+    return new Journal(path, await openAppendFile(path), options, done);
   }
 
   /** Appends one line. Resolves when there is room for the next one. @throws VgrError DISK_FULL, OUTPUT_UNWRITABLE */
   append({ index, head, json }: RunLine): Promise<void> {
     // A retried line may be known by its place alone until it is moved there.
-    const placed = this.sharded || this.done.retryFailed;
+    const placed = this.options.sharded || this.done.retryFailed || this.done.wasBadLine(index);
     this.done.wrote(placed ? { ...head, place: index } : head);
     return this.file.append(placed ? placedText(json, index) : `${json}\n`);
   }
@@ -93,9 +106,9 @@ export class Journal {
 
   /** Puts retried lines in their places. Nothing can be appended afterwards. */
   async settle(): Promise<void> {
-    if (!isUnsettled(this.tally, this.sharded)) return;
-    await settle(this.path, this.sharded);
-    this.#settled = (await readDone(this.path, false)).tally;
+    if (!isUnsettled(this.tally, this.options)) return;
+    await settle(this.path, this.options);
+    this.#settled = (await readDone(this.path, { ...this.options, retryFailed: false })).tally;
   }
 
   /** Replaces all lines. Nothing can be appended afterwards. */
@@ -104,20 +117,104 @@ export class Journal {
   }
 }
 
-/** What a run left in its journal. @throws VgrError INPUT_INVALID */
-async function readDone(file: string, retryFailed: boolean): Promise<DoneItems> {
-  const done = new DoneItems(retryFailed);
-  for await (const { line } of readJournal(file)) done.add(line);
+/** What a run left in its journal. @throws VgrError as {@link Journal.open} */
+async function readDone(path: string, options: JournalOptions): Promise<DoneItems> {
+  const done = new DoneItems(options.retryFailed);
+  try {
+    for await (const { line } of readJournal(path)) {
+      if (!isOfRun(line, options)) throw otherSettings(path, done.tally.items + 1);
+      done.add(line);
+    }
+  } catch (thrown) {
+    throw (await damageIn(path, thrown)) ?? thrown;
+  }
   return done;
 }
 
+/** Lines of earlier versions do not tell of which settings they are. */
+function isOfRun({ made_of }: JournalRecord, { settings, isAlone }: JournalOptions): boolean {
+  return made_of === undefined ? !isAlone : made_of.settings === settings;
+}
+
+/** Refuses a file that does not begin as a journal of these settings. @throws VgrError OUTPUT_MISMATCH */
+async function refuseOtherFile(path: string, options: JournalOptions): Promise<void> {
+  try {
+    for await (const { line } of readJournal(path)) {
+      if (isOfRun(line, options)) return;
+      break;
+    }
+  } catch (thrown) {
+    if ((thrown as Partial<VgrError>).code !== 'INPUT_INVALID') throw thrown;
+  }
+  throw new VgrError(
+    'OUTPUT_MISMATCH',
+    `${quoted(path)}: expected the results of a run with these settings, since its \`run.json\` is missing or damaged`,
+    {
+      hint: 'give the settings of that run; or another `--output`; `--no-resume` writes to a new folder beside it',
+    },
+  );
+}
+
+function otherSettings(path: string, number: number): VgrError {
+  return new VgrError(
+    'OUTPUT_MISMATCH',
+    `${quoted(path)}: line ${number} is of a run with other settings`,
+    { hint: '`--no-resume` writes to a new folder beside it' },
+  );
+}
+
+/**
+ * What is wrong with a journal of which a line cannot be read, and how the run goes on: a loss of power leaves holes, garbage at the
+ * end, or pages of other files. Undefined where `thrown` is about something else.
+ */
+async function damageIn(path: string, thrown: unknown): Promise<VgrError | undefined> {
+  if (!(thrown instanceof VgrError) || thrown.exit === 3 || thrown.code === 'OUTPUT_MISMATCH') {
+    return undefined;
+  }
+  let [first, last, lines] = [0, 0, 0];
+  for await (const block of readLineBlocks(path, { maxLineBytes: MAX_JOURNAL_LINE_BYTES })) {
+    for (const item of block) {
+      lines = item.number;
+      if ('text' in item && isJournalLine(item.text)) continue;
+      first ||= lines;
+      last = lines;
+    }
+  }
+  const name = shellWord(path);
+  const good = shellWord(`${path}.good`);
+  const cut =
+    last === lines
+      ? `\`head -n ${first - 1} ${name} > ${good} && mv ${good} ${name}\` cuts it back to the last good line`
+      : `\`sed -i '${first},${last}d' ${name}\` removes them`;
+  return new VgrError(
+    'INPUT_INVALID',
+    `${quoted(path)} is damaged${first === last ? ` in line ${first}` : ` between line ${first} and line ${last}`}, of ${counted(lines, 'line')}: ${thrown.message}`,
+    {
+      cause: thrown,
+      hint: `${cut}, and the same command does again what is missing; \`--no-resume\` starts in a new folder beside it`,
+    },
+  );
+}
+
+function isJournalLine(text: string): boolean {
+  try {
+    parseJournalLine(text, '');
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Whether the file differs from that of a run without retries: in the order of lines, or by their places. */
-function isUnsettled({ replacements, placed }: JournalTally, sharded: boolean): boolean {
+function isUnsettled(
+  { replacements, placed }: JournalTally,
+  { sharded }: Pick<JournalOptions, 'sharded'>,
+): boolean {
   return replacements > 0 || (placed > 0 && !sharded);
 }
 
 /** Puts retried lines in their places, and removes the places from lines unless the journal is that of a shard. */
-async function settle(file: string, sharded: boolean): Promise<void> {
+async function settle(file: string, { sharded }: JournalOptions): Promise<void> {
   const lines = withReplacements(() => readJournal(file));
   await writeLines(file, sharded ? lines : withoutPlaces(lines));
 }
@@ -130,6 +227,18 @@ async function* withoutPlaces(lines: AsyncIterable<string>): AsyncGenerator<stri
   for await (const text of lines) yield unplacedText(text)?.text ?? text;
 }
 
+/** A line as {@link Journal.append} wrote it. @throws VgrError INPUT_INVALID */
+export function parseJournalLine(text: string, where: string): JournalRecord {
+  const line: JournalRecord = parseOutputLine(text, where);
+  const { made_of } = line;
+  if (made_of === undefined || made_of.line === digest(unmadeText(text))) return line;
+  throw new VgrError(
+    'INPUT_INVALID',
+    `${where}: expected a line as a run wrote it, got one of other content: ${quoted(text, 80)}`,
+    { hint: 'the file is damaged, or was changed after the run' },
+  );
+}
+
 /** The lines of a file that a run wrote. @throws VgrError INPUT_MISSING; INPUT_INVALID for a line that no run writes */
 export async function* readJournal(
   path: string,
@@ -140,117 +249,9 @@ export async function* readJournal(
       if ('error' in item) throw item.error;
       const { text, number } = item;
       if (isWanted(text)) {
-        yield { line: parseOutputLine(text, `${path}:${number}`), text: `${text}\n` };
+        yield { line: parseJournalLine(text, `${path}:${number}`), text: `${text}\n` };
       }
     }
-  }
-}
-
-/** The item's own name: its image or id; undefined without one, or if the id belongs to another line. */
-function nameOf(line: RecordHead): string | undefined {
-  if (line.type === 'result') return `id ${line.id}`;
-  if (line.type === 'detections' || line.line === undefined) return `image ${line.image}`;
-  return line.id === undefined || line.code === 'ID_DUPLICATE' ? undefined : `id ${line.id}`;
-}
-
-/** The place of a query in the input. Results have it only in the journal of a shard and during a retry. */
-function placeOf(line: RecordHead): string | undefined {
-  if (line.type === 'detections') return undefined;
-  const place = line.type === 'error' ? line.line : line.place;
-  return place === undefined ? undefined : `place ${place}`;
-}
-
-/** Keys that the lines of one item have in common. */
-function keysOf(line: RecordHead): string[] {
-  return [nameOf(line), placeOf(line)].filter((key) => key !== undefined);
-}
-
-/** The name of the item whose id the line repeats. */
-function doubleOf(line: RecordHead): string | undefined {
-  return line.type === 'error' && line.code === 'ID_DUPLICATE' ? `id ${line.id}` : undefined;
-}
-
-/** What the lines of a journal add up to. */
-export interface JournalTally {
-  items: number;
-  errors: number;
-  /** Lines that replace an earlier error. */
-  replacements: number;
-  /** Lines that have their place. */
-  placed: number;
-}
-
-/** The type of the line that a line of a retry replaces. */
-type Replaced = 'error' | 'result';
-
-/** What a journal already holds, and what is added to it. */
-export class DoneItems {
-  readonly tally: JournalTally = { items: 0, errors: 0, replacements: 0, placed: 0 };
-  /** Items that earlier runs have done. */
-  count = 0;
-  readonly #finished = new NameTable();
-  readonly #failed = new NameTable();
-  /** Names of finished items that another line has as well. */
-  readonly #taken = new NameTable();
-
-  /** @param retryFailed do failed items again */
-  constructor(readonly retryFailed = false) {}
-
-  /** Adds a line of an earlier run. @returns what it replaces; undefined if its item is new */
-  add(line: JournalRecord): Replaced | undefined {
-    const replaced = this.#replacedBy(line);
-    this.#record(line, replaced);
-    const known = line.type === 'error' ? this.#failed : this.#finished;
-    for (const key of keysOf(line)) known.add(key);
-    if (line.type !== 'error' || !this.retryFailed) this.count += 1;
-    return replaced;
-  }
-
-  /** Counts a line of this run. */
-  wrote(line: RecordHead): void {
-    this.#record(line, this.retryFailed ? this.#replacedBy(line) : undefined);
-  }
-
-  /** @param item a query, or a line that holds none */
-  hasQuery(
-    item:
-      | { readonly query: Pick<Query, 'id' | 'line'> }
-      | { readonly line: number; readonly error: unknown },
-  ): boolean {
-    // A failed line is known by its number, and by that alone if its id belongs to another line.
-    if ('error' in item) return !this.retryFailed && this.#failed.has(`place ${item.line}`);
-    const { id, line } = item.query;
-    if (!this.#has(`id ${id}`)) return false;
-    // A failed line may have got the id of a later line since, whose result is not its own.
-    const hasFailed = this.#failed.has(`place ${line}`) && !this.#failed.has(`id ${id}`);
-    return !(this.retryFailed && hasFailed);
-  }
-
-  hasPhoto({ image }: { readonly image: string }): boolean {
-    return this.#has(`image ${image}`);
-  }
-
-  #has(name: string): boolean {
-    if (this.count === 0) return false;
-    return this.#finished.has(name) || (!this.retryFailed && this.#failed.has(name));
-  }
-
-  /** If a corrected line has the id of a later line, the error for the duplicate id replaces the result of the later one. */
-  #replacedBy(line: RecordHead): Replaced | undefined {
-    const keys = keysOf(line);
-    const name = nameOf(line);
-    if (name !== undefined && this.#finished.has(name)) this.#taken.add(name);
-    if (keys.some((key) => this.#failed.has(key))) return 'error';
-    if (keys.some((key) => this.#finished.has(key))) return 'result';
-    const double = doubleOf(line);
-    return double !== undefined && this.#taken.has(double) ? 'result' : undefined;
-  }
-
-  #record(line: RecordHead, replaced: Replaced | undefined): void {
-    if (replaced) this.tally.replacements += 1;
-    else this.tally.items += 1;
-    if (line.place !== undefined) this.tally.placed += 1;
-    this.tally.errors += Number(line.type === 'error') - Number(replaced === 'error');
   }
 }
 
@@ -284,9 +285,9 @@ export async function* withReplacements(
 
 function takesPlaceOf(later: JournalRecord, first: JournalRecord): boolean {
   const keys = keysOf(first);
-  if (first.type === 'error') return keysOf(later).some((key) => keys.includes(key));
+  if (keysOf(later).some((key) => keys.includes(key))) return true;
   const double = doubleOf(later);
-  return double !== undefined && keys.includes(double);
+  return first.type !== 'error' && double !== undefined && keys.includes(double);
 }
 
 /** The first line of each item, or the later ones. */

@@ -85,6 +85,8 @@ export interface LineRun {
   readonly stages: readonly (keyof typeof COUNTERS)[];
   /** Counts the items of the input, for the time left; undefined if unknown. Called only if progress is shown. */
   readonly countItems: () => Promise<number | undefined>;
+  /** Whether the whole input is read, so that what an earlier run has done beyond it is left over. */
+  readonly isWhole: boolean;
 }
 
 const COUNTERS = { decode: 'decoded', detect: 'detected', refine: 'refined' } as const;
@@ -116,7 +118,8 @@ export async function writeLines(
     await output.save();
     return 0;
   }
-  return interruption.signal.aborted ? output.close({ complete: false }) : output.finish();
+  if (interruption.signal.aborted) return output.close({ complete: false });
+  return output.finish({ isWhole: run.isWhole });
 }
 
 async function writeAll(

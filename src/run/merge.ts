@@ -14,7 +14,7 @@ import {
   type StageLoads,
   settingsDifference,
 } from '../formats/run-summary.js';
-import { MAX_JOURNAL_LINE_BYTES } from './journal.js';
+import { MAX_JOURNAL_LINE_BYTES, parseJournalLine } from './journal.js';
 import { OutputFolder } from './output-folder.js';
 import { shardOf, WHOLE } from './shard.js';
 
@@ -167,8 +167,10 @@ function wholeSummary(runs: readonly RunSummary[], imageIds: string | null): Run
       utilisation: mean((run) => run.stages[stage].utilisation),
     },
   ]);
+  const starts = runs.map(({ started }) => started ?? '').sort();
   return {
     ...first,
+    started: starts[0] || undefined,
     complete: true,
     settings,
     settings_hash: sha256Of(canonicalSettings(settings)),
@@ -240,6 +242,7 @@ async function* shardLines({ folder, run }: ShardFolder): AsyncGenerator<PlacedL
         { hint: 'only shards of a run (`--shard i/n`, n > 1) can be merged' },
       );
     }
+    parseJournalLine(item.text, `${path}:${item.number}`);
     count += 1;
     yield line;
   }

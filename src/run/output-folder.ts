@@ -10,6 +10,7 @@ import {
   writeFileAtomic,
   writeFileAtomicNow,
 } from '../core/files.js';
+import { parsedJson } from '../core/text.js';
 import {
   type Category,
   CategoryIds,
@@ -25,6 +26,8 @@ import {
 } from '../formats/run-summary.js';
 import { imageNumbering } from './image-numbering.js';
 import { Journal, type JournalOptions } from './journal.js';
+import { settingsDigest } from './made-of.js';
+import { photoComparison } from './photo-comparison.js';
 
 const JOURNAL = 'results.jsonl';
 const SUMMARY = 'run.json';
@@ -33,7 +36,7 @@ const COCO_FILES = ['predictions.json', 'annotations.json'] as const;
 const OWN_FILES: readonly string[] = [JOURNAL, SUMMARY, ...COCO_FILES, LOCK_NAME];
 const UNFINISHED = /\.(?:partial|draft)-[\da-f-]+$/;
 
-export interface FolderOptions extends JournalOptions {
+export interface FolderOptions extends Pick<JournalOptions, 'sharded' | 'retryFailed'> {
   /** COCO file with the ids of photos; without one they are counted. */
   readonly imageIds?: string;
   /** What the detector can find. */
@@ -50,8 +53,30 @@ export class OutputFolder {
     readonly journal: Journal,
     readonly coco: { readonly images: ImageNumbering; readonly categories: CategoryIds },
     /** The lock, and run.json as an earlier run left it. */
-    private readonly found: { readonly lock: OutputLock; readonly before: unknown },
+    private readonly found: {
+      readonly lock: OutputLock;
+      readonly before: Partial<RunSummary> | undefined;
+    },
   ) {}
+
+  /** When the first run began here, ISO 8601; undefined where it is not known. */
+  get started(): string | undefined {
+    return this.#before.started;
+  }
+
+  /** Compares the photo of a path with what it was in earlier runs. */
+  comparison(): ReturnType<typeof photoComparison> {
+    return photoComparison(this.started);
+  }
+
+  /** Whether there are lines of an earlier run, of which run.json tells nothing. */
+  get hasLostSummary(): boolean {
+    return this.journal.done.count > 0 && this.#before.settings === undefined;
+  }
+
+  get #before(): Partial<RunSummary> {
+    return this.found.before ?? {};
+  }
 
   /**
    * @throws VgrError OUTPUT_BUSY if another run uses it, OUTPUT_MISMATCH if an earlier one had other settings,
@@ -69,10 +94,14 @@ export class OutputFolder {
     const lock = await lockOutput(path);
     try {
       const before = await summaryIn(path);
-      await refuseOtherFile(path, before);
-      refuseOtherSettings(path, before, settings);
+      if (before) refuseOtherSettings(path, before.settings, settings);
+      // What this run must not continue it does not touch either.
+      const journal = await Journal.open(join(path, JOURNAL), {
+        ...options,
+        settings: settingsDigest(settings),
+        isAlone: before === undefined && (await isFilled(join(path, JOURNAL))),
+      });
       await removePartialFiles(path);
-      const journal = await Journal.open(join(path, JOURNAL), options);
       return new OutputFolder(path, journal, coco, { lock, before });
     } catch (thrown) {
       await lock.release();
@@ -86,13 +115,17 @@ export class OutputFolder {
 
   /** Whether an earlier run has finished here, and this one has nothing to add. */
   isFinished(): boolean {
-    const { complete, image_ids } = (this.found.before ?? {}) as Partial<RunSummary>;
+    const { complete, counts, image_ids } = this.#before;
+    const { items, replacements } = this.journal.tally;
     return (
       complete === true &&
       // A file of ids may have changed.
       this.coco.images.file === null &&
       image_ids === null &&
-      this.journal.tally.items === this.journal.done.count &&
+      items === this.journal.done.count &&
+      replacements === 0 &&
+      // A loss of power may have taken lines with it.
+      items === counts?.items &&
       COCO_FILES.every((name) => existsSync(join(this.path, name)))
     );
   }
@@ -134,28 +167,18 @@ export function unusedFolder(path: string): string {
   return folder;
 }
 
-/** The content of run.json; null if it is missing or not JSON. */
-async function summaryIn(folder: string): Promise<unknown> {
+/** run.json, of which the settings at least can be read; undefined where there is none, or a loss of power has emptied it. */
+async function summaryIn(
+  folder: string,
+): Promise<(Partial<RunSummary> & Pick<RunSummary, 'settings'>) | undefined> {
   const path = join(folder, SUMMARY);
-  if (!isFile(path)) return null;
-  try {
-    return JSON.parse((await readTextIfThere(path)) ?? 'null');
-  } catch (thrown) {
-    if (thrown instanceof SyntaxError) return null;
-    throw thrown;
-  }
+  const summary = isFile(path) ? parsedJson((await readTextIfThere(path)) ?? '') : undefined;
+  const settings = settingsOfRun(summary);
+  return settings && { ...(summary as Partial<RunSummary>), settings };
 }
 
-/** A journal is what has run.json beside it: any other file of that name is the user's. @throws VgrError OUTPUT_MISMATCH */
-async function refuseOtherFile(folder: string, before: unknown): Promise<void> {
-  const journal = join(folder, JOURNAL);
-  const there = await lstat(journal).catch(() => undefined);
-  if (!there || there.size === 0 || settingsOfRun(before) !== undefined) return;
-  throw new VgrError(
-    'OUTPUT_MISMATCH',
-    `${quoted(journal)}: expected the results of a run with its \`${SUMMARY}\` beside it, which is missing or of something else`,
-    { hint: 'give another `--output`; or `--no-resume`, which writes to a new folder beside it' },
-  );
+async function isFilled(file: string): Promise<boolean> {
+  return ((await lstat(file).catch(() => undefined))?.size ?? 0) > 0;
 }
 
 /** Removes the unfinished files of killed processes. */
@@ -186,9 +209,7 @@ export function riskOf(folder: string): string | undefined {
   return undefined;
 }
 
-function refuseOtherSettings(folder: string, before: unknown, settings: RunSettings): void {
-  const earlier = settingsOfRun(before);
-  if (earlier === undefined) return;
+function refuseOtherSettings(folder: string, earlier: RunSettings, settings: RunSettings): void {
   const difference = settingsDifference(earlier, settings);
   if (difference.length === 0) return;
   throw new VgrError(

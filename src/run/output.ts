@@ -2,6 +2,7 @@ import { printable, VgrError } from '../core/error.js';
 import type { Printer } from '../core/terminal.js';
 import { counted, sha256Of, versions } from '../core/text.js';
 import type { Category } from '../formats/coco.js';
+import { madeText } from '../formats/result-line.js';
 import {
   boundBy,
   canonicalSettings,
@@ -12,8 +13,9 @@ import {
 import { deviceText } from '../runtime/device.js';
 import type { Engine, LaneMeter } from '../runtime/engine.js';
 import type { RunLine, RunProgress } from '../runtime/ports.js';
-import type { DoneItems } from './journal.js';
+import type { DoneItems } from './done-items.js';
 import { type LineFormat, LineOutput } from './line-output.js';
+import { madeOf, settingsDigest } from './made-of.js';
 import type { OutputFolder } from './output-folder.js';
 import { WHOLE } from './shard.js';
 
@@ -47,7 +49,9 @@ const LONG_S = 60;
 /** Writes the lines of a run to stdout and to the output folder, and its summary to run.json and stderr. */
 export class Output implements AsyncDisposable {
   readonly #start = performance.now();
+  readonly #started = new Date();
   readonly #mainStart = performance.eventLoopUtilization();
+  readonly #settings: string;
   readonly stdout: LineOutput;
   /** That of `--output`. */
   folder?: OutputFolder;
@@ -61,6 +65,7 @@ export class Output implements AsyncDisposable {
     private readonly printer: Printer,
   ) {
     this.stdout = new LineOutput(flags, printer);
+    this.#settings = settingsDigest(run.settings);
   }
 
   /**
@@ -74,7 +79,18 @@ export class Output implements AsyncDisposable {
     if (count > 0) {
       printer.note(`${output.#counted(count)} ${count === 1 ? 'is' : 'are'} done already`);
     }
+    if (output.folder?.hasLostSummary) {
+      printer.note(
+        'warning: run.json is missing or damaged; the lines are of these settings, so the run continues',
+      );
+    }
     return output;
+  }
+
+  /** When the first run of the folder began; undefined where only an earlier one could tell. */
+  get #firstStart(): string | undefined {
+    const isFirst = (this.done?.count ?? 0) === 0;
+    return isFirst ? this.#started.toISOString() : this.folder?.started;
   }
 
   /** Items that earlier runs have done; undefined without a folder. */
@@ -94,7 +110,9 @@ export class Output implements AsyncDisposable {
       this.#errors += 1;
       this.printer.itemError(head.id ?? head.image ?? `line ${head.line}`, head);
     }
-    await Promise.all([this.folder?.journal.append(line), this.stdout.write(line)]);
+    const json = madeText(line.json, madeOf(this.#settings, line));
+    const whole = { ...line, json };
+    await Promise.all([this.folder?.journal.append(whole), this.stdout.write(whole)]);
   }
 
   /** When it resolves, every line so far is on the disk. */
@@ -107,14 +125,28 @@ export class Output implements AsyncDisposable {
     await this.folder?.writeSummary(this.#summary({ complete: false }));
   }
 
-  /** Makes the COCO files from the whole journal and ends the run. @returns the exit code: 1 where items failed */
-  async finish(): Promise<number> {
+  /**
+   * Makes the COCO files from the whole journal and ends the run.
+   * @param isWhole whether the whole input was read
+   * @returns the exit code: 1 where items failed
+   */
+  async finish({ isWhole }: { readonly isWhole: boolean }): Promise<number> {
+    if (isWhole) this.#noteLeftOver();
     if (this.folder?.isFinished()) {
       this.printer.note('nothing left to do: the files stay as they are');
       return this.folder.journal.tally.errors === 0 ? 0 : 1;
     }
     await this.folder?.finish();
     return this.close({ complete: true });
+  }
+
+  /** Lines of what the input no longer holds stay: they may be all that is left of it. */
+  #noteLeftOver(): void {
+    const { count = 0, met = 0 } = this.done ?? {};
+    if (met >= count) return;
+    this.printer.note(
+      `warning: ${this.#counted(count - met)} of an earlier run ${count - met === 1 ? 'is' : 'are'} not in the input any more; the lines stay`,
+    );
   }
 
   /** Unlocks the folder at once, for a process that must end. */
@@ -157,6 +189,7 @@ export class Output implements AsyncDisposable {
     return {
       schema: 1,
       command,
+      started: this.#firstStart,
       complete,
       settings,
       settings_hash: sha256Of(canonicalSettings(settings)),
@@ -202,7 +235,9 @@ export class Output implements AsyncDisposable {
     const failed = this.#errors > 0 ? `, ${this.#errors} failed` : '';
     const missing =
       leftOut > 0 ? `; ${counted(leftOut, 'photo')} not in --image-ids, left out` : '';
-    return `${this.#counted(this.items)}${failed}, ${timings.wall_s} s${missing}`;
+    const again = this.done?.changed ?? 0;
+    const changed = again > 0 ? `, ${again} changed since an earlier run` : '';
+    return `${this.#counted(this.items)}${failed}${changed}, ${timings.wall_s} s${missing}`;
   }
 
   #counted(count: number): string {

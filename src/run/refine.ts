@@ -2,16 +2,16 @@ import { printable, quoted } from '../core/error.js';
 import { countLines } from '../core/line-reader.js';
 import { type OrderedMapOptions, orderedMap, untilAborted } from '../core/ordered-map.js';
 import type { Printer, Terminal } from '../core/terminal.js';
-import type { Query } from '../formats/query-line.js';
 import { errorLine, type ResultLine } from '../formats/result-line.js';
 import type { OverlayFolder } from '../photos/draw.js';
-import { failedQuery, type PhotoRef, type RunLine, written } from '../runtime/ports.js';
+import { failedQuery, type RunLine, written } from '../runtime/ports.js';
 import {
   openRuntime,
   type Runtime,
   type RuntimeFlags,
   type RuntimeSettings,
 } from '../runtime/runtime.js';
+import type { ComparePhoto } from './done-items.js';
 import { type IntakeItem, queryBlocks, ToolNames } from './intake.js';
 import {
   type LineFlags,
@@ -64,9 +64,15 @@ export async function refine(settings: RefineSettings, terminal: Terminal): Prom
   const overlays = await openOverlays(images, flags, runtime.memory);
 
   const toolNames = new ToolNames(flags.tool);
-  const isDone = (item: IntakeItem): boolean => {
+  const isSame = output.folder?.comparison();
+  const isSamePhoto: ComparePhoto = (image, was) =>
+    runtime.locate(image).then(
+      (path) => isSame!(path, was),
+      () => true,
+    );
+  const isDone = (item: IntakeItem): boolean | Promise<boolean> => {
     toolNames.note(item);
-    return output.done?.hasQuery(item) ?? false;
+    return output.done?.hasQuery(item, isSamePhoto) ?? false;
   };
   const intake = { shard, progress, isDone, limit: flags.limit, blockSize: runtime.blockSize };
   const blocks = queryBlocks(flags.queries, intake, interruption.signal);
@@ -83,7 +89,8 @@ export async function refine(settings: RefineSettings, terminal: Terminal): Prom
   const stages = runtime.looksAtPhotos
     ? (['decode', 'detect', 'refine'] as const)
     : (['refine'] as const);
-  const code = await writeLines(lines, { output, stages, countItems }, terminal);
+  const isWhole = flags.limit === undefined;
+  const code = await writeLines(lines, { output, stages, countItems, isWhole }, terminal);
 
   for (const warning of refiner.large?.warnings() ?? []) printer.note(`warning: ${warning}`);
   const isDetector = engine.detectors.some(({ name }) => name === flags.tool);
@@ -91,18 +98,12 @@ export async function refine(settings: RefineSettings, terminal: Terminal): Prom
   return code;
 }
 
-/** A line with what is needed to draw it. */
-export interface AnsweredLine extends RunLine {
-  readonly query?: Query;
-  readonly photo?: PhotoRef;
-}
-
 /** One line per item, in the order of the file. @throws VgrError what ends the run */
 export async function* answerBlocks(
   blocks: AsyncIterable<readonly IntakeItem[]>,
   runtime: Pick<Runtime, 'answer'>,
   stream: OrderedMapOptions,
-): AsyncGenerator<AnsweredLine> {
+): AsyncGenerator<RunLine> {
   const answered = orderedMap(blocks, (items) => answerBlock(items, runtime), stream);
   for await (const lines of answered) yield* lines;
 }
@@ -110,7 +111,7 @@ export async function* answerBlocks(
 async function answerBlock(
   items: readonly IntakeItem[],
   runtime: Pick<Runtime, 'answer'>,
-): Promise<readonly AnsweredLine[]> {
+): Promise<readonly RunLine[]> {
   const queries = items.flatMap((item) => ('query' in item ? item.query : []));
   const { lines, photo } = queries.length > 0 ? await runtime.answer(queries) : { lines: [] };
   const next = lines.values();
@@ -126,18 +127,18 @@ async function answerBlock(
  * written as soon as it is drawn.
  */
 export function drawLines(
-  lines: AsyncIterable<AnsweredLine>,
+  lines: AsyncIterable<RunLine>,
   overlays: Pick<OverlayFolder, 'drawAnswer'>,
   stream: OrderedMapOptions,
 ): AsyncIterable<RunLine> {
-  const draw = async (line: AnsweredLine): Promise<RunLine> => {
+  const draw = async (line: RunLine): Promise<RunLine> => {
     const { head, json, query, photo, index } = line;
     if (head.type === 'error' || !query || !photo) return line;
     try {
       await overlays.drawAnswer(JSON.parse(json) as ResultLine, photo.path);
       return line;
     } catch (thrown) {
-      return { index, ...written(failedQuery(query, thrown)) };
+      return { index, query, ...written(failedQuery(query, thrown)) };
     }
   };
   return orderedMap(lines, draw, stream);

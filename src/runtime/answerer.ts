@@ -6,6 +6,7 @@ import { isCrash } from './pooled-worker.js';
 import {
   type AnsweredQueries,
   failedQuery,
+  type PhotoFacts,
   type PhotoRef,
   type RunProgress,
   type SeenPhoto,
@@ -35,7 +36,7 @@ export type AskRefiner = (
 export interface Answers {
   readonly lines: readonly WrittenLine[];
   /** The photo of the queries; absent where none was looked at. */
-  readonly photo?: PhotoRef;
+  readonly photo?: PhotoRef & PhotoFacts;
 }
 
 /**
@@ -57,13 +58,17 @@ export function answering(
       const { lines, ms } = await ask(queries, seen, turn);
       progress.refineMs += ms;
       progress.refined += lines.filter(({ head }) => head.type === 'result').length;
-      return { lines, photo: seen?.ref };
+      return { lines, photo: seen && factsOf(seen) };
     } catch (thrown) {
       return { lines: queries.map((query) => written(failedQuery(query, thrown))) };
     } finally {
       turn.take();
     }
   };
+}
+
+function factsOf({ ref, photo: { bytes, sha256 } }: SeenPhoto): PhotoRef & PhotoFacts {
+  return { ...ref, bytes, sha256 };
 }
 
 /** @throws VgrError of the path, the decoder or the detector */

@@ -19,6 +19,9 @@ export interface PhotoRef {
   readonly path: string;
 }
 
+/** The file of a photo as it was read. */
+export type PhotoFacts = Pick<DecodedPhoto, 'bytes' | 'sha256'>;
+
 /** Opens photos. @throws VgrError with a code of kind item */
 export type OpenPhoto = (ref: PhotoRef, spec: RasterSpec) => Promise<DecodedPhoto>;
 
@@ -108,6 +111,9 @@ export interface AnsweredQueries {
 export interface RunLine extends WrittenLine {
   /** Of its item in the input, counted from 1 over all shards: lines of a queries file, photos of a listing. */
   readonly index: number;
+  /** What it answers, and the photo that was looked at, so that a rerun knows what has changed. */
+  readonly query?: Query;
+  readonly photo?: PhotoRef & PhotoFacts;
 }
 
 export function written(line: OutputLine): WrittenLine {

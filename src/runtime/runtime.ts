@@ -150,6 +150,11 @@ async function assemble(
       ? threads.sessions + 1 + (looksAtPhotos ? inFlight : 0)
       : QUERIES_PER_PHOTO * (inFlight + asked),
     answer: answering(ask, photos, progress),
+    /** The path of a photo. @throws VgrError IMAGE_MISSING where nothing looks at photos; and as {@link PhotoSource} */
+    locate: async (image: string): Promise<string> => {
+      if (!photos) throw new VgrError('IMAGE_MISSING', `no folder of photos for ${quoted(image)}`);
+      return (await photos.locate(image)).path;
+    },
   };
 }
 

@@ -1,13 +1,9 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { errorLine, type OutputLine } from '../../src/formats/result-line.js';
+import { DoneItems, type JournalRecord } from '../../src/run/done-items.js';
 import { type IntakeItem, QueryIntake } from '../../src/run/intake.js';
-import {
-  DoneItems,
-  type JournalLine,
-  type JournalRecord,
-  withReplacements,
-} from '../../src/run/journal.js';
+import { type JournalLine, withReplacements } from '../../src/run/journal.js';
 import { startedProgress } from '../../src/runtime/ports.js';
 
 /** Errors of lines that state an id of their own, that show none, and that state another line's. */

@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { VgrError } from '../../src/core/error.js';
 import type { LineItem } from '../../src/core/line-reader.js';
 import type { Query } from '../../src/formats/query-line.js';
+import { DoneItems } from '../../src/run/done-items.js';
 import { intakeBlocks } from '../../src/run/intake.js';
-import { DoneItems } from '../../src/run/journal.js';
 import { answerBlocks, drawLines } from '../../src/run/refine.js';
 import {
   type AskRefiner,
@@ -44,6 +44,7 @@ const PHOTO = {
   size: { width: 8, height: 6 },
   raster: RASTER,
   contentXyxy: { x1: 0, y1: 0, x2: 1, y2: 1 },
+  bytes: 1,
   sha256: '',
   detections: [],
   decodeMs: 5,

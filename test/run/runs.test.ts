@@ -5,8 +5,8 @@ import { errorLine, type OutputLine } from '../../src/formats/result-line.js';
 import type { Listed } from '../../src/photos/find-photos.js';
 import type { RefineRequest, Refiner } from '../../src/refine/refiner.js';
 import { detectPhotos, intakePhotos } from '../../src/run/detect.js';
+import { DoneItems } from '../../src/run/done-items.js';
 import { type IntakeItem, intakeBlocks } from '../../src/run/intake.js';
-import { DoneItems } from '../../src/run/journal.js';
 import { answerBlocks } from '../../src/run/refine.js';
 import { type AskRefiner, answering } from '../../src/runtime/answerer.js';
 import { type ExamineParts, examinePhoto, photoStore } from '../../src/runtime/photo-store.js';
@@ -33,7 +33,7 @@ async function linesOf(lines: AsyncIterable<RunLine>): Promise<OutputLine[]> {
 /** Blocks of one item each, of lines that all come in one piece. */
 function blocksOf(
   lines: readonly LineItem[],
-  isDone: (item: IntakeItem) => boolean = () => false,
+  isDone: (item: IntakeItem) => boolean | Promise<boolean> = () => false,
 ): AsyncIterable<readonly IntakeItem[]> {
   const intake = { shard: WHOLE, progress: { listed: 0 }, blockSize: 1, isDone };
   return intakeBlocks(stream([lines]), intake);
@@ -49,7 +49,7 @@ function parts(log: string[] = []): ExamineParts {
       if (image === 'missing') throw new VgrError('IMAGE_MISSING', 'no photo');
       const raster = { width: 1, height: 1, data: new Uint8Array([1, 2, image.length]) };
       const size = { width: 100, height: 50 };
-      return { size, raster, contentXyxy: { x1: 0, y1: 0, x2: 1, y2: 1 }, sha256: image };
+      return { size, raster, contentXyxy: { x1: 0, y1: 0, x2: 1, y2: 1 }, bytes: 1, sha256: image };
     },
     detector: {
       name: 'testdet',

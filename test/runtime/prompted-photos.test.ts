@@ -49,7 +49,7 @@ function scene(promptsARun: number, crashes = 0): Scene {
       if (image === 'missing') throw new VgrError('IMAGE_MISSING', 'no photo');
       const raster = { width: 1, height: 1, data: new Uint8Array(3) };
       const size = { width: 100, height: 50 };
-      return { size, raster, contentXyxy: { x1: 0, y1: 0, x2: 1, y2: 1 }, sha256: image };
+      return { size, raster, contentXyxy: { x1: 0, y1: 0, x2: 1, y2: 1 }, bytes: 1, sha256: image };
     },
     detector: {
       name: 'worded',

@@ -61,6 +61,7 @@ function scene(...parts: readonly DetectorParts[]) {
           size: { width: 100, height: 50 },
           raster: { width, height, data: new Uint8Array(3 * width * height) },
           contentXyxy: { x1: 0, y1: 0, x2: width, y2: height },
+          bytes: 1,
           sha256: image,
         }));
       },
