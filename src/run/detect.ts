@@ -10,8 +10,7 @@ import {
   roundedScore,
 } from '../formats/result-line.js';
 import { type Listed, listImages } from '../photos/find-photos.js';
-import { openEngine, photoOpener } from '../runtime/engine.js';
-import { decodingMemory } from '../runtime/memory-limit.js';
+import { decodingMemory, openEngine, photoOpener } from '../runtime/engine.js';
 import { type ExamineParts, examinePhoto } from '../runtime/photo-store.js';
 import {
   type ExaminedPhoto,

@@ -1,8 +1,14 @@
 import { NameTable } from '../core/name-table.js';
 import type { Query } from '../formats/query-line.js';
-import type { OutputLine } from '../formats/result-line.js';
+import {
+  digestOfWord,
+  digestWord,
+  type MadeOf,
+  NO_QUERY,
+  type OutputLine,
+  queryDigest,
+} from '../formats/result-line.js';
 import type { LineHead, PhotoFacts } from '../runtime/ports.js';
-import { digestOfWord, digestWord, type MadeOf, NO_QUERY, queryDigest } from './made-of.js';
 
 /** A line of a journal. Lines of shards and of retries have the place of their item in the input. */
 export type JournalRecord = OutputLine & { readonly place?: number; readonly made_of?: MadeOf };

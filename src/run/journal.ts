@@ -5,10 +5,10 @@ import { readLineBlocks } from '../core/line-reader.js';
 import { NameTable } from '../core/name-table.js';
 import { counted, shellWord } from '../core/text.js';
 import {
+  isAsMade,
   type OutputLine,
   parseOutputLine,
   placedText,
-  unmadeText,
   unplacedText,
 } from '../formats/result-line.js';
 import type { RunLine } from '../runtime/ports.js';
@@ -20,7 +20,6 @@ import {
   type JournalTally,
   keysOf,
 } from './done-items.js';
-import { digest } from './made-of.js';
 
 /** A line of a journal with its text in the file. */
 export interface JournalLine {
@@ -231,7 +230,7 @@ async function* withoutPlaces(lines: AsyncIterable<string>): AsyncGenerator<stri
 export function parseJournalLine(text: string, where: string): JournalRecord {
   const line: JournalRecord = parseOutputLine(text, where);
   const { made_of } = line;
-  if (made_of === undefined || made_of.line === digest(unmadeText(text))) return line;
+  if (made_of === undefined || isAsMade(text, made_of)) return line;
   throw new VgrError(
     'INPUT_INVALID',
     `${where}: expected a line as a run wrote it, got one of other content: ${quoted(text, 80)}`,

@@ -18,6 +18,7 @@ import {
   cocoPredictions,
   type ImageNumbering,
 } from '../formats/coco.js';
+import { settingsDigest } from '../formats/result-line.js';
 import {
   type RunSettings,
   type RunSummary,
@@ -26,7 +27,6 @@ import {
 } from '../formats/run-summary.js';
 import { imageNumbering } from './image-numbering.js';
 import { Journal, type JournalOptions } from './journal.js';
-import { settingsDigest } from './made-of.js';
 import { photoComparison } from './photo-comparison.js';
 
 const JOURNAL = 'results.jsonl';

@@ -2,7 +2,7 @@ import { printable, VgrError } from '../core/error.js';
 import type { Printer } from '../core/terminal.js';
 import { counted, sha256Of, versions } from '../core/text.js';
 import type { Category } from '../formats/coco.js';
-import { madeText } from '../formats/result-line.js';
+import { type LineSource, madeText, settingsDigest } from '../formats/result-line.js';
 import {
   boundBy,
   canonicalSettings,
@@ -15,7 +15,6 @@ import type { Engine, LaneMeter } from '../runtime/engine.js';
 import type { RunLine, RunProgress } from '../runtime/ports.js';
 import type { DoneItems } from './done-items.js';
 import { type LineFormat, LineOutput } from './line-output.js';
-import { madeOf, settingsDigest } from './made-of.js';
 import type { OutputFolder } from './output-folder.js';
 import { WHOLE } from './shard.js';
 
@@ -110,9 +109,14 @@ export class Output implements AsyncDisposable {
       this.#errors += 1;
       this.printer.itemError(head.id ?? head.image ?? `line ${head.line}`, head);
     }
-    const json = madeText(line.json, madeOf(this.#settings, line));
+    const json = madeText(line.json, this.#sourceOf(line));
     const whole = { ...line, json };
     await Promise.all([this.folder?.journal.append(whole), this.stdout.write(whole)]);
+  }
+
+  #sourceOf({ head, query, photo }: RunLine): LineSource {
+    const isOfLine = head.type === 'error' && head.line !== undefined;
+    return { settings: this.#settings, query: query ?? (isOfLine ? null : undefined), photo };
   }
 
   /** When it resolves, every line so far is on the disk. */

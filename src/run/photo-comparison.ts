@@ -1,7 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { PromiseCache } from '../core/lru.js';
+import { digest } from '../formats/result-line.js';
 import type { PhotoFacts } from '../runtime/ports.js';
-import { digest } from './made-of.js';
 
 /** Items of one photo lie near each other: it is looked at once for them. */
 const CAPACITY = 64;

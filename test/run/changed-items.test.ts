@@ -2,9 +2,8 @@ import { mkdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } 
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Query } from '../../src/formats/query-line.js';
-import { madeText } from '../../src/formats/result-line.js';
+import { digest, madeText, settingsDigest } from '../../src/formats/result-line.js';
 import type { RunSummary } from '../../src/formats/run-summary.js';
-import { digest, madeOf, settingsDigest } from '../../src/run/made-of.js';
 import { OutputFolder } from '../../src/run/output-folder.js';
 import { photoComparison } from '../../src/run/photo-comparison.js';
 import { type RunLine, written } from '../../src/runtime/ports.js';
@@ -50,7 +49,9 @@ function answered(asked: Query): RunLine {
 
 /** The line as a run writes it. */
 function made(line: RunLine): RunLine {
-  return { ...line, json: madeText(line.json, madeOf(settingsDigest(SETTINGS), line)) };
+  const { query: asked = null, photo } = line;
+  const source = { settings: settingsDigest(SETTINGS), query: asked, photo };
+  return { ...line, json: madeText(line.json, source) };
 }
 
 function refused(asked: Query): RunLine {

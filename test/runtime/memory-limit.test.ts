@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parseMemory } from '../../src/runtime/device.js';
-import { decodingMemory } from '../../src/runtime/memory-limit.js';
+import { decodingMemory } from '../../src/runtime/engine.js';
 
 describe('--max-memory', () => {
   it.each([
