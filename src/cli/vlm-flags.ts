@@ -22,7 +22,7 @@ export const vlmFlags = flagGroup('LARGE REFINER', {
   })(),
   'vlm-preset': Flags.option({
     summary: 'model family, which sets picture sizes and coordinates',
-    options: ['qwen2-vl', 'qwen2.5-vl', 'qwen3-vl', 'internvl'] as const,
+    options: ['qwen2-vl', 'qwen2.5-vl', 'qwen3-vl', 'internvl', 'gemini'] as const,
     default: 'qwen2.5-vl',
   })(),
   'vlm-grid': Flags.integer({
@@ -64,6 +64,10 @@ export const vlmFlags = flagGroup('LARGE REFINER', {
   }),
   'vlm-body': Flags.string({
     summary: 'JSON object with more fields for each request; null removes a field',
+  }),
+  'vlm-header': Flags.string({
+    summary: 'NAME=VARIABLE: a header whose value is in a variable of the environment',
+    multiple: true,
   }),
   'vlm-plain-http': Flags.boolean({
     summary: 'send the key over plain http to a server that is not this machine',

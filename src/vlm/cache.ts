@@ -3,7 +3,7 @@ import { DiskCache } from '../core/disk-cache.js';
 import { sha256Of } from '../core/text.js';
 import { type ChatReply, chatReply } from './conversation.js';
 
-const entry = chatReply.extend({ schema: z.literal(1) });
+const entry = chatReply.extend({ schema: z.literal(2) });
 
 /**
  * Replies on disk by the content of the request: model, messages with their pictures, and every option that decides the
@@ -32,7 +32,7 @@ export class ReplyCache {
 
   /** @throws VgrError DISK_FULL, OUTPUT_UNWRITABLE */
   async put(key: string, reply: ChatReply): Promise<void> {
-    await this.#files.put(this.#nameOf(key), JSON.stringify({ schema: 1, ...reply }));
+    await this.#files.put(this.#nameOf(key), JSON.stringify({ schema: 2, ...reply }));
   }
 
   #nameOf(key: string): string {

@@ -41,6 +41,8 @@ const MAX_BACKOFF = 30_000;
 const MAX_FAILURES_IN_A_ROW = 3;
 /** A server that refuses so many requests before any success refuses them all. */
 const MAX_FIRST_REFUSALS = 8;
+/** Limit of the reply to a probe, milliseconds. */
+const MAX_PROBE = 15_000;
 /** Limit of a reply where the body has none that is a number, tokens. */
 const DEFAULT_TOKENS = 4096;
 
@@ -113,7 +115,8 @@ export class ChatClient {
     // Conversations that have begun come first: if the server goes away, few of them are left half done.
     const urgent = request.messages.length > 1;
     const reply = await this.#slots.run(() => this.#persist(body, request), { urgent });
-    await cache?.put(key, reply);
+    // A reply that was cut off, or is empty, may be whole the next time.
+    if (reply.finish === 'stop' && reply.text.trim() !== '') await cache?.put(key, reply);
     return reply;
   }
 
@@ -125,9 +128,8 @@ export class ChatClient {
         return await this.#attempt(body, request);
       } catch (thrown) {
         if (!(thrown instanceof ChatError)) throw thrown;
-        if (thrown.kind === 'unsafe') throw this.#unavailable('nothing was sent', thrown);
-        if (thrown.kind === 'refused') throw this.#refused(thrown);
-        if (thrown.kind === 'item') throw this.#itemError(thrown, request);
+        const final = this.#finalError(thrown, request);
+        if (final) throw final;
         if (attempt >= this.#settings.attempts) throw await this.#exhausted(thrown, before);
         await this.#pause(attempt, thrown);
         this.#budget.counts.retries += 1;
@@ -149,7 +151,7 @@ export class ChatClient {
     }
     let use: TokenUse | undefined;
     try {
-      const read = await this.#send(body);
+      const read = await this.#send(body, request.isProbe);
       if (!read.use) this.#budget.counts.estimated += 1;
       use = read.use ?? estimatedUse(request, read.reply);
       this.#successes += 1;
@@ -161,7 +163,7 @@ export class ChatClient {
     }
   }
 
-  #send(body: ChatBody) {
+  #send(body: ChatBody, isProbe = false) {
     const { stream, extra } = this.#settings;
     const { max_tokens, max_completion_tokens, stop, stream_options } = body;
     const most = [max_tokens, max_completion_tokens].find((each) => typeof each === 'number');
@@ -174,7 +176,9 @@ export class ChatClient {
     const sent = stream
       ? { ...body, stream: true, stream_options: stream_options ?? counts }
       : body;
-    return this.#transport.send(this.#encoder.piecesOf(sent), limits, this.#cut.signal);
+    const probe = AbortSignal.timeout(MAX_PROBE);
+    const signal = isProbe ? AbortSignal.any([this.#cut.signal, probe]) : this.#cut.signal;
+    return this.#transport.send(this.#encoder.piecesOf(sent), limits, signal);
   }
 
   /** Half of the wait is random, so that requests that failed together are not retried together. */
@@ -212,6 +216,14 @@ export class ChatClient {
       if (isGone) return this.#unavailable(`no answer in ${attempts} attempts`, cause);
     }
     return failed(`the server failed on this query ${attempts} times`, cause);
+  }
+
+  /** Undefined where another attempt may help. */
+  #finalError(cause: ChatError, request: ChatRequest): VgrError | undefined {
+    if (request.isProbe) return failed('the server does not tell its mode', cause);
+    if (cause.kind === 'unsafe') return this.#unavailable('nothing was sent', cause);
+    if (cause.kind === 'refused') return this.#refused(cause);
+    return cause.kind === 'item' ? this.#itemError(cause, request) : undefined;
   }
 
   #itemError(cause: ChatError, { messages }: ChatRequest): VgrError {
@@ -260,7 +272,10 @@ export class ChatClient {
 }
 
 function failed(what: string, cause: ChatError): VgrError {
-  return new VgrError('REFINEMENT_FAILED', `${what}: ${cause.message}`, { cause });
+  return new VgrError('REFINEMENT_FAILED', `${what}: ${cause.message}`, {
+    hint: cause.hint,
+    cause,
+  });
 }
 
 function stopped(): VgrError {

@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import { asVgrError } from '../core/error.js';
 import { FUNCTION_CALL, GO_ON } from './prompt.js';
 
 /** think-rethink: two stages. piter: one turn with the tools' boxes in the prompt. */
@@ -23,11 +22,9 @@ export interface Exchange {
   readonly messages: readonly ChatMessage[];
   /** What the model wrote before it saw the tools' boxes; empty in one turn. */
   readonly withoutTools: string;
-  /** What it wrote last. */
-  readonly last: string;
+  readonly last: ChatReply;
   /** Whether it asked for the tools' boxes by itself. */
   readonly called: boolean;
-  readonly confidence?: number;
 }
 
 const STAGE_STOPS = ['</function>', '<tool>'];
@@ -56,16 +53,15 @@ export async function twoStages(
     messages,
     // The next stage does not see what stands behind the end of this one, but the model's own answer may be there.
     withoutTools: first.text,
-    last: second.text,
+    last: second,
     called,
-    confidence: second.confidence,
   };
 }
 
 /** One turn; the tools' boxes are in the prompt. */
 export async function oneTurn(conversation: Conversation, opening: ChatMessage): Promise<Exchange> {
-  const { text, confidence } = await ask(conversation, [opening]);
-  return { messages: [opening], withoutTools: '', last: text, called: true, confidence };
+  const last = await ask(conversation, [opening]);
+  return { messages: [opening], withoutTools: '', last, called: true };
 }
 
 /** The messages with the tools' boxes behind the first stage. */
@@ -91,7 +87,7 @@ export function repairTurn(
   { messages, last }: Exchange,
   prompt: string,
 ): Promise<ChatReply> {
-  const turns = withReply(messages, last.slice(-SHOWN_TAIL));
+  const turns = withReply(messages, last.text.slice(-SHOWN_TAIL));
   return ask(conversation, [...turns, { role: 'user', content: prompt }]);
 }
 
@@ -141,11 +137,13 @@ export interface ChatRequest {
   readonly continues: boolean;
   /** For servers that know this field; the model's own default where it is absent. */
   readonly repetitionPenalty?: number;
+  /** Asked once and not for long; that it fails says nothing about the server. */
+  readonly isProbe?: boolean;
 }
 
 export const chatReply = z.object({
   text: z.string(),
-  /** stop: the model, or a stop string, ended it. length: it was cut off. */
+  /** stop: the model, or a stop string, ended it. length: it was cut off, by a limit or otherwise. */
   finish: z.enum(['stop', 'length']),
   /** Mean probability of the reply's tokens as exp(mean log-probability), 0..1; absent where the server gives none. */
   confidence: z.number().min(0).max(1).optional(),
@@ -167,8 +165,7 @@ const BEGUN = '1 2 3 4';
 /**
  * Finds out whether a server continues an assistant's message: it is asked to count, and the message holds the first four
  * numbers. One that continues it starts with 5; one that takes a new turn starts with 1; one that does not know the field
- * refuses.
- * @throws VgrError where the server cannot be asked at all
+ * refuses, or fails in ways of its own: the first real request tells whether the server is there.
  */
 export async function detectMode(chat: Chat): Promise<VlmMode> {
   try {
@@ -179,10 +176,10 @@ export async function detectMode(chat: Chat): Promise<VlmMode> {
       ],
       maxTokens: 16,
       continues: true,
+      isProbe: true,
     });
     return /^\D*5/.test(text) ? 'continue' : 'multi-turn';
-  } catch (thrown) {
-    if (asVgrError(thrown).code !== 'REFINEMENT_FAILED') throw thrown;
+  } catch {
     return 'multi-turn';
   }
 }

@@ -32,19 +32,66 @@ export class ServerError extends Error {
   /** The server's own code of the error. */
   readonly code: unknown;
 
-  /** @param error what the reply gives as its error */
+  /** @param body the response, or the part of it that tells the error: JSON or text */
   constructor(
-    error: unknown,
+    body: unknown,
     status?: number,
     readonly headers: ReplyHeaders = {},
   ) {
-    const { message, code } = Object(error) as Record<string, unknown>;
-    const words = typeof error === 'string' ? error : (message ?? error);
-    super(typeof words === 'string' ? words : JSON.stringify(words));
-    this.code = code;
-    const isStatus = typeof code === 'number' && code >= 300 && code <= 599;
-    this.status = status ?? (isStatus ? code : undefined);
+    super(wordsIn(body) ?? JSON.stringify(body));
+    this.code = codeIn(body);
+    const isStatus = typeof this.code === 'number' && this.code >= 300 && this.code <= 599;
+    this.status = status ?? (isStatus ? (this.code as number) : undefined);
   }
+}
+
+/** Where servers put an error, the outermost first. */
+const ERROR_KEYS = ['error', 'errors', 'detail', 'fault', 'exception'];
+const WORD_KEYS = [
+  'message',
+  'msg',
+  'error_description',
+  'error_msg',
+  'faultstring',
+  'title',
+  'reason',
+];
+
+/** Whether JSON without an answer tells an error. */
+export function isErrorBody(value: unknown): boolean {
+  const first = Object(Array.isArray(value) ? value[0] : value) as Record<string, unknown>;
+  return first.object === 'error' || [...ERROR_KEYS, 'message', 'msg'].some((key) => first[key]);
+}
+
+/** The words of an error: of JSON in any of the shapes that servers use, or of a page. @param depth of the JSON so far */
+function wordsIn(value: unknown, depth = 0): string | undefined {
+  if (typeof value === 'string') return /^\s*</.test(value) ? wordsOfPage(value) : value;
+  if (typeof value !== 'object' || value === null || depth > 4) return undefined;
+  if (Array.isArray(value)) {
+    const words = value.map((item) => wordsIn(item, depth + 1)).filter(Boolean);
+    return words.length > 0 ? words.join('; ') : undefined;
+  }
+  const object = value as Record<string, unknown>;
+  for (const key of [...ERROR_KEYS, ...WORD_KEYS]) {
+    const words = wordsIn(object[key], depth + 1);
+    if (words) return words;
+  }
+  return undefined;
+}
+
+/** A page's title, or its text. */
+function wordsOfPage(page: string): string {
+  const title = /<title[^>]*>([^<]+)/i.exec(page)?.[1];
+  const text = page.replace(/<(script|style)\b[\s\S]*?<\/\1>/gi, ' ').replace(/<[^>]*>/g, ' ');
+  return title ?? text;
+}
+
+function codeIn(value: unknown): unknown {
+  const object = Object(Array.isArray(value) ? value[0] : value) as Record<string, unknown>;
+  const inner = ERROR_KEYS.map((key) => object[key]).find(
+    (each) => typeof each === 'object' && each,
+  );
+  return object.code ?? (inner ? codeIn(inner) : undefined);
 }
 
 export type ReplyHeaders = Readonly<IncomingHttpHeaders>;
@@ -74,14 +121,13 @@ export function retryAfterOf(headers: ReplyHeaders): number | undefined {
   return Number.isNaN(date) ? undefined : Math.min(Math.max(date - Date.now(), 0), MAX_WAIT);
 }
 
-/** A server's words for a message: without the key, control characters made visible, cut to 300 characters. */
-export function safeWords(text: string, key: string | undefined): string {
-  return printable(withoutKey(text, key)).slice(0, MAX_WORDS);
+/** A server's words for a message: on one line, control characters made visible, cut to 300 characters. */
+export function safeWords(text: string): string {
+  return printable(text.replace(/\s+/g, ' ').trim()).slice(0, MAX_WORDS);
 }
 
 /** A text without the key, whether plain or escaped for an address or for JSON, in upper or lower case. */
-export function withoutKey(text: string, key: string | undefined): string {
-  if (!key) return text;
+export function withoutKey(text: string, key: string): string {
   const forms = [encodeURIComponent(key), encodeURI(key), JSON.stringify(key).slice(1, -1), key];
   const pattern = forms.map((form) => form.replace(/[^\w]/g, '\\$&')).join('|');
   return text.replace(new RegExp(pattern, 'gi'), '[key]');

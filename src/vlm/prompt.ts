@@ -16,8 +16,11 @@ export interface PromptFacts {
 /** Writes the first message of a conversation. */
 export type PromptWriter = (facts: PromptFacts) => string;
 
-const BOX = '{"bbox_2d": [x1, y1, x2, y2]}';
-const NO_BOX = '{"bbox_2d": null}';
+/** How a model is told to write a box, and that there is none. Gemini knows this key and this order alone. */
+const boxForm = ({ yFirst }: PixelGrid) =>
+  yFirst
+    ? { box: '{"box_2d": [ymin, xmin, ymax, xmax]}', none: '{"box_2d": null}' }
+    : { box: '{"bbox_2d": [x1, y1, x2, y2]}', none: '{"bbox_2d": null}' };
 
 /** Lower case, without spaces and `. " ? !` at the ends: the form that the models were trained on. */
 export function normalisedQuery(query: string): string {
@@ -38,10 +41,10 @@ export const twoStagePrompt: PromptWriter = (
 ) => `One object in the image is meant by this expression: "${facts.query}". Find it.
 
 Work in this order:
-1. Between <think> and </think>, compare the objects that the expression could mean and choose one. State its box as ${BOX}.
+1. Between <think> and </think>, compare the objects that the expression could mean and choose one. State its box as ${boxForm(facts.grid).box}.
 2. Then ask what other localisation tools found, by writing exactly ${FUNCTION_CALL} and nothing after it. Their boxes will be handed to you between <tool> and </tool>.
 3. Between <rethink> and </rethink>, hold your choice against theirs. Where they differ, look at the image once more: they may be wrong, and so may you.
-4. Give one final box as <answer>${BOX}</answer>. If no object in the image fits, give <answer>${NO_BOX}</answer>.
+4. Give one final box as <answer>${boxForm(facts.grid).box}</answer>. If no object in the image fits, give <answer>${boxForm(facts.grid).none}</answer>.
 
 ${coordinates(facts)}`;
 
@@ -54,7 +57,7 @@ Other tools were asked the same. Their boxes:
 ${facts.tools ?? '{}'}
 They may be wrong. Judge by the image: keep a box, draw it better, or choose another object.
 
-Answer with a JSON list and nothing else: [{"bbox_2d": [x1, y1, x2, y2], "label": "what it is"}]. If no object in the image fits, answer [].
+Answer with a JSON list and nothing else: [${boxForm(facts.grid).box.slice(0, -1)}, "label": "what it is"}]. If no object in the image fits, answer [].
 
 ${coordinates(facts)}`;
 
@@ -64,7 +67,8 @@ export const GO_ON =
 
 /** Asks once more after an answer that cannot be read. @param reason the error in it, a clause */
 export function repairPrompt(reason: string, facts: PromptFacts): string {
-  return `Your answer cannot be used: ${reason}. Give the final box once more, as <answer>${BOX}</answer> with four numbers and nothing else, or <answer>${NO_BOX}</answer> if no object fits. ${coordinates(facts)}`;
+  const { box, none } = boxForm(facts.grid);
+  return `Your answer cannot be used: ${reason}. Give the final box once more, as <answer>${box}</answer> with four numbers and nothing else, or <answer>${none}</answer> if no object fits. ${coordinates(facts)}`;
 }
 
 /** How the model asks for the tools' results. */
@@ -75,6 +79,8 @@ export interface ShownBox {
   readonly candidate: Candidate;
   /** Whole numbers in the model's coordinates. */
   readonly writtenXyxy: BoxXyxy;
+  /** The same as the model writes a box. */
+  readonly text: string;
 }
 
 /** The boxes of one tool as the model sees them, best first; empty where it found nothing. */
@@ -99,20 +105,22 @@ export function shownTools(
     const own = candidates.filter((candidate) => candidate.tool === name);
     const answer = answerOf(name, own);
     const rest = own.filter((candidate) => candidate !== answer).sort((a, b) => a.rank - b.rank);
-    return [...(answer ? [answer] : []), ...rest]
-      .slice(0, boxesPerTool)
-      .map((candidate) => ({ candidate, writtenXyxy: writtenXyxy(candidate.boxXyxy, view) }));
+    return [...(answer ? [answer] : []), ...rest].slice(0, boxesPerTool).map((candidate) => {
+      const written = writtenXyxy(candidate.boxXyxy, view);
+      return { candidate, writtenXyxy: written, text: boxText(written, view.grid) };
+    });
   });
 }
 
 /** A box with whole numbers as the model writes it. */
-export function boxText({ x1, y1, x2, y2 }: BoxXyxy): string {
+export function boxText({ x1, y1, x2, y2 }: BoxXyxy, { yFirst }: PixelGrid): string {
+  if (yFirst) return `{"box_2d": [${y1}, ${x1}, ${y2}, ${x2}]}`;
   return `{"bbox_2d": [${x1}, ${y1}, ${x2}, ${y2}]}`;
 }
 
 /** The boxes of one tool as a list of JSON. */
 export function boxList(tool: ShownTool): string {
-  return `[${tool.map((box) => boxText(box.writtenXyxy)).join(', ')}]`;
+  return `[${tool.map(({ text }) => text).join(', ')}]`;
 }
 
 /** `{"reftool_1": "[{\"bbox_2d\": [1, 2, 3, 4]}]"}`: each tool's list is a string of JSON in itself. */
@@ -137,19 +145,23 @@ export interface PixelGrid {
   readonly maxPixels: number;
   /** Both sides run from 0 to this number in the model's coordinates; absent where its coordinates are pixels of the picture. */
   readonly scale?: number;
+  /** Whether lists of four numbers have the rows first: ymin, xmin, ymax, xmax. */
+  readonly yFirst?: boolean;
 }
 
 /**
  * Grids by model family. Sides and least pixels are those of the models' own image processors, so that a server leaves the
  * picture as it comes; the most pixels are lower than theirs, since a picture of 1280 patches shows what a box needs.
  * @see Qwen2-VL, arXiv 2409.12191 (coordinates from 0 to 1000); Qwen2.5-VL, arXiv 2502.13923 (pixels); Qwen3-VL, arXiv
- *   2511.21631 (patches of 32, coordinates from 0 to 1000); InternVL 2.5, arXiv 2412.05271 (12 tiles of 448)
+ *   2511.21631 (patches of 32, coordinates from 0 to 1000); InternVL 2.5, arXiv 2412.05271 (12 tiles of 448); Gemini's
+ *   documentation of bounding boxes (0 to 1000, rows first)
  */
 export const GRIDS = {
   'qwen2-vl': { step: 28, minPixels: 56 * 56, maxPixels: 1280 * 28 * 28, scale: 1000 },
   'qwen2.5-vl': { step: 28, minPixels: 56 * 56, maxPixels: 1280 * 28 * 28 },
   'qwen3-vl': { step: 32, minPixels: 256 * 256, maxPixels: 1280 * 32 * 32, scale: 1000 },
   internvl: { step: 1, minPixels: 1, maxPixels: 12 * 448 * 448, scale: 1000 },
+  gemini: { step: 1, minPixels: 1, maxPixels: 1536 * 1536, scale: 1000, yFirst: true },
 } as const satisfies Record<string, PixelGrid>;
 
 export type GridName = keyof typeof GRIDS;

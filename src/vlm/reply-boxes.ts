@@ -1,4 +1,16 @@
 import { type BoxXyxy, clipXyxy, type ImageSize, isSameXyxy } from '../core/box.js';
+import {
+  type BoxLayout,
+  type ListForm,
+  pairedCorners,
+  type Shape,
+  shapeInWords,
+  shapesOf,
+  type Unit,
+} from './box-shapes.js';
+import type { ChatReply } from './conversation.js';
+import { type LooseValue, looseValues } from './loose-values.js';
+import { answerOfReply } from './reply-parts.js';
 
 /** Corrections of an answer. */
 type ReplyNote = 'swapped' | 'clamped' | 'unit';
@@ -7,7 +19,7 @@ type ReplyNote = 'swapped' | 'clamped' | 'unit';
 export type ReplyAnswer =
   | {
       readonly kind: 'boxes';
-      /** Best first, at least one; inside the picture, with an area. */
+      /** Best first, at least one, no two alike; inside the picture, with an area. */
       readonly boxesXyxy: readonly BoxXyxy[];
       readonly notes: readonly ReplyNote[];
     }
@@ -16,135 +28,258 @@ export type ReplyAnswer =
   /** `reason` is a clause for the repair turn: "it holds three numbers". */
   | { readonly kind: 'unreadable'; readonly reason: string };
 
-/** Four numbers are a box, two a point, none says that nothing fits. */
-type Shape = readonly number[];
+export interface AnswerForm {
+  /** Width and height of the picture in the model's coordinates. */
+  readonly extent: ImageSize;
+  /** How the model writes the numbers of a list, where no name says otherwise; by default the corners x1, y1, x2, y2. */
+  readonly layout?: BoxLayout;
+  /** Whether the reply did not end by itself, so that its last number may lack digits. */
+  readonly isCut?: boolean;
+}
 
-const BOX_KEYS = ['bbox_2d', 'bbox', 'box_2d', 'box', 'bounding_box'];
-const POINT_KEYS = ['point_2d', 'point'];
-/** `<point>60 70</point>`, as UI-TARS writes it: without attributes, in the model's coordinates. */
-const POINT_MARK = /<\s*\|?\s*point\s*\|?\s*>/i;
 const BETWEEN_NUMBERS =
   /^(?:[^\p{L}]|px|pixels?|to|and|[xy]|[xy]_?(?:min|max)|left|top|right|bottom)*$/iu;
 const NOTHING_SAID =
   /^\W*(none|null|nothing|n\/a|no (?:such |matching |fitting )?(?:box|object|match|one|thing))\b/i;
+/** `<point>60 70</point>`, as UI-TARS writes it: in the model's coordinates. */
+const POINT_MARK = /<\s*\|?\s*point\s*\|?\s*>/i;
+/** `<point x="61.5" y="40.2" alt="..">`, as Molmo writes it: in percent of the sides. */
+const POINT_ATTRIBUTES = /<\s*points?\s+(?:x\d*|y\d*|coords)\s*=/i;
+const ONE_POINT = /^<\s*point\s+x\s*=\s*["']?([\d.]+)["']?\s+y\s*=\s*["']?([\d.]+)/i;
+const FENCE = /```[a-z]*\s*([\s\S]*?)(?:```|$)/gi;
+const CUT_NUMBER = /[-+]?[\d.][\d.eE+%-]*$/;
+/** Words right before a box that is not the answer. */
+const REJECTION =
+  /\b(?:not|never|isn't|instead of|rather than|unlike|wrong|incorrect|reject\w*|ignor\w*|discard\w*|draft|than|versus|vs|compared (?:to|with)|initial(?:ly)?|at first|previous(?:ly)?)\b/i;
+const DECISION = /\b(?:final(?:ly)?|answer|conclusion|therefore|thus|hence)\b/i;
+const CLAUSE_END = /[.,;!?\n]|\b(?:so|but)\b/i;
+const SENTENCE_END = /[.!?\n]\s/;
+const SIDE: Readonly<Record<Exclude<Unit, 'own'>, number>> = {
+  share: 1,
+  percent: 100,
+  thousandth: 1000,
+};
 
 /**
- * Reads the text of an answer. It accepts a list or an object in loose JSON, corners in any order, coordinates in 0..1, and
- * boxes that reach over the border, which it cuts. A box without area, or fewer than four numbers, is unreadable.
- * @param extent width and height in the model's coordinates
+ * Reads a reply: what it says behind its thoughts, in its answer part if it has one.
+ * @param isTagged whether the model was told to write an answer part: of a reply that was cut off nothing else counts, and words
+ *   before it may be a thought whose end is missing
  */
-export function readAnswer(text: string, extent: ImageSize): ReplyAnswer {
-  const read = readValues(text, extent);
+export function readReply(
+  { text, finish }: ChatReply,
+  form: Omit<AnswerForm, 'isCut'>,
+  isTagged: boolean,
+): ReplyAnswer {
+  const isCut = finish === 'length';
+  const { answer, isFirst } = answerOfReply(text, isCut);
+  if (isCut && isTagged && !isFirst) return unreadable('it was cut off');
+  return readAnswer(answer, { ...form, isCut });
+}
+
+/**
+ * Reads the text of an answer: a list or an object in loose JSON, or words that name the sides. Corners may come in any order,
+ * as sizes, as a centre, or in other units where a name says so; boxes are cut at the border. Of separate values the last
+ * counts, or the one that is said to be final; of a list the first. What is not clear is unreadable, with the reason.
+ */
+export function readAnswer(text: string, form: AnswerForm): ReplyAnswer {
+  const read = readText(text, form);
   // Models that are shown boxes as a string in a string write theirs with the same backslashes.
   if (read.kind !== 'unreadable' || !text.includes('\\"')) return read;
-  return readValues(text.replaceAll('\\"', '"'), extent);
+  return readText(text.replaceAll('\\"', '"'), form);
 }
 
-function readValues(text: string, extent: ImageSize): ReplyAnswer {
-  const shapes = pairedCorners(looseValues(text).flatMap(shapesOf));
-  const boxes = shapes.filter(({ length }) => length === 4);
-  if (boxes.length > 0) return placed(boxes, extent);
-  const point = shapes.find(({ length }) => length === 2);
-  if (point) return { kind: 'point', x: point[0]!, y: point[1]! };
-  if (shapes.length > 0 || NOTHING_SAID.test(text)) return { kind: 'none' };
-  return readWords(text, extent);
-}
-
-/** Answers without brackets: four numbers in a row. */
-function readWords(text: string, extent: ImageSize): ReplyAnswer {
-  const numbers = numbersInARow(text);
-  if (numbers.length === 4) return placed([numbers], extent);
-  if (numbers.length === 2 && POINT_MARK.test(text)) {
-    return { kind: 'point', x: numbers[0]!, y: numbers[1]! };
+function readText(
+  whole: string,
+  { extent, layout = 'xyxy', isCut = false }: AnswerForm,
+): ReplyAnswer {
+  const text = isCut ? whole.replace(CUT_NUMBER, '') : whole;
+  if (POINT_ATTRIBUTES.test(text)) return readPoint(text, extent);
+  const form: ListForm = { layout, unit: 'own' };
+  const named = shapeInWords(text.replace(FENCE, '$1'), form);
+  if (
+    named &&
+    !isCut &&
+    looseValues(text).every(({ value }) => shapesOf(value, form).every(isNoBox))
+  ) {
+    return placed([named], extent);
   }
-  const reason = numbers.length === 0 ? 'it holds no box' : `it holds ${numbers.length} numbers`;
-  return { kind: 'unreadable', reason };
+  const groups = groupsOf(text, form);
+  const last = groups.at(-1);
+  if (isCut && last && /\p{L}/u.test(text.slice(last.end))) return unreadable('it was cut off');
+  const chosen = chosenOf(groups);
+  if (chosen) return answerOf(chosen, extent, isCut);
+  if (groups.length > 0) {
+    const reason =
+      last!.shapes.length > 0 ? 'it does not say which box is final' : numbersReason(last!.numbers);
+    return unreadable(reason);
+  }
+  return NOTHING_SAID.test(text) ? { kind: 'none' } : readWords(text, form, extent);
+}
+
+const isNoBox = ({ numbers }: Shape): boolean => numbers.length !== 4;
+
+/** Values that form one list, with what is said before them. */
+interface Group {
+  readonly shapes: readonly Shape[];
+  /** How many numbers the values hold. */
+  readonly numbers: number;
+  readonly end: number;
+  readonly isFenced: boolean;
+  readonly isRejected: boolean;
+  readonly isDecision: boolean;
+}
+
+/**
+ * The values that are, or should be, places, in order. Values with nothing but a comma or a mark between them are one list, and
+ * two points with words between them are corners if there is nothing else.
+ */
+function groupsOf(text: string, form: ListForm): Group[] {
+  const fences = [...text.matchAll(FENCE)].map(({ index, 0: { length } }) => [
+    index,
+    index + length,
+  ]);
+  const groups: Group[] = [];
+  let before = 0;
+  for (const { value, start, end } of looseValues(text)) {
+    const shapes = shapesOf(value, form);
+    const numbers = countOf(value);
+    const gap = text.slice(before, start);
+    before = end;
+    if (shapes.length === 0 && numbers < 3 && !isNamedPlace(value)) continue;
+    const previous = groups.at(-1);
+    if (previous && previous.end + gap.length === start && /^(?:\s*,\s*|<[^<>]*>|)$/.test(gap)) {
+      groups.pop();
+      const joined = [...previous.shapes, ...shapes];
+      groups.push({ ...previous, shapes: joined, numbers: previous.numbers + numbers, end });
+      continue;
+    }
+    groups.push({
+      shapes,
+      numbers,
+      end,
+      isFenced: fences.some(([from, to]) => start >= from! && end <= to!),
+      isRejected: REJECTION.test(gap.split(CLAUSE_END).at(-1)!),
+      isDecision: DECISION.test(gap.split(SENTENCE_END).at(-1)!),
+    });
+  }
+  const points = groups.flatMap(({ shapes }) => shapes);
+  const corners = pairedCorners(points);
+  const isPair = groups.length === 2 && points.length === 2 && corners.length === 1;
+  if (isPair) return [{ ...groups[1]!, shapes: corners, isRejected: false }];
+  return groups.map((group) => ({ ...group, shapes: pairedCorners(group.shapes) }));
+}
+
+/** The group that is said to be final; else the last in a fence; else the last that its own words do not reject. */
+function chosenOf(groups: readonly Group[]): Group | undefined {
+  const kept = groups.filter(({ isRejected }) => !isRejected);
+  const chosen =
+    kept.findLast(({ isDecision, shapes }) => isDecision && shapes.length > 0) ??
+    kept.findLast(({ isFenced, shapes }) => isFenced && shapes.length > 0) ??
+    kept.at(-1);
+  return chosen && chosen.shapes.length > 0 ? chosen : undefined;
+}
+
+function answerOf({ shapes }: Group, extent: ImageSize, isCut: boolean): ReplyAnswer {
+  const boxes = shapes.filter((shape) => !isNoBox(shape));
+  if (boxes.length > 0) return placed(boxes, extent);
+  const points = shapes.filter(({ numbers }) => numbers.length === 2);
+  if (points.length === 0) return { kind: 'none' };
+  // Two numbers of a reply that was cut are the beginning of a box.
+  if (isCut) return unreadable('it was cut off');
+  if (points.length > 1) return unreadable(`it holds ${points.length} points`);
+  const [sx, sy] = scaleOf(points[0]!.unit, extent);
+  const [x, y] = points[0]!.numbers as [number, number];
+  return { kind: 'point', x: x * sx, y: y * sy };
+}
+
+/** How many numbers a value holds, at any depth. */
+function countOf(value: LooseValue): number {
+  if (typeof value === 'number') return 1;
+  if (typeof value === 'string')
+    return looseValues(value).reduce((sum, { value: each }) => sum + countOf(each), 0);
+  if (value === null || typeof value !== 'object') return 0;
+  return Object.values(value).reduce<number>((sum, each) => sum + countOf(each), 0);
+}
+
+/** Whether a value without a place says that it has one: a box that is cut off, or broken. */
+function isNamedPlace(value: LooseValue): boolean {
+  const keys =
+    value !== null && typeof value === 'object' && !Array.isArray(value) ? Object.keys(value) : [];
+  return keys.some((key) => /box|final|answer/i.test(key));
+}
+
+/** Molmo's marks. One that holds several points is no answer. */
+function readPoint(text: string, extent: ImageSize): ReplyAnswer {
+  const marks = [...text.matchAll(/<\s*points?\s[^<>]*/gi)].map(([mark]) => mark);
+  const [, x, y] = ONE_POINT.exec(marks[0]!) ?? [];
+  if (marks.length > 1 || x === undefined) return unreadable('it holds points in place of a box');
+  if (Number(x) > 100 || Number(y) > 100) return unreadable('its point lies outside of the image');
+  return {
+    kind: 'point',
+    x: (Number(x) / 100) * extent.width,
+    y: (Number(y) / 100) * extent.height,
+  };
+}
+
+/** Answers without brackets and names: four numbers in a row. */
+function readWords(text: string, form: ListForm, extent: ImageSize): ReplyAnswer {
+  const words = numbersInARow(text);
+  const [shape] = shapesOf(words, form);
+  if (words.length === 4 && shape) return placed([shape], extent);
+  if (words.length === 2 && shape && POINT_MARK.test(text)) {
+    const [sx, sy] = scaleOf(shape.unit, extent);
+    return { kind: 'point', x: shape.numbers[0]! * sx, y: shape.numbers[1]! * sy };
+  }
+  return unreadable(numbersReason(words.length));
 }
 
 /** The numbers of a text, but for those in names such as `bbox_2d`; none where words other than those of coordinates part them. */
-function numbersInARow(text: string): number[] {
-  const found = [...text.matchAll(/(?<![\w.])-?\d+(?:\.\d+)?/g)];
+function numbersInARow(text: string): string[] {
+  const found = [...text.matchAll(/(?<![\w.])-?\d+(?:\.\d+)?\s*%?/g)];
   const apart = found.some(({ index }, at) => {
     const before = found[at - 1];
     return before && !BETWEEN_NUMBERS.test(text.slice(before.index + before[0].length, index));
   });
-  return apart ? [] : found.map(([number]) => Number(number));
+  return apart ? [] : found.map(([number]) => number);
 }
 
-function shapesOf(value: LooseValue): Shape[] {
-  if (typeof value === 'string') return looseValues(value).flatMap(shapesOf);
-  if (typeof value !== 'object') return [];
-  if (value === null) return [[]];
-  return Array.isArray(value)
-    ? shapesOfList(value as readonly LooseValue[])
-    : shapesOfObject(value as Readonly<Record<string, LooseValue>>);
+const unreadable = (reason: string): ReplyAnswer => ({ kind: 'unreadable', reason });
+
+function numbersReason(count: number): string {
+  return count === 0 ? 'it holds no box' : `it holds ${count} numbers`;
 }
 
-function shapesOfList(list: readonly LooseValue[]): Shape[] {
-  const numbers = list.map(numberOf);
-  if (allNumbers(numbers)) return [0, 2, 4].includes(numbers.length) ? [numbers] : [];
-  // A null among numbers is a coordinate that the model does not know, not the word for nothing.
-  const isBroken = numbers.some((number) => number !== undefined);
-  const items = isBroken ? list.filter((item) => item !== null) : list;
-  return pairedCorners(items.flatMap(shapesOf));
+function scaleOf(unit: Unit, { width, height }: ImageSize): readonly [number, number] {
+  return unit === 'own' ? [1, 1] : [width / SIDE[unit], height / SIDE[unit]];
 }
 
-/** Two points alone are opposite corners: `[[1, 2], [3, 4]]`, `(1, 2), (3, 4)`. */
-function pairedCorners(shapes: Shape[]): Shape[] {
-  const isPair = shapes.length === 2 && shapes.every(({ length }) => length === 2);
-  return isPair ? [shapes.flat()] : shapes;
-}
-
-function shapesOfObject(object: Readonly<Record<string, LooseValue>>): Shape[] {
-  const keyOf = (keys: readonly string[]) => keys.find((key) => key in object);
-  const boxKey = keyOf(BOX_KEYS);
-  if (boxKey !== undefined) return shapesOf(object[boxKey]!);
-  const named = namedCorners(object);
-  if (named) return [named];
-  const pointKey = keyOf(POINT_KEYS);
-  if (pointKey !== undefined) return shapesOf(object[pointKey]!);
-  const values = Object.values(object);
-  return values.length === 0 ? [[]] : values.filter((value) => value !== null).flatMap(shapesOf);
-}
-
-/** `{x1, y1, x2, y2}`, `{xmin, ymin, xmax, ymax}` or `{x, y, width, height}`. */
-function namedCorners(object: Readonly<Record<string, LooseValue>>): Shape | undefined {
-  const pick = (...keys: string[]) => {
-    const numbers = keys.map((key) => numberOf(object[key] ?? null));
-    return allNumbers(numbers) ? numbers : undefined;
-  };
-  const corners = pick('x1', 'y1', 'x2', 'y2') ?? pick('xmin', 'ymin', 'xmax', 'ymax');
-  if (corners) return corners;
-  const [x, y, width, height] = pick('x', 'y', 'width', 'height') ?? pick('x', 'y', 'w', 'h') ?? [];
-  return x === undefined ? undefined : [x, y!, x + width!, y! + height!];
-}
-
-function numberOf(value: LooseValue): number | undefined {
-  const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
-  return typeof number === 'number' && Number.isFinite(number) ? number : undefined;
-}
-
-function allNumbers(values: readonly (number | undefined)[]): values is number[] {
-  return values.every((value) => value !== undefined);
-}
-
-/** Corners put in order and cut at the border. */
+/** Corners put in order and cut at the border; of equal boxes one. */
 function placed(raw: readonly Shape[], extent: ImageSize): ReplyAnswer {
   const notes = new Set<ReplyNote>();
-  const boxesXyxy = raw
-    .map((numbers) => placedBox(numbers, extent, notes))
-    .filter(({ x1, y1, x2, y2 }) => x2 > x1 && y2 > y1);
+  const boxesXyxy: BoxXyxy[] = [];
+  for (const { numbers, unit } of raw) {
+    // Nobody means a box of one pixel: 0 and 1 may be shares, too.
+    const isAmbiguous = unit === 'own' && numbers.every((value) => value === 0 || value === 1);
+    const isBeyond = unit !== 'own' && numbers.some((value) => Math.abs(value) > SIDE[unit] * 1.05);
+    if (isAmbiguous || isBeyond) continue;
+    const box = placedBox(numbers, unit, extent, notes);
+    const isKnown = boxesXyxy.some((known) => isSameXyxy(known, box));
+    if (box.x2 > box.x1 && box.y2 > box.y1 && !isKnown) boxesXyxy.push(box);
+  }
   if (boxesXyxy.length > 0) return { kind: 'boxes', boxesXyxy, notes: [...notes] };
-  return { kind: 'unreadable', reason: `[${raw[0]!.join(', ')}] has no area inside the image` };
+  const [{ numbers }] = raw as [Shape];
+  return unreadable(`[${numbers.join(', ')}] has no area inside the image`);
 }
 
-function placedBox(numbers: Shape, { width, height }: ImageSize, notes: Set<ReplyNote>): BoxXyxy {
-  // Whole numbers of 0 and 1 may be pixels; a fraction below 1 is a share of the side for any model.
-  const isShare =
-    numbers.every((value) => value >= 0 && value <= 1) && !numbers.every(Number.isInteger);
-  const [sx, sy] = isShare ? [width, height] : [1, 1];
+function placedBox(
+  numbers: readonly number[],
+  unit: Unit,
+  extent: ImageSize,
+  notes: Set<ReplyNote>,
+): BoxXyxy {
+  const [sx, sy] = scaleOf(unit, extent);
   const [ax, ay, bx, by] = [numbers[0]! * sx, numbers[1]! * sy, numbers[2]! * sx, numbers[3]! * sy];
-  if (isShare) notes.add('unit');
+  if (unit !== 'own') notes.add('unit');
   if (ax > bx || ay > by) notes.add('swapped');
   const ordered = {
     x1: Math.min(ax, bx),
@@ -152,118 +287,7 @@ function placedBox(numbers: Shape, { width, height }: ImageSize, notes: Set<Repl
     x2: Math.max(ax, bx),
     y2: Math.max(ay, by),
   };
-  const box = clipXyxy(ordered, { width, height });
+  const box = clipXyxy(ordered, extent);
   if (!isSameXyxy(box, ordered)) notes.add('clamped');
   return box;
-}
-
-/** A value read from a model's text: JSON's kinds. */
-export type LooseValue =
-  | null
-  | boolean
-  | number
-  | string
-  | readonly LooseValue[]
-  | { readonly [key: string]: LooseValue };
-
-/** Deeper brackets are read as words. */
-const MAX_DEPTH = 12;
-/** The value where the text ends before one: it is unknown, which is not the same as nothing. */
-const CUT_OFF = '';
-const WORDS = new Map<string, LooseValue>([
-  ['null', null],
-  ['none', null],
-  ['true', true],
-  ['false', false],
-]);
-const UP_TO_OPENING = /[^[({]*/y;
-const SEPARATORS = /[\s,;:=]*/y;
-const KEY_END = /\s*[:=]?\s*/y;
-const WORD = /.[^\s,;:=()[\]{}"']*/sy;
-/** A quote inside words, as in 'the man's hat', ends no string: what follows the end is no word. */
-const DOUBLE_QUOTED = /"((?:[^"\\]+|\\.?|"(?=[\p{L}\p{N}]))*)"?/suy;
-const SINGLE_QUOTED = /'((?:[^'\\]+|\\.?|'(?=[\p{L}\p{N}]))*)'?/suy;
-
-/**
- * The outermost lists and objects of a text, in order. Accepts what models write in place of JSON: single quotes, bare keys,
- * tuples, trailing or missing commas, `None`, a missing end. Skips words between the values. Time is linear in the text.
- * Never throws.
- */
-export function looseValues(text: string): LooseValue[] {
-  const reader = new Reader(text);
-  const values: LooseValue[] = [];
-  while (reader.skipToOpening()) values.push(reader.value(0));
-  return values;
-}
-
-class Reader {
-  #at = 0;
-
-  constructor(private readonly text: string) {}
-
-  skipToOpening(): boolean {
-    this.#take(UP_TO_OPENING);
-    return this.#at < this.text.length;
-  }
-
-  value(depth: number): LooseValue {
-    const first = this.text[this.#at];
-    if (first === undefined) return CUT_OFF;
-    if (first === '"') return this.#string(DOUBLE_QUOTED);
-    if (first === "'") return this.#string(SINGLE_QUOTED);
-    if (depth >= MAX_DEPTH || !'[({'.includes(first)) return this.#word();
-    this.#at++;
-    const made = first === '{' ? this.#object(depth + 1) : this.#list(depth + 1);
-    const isCut = this.#at > this.text.length && Object.keys(made).length === 0;
-    return isCut ? CUT_OFF : made;
-  }
-
-  #list(depth: number): readonly LooseValue[] {
-    const items: LooseValue[] = [];
-    while (this.#hasItem()) items.push(this.value(depth));
-    return items;
-  }
-
-  #object(depth: number): Readonly<Record<string, LooseValue>> {
-    const entries: [string, LooseValue][] = [];
-    while (this.#hasItem()) {
-      const key = this.value(depth);
-      const isNamed = this.#take(KEY_END).trim() !== '';
-      const isCut = this.#at >= this.text.length;
-      const value = isNamed && !this.#atEnd() ? this.value(depth) : null;
-      entries.push([String(key), isCut ? CUT_OFF : value]);
-    }
-    return Object.fromEntries(entries);
-  }
-
-  /** Steps over separators. At the end, steps over the closing bracket too, whichever it is. */
-  #hasItem(): boolean {
-    this.#take(SEPARATORS);
-    if (!this.#atEnd()) return true;
-    this.#at++;
-    return false;
-  }
-
-  #atEnd(): boolean {
-    return this.#at >= this.text.length || ')]}'.includes(this.text[this.#at]!);
-  }
-
-  #string(pattern: RegExp): string {
-    return this.#take(pattern, 1).replace(/\\(.?)/gs, '$1');
-  }
-
-  #word(): LooseValue {
-    const word = this.#take(WORD);
-    if (/^[-+]?\.?\d/.test(word)) return Number.parseFloat(word);
-    const known = WORDS.get(word.toLowerCase());
-    return known === undefined ? word : known;
-  }
-
-  /** Steps over what matches here, which is nothing behind the end, and gives a group of it. */
-  #take(pattern: RegExp, group = 0): string {
-    pattern.lastIndex = this.#at;
-    const found = pattern.exec(this.text) ?? [''];
-    this.#at += found[0].length;
-    return found[group] ?? '';
-  }
 }

@@ -1,5 +1,7 @@
+import { quoted } from '../core/error.js';
 import type { ChatReply } from './conversation.js';
-import { ChatError, ServerError } from './error.js';
+import { ChatError, isErrorBody, ServerError } from './error.js';
+import { answerConfidence } from './reply-parts.js';
 import type { TokenUse } from './usage.js';
 
 export interface ReadReply {
@@ -28,13 +30,21 @@ interface Choice {
   readonly delta?: Message | null;
   readonly finish_reason?: string | null;
   readonly logprobs?: { readonly content?: readonly TokenLogprob[] | null } | null;
+  /** Gateways tell here what failed behind them. */
+  readonly error?: unknown;
 }
 
+/** A message, or a piece of one. The fields of thoughts are those of DeepSeek, OpenRouter, Ollama and LiteLLM. */
 interface Message {
   /** Some servers give a text in parts. */
   readonly content?: unknown;
+  readonly refusal?: unknown;
+  readonly tool_calls?: unknown;
   readonly reasoning_content?: unknown;
   readonly reasoning?: unknown;
+  readonly thinking?: unknown;
+  readonly reasoning_details?: unknown;
+  readonly thinking_blocks?: unknown;
 }
 
 /** A piece of a reply with the natural log of its probability. */
@@ -50,6 +60,32 @@ const MAX_OTHER_EVENTS = 64;
 /** A reply beyond all limits counts as cut off and empty. */
 export const OVERFLOWN: ReadReply = { reply: { text: '', finish: 'length' } };
 
+/** Reasons of a reply that ended by itself, or where it was told to. Any other reason means that it was cut off. */
+const ENDED =
+  /^(?:stop|stop_sequence|end_turn|end|eos|eos_token|complete|completed|done|finish(?:ed)?|tool_calls?|tool_use|function_call)$/i;
+const FAILED = /error|exception|insufficient_system|overload|malformed|unavailable/i;
+const REFUSED =
+  /filter|safety|refus|guardrail|blocklist|prohibited|recitation|sensitive|spii|moderation/i;
+
+/** What has come of a reply. */
+interface Draft {
+  text: string;
+  thought: string;
+  refusal: string;
+  finish?: string;
+  use?: TokenUse;
+  hasCalls: boolean;
+  readonly tokens: TokenLogprob[];
+}
+
+const emptyDraft = (): Draft => ({
+  text: '',
+  thought: '',
+  refusal: '',
+  hasCalls: false,
+  tokens: [],
+});
+
 /**
  * Reads a reply that comes in pieces, and cuts it off at its limit or at a stop string, whatever the server does.
  * @param events data of each event
@@ -61,62 +97,67 @@ export async function readStream(
   { maxTokens, stops }: ReplyLimits,
   onEvent: () => void,
 ): Promise<ReadReply> {
-  const tokens: TokenLogprob[] = [];
-  let thought = '';
-  let text = '';
-  let finish: string | undefined;
-  let use: TokenUse | undefined;
+  const draft = emptyDraft();
   let count = 0;
   let isDone = false;
   for await (const data of events) {
     isDone ||= data.startsWith('[DONE]');
     if (isDone) continue;
     onEvent();
-    const { choices, usage } = completionOf(JSON.parse(data));
-    use = useOf(usage) ?? use;
-    const choice = choices?.[0];
-    if (!choice) continue;
-    thought += reasoningOf(choice.delta);
-    const piece = textOf(choice.delta?.content) ?? '';
-    text += piece;
-    tokens.push(...(choice.logprobs?.content ?? []));
-    finish = choice.finish_reason ?? finish;
+    const before = draft.text.length;
+    if (!addTo(draft, JSON.parse(data))) continue;
     count += 1;
     // Some servers honour neither limits nor stop strings.
     const isEndless =
       count > maxTokens + MAX_OTHER_EVENTS ||
-      text.length + thought.length > maxTokens * MAX_CHARACTERS_PER_TOKEN;
-    if (isEndless || (finish === undefined && endsInStop(text, piece, stops))) {
-      finish = isEndless ? 'length' : 'stop';
+      draft.text.length + draft.thought.length > maxTokens * MAX_CHARACTERS_PER_TOKEN;
+    const isStopped = draft.finish === undefined && endsInStop(draft.text, before, stops);
+    if (isEndless || isStopped) {
+      draft.finish = isEndless ? 'length' : 'stop';
       break;
     }
   }
   // Small servers mark the end of the stream, but give no reason for it.
-  if (finish === undefined && (count === 0 || !isDone)) {
+  if (draft.finish === undefined && (count === 0 || !isDone)) {
     throw new ChatError('again', 'the connection ended before the reply');
   }
-  const end = Math.min(...stops.map((stop) => indexOr(text, stop)), text.length);
-  return { reply: replyOf(text.slice(0, end), thought, finish, tokens), use };
+  const end = Math.min(...stops.map((stop) => indexOr(draft.text, stop)), draft.text.length);
+  return replyOf({ ...draft, text: draft.text.slice(0, end) }, end < draft.text.length);
 }
 
 /** Reads a reply that comes at once. @throws ChatError where the value is no reply; ServerError */
 export function readWhole(value: unknown): ReadReply {
-  const { choices, usage } = completionOf(value);
-  const choice = choices?.[0];
-  const text = textOf(choice?.message?.content ?? (choice?.message && null));
-  if (!choice || text === undefined) {
+  const draft = emptyDraft();
+  if (!addTo(draft, value)) {
     throw new ChatError('again', 'expected a chat completion with one choice, got other JSON');
   }
-  const tokens = choice.logprobs?.content ?? [];
-  const reply = replyOf(text, reasoningOf(choice.message), choice.finish_reason, tokens);
-  return { reply, use: useOf(usage) };
+  return replyOf(draft, false);
 }
 
-/** @throws ServerError: gateways report an error of the server behind them with status 200, or in the middle of a stream */
-function completionOf(value: unknown): Completion {
-  const completion: Completion = Object(value);
-  if (completion.error) throw new ServerError(completion.error);
-  return completion;
+/**
+ * Adds a completion, or an event of one, to what has come.
+ * @returns whether it holds a choice
+ * @throws ServerError: gateways report an error of the server behind them with status 200, or in the middle of a stream
+ */
+function addTo(draft: Draft, value: unknown): boolean {
+  const { choices, usage, error }: Completion = Object(value);
+  if (error) throw new ServerError(value);
+  const choice = Array.isArray(choices) ? (choices[0] as Choice | undefined) : undefined;
+  draft.use = useOf(usage) ?? draft.use;
+  if (!choice) {
+    if (isErrorBody(value)) throw new ServerError(value);
+    return false;
+  }
+  if (choice.error) throw new ServerError(choice.error);
+  const message = choice.delta ?? choice.message;
+  const parts = partsOf(message?.content);
+  draft.text += parts.text;
+  draft.thought += reasoningOf(message) || parts.thought;
+  if (typeof message?.refusal === 'string') draft.refusal += message.refusal;
+  draft.hasCalls ||= Boolean(message?.tool_calls);
+  draft.tokens.push(...(choice.logprobs?.content ?? []));
+  draft.finish = choice.finish_reason ?? draft.finish;
+  return true;
 }
 
 /** Undefined where the server gives no counts; the client estimates them then. */
@@ -127,116 +168,87 @@ function useOf(usage: unknown): TokenUse | undefined {
 
 const isCount = (value: unknown): value is number => typeof value === 'number' && value >= 0;
 
-function replyOf(
-  text: string,
-  thought: string,
-  finish: string | null | undefined,
-  tokens: readonly TokenLogprob[],
-): ChatReply {
-  return {
-    text: thought === '' ? text : `<think>${thought}</think>\n${text}`,
-    finish: finish === 'length' ? 'length' : 'stop',
+/**
+ * @param isStopped whether the text was cut at a stop string
+ * @throws ChatError for a reply that failed, that is empty, or that is a refusal
+ */
+function replyOf(draft: Draft, isStopped: boolean): ReadReply {
+  const { text, thought, refusal, finish = 'stop', use, hasCalls, tokens } = draft;
+  if (FAILED.test(finish)) {
+    throw new ChatError(
+      'again',
+      `the server ended the reply with the finish reason ${quoted(finish)}`,
+    );
+  }
+  const isEmpty = text.trim() === '' && thought.trim() === '';
+  if (refusal !== '' && isEmpty) throw new ChatError('item', `the model refuses it: ${refusal}`);
+  if (isEmpty && REFUSED.test(finish)) {
+    throw new ChatError('item', `the reply was refused, with the finish reason ${quoted(finish)}`);
+  }
+  const isCut = !isStopped && !ENDED.test(finish);
+  const hasTokens = use !== undefined && use.completion > 0;
+  if (isEmpty && !isStopped && !isCut && !hasCalls && !hasTokens) {
+    throw new ChatError('again', 'the reply is empty');
+  }
+  const reply = {
+    text: withThought(text, thought, isCut),
+    finish: isCut ? ('length' as const) : ('stop' as const),
     confidence: answerConfidence(tokens),
   };
+  return { reply, use };
 }
 
-/** Undefined where the content is no text. A reply that only calls a tool has the content null. */
-function textOf(content: unknown): string | undefined {
-  if (typeof content === 'string') return content;
-  if (content === null) return '';
-  if (!Array.isArray(content)) return undefined;
-  return content
-    .map(({ text }: { text?: unknown }) => (typeof text === 'string' ? text : ''))
-    .join('');
+/** Tags that a conversation is read by. */
+const TAGS = /<\s*\/?\s*(?:think|rethink|answer|tool|function)\s*>/gi;
+
+/**
+ * A text behind its thought. Tags in a thought are quotations, unless the server took all of the reply for a thought, and it
+ * came to its end.
+ */
+function withThought(text: string, thought: string, isCut: boolean): string {
+  if (thought === '') return text;
+  if (text.trim() === '' && !isCut && thought.search(TAGS) >= 0) return thought;
+  return `<think>${thought.replace(TAGS, '')}</think>\n${text}`;
 }
 
-/** Servers that split off the thought put it in a field with one of two names. */
+/** A content is a text, or parts of which some are thoughts. A reply that only calls a tool has none. */
+function partsOf(content: unknown): { readonly text: string; readonly thought: string } {
+  if (typeof content === 'string') return { text: content, thought: '' };
+  let text = '';
+  let thought = '';
+  for (const part of Array.isArray(content) ? content : []) {
+    const { type, text: words, thought: isThought } = Object(part) as Record<string, unknown>;
+    if (isThought === true || /think|reason/.test(String(type))) thought += wordsOf(part);
+    else if (typeof words === 'string') text += words;
+  }
+  return { text, thought };
+}
+
+/** The thought of servers that split it off. */
 function reasoningOf(message: Message | null | undefined): string {
-  const { reasoning_content: long, reasoning: short } = message ?? {};
-  if (typeof long === 'string') return long;
-  return typeof short === 'string' ? short : '';
+  const { reasoning_content, reasoning, thinking, reasoning_details, thinking_blocks } =
+    message ?? {};
+  const fields = [reasoning_content, reasoning, thinking, reasoning_details, thinking_blocks];
+  return fields.map(wordsOf).find((words) => words !== '') ?? '';
 }
 
-/** Whether a stop string is in the end of the text, which has just grown by a piece. */
-function endsInStop(text: string, piece: string, stops: readonly string[]): boolean {
+/** The text of a thought: a string, or parts that hold it under one of these names. */
+function wordsOf(value: unknown): string {
+  if (typeof value === 'string') return value;
+  if (Array.isArray(value)) return value.map(wordsOf).join('');
+  const { text, thinking, summary } = Object(value) as Record<string, unknown>;
+  const words = text ?? thinking ?? summary;
+  return words === undefined ? '' : wordsOf(words);
+}
+
+/** Whether a stop string is in the end of the text, which has grown since it was `before` characters long. */
+function endsInStop(text: string, before: number, stops: readonly string[]): boolean {
   const longest = Math.max(0, ...stops.map(({ length }) => length));
-  const tail = text.slice(-(piece.length + longest));
+  const tail = text.slice(Math.max(0, before - longest));
   return stops.some((stop) => tail.includes(stop));
 }
 
 function indexOr(text: string, part: string): number {
   const at = text.indexOf(part);
   return at < 0 ? text.length : at;
-}
-
-/** The parts of the replies of a two-stage conversation. */
-export type ReplyPart = 'think' | 'rethink' | 'answer';
-
-/**
- * The last part of this name, trimmed; undefined where there is none. Models put spaces into tags. A part without an end tag
- * reaches to the end of the text; one without a start tag, from servers that start the thought themselves, begins with the
- * text.
- */
-export function lastPart(text: string, part: ReplyPart): string | undefined {
-  const open = [...text.matchAll(opening(part))].at(-1);
-  const rest = open ? text.slice(open.index + open[0].length) : text;
-  const close = rest.search(closing(part));
-  if (close < 0) return open && rest.trim();
-  return rest.slice(0, close).trim();
-}
-
-/**
- * The text of the answer: the last answer part; without one, the text without the thoughts; of either the last code fence if
- * it has one.
- */
-export function answerText(text: string): string {
-  const tagged = lastPart(text, 'answer');
-  const outside = tagged ?? withoutThoughts(text);
-  const fences = [...outside.matchAll(/```[a-z]*\s*([\s\S]*?)(?:```|$)/gi)];
-  return fences.at(-1)?.[1] ?? outside;
-}
-
-function withoutThoughts(text: string): string {
-  return text
-    .replace(/<\s*(think|rethink|tool|function)\s*>[\s\S]*?(?:<\s*\/\s*\1\s*>|$)/gi, '')
-    .replace(/^[\s\S]*<\s*\/\s*(?:think|rethink)\s*>/i, '')
-    .trim();
-}
-
-/**
- * The format term of the reward: 1 when think, rethink and answer all begin and end in the reply, else 0.
- * @see VG-Refiner, arXiv 2512.06373, format reward
- */
-export function formatTerm(text: string): 0 | 1 {
-  const parts: readonly ReplyPart[] = ['think', 'rethink', 'answer'];
-  const isWhole = parts.every((part) => opening(part).test(text) && closing(part).test(text));
-  return isWhole ? 1 : 0;
-}
-
-function opening(part: ReplyPart): RegExp {
-  return new RegExp(`<\\s*${part}\\s*>`, 'gi');
-}
-
-function closing(part: ReplyPart): RegExp {
-  return new RegExp(`<\\s*/\\s*${part}\\s*>`, 'i');
-}
-
-/**
- * Mean probability of the tokens of the last answer part, as exp(mean log-probability), 0..1; of all tokens where there is
- * no such part. Undefined without tokens.
- */
-export function answerConfidence(tokens: readonly TokenLogprob[]): number | undefined {
-  if (tokens.length === 0) return undefined;
-  const whole = tokens.map(({ token }) => token).join('');
-  const answerAt = [...whole.matchAll(opening('answer'))].at(-1)?.index ?? 0;
-  let at = 0;
-  let sum = 0;
-  let count = 0;
-  for (const { token, logprob } of tokens) {
-    at += token.length;
-    if (at <= answerAt) continue;
-    sum += logprob;
-    count += 1;
-  }
-  return Math.min(1, Math.exp(sum / Math.max(count, 1)));
 }

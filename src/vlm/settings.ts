@@ -28,6 +28,7 @@ export interface VlmFlags extends PhotoFlags {
   readonly 'vlm-repetition-penalty'?: string;
   readonly 'vlm-logprobs': boolean;
   readonly 'vlm-body'?: string;
+  readonly 'vlm-header'?: readonly string[];
   readonly 'vlm-plain-http': boolean;
   readonly 'no-vlm-stream': boolean;
   readonly 'vlm-concurrency': number;
@@ -60,12 +61,16 @@ export function chatSettings(
   flags: VlmFlags,
   { cacheFolder, signal }: LargeRefinerOptions,
 ): ChatSettings {
-  const url = serverUrl(flags['vlm-url']);
+  const { url, query } = serverAddress(flags['vlm-url']);
+  const headers = extraHeaders(flags['vlm-header'] ?? []);
+  const hasHeaders = Object.keys(headers).length > 0;
   const timeoutMs = flags['vlm-timeout'] * 1000;
   const cache = flags['vlm-cache'] ?? cacheFolder;
   return {
     url,
-    key: safeKey(url, flags['vlm-plain-http']),
+    query,
+    key: safeKey(url, flags['vlm-plain-http'], hasHeaders),
+    headers,
     proxy: proxyFor(new URL(url)),
     stream: !flags['no-vlm-stream'],
     timeoutMs,
@@ -81,7 +86,7 @@ export function chatSettings(
     maxRequests: flags['max-requests'] ?? Number.POSITIVE_INFINITY,
     maxTokens: flags['max-tokens'] ?? Number.POSITIVE_INFINITY,
     ...prices(flags['vlm-price']),
-    cache: cache === 'none' ? undefined : new ReplyCache(cache, url),
+    cache: cache === 'none' ? undefined : new ReplyCache(cache, url + query),
     signal,
   };
 }
@@ -133,8 +138,8 @@ export function vlmRunSettings(flags: VlmFlags, template: string | undefined): R
   };
 }
 
-/** @throws VgrError USAGE */
-function serverUrl(text: string | undefined): string {
+/** The root of the API, and the query that each request to it carries, such as `?api-version=1`. @throws VgrError USAGE */
+function serverAddress(text: string | undefined): { readonly url: string; readonly query: string } {
   const given = required('vlm-url', text);
   const url = URL.canParse(given) ? new URL(given) : undefined;
   if (!url || !/^https?:$/.test(url.protocol)) {
@@ -144,19 +149,45 @@ function serverUrl(text: string | undefined): string {
       hint: 'for example `--vlm-url http://localhost:8000/v1`',
     });
   }
-  if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
-    // run.json holds the address, so it must hold no secret; the message repeats none.
-    throw new VgrError('USAGE', '--vlm-url: expected an address without name, password or query', {
-      hint: 'put the key into the environment variable VGR_VLM_API_KEY',
+  if (url.username !== '' || url.password !== '' || url.hash !== '') {
+    throw new VgrError('USAGE', '--vlm-url: expected an address without name and password', {
+      hint: 'put the key into the environment variable VGR_VLM_API_KEY, or see `--vlm-header`',
     });
   }
-  return url.href.replace(/\/+$/, '');
+  // run.json holds the address, so it must hold no secret: a query may be one.
+  const query = url.search;
+  url.search = '';
+  return { url: url.href.replace(/\/+$/, ''), query };
+}
+
+/** Headers of `NAME=VARIABLE`: their values come from the environment. @throws VgrError USAGE, CONFIG_INVALID */
+function extraHeaders(
+  flags: readonly string[],
+  env: Readonly<NodeJS.ProcessEnv> = process.env,
+): Readonly<Record<string, string>> {
+  const entries = flags.map((flag) => {
+    const [, name, variable] = /^([\w-]+)=([A-Za-z_]\w*)$/.exec(flag) ?? [];
+    if (name === undefined || variable === undefined) {
+      throw new VgrError('USAGE', '--vlm-header: expected NAME=VARIABLE, got another value', {
+        hint: 'the value comes from a variable of the environment: `AZURE_KEY=... vgr refine .. --vlm-header api-key=AZURE_KEY`',
+      });
+    }
+    const value = env[variable]?.trim();
+    if (value && /^[ -~]+$/.test(value)) return [name.toLowerCase(), value] as const;
+    const got = value ? 'one with other characters' : 'none';
+    throw new VgrError(
+      'CONFIG_INVALID',
+      `--vlm-header ${name}: expected a value in visible ASCII characters in ${variable}, got ${got}`,
+    );
+  });
+  return Object.fromEntries(entries);
 }
 
 /** The key, for a server to which nobody can listen. @throws VgrError CONFIG_INVALID */
-function safeKey(url: string, allowPlain: boolean): string | undefined {
+function safeKey(url: string, allowPlain: boolean, hasHeaders: boolean): string | undefined {
   const key = serverKey(url);
-  if (key === undefined || allowPlain || isSafeAddress(url)) return key;
+  const isSecret = key !== undefined || hasHeaders;
+  if (!isSecret || allowPlain || isSafeAddress(url)) return key;
   throw new VgrError(
     'CONFIG_INVALID',
     `--vlm-url: expected an https address, since there is a key; got ${quoted(url)}`,

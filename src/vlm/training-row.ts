@@ -48,7 +48,7 @@ function partsOf({ request, view, truthXyxy }: TrainingCase, { boxesPerTool }: R
   return {
     tools,
     facts: { query, picture: view.picture, grid: view.grid },
-    truth: boxText(writtenXyxy(truthXyxy, view)),
+    truth: boxText(writtenXyxy(truthXyxy, view), view.grid),
   };
 }
 

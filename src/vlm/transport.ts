@@ -18,8 +18,12 @@ import { OVERFLOWN, type ReadReply, type ReplyLimits, readStream, readWhole } fr
 export interface ChatServer {
   /** The API's root, such as `http://localhost:8000/v1`. */
   readonly url: string;
+  /** Sent with each request, from the `?` on; never written anywhere. */
+  readonly query?: string;
   /** Sent as a bearer token; never written anywhere. */
   readonly key?: string;
+  /** More headers of each request; their values are never written anywhere. */
+  readonly headers?: Readonly<Record<string, string>>;
   readonly proxy?: URL;
   /** Whether replies come as streams of events. */
   readonly stream: boolean;
@@ -67,14 +71,13 @@ export class ChatTransport {
     limits: ReplyLimits,
     signal?: AbortSignal,
   ): Promise<ReadReply> {
-    const { key = '', timeoutMs } = this.#server;
+    const { timeoutMs } = this.#server;
     const deadline = startDeadline(timeoutMs, signal);
     let response: HttpResponse | undefined;
     try {
       response = await this.#request('/chat/completions', deadline.signal, body);
       const { reply, use } = await this.#read(response, limits, deadline);
-      if (key.length < MIN_SECRET) return { reply, use };
-      return { reply: { ...reply, text: withoutKey(reply.text, key) }, use };
+      return { reply: { ...reply, text: this.#withoutSecrets(reply.text, MIN_SECRET) }, use };
     } catch (thrown) {
       if (thrown instanceof ReplyOverflow) return OVERFLOWN;
       throw this.#errorOf(deadline.signal.aborted ? deadline.signal.reason : thrown);
@@ -106,14 +109,17 @@ export class ChatTransport {
     signal: AbortSignal,
     body?: readonly Buffer[],
   ): Promise<HttpResponse> {
-    const { url, key } = this.#server;
-    const response = await this.#http.request(new URL(url.replace(/\/$/, '') + path), {
+    const { url, query, headers, key } = this.#server;
+    const address = new URL(url.replace(/\/$/, '') + path);
+    address.search = query ?? '';
+    const response = await this.#http.request(address, {
       method: body ? 'POST' : 'GET',
       headers: {
         accept: 'application/json',
         'user-agent': 'vgr',
         ...(body && { 'content-type': 'application/json' }),
         ...(key !== undefined && { authorization: `Bearer ${key}` }),
+        ...headers,
       },
       body,
       signal,
@@ -128,29 +134,48 @@ export class ChatTransport {
     const { status, headers } = response;
     const chunks = unpacked(response, limits.maxTokens * MAX_BYTES_PER_TOKEN + MAX_OTHER_BYTES);
     if (status >= 300) {
-      throw new ServerError(errorIn(await textOf(chunks, MAX_ERROR)), status, headers);
+      throw new ServerError(jsonOr(await textOf(chunks, MAX_ERROR)), status, headers);
     }
+    // What a body is shows in its first character; servers and gateways label it in many ways.
+    const { first, body } = await begun(chunks);
+    if ('{['.includes(first)) return readWhole(JSON.parse(await textOf(body)));
+    if (':deir'.includes(first)) {
+      const onEvent = () => deadline.startIdle(this.#server.idleMs);
+      return readStream(eventsOf(deadline.watched(body)), limits, onEvent);
+    }
+    if (first === '') throw new ChatError('again', 'the reply is empty');
     const type = (headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase();
-    if (type === 'text/event-stream') {
-      const onEvent = () => deadline.restartIdle(this.#server.idleMs);
-      return readStream(eventsOf(chunks), limits, onEvent);
-    }
-    if (type.endsWith('json')) return readWhole(JSON.parse(await textOf(chunks)));
-    const text = await textOf(chunks, MAX_ERROR);
-    throw new Error(`expected application/json, got ${type || 'no content type'}: ${text}`);
+    const { message } = new ServerError(await textOf(body, MAX_ERROR));
+    throw new Error(`expected JSON or events, got ${type || 'no content type'}: ${message}`);
+  }
+
+  /** A text without the key, the values of the headers and of the query. @param least shorter ones may be words */
+  #withoutSecrets(text: string, least = 1): string {
+    const { key = '', headers = {}, query = '' } = this.#server;
+    const secrets = [key, ...Object.values(headers), ...new URLSearchParams(query).values()];
+    return secrets
+      .filter((secret, index) => secret.length >= (index === 0 ? least : MIN_SECRET))
+      .reduce(withoutKey, text);
   }
 
   #errorOf(thrown: unknown): ChatError {
-    if (thrown instanceof ChatError) return thrown;
-    const { url, key } = this.#server;
+    if (thrown instanceof ChatError) {
+      return new ChatError(
+        thrown.kind,
+        safeWords(this.#withoutSecrets(thrown.message)),
+        thrown.hint,
+      );
+    }
+    const { url } = this.#server;
+    const safe = (text: string) => safeWords(this.#withoutSecrets(text));
     if (!(thrown instanceof ServerError)) {
-      return unsafeError(thrown) ?? new ChatError('again', safeWords(messagesOf(thrown), key));
+      return unsafeError(thrown) ?? new ChatError('again', safe(messagesOf(thrown)));
     }
     const { status, code, headers } = thrown;
-    const words = safeWords(redirectWords(headers) ?? thrown.message, key);
+    const words = safe(redirectWords(headers) ?? thrown.message);
     if (status === undefined) return new ChatError('again', words);
     const message = words === '' ? `status ${status}` : `status ${status}: ${words}`;
-    const hint = status === 404 ? rootHint(url) : undefined;
+    const hint = hintOn(status, words, url);
     const retryAfterMs = retryAfterOf(headers);
     return new ChatError(kindOfStatus(status, code), message, hint, retryAfterMs);
   }
@@ -169,9 +194,16 @@ function startDeadline(timeoutMs: number, outer?: AbortSignal) {
   if (outer?.aborted) onOuter();
   return {
     signal: controller.signal,
-    restartIdle(idleMs: number): void {
-      clearTimeout(idle);
-      idle = setTimeout(end, idleMs, `the reply stalled for ${idleMs / 1000} s`);
+    /** From the first event on the stream may not be silent for this long. */
+    startIdle(idleMs: number): void {
+      idle ??= setTimeout(end, idleMs, `the reply stalled for ${idleMs / 1000} s`);
+    },
+    /** The chunks of a stream. Any bytes are a sign of life, comments too. */
+    async *watched(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+      for await (const chunk of chunks) {
+        idle?.refresh();
+        yield chunk;
+      }
     },
     clear(): void {
       clearTimeout(total);
@@ -209,6 +241,25 @@ async function* unpacked(
   }
 }
 
+/** A body with its first character that is no space, or mark of order; empty where there is none. */
+async function begun(
+  chunks: AsyncGenerator<Buffer>,
+): Promise<{ readonly first: string; readonly body: AsyncIterable<Buffer> }> {
+  const start: Buffer[] = [];
+  let first = '';
+  while (first === '') {
+    const { value, done } = await chunks.next();
+    if (done) break;
+    start.push(value);
+    first = value.toString('latin1').replace(/^[\s\xef\xbb\xbf]+/, '')[0] ?? '';
+  }
+  async function* body() {
+    yield* start;
+    yield* chunks;
+  }
+  return { first, body: body() };
+}
+
 /** The text, or its start of a little more than `enough` bytes. */
 async function textOf(
   chunks: AsyncIterable<Buffer>,
@@ -244,17 +295,13 @@ async function* eventsOf(chunks: AsyncIterable<Buffer>): AsyncGenerator<string> 
   yield* events;
 }
 
-/** The error in a response: under `error`; vLLM and SGLang have it at the top, FastAPI under `detail`. */
-function errorIn(text: string): unknown {
-  let value: unknown;
+/** The value of JSON; other text as it is. */
+function jsonOr(text: string): unknown {
   try {
-    value = JSON.parse(text);
+    return JSON.parse(text);
   } catch {
     return text;
   }
-  if (typeof value !== 'object' || value === null) return text;
-  const { error, message, detail, code } = value as Record<string, unknown>;
-  return error ?? { message: message ?? detail ?? text, code };
 }
 
 /** Words for a redirect; undefined for other replies. The query of the address may hold secrets. */
@@ -293,6 +340,24 @@ function unsafeError(thrown: unknown): ChatError | undefined {
   if (!causes.some(({ message }) => PLAIN_HTTP.test(message))) return undefined;
   const hint = 'the address may need `http://` in place of `https://`';
   return new ChatError('unsafe', 'the server does not speak TLS', hint);
+}
+
+/** Fields of a request that not all servers know. */
+const OPTIONAL_FIELDS =
+  /\b(max_tokens|temperature|stop|stream_options|logprobs|repetition_penalty|continue_final_message|add_generation_prompt)\b/;
+const UNKNOWN_FIELD =
+  /unsupported|not supported|unknown|unrecogni[sz]ed|unexpected|not permitted|cannot find|not allowed|extra/i;
+
+/** What to try after a refusal. @param words the server's */
+function hintOn(status: number, words: string, url: string): string | undefined {
+  if (status === 404) return rootHint(url);
+  if (status === 413) {
+    return 'the request is too large for the server or its gateway (`client_max_body_size` of nginx): send smaller pictures with `--vlm-max-pixels`';
+  }
+  const field = UNKNOWN_FIELD.test(words) ? OPTIONAL_FIELDS.exec(words)?.[1] : undefined;
+  if (field === undefined) return undefined;
+  const limit = field === 'max_tokens' ? ', "max_completion_tokens": 2048' : '';
+  return `leave the field out: \`--vlm-body '{"${field}": null${limit}}'\``;
 }
 
 /** A hint where the API's root seems wrong. */

@@ -12,6 +12,7 @@ import type {
 import {
   type Chat,
   type ChatMessage,
+  type ChatReply,
   type Conversation,
   type Exchange,
   oneTurn,
@@ -36,8 +37,9 @@ import {
   toolBlock,
   toolResults,
 } from './prompt.js';
-import { answerText, formatTerm, lastPart } from './reply.js';
-import { type ReplyAnswer, readAnswer } from './reply-boxes.js';
+import { type ReplyAnswer, readAnswer, readReply } from './reply-boxes.js';
+import { formatTerm, lastPart } from './reply-parts.js';
+import { splitThoughts } from './thoughts.js';
 
 export interface VlmSettings {
   readonly chat: Chat;
@@ -123,7 +125,7 @@ async function converse(request: RefineRequest, settings: VlmSettings): Promise<
     if (read.kind === 'unreadable') {
       tally.repairs += 1;
       const repair = await repairTurn(conversation, exchange, repairPrompt(read.reason, facts));
-      read = readIn(talk, repair.text);
+      read = readIn(talk, repair);
       if (read.kind === 'unreadable') tally.fallbacks += 1;
     }
     tally.answered += 1;
@@ -131,10 +133,15 @@ async function converse(request: RefineRequest, settings: VlmSettings): Promise<
   });
 }
 
+const answerForm = (view: ModelView) => ({
+  extent: modelExtent(view),
+  layout: view.grid.yFirst ? ('yxyx' as const) : undefined,
+});
+
 /** What an answer says, in photo pixels; a point means the candidate around it. */
-function readIn(talk: Talk, text: string): Exclude<ReplyAnswer, { kind: 'point' }> {
-  const { request, view, tally } = talk;
-  const read = readAnswer(answerText(text), modelExtent(view));
+function readIn(talk: Talk, reply: ChatReply): Exclude<ReplyAnswer, { kind: 'point' }> {
+  const { request, view, tally, protocol } = talk;
+  const read = readReply(reply, answerForm(view), protocol === 'think-rethink');
   if (read.kind === 'boxes') {
     for (const note of read.notes) tally[note] += 1;
     return { ...read, boxesXyxy: read.boxesXyxy.map((box) => boxOf(box, talk)) };
@@ -173,16 +180,17 @@ const STATED = 1;
 const MAX_TEXT = 4000;
 
 /** What the model thought before it saw the tools' boxes. */
-function thoughtOf({ view, protocol }: Talk, { withoutTools, confidence }: Exchange): Thought {
+function thoughtOf({ view, protocol }: Talk, { withoutTools, last }: Exchange): Thought {
   if (protocol === 'piter') {
     return { boxXyxy: null, score: 0, text: 'asked in one turn, with the boxes of the tools' };
   }
-  const text = lastPart(withoutTools, 'think') ?? '';
-  const own = readAnswer(lastPart(withoutTools, 'answer') ?? text, modelExtent(view));
-  const box = own.kind === 'boxes' ? fromModelXyxy(own.boxesXyxy.at(-1)!, view) : null;
+  const { thought, said } = splitThoughts(withoutTools);
+  const text = lastPart(withoutTools, 'think') ?? thought;
+  const own = readAnswer(lastPart(said, 'answer') ?? text, answerForm(view));
+  const box = own.kind === 'boxes' ? fromModelXyxy(own.boxesXyxy[0]!, view) : null;
   return {
     boxXyxy: box,
-    score: box ? (confidence ?? STATED) : 0,
+    score: box ? (last.confidence ?? STATED) : 0,
     text: text.slice(0, MAX_TEXT),
   };
 }
@@ -194,7 +202,9 @@ function answerOf(
   read: ReturnType<typeof readIn>,
 ): Answer {
   const isTwoStage = protocol !== 'piter';
-  const format = isTwoStage ? formatTerm(`${exchange.withoutTools}\n${exchange.last}`) : undefined;
+  const format = isTwoStage
+    ? formatTerm(`${exchange.withoutTools}\n${exchange.last.text}`)
+    : undefined;
   if (format === 0) tally.unformatted += 1;
   if (!exchange.called) tally.uncalled += 1;
   if (read.kind === 'unreadable') {
@@ -208,9 +218,9 @@ function answerOf(
   }
   const boxesXyxy = read.kind === 'boxes' ? read.boxesXyxy : [];
   const [boxXyxy = null] = boxesXyxy;
-  const score = exchange.confidence ?? STATED;
+  const score = exchange.last.confidence ?? STATED;
   const decision = boxXyxy ? decisionOn(boxXyxy, request.tool?.boxXyxy) : 'none';
-  const text = (lastPart(exchange.last, 'rethink') ?? '').slice(0, MAX_TEXT);
+  const text = (lastPart(exchange.last.text, 'rethink') ?? '').slice(0, MAX_TEXT);
   // Two stages end in one box; the one turn may list several.
   const isList = !isTwoStage && boxesXyxy.length > 1;
   return {

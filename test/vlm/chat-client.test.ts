@@ -473,7 +473,7 @@ describe('the cache', () => {
     const [file] = readdirSync(path, { recursive: true, encoding: 'utf8' }).filter((each) =>
       each.endsWith('.json'),
     );
-    await writeFile(join(path, file!), '{"schema": 1, "te');
+    await writeFile(join(path, file!), '{"schema": 2, "te');
     await expect(cache.get('abcdef')).resolves.toBeUndefined();
   });
 

@@ -5,6 +5,7 @@ import type { Duplex } from 'node:stream';
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { ChatError } from '../../src/vlm/error.js';
+import { answerOfReply } from '../../src/vlm/reply-parts.js';
 import { type ChatServer, ChatTransport } from '../../src/vlm/transport.js';
 import { hasOpenssl, localCertificate, startProxy } from '../support/tls.js';
 
@@ -90,7 +91,7 @@ describe('a reply that was packed on its way', () => {
   });
 
   it('is cut off by what it unpacks to', async () => {
-    const bomb = gzipSync(Buffer.alloc(64 * 1024 ** 2));
+    const bomb = gzipSync(Buffer.alloc(64 * 1024 ** 2, ' '));
     const port = await serve((_request, response) => {
       response.writeHead(200, { 'content-type': 'application/json', 'content-encoding': 'gzip' });
       response.end(bomb);
@@ -110,6 +111,122 @@ describe('a reply that was packed on its way', () => {
     });
     const error = await errorOf(send(`http://127.0.0.1:${port}/v1`));
     expect(error).toMatchObject({ kind: 'again', message: expect.stringMatching(message) });
+  });
+});
+
+describe('a reply is read by what it is', () => {
+  const kinds = [
+    ['events called JSON', 'application/json', EVENTS],
+    ['events behind a comment', 'text/plain', `: wait\n\n${EVENTS}`],
+    ['events without a label', undefined, `\ufeff${EVENTS}`],
+    ['JSON called events', 'text/event-stream', REPLY],
+    ['JSON called a page, behind signs of life', 'text/html', `\n\n \n${REPLY}`],
+  ] as const;
+
+  it.each(kinds)('%s', async (_name, type, body) => {
+    const port = await serve((_request, response) => {
+      response.writeHead(200, type && { 'content-type': type }).end(body);
+    });
+    const { reply } = await send(`http://127.0.0.1:${port}/v1`, { stream: true });
+    expect(reply.text).toBe('a box');
+  });
+
+  it('and any bytes of a stream are a sign of life', async () => {
+    const port = await serve((_request, response) => {
+      const [first, ...rest] = EVENTS.split('\n\n').map((event) => `${event}\n\n`);
+      response.writeHead(200, { 'content-type': 'text/event-stream' }).write(first);
+      let left = 8;
+      const timer = setInterval(() => {
+        if (left-- > 0) response.write(': wait\n\n');
+        else response.end(rest.join(''), () => clearInterval(timer));
+      }, 50);
+    });
+    const { reply } = await send(`http://127.0.0.1:${port}/v1`, { stream: true, idleMs: 200 });
+    expect(reply.text).toBe('a box');
+  });
+
+  it.each([
+    ['without a text', { message: { content: '' }, finish_reason: 'stop' }, 'again', /empty/],
+    ['with a refusal', { message: { content: null, refusal: 'I will not' } }, 'item', /I will not/],
+    ['that a filter took', { message: { content: '' }, finish_reason: 'SAFETY' }, 'item', /SAFETY/],
+    [
+      'that ended in an error',
+      { message: { content: '[1, 2' }, finish_reason: 'network_error' },
+      'again',
+      /network_error/,
+    ],
+  ])('and one %s is no answer', async (_name, choice, kind, message) => {
+    const port = await serve((_request, response) => {
+      response.end(
+        JSON.stringify({ choices: [choice], usage: { prompt_tokens: 9, completion_tokens: 0 } }),
+      );
+    });
+    const error = await errorOf(send(`http://127.0.0.1:${port}/v1`));
+    expect(error).toMatchObject({ kind, message: expect.stringMatching(message) });
+  });
+
+  it.each(['stop', 'end_turn', 'STOP', 'eos_token', null])(
+    'and ends whole with %s',
+    async (reason) => {
+      const port = await serve((_request, response) => {
+        response.end(
+          JSON.stringify({ choices: [{ message: { content: 'x' }, finish_reason: reason }] }),
+        );
+      });
+      const { reply } = await send(`http://127.0.0.1:${port}/v1`);
+      expect(reply.finish).toBe('stop');
+    },
+  );
+
+  it.each(['length', 'MAX_TOKENS', 'abort', 'content_filter', 'model_length', 'odd'])(
+    'and is cut off with %s',
+    async (reason) => {
+      const port = await serve((_request, response) => {
+        response.end(
+          JSON.stringify({ choices: [{ message: { content: 'x' }, finish_reason: reason }] }),
+        );
+      });
+      const { reply } = await send(`http://127.0.0.1:${port}/v1`);
+      expect(reply.finish).toBe('length');
+    },
+  );
+
+  it.each([
+    ['reasoning_content', 'I must write <answer>[1]</answer>'],
+    ['reasoning', 'so <answer>[1]</answer>'],
+    ['thinking', 'so [1]'],
+    ['reasoning_details', [{ type: 'reasoning.text', text: 'so <answer>[1]</answer>' }]],
+  ])('and its thought may have a field: %s', async (field, thought) => {
+    const port = await serve((_request, response) => {
+      response.end(
+        JSON.stringify({ choices: [{ message: { content: '[2]', [field]: thought } }] }),
+      );
+    });
+    const { reply } = await send(`http://127.0.0.1:${port}/v1`);
+    expect(answerOfReply(reply.text).answer).toBe('[2]');
+    expect(reply.text).toMatch(/^<think>.*so.*<\/think>|^<think>I must/);
+  });
+});
+
+describe('an address with a query, and headers', () => {
+  it('go with each request, and into no message', async () => {
+    const seen: unknown[] = [];
+    const port = await serve((request, response) => {
+      seen.push(request.url, request.headers['api-key'], request.headers.authorization);
+      response.writeHead(400).end('{"error": "no: secret-of-azure, secret-of-query"}');
+    });
+    const error = await errorOf(
+      send(`http://127.0.0.1:${port}/deployments/d`, {
+        query: '?api-version=2024-10-21&sig=secret-of-query',
+        headers: { 'api-key': 'secret-of-azure' },
+      }),
+    );
+    expect(seen).toEqual([
+      '/deployments/d/chat/completions?api-version=2024-10-21&sig=secret-of-query',
+      'secret-of-azure',
+      undefined,
+    ]);
+    expect(error.message).toBe('status 400: no: [key], [key]');
   });
 });
 
@@ -266,7 +383,11 @@ describe('an error', () => {
     ['of FastAPI', { detail: 'too long' }],
     ['of FastAPI about a field', { detail: [{ loc: ['body'], msg: 'too long' }] }],
     ['of Ollama', { error: 'too long' }],
+    ['of Gemini, in a list', [{ error: { code: 400, message: 'too long', status: 'BAD' } }]],
+    ['of DashScope', { code: 'InvalidParameter', message: 'too long', request_id: 'x' }],
+    ['of Apigee', { fault: { faultstring: 'too long', detail: { errorcode: 'x' } } }],
     ['of a page', '<h1>too long</h1>'],
+    ['of a page with a title', '<html>\r\n<title>too\r\nlong</title><body>x</body></html>'],
   ])('is told in the words of the server: %s', async (_name, body) => {
     const port = await serve((_request, response) => {
       response.writeHead(400, { 'content-type': 'application/json' });
@@ -277,6 +398,40 @@ describe('an error', () => {
       kind: 'item',
       message: expect.stringMatching(/^status 400: .*too long/),
     });
+  });
+
+  it.each([
+    ['an error that is a string', 'application/json', { error: 'it has ended' }],
+    ['an object that says error', 'application/json', { object: 'error', message: 'it has ended' }],
+    ['JSON labelled as events', 'text/event-stream', { error: { message: 'it has ended' } }],
+    [
+      'a choice that failed',
+      'application/json',
+      { choices: [{ finish_reason: 'error', error: { code: 502, message: 'it has ended' } }] },
+    ],
+  ])('is told where it comes with status 200: %s', async (_name, type, body) => {
+    const port = await serve((_request, response) => {
+      response.writeHead(200, { 'content-type': type }).end(JSON.stringify(body));
+    });
+    const error = await errorOf(send(`http://127.0.0.1:${port}/v1`));
+    expect(error).toMatchObject({
+      kind: 'again',
+      message: expect.stringContaining('it has ended'),
+    });
+  });
+
+  it.each([
+    [413, '<title>413 Request Entity Too Large</title>', /--vlm-max-pixels/],
+    [400, "Unsupported parameter: 'max_tokens'.", /"max_tokens": null, "max_completion_tokens"/],
+    [400, 'Unknown name "repetition_penalty": Cannot find field.', /"repetition_penalty": null/],
+  ])('comes with what to try: %s %s', async (status, message, hint) => {
+    const port = await serve((_request, response) => {
+      response
+        .writeHead(status)
+        .end(status === 413 ? message : JSON.stringify({ error: { message } }));
+    });
+    const error = await errorOf(send(`http://127.0.0.1:${port}/v1`));
+    expect(error.hint).toMatch(hint);
   });
 
   it.each([
@@ -315,13 +470,11 @@ describe('the key', () => {
 
   it('is taken out of pages and content types', async () => {
     const port = await serve((_request, response) => {
-      const inJson = JSON.stringify({ authorization: `Bearer ${key}` });
-      response.writeHead(200, { 'content-type': `text/${encodeURIComponent(key)}` }).end(inJson);
+      const page = `<p>authorization: Bearer ${key}</p>`;
+      response.writeHead(200, { 'content-type': `text/${encodeURIComponent(key)}` }).end(page);
     });
     const { message } = await errorOf(send(`http://127.0.0.1:${port}/v1`, { key }));
-    expect(message).toBe(
-      'expected application/json, got text/[key]: {"authorization":"Bearer [key]"}',
-    );
+    expect(message).toBe('expected JSON or events, got text/[key]: authorization: Bearer [key]');
   });
 
   it('leaves replies alone where it is but a word', async () => {

@@ -1,5 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { answerConfidence, answerText, formatTerm, lastPart } from '../../src/vlm/reply.js';
+import {
+  answerConfidence,
+  answerOfReply,
+  formatTerm,
+  lastPart,
+} from '../../src/vlm/reply-parts.js';
 
 const WHOLE =
   '<think>two lions</think>\n<rethink>the tool is wrong</rethink>\n<answer>{"bbox_2d": [1, 2, 3, 4]}</answer>';
@@ -22,13 +27,30 @@ describe('parts of a reply', () => {
 describe('the text of the answer', () => {
   it.each([
     ['of the last answer part', '<answer>a</answer><answer>b</answer>', 'b'],
-    ['of a fence in it', '<answer>```json\n[1]\n```</answer>', '[1]\n'],
-    ['of the last fence', '```\n[1]\n``` or ```json\n[2]```', '[2]'],
+    ['of the last one that is not empty', '<answer>a</answer> <answer> </answer>', 'a'],
     ['outside of thoughts', '<think>[1]</think><rethink>[2]</rethink> [3]', '[3]'],
     ['behind a thought that was begun elsewhere', 'so [1]</think> [2]', '[2]'],
     ['of plain words', ' [4] ', '[4]'],
+    ['behind the marks of Kimi', '◁think▷[1]◁/think▷[2]', '[2]'],
+    ['behind those of Magistral', '[THINK][1][/THINK][2]', '[2]'],
+    ['behind those of Seed', '<seed:think>[1]</seed:think>[2]', '[2]'],
+    ['behind those of Cohere', '<|START_THINKING|>[1]<|END_THINKING|>[2]', '[2]'],
+    ['behind those of OpenThinker', '<|begin_of_thought|>[1]<|end_of_thought|>[2]', '[2]'],
+    ['behind those of MedGemma', '<unused94>thought\n[1]<unused95>[2]', '[2]'],
+    ['behind reasoning with an attribute', '<reasoning lang="en">[1]</reasoning>[2]', '[2]'],
+    [
+      'in the last channel of Harmony',
+      '<|channel|>analysis<|message|>[1]<|end|><|start|>assistant<|channel|>final<|message|>[2]<|return|>',
+      '[2]<|return|>',
+    ],
+    ['behind a channel of Gemma', '<|channel>thought\n[1]<channel|>[2]', '[2]'],
+    ['behind a channel without its marks', 'analysis[1]assistantfinal[2]', '[2]'],
+    ['behind a thought in a thought', '<think>[1]<think>[2]</think>[3]</think>[4]', '[4]'],
+    ['of an answer that a thought quotes', '<think>as <answer>1</answer></think>2', '2'],
+    ['of an answer behind a thought without end', '<rethink>1 <answer>2</answer>', '2'],
+    ['of nothing where a thought has no end', '<think>as <answer>1</answer> or', ''],
   ])('is that %s', (_name, text, answer) => {
-    expect(answerText(text)).toBe(answer);
+    expect(answerOfReply(text).answer).toBe(answer);
   });
 });
 

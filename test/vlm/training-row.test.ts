@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Candidate } from '../../src/refine/refiner.js';
 import { GRIDS, twoStagePrompt } from '../../src/vlm/prompt.js';
-import { formatTerm } from '../../src/vlm/reply.js';
+import { formatTerm } from '../../src/vlm/reply-parts.js';
 import {
   llamaFactoryRow,
   type RowSettings,

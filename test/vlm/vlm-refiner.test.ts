@@ -296,14 +296,8 @@ describe('what a server can do', () => {
     expect(asked[0]).toMatchObject({ continues: true });
   });
 
-  it('is little where it refuses the question, and unknown where it cannot be asked', async () => {
-    const fails =
-      (error: VgrError): Chat =>
-      () =>
-        Promise.reject(error);
-    await expect(detectMode(fails(new VgrError('REFINEMENT_FAILED', '400')))).resolves.toBe(
-      'multi-turn',
-    );
-    await expect(detectMode(fails(new VgrError('SERVER_UNAVAILABLE', 'gone')))).rejects.toThrow();
+  it('is little where it refuses the question, or fails on it', async () => {
+    const fails: Chat = () => Promise.reject(new VgrError('REFINEMENT_FAILED', '400'));
+    await expect(detectMode(fails)).resolves.toBe('multi-turn');
   });
 });

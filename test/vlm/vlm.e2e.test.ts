@@ -289,34 +289,40 @@ describe('refine --refiner vlm', () => {
     );
     const output = freshFolder();
     const cache = freshFolder();
+    const header = 'gateway-secret-43';
     const env = {
       VGR_VLM_API_KEY: key,
+      GATEWAY: header,
       VGR_DEBUG: '1',
       OPENAI_LOG: 'debug',
       XDG_CACHE_HOME: cache,
     };
-    const outcome = await refine(server, queriesFile(numbered(3)), {
-      flags: ['--output', output],
+    const url = `${server.url}?code=query-secret-44`;
+    const outcome = await refine({ url }, queriesFile(numbered(3)), {
+      flags: ['--output', output, '--vlm-header', 'X-Gateway=GATEWAY'],
       env,
     });
+    expect(server.headers.every((sent) => sent['x-gateway'] === header)).toBe(true);
     expect(server.headers.every(({ authorization }) => authorization === `Bearer ${key}`)).toBe(
       true,
     );
-    expect(outcome.stdout + outcome.stderr).not.toContain(key);
+    const secrets = /sk-very-secret|gateway-secret|query-secret/;
+    expect(outcome.stdout + outcome.stderr).not.toMatch(secrets);
     for (const folder of [output, cache]) {
       for (const file of readdirSync(folder, { recursive: true, withFileTypes: true })) {
         if (file.isFile())
-          expect(readFileSync(join(file.parentPath, file.name), 'utf8')).not.toContain(key);
+          expect(readFileSync(join(file.parentPath, file.name), 'utf8')).not.toMatch(secrets);
       }
     }
   });
 
   it.each([
     [['--vlm-url', 'localhost:8000'], 'expected an http or https address'],
-    [['--vlm-url', 'http://me:pass@localhost/v1'], 'without name, password or query'],
+    [['--vlm-url', 'http://me:pass@localhost/v1'], 'without name and password'],
     [['--vlm-url', 'me:pass@localhost/v1'], 'expected an http or https address'],
     [['--vlm-price', 'cheap'], '--vlm-price'],
     [['--vlm-body', '[1]'], '--vlm-body'],
+    [['--vlm-header', 'api-key: pass@'], 'expected NAME=VARIABLE'],
     [['--prompt-template', '/nowhere.jinja'], 'no file'],
   ])('refuses %j', async (flags, message) => {
     const outcome = await refine({ url: 'http://127.0.0.1:1/v1' }, queriesFile(numbered(1)), {
