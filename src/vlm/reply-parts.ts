@@ -1,4 +1,3 @@
-import type { TokenLogprob } from './reply.js';
 import { splitThoughts } from './thoughts.js';
 
 const ANSWERS =
@@ -52,6 +51,12 @@ function opening(part: ReplyPart): RegExp {
 
 function closing(part: ReplyPart): RegExp {
   return new RegExp(`<\\s*/\\s*${part}\\s*>`, 'i');
+}
+
+/** A piece of a reply with the natural log of its probability. */
+export interface TokenLogprob {
+  readonly token: string;
+  readonly logprob: number;
 }
 
 /**

@@ -1,7 +1,7 @@
 import { quoted } from '../core/error.js';
 import type { ChatReply } from './conversation.js';
 import { ChatError, isErrorBody, ServerError } from './error.js';
-import { answerConfidence } from './reply-parts.js';
+import { answerConfidence, type TokenLogprob } from './reply-parts.js';
 import type { TokenUse } from './usage.js';
 
 export interface ReadReply {
@@ -45,12 +45,6 @@ interface Message {
   readonly thinking?: unknown;
   readonly reasoning_details?: unknown;
   readonly thinking_blocks?: unknown;
-}
-
-/** A piece of a reply with the natural log of its probability. */
-export interface TokenLogprob {
-  readonly token: string;
-  readonly logprob: number;
 }
 
 const MAX_CHARACTERS_PER_TOKEN = 16;
