@@ -95,6 +95,8 @@ export async function download(plan: Download): Promise<Downloaded> {
 class Transfer {
   /** Whether the file was put together of several answers. */
   isPatched = false;
+  /** Bytes of all answers. */
+  #received = 0;
   /** Of the part that is here, as the server named it, if it did. */
   #version: string | undefined;
 
@@ -152,12 +154,32 @@ class Transfer {
     }
   }
 
-  /** One request and its answer, to the end. */
+  /** One request and its answer, to the end. A server may also drip headers, or what lies between the pieces of a body. */
   async #ask(here: number): Promise<void> {
+    const { signal, slowMs = SLOW_MS } = this.plan;
+    const slow = new AbortController();
+    let before = this.#received;
+    const watch = setInterval(() => {
+      const least = (slowMs / 1000) * MIN_BYTES_A_SECOND;
+      if (this.#received - before < least) {
+        slow.abort(new TooSlow('the server sends less than 1 KiB/s'));
+      }
+      before = this.#received;
+    }, slowMs);
+    try {
+      await this.#answered(here, AbortSignal.any([signal, slow.signal]));
+    } catch (thrown) {
+      throw slow.signal.aborted ? slow.signal.reason : thrown;
+    } finally {
+      clearInterval(watch);
+    }
+  }
+
+  async #answered(here: number, signal: AbortSignal): Promise<void> {
     const { address, pinned } = this.plan;
     const range: Record<string, string> = here > 0 ? { range: `bytes=${here}-` } : {};
     const headers = { ...this.plan.headers, ...range };
-    const answer = await httpGet(address, { ...this.plan, headers });
+    const answer = await httpGet(address, { ...this.plan, headers, signal });
     try {
       const start = startOf(answer, this.plan, here);
       if (start !== 'whole') refuseOtherContent(this.plan, answer);
@@ -191,13 +213,12 @@ class Transfer {
     start: number,
     whole: number | undefined,
   ): Promise<void> {
-    const { pinned, onProgress, slowMs = SLOW_MS } = this.plan;
+    const { pinned, onProgress } = this.plan;
     const limit = pinned?.bytes ?? whole ?? MAX_BYTES;
     if (!pinned && limit > MAX_BYTES) throw otherAnswer(this.plan, `one of ${limit} bytes`);
     const file = await onDisk(this.partial, () => openPartial(this.partial, start));
     try {
       let here = start;
-      let [since, before] = [performance.now(), here];
       onProgress(here, whole);
       for await (const chunk of body as AsyncIterable<Buffer>) {
         if (here + chunk.length > limit) {
@@ -206,12 +227,8 @@ class Transfer {
         }
         await onDisk(this.partial, () => file.appendFile(chunk));
         here += chunk.length;
+        this.#received += chunk.length;
         onProgress(here, whole);
-        if (performance.now() - since < slowMs) continue;
-        if (here - before < (slowMs / 1000) * MIN_BYTES_A_SECOND) {
-          throw new TooSlow('the server sends less than 1 KiB/s');
-        }
-        [since, before] = [performance.now(), here];
       }
       if (whole !== undefined && here < whole) {
         throw new Error(`the connection ended at byte ${here} of ${whole}`);

@@ -73,6 +73,26 @@ it('gives up a server that sends a byte now and then, and keeps what can be cont
   expect(existsSync(`${other.target}.partial`)).toBe(false);
 });
 
+it.each([
+  ['a header', 'HTTP/1.1 200 OK\r\nx-a: ', 'a'],
+  ['news of a reply to come', '', 'HTTP/1.1 103 Early Hints\r\nlink: a\r\n\r\n'],
+  ['between pieces', 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5;', 'a'],
+  [
+    'behind the body',
+    'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n0\r\nx: ',
+    'a',
+  ],
+])('gives up a server that drips %s', async (_, start, drop) => {
+  const drip: Answer = ({ socket }) => {
+    socket.write(start);
+    const timer = setInterval(() => socket.write(drop), 20);
+    socket.on('close', () => clearInterval(timer)).on('error', () => undefined);
+  };
+  const { target, brought } = await bring([drip], { slowMs: 200 });
+  await expect(brought).rejects.toThrow('the server sends less than 1 KiB/s');
+  expect(existsSync(target)).toBe(false);
+});
+
 it('takes no file of any size where nobody has pinned one', async () => {
   const huge: Answer = (_, response) => {
     response.writeHead(200, { 'content-length': 3e9 });
