@@ -29,7 +29,7 @@ interface Choice {
   /** In place of the message in an event. */
   readonly delta?: Message | null;
   readonly finish_reason?: string | null;
-  readonly logprobs?: { readonly content?: readonly TokenLogprob[] | null } | null;
+  readonly logprobs?: { readonly content?: unknown } | null;
   /** Gateways tell here what failed behind them. */
   readonly error?: unknown;
 }
@@ -102,9 +102,7 @@ export async function readStream(
     if (!addTo(draft, JSON.parse(data))) continue;
     count += 1;
     // Some servers honour neither limits nor stop strings.
-    const isEndless =
-      count > maxTokens + MAX_OTHER_EVENTS ||
-      draft.text.length + draft.thought.length > maxTokens * MAX_CHARACTERS_PER_TOKEN;
+    const isEndless = count > maxTokens + MAX_OTHER_EVENTS || isCut(draft, maxTokens);
     const isStopped = draft.finish === undefined && endsInStop(draft.text, before, stops);
     if (isEndless || isStopped) {
       draft.finish = isEndless ? 'length' : 'stop';
@@ -119,12 +117,22 @@ export async function readStream(
   return replyOf({ ...draft, text: draft.text.slice(0, end) }, end < draft.text.length);
 }
 
+/** Cuts a reply off that is longer than its tokens can be, so that reading it takes bounded time. @returns whether it did */
+function isCut(draft: Draft, maxTokens: number): boolean {
+  const most = maxTokens * MAX_CHARACTERS_PER_TOKEN;
+  if (draft.text.length + draft.thought.length <= most) return false;
+  draft.text = draft.text.slice(0, most);
+  draft.thought = draft.thought.slice(0, most);
+  return true;
+}
+
 /** Reads a reply that comes at once. @throws ChatError where the value is no reply; ServerError */
-export function readWhole(value: unknown): ReadReply {
+export function readWhole(value: unknown, { maxTokens }: ReplyLimits): ReadReply {
   const draft = emptyDraft();
   if (!addTo(draft, value)) {
     throw new ChatError('again', 'expected a chat completion with one choice, got other JSON');
   }
+  if (isCut(draft, maxTokens)) draft.finish = 'length';
   return replyOf(draft, false);
 }
 
@@ -149,9 +157,15 @@ function addTo(draft: Draft, value: unknown): boolean {
   draft.thought += reasoningOf(message) || parts.thought;
   if (typeof message?.refusal === 'string') draft.refusal += message.refusal;
   draft.hasCalls ||= Boolean(message?.tool_calls);
-  draft.tokens.push(...(choice.logprobs?.content ?? []));
+  const logprobs: unknown = choice.logprobs?.content;
+  if (Array.isArray(logprobs)) draft.tokens.push(...logprobs.filter(isTokenLogprob));
   draft.finish = choice.finish_reason ?? draft.finish;
   return true;
+}
+
+function isTokenLogprob(value: unknown): value is TokenLogprob {
+  const { token, logprob } = Object(value);
+  return typeof token === 'string' && typeof logprob === 'number';
 }
 
 /** Undefined where the server gives no counts; the client estimates them then. */

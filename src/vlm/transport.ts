@@ -138,7 +138,7 @@ export class ChatTransport {
     }
     // What a body is shows in its first character; servers and gateways label it in many ways.
     const { first, body } = await begun(chunks);
-    if ('{['.includes(first)) return readWhole(JSON.parse(await textOf(body)));
+    if ('{['.includes(first)) return readWhole(JSON.parse(await textOf(body)), limits);
     if (':deir'.includes(first)) {
       const onEvent = () => deadline.startIdle(this.#server.idleMs);
       return readStream(eventsOf(deadline.watched(body)), limits, onEvent);
