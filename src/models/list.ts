@@ -6,6 +6,7 @@ import type { Printer } from '../core/terminal.js';
 import { tableText } from '../core/text.js';
 import { CARD_NAME, type ModelSource } from '../formats/card-parts.js';
 import { holdsWeightsOf } from '../formats/model-card.js';
+import { type Device, parseDevice, planDevices } from '../runtime/device.js';
 import {
   findModel,
   furtherFiles,
@@ -89,16 +90,40 @@ function sourceText(source: ModelSource): string {
   return 'package' in source ? `npm ${source.package}@${source.version}` : source.added;
 }
 
-/** `vgr models verify`: reads weights and compares them with their cards. @returns 0, or 3 where one does not fit */
-export async function verifyModels(names: readonly string[], printer: Printer): Promise<number> {
+/**
+ * `vgr models verify`: reads weights and compares them with their cards; with a device, compares what detectors find on it with what
+ * they find on the CPU.
+ * @returns 0, or 3 where one does not fit
+ */
+export async function verifyModels(
+  names: readonly string[],
+  { device }: { readonly device?: string },
+  printer: Printer,
+): Promise<number> {
+  const devices = device === undefined ? [] : comparedDevices(device, printer);
   const wanted =
     names.length > 0
       ? await Promise.all(names.map((name) => findModel(name)))
       : (await listModels()).models.filter(({ weights }) => weights !== undefined);
   let failed = 0;
   // One after the other: each is in memory whole.
-  for (const model of wanted) if (!(await verdict(model, printer))) failed += 1;
+  for (const model of wanted) {
+    if (!(await verdict(model, printer))) failed += 1;
+    else if (model.card.kind === 'detector' && devices.length > 0) {
+      const { compareDevices } = await import('./device.js');
+      if (!(await compareDevices(model.card.name, devices, printer))) failed += 1;
+    }
+  }
   return failed === 0 ? 0 : 3;
+}
+
+/** The devices of `--device` beside the CPU; says why there is none. @throws VgrError USAGE */
+function comparedDevices(text: string, printer: Printer): readonly Device[] {
+  const { devices, skipped } = planDevices(parseDevice(text));
+  for (const reason of skipped) printer.note(`left out: ${reason}`);
+  const others = devices.filter(({ name }) => name !== 'cpu');
+  if (others.length === 0) printer.note('no device beside the CPU to compare');
+  return others;
 }
 
 async function verdict(model: StoredModel, printer: Printer): Promise<boolean> {

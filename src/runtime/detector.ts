@@ -196,7 +196,7 @@ export async function loadDetector(
   const { bytes, sha256 } = await readVerified(model);
   const signature = await pool.load({ name: card.name, bytes });
   refuseDisagreements(card, disagreements(card, signature), 'FILE');
-  await rememberModel(model, sha256, pool.device);
+  await rememberModel(model, sha256, pool.placeOf(card.name)?.device);
   return {
     card: inputSize === undefined ? card : resized(card, inputSize),
     sha256,

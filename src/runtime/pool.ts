@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { VgrError } from '../core/error.js';
 import type { DecodeOptions, NamedTensors } from '../detect/family.js';
 import type { GraphSignature } from '../detect/signature.js';
@@ -48,10 +49,11 @@ export class SessionPool {
   readonly #options: PoolOptions;
   readonly #workers = new Set<PooledWorker>();
   readonly #idle: PooledWorker[] = [];
-  readonly #files = new Map<string, ModelFile>();
+  readonly #files = new Map<string, PlacedFile>();
   readonly #queue: Job[] = [];
   readonly #watch: NodeJS.Timeout;
-  #device: Device | undefined;
+  /** The thread that works on WebGPU. */
+  #gpuWorker: PooledWorker | undefined;
   #crashes = 0;
   #closed = false;
   /** Why nothing is begun any more: a model hangs, or the run has taken too much memory. */
@@ -65,9 +67,24 @@ export class SessionPool {
     this.#watch = setInterval(() => this.#refuseMoreMemory(), WATCH_MS).unref();
   }
 
-  /** Where the sessions run; known once the first model is loaded. */
+  /** Where the sessions of the first model run; known once it is loaded. */
   get device(): Device | undefined {
-    return this.#device;
+    return this.#files.values().next().value?.device;
+  }
+
+  /** The file of a model that is loaded, and the device of its sessions. */
+  placeOf(model: string): PlacedFile | undefined {
+    return this.#files.get(model);
+  }
+
+  /** Has the sessions of a model run on another device from now on. @throws VgrError MODEL_CORRUPT, DEVICE_UNAVAILABLE */
+  async move(model: string, device: Device): Promise<void> {
+    const { file } = this.#files.get(model)!;
+    for (const worker of this.#workers) worker.loaded.delete(model);
+    await this.#task(
+      (worker) => this.#loadFirst(worker, file, [device]),
+      () => [device],
+    );
   }
 
   /**
@@ -75,10 +92,16 @@ export class SessionPool {
    * @throws VgrError DEVICE_UNAVAILABLE where no planned device starts, MODEL_CORRUPT where the CPU refuses the file
    */
   load(file: ModelFile): Promise<GraphSignature> {
-    return this.#task((worker) =>
-      // The first model decides the device for all: the first of the plan on which its session starts.
-      this.#loadFirst(worker, file, this.#device ? [this.#device] : this.#options.plan.devices),
-    );
+    const devices = () => this.#devicesLeft();
+    return this.#task((worker) => this.#loadFirst(worker, file, devices()), devices);
+  }
+
+  /** The devices of the plan; those are left out on which the first model did not start. */
+  #devicesLeft(): readonly Device[] {
+    const { devices } = this.#options.plan;
+    const { device } = this;
+    const at = devices.findIndex((each) => device && isDeepStrictEqual(each, device));
+    return devices.slice(Math.max(0, at));
   }
 
   /** Runs a detector on one photo. The raster's buffer moves to the worker and comes back with the result. */
@@ -88,15 +111,17 @@ export class SessionPool {
 
   /** Runs any loaded graph. Feeds and rasters are copied, so that a request can be sent again. */
   run(request: Requests['run']): Promise<NamedTensors> {
-    return this.#task(async (worker) => {
+    const run = async (worker: PooledWorker): Promise<NamedTensors> => {
       await this.#ensureLoaded(worker, request.model);
       return (await worker.ask('run', request)).reply;
-    });
+    };
+    return this.#task(run, () => this.#devicesOf(request.model));
   }
 
   /** Has a block of queries answered by one thread. */
   refine(request: Requests['refine']): Promise<AnsweredQueries> {
-    return this.#task(async (worker) => (await worker.ask('refine', request)).reply);
+    const answer = async (worker: PooledWorker) => (await worker.ask('refine', request)).reply;
+    return this.#task(answer, () => []);
   }
 
   /** Ends all threads. Requests under way reject. */
@@ -107,10 +132,19 @@ export class SessionPool {
     await Promise.all([...this.#workers].map((worker) => worker.terminate()));
   }
 
-  #task<Result>(work: (worker: PooledWorker) => Promise<Result>): Promise<Result> {
+  /** @param devices that it may use */
+  #task<Result>(
+    work: (worker: PooledWorker) => Promise<Result>,
+    devices: () => readonly Device[],
+  ): Promise<Result> {
     return new Promise((resolve, reject) => {
-      this.#enqueue({ serve: async (worker) => resolve(await work(worker)), reject });
+      this.#enqueue({ serve: async (worker) => resolve(await work(worker)), reject, devices });
     });
+  }
+
+  #devicesOf(model: string): readonly Device[] {
+    const place = this.#files.get(model);
+    return place ? [place.device] : [];
   }
 
   #enqueue(job: Job): void {
@@ -127,10 +161,24 @@ export class SessionPool {
         }),
       );
     }
-    while (this.#queue.length > 0 && this.#idle.length > 0) {
-      const worker = this.#idle.shift()!;
-      void this.#serve(worker, takeBatch(this.#queue));
+    for (let at = 0; at < this.#queue.length && this.#idle.length > 0; ) {
+      const worker = this.#workerFor(this.#queue[at]!);
+      if (!worker) at += 1;
+      else void this.#serve(worker, takeBatch(this.#queue, at));
     }
+  }
+
+  /**
+   * An idle thread for a job; undefined where it must wait. All work on WebGPU is one thread's: the runtime's context belongs to the
+   * process, and runs of two threads at a time end it (seen with onnxruntime-node 1.30).
+   */
+  #workerFor(job: Job): PooledWorker | undefined {
+    const devices = 'serve' in job ? job.devices() : this.#devicesOf(job.asking.card.name);
+    if (!devices.some(({ name }) => name === 'webgpu')) return this.#idle.shift();
+    const at = this.#gpuWorker ? this.#idle.indexOf(this.#gpuWorker) : 0;
+    if (at < 0) return undefined;
+    [this.#gpuWorker] = this.#idle.splice(at, 1);
+    return this.#gpuWorker;
   }
 
   /** A graph decides what it allocates; the system would end a process that takes too much without a word. */
@@ -183,9 +231,9 @@ export class SessionPool {
 
   async #ensureLoaded(worker: PooledWorker, model: string): Promise<void> {
     if (worker.loaded.has(model)) return;
-    const file = this.#files.get(model);
-    if (!file || !this.#device) throw new VgrError('INTERNAL', `model \`${model}\` is not loaded`);
-    await this.#loadOn(worker, file, this.#device);
+    const place = this.#files.get(model);
+    if (!place) throw new VgrError('INTERNAL', `model \`${model}\` is not loaded`);
+    await this.#loadOn(worker, place.file, place.device);
   }
 
   async #loadFirst(
@@ -195,8 +243,7 @@ export class SessionPool {
   ): Promise<GraphSignature> {
     try {
       const signature = await this.#loadOn(worker, file, device!);
-      this.#device = device;
-      this.#files.set(file.name, file);
+      this.#files.set(file.name, { file, device: device! });
       return signature;
     } catch (error) {
       if (!(error instanceof WorkerRefusal)) throw error;
@@ -229,6 +276,7 @@ export class SessionPool {
 
   readonly #replace = (ended: PooledWorker, asked?: RequestKind): void => {
     this.#workers.delete(ended);
+    if (ended === this.#gpuWorker) this.#gpuWorker = undefined;
     const at = this.#idle.indexOf(ended);
     if (at >= 0) this.#idle.splice(at, 1);
     // Queries that end threads are bounded by who sends them: each is sent twice at most.
@@ -243,6 +291,12 @@ export class SessionPool {
 export interface ModelFile {
   readonly name: string;
   readonly bytes: SharedArrayBuffer;
+}
+
+/** A file with the device on which its sessions run. */
+export interface PlacedFile {
+  readonly file: ModelFile;
+  readonly device: Device;
 }
 
 export type DetectResult = Reply<'detect'>[number] & {
@@ -269,18 +323,20 @@ export interface DetectJob {
 /** Work that a thread does alone. */
 export interface Task {
   serve(worker: PooledWorker): Promise<void>;
+  /** Devices that it may use, as of now. */
+  devices(): readonly Device[];
   reject(error: unknown): void;
 }
 
 export type Job = DetectJob | Task;
 
-/** The next job, with as many photos as one run takes: of one shape, whatever waits between them. */
-export function takeBatch(queue: Job[]): Job[] {
-  const first = queue.shift()!;
+/** The job at a place, with as many photos as one run takes: of one shape, whatever waits between them. */
+export function takeBatch(queue: Job[], place = 0): Job[] {
+  const first = queue.splice(place, 1)[0]!;
   const batch: Job[] = [first];
   if ('serve' in first) return batch;
   const { asking, item } = first;
-  for (let at = 0; at < queue.length && batch.length < asking.batchLimit; ) {
+  for (let at = place; at < queue.length && batch.length < asking.batchLimit; ) {
     const next = queue[at]!;
     const fits =
       'asking' in next &&

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { asVgrError, quoted, VgrError } from '../core/error.js';
+import type { Printer } from '../core/terminal.js';
 import { parsedJson } from '../core/text.js';
 import { type RefinerCard, refinerNumbers } from '../formats/refiner-card.js';
 import type { RunSettings } from '../formats/run-summary.js';
@@ -46,6 +47,7 @@ export interface OpenRefinerFlags extends VlmFlags {
 export interface OpenRefinerOptions extends LargeRefinerOptions {
   /** Where the encoders of trained refiners run, and models that are asked in words. */
   readonly threads: Threads;
+  readonly printer: Printer;
 }
 
 /**
@@ -70,7 +72,11 @@ export async function openRefiner(
   const grounding =
     name === undefined
       ? undefined
-      : await (await import('./grounding.js')).openGrounding(name, options.threads);
+      : await (await import('./grounding.js')).openGrounding(
+          name,
+          options.threads,
+          options.printer,
+        );
   const second = grounding?.large ?? (await openLarge(flags, options));
   const large = openCascade(flags, await small.make(), second);
   return {

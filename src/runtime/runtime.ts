@@ -51,7 +51,12 @@ export async function openRuntime(
     await refiner?.large?.close();
   };
   try {
-    refiner = await openRefiner(flags, { cacheFolder, signal: interruption.signal, threads });
+    refiner = await openRefiner(flags, {
+      cacheFolder,
+      signal: interruption.signal,
+      threads,
+      printer,
+    });
     const names = engine.detectors.map(({ name }) => name);
     const { grounding } = refiner;
     if (grounding && names.includes(grounding.detector.name)) {

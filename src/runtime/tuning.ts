@@ -2,9 +2,8 @@ import { availableParallelism, cpus } from 'node:os';
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { VgrError } from '../core/error.js';
-import { readJson, statePath, writeFileAtomic } from '../core/files.js';
 import type { Printer } from '../core/terminal.js';
-import { sha256Of, versions } from '../core/text.js';
+import { versions } from '../core/text.js';
 import {
   type Device,
   detectorNames,
@@ -15,6 +14,7 @@ import {
 } from './device.js';
 import { findModel, readVerified } from './model-store.js';
 import { type DetectorsAtWork, rateOf, type Split, warmDetectors, withPool } from './rate.js';
+import { recalled, remember } from './records.js';
 
 /** How long each split is measured, and how many photos at least. */
 const MEASURED_MS = 1000;
@@ -41,12 +41,12 @@ export async function tunedFlags<Flags extends InferenceFlags>(
   const hashes: string[] = [];
   for (const name of names) hashes.push((await readVerified(await findModel(name))).sha256);
   const key = keyOf(hashes.join(' '), flags);
-  const known = await recallTuning(key);
+  const known = await recalled('tuning', key, tuningRecord);
   const best = known ?? (await measure(flags, printer));
   if (known) printer.note(`--tune: ${tuningText(known)}, as measured before`);
   else {
     printer.note(`--tune: ${tuningText(best)}`);
-    await rememberTuning(key, best);
+    await remember('tuning', key, best);
   }
   const { sessions, threads, batch } = best;
   return { ...flags, sessions, threads, 'batch-size': batch };
@@ -63,8 +63,6 @@ function keyOf(sha256: string, { device, 'input-size': inputSize }: InferenceFla
     runtime: versions()['onnxruntime-node']!,
   };
 }
-
-type TuningKey = ReturnType<typeof keyOf>;
 
 async function measure(flags: InferenceFlags, printer: Printer): Promise<Tuning> {
   const measured = async (devices: readonly Device[], split: Split) => {
@@ -128,23 +126,3 @@ const count = z.int().min(1).max(256);
 /** How a detector's work is split, and how fast that was: photos a second, without decoding. */
 const tuningRecord = z.object({ sessions: count, threads: count, batch: count, rate: z.number() });
 type Tuning = z.output<typeof tuningRecord>;
-
-function pathOf(key: TuningKey): string {
-  return statePath('tuning', `${sha256Of(JSON.stringify(key)).slice(0, 32)}.json`);
-}
-
-/** Remembers a measurement. Never fails: where nothing can be written, nothing is remembered. */
-async function rememberTuning(key: TuningKey, tuning: Tuning): Promise<void> {
-  await writeFileAtomic(pathOf(key), [`${JSON.stringify({ ...key, ...tuning })}\n`]).catch(
-    () => undefined,
-  );
-}
-
-/** What was measured; undefined where nothing was, or where the file holds something else. */
-async function recallTuning(key: TuningKey): Promise<Tuning | undefined> {
-  try {
-    return tuningRecord.parse(await readJson(pathOf(key)));
-  } catch {
-    return undefined;
-  }
-}

@@ -32,7 +32,7 @@ describe('takeBatch', () => {
 
   it('takes no photos that are asked otherwise, and other jobs alone', () => {
     const [one, other] = [asking(8), asking(8)];
-    const load: Job = { serve: async () => undefined, reject: () => undefined };
+    const load: Job = { serve: async () => undefined, reject: () => undefined, devices: () => [] };
     const [first, second] = [detectJob(one, 64, 64), detectJob(other, 64, 64)];
     const queue: Job[] = [load, first, second];
     expect(takeBatch(queue)).toEqual([load]);

@@ -7,7 +7,7 @@ import { parentPort } from 'node:worker_threads';
 await import('../../dist/runtime/worker.js');
 
 parentPort.on('message', (request) => {
-  const first = request.feeds?.x.data[0] ?? request.items?.[0].raster.data[0];
+  const first = request.feeds?.x?.data[0] ?? request.items?.[0].raster.data[0];
   const marker = process.env.VGR_TEST_CRASH_MARKER;
   if (first !== 13 || (marker && existsSync(marker))) return;
   if (marker) writeFileSync(marker, '');

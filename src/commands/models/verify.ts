@@ -1,5 +1,6 @@
+import { Flags } from '@oclif/core';
 import { VgrCommand } from '../../cli/base-command.js';
-import { words } from '../../cli/flags.js';
+import { withVariables, words } from '../../cli/flags.js';
 import { verifyModels } from '../../models/list.js';
 
 export default class ModelsVerify extends VgrCommand<typeof ModelsVerify> {
@@ -7,13 +8,21 @@ export default class ModelsVerify extends VgrCommand<typeof ModelsVerify> {
   static override examples = [
     '<%= config.bin %> models verify',
     '<%= config.bin %> models verify centernet',
+    '<%= config.bin %> models verify picodet-s-416 --device webgpu',
   ];
   static override strict = false;
   static override args = {
     names: words('models [default: all whose weights are here]', { required: false }),
   };
 
+  static override flags = withVariables({
+    device: Flags.string({
+      summary:
+        'also compare what detectors find on this device with what they find on the CPU: auto, cuda, cuda:N, webgpu, dml or coreml',
+    }),
+  });
+
   protected override work(): Promise<number> {
-    return verifyModels(this.positional, this.printer);
+    return verifyModels(this.positional, this.flags, this.printer);
   }
 }
