@@ -35,6 +35,7 @@ const EXIT_BY_CODE = {
   DEVICE_UNAVAILABLE: 3,
   WORKER_CRASHED: 3,
   INPUT_UNREADABLE: 3,
+  IMAGES_UNAVAILABLE: 3,
   OUTPUT_BUSY: 3,
   OUTPUT_UNWRITABLE: 3,
   DISK_FULL: 3,
@@ -73,6 +74,12 @@ export function asVgrError(thrown: unknown, code: ErrorCode = 'INTERNAL'): VgrEr
   if (thrown instanceof VgrError) return thrown;
   const text = thrown instanceof Error ? thrown.message : String(thrown);
   return new VgrError(code, printable(text), { cause: thrown });
+}
+
+/** The code of a system error, or of that which a VgrError is made of; empty for others. */
+export function codeOf(thrown: unknown): string {
+  const error = thrown instanceof VgrError ? thrown.cause : thrown;
+  return (error as Partial<NodeJS.ErrnoException> | undefined)?.code ?? '';
 }
 
 /**

@@ -30,6 +30,13 @@ function partialOf(target: string): string {
   return `${target}.partial-${randomUUID()}`;
 }
 
+/** How long storage that is gone is waited for. */
+export interface Patience {
+  /** Pauses before further attempts, milliseconds; some seconds in all where absent. */
+  readonly pausesMs?: readonly number[];
+  readonly signal?: AbortSignal;
+}
+
 export interface WriteOptions {
   /** False for a file that may be lost with the power, such as one of a cache. */
   readonly durable?: boolean;

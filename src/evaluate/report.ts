@@ -62,7 +62,7 @@ async function galleryPhotos(
       printer.note('note: the report has no photos; name their folder: `vgr eval ./images ...`');
     return photos;
   }
-  const roots = await ImageRoots.open(await imageRoots(images));
+  const roots = await ImageRoots.open(await imageRoots(images), { pausesMs: [] });
   let missing = 0;
   for (const { row, image } of gallery) {
     if (image === undefined) continue;

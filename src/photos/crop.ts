@@ -105,7 +105,8 @@ export interface Thumbnail {
  * @throws VgrError as `openPhoto`
  */
 export function photoThumbnail(path: string, longSide: number): Promise<Thumbnail> {
-  return withPhoto(path, {}, async (photo) => {
+  // A page goes without a picture sooner than it waits for storage.
+  return withPhoto(path, { pausesMs: [] }, async (photo) => {
     const jpeg = await decoderOf(photo)
       .autoOrient()
       .resize(longSide, longSide, { fit: 'inside', withoutEnlargement: true })

@@ -3,7 +3,8 @@ import { readFile, stat } from 'node:fs/promises';
 import type { Metadata, Sharp } from 'sharp';
 import sharp from 'sharp';
 import type { BoxXyxy, ImageSize } from '../core/box.js';
-import { printable, quoted, VgrError } from '../core/error.js';
+import { codeOf, printable, quoted, VgrError } from '../core/error.js';
+import type { Patience } from '../core/files.js';
 import {
   contentXyxy,
   plainRaster,
@@ -12,7 +13,7 @@ import {
   rasterSize,
 } from '../core/raster.js';
 import type { Semaphore } from '../core/semaphore.js';
-import { byKnownBrand, refusedByDecoder, refuseOtherType } from './file-type.js';
+import { byKnownBrand, OF_MACHINE, refusedByDecoder, refuseOtherType } from './file-type.js';
 import { type EndedJpeg, endedJpegs } from './jpeg.js';
 import { hasForeignBands } from './tiff.js';
 
@@ -42,12 +43,11 @@ const BACKDROP = { r: 255, g: 255, b: 255 };
 
 const CHANNELS = 3;
 
-export interface OpenPhotoOptions {
+export interface OpenPhotoOptions extends Patience {
   /** Most pixels that the file may declare; default {@link DEFAULT_MAX_PIXELS}. */
   readonly maxPixels?: number;
   /** Longest time for decoding, seconds; default {@link DEFAULT_LIMIT_S}. */
   readonly limitS?: number;
-  readonly signal?: AbortSignal;
   /** Limit for all photos that are being decoded; none where absent. */
   readonly memory?: DecodingMemory;
 }
@@ -188,13 +188,30 @@ export function decoderOf(
  * is being decoded, since its bytes are in memory before its header is known.
  * @param keptBytes bytes of pixels that stay in memory until `decode` ends, in addition to the decoder's
  * @throws VgrError IMAGE_MISSING, IMAGE_UNSUPPORTED (no photo, or of another type), IMAGE_TOO_LARGE, IMAGE_UNREADABLE (damaged,
- * truncated, not permitted); the reason of the aborted signal; errors for lack of memory or file handles as they are
+ * truncated, not permitted); the reason of the aborted signal. Of what is no property of the photo, after a few seconds:
+ * IMAGES_UNAVAILABLE (its storage is gone, no file handles are left), MEMORY_SPENT
  */
 export async function withPhoto<Result>(
   path: string,
-  { maxPixels = DEFAULT_MAX_PIXELS, limitS = DEFAULT_LIMIT_S, signal, memory }: OpenPhotoOptions,
+  options: OpenPhotoOptions,
   decode: (photo: PhotoFile) => Promise<Result>,
   keptBytes: (size: ImageSize) => number = () => 0,
+): Promise<Result> {
+  const read = () => readPhoto(path, options, decode, keptBytes);
+  try {
+    return await read();
+  } catch (thrown) {
+    if (thrown instanceof VgrError && codeOf(thrown) === '') throw thrown;
+    const { readAgain } = await import('./storage.js');
+    return readAgain(path, thrown, read, options);
+  }
+}
+
+async function readPhoto<Result>(
+  path: string,
+  { maxPixels = DEFAULT_MAX_PIXELS, limitS = DEFAULT_LIMIT_S, signal, memory }: OpenPhotoOptions,
+  decode: (photo: PhotoFile) => Promise<Result>,
+  keptBytes: (size: ImageSize) => number,
 ): Promise<Result> {
   const work = async (isAlone: boolean): Promise<Result> => {
     const file = await readPhotoFile(path, signal);
@@ -442,9 +459,6 @@ function unreadable(path: string, cause: NodeJS.ErrnoException): VgrError {
     hint: cause.code === 'EACCES' ? 'check who may read it: `ls -l FILE`' : undefined,
   });
 }
-
-/** Errors of the decoder that are due to the machine, not to the photo. */
-const OF_MACHINE = /out of memory|cannot allocate memory|bad_alloc|too many open files/i;
 
 /** Whether the decoder refuses the photo: it throws plain errors. System errors have a code. */
 function isOfPhoto(thrown: unknown): boolean {

@@ -167,6 +167,11 @@ function unsupported(path: string, name: string, hint?: string): VgrError {
   return new VgrError('IMAGE_UNSUPPORTED', message, { hint });
 }
 
+/** Words of errors of the decoder that are due to the machine, not to the photo. */
+export const OF_MACHINE =
+  /out of memory|cannot allocate memory|bad_alloc|allocation failed|too many open files/i;
+export const TOO_MANY_FILES = /too many open files/i;
+
 /**
  * Why the decoder refuses a photo, told by the bytes of this file alone. What the decoder says is only the `cause`: libvips keeps one
  * text for the whole process, so it may be about another photo that is decoded at the same time.

@@ -1,6 +1,6 @@
 import { lstat, opendir, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { type ErrorCode, type ErrorDetail, quoted, VgrError } from '../core/error.js';
+import { asVgrError, type ErrorCode, type ErrorDetail, quoted, VgrError } from '../core/error.js';
 import { NameTable } from '../core/name-table.js';
 import { isInside, NearestFiles, posix } from './image-path.js';
 
@@ -161,9 +161,15 @@ class InputSearch {
    */
   async *#walk(folder: string, prefix: string, real: string): AsyncGenerator<Listed> {
     let names: string[];
+    const read = () => this.#markedNames(folder);
     try {
-      names = await this.#markedNames(folder);
+      names = await read().catch(async (thrown) => {
+        const { readAgain } = await import('./storage.js');
+        // It was there when the folder above it was read.
+        return readAgain(folder, thrown, read, { isGone: async () => true });
+      });
     } catch (cause) {
+      if (asVgrError(cause).code === 'IMAGES_UNAVAILABLE') throw cause;
       const message = `cannot read folder ${quoted(folder)}`;
       yield failed(prefix || '.', 'IMAGE_UNREADABLE', message, { cause });
       return;

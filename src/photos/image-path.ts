@@ -1,7 +1,8 @@
-import { opendir, realpath } from 'node:fs/promises';
+import { opendir, readlink, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 import leven from 'leven';
-import { quoted, VgrError } from '../core/error.js';
+import { codeOf, quoted, VgrError } from '../core/error.js';
+import type { Patience } from '../core/files.js';
 import { PromiseCache } from '../core/lru.js';
 
 /** Photos whose paths are remembered. */
@@ -16,24 +17,29 @@ export function isInside(outer: string, inner: string): boolean {
   );
 }
 
+export interface ImageRootsOptions extends Patience {
+  /** Take absolute paths, `..` and links that lead out of the folders. */
+  readonly allowOutside?: boolean;
+}
+
 /** The folders that the `image` field of query lines is relative to, tried in order. */
 export class ImageRoots {
   readonly #nearestFiles = new NearestFiles();
   /** Queries of one photo lie near each other: its path is followed once for them. */
   readonly #resolved = new PromiseCache<string>(MAX_PATHS);
+  readonly #seen = new SeenFolders();
 
   private constructor(
     private readonly roots: readonly string[],
-    private readonly allowOutside: boolean,
+    private readonly options: ImageRootsOptions,
   ) {}
 
   /**
-   * @param options `allowOutside`: take absolute paths, `..` and links that lead out of the folders
    * @throws VgrError INPUT_MISSING where a folder is not there
    */
   static async open(
     folders: readonly string[],
-    { allowOutside = false }: { readonly allowOutside?: boolean } = {},
+    options: ImageRootsOptions = {},
   ): Promise<ImageRoots> {
     const roots = await Promise.all(
       folders.map((folder) =>
@@ -42,39 +48,63 @@ export class ImageRoots {
         }),
       ),
     );
-    return new ImageRoots([...new Set(roots)], allowOutside);
+    return new ImageRoots([...new Set(roots)], options);
   }
 
   /**
    * The real path of a photo, free of links.
    * @param image the `image` field of a query line, with `/` between folders
-   * @throws VgrError IMAGE_OUTSIDE where it leads out of every folder, IMAGE_MISSING where no folder has it
+   * @throws VgrError IMAGE_OUTSIDE where it leads out of every folder, IMAGE_MISSING where no folder has it, IMAGES_UNAVAILABLE
+   * where the folders have gone, after a few seconds
    */
   resolve(image: string): Promise<string> {
-    return this.#resolved.getOrMake(image, () => this.#resolve(image));
+    return this.#resolved.getOrMake(image, () => this.#resolveLasting(image));
+  }
+
+  async #resolveLasting(image: string): Promise<string> {
+    const read = () => this.#resolve(image);
+    try {
+      return await read();
+    } catch (thrown) {
+      if (codeOf(thrown) === '') throw thrown;
+      const { readAgain } = await import('./storage.js');
+      const wanted = this.roots.map((root) => path.resolve(root, image));
+      const isGone = () => this.#seen.isGone(this.roots, wanted);
+      return readAgain(wanted[0]!, thrown, read, { ...this.options, isGone });
+    }
   }
 
   async #resolve(image: string): Promise<string> {
     if (image.includes('\0')) {
       throw new VgrError('IMAGE_OUTSIDE', `expected a path, got ${quoted(image)} with a NUL byte`);
     }
-    if (!this.allowOutside) refuseAbsolute(image);
+    const { allowOutside = false } = this.options;
+    if (!allowOutside) refuseAbsolute(image);
     let outside: VgrError | undefined;
+    let cause: unknown;
     for (const root of this.roots) {
       const wanted = path.resolve(root, image);
-      if (!this.allowOutside && !isInside(root, wanted)) {
+      if (!allowOutside && !isInside(root, wanted)) {
         outside ??= leadsOut(image, root);
         continue;
       }
-      const real = await realpath(wanted).catch(() => undefined);
-      if (real === undefined) continue;
-      if (this.allowOutside || isInside(root, real)) return real;
+      let real: string;
+      try {
+        real = await realpath(wanted);
+      } catch (thrown) {
+        cause ??= thrown;
+        continue;
+      }
+      if (allowOutside || isInside(root, real)) {
+        await this.#seen.note(root, wanted, real);
+        return real;
+      }
       outside ??= leadsOut(image, root, real);
     }
-    throw outside ?? (await this.#missing(image));
+    throw outside ?? (await this.#missing(image, cause));
   }
 
-  async #missing(image: string): Promise<VgrError> {
+  async #missing(image: string, cause: unknown): Promise<VgrError> {
     const where = this.roots.map((root) => quoted(root)).join(', ');
     let hint = 'the `image` field is relative to the IMAGES folder of the command line';
     for (const root of this.roots) {
@@ -84,8 +114,66 @@ export class ImageRoots {
       hint = `is ${quoted(posix(path.relative(root, path.join(path.dirname(wanted), nearest))))} meant?`;
       break;
     }
-    return new VgrError('IMAGE_MISSING', `no photo ${quoted(image)} in ${where}`, { hint });
+    return new VgrError('IMAGE_MISSING', `no photo ${quoted(image)} in ${where}`, { cause, hint });
   }
+}
+
+/** Folders that are remembered. */
+const MAX_SEEN = 4096;
+
+/** The folders in which photos were found, by which a photo that is missing is told from one whose share is. */
+class SeenFolders {
+  /** By path: device and number on it. */
+  readonly #identities = new Map<string, string>();
+
+  /** Remembers the folders of a photo, from the root down, and that to which it is a link. */
+  async note(root: string, wanted: string, real: string): Promise<void> {
+    const folders = [path.dirname(real), ...foldersBetween(root, wanted)];
+    for (const folder of folders) {
+      if (this.#identities.has(folder) || this.#identities.size >= MAX_SEEN) continue;
+      const identity = await identityOf(folder);
+      if (identity !== undefined) this.#identities.set(folder, identity);
+    }
+  }
+
+  /**
+   * Whether photos may be missing because their folders are: a root is gone or empty, or a folder in which there were photos is
+   * gone, empty, or another one.
+   */
+  async isGone(roots: readonly string[], wanted: readonly string[]): Promise<boolean> {
+    const { stateOf } = await import('./storage.js');
+    for (const [at, root] of roots.entries()) {
+      if ((await stateOf(root)) !== 'filled') return true;
+      const target = await readlink(wanted[at]!).catch(() => undefined);
+      const folders = foldersBetween(root, wanted[at]!);
+      if (target) folders.push(path.dirname(path.resolve(path.dirname(wanted[at]!), target)));
+      for (const folder of folders) {
+        const identity = this.#identities.get(folder);
+        if (identity === undefined) continue;
+        if ((await stateOf(folder)) !== 'filled' || (await identityOf(folder)) !== identity) {
+          return true;
+        }
+      }
+    }
+    return false;
+  }
+}
+
+/** The folders of a file up to a root, which is the last. */
+function foldersBetween(root: string, file: string): string[] {
+  const folders: string[] = [];
+  let folder = path.dirname(file);
+  while (isInside(root, folder)) {
+    folders.push(folder);
+    if (folder === root) break;
+    folder = path.dirname(folder);
+  }
+  return folders;
+}
+
+async function identityOf(folder: string): Promise<string | undefined> {
+  const there = await stat(folder).catch(() => undefined);
+  return there && `${there.dev} ${there.ino}`;
 }
 
 /** A path of this system with `/` between folders. */

@@ -1,5 +1,5 @@
 import { existsSync, realpathSync, statSync } from 'node:fs';
-import { lstat, readdir, rm } from 'node:fs/promises';
+import { lstat, readdir, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { quoted, VgrError } from '../core/error.js';
 import { LOCK_NAME, lockOutput, type OutputLock } from '../core/file-lock.js';
@@ -56,17 +56,22 @@ export class OutputFolder {
     private readonly found: {
       readonly lock: OutputLock;
       readonly before: Partial<RunSummary> | undefined;
+      /** When the lock was made, by the clock of the file system. */
+      readonly openedMs: number;
     },
   ) {}
 
-  /** When the first run began here, ISO 8601; undefined where it is not known. */
+  /** When the first run began here, by the clock of the file system, ISO 8601; undefined where only run.json could tell. */
   get started(): string | undefined {
-    return this.#before.started;
+    const isFirst = this.journal.done.count === 0;
+    return isFirst ? new Date(this.found.openedMs).toISOString() : this.#before.started;
   }
 
   /** Compares the photo of a path with what it was in earlier runs. */
   comparison(): ReturnType<typeof photoComparison> {
-    return photoComparison(this.started);
+    const startedMs = Date.parse(this.#before.started ?? '');
+    // A clock that was ahead then tells nothing.
+    return photoComparison(startedMs <= this.found.openedMs ? startedMs : undefined);
   }
 
   /** Whether there are lines of an earlier run, of which run.json tells nothing. */
@@ -102,7 +107,8 @@ export class OutputFolder {
         isAlone: before === undefined && (await isFilled(join(path, JOURNAL))),
       });
       await removePartialFiles(path);
-      return new OutputFolder(path, journal, coco, { lock, before });
+      const { mtimeMs: openedMs } = await stat(join(path, LOCK_NAME));
+      return new OutputFolder(path, journal, coco, { lock, before, openedMs });
     } catch (thrown) {
       await lock.release();
       throw thrown;

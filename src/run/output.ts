@@ -48,7 +48,6 @@ const LONG_S = 60;
 /** Writes the lines of a run to stdout and to the output folder, and its summary to run.json and stderr. */
 export class Output implements AsyncDisposable {
   readonly #start = performance.now();
-  readonly #started = new Date();
   readonly #mainStart = performance.eventLoopUtilization();
   readonly #settings: string;
   readonly stdout: LineOutput;
@@ -84,12 +83,6 @@ export class Output implements AsyncDisposable {
       );
     }
     return output;
-  }
-
-  /** When the first run of the folder began; undefined where only an earlier one could tell. */
-  get #firstStart(): string | undefined {
-    const isFirst = (this.done?.count ?? 0) === 0;
-    return isFirst ? this.#started.toISOString() : this.folder?.started;
   }
 
   /** Items that earlier runs have done; undefined without a folder. */
@@ -193,7 +186,7 @@ export class Output implements AsyncDisposable {
     return {
       schema: 1,
       command,
-      started: this.#firstStart,
+      started: this.folder?.started,
       complete,
       settings,
       settings_hash: sha256Of(canonicalSettings(settings)),

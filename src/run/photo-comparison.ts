@@ -11,12 +11,12 @@ const MAX_SKEW_MS = 10 * 60_000;
 /**
  * Compares photos with what they were in an earlier run. One of another size has changed; one that nobody has touched since that run
  * began has not. Of any other, a copy on another machine for example, the bytes are compared: it costs a read, but no answer.
- * @param started when the first run began, ISO 8601; without it the bytes decide
+ * @param startedMs when the first run began; without it the bytes decide
  */
 export function photoComparison(
-  started: string | undefined,
+  startedMs: number | undefined,
 ): (path: string, was: PhotoFacts) => Promise<boolean> {
-  const since = Date.parse(started ?? '') - MAX_SKEW_MS;
+  const since = startedMs === undefined ? Number.NEGATIVE_INFINITY : startedMs - MAX_SKEW_MS;
   const compared = new PromiseCache<boolean>(CAPACITY);
   const isSame = async (path: string, was: PhotoFacts): Promise<boolean> => {
     try {

@@ -117,7 +117,7 @@ describe('cropPhoto', () => {
 
   it('says what is wrong with a file', async () => {
     const path = join(freshFolder(), 'a.png');
-    await expect(cropPhoto(path, [box(0, 0, 1, 1)], SPEC)).rejects.toMatchObject({
+    await expect(cropPhoto('fixtures/none.png', [box(0, 0, 1, 1)], SPEC)).rejects.toMatchObject({
       code: 'IMAGE_MISSING',
     });
     const whole = await sharp(await quarters(80, 40))

@@ -302,12 +302,20 @@ describe('openPhoto', () => {
   });
 
   it.each([
-    Object.assign(new Error('EMFILE: too many open files'), { code: 'EMFILE' }),
-    new RangeError('Array buffer allocation failed'),
-    new Error('vips_tracked: out of memory'),
-  ])('does not blame the photo for %s', async (failure) => {
+    [
+      Object.assign(new Error('EMFILE: too many open files'), { code: 'EMFILE' }),
+      'IMAGES_UNAVAILABLE',
+    ],
+    [new RangeError('Array buffer allocation failed'), 'MEMORY_SPENT'],
+    [new Error('vips_tracked: out of memory'), 'MEMORY_SPENT'],
+  ])('does not blame the photo for %s', async (failure, code) => {
     const decode = () => Promise.reject(failure);
-    await expect(withPhoto(`${FORMATS}/baseline.jpg`, {}, decode)).rejects.toBe(failure);
+    const options = { pausesMs: [1] };
+    await expect(withPhoto(`${FORMATS}/baseline.jpg`, options, decode)).rejects.toMatchObject({
+      code,
+      exit: 3,
+      cause: failure,
+    });
   });
 
   it('gives several detectors of one decoding what each would get alone', async () => {

@@ -194,8 +194,8 @@ describe('a done item', () => {
 });
 
 describe('photoComparison', () => {
-  const LATER = new Date(Date.now() + 3_600_000).toISOString();
-  const NOW = new Date().toISOString();
+  const NOW = Date.now();
+  const LATER = NOW + 3_600_000;
 
   function photo(content: string) {
     const path = join(freshFolder(), 'a.jpg');

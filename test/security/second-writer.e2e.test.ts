@@ -1,8 +1,8 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { comesTrue, shell } from '../support/faults.js';
+import { canReplaceCalls, comesTrue, replacingCalls, shell } from '../support/faults.js';
 import { freshFolder, jsonLines, photoFolder, startVgr, vgr } from '../support/vgr.js';
 
 /** Runs a program where process numbers begin at 1, as in a container; the host's name stays. */
@@ -45,27 +45,13 @@ it.runIf(canUnshare)(
   },
 );
 
-const COMPILER = 'cc';
-const canCompile = process.platform === 'linux' && spawnSync(COMPILER, ['--version']).status === 0;
-if (!canCompile) console.log('skipped: a file system without hard links, which needs `cc`');
-
-it.runIf(canCompile)(
+it.runIf(canReplaceCalls())(
   'one run at a time writes where the file system has no hard links',
   async () => {
     const folder = freshFolder();
-    const code =
-      '#include <errno.h>\nint link(const char *a, const char *b) { errno = EPERM; return -1; }\n';
-    writeFileSync(join(folder, 'link.c'), code);
-    const library = join(folder, 'link.so');
-    const compiled = spawnSync(COMPILER, [
-      '-shared',
-      '-fPIC',
-      '-o',
-      library,
-      join(folder, 'link.c'),
-    ]);
-    expect(compiled.status).toBe(0);
-    const env = { LD_PRELOAD: library };
+    const env = replacingCalls(
+      'int link(const char *a, const char *b) { errno = EPERM; return -1; }\n',
+    );
     const lock = join(folder, 'out', '.vgr.lock');
     const args = ['refine', '--queries', '-', '--output', join(folder, 'out')];
     const first = startVgr(args, { env });

@@ -61,6 +61,24 @@ export function preloading(name: string): { readonly NODE_OPTIONS: string } {
   return { NODE_OPTIONS: `--import ${pathToFileURL(resolve('test/support', name)).href}` };
 }
 
+const COMPILER = 'cc';
+
+/** Whether this machine lets a test put functions of its own in the place of those of the C library. */
+export function canReplaceCalls(): boolean {
+  const can = process.platform === 'linux' && spawnSync(COMPILER, ['--version']).status === 0;
+  if (!can) console.log('skipped: failing calls of the system, which need `cc`');
+  return can;
+}
+
+/** The environment of a program that gets these functions in the place of those of the C library. @param code in C */
+export function replacingCalls(code: string): { readonly LD_PRELOAD: string } {
+  const source = join(freshFolder(), 'calls.c');
+  const library = source.replace(/c$/, 'so');
+  writeFileSync(source, `#define _GNU_SOURCE\n#include <errno.h>\n${code}`);
+  execFileSync(COMPILER, ['-shared', '-fPIC', '-o', library, source, '-ldl']);
+  return { LD_PRELOAD: library };
+}
+
 /** Runs a line of shell; the words come as `$1` and on. */
 export function shell(line: string, ...words: readonly string[]): SpawnSyncReturns<string> {
   return spawnSync('sh', ['-c', line, 'sh', ...words], { encoding: 'utf8' });
