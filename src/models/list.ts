@@ -91,8 +91,8 @@ function sourceText(source: ModelSource): string {
 }
 
 /**
- * `vgr models verify`: reads weights and compares them with their cards; with a device, compares what detectors find on it with what
- * they find on the CPU.
+ * `vgr models verify`: reads weights and compares them with their cards; with a device, compares what models make of a photo there
+ * with what they make of it on the CPU.
  * @returns 0, or 3 where one does not fit
  */
 export async function verifyModels(
@@ -109,9 +109,9 @@ export async function verifyModels(
   // One after the other: each is in memory whole.
   for (const model of wanted) {
     if (!(await verdict(model, printer))) failed += 1;
-    else if (model.card.kind === 'detector' && devices.length > 0) {
+    else if (model.card.kind !== 'refiner' && devices.length > 0) {
       const { compareDevices } = await import('./device.js');
-      if (!(await compareDevices(model.card.name, devices, printer))) failed += 1;
+      if (!(await compareDevices(model, devices, printer))) failed += 1;
     }
   }
   return failed === 0 ? 0 : 3;

@@ -1,12 +1,12 @@
 import { z } from 'zod';
-import { iouXyxy } from '../core/box.js';
+import { type ImageSize, iouXyxy } from '../core/box.js';
 import { asVgrError, printable, quoted } from '../core/error.js';
-import type { Printer } from '../core/terminal.js';
 import { versions } from '../core/text.js';
 import type { Detection } from '../detect/family.js';
 import { isPrompted } from '../formats/model-card.js';
 import { type LoadedModel, pooledDetector } from './detector.js';
 import { type Device, deviceText } from './device.js';
+import { type OpenedEncoder, openEncoder } from './encoder.js';
 import type { SessionPool } from './pool.js';
 import { openTrialPhoto, TRIAL_NAMES, trialPhotos, withPool } from './rate.js';
 import { recalled, remember } from './records.js';
@@ -14,6 +14,8 @@ import { recalled, remember } from './records.js';
 /** Boxes of two devices are the same from this IoU on, with scores that differ by no more than this. */
 const SAME_IOU = 0.95;
 const SAME_SCORE = 0.02;
+/** Embeddings of two devices are the same from this cosine on. */
+const SAME_COSINE = 0.999;
 
 /** Boxes of lower scores may be found on one device and not on the other: so many of the best are compared where few are surer. */
 const FEWEST = 3;
@@ -24,61 +26,137 @@ const CPU: Device = { name: 'cpu' };
 
 /** What became of a trial. */
 const verdictShape = z.object({
-  /** Boxes that were compared. */
-  boxes: z.int().min(0),
+  /** Number of detections or embeddings that were compared. */
+  compared: z.int().min(0),
   /** In which the device differs from the CPU; absent where it does not. */
   difference: z.string().max(1000).optional(),
 });
 export type DeviceVerdict = z.output<typeof verdictShape>;
 
+/** A model that is loaded, and how it is tried. */
+interface Trial {
+  readonly name: string;
+  /** Its graphs in the pool, all on one device. */
+  readonly graphs: readonly string[];
+  readonly key: Parameters<typeof remember>[1];
+  readonly run: () => Promise<DeviceVerdict>;
+}
+
 /**
- * Makes sure that a model finds on its device what it finds on the CPU: runtimes have shipped kernels that are silently wrong
+ * Makes sure that a detector finds on its device what it finds on the CPU: runtimes have shipped kernels that are silently wrong
  * (microsoft/onnxruntime #32275). The trial is made once for each model, device and version of the runtime; where boxes differ, the
  * model's sessions move to the CPU, and one line says why.
  * @throws VgrError of the model on the CPU
  */
-export async function proveDevice(
-  model: LoadedModel,
-  pool: SessionPool,
-  printer: Printer,
-): Promise<void> {
-  const { name } = model.card;
-  const { device } = pool.placeOf(name)!;
+export function proveDetector(model: LoadedModel, pool: SessionPool): Promise<void> {
+  return proven(detectorTrial(model, pool), pool);
+}
+
+/** The same of an encoder, whose embeddings are compared. @throws VgrError of the model on the CPU */
+export function proveEncoder(opened: OpenedEncoder, pool: SessionPool): Promise<void> {
+  return proven(encoderTrial(opened, pool), pool);
+}
+
+/** Makes the trial of a detector, and remembers the verdict. @throws VgrError of the model on the CPU */
+export function tryDetector(model: LoadedModel, pool: SessionPool): Promise<DeviceVerdict> {
+  return remembered(detectorTrial(model, pool));
+}
+
+/** The same of an encoder. @throws VgrError of the model on the CPU */
+export function tryEncoder(opened: OpenedEncoder, pool: SessionPool): Promise<DeviceVerdict> {
+  return remembered(encoderTrial(opened, pool));
+}
+
+async function proven(trial: Trial, pool: SessionPool): Promise<void> {
+  const { name, graphs, key } = trial;
+  const { device } = pool.placeOf(graphs[0]!)!;
   if (device.name === 'cpu') return;
-  const known = await recalled('device-trials', keyOf(model, device), verdictShape);
-  const { difference } = known ?? (await tryDevice(model, pool));
+  const known = await recalled(RECORDS, key, verdictShape);
+  const { difference } = known ?? (await remembered(trial));
   if (difference === undefined) return;
-  await pool.move(name, CPU);
-  printer.note(
-    `device cpu instead of ${deviceText(device)} for ${name}: on a trial photo ${difference}; \`vgr models verify ${name} --device ${deviceText(device)}\` tries again`,
+  for (const graph of graphs) await pool.move(graph, CPU);
+  const text = deviceText(device);
+  pool.note(
+    `device cpu instead of ${text} for ${name}: on a trial photo ${difference}; \`vgr models verify ${name} --device ${text}\` tries again`,
   );
 }
 
-/**
- * Runs a model on a trial photo, on its device and on the CPU, compares, and remembers the verdict.
- * @throws VgrError of the model on the CPU
- */
-export async function tryDevice(model: LoadedModel, pool: SessionPool): Promise<DeviceVerdict> {
-  const { file, device } = pool.placeOf(model.card.name)!;
-  const split = { sessions: 1, threads: 1, batchSize: 1 };
-  const reference = await withPool([CPU], split, async (cpu) => {
-    await cpu.load(file);
-    return foundOn(cpu, model);
-  });
-  const verdict = compared(reference, await foundOn(pool, model).catch(failed), model);
-  await remember('device-trials', keyOf(model, device), verdict);
+async function remembered({ key, run }: Trial): Promise<DeviceVerdict> {
+  const verdict = await run();
+  await remember(RECORDS, key, verdict);
   return verdict;
 }
 
+/** Name of the folder of verdicts. */
+const RECORDS = 'device-trials';
+
 /** What a verdict holds for. */
-function keyOf({ card, sha256 }: LoadedModel, device: Device) {
+function keyOf(sha256: string, { width, height }: ImageSize, device: Device) {
   return {
     model_sha256: sha256,
     device: deviceText(device),
-    input: `${card.input.width} x ${card.input.height}`,
+    input: `${width} x ${height}`,
     runtime: versions()['onnxruntime-node']!,
   };
 }
+
+/** Does work with a pool on the CPU. */
+const onCpu = <Result>(work: (pool: SessionPool) => Promise<Result>): Promise<Result> =>
+  withPool([CPU], { sessions: 1, threads: 1, batchSize: 1 }, work);
+
+function detectorTrial(model: LoadedModel, pool: SessionPool): Trial {
+  const { card, sha256 } = model;
+  const { file, device } = pool.placeOf(card.name)!;
+  return {
+    name: card.name,
+    graphs: [card.name],
+    key: keyOf(sha256, card.input, device),
+    run: async () => {
+      const reference = await onCpu(async (cpu) => {
+        await cpu.load(file);
+        return foundOn(cpu, model);
+      });
+      return compared(reference, await foundOn(pool, model).catch(failed), model);
+    },
+  };
+}
+
+function encoderTrial(opened: OpenedEncoder, pool: SessionPool): Trial {
+  const { model, card, fingerprint, graphs } = opened;
+  const { device } = pool.placeOf(graphs[0]!)!;
+  return {
+    name: card.name,
+    graphs,
+    key: keyOf(`${fingerprint.image_sha256} ${fingerprint.text_sha256}`, card.image, device),
+    run: async () => {
+      const reference = await onCpu(async (cpu) => embeddedBy(await openEncoder(model, cpu)));
+      const found = await embeddedBy(opened).catch(failed);
+      if (typeof found === 'string') return { compared: 0, difference: itFails(found) };
+      // Not a number is no such cosine either.
+      const at = reference.findIndex(
+        (each, index) => !(cosineOf(each, found[index]!) >= SAME_COSINE),
+      );
+      if (at < 0) return { compared: reference.length };
+      const cosine = cosineOf(reference[at]!, found[at]!).toFixed(4);
+      const difference = `an embedding there has a cosine of ${cosine} with that on the CPU`;
+      return { compared: reference.length, difference };
+    },
+  };
+}
+
+/** Embeddings of the trial photo and of a few words. */
+async function embeddedBy({ encoder, card }: OpenedEncoder): Promise<readonly Float32Array[]> {
+  const { raster } = await openTrialPhoto((await trialPhotos())[0], {
+    ...card.image,
+    fit: 'stretch',
+  });
+  const texts = await Promise.all(TRIAL_NAMES.map((name) => encoder.embedText(name)));
+  return [...(await encoder.embedCrops([raster])), ...texts];
+}
+
+/** Of embeddings of length 1. */
+const cosineOf = (one: Float32Array, other: Float32Array): number =>
+  one.reduce((sum, value, at) => sum + value * other[at]!, 0);
 
 /** A device that takes a session may still refuse to run it. @throws VgrError of any other kind */
 function failed(thrown: unknown): string {
@@ -86,6 +164,8 @@ function failed(thrown: unknown): string {
   if (error.code !== 'DETECTION_FAILED' && error.code !== 'WORKER_CRASHED') throw error;
   return printable(error.message);
 }
+
+const itFails = (reason: string): string => `it fails there: ${reason}`;
 
 /** All that the model finds in the trial photo, the best first. */
 async function foundOn(pool: SessionPool, model: LoadedModel): Promise<readonly Detection[]> {
@@ -105,12 +185,12 @@ function compared(
   found: readonly Detection[] | string,
   { card }: LoadedModel,
 ): DeviceVerdict {
-  if (typeof found === 'string') return { boxes: 0, difference: `it fails there: ${found}` };
+  if (typeof found === 'string') return { compared: 0, difference: itFails(found) };
   const sure = clearBoxes(reference, card.decoding.minScore);
   const difference =
     differenceOf(sure, found, 'on the CPU', 'there') ??
     differenceOf(clearBoxes(found, card.decoding.minScore), reference, 'there', 'on the CPU');
-  return { boxes: sure.length, difference };
+  return { compared: sure.length, difference };
 }
 
 /** Those whose scores are clearly above the lowest that counts, or the best few. */

@@ -199,7 +199,7 @@ export async function openEncoder(model: StoredEncoder, pool: SessionPool) {
   const { readTokenizer } = await import('../detect/prompt-tokenizer.js');
   const encoder = pooledEncoder(pool, card, names, reading, readTokenizer(tokenizer, card));
   await tryEncoder(encoder, card);
-  await rememberModel(model, image.sha256, pool.device);
+  await rememberModel(model, image.sha256, pool.placeOf(names.image)?.device);
   /** What a refiner's card pins. */
   const fingerprint: EncoderFingerprint = {
     family: card.family,
@@ -209,7 +209,7 @@ export async function openEncoder(model: StoredEncoder, pool: SessionPool) {
     tokenizer_sha256: tokenizerSha256,
     rules_sha256: rulesKey(card),
   };
-  return { card, encoder, fingerprint };
+  return { model, card, encoder, fingerprint, graphs: [...new Set([names.image, names.text])] };
 }
 
 /** Runs both towers once in each session. */

@@ -48,7 +48,7 @@ export async function openEngine(
 ): Promise<Engine> {
   const { pool, plan, device, sessions, batchSize } = threads;
   const names = detectorNames(flags.detector);
-  const opened = await openDetectors(names, flags, threads, printer);
+  const opened = await openDetectors(names, flags, threads);
   if (device === 'auto' && pool.device?.name === 'cpu' && plan.skipped.length > 0) {
     printer.note(`device ${deviceText(pool.device)} (${plan.skipped.join('; ')})`);
   }
@@ -73,14 +73,13 @@ export async function openDetectors(
   names: readonly string[],
   flags: DetectorFlags,
   threads: Threads,
-  printer: Printer,
 ) {
   const { pool } = threads;
   const models = await loadDetectors(names, pool, flags['input-size']);
   for (const model of models) {
     if (pool.placeOf(model.card.name)?.device.name === 'cpu') continue;
-    const { proveDevice } = await import('./device-trial.js');
-    await proveDevice(model, pool, printer);
+    const { proveDetector } = await import('./device-trial.js');
+    await proveDetector(model, pool);
   }
   return models.map((model) => opening(model, flags, threads));
 }

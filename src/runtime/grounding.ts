@@ -1,5 +1,4 @@
 import { quoted, VgrError } from '../core/error.js';
-import type { Printer } from '../core/terminal.js';
 import type { RunSummary } from '../formats/run-summary.js';
 import type { Candidate, Refiner } from '../refine/refiner.js';
 import type { LargeRefiner } from '../vlm/open.js';
@@ -20,12 +19,8 @@ export interface OpenedGrounding {
  * Loads the model of `--cascade-large`, with its card's own settings.
  * @throws VgrError of the model; USAGE where it is not asked in words
  */
-export async function openGrounding(
-  name: string,
-  threads: Threads,
-  printer: Printer,
-): Promise<OpenedGrounding> {
-  const [opened] = await openDetectors([name], {}, threads, printer);
+export async function openGrounding(name: string, threads: Threads): Promise<OpenedGrounding> {
+  const [opened] = await openDetectors([name], {}, threads);
   const { detector, model, settings, warning } = opened!;
   if (!detector.prompted) {
     throw new VgrError(

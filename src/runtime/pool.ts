@@ -20,7 +20,7 @@ export interface PoolOptions {
   readonly sessions: number;
   /** Intra-op threads of each session. */
   readonly threads: number;
-  /** Told once, when a planned device does not start and the next one is taken. */
+  /** Told when a planned device does not start, or finds something else than the CPU, and the next one is taken. */
   readonly notice: (text: string) => void;
   /** Longest time for one request to a thread, milliseconds. */
   readonly limitMs?: number;
@@ -70,6 +70,11 @@ export class SessionPool {
   /** Where the sessions of the first model run; known once it is loaded. */
   get device(): Device | undefined {
     return this.#files.values().next().value?.device;
+  }
+
+  /** Tells the user something of devices. */
+  note(text: string): void {
+    this.#options.notice(text);
   }
 
   /** The file of a model that is loaded, and the device of its sessions. */

@@ -1,6 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
 import { asVgrError, quoted, VgrError } from '../core/error.js';
-import type { Printer } from '../core/terminal.js';
 import { parsedJson } from '../core/text.js';
 import { type RefinerCard, refinerNumbers } from '../formats/refiner-card.js';
 import type { RunSettings } from '../formats/run-summary.js';
@@ -47,7 +46,6 @@ export interface OpenRefinerFlags extends VlmFlags {
 export interface OpenRefinerOptions extends LargeRefinerOptions {
   /** Where the encoders of trained refiners run, and models that are asked in words. */
   readonly threads: Threads;
-  readonly printer: Printer;
 }
 
 /**
@@ -72,11 +70,7 @@ export async function openRefiner(
   const grounding =
     name === undefined
       ? undefined
-      : await (await import('./grounding.js')).openGrounding(
-          name,
-          options.threads,
-          options.printer,
-        );
+      : await (await import('./grounding.js')).openGrounding(name, options.threads);
   const second = grounding?.large ?? (await openLarge(flags, options));
   const large = openCascade(flags, await small.make(), second);
   return {
@@ -140,6 +134,8 @@ async function openSmall(
   if (!card.encoder) return small;
   const { openTrainedEncoder } = await import('./encoder.js');
   const encoder = await openTrainedEncoder(card.encoder, card.name, pool);
+  const { proveEncoder } = await import('./device-trial.js');
+  await proveEncoder(encoder, pool);
   const settings = { ...small.settings, encoder: encoder.card.name };
   return { ...small, settings, encoder };
 }

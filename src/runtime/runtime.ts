@@ -55,7 +55,6 @@ export async function openRuntime(
       cacheFolder,
       signal: interruption.signal,
       threads,
-      printer,
     });
     const names = engine.detectors.map(({ name }) => name);
     const { grounding } = refiner;

@@ -10,6 +10,7 @@ import { ImageRoots } from '../photos/image-path.js';
 import { COLUMNS_VERSION } from '../refine/columns.js';
 import { PRIOR_NUMBERS } from '../refine/policy.js';
 import type { InferenceFlags } from '../runtime/device.js';
+import { proveEncoder } from '../runtime/device-trial.js';
 import {
   findEncoder,
   type OpenedEncoder,
@@ -191,8 +192,13 @@ async function encoderOf(
   { encoder: own }: Start,
   { threads: { pool } }: Engine,
 ): Promise<OpenedEncoder | undefined> {
+  const proven = async (opened: OpenedEncoder): Promise<OpenedEncoder> => {
+    await proveEncoder(opened, pool);
+    return opened;
+  };
   if (own === undefined) {
-    return wanted === undefined ? undefined : openEncoder(await findEncoder(wanted), pool);
+    if (wanted === undefined) return undefined;
+    return proven(await openEncoder(await findEncoder(wanted), pool));
   }
   if (wanted !== undefined && wanted !== own.name) {
     throw new VgrError(
@@ -201,7 +207,7 @@ async function encoderOf(
       { hint: 'leave out `--encoder`: the refiner uses the one it was trained with' },
     );
   }
-  return openTrainedEncoder(own, init, pool);
+  return proven(await openTrainedEncoder(own, init, pool));
 }
 
 function fitSettings(flags: TrainFlags): FitSettings {

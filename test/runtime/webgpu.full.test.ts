@@ -2,13 +2,16 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { ResultLine } from '../../src/formats/result-line.js';
 import type { Device } from '../../src/runtime/device.js';
 import type { SessionPool as Pool, PoolOptions } from '../../src/runtime/pool.js';
 import { detectorGraph } from '../support/detector-graph.js';
+import { writeEncoder } from '../support/encoder-graph.js';
 import { linesFile } from '../support/faults.js';
+import { addWorded, GROUNDING, OWL } from '../support/prompted-model.js';
 import { TINY_CARD, TINY_PLAN } from '../support/tiny-detector.js';
 import { shared } from '../support/tiny-graph.js';
-import { freshFolder, photoFolder, vgr } from '../support/vgr.js';
+import { freshFolder, jsonLines, photoFolder, vgr } from '../support/vgr.js';
 import { softwareGpu, wrongOnGpus } from '../support/webgpu.js';
 
 // Worker threads run what was built.
@@ -112,7 +115,7 @@ describe.skipIf(!gpu)('on a WebGPU device', () => {
     expect(none).toEqual([]);
     const path = join(env.XDG_STATE_HOME!, 'vgr', 'device-trials', record!);
     const kept = JSON.parse(readFileSync(path, 'utf8'));
-    expect(kept).toMatchObject({ device: 'webgpu', boxes: 1 });
+    expect(kept).toMatchObject({ device: 'webgpu', compared: 1 });
     // What was remembered counts, not what would be found now.
     writeFileSync(path, JSON.stringify({ ...kept, difference: undefined }));
     const trusted = await vgr([...detect, ...ON_GPU], { env });
@@ -159,6 +162,41 @@ describe.skipIf(!gpu)('on a WebGPU device', () => {
     });
     expect((await pool.run({ model: 'tiny', feeds: photoOf(2) })).output0!.data[0]).toBe(34);
     expect(pool.device).toEqual({ name: 'webgpu' });
+  });
+
+  it('models that are asked in words answer as on the CPU', async () => {
+    for (const repository of [GROUNDING, OWL]) {
+      const { env: own } = await addWorded(repository);
+      const image = 'photo-00.jpg';
+      const lines = ['the left lion', 'right lion', 'cat'].map((query) => ({ image, query }));
+      const args = ['refine', photos, '--queries', linesFile(lines), '--detector', 'worded'];
+      const [there, here] = await Promise.all(
+        [ON_GPU, ON_CPU].map(async (flags) => {
+          const run = await vgr([...args, ...flags], { env: { ...env, ...own } });
+          expect(run.code, run.stderr).toBe(0);
+          expect(run.stderr).not.toContain('device cpu');
+          return jsonLines(run.stdout) as unknown as ResultLine[];
+        }),
+      );
+      for (const [at, { tool, answer }] of here!.entries()) {
+        expect(there![at]!.tool.label).toBe(tool.label);
+        expect(there![at]!.tool.score).toBeCloseTo(tool.score!, 3);
+        for (const [side, pixels] of answer.bbox_2d!.entries()) {
+          expect(there![at]!.answer.bbox_2d![side]).toBeCloseTo(pixels, 1);
+        }
+      }
+    }
+  });
+
+  it('encoders embed as on the CPU', async () => {
+    const models = env.VGR_MODELS_DIR!;
+    writeEncoder(models);
+    writeEncoder(models, { family: 'siglip' });
+    const verify = ['models', 'verify', 'tiny-clip', 'tiny-siglip', '--device', 'webgpu'];
+    const { code, stdout, stderr } = await vgr(verify, { env });
+    expect(code, stderr).toBe(0);
+    expect(stdout).toContain('tiny-clip on webgpu: agrees with the CPU on 6 embeddings');
+    expect(stdout).toContain('tiny-siglip on webgpu: agrees with the CPU on 6 embeddings');
   });
 
   it('train-lite fits the same refiner', async () => {

@@ -18,7 +18,7 @@ export default class ModelsVerify extends VgrCommand<typeof ModelsVerify> {
   static override flags = withVariables({
     device: Flags.string({
       summary:
-        'also compare what detectors find on this device with what they find on the CPU: auto, cuda, cuda:N, webgpu, dml or coreml',
+        'also compare what models make of a photo on this device with what they make of it on the CPU: auto, cuda, cuda:N, webgpu, dml or coreml',
     }),
   });
 
