@@ -6,7 +6,7 @@ import { denotationsOf, labelsDenied, meaningsOf } from '../language/denotation.
 import type { Expression } from '../language/expression.js';
 import { pointersOf } from '../language/lexicon.js';
 import { parseExpression } from '../language/parser.js';
-import type { Candidate, PhotoEvidence } from './refiner.js';
+import type { Candidate, Lister, PhotoEvidence } from './refiner.js';
 
 /** What holds of the candidates whatever the expression is. */
 const tableOf = (candidates: readonly Candidate[], imageSize: ImageSize) => ({
@@ -91,7 +91,7 @@ export interface Scene {
   /** Tools that were asked the whole expression, not for objects of a kind: see {@link singleBoxTools}. */
   readonly singleBoxTools: ReadonlySet<string>;
   /** Detectors that looked for objects of their labels, those among them that found none. */
-  readonly listers: readonly string[];
+  readonly listers: readonly Lister[];
   readonly evidence?: PhotoEvidence;
 }
 
@@ -187,7 +187,7 @@ export function objectsOf(
 
 /**
  * What several boxes of one object say together: the highest chance of a box, but of detectors that list objects the mean over
- * all of them, since one that boxes nothing there says that there is nothing.
+ * those that know a label of theirs, since one that boxes nothing there says that there is nothing.
  * @param members indexes into the candidates
  */
 export function pooledChance(
@@ -196,15 +196,21 @@ export function pooledChance(
   { candidates, listers }: Pick<Scene, 'candidates' | 'listers'>,
 ): number {
   const best = new Map<string, number>();
+  const seen = new Set<string>();
   let most = 0;
   for (const at of members) {
-    const { tool } = candidates[at]!;
+    const { tool, label, listed } = candidates[at]!;
     const chance = chanceOf(at);
-    if (listers.length < 2 || !listers.includes(tool)) most = Math.max(most, chance);
+    if (!listed) most = Math.max(most, chance);
     else best.set(tool, Math.max(best.get(tool) ?? 0, chance));
+    if (chance > 0 && label !== undefined) seen.add(label);
   }
+  if (best.size === 0) return most;
   const sum = [...best.values()].reduce((total, chance) => total + chance, 0);
-  return Math.max(most, sum / Math.max(1, listers.length));
+  const knowing = listers.filter(
+    ({ name, labels }) => best.has(name) || labels.some((label) => seen.has(label)),
+  );
+  return Math.max(most, sum / Math.max(1, knowing.length));
 }
 
 /**

@@ -19,6 +19,12 @@ export interface Candidate {
   readonly calibration?: ScoreCalibration;
 }
 
+/** A detector that lists objects of its labels. */
+export interface Lister {
+  readonly name: string;
+  readonly labels: readonly string[];
+}
+
 /** What the photo itself shows; absent where a query line brings its own boxes and no image. */
 export interface PhotoEvidence {
   /** The whole photo at the detector's input size; `fit` as the detector's card says. */
@@ -83,7 +89,7 @@ export interface RefineRequest {
   /** The tool's answer, one of `candidates`; null where the tool found nothing. */
   readonly tool: Candidate | null;
   /** Detectors that looked for objects of their labels, those among them that found none; absent where none did. */
-  readonly listers?: readonly string[];
+  readonly listers?: readonly Lister[];
   readonly evidence?: PhotoEvidence;
   /** For refiners that look at the photo itself; absent where the line has none. */
   readonly encodePhoto?: EncodePhoto;

@@ -72,6 +72,20 @@ export interface Detector {
   readonly prompted?: PromptPort;
 }
 
+/** A detector as a source of candidates. */
+export interface CandidateSource extends Pick<Detector, 'name' | 'calibration'> {
+  /** All that it can find; absent where it is alone. */
+  readonly labels?: readonly string[];
+}
+
+/** The detectors of a run as sources of candidates. */
+export function candidateSources(detectors: readonly Detector[]): readonly CandidateSource[] {
+  return detectors.map(({ name, calibration, categories }) => ({
+    ...{ name, calibration },
+    labels: detectors.length > 1 ? categories.map((each) => each.name) : undefined,
+  }));
+}
+
 /** A detector that finds what words say. */
 export interface PromptPort {
   /** Most expressions that one run takes. */

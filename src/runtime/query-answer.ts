@@ -14,10 +14,10 @@ import {
 import { denotationsOf } from '../language/denotation.js';
 import { parseExpression } from '../language/parser.js';
 import { firstAnswer, toolAnswer } from '../refine/candidates.js';
-import type { Candidate, Refinement, RefineRequest, Refiner } from '../refine/refiner.js';
+import type { Candidate, Lister, Refinement, RefineRequest, Refiner } from '../refine/refiner.js';
 import {
   type AnsweredQueries,
-  type Detector,
+  type CandidateSource,
   type ExaminedPhoto,
   type Found,
   failedQuery,
@@ -28,7 +28,7 @@ import {
 /** What of a run decides which boxes a query gets. */
 interface CandidateSettings {
   /** The detectors whose boxes are candidates, with what their scores are worth; none where nothing looks at the photos. */
-  readonly detectors: readonly Pick<Detector, 'name' | 'calibration'>[];
+  readonly detectors: readonly CandidateSource[];
   /** Whose answer counts as the tool's; by default the first tool of the line, else the first detector. */
   readonly toolName?: string;
 }
@@ -150,7 +150,7 @@ function answerOf(
 const findings = (
   photo: ExaminedPhoto,
   { detectors }: CandidateSettings,
-): readonly (Found & CandidateSettings['detectors'][number])[] =>
+): readonly (Found & CandidateSource)[] =>
   [photo, ...(photo.others ?? [])].map(({ detections, asked }, at) => ({
     detections,
     asked,
@@ -161,9 +161,11 @@ const findings = (
 const askedOf = (photo: ExaminedPhoto, settings: CandidateSettings): readonly string[] =>
   findings(photo, settings).flatMap(({ name, asked }) => (asked ? name : []));
 
-/** Names of the others. */
-const listersOf = (photo: ExaminedPhoto, settings: CandidateSettings): readonly string[] =>
-  findings(photo, settings).flatMap(({ name, asked }) => (asked ? [] : name));
+/** The others. */
+const listersOf = (photo: ExaminedPhoto, settings: CandidateSettings): readonly Lister[] =>
+  findings(photo, settings).flatMap(({ name, labels = [], asked }) =>
+    asked ? [] : { name, labels },
+  );
 
 /** The label of a box of one that was asked is a piece of the expression, which may have no noun: "left" names no kind. */
 function namesKind(label: string, { asked }: Found): boolean {
@@ -201,7 +203,7 @@ function detectedCandidates(
 
 /** What a detector found, best first. */
 export function boxesAsCandidates(
-  { name: tool, calibration }: CandidateSettings['detectors'][number],
+  { name: tool, calibration }: Pick<CandidateSource, 'name' | 'calibration'>,
   found: Found,
 ): readonly Candidate[] {
   return found.detections.map(({ boxXyxy, score, label }, rank) => ({

@@ -10,7 +10,7 @@ import type { CropMatching } from './encoder.js';
 import { decodingMemory, type Engine, openEngine, photoOpener } from './engine.js';
 import type { OpenedGrounding } from './grounding.js';
 import { photoShelf, sharedPhoto } from './photo-store.js';
-import { type OpenPhotoFor, type PhotoRef, startedProgress } from './ports.js';
+import { candidateSources, type OpenPhotoFor, type PhotoRef, startedProgress } from './ports.js';
 import type { AnswerSettings, FurtherSight } from './query-answer.js';
 import { type OpenedRefiner, type OpenRefinerFlags, openRefiner, unfittedNote } from './refiner.js';
 import type { Threads } from './threads.js';
@@ -117,7 +117,7 @@ async function assemble(
     };
   }
   const settings: AnswerSettings = {
-    detectors: detectors.map(({ name, calibration }) => ({ name, calibration })),
+    detectors: candidateSources(detectors),
     toolName: flags.tool,
     timing: !flags['no-timing'],
   };

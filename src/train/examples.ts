@@ -28,7 +28,12 @@ import { type CropMatching, type OpenedEncoder, photoMatching } from '../runtime
 import { type Engine, photoOpener } from '../runtime/engine.js';
 import { sha256OfFile } from '../runtime/model-store.js';
 import { type PhotoShelf, photoShelf } from '../runtime/photo-store.js';
-import { type ExaminedPhoto, type PhotoRef, startedProgress } from '../runtime/ports.js';
+import {
+  candidateSources,
+  type ExaminedPhoto,
+  type PhotoRef,
+  startedProgress,
+} from '../runtime/ports.js';
 import { needsPhoto, requestOf } from '../runtime/query-answer.js';
 
 /** A query as numbers, with what is right. n boxes. */
@@ -169,7 +174,7 @@ export class ExampleMaker {
   ): Promise<Example> {
     const { engine, tools, flags } = this.settings;
     if (!photo && query.tools.length === 0) throw needsPhoto(query);
-    const detectors = photo ? engine.detectors : [];
+    const detectors = photo ? candidateSources(engine.detectors) : [];
     const request = requestOf(query, photo, { toolName: flags.tool, detectors });
     const situation = situationOf({ ...request, crops: ref && this.#matching?.(ref) });
     // Where nobody states the photo's size, it is at least as large as the truth.

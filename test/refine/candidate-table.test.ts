@@ -7,7 +7,7 @@ import {
   objectsOf,
   pooledChance,
 } from '../../src/refine/candidates.js';
-import type { Candidate } from '../../src/refine/refiner.js';
+import type { Candidate, Lister } from '../../src/refine/refiner.js';
 
 const IMAGE = { width: 100, height: 80 };
 
@@ -73,8 +73,16 @@ describe('what boxes of one object say together', () => {
     listed: true,
   });
   const chances: Readonly<Record<string, number>> = { one: 0.9, two: 0.5, reader: 0.8 };
-  const pooled = (tools: readonly string[], listers: readonly string[]) => {
-    const candidates = tools.map((tool) => box(tool, 'dog', 0.5));
+  const lister = (name: string): Lister => ({
+    name,
+    labels: name === 'boats' ? ['boat'] : ['dog'],
+  });
+  const pooled = (tools: readonly string[], names: readonly string[]) => {
+    const candidates = tools.map((tool) => ({
+      ...box(tool, 'dog', 0.5),
+      listed: names.includes(tool) ? (true as const) : undefined,
+    }));
+    const listers = names.map(lister);
     const chanceOf = (at: number) => chances[tools[at]!]!;
     return pooledChance([...tools.keys()], chanceOf, { candidates, listers });
   };
@@ -86,6 +94,7 @@ describe('what boxes of one object say together', () => {
     ['the mean, with those that box nothing there', ['one'], ['one', 'two'], 0.45],
     ['the mean, with those that box nothing at all', ['one', 'two'], ['one', 'two', 'x'], 1.4 / 3],
     ['a tool that is no detector, where it is surer', ['two', 'reader'], ['one', 'two'], 0.8],
+    ['the mean, without those that know no such label', ['one'], ['one', 'two', 'boats'], 0.45],
     ['nothing', [], ['one', 'two'], 0],
   ])('is %s', (_what, tools, listers, expected) => {
     expect(pooled(tools, listers)).toBeCloseTo(expected, 12);
@@ -95,8 +104,9 @@ describe('what boxes of one object say together', () => {
     const alone = { ...box('one', 'dog', 0.9), boxXyxy: { x1: 60, y1: 60, x2: 99, y2: 99 } };
     const candidates = [alone, box('one', 'dog', 0.8), box('two', 'dog', 0.8)];
     const scene = { candidates, imageSize: IMAGE, singleBoxTools: new Set<string>() };
-    const first = (listers: readonly string[]) =>
-      objectsOf(parseExpression('the dog'), { ...scene, listers }).objects[0]!.members;
+    const first = (names: readonly string[]) =>
+      objectsOf(parseExpression('the dog'), { ...scene, listers: names.map(lister) }).objects[0]!
+        .members;
     expect(first([])).toEqual([0]);
     expect(first(['one', 'two'])).toEqual([1, 2]);
   });
