@@ -51,11 +51,9 @@ export async function openRuntime(
     await refiner?.large?.close();
   };
   try {
-    refiner = await openRefiner(flags, {
-      cacheFolder,
-      signal: interruption.signal,
-      threads,
-    });
+    const { signal } = interruption;
+    const notice = (text: string): void => printer.note(text);
+    refiner = await openRefiner(flags, { cacheFolder, signal, notice, threads });
     const names = engine.detectors.map(({ name }) => name);
     const { grounding } = refiner;
     if (grounding && names.includes(grounding.detector.name)) {

@@ -34,9 +34,13 @@ export interface ChatSettings extends ChatServer, UsageLimits {
   readonly cache?: ReplyCache;
   /** Ends waiting; requests under way go on to their end. */
   readonly signal?: AbortSignal;
+  /** Told of long waits that the server asks for. */
+  readonly notice?: (text: string) => void;
 }
 
 const MAX_BACKOFF = 30_000;
+/** The user is told of waits from here on, milliseconds. */
+const LONG_WAIT = 10_000;
 /** After so many failed requests without a success between, the server counts as gone. */
 const MAX_FAILURES_IN_A_ROW = 3;
 /** A server that refuses so many requests before any success refuses them all. */
@@ -66,6 +70,8 @@ export class ChatClient {
   #successes = 0;
   #refusals = 0;
   #failuresInARow = 0;
+  /** Until when the user knows that the run waits, on the clock of `performance`. */
+  #toldUntil = 0;
   /** Once set, no request goes out. */
   #broken: VgrError | undefined;
 
@@ -182,15 +188,26 @@ export class ChatClient {
   }
 
   /** Half of the wait is random, so that requests that failed together are not retried together. */
-  async #pause(attempt: number, { retryAfterMs }: ChatError): Promise<void> {
+  async #pause(attempt: number, { retryAfterMs, message }: ChatError): Promise<void> {
     const { backoffMs } = this.#settings;
     const backoff = Math.min(backoffMs * 2 ** (attempt - 1), MAX_BACKOFF);
     const jittered = backoff * (0.5 + Math.random() / 2);
     // What a server asks of one request holds for all.
-    if (retryAfterMs !== undefined) this.#requestRate.hold(retryAfterMs);
+    if (retryAfterMs !== undefined) {
+      this.#requestRate.hold(retryAfterMs);
+      this.#tellWait(retryAfterMs, message);
+    }
     await this.#waiting((signal) =>
       sleep(Math.max(jittered, retryAfterMs ?? 0), undefined, { signal }),
     );
+  }
+
+  #tellWait(ms: number, reason: string): void {
+    const now = performance.now();
+    if (ms < LONG_WAIT || now < this.#toldUntil) return;
+    this.#toldUntil = now + ms;
+    const { notice, url } = this.#settings;
+    notice?.(`waiting ${Math.round(ms / 1000)} s, as ${url} asks for: ${reason}`);
   }
 
   /** @throws VgrError when the run stops, or when a request meanwhile found the server gone */

@@ -50,6 +50,8 @@ export interface LargeRefinerOptions {
   /** Where replies are kept between runs. */
   readonly cacheFolder: string;
   readonly signal: AbortSignal;
+  /** Told what the run waits for. */
+  readonly notice: (text: string) => void;
 }
 
 /** Limit between two events of a stream. */
@@ -59,7 +61,7 @@ const BACKOFF_MS = 500;
 /** @throws VgrError USAGE, CONFIG_INVALID */
 export function chatSettings(
   flags: VlmFlags,
-  { cacheFolder, signal }: LargeRefinerOptions,
+  { cacheFolder, signal, notice }: LargeRefinerOptions,
 ): ChatSettings {
   const { url, query } = serverAddress(flags['vlm-url']);
   const headers = extraHeaders(flags['vlm-header'] ?? []);
@@ -88,6 +90,7 @@ export function chatSettings(
     ...prices(flags['vlm-price']),
     cache: cache === 'none' ? undefined : new ReplyCache(cache, url + query),
     signal,
+    notice,
   };
 }
 

@@ -231,6 +231,25 @@ describe('waiting', () => {
     expect(at[2]).toBeGreaterThanOrEqual(990);
   });
 
+  it('says once what it waits for where that takes long', async () => {
+    const server = await serve(() => ({
+      kind: 'status',
+      status: 429,
+      message: 'come \u001b[2Jback',
+      headers: { 'retry-after': '600' },
+    }));
+    const told: string[] = [];
+    const asked = client(server.url, { notice: (text) => told.push(text) });
+    const replies = ['a', 'b'].map((text) => asked.chat(request(text)).catch(() => undefined));
+    await vi.waitFor(() => expect(server.bodies).toHaveLength(2), 60_000);
+    await vi.waitFor(() => expect(told).toHaveLength(1));
+    expect(told[0]).toBe(
+      `waiting 600 s, as ${server.url} asks for: status 429: come \\u001b[2Jback`,
+    );
+    await asked.close();
+    await Promise.all(replies);
+  });
+
   it('keeps requests a minute apart evenly', async () => {
     const at: number[] = [];
     const start = performance.now();
