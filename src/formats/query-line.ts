@@ -196,14 +196,21 @@ function queryOf(value: Json, lineNumber: number): Query {
   };
 }
 
+/** Of all tools of a line, as many as a detector gives at most: what is asked of boxes takes time by pairs of them. */
+const MAX_BOXES = 10_000;
+
 function toolsOf(tools: Json): ToolBoxes[] {
-  return Object.keys(tools)
+  const found = Object.keys(tools)
     .filter((name) => name !== '__proto__')
     .map((name) => {
       const path = `tools.${name}`;
       const boxes = list(tools[name], path);
       return { name, boxes: boxes.map((box, index) => toolBox(box, `${path}.${index}`)) };
     });
+  const count = found.reduce((sum, { boxes }) => sum + boxes.length, 0);
+  if (count <= MAX_BOXES && found.length <= MAX_BOXES) return found;
+  const got = `${count} in ${found.length} tools`;
+  throw new InvalidField('tools', `expected at most ${MAX_BOXES} boxes, got ${got}`);
 }
 
 function toolBox(value: unknown, path: string): ToolBox {

@@ -164,9 +164,14 @@ const ASKING = [
   `in ${AN_IMAGE}`,
 ];
 const LEADING = new RegExp(`^(?:${ASKING.join('|')})(?=[\\s,:"]|$)[\\s,:"]*`, 'i');
-/** Behind a position the words belong to it: "on the left of the picture". */
+/** More parts before an expression are no prompt: "could you please find the bounding box of" has four. */
+const MAX_PARTS = 16;
+/**
+ * Behind a position the words belong to it: "on the left of the picture". A long run of commas is not looked through from each of
+ * them.
+ */
 const TRAILING =
-  /(?<!\b(?:left|right|top|bottom|middle|center|side|corner|background|foreground|front|back|part|edge|half))[\s,]+(?:(?:in|from|of|on) (?:the |this )(?:given )?(?:image|picture|photo|photograph)|please)[.?!\s"]*$/i;
+  /(?<!\b(?:left|right|top|bottom|middle|center|side|corner|background|foreground|front|back|part|edge|half))[\s,]{1,8}(?:(?:in|from|of|on) (?:the |this )(?:given )?(?:image|picture|photo|photograph)|please)[.?!\s"]*$/i;
 
 /**
  * The expression without the words of a prompt, and those words: "Please find the bounding box of <ref>the left cup</ref>." is
@@ -185,7 +190,9 @@ export function withoutPrompt(text: string): {
       })
       .trim();
   let rest = text.includes('<') ? without(text, TAGS) : text.trim();
-  while (LEADING.test(rest)) rest = without(rest, LEADING);
+  for (let parts = 0; parts < MAX_PARTS && LEADING.test(rest); parts++) {
+    rest = without(rest, LEADING);
+  }
   rest = without(rest, TRAILING);
   if (taken.length === 0 || !/[\p{L}\p{N}]/u.test(rest))
     return { expression: text, promptWords: [] };

@@ -199,7 +199,10 @@ export function relationFits(
     // "left of the lamp", where no lamp is known: further left than others.
     return rankChances({ ...order, rank: null }, objects, imageSize).map(Math.sqrt);
   }
-  if (kind === 'between') return objects.map((object) => fitBetween(object, first, other ?? first));
+  if (kind === 'between') {
+    const [near, far] = [first, other ?? first].map((each) => likeliest(each, MAX_PAIRED));
+    return objects.map((object) => fitBetween(object, near!, far!));
+  }
   if (kind === 'far-from') return distanceChances(objects, first, imageSize, 'farthest');
   if (kind === 'next-to' && COMPARED.test(words)) {
     return distanceChances(objects, first, imageSize, 'closest');
@@ -246,8 +249,15 @@ const DISTANCE_SOFTNESS = 0.02;
 /** Share of the distance of centres in a distance: of two boxes that touch an object the one over its middle is closer. */
 const CENTRES = 0.25;
 
-/** Expressions do not choose among more; the limit keeps the work on a thousand boxes small. */
+/** Expressions do not choose among more; the limits keep the work on thousands of boxes small. */
 const MAX_LANDMARKS = 16;
+/** Landmarks of which every two are looked at together. */
+const MAX_PAIRED = 64;
+
+const likeliest = (landmarks: readonly Landmark[], most: number): readonly Landmark[] =>
+  landmarks.length <= most
+    ? landmarks
+    : landmarks.toSorted((a, b) => b.weight - a.weight).slice(0, most);
 
 /** Empty space between two boxes and, less, what lies between their centres, as a share of the photo's diagonal. */
 const distance = (a: BoxXyxy, b: BoxXyxy, imageSize: ImageSize): number =>
@@ -266,11 +276,11 @@ export function distanceChances(
   asked: 'closest' | 'farthest',
 ): Fit[] {
   const sign = asked === 'farthest' ? -1 : 1;
-  const likeliest = landmarks.toSorted((a, b) => b.weight - a.weight).slice(0, MAX_LANDMARKS);
-  const total = likeliest.reduce((sum, { weight }) => sum + weight, 0);
+  const counted = landmarks.toSorted((a, b) => b.weight - a.weight).slice(0, MAX_LANDMARKS);
+  const total = counted.reduce((sum, { weight }) => sum + weight, 0);
   if (total === 0) return objects.map(() => null);
   const means = new Array<number>(objects.length).fill(0);
-  for (const { object: landmark, weight } of likeliest) {
+  for (const { object: landmark, weight } of counted) {
     const distances = objects.map(({ boxXyxy }) => distance(boxXyxy, landmark.boxXyxy, imageSize));
     for (const [at, own] of distances.entries()) {
       const first = objects.reduce((chance, other, i) => {
