@@ -14,8 +14,8 @@ const FOLDER_FILE = 'vgr.config.json';
  */
 const HARMLESS = new Set(
   `answers batch-size classes device epochs format gallery group-by group-size input-size iou json kl limit lr max-detections
-  min-confidence min-score nms no-progress no-timing per-category prior quiet resamples seed sessions supervised-weight threads tool
-  unordered val-share`.split(/\s+/),
+  min-confidence min-score nms no-progress no-timing per-category prior quiet resamples seed sessions supervised-weight task threads
+  tool   unordered val-share`.split(/\s+/),
 );
 
 /** Models may be named there, but not by a path, nor a refiner that sends photos to a server. */

@@ -1,4 +1,5 @@
 import { Args, Errors, Flags, type Interfaces } from '@oclif/core';
+import { TASK_NAMES } from '../formats/model-card.js';
 import { WHOLE } from '../run/shard.js';
 
 /**
@@ -81,6 +82,10 @@ export const inferenceFlags = flagGroup('MODELS', {
     summary:
       'labels that count, with commas between them: `--classes person,dog` [default: all]; for a detector that is asked in words, what to look for',
   }),
+  task: Flags.option({
+    summary: "how a detector is asked that has several ways [default: the model card's]",
+    options: TASK_NAMES,
+  })(),
   nms: Flags.custom<number>({
     summary:
       "IoU from which the weaker of two boxes of one label goes, 0 to 1; 1 keeps all [default: the model card's]",

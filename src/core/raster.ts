@@ -22,6 +22,13 @@ export function plainRaster({ width, height }: ImageSize, level: number): RgbRas
  */
 export type FitMode = 'stretch' | 'letterbox' | 'letterbox-centre' | 'shorter-side' | 'longer-side';
 
+/**
+ * How pixels are weighed when a photo is scaled; the support is widened when it shrinks, as in Pillow. `linear`: a triangle, the
+ * cheapest that does not alias; `cubic`: Catmull and Rom's, Pillow's bicubic.
+ */
+export const KERNELS = ['linear', 'cubic'] as const;
+export type Kernel = (typeof KERNELS)[number];
+
 /** The raster a detector asks for, pixels; with `shorter-side` and `longer-side` the limits of it. */
 export interface RasterSpec extends ImageSize {
   readonly fit: FitMode;
@@ -29,6 +36,8 @@ export interface RasterSpec extends ImageSize {
   readonly fill: number;
   /** What the sides of a raster are multiples of, with `longer-side`; 1 where absent. */
   readonly multiple?: number;
+  /** Where absent, the way that costs least: `linear`, of what the file's decoder has shrunk. */
+  readonly kernel?: Kernel;
 }
 
 /** Whether the size of a raster depends on its photo, and the graph's sides are free. */

@@ -2,6 +2,7 @@ import {
   type ClosedFamilyName,
   type DetectorFamilyName,
   isPromptedFamily,
+  isWritingFamily,
   type PromptedFamilyName,
 } from '../formats/model-card.js';
 import { centernet } from './centernet.js';
@@ -31,7 +32,8 @@ const FAMILIES: Readonly<Record<ClosedFamilyName, DetectorFamily>> = {
  * @throws {CardMismatch} for a family that is asked in words
  */
 export function detectorFamily(name: DetectorFamilyName): DetectorFamily {
-  if (isPromptedFamily(name)) throw new CardMismatch(`family ${name} is asked in words`);
+  if (isPromptedFamily(name) || isWritingFamily(name))
+    throw new CardMismatch(`family ${name} is asked in words`);
   return FAMILIES[name];
 }
 

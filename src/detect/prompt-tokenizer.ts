@@ -6,6 +6,7 @@ import type { Category } from '../formats/coco.js';
 import type { PromptInput } from '../formats/model-card.js';
 import { parseExpression } from '../language/parser.js';
 import type { Phrase, TokenizedPrompt, Word } from './prompt.js';
+import type { TextTokens } from './writing.js';
 
 /** Prompts that are kept: neighbouring queries ask alike. */
 const MAX_PROMPTS = 4096;
@@ -14,7 +15,7 @@ const MAX_PROMPTS = 4096;
  * Characters of a text that are looked at. No model reads more than 256 tokens, which are 4 to 5 characters of English each; the
  * time of the tokenisers grows with the square of a text.
  */
-const MAX_TEXT_LENGTH = 4096;
+export const MAX_TEXT_LENGTH = 4096;
 
 /** For one text. The patterns of a foreign tokeniser may take for ever on some. Milliseconds. */
 const LIMIT_MS = 5000;
@@ -71,16 +72,10 @@ export class PromptTokenizer {
   ) {
     this.#tokenizer = new Tokenizer(tokenizer, config);
     this.#withDots = family === 'grounding-dino';
-    const probe = this.#bare('a').ids;
-    const framed: readonly number[] = encoded(this.#tokenizer, 'a').ids;
-    checkIds(probe);
-    checkIds(framed);
-    const last = framed.length - probe.length;
-    const start = framed.findIndex((id, at) => id === probe[0] && at <= last);
-    if (start < 0) throw new Error('the special tokens do not stand around the text');
-    this.#before = framed.slice(0, start);
-    this.#after = framed.slice(start + probe.length);
-    this.#room = length - last;
+    const { before, after } = frameOf(this.#tokenizer, this.#withDots ? 'a.' : 'a');
+    this.#before = before;
+    this.#after = after;
+    this.#room = length - before.length - after.length;
   }
 
   /** An expression as one prompt; undefined where it says nothing. */
@@ -179,7 +174,7 @@ const lettersOf = (text: string): string =>
     .replaceAll(/[^\p{L}\p{N}]/gu, '');
 
 /** Anything but signs, blanks and invisible characters. */
-const SAYS_SOMETHING = /[^\p{P}\p{Z}\p{C}]/u;
+export const SAYS_SOMETHING = /[^\p{P}\p{Z}\p{C}]/u;
 
 /** As Grounding DINO's own demonstration prepares a caption. */
 function withDot(text: string): string {
@@ -208,6 +203,42 @@ function wordsOf(tokens: readonly string[], text: string): Word[] {
     }
   }
   return words;
+}
+
+/** The special tokens around a text. @throws Error where there are none around it */
+function frameOf(tokenizer: Tokenizer, text: string) {
+  const probe: readonly number[] = encoded(tokenizer, text, { add_special_tokens: false }).ids;
+  const framed: readonly number[] = encoded(tokenizer, text).ids;
+  checkIds(probe);
+  checkIds(framed);
+  const last = framed.length - probe.length;
+  const start = framed.findIndex((id, at) => id === probe[0] && at <= last);
+  if (start < 0) throw new Error('the special tokens do not stand around the text');
+  return { before: framed.slice(0, start), after: framed.slice(start + probe.length) };
+}
+
+/**
+ * A tokeniser for models that write. Tokens that were added to the vocabulary are no part of a text, even where it spells one.
+ * @param json content of a `tokenizer.json`
+ * @param config content of its `tokenizer_config.json`, or nothing
+ * @throws Error in the library's words where they are no tokeniser
+ */
+export function openTextTokens(json: object, config: object): TextTokens {
+  const tokenizer = new Tokenizer(json, config);
+  const { added_tokens: listed } = json as { added_tokens?: unknown };
+  const added = new Map<string, number>();
+  for (const { content, id } of Array.isArray(listed) ? listed : []) {
+    if (typeof content === 'string' && Number.isSafeInteger(id)) added.set(content, id);
+  }
+  const isAdded = new Set(added.values());
+  return {
+    ...frameOf(tokenizer, 'a'),
+    added: (text) => added.get(text),
+    encode: (text) => {
+      const ids: readonly number[] = encoded(tokenizer, text, { add_special_tokens: false }).ids;
+      return ids.filter((id) => !isAdded.has(id));
+    },
+  };
 }
 
 /** A vocabulary without a word for what it does not know gives no id. @throws Error */

@@ -1,6 +1,6 @@
 import type { ImageSize } from '../core/box.js';
 import type { RgbRaster } from '../core/raster.js';
-import type { PromptedCard } from '../formats/model-card.js';
+import type { ScoringCard } from '../formats/model-card.js';
 import {
   CardMismatch,
   type DecodeOptions,
@@ -48,8 +48,8 @@ export interface TokenizedPrompt {
  */
 export interface PromptedFamily {
   /** The graph's inputs for one raster and its prompts. */
-  pack(raster: RgbRaster, prompts: readonly TokenizedPrompt[], card: PromptedCard): NamedTensors;
-  outputNames(card: PromptedCard): string[];
+  pack(raster: RgbRaster, prompts: readonly TokenizedPrompt[], card: ScoringCard): NamedTensors;
+  outputNames(card: ScoringCard): string[];
   /**
    * @param image size of the upright photo from which the raster was made
    * @returns what each prompt finds, best first
@@ -58,7 +58,7 @@ export interface PromptedFamily {
     outputs: NamedTensors,
     image: ImageSize,
     prompts: readonly TokenizedPrompt[],
-    card: PromptedCard,
+    card: ScoringCard,
     options: DecodeOptions,
   ): Detection[][];
 }
@@ -70,7 +70,7 @@ export interface PromptedFamily {
  */
 export function packPrompts(
   prompts: readonly TokenizedPrompt[],
-  { name, input: { text } }: PromptedCard,
+  { name, input: { text } }: ScoringCard,
   rows = prompts.length,
 ): NamedTensors {
   const longest = prompts.reduce((most, { ids }) => Math.max(most, ids.length), 0);

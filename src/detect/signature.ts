@@ -61,13 +61,18 @@ interface FurtherPort {
   readonly dims?: readonly (number | undefined)[];
 }
 
-function furtherPorts({ family, input: { extra = [], text, batch } }: DetectorCard): FurtherPort[] {
+function furtherPorts({
+  family,
+  graphs,
+  input: { extra = [], text, batch },
+}: DetectorCard): FurtherPort[] {
   const ports: FurtherPort[] = extra.map(({ name, type }) => ({
     field: 'input.extra',
     name,
     type,
   }));
-  if (!text) return ports;
+  // In a model of several graphs others take the text.
+  if (!text || graphs) return ports;
   const limit = family === 'grounding-dino' ? batch : text.prompts;
   const dims = [limit === 'any' ? undefined : limit, text.padded ? text.length : undefined];
   for (const role of ['ids', 'mask', 'types'] as const) {

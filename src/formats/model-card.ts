@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { KERNELS } from '../core/raster.js';
 import { type CardIssue, cardIssues } from './card-issue.js';
 import {
   CARD_NAME,
@@ -36,11 +37,12 @@ export const FAMILY_OUTPUTS = {
   'grounding-dino': { roles: [['logits', 'boxes']], grid: false, activation: false },
   owlv2: { roles: [['logits', 'boxes']], grid: false, activation: false },
   owlvit: { roles: [['logits', 'boxes']], grid: false, activation: false },
+  'florence-2': { roles: [['features']], grid: false, activation: false },
 } as const;
 
 export type DetectorFamilyName = keyof typeof FAMILY_OUTPUTS;
 
-/** Families that take prompts. */
+/** Families that take prompts and tell boxes by the outputs of one graph. */
 export const PROMPTED_FAMILY_NAMES = [
   'grounding-dino',
   'owlv2',
@@ -49,14 +51,45 @@ export const PROMPTED_FAMILY_NAMES = [
 
 export type PromptedFamilyName = (typeof PROMPTED_FAMILY_NAMES)[number];
 
+/**
+ * Families that take prompts and write their answer token by token. `graphs`: the parts of the model beside the photo's encoder, which
+ * the card's `graphs` names; `tasks`: how they can be asked, the first unless the card says otherwise.
+ */
+export const WRITING_FAMILIES = {
+  'florence-2': {
+    graphs: ['embeddings', 'encoder', 'decoder'],
+    tasks: ['phrase-grounding', 'open-vocabulary'],
+  },
+} as const satisfies Partial<Record<DetectorFamilyName, unknown>>;
+
+export type WritingFamilyName = keyof typeof WRITING_FAMILIES;
+
+/** Families whose models are one graph. */
+export type GraphFamilyName = Exclude<DetectorFamilyName, WritingFamilyName>;
+
+/** How a model is asked that has several ways. */
+export const TASK_NAMES = [
+  ...new Set(Object.values(WRITING_FAMILIES).flatMap(({ tasks }) => tasks)),
+];
+
+export type TaskName = (typeof TASK_NAMES)[number];
+
 /** Families with labels of their own. */
-export type ClosedFamilyName = Exclude<DetectorFamilyName, PromptedFamilyName>;
+export type ClosedFamilyName = Exclude<GraphFamilyName, PromptedFamilyName>;
 
 export function isPromptedFamily(family: DetectorFamilyName): family is PromptedFamilyName {
   return (PROMPTED_FAMILY_NAMES as readonly DetectorFamilyName[]).includes(family);
 }
 
-export const FAMILY_NAMES = Object.keys(FAMILY_OUTPUTS) as DetectorFamilyName[];
+export function isWritingFamily(family: DetectorFamilyName): family is WritingFamilyName {
+  return family in WRITING_FAMILIES;
+}
+
+const FAMILY_NAMES = Object.keys(FAMILY_OUTPUTS) as DetectorFamilyName[];
+
+export const GRAPH_FAMILY_NAMES = FAMILY_NAMES.filter(
+  (family): family is GraphFamilyName => !isWritingFamily(family),
+);
 
 /** A further input of a graph, the same for every photo. */
 const extraInput = z.strictObject({
@@ -100,6 +133,8 @@ const input = z.strictObject({
   layout: z.enum(['nhwc', 'nchw', 'chw']),
   ...rasterShape,
   fit: z.enum(['stretch', 'letterbox', 'letterbox-centre', 'shorter-side', 'longer-side']),
+  /** By which whole photos are scaled; where absent, the way that costs least. */
+  kernel: z.enum(KERNELS).optional(),
   /** What the sides of a raster are multiples of, with `longer-side`: the largest stride of the graph; 1 where absent. */
   multiple: positiveInteger.optional(),
   ...rasterValues,
@@ -107,6 +142,10 @@ const input = z.strictObject({
   /** Only of models with prompts. */
   text: promptInput.optional(),
 });
+
+/** How far the runtime rewrites a graph before it runs it. */
+export const OPTIMISATIONS = ['all', 'extended', 'basic', 'disabled'] as const;
+export type Optimisation = (typeof OPTIMISATIONS)[number];
 
 const decoding = z.strictObject({
   /** Lowest score that counts unless the user says otherwise. */
@@ -126,6 +165,8 @@ const decoding = z.strictObject({
   firstClass: z.int().min(0).optional(),
   /** Minimum score of a prompt token that is part of a box's label. */
   textScore: fraction.optional(),
+  /** How the model is asked, where it has several ways; {@link WRITING_FAMILIES} lists them. */
+  task: z.enum(TASK_NAMES).optional(),
   /**
    * Turns a score into the log-odds that the box shows an object of its label: `intercept + score * logit(score) + area *
    * ln(share of the photo)`. Fitted on annotated photos; absent where this was not done.
@@ -155,6 +196,15 @@ const detectorFields = z.strictObject({
   external: external.optional(),
   /** Further files of the model. */
   files: z.array(furtherFile).optional(),
+  /** Of a model in several graphs: which of `files` holds which part. `file` is the one that takes the photo. */
+  graphs: z.record(z.string(), text).optional(),
+  /** How far the runtime may rewrite the graphs; `all` where absent. */
+  optimisation: z.enum(OPTIMISATIONS).optional(),
+  /**
+   * Side of the photo, pixels, whose number of tokens the exporter left in the graph as constants, where it should be that of
+   * the raster. They are put right when the graph is loaded.
+   */
+  frozenAt: positiveInteger.optional(),
   licence: text,
   citation: text,
   source,
@@ -181,6 +231,7 @@ const detectorCard = detectorFields.superRefine((card, context) => {
     if (pixels % multiple !== 0) need(['input', side], `a multiple of ${multiple}`);
   }
   checkPrompts(card, need);
+  checkGraphs(card, need);
 });
 
 /** A card names every output that its family reads. */
@@ -202,7 +253,7 @@ function checkOutputs({ family, outputs, decoding }: DetectorFields, need: Need)
 /** What holds for models with prompts, and only for them. */
 function checkPrompts({ family, labels, files = [], input }: DetectorFields, need: Need): void {
   const { text: prompt, fit } = input;
-  if (isPromptedFamily(family)) {
+  if (isPromptedFamily(family) || isWritingFamily(family)) {
     const reason = `as family ${family} takes prompts`;
     if (!prompt) need(['input', 'text'], `the inputs for a prompt, ${reason}`);
     if (labels !== 'prompts') need(['labels'], `"prompts", ${reason}`);
@@ -221,6 +272,24 @@ function checkPrompts({ family, labels, files = [], input }: DetectorFields, nee
   }
 }
 
+/** A card names every graph of its family, and asks in a way that the family has. */
+function checkGraphs({ family, graphs, files = [], decoding }: DetectorFields, need: Need): void {
+  const writing = isWritingFamily(family) ? WRITING_FAMILIES[family] : undefined;
+  for (const role of writing?.graphs ?? []) {
+    if (!files.some(({ file }) => file === graphs?.[role])) {
+      need(
+        ['graphs', role],
+        `the name of one of \`files\`, as family ${family} has several graphs`,
+      );
+    }
+  }
+  if (!writing && graphs) need(['graphs'], `nothing, as family ${family} has one graph`);
+  const tasks: readonly string[] = writing?.tasks ?? [];
+  if (decoding.task !== undefined && !tasks.includes(decoding.task)) {
+    need(['decoding', 'task'], tasks.join(' or ') || `nothing, as family ${family} has one way`);
+  }
+}
+
 const modelCard = z.discriminatedUnion('kind', [detectorCard, encoderCard, refinerCard]);
 
 /** A detector's `card.json`. */
@@ -233,8 +302,17 @@ export type ScoreCalibration = NonNullable<DetectorCard['decoding']['calibration
 
 /** The card of a detector that takes prompts. */
 export type PromptedCard = DetectorCard & {
-  readonly family: PromptedFamilyName;
+  readonly family: PromptedFamilyName | WritingFamilyName;
   readonly input: { readonly text: PromptInput };
+};
+
+/** Of those the ones that tell boxes by the outputs of one graph. */
+export type ScoringCard = PromptedCard & { readonly family: PromptedFamilyName };
+
+/** The card of a detector that writes its answer token by token. */
+export type WritingCard = PromptedCard & {
+  readonly family: WritingFamilyName;
+  readonly graphs: Readonly<Record<string, string>>;
 };
 
 export type CardResult =
@@ -273,5 +351,26 @@ export function categoriesOf(card: DetectorCard): readonly Category[] {
 
 /** Whether a detector takes prompts. */
 export function isPrompted(card: DetectorCard): card is PromptedCard {
-  return isPromptedFamily(card.family) && card.input.text !== undefined;
+  return card.input.text !== undefined;
+}
+
+/** Whether a detector writes its answer token by token. */
+export function isWriting(card: DetectorCard): card is WritingCard {
+  return isWritingFamily(card.family) && card.graphs !== undefined;
+}
+
+/** Whether a detector takes prompts and tells boxes by the outputs of one graph. */
+export function isScoring(card: DetectorCard): card is ScoringCard {
+  return isPrompted(card) && isPromptedFamily(card.family);
+}
+
+/** The names under which the graphs of a model are known to a session pool, by role; `photo` is the one that takes the photo. */
+export function graphNames({ name, graphs }: WritingCard): ReadonlyMap<string, string> {
+  const others = Object.keys(graphs).map((role): [string, string] => [role, `${name}/${role}`]);
+  return new Map([['photo', name], ...others]);
+}
+
+/** The names of all graphs of a detector in a session pool. */
+export function graphsIn(card: DetectorCard): readonly string[] {
+  return isWriting(card) ? [...graphNames(card).values()] : [card.name];
 }

@@ -1,5 +1,11 @@
 import { fromBinary, type Message, toBinary } from '@bufbuild/protobuf';
-import { type Model, ModelSchema, type Tensor, type ValueInfo } from './onnx.generated.js';
+import {
+  type Graph,
+  type Model,
+  ModelSchema,
+  type Tensor,
+  type ValueInfo,
+} from './onnx.generated.js';
 
 /** What an ONNX file says of itself, without its weights. */
 export interface OnnxOutline {
@@ -43,6 +49,9 @@ const TYPE_NAMES: Readonly<Record<number, string>> = Object.fromEntries(
 
 /** TensorProto.DataLocation */
 const EXTERNAL = 1;
+
+/** Changes a graph in place. */
+export type GraphRepair = (graph: Graph) => void;
 
 /** Bytes that are no ONNX model, or whose weights cannot be found. */
 export class OnnxError extends Error {
@@ -130,11 +139,13 @@ function referenceOf({ externalData }: Tensor): ReadonlyMap<string | undefined, 
  * taken off the list of inputs, where they keep a runtime from folding them into the operators around them. The bytes hold what
  * was read and nothing else, so a runtime cannot read them in another way.
  * @param external contents of the other files, by the path under which the model knows them
+ * @param repair changes the graph, whose weights are all within by then
  * @throws {OnnxError} when a tensor reaches beyond its file, or a file is missing
  */
 export function embedWeights(
   bytes: Uint8Array,
   external: ReadonlyMap<string, Uint8Array>,
+  repair: GraphRepair = () => undefined,
 ): Uint8Array {
   const model = readModel(bytes);
   for (const tensor of partsOf(model, 'Tensor').filter(isExternal)) {
@@ -145,6 +156,7 @@ export function embedWeights(
   const graph = model.graph!;
   const isWeight = new Set(graph.initializer.map(({ name }) => name));
   graph.input = graph.input.filter(({ name }) => !isWeight.has(name));
+  repair(graph);
   return toBinary(ModelSchema, model);
 }
 

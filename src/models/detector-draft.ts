@@ -6,11 +6,11 @@ import { packRasters, pixelEncoding } from '../detect/packing.js';
 import type { PromptTokenizer } from '../detect/prompt-tokenizer.js';
 import {
   type DetectorCard,
-  type DetectorFamilyName,
   FAMILY_OUTPUTS,
+  type GraphFamilyName,
   isPromptedFamily,
-  type PromptedCard,
   type PromptedFamilyName,
+  type ScoringCard,
 } from '../formats/model-card.js';
 import { makeTokenizer } from '../runtime/detector.js';
 import { openTrialPhoto, TRIAL_NAMES } from '../runtime/rate.js';
@@ -55,7 +55,7 @@ type Recognised = Pick<Recognition, 'family' | 'classes' | 'outputs'>;
  */
 export async function draftDetector(parts: DetectorParts): Promise<DetectorDraft> {
   const { facts, claims } = parts;
-  const claimed = claims.family as DetectorFamilyName | undefined;
+  const claimed = claims.family as GraphFamilyName | undefined;
   const look = async (side: number) => {
     const size = rasterSize(parts, side);
     return { size, seen: await recognise(parts, size, claimed) };
@@ -124,7 +124,7 @@ function rasterSize({ claims, facts, inputs }: DetectorParts, side: number): Ima
 async function recognise(
   parts: DetectorParts,
   size: ImageSize,
-  family: DetectorFamilyName | undefined,
+  family: GraphFamilyName | undefined,
 ): Promise<Recognition> {
   const { name, facts, inputs } = parts;
   const unknown = { family: 'detr', classes: undefined, outputs: {} } as const;
@@ -154,9 +154,9 @@ async function recognise(
  */
 function unlikeFamily(
   { facts: { path } }: DetectorParts,
-  family: DetectorFamilyName | undefined,
+  family: GraphFamilyName | undefined,
   found: string,
-  likely?: DetectorFamilyName,
+  likely?: GraphFamilyName,
 ): VgrError {
   const shapes = Object.entries(FAMILY_SHAPES)
     .filter(([name]) => name === (family ?? name))
@@ -254,14 +254,14 @@ export async function draftPrompted(parts: DetectorParts): Promise<DetectorDraft
   const beside = await tokenizerBeside(facts.path);
   const size = promptedSize(parts);
   const likely = likelyPromptedFamily(parts, size);
-  const family = (claims.family as DetectorFamilyName | undefined) ?? likely;
+  const family = (claims.family as GraphFamilyName | undefined) ?? likely;
   const takesTypes = inputs.text?.types !== undefined;
   if (!isPromptedFamily(family) || (family === 'grounding-dino') !== takesTypes) {
     throw unlikeFamily(parts, family, `Found inputs ${portsText(facts.outline.inputs)}`, likely);
   }
   const input = promptedInput(parts, family, size, beside);
   const tokenizer = await makeTokenizer(beside, { family, input }, 'tokenizer.json');
-  const outputs = await promptedRoles(parts, { name, family, input } as PromptedCard, tokenizer);
+  const outputs = await promptedRoles(parts, { name, family, input } as ScoringCard, tokenizer);
   const card = cardOf<DetectorCard>(parts, {
     kind: 'detector',
     family,
@@ -280,7 +280,7 @@ export async function draftPrompted(parts: DetectorParts): Promise<DetectorDraft
  */
 export async function draftOfKnown(card: DetectorCard, path: string): Promise<DetectorDraft> {
   if (!isPromptedFamily(card.family)) return { card };
-  const prompted = card as PromptedCard;
+  const prompted = card as ScoringCard;
   const beside = await tokenizerBeside(path);
   for (const { file, sha256 } of beside.files) {
     const pinned = card.files?.find((one) => one.file === file)?.sha256;
@@ -318,7 +318,7 @@ function promptedInput(
   family: PromptedFamilyName,
   size: ImageSize | undefined,
   { tokenizer, files: [named, config] }: TokenizerBeside,
-): PromptedCard['input'] {
+): ScoringCard['input'] {
   const habit = DETECTOR_HABITS[family];
   const isGrounding = family === 'grounding-dino';
   // Where the graph leaves the size open, Grounding DINO keeps the photo's own proportions.
@@ -351,7 +351,7 @@ function promptedInput(
 /** Runs the graph once and recognises its outputs. @throws VgrError MODEL_INVALID */
 async function promptedRoles(
   parts: DetectorParts,
-  card: PromptedCard,
+  card: ScoringCard,
   tokenizer: PromptTokenizer,
 ): Promise<DetectorCard['outputs']> {
   const { family, input } = card;

@@ -1,6 +1,6 @@
 import { PIXEL_ENCODINGS, type PixelEncodingName } from '../detect/packing.js';
 import type { EncoderFamilyName } from '../formats/encoder-card.js';
-import type { DetectorCard, DetectorFamilyName } from '../formats/model-card.js';
+import type { DetectorCard, GraphFamilyName } from '../formats/model-card.js';
 
 /** How a family takes photos, as its own training configuration does it, and what becomes of its boxes. */
 export interface DetectorHabit {
@@ -26,7 +26,7 @@ const PLAIN = {
   nmsIou: null,
 } as const;
 
-export const DETECTOR_HABITS: Readonly<Record<DetectorFamilyName, DetectorHabit>> = {
+export const DETECTOR_HABITS: Readonly<Record<GraphFamilyName, DetectorHabit>> = {
   centernet: { ...PLAIN, size: 512, pixels: 'byte', nmsIou: 0.7 },
   'nanodet-plus': {
     ...PLAIN,

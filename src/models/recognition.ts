@@ -3,7 +3,7 @@ import { cellCount, gridLevels, type Tensor } from '../detect/family.js';
 import type {
   ClosedFamilyName,
   DetectorCard,
-  DetectorFamilyName,
+  GraphFamilyName,
   PromptedFamilyName,
 } from '../formats/model-card.js';
 
@@ -25,7 +25,7 @@ export interface ObservedGraph {
 
 /** A family that fits, with what its card needs. */
 export interface Recognition {
-  readonly family: DetectorFamilyName;
+  readonly family: GraphFamilyName;
   readonly outputs: DetectorCard['outputs'];
   readonly strides: readonly number[];
   /** Number of classes by the shape of the outputs; undefined where they do not tell. */
@@ -44,7 +44,7 @@ const FOUR = [8, 16, 32, 64];
 const FINE = [4, 8, 16, 32];
 
 /** What each family's outputs look like, for the message about a graph that fits none. */
-export const FAMILY_SHAPES: Readonly<Record<DetectorFamilyName, string>> = {
+export const FAMILY_SHAPES: Readonly<Record<GraphFamilyName, string>> = {
   centernet:
     '[batch, labels, rows, columns] and [batch, 4, rows, columns], scores and distances to the sides',
   'nanodet-plus': '[batch, cells, labels + 32] with the cells of strides 8, 16, 32, 64',

@@ -7,6 +7,7 @@ import { codeOf, printable, quoted, VgrError } from '../core/error.js';
 import type { Patience } from '../core/files.js';
 import {
   contentXyxy,
+  type Kernel,
   plainRaster,
   type RasterSpec,
   type RgbRaster,
@@ -32,11 +33,8 @@ const MAX_FILE_BYTES = 1024 ** 3;
  */
 const MAX_SCANS = 64;
 
-/**
- * Bilinear with support widened when it shrinks, as in Pillow. Cheapest of the kernels that do not alias, and nearest
- * to what COCO detectors are trained on.
- */
-const KERNEL = 'linear';
+/** The cheapest of the kernels that do not alias, and nearest to what COCO detectors are trained on. */
+const KERNEL: Kernel = 'linear';
 
 /** Background of transparent parts. Cut-out photos are made for white paper. */
 const BACKDROP = { r: 255, g: 255, b: 255 };
@@ -408,9 +406,14 @@ export function decodePixels(photo: PhotoFile, size?: ImageSize): Promise<Pixels
   return pixelsOf(fromFile(photo), size);
 }
 
-async function pixelsOf(source: PixelSource, size?: ImageSize): Promise<Pixels> {
+async function pixelsOf(source: PixelSource, size?: ImageSize, kernel?: Kernel): Promise<Pixels> {
   const image = source();
-  if (size) image.resize(size.width, size.height, { fit: 'fill', kernel: KERNEL });
+  if (size) {
+    // A model that names its kernel wants the pixels of its own processor, which decodes the whole photo.
+    const fastShrinkOnLoad = kernel === undefined;
+    const { width, height } = size;
+    image.resize(width, height, { fit: 'fill', kernel: kernel ?? KERNEL, fastShrinkOnLoad });
+  }
   const { data, info } = await image
     .toColourspace('srgb')
     .raw()
@@ -424,11 +427,11 @@ async function pixelsOf(source: PixelSource, size?: ImageSize): Promise<Pixels> 
 
 /** A raster with the photo in the rectangle `content`, and a border of one grey around it. */
 async function decodeInto(
-  { width, height, fill }: RasterSpec,
+  { width, height, fill, kernel }: RasterSpec,
   { x1, y1, x2, y2 }: BoxXyxy,
   source: PixelSource,
 ): Promise<Uint8Array> {
-  const { data } = await pixelsOf(source, { width: x2 - x1, height: y2 - y1 });
+  const { data } = await pixelsOf(source, { width: x2 - x1, height: y2 - y1 }, kernel);
   // The pixels are copied into a buffer that can be moved: sharp's own cannot, and that of `toUint8Array` of sharp 0.35.5 is never
   // freed. The border is added on the way, which takes sharp a millisecond.
   const pixels = new Uint8Array(width * height * CHANNELS);

@@ -2,13 +2,18 @@ import { printable, quoted, VgrError } from '../core/error.js';
 import { nearestNames } from '../core/nearest-name.js';
 import { calibrationOf, type DecodeOptions, type Detection } from '../detect/family.js';
 import type { CutPrompt, PromptTokenizer } from '../detect/prompt-tokenizer.js';
-import { type Disagreement, disagreements } from '../detect/signature.js';
+import { type Disagreement, disagreements, type GraphSignature } from '../detect/signature.js';
 import {
   categoriesOf,
   type DetectorCard,
   isPrompted,
+  isScoring,
+  isWriting,
   type ModelCard,
-  type PromptedCard,
+  type ScoringCard,
+  type TaskName,
+  WRITING_FAMILIES,
+  type WritingCard,
 } from '../formats/model-card.js';
 import type { DecodedPhoto } from '../photos/decode.js';
 import type { DetectorFlags } from './device.js';
@@ -22,23 +27,16 @@ import {
   type StoredModel,
 } from './model-store.js';
 import type { DetectAsking, SessionPool } from './pool.js';
-import type { Detector } from './ports.js';
-
-/** A prompted detector looks for `classes` in every photo; without them, for the expressions. */
-export interface DetectorOptions extends DecodeOptions {
-  /** Photos that one run may take together; a graph with a fixed batch dimension takes one. */
-  readonly batchSize: number;
-  /** Called with the number of prompts that are longer than the model reads. */
-  readonly onCut?: (count: number) => void;
-}
+import type { Detector, DetectorOptions } from './ports.js';
 
 /** A detector whose graph is in the pool. */
 export function pooledDetector(
   pool: SessionPool,
-  { card, tokenizer }: PooledModel,
+  { card, tokenizer, writing }: PooledModel,
   options: DetectorOptions,
 ): Detector {
-  if (tokenizer && isPrompted(card)) return promptedDetector(pool, card, tokenizer, options);
+  if (writing && isWriting(card)) return writing.detector(pool, card, options);
+  if (tokenizer && isScoring(card)) return promptedDetector(pool, card, tokenizer, options);
   const { batchSize, onCut: _, ...wanted } = options;
   // Jobs share a batch when they share the asking, by identity.
   const asking: DetectAsking = {
@@ -66,7 +64,7 @@ const NAMES_A_RUN = 128;
 
 function promptedDetector(
   pool: SessionPool,
-  card: PromptedCard,
+  card: ScoringCard,
   tokenizer: PromptTokenizer,
   { batchSize, classes, onCut, ...wanted }: DetectorOptions,
 ): Detector {
@@ -132,7 +130,7 @@ function promptedDetector(
 }
 
 /** Grounding DINO takes the photo once for each prompt, so prompts are its batch; the others share one photo. */
-function promptsARun(card: PromptedCard, batchSize: number, shared: number): number {
+function promptsARun(card: ScoringCard, batchSize: number, shared: number): number {
   if (card.family === 'grounding-dino') return card.input.batch === 'any' ? batchSize : 1;
   return card.input.text.prompts === 'any' ? shared : card.input.text.prompts;
 }
@@ -149,6 +147,10 @@ export interface PooledModel {
   readonly card: DetectorCard;
   /** Of a prompted detector. */
   readonly tokenizer?: PromptTokenizer;
+  /** Of one that writes its answer. */
+  readonly writing?: {
+    readonly detector: (pool: SessionPool, card: WritingCard, options: DetectorOptions) => Detector;
+  };
 }
 
 /** With the sha256 of the loaded file. */
@@ -156,13 +158,13 @@ export type LoadedModel = PooledModel & { readonly sha256: string };
 
 /**
  * Loads the models of a run.
- * @param inputSize longest side of a photo, pixels, for those that keep the shape of photos
+ * @param flags `input-size` is for models that keep the shape of photos, `task` for those that can be asked in several ways
  * @throws VgrError as {@link loadDetector}; USAGE where a model is named twice
  */
 export async function loadDetectors(
   names: readonly string[],
   pool: SessionPool,
-  inputSize?: number,
+  { 'input-size': inputSize, task }: Pick<DetectorFlags, 'input-size' | 'task'>,
 ): Promise<readonly LoadedModel[]> {
   const models: LoadedModel[] = [];
   for (const name of names) {
@@ -172,12 +174,27 @@ export async function loadDetectors(
     }
     models.push(model);
   }
+  if (task !== undefined && models.length > 0 && !models.some(({ card }) => isWriting(card))) {
+    const got = models.map(({ card }) => card.name).join(', ');
+    throw new VgrError(
+      'USAGE',
+      `--task: expected a detector that can be asked in several ways, got ${quoted(got)}`,
+      { hint: 'leave it out, or take `--detector florence-2-base-ft`' },
+    );
+  }
   const keepsShape = models.some(({ card }) => card.input.fit === 'longer-side');
   return models.map((model) => {
     const isSized =
       inputSize !== undefined && (!keepsShape || model.card.input.fit === 'longer-side');
-    return isSized ? { ...model, card: resized(model.card, inputSize) } : model;
+    const card = isSized ? resized(model.card, inputSize) : model.card;
+    return { ...model, card: isWriting(card) ? asked(card, task) : card };
   });
+}
+
+/** The card with what it is asked, for the settings of the run. */
+function asked(card: WritingCard, task: TaskName | undefined): WritingCard {
+  const usual = WRITING_FAMILIES[card.family].tasks[0];
+  return { ...card, decoding: { ...card.decoding, task: task ?? card.decoding.task ?? usual } };
 }
 
 /**
@@ -194,14 +211,30 @@ export async function loadDetector(
   const model = ofKind(await findModel(wanted), 'detector', wanted);
   const { card } = model;
   const { bytes, sha256 } = await readVerified(model);
-  const signature = await pool.load({ name: card.name, bytes });
+  const signature = await pool.load({ name: card.name, bytes, optimisation: card.optimisation });
   refuseDisagreements(card, disagreements(card, signature), 'FILE');
+  const writing = isWriting(card) ? await openWriting(model, card, pool, signature) : undefined;
   await rememberModel(model, sha256, pool.placeOf(card.name)?.device);
   return {
     card: inputSize === undefined ? card : resized(card, inputSize),
     sha256,
-    tokenizer: isPrompted(card) ? await openTokenizer(model, card) : undefined,
+    tokenizer: isScoring(card) ? await openTokenizer(model, card) : undefined,
+    writing,
   };
+}
+
+/** The further graphs of a model that writes. Only such models load the modules. */
+async function openWriting(
+  model: StoredModel,
+  card: WritingCard,
+  pool: SessionPool,
+  signature: GraphSignature,
+): Promise<NonNullable<PooledModel['writing']>> {
+  const { loadWriting, writingDetector } = await import('./writing-detector.js');
+  const parts = await loadWriting(model, card, pool, signature, (found) =>
+    refuseDisagreements(card, found, 'FILE'),
+  );
+  return { detector: (own, asked, options) => writingDetector(own, asked, parts, options) };
 }
 
 /**
@@ -239,7 +272,7 @@ function resized(card: DetectorCard, inputSize: number): DetectorCard {
 }
 
 /** @throws VgrError MODEL_MISSING, MODEL_CORRUPT */
-async function openTokenizer(model: StoredModel, card: PromptedCard): Promise<PromptTokenizer> {
+async function openTokenizer(model: StoredModel, card: ScoringCard): Promise<PromptTokenizer> {
   const { tokenizer, config } = card.input.text;
   const read = await readFurther(model, tokenizer);
   const files = {
@@ -301,7 +334,7 @@ export interface TokenizerFiles {
  */
 export async function makeTokenizer(
   { tokenizer, config }: TokenizerFiles,
-  { family, input }: Pick<PromptedCard, 'family' | 'input'>,
+  { family, input }: Pick<ScoringCard, 'family' | 'input'>,
   path: string,
 ): Promise<PromptTokenizer> {
   const { PromptTokenizer } = await import('../detect/prompt-tokenizer.js');

@@ -3,7 +3,7 @@ import { type ImageSize, iouXyxy } from '../core/box.js';
 import { asVgrError, printable, quoted } from '../core/error.js';
 import { versions } from '../core/text.js';
 import type { Detection } from '../detect/family.js';
-import { isPrompted } from '../formats/model-card.js';
+import { graphsIn, isPrompted } from '../formats/model-card.js';
 import { type LoadedModel, pooledDetector } from './detector.js';
 import { type Device, deviceText } from './device.js';
 import { type OpenedEncoder, openEncoder } from './encoder.js';
@@ -106,14 +106,15 @@ const onCpu = <Result>(work: (pool: SessionPool) => Promise<Result>): Promise<Re
 
 function detectorTrial(model: LoadedModel, pool: SessionPool): Trial {
   const { card, sha256 } = model;
-  const { file, device } = pool.placeOf(card.name)!;
+  const graphs = graphsIn(card);
+  const { device } = pool.placeOf(card.name)!;
   return {
     name: card.name,
-    graphs: [card.name],
+    graphs,
     key: keyOf(sha256, card.input, device),
     run: async () => {
       const reference = await onCpu(async (cpu) => {
-        await cpu.load(file);
+        for (const graph of graphs) await cpu.load(pool.placeOf(graph)!.file);
         return foundOn(cpu, model);
       });
       return compared(reference, await foundOn(pool, model).catch(failed), model);

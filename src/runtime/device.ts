@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import { availableParallelism, freemem, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { quoted, VgrError } from '../core/error.js';
+import type { TaskName } from '../formats/model-card.js';
 
 /** Where sessions run. `index` is the number of the GPU. */
 export interface Device {
@@ -92,6 +93,7 @@ function findVulkanLoader(): boolean {
 export interface DetectorFlags {
   readonly 'input-size'?: number | undefined;
   readonly classes?: string | undefined;
+  readonly task?: TaskName | undefined;
   readonly nms?: number | undefined;
   readonly 'min-score'?: number | undefined;
   readonly 'max-detections'?: number | undefined;

@@ -75,7 +75,7 @@ export async function openDetectors(
   threads: Threads,
 ) {
   const { pool } = threads;
-  const models = await loadDetectors(names, pool, flags['input-size']);
+  const models = await loadDetectors(names, pool, flags);
   for (const model of models) {
     if (pool.placeOf(model.card.name)?.device.name === 'cpu') continue;
     const { proveDetector } = await import('./device-trial.js');
@@ -104,6 +104,7 @@ function opening(loaded: LoadedModel, flags: DetectorFlags, { pool, batchSize }:
       max_detections: wanted.maxDetections,
       ...(wanted.nmsIou !== undefined && { nms: wanted.nmsIou }),
       ...(calibration && { calibration: Object.values(calibration).join(' ') }),
+      ...(card.decoding.task && { task: card.decoding.task }),
       ...(wanted.classes && { classes: wanted.classes.join(',') }),
     },
     /** At the end of the run. */

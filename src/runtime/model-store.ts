@@ -11,8 +11,13 @@ import { isFile, readJson, statePath, writeFileAtomic } from '../core/files.js';
 import { nearestNames } from '../core/nearest-name.js';
 import { sha256Of } from '../core/text.js';
 import type { FurtherFile } from '../formats/card-parts.js';
-import { holdsWeightsOf, type ModelCard, parseModelCard } from '../formats/model-card.js';
-import type { OnnxOutline } from '../formats/onnx.js';
+import {
+  type DetectorCard,
+  holdsWeightsOf,
+  type ModelCard,
+  parseModelCard,
+} from '../formats/model-card.js';
+import type { GraphRepair, OnnxOutline } from '../formats/onnx.js';
 import { type Device, deviceText } from './device.js';
 
 /** A model at hand: its card, and where its weights are, if they are here. */
@@ -346,6 +351,15 @@ export function ofKind<Kind extends ModelCard['kind']>(
 }
 
 /**
+ * Reads and verifies a graph that is one of a model's further files.
+ * @throws VgrError MODEL_MISSING, MODEL_CORRUPT
+ */
+export async function readGraph(model: StoredModel, file: string): Promise<VerifiedModel> {
+  const { path, named } = presentFurther(model, file);
+  return readWeights(model, path, named);
+}
+
+/**
  * Reads and verifies all files of an encoder: its towers, where `text` is `image` for a graph with both, and its tokeniser.
  * @throws VgrError MODEL_MISSING, MODEL_CORRUPT
  */
@@ -355,8 +369,7 @@ export async function readEncoder(model: StoredEncoder) {
   const image = await readVerified(model);
   let text = image;
   if (tower !== card.file) {
-    const { path, named } = presentFurther(model, tower);
-    text = await readWeights(model, path, named);
+    text = await readGraph(model, tower);
   }
   const read = await readFurther(model, tokenizer);
   return { image, text, tokenizer: jsonObject(read), tokenizerSha256: read.sha256 };
@@ -367,6 +380,8 @@ interface VerifiedModel {
   readonly bytes: SharedArrayBuffer;
   /** Of the file itself: the card's, or that of one of its alternates. */
   readonly sha256: string;
+  /** Names of the graph's operators; absent where the file was not looked into. */
+  readonly operators?: ReadonlySet<string>;
 }
 
 /** Largest message of protobuf, bytes: weights beyond it cannot be handed over in memory. */
@@ -394,8 +409,18 @@ async function readWeights(
   // A refiner is no graph. What the build made needs no second look, and the default detector starts faster without it.
   const isBuilt = 'package' in card.source && dirname(folder) === SHIPPED;
   if (card.kind === 'refiner' || isBuilt) return { bytes: file, sha256 };
-  const external = await readExternal(await readOutline(view, path), card, path);
-  return { bytes: await embedded(view, external, path), sha256 };
+  const outline = await readOutline(view, path);
+  const external = await readExternal(outline, card, path);
+  const repair = named === card && card.kind === 'detector' ? await repairOf(card) : undefined;
+  const { operators } = outline;
+  return { bytes: await embedded(view, external, path, repair), sha256, operators };
+}
+
+/** What is to be put right in the graph that takes the photo. */
+async function repairOf({ frozenAt, input }: DetectorCard) {
+  if (frozenAt === undefined) return undefined;
+  const { thawScales } = await import('../formats/onnx-repair.js');
+  return thawScales(frozenAt, input);
 }
 
 /** What a card says of a file. */
@@ -447,11 +472,12 @@ export async function embedded(
   bytes: Uint8Array,
   external: ReadonlyMap<string, Uint8Array>,
   path: string,
+  repair?: GraphRepair,
 ): Promise<SharedArrayBuffer> {
   const { embedWeights } = await import('../formats/onnx.js');
   let graph: Uint8Array;
   try {
-    graph = embedWeights(bytes, external);
+    graph = embedWeights(bytes, external, repair);
   } catch (cause) {
     throw corrupt(path, printable((cause as Error).message), undefined, cause);
   }

@@ -2,7 +2,12 @@ import { isDeepStrictEqual } from 'node:util';
 import { VgrError } from '../core/error.js';
 import type { DecodeOptions, NamedTensors } from '../detect/family.js';
 import type { GraphSignature } from '../detect/signature.js';
-import type { DetectorCard } from '../formats/model-card.js';
+import {
+  type DetectorCard,
+  graphsIn,
+  type Optimisation,
+  type WritingCard,
+} from '../formats/model-card.js';
 import { type Device, type DevicePlan, deviceText } from './device.js';
 import {
   firstLine,
@@ -45,7 +50,14 @@ const CRASH_LIMIT = 8;
  */
 export class SessionPool {
   /** Time that all workers spent on requests, milliseconds. */
-  readonly busyMs: Record<RequestKind, number> = { load: 0, detect: 0, run: 0, refine: 0 };
+  readonly busyMs: Record<RequestKind, number> = {
+    load: 0,
+    detect: 0,
+    encode: 0,
+    write: 0,
+    run: 0,
+    refine: 0,
+  };
   readonly #options: PoolOptions;
   readonly #workers = new Set<PooledWorker>();
   readonly #idle: PooledWorker[] = [];
@@ -121,6 +133,30 @@ export class SessionPool {
       return (await worker.ask('run', request)).reply;
     };
     return this.#task(run, () => this.#devicesOf(request.model));
+  }
+
+  /** Encodes a photo for a model that writes. The pixels are copied. @returns what is to be kept of the photo */
+  encode(request: Requests['encode']): Promise<TimedResult<NamedTensors>> {
+    return this.#timedTask('encode', request, request.card);
+  }
+
+  /** Has a model that writes answer expressions of one photo. */
+  write(request: Requests['write']): Promise<TimedResult<Reply<'write'>>> {
+    return this.#timedTask('write', request, request.job.card);
+  }
+
+  #timedTask<Kind extends 'encode' | 'write'>(
+    kind: Kind,
+    request: Requests[Kind],
+    card: WritingCard,
+  ): Promise<TimedResult<Reply<Kind>>> {
+    const names = graphsIn(card);
+    const work = async (worker: PooledWorker): Promise<TimedResult<Reply<Kind>>> => {
+      for (const name of names) await this.#ensureLoaded(worker, name);
+      const { reply, busyMs: ms } = await worker.ask(kind, request);
+      return { result: reply, ms };
+    };
+    return this.#task(work, () => names.flatMap((name) => this.#devicesOf(name)));
   }
 
   /** Has a block of queries answered by one thread. */
@@ -262,13 +298,21 @@ export class SessionPool {
 
   async #loadOn(
     worker: PooledWorker,
-    { name, bytes }: ModelFile,
+    { name, bytes, optimisation }: ModelFile,
     device: Device,
   ): Promise<GraphSignature> {
-    const request = { model: name, bytes, device, threads: this.#options.threads };
+    const request = { model: name, bytes, device, threads: this.#options.threads, optimisation };
     const { reply } = await worker.ask('load', request);
+    const { refusal, ...signature } = reply;
+    // Once: the other threads take the same file.
+    if (refusal !== undefined && !this.#files.has(name)) {
+      const level = optimisation ?? 'all';
+      this.#options.notice(
+        `${name}: the runtime refuses the graph with optimisation \`${level}\`, so it runs as it is: ${firstLine(refusal)}`,
+      );
+    }
     worker.loaded.add(name);
-    return reply;
+    return signature;
   }
 
   #spawn(): void {
@@ -296,6 +340,14 @@ export class SessionPool {
 export interface ModelFile {
   readonly name: string;
   readonly bytes: SharedArrayBuffer;
+  /** How far the runtime may rewrite it; `all` where absent. */
+  readonly optimisation?: Optimisation;
+}
+
+/** With the time that a thread worked, milliseconds. */
+export interface TimedResult<Result> {
+  readonly result: Result;
+  readonly ms: number;
 }
 
 /** A file with the device on which its sessions run. */

@@ -1,6 +1,6 @@
 import { itemError } from '../core/error.js';
 import type { RasterSpec } from '../core/raster.js';
-import type { DetectedRaster, Detection } from '../detect/family.js';
+import type { DecodeOptions, DetectedRaster, Detection } from '../detect/family.js';
 import type { ScoreCalibration } from '../formats/model-card.js';
 import type { Query } from '../formats/query-line.js';
 import {
@@ -84,6 +84,14 @@ export function candidateSources(detectors: readonly Detector[]): readonly Candi
     ...{ name, calibration },
     labels: detectors.length > 1 ? categories.map((each) => each.name) : undefined,
   }));
+}
+
+/** A prompted detector looks for `classes` in every photo; without them, for the expressions. */
+export interface DetectorOptions extends DecodeOptions {
+  /** Photos that one run may take together; a graph with a fixed batch dimension takes one. */
+  readonly batchSize: number;
+  /** Called with the number of prompts that are longer than the model reads. */
+  readonly onCut?: (count: number) => void;
 }
 
 /** A detector that finds what words say. */

@@ -90,7 +90,7 @@ export async function warmDetectors(
   { sessions, batchSize }: Split,
   inputSize?: number,
 ) {
-  const models = await loadDetectors(names, pool, inputSize);
+  const models = await loadDetectors(names, pool, { 'input-size': inputSize });
   const ref = (await trialPhotos())[0];
   const runs: Run[] = [];
   for (const model of models) {

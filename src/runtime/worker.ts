@@ -5,7 +5,6 @@
  */
 
 import { parentPort } from 'node:worker_threads';
-import * as ort from 'onnxruntime-node';
 import type { ImageSize } from '../core/box.js';
 import type { RgbRaster } from '../core/raster.js';
 import { detectorFamily, PROMPTED_FAMILIES } from '../detect/families.js';
@@ -15,34 +14,35 @@ import {
   type DetectedRaster,
   type Detection,
   type NamedTensors,
-  type Tensor,
 } from '../detect/family.js';
 import { type PixelInput, packRasters } from '../detect/packing.js';
 import type { TokenizedPrompt } from '../detect/prompt.js';
-import type { GraphSignature } from '../detect/signature.js';
-import { type DetectorCard, isPrompted } from '../formats/model-card.js';
-import type { TensorPort } from '../formats/onnx.js';
+import type { Graphs, WritingFamily, WritingJob } from '../detect/writing.js';
+import {
+  type DetectorCard,
+  graphNames,
+  isScoring,
+  type WritingCard,
+} from '../formats/model-card.js';
 import type { LiteSpec } from '../refine/lite-refiner.js';
 import type { Refiner } from '../refine/refiner.js';
-import type { Device } from './device.js';
-import { fromHalf, toHalf } from './half-float.js';
 import type { AnsweredQueries } from './ports.js';
 import type { QueryBlock } from './query-answer.js';
+import { type GraphRequest, type LoadedGraph, Sessions } from './sessions.js';
 
 /** What the thread is asked, by kind. */
 export interface Requests {
-  readonly load: {
-    readonly model: string;
-    /** The verified file; shared, so that all workers read one copy. */
-    readonly bytes: SharedArrayBuffer;
-    readonly device: Device;
-    /** Intra-op threads of the session. */
-    readonly threads: number;
-  };
+  readonly load: GraphRequest;
   readonly detect: {
     readonly card: DetectorCard;
     readonly items: readonly DetectItem[];
     readonly options: DecodeOptions;
+  };
+  readonly encode: { readonly card: WritingCard; readonly raster: RgbRaster };
+  readonly write: {
+    readonly job: WritingJob;
+    /** See {@link Graphs}. */
+    readonly mixesRows: boolean;
   };
   readonly run: {
     readonly model: string;
@@ -82,81 +82,9 @@ export type WorkerMessage =
       readonly mismatch: boolean;
     };
 
-// The reasons travel as exceptions; the runtime's own log would reach stderr past `--quiet`.
-ort.env.logLevel = 'fatal';
+const sessions = new Sessions();
 
-const sessions = new Map<string, ort.InferenceSession>();
-
-async function load({ model, bytes, device, threads }: Requests['load']): Promise<GraphSignature> {
-  const provider =
-    device.name === 'cuda' && device.index !== undefined
-      ? { name: 'cuda', deviceId: device.index }
-      : device.name;
-  // The runtime takes no shared memory; its copy is dropped once the session is made.
-  const session = await ort.InferenceSession.create(new Uint8Array(bytes).slice(), {
-    executionProviders: [provider],
-    graphOptimizationLevel: 'all',
-    executionMode: 'sequential',
-    intraOpNumThreads: threads,
-    interOpNumThreads: 1,
-    logSeverityLevel: 4,
-    // A block planned for the whole run costs thousands of page errors a photo until the allocator's arena has settled.
-    enableMemPattern: false,
-    // Waiting threads that spin take the cores on which photos are decoded.
-    extra: { session: { intra_op: { allow_spinning: '0' }, inter_op: { allow_spinning: '0' } } },
-  });
-  sessions.set(model, session);
-  return {
-    inputs: session.inputMetadata.map(portOf),
-    outputs: session.outputMetadata.map(portOf),
-  };
-}
-
-function portOf(value: ort.InferenceSession.ValueMetadata): TensorPort {
-  if (!value.isTensor) return { name: value.name, type: 'other', dims: [] };
-  return { name: value.name, type: value.type, dims: value.shape };
-}
-
-async function runModel(
-  model: string,
-  feeds: NamedTensors,
-  fetches?: readonly string[],
-): Promise<NamedTensors> {
-  const session = sessions.get(model);
-  if (!session) throw new Error(`model ${model} is not loaded`);
-  const inputs: Record<string, ort.Tensor> = {};
-  for (const [name, tensor] of Object.entries(feeds)) {
-    inputs[name] = tensorFor(session, name, tensor);
-  }
-  const results = fetches
-    ? await session.run(inputs, fetches as string[])
-    : await session.run(inputs);
-  const outputs: Record<string, Tensor> = {};
-  for (const [name, { type, data, dims }] of Object.entries(results)) {
-    outputs[name] =
-      type === 'float16'
-        ? { type: 'float32', data: fromHalf(bitsOf(data as Uint16Array)), dims }
-        : { type: type as Tensor['type'], data: data as Tensor['data'], dims };
-  }
-  return outputs;
-}
-
-/** The tensor as the runtime takes it; in half precision where the graph wants that. */
-function tensorFor(
-  session: ort.InferenceSession,
-  name: string,
-  { type, data, dims }: Tensor,
-): ort.Tensor {
-  const port = session.inputMetadata.find((one) => one.name === name);
-  const isHalf = port?.isTensor && port.type === 'float16' && data instanceof Float32Array;
-  if (isHalf) return new ort.Tensor('float16', toHalf(data), dims);
-  return new ort.Tensor(type, data as never, dims);
-}
-
-/** Newer versions of Node.js have an array for half precision, in which the runtime then gives it. */
-function bitsOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint16Array {
-  return new Uint16Array(buffer, byteOffset, byteLength / 2);
-}
+const load = (request: Requests['load']): Promise<LoadedGraph> => sessions.load(request);
 
 /** A raster comes back with what was found in it. */
 interface DetectedItem extends DetectedRaster {
@@ -169,13 +97,13 @@ async function detect({
   items,
   options,
 }: Requests['detect']): Promise<readonly DetectedItem[]> {
-  if (isPrompted(card)) {
+  if (isScoring(card)) {
     const family = PROMPTED_FAMILIES[card.family];
     const found: DetectedItem[] = [];
     // One by one: the prompts of a photo are the batch.
     for (const { raster, image, prompts = [] } of items) {
       const feeds = family.pack(raster, prompts, card);
-      const outputs = await runModel(card.name, feeds, family.outputNames(card));
+      const outputs = await sessions.run(card.name, feeds, family.outputNames(card));
       const answers = family.decode(outputs, image, prompts, card, options);
       found.push({ detections: [], answers, raster });
     }
@@ -184,14 +112,45 @@ async function detect({
   const family = detectorFamily(card.family);
   const rasters = items.map(({ raster }) => raster);
   const images = items.map(({ image }) => image);
-  const outputs = await runModel(card.name, family.pack(rasters, card), family.outputNames(card));
+  const outputs = await sessions.run(
+    card.name,
+    family.pack(rasters, card),
+    family.outputNames(card),
+  );
   const found = family.decode(outputs, images, card, options);
   return found.map((detections, index) => ({ detections, raster: rasters[index]! }));
 }
 
+/** The graphs of a model that writes, as this thread has them. */
+function graphsOf(card: WritingCard, mixesRows: boolean): Graphs {
+  const names = graphNames(card);
+  const signatures = [...names].map(([role, name]) => [role, sessions.signatureOf(name)]);
+  return {
+    run: (role, feeds, fetches) => sessions.run(names.get(role)!, feeds, fetches),
+    signatures: Object.fromEntries(signatures),
+    mixesRows,
+  };
+}
+
+/** Loaded on first use. */
+async function familyOf({ family }: WritingCard): Promise<WritingFamily> {
+  const { WRITING } = await import('../detect/writing-families.js');
+  return WRITING[family]();
+}
+
+async function encode({ card, raster }: Requests['encode']): Promise<NamedTensors> {
+  const family = await familyOf(card);
+  return family.encode(raster, card, graphsOf(card, false).run);
+}
+
+async function write({ job, mixesRows }: Requests['write']) {
+  const family = await familyOf(job.card);
+  return family.answer(job, graphsOf(job.card, mixesRows));
+}
+
 async function run({ model, feeds, fetches, photos }: Requests['run']): Promise<NamedTensors> {
   const packed = photos && packRasters(photos.rasters, photos.input);
-  return runModel(model, { ...feeds, ...packed }, fetches);
+  return sessions.run(model, { ...feeds, ...packed }, fetches);
 }
 
 /** The refiner of this thread, kept until another is asked for. */
@@ -206,7 +165,7 @@ async function refine({ refiner: spec, ...block }: Requests['refine']): Promise<
   return answerQueries(block, made.refiner);
 }
 
-const HANDLERS = { load, detect, run, refine };
+const HANDLERS = { load, detect, encode, write, run, refine };
 
 const port = parentPort!;
 const say = (message: WorkerMessage, transfer: ArrayBuffer[] = []): void =>

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { PROMPTED_FAMILIES } from '../../src/detect/families.js';
 import type { NamedTensors, Tensor } from '../../src/detect/family.js';
 import type { TokenizedPrompt, Word } from '../../src/detect/prompt.js';
-import type { PromptedCard } from '../../src/formats/model-card.js';
+import type { ScoringCard } from '../../src/formats/model-card.js';
 import { shippedCard } from '../support/detector-card.js';
 
 const OPTIONS = { minScore: 0.2, maxDetections: 10 };
@@ -10,10 +10,10 @@ const PHOTO = { width: 64, height: 32 };
 
 /** A card over a raster of 32 x 16 pixels. */
 function card(
-  family: PromptedCard['family'],
-  input: Partial<PromptedCard['input']> = {},
-  text: Partial<PromptedCard['input']['text']> = {},
-): PromptedCard {
+  family: ScoringCard['family'],
+  input: Partial<ScoringCard['input']> = {},
+  text: Partial<ScoringCard['input']['text']> = {},
+): ScoringCard {
   const shipped = shippedCard('dfine-s');
   return {
     ...shipped,
@@ -88,7 +88,7 @@ const MIDDLE = [0.5, 0.5, 0.5, 0.5];
 const WHOLE = [0.5, 0.5, 1, 1];
 
 function decode(
-  of: PromptedCard,
+  of: ScoringCard,
   outputs: NamedTensors,
   prompts: readonly TokenizedPrompt[],
   options = OPTIONS,

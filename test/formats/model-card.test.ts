@@ -26,10 +26,14 @@ describe('the cards of the detectors', () => {
     expect(result).toMatchObject({ ok: true, card: { name } });
   });
 
-  it('are thirteen', () => {
+  it('are seventeen', () => {
     expect(detectorNames).toEqual([
       'centernet',
       'dfine-s',
+      'florence-2-base-ft',
+      'florence-2-base-ft-fp16',
+      'florence-2-base-ft-fp32',
+      'florence-2-base-ft-q4',
       'grounding-dino-tiny',
       'grounding-dino-tiny-q4f16',
       'grounding-dino-tiny-uint8',

@@ -4,7 +4,7 @@ import { inferenceFlags, withVariables, words } from '../../cli/flags.js';
 import { PIXEL_ENCODING_NAMES } from '../../detect/packing.js';
 import { agreement } from '../../evaluate/agreement.js';
 import { ENCODER_FAMILIES } from '../../formats/encoder-card.js';
-import { FAMILY_NAMES } from '../../formats/model-card.js';
+import { GRAPH_FAMILY_NAMES } from '../../formats/model-card.js';
 import { type AddFlags, addModel } from '../../models/add.js';
 
 export default class ModelsAdd extends VgrCommand<typeof ModelsAdd> {
@@ -26,7 +26,7 @@ A folder with vision_model.onnx, text_model.onnx and tokenizer.json is an image-
     ...withVariables({
       family: Flags.option({
         summary: 'family of the model [default: recognised by its outputs]',
-        options: [...FAMILY_NAMES, ...ENCODER_FAMILIES],
+        options: [...GRAPH_FAMILY_NAMES, ...ENCODER_FAMILIES],
       })(),
       name: Flags.string({ summary: 'name of the model [default: from the file name]' }),
       labels: Flags.string({

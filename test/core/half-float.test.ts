@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { fromHalf, toHalf } from '../../src/runtime/half-float.js';
+import { fromHalf, toHalf } from '../../src/core/half-float.js';
 
 describe('numbers of half precision', () => {
   it('are all written back as they were read', () => {
