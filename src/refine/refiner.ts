@@ -15,6 +15,8 @@ export interface Candidate {
   readonly label?: string;
   /** Whether the tool lists objects of its labels, and was not asked the expression. */
   readonly listed?: true;
+  /** Whether the tool was asked the expression, and may list several boxes that fit it: the one of rank 0 is its answer. */
+  readonly read?: true;
   /** What the score is worth; absent where nothing is known of the tool. */
   readonly calibration?: ScoreCalibration;
 }

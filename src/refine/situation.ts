@@ -75,7 +75,10 @@ function laidOut(request: RefineRequest) {
     /** Whether some tool lists objects of its labels. */
     lists: candidates.some((each) => !readers.has(each.tool)),
     /** The boxes of tools that read the expression, one of each; without the judged one's, which think must not see. */
-    firsts: candidates.filter(({ tool: name }) => readers.has(name) && name !== toolName),
+    firsts: candidates.filter(
+      ({ tool: name, rank, read }) =>
+        name !== toolName && (readers.has(name) || (read === true && rank === 0)),
+    ),
     /** Probability of each object to be excepted ("all cups but the red one"), parallel to `cues`; 0 without exceptions. */
     excepted: exceptedChances(expression, scene, cues),
   };

@@ -52,8 +52,10 @@ function groundingRefiner(name: string): Refiner {
   return {
     name,
     async refine({ query, ground }) {
-      const candidates = (await ground?.(query)) ?? [];
-      const [first] = candidates;
+      const [first, ...others] = (await ground?.(query)) ?? [];
+      // The first box is an answer to the words, of a tool that gives one; the others are only something to choose from.
+      const further = others.map((each) => ({ ...each, tool: `${name}, further boxes` }));
+      const candidates = first ? [first, ...further] : [];
       const found = { boxXyxy: first?.boxXyxy ?? null, score: first?.score ?? 0 };
       const text = first ? `${name} was asked the expression` : `${name} found nothing`;
       const decision = first ? 'correct' : 'fallback';

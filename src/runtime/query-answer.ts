@@ -212,7 +212,7 @@ export function boxesAsCandidates(
     rank,
     score,
     label: namesKind(label, found) ? label : undefined,
-    listed: found.asked ? undefined : true,
+    ...(found.asked ? { read: true } : { listed: true }),
     calibration,
   }));
 }

@@ -91,6 +91,28 @@ describe('columns of a box', () => {
     expect(columnOf('votes', request('dog', read, read[1]))).toEqual([1, 1, 1]);
   });
 
+  it('count the answer of a tool that read the words and lists several boxes', () => {
+    const dogs = detected([
+      ['dog', 0.8, box(100, 100, 100, 100)],
+      ['dog', 0.7, box(300, 100, 100, 100)],
+    ]);
+    const listing = dogs.map((each) => ({ ...each, tool: 'reader-0' }));
+    const reading = listing
+      .toReversed()
+      .map((each, rank): Candidate => ({ ...each, rank, read: true }));
+    const votesOf = (more: readonly Candidate[]) =>
+      columnOf('votes', request('dog', [...dogs, ...more], dogs[0])).slice(0, 2);
+    expect(votesOf(listing)).toEqual([0, 0]);
+    expect(votesOf(reading)).toEqual([0, 1]);
+    // The judged tool has no vote.
+    expect(
+      columnOf('votes', request('dog', [...dogs, ...reading], reading[0])).slice(0, 2),
+    ).toEqual([0, 0]);
+    expect(
+      columnOf('agrees:reader-0', request('dog', [...dogs, ...reading], dogs[0])).slice(0, 2),
+    ).toEqual([0, 1]);
+  });
+
   it('see colour and place where they are asked for, and the excepted', () => {
     const seen = { ...request('the red dog', dogs), evidence: HALVES };
     const [red, green] = columnOf('colour', seen) as [number, number];
