@@ -63,7 +63,7 @@ export class OnnxError extends Error {
  * views of `bytes`. What `scripts/onnx/onnx.proto` does not name is dropped.
  * @throws {OnnxError} when the bytes are cut short, are no protobuf message, or hold no graph
  */
-function readModel(bytes: Uint8Array): Model {
+function parsedModel(bytes: Uint8Array): Model {
   try {
     const model = fromBinary(ModelSchema, bytes, { readUnknownFields: false });
     if (model.graph) return model;
@@ -73,9 +73,23 @@ function readModel(bytes: Uint8Array): Model {
   throw new OnnxError('expected an ONNX graph, got none');
 }
 
-/** @throws {OnnxError} see {@link readModel} */
-export function outlineOnnxModel(bytes: Uint8Array): OnnxOutline {
-  const model = readModel(bytes);
+/** A model that was read. */
+export interface OnnxModel {
+  readonly outline: OnnxOutline;
+  /** See {@link embedWeights}. May be called once. */
+  readonly embed: (external: ReadonlyMap<string, Uint8Array>, repair?: GraphRepair) => Uint8Array;
+}
+
+/** @throws {OnnxError} see {@link parsedModel} */
+export function readOnnxModel(bytes: Uint8Array): OnnxModel {
+  const model = parsedModel(bytes);
+  return {
+    outline: outlineOf(model),
+    embed: (external, repair) => embedWeights(model, external, repair),
+  };
+}
+
+function outlineOf(model: Model): OnnxOutline {
   const { input, output, initializer } = model.graph!;
   const isWeight = new Set(initializer.map(({ name }) => name));
   const opset = model.opsetImport.find(({ domain = '' }) => domain === '' || domain === 'ai.onnx');
@@ -142,12 +156,11 @@ function referenceOf({ externalData }: Tensor): ReadonlyMap<string | undefined, 
  * @param repair changes the graph, whose weights are all within by then
  * @throws {OnnxError} when a tensor reaches beyond its file, or a file is missing
  */
-export function embedWeights(
-  bytes: Uint8Array,
+function embedWeights(
+  model: Model,
   external: ReadonlyMap<string, Uint8Array>,
   repair: GraphRepair = () => undefined,
 ): Uint8Array {
-  const model = readModel(bytes);
   for (const tensor of partsOf(model, 'Tensor').filter(isExternal)) {
     tensor.rawData = valuesOf(tensor, external);
     tensor.externalData = [];

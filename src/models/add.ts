@@ -2,7 +2,7 @@ import { quoted, VgrError } from '../core/error.js';
 import { readTextIfThere } from '../core/files.js';
 import { ENCODER_FAMILIES } from '../formats/encoder-card.js';
 import { type DetectorCard, holdsWeightsOf, type ModelCard } from '../formats/model-card.js';
-import { embedded, listModels, modelsFolder, type StoredModel } from '../runtime/model-store.js';
+import { listModels, modelsFolder, type StoredModel } from '../runtime/model-store.js';
 import { trialPhotos } from '../runtime/rate.js';
 import { startThreads } from '../runtime/threads.js';
 import { draftDetector, draftOfKnown, draftPrompted } from './detector-draft.js';
@@ -74,9 +74,9 @@ async function drafted(
   known: DetectorCard | undefined,
 ): Promise<DetectorCard> {
   const { name, facts, inputs, pool, printer } = parts;
-  const { path, content, external } = facts;
+  const { path, external } = facts;
   const moved = new Map(external.map((one) => [one.location, one.content]));
-  await pool.load({ name, bytes: await embedded(content, moved, path) });
+  await pool.load({ name, bytes: facts.embed(moved) });
   if (known) {
     printer.note(`note: the card of ${name} describes this file`);
     return tryDetector(await draftOfKnown(known, path), parts);

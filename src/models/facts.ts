@@ -6,14 +6,12 @@ import { printable, quoted, VgrError } from '../core/error.js';
 import { isFile } from '../core/files.js';
 import { parsedJson, sha256Of } from '../core/text.js';
 import type { DetectorCard, ModelCard } from '../formats/model-card.js';
-import type { OnnxOutline } from '../formats/onnx.js';
-import { besidePath, externalPath, readOutline } from '../runtime/model-store.js';
+import { besidePath, externalPath, type OnnxFile, readOnnx } from '../runtime/model-store.js';
 import { type LabelNames, parseLabelFile, parsePythonNames } from './label-list.js';
 
 /** A graph's file, read whole. */
-export interface GraphFile {
+export interface GraphFile extends OnnxFile {
   readonly path: string;
-  readonly outline: OnnxOutline;
   readonly content: Uint8Array;
   readonly sha256: string;
   /** Files to which it moved weights: as a card names them, and as the graph does. */
@@ -91,15 +89,19 @@ export async function readBeside(weights: string, name: string): Promise<Buffer 
 
 /** @throws VgrError MODEL_MISSING, MODEL_CORRUPT */
 export async function readGraph(path: string): Promise<GraphFile> {
-  const content = await readFile(path).catch((thrown: unknown) => {
-    const { code, message } = thrown as NodeJS.ErrnoException;
-    const why = code === 'ENOENT' ? 'no such file' : printable(message);
-    throw new VgrError('MODEL_MISSING', `${quoted(path)}: ${why}`, {
+  const missing = (why: string, cause?: unknown): VgrError =>
+    new VgrError('MODEL_MISSING', `${quoted(path)}: ${why}`, {
       hint: 'name the ONNX file, or a folder with vision_model.onnx: `vgr models add FILE`',
-      cause: thrown,
+      cause,
     });
+  // A pipe would be waited for.
+  const there = await stat(path).catch(() => undefined);
+  if (there?.isFile() === false) throw missing('expected a file, got something else');
+  const content = await readFile(path).catch((thrown: NodeJS.ErrnoException) => {
+    const { code, message } = thrown;
+    throw missing(code === 'ENOENT' ? 'no such file' : printable(message), thrown);
   });
-  const outline = await readOutline(content, path);
+  const { outline, embed } = await readOnnx(content, path);
   const external: GraphFile['external'][number][] = [];
   for (const location of outline.externalFiles) {
     const from = await externalPath(location, path);
@@ -113,7 +115,7 @@ export async function readGraph(path: string): Promise<GraphFile> {
     const pinned = { file: basename(from), sha256: sha256Of(moved), bytes: moved.length };
     external.push({ pinned, location, content: moved });
   }
-  return { path, outline, content, sha256: sha256Of(content), external };
+  return { path, outline, embed, content, sha256: sha256Of(content), external };
 }
 
 /** A model's name from its file's: `YOLO11n.onnx` is `yolo11n`; `NAME/onnx/model.onnx`, as on the hub, is `NAME`. */

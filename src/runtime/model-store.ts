@@ -17,7 +17,7 @@ import {
   type ModelCard,
   parseModelCard,
 } from '../formats/model-card.js';
-import type { GraphRepair, OnnxOutline } from '../formats/onnx.js';
+import type { GraphRepair, OnnxModel, OnnxOutline } from '../formats/onnx.js';
 import { type Device, deviceText } from './device.js';
 
 /** A model at hand: its card, and where its weights are, if they are here. */
@@ -409,11 +409,11 @@ async function readWeights(
   // A refiner is no graph. What the build made needs no second look, and the default detector starts faster without it.
   const isBuilt = 'package' in card.source && dirname(folder) === SHIPPED;
   if (card.kind === 'refiner' || isBuilt) return { bytes: file, sha256 };
-  const outline = await readOutline(view, path);
+  const { outline, embed } = await readOnnx(view, path);
   const external = await readExternal(outline, card, path);
   const repair = named === card && card.kind === 'detector' ? await repairOf(card) : undefined;
   const { operators } = outline;
-  return { bytes: await embedded(view, external, path, repair), sha256, operators };
+  return { bytes: embed(external, repair), sha256, operators };
 }
 
 /** What is to be put right in the graph that takes the photo. */
@@ -449,14 +449,25 @@ function checkPinned(card: ModelCard, path: string, named: Pinned, bytes: Uint8A
   );
 }
 
-/**
- * The outline of a model file.
- * @throws VgrError MODEL_CORRUPT where the bytes are no whole ONNX file
- */
-export async function readOutline(bytes: Uint8Array, path: string): Promise<OnnxOutline> {
-  const { outlineOnnxModel } = await import('../formats/onnx.js');
+/** A model file that was read. */
+export interface OnnxFile {
+  readonly outline: OnnxOutline;
+  /**
+   * The graph with the contents of its further files, in memory that threads share. May be called once.
+   * @throws VgrError MODEL_CORRUPT
+   */
+  readonly embed: (
+    external: ReadonlyMap<string, Uint8Array>,
+    repair?: GraphRepair,
+  ) => SharedArrayBuffer;
+}
+
+/** @throws VgrError MODEL_CORRUPT where the bytes are no whole ONNX file */
+export async function readOnnx(bytes: Uint8Array, path: string): Promise<OnnxFile> {
+  const { readOnnxModel } = await import('../formats/onnx.js');
+  let model: OnnxModel;
   try {
-    return outlineOnnxModel(bytes);
+    model = readOnnxModel(bytes);
   } catch (cause) {
     throw corrupt(
       path,
@@ -465,25 +476,18 @@ export async function readOutline(bytes: Uint8Array, path: string): Promise<Onnx
       cause,
     );
   }
-}
-
-/** A graph with the contents of its further files, in memory that threads share. @throws VgrError MODEL_CORRUPT */
-export async function embedded(
-  bytes: Uint8Array,
-  external: ReadonlyMap<string, Uint8Array>,
-  path: string,
-  repair?: GraphRepair,
-): Promise<SharedArrayBuffer> {
-  const { embedWeights } = await import('../formats/onnx.js');
-  let graph: Uint8Array;
-  try {
-    graph = embedWeights(bytes, external, repair);
-  } catch (cause) {
-    throw corrupt(path, printable((cause as Error).message), undefined, cause);
-  }
-  const shared = new SharedArrayBuffer(graph.length);
-  new Uint8Array(shared).set(graph);
-  return shared;
+  const embed: OnnxFile['embed'] = (external, repair) => {
+    let graph: Uint8Array;
+    try {
+      graph = model.embed(external, repair);
+    } catch (cause) {
+      throw corrupt(path, printable((cause as Error).message), undefined, cause);
+    }
+    const shared = new SharedArrayBuffer(graph.length);
+    new Uint8Array(shared).set(graph);
+    return shared;
+  };
+  return { outline: model.outline, embed };
 }
 
 /** Path of a further weights file of a model; it must be in the model's own folder. @throws VgrError MODEL_CORRUPT */
@@ -493,7 +497,15 @@ export async function externalPath(location: string, weights: string): Promise<s
   const isPlain = location !== '' && location !== '.' && dirname(path) === normalize(folder);
   // A link may still lead elsewhere.
   const real = isPlain ? await realpath(path).catch(() => undefined) : undefined;
-  if (isPlain && (real === undefined || dirname(real) === (await realpath(folder)))) return path;
+  if (isPlain && real === undefined) return path;
+  if (real !== undefined && dirname(real) === (await realpath(folder))) {
+    // A pipe would be waited for.
+    if (isFile(real)) return path;
+    throw corrupt(
+      weights,
+      `expected a file of further weights, got ${quoted(location)}, which is none`,
+    );
+  }
   throw corrupt(
     weights,
     `expected further weights in its own folder, got ${quoted(location)}, which is outside of it`,

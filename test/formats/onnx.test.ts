@@ -11,7 +11,7 @@ import {
   onnxTensor,
   onnxValueInfo,
 } from '../../scripts/onnx/model.js';
-import { embedWeights, OnnxDataType, OnnxError, outlineOnnxModel } from '../../src/formats/onnx.js';
+import { OnnxDataType, OnnxError, readOnnxModel } from '../../src/formats/onnx.js';
 import { withExternalWeights } from '../support/detector-graph.js';
 
 /** y = clip(x * scale + 1, 0, 6) over any number of rows of two. */
@@ -79,7 +79,7 @@ const ports = fc.uniqueArray(
 
 describe('the outline of a model', () => {
   it('tells inputs, outputs and what hinders a runtime, without the weights', () => {
-    expect(outlineOnnxModel(MODEL)).toEqual({
+    expect(readOnnxModel(MODEL).outline).toEqual({
       opset: 17,
       metadata: { task: 'detect' },
       inputs: [{ name: 'x', type: 'float32', dims: ['n', 4] }],
@@ -91,13 +91,13 @@ describe('the outline of a model', () => {
 
   it('finds weights in other files wherever they are, in branches too', () => {
     const { model } = withExternalWeights(MODEL, 'b.data');
-    expect(outlineOnnxModel(model).externalFiles).toEqual(['b.data']);
+    expect(readOnnxModel(model).outline.externalFiles).toEqual(['b.data']);
     const { graph: branch } = decodeOnnxModel(model);
     const nested = encodeOnnxModel({
       graph: { node: [{ opType: 'If', attribute: [{ name: 'then_branch', g: branch! }] }] },
     });
-    expect(outlineOnnxModel(nested).externalFiles).toEqual(['b.data']);
-    expect(outlineOnnxModel(nested).operators).toEqual(new Set(['If', 'Add']));
+    expect(readOnnxModel(nested).outline.externalFiles).toEqual(['b.data']);
+    expect(readOnnxModel(nested).outline.operators).toEqual(new Set(['If', 'Add']));
   });
 
   test('names inputs, outputs, operators and metadata as they were written', () => {
@@ -121,7 +121,7 @@ describe('the outline of a model', () => {
               output: infos(outputs),
             },
           });
-          expect(outlineOnnxModel(bytes)).toEqual({
+          expect(readOnnxModel(bytes).outline).toEqual({
             opset: version,
             metadata: entries,
             inputs,
@@ -140,13 +140,13 @@ describe('the outline of a model', () => {
     extra.tag(901, WireType.Varint).uint64(2n ** 60n);
     extra.tag(902, WireType.Bit64).double(0.5);
     const bytesWithExtra = new Uint8Array([...extra.finish(), ...MODEL]);
-    expect(outlineOnnxModel(bytesWithExtra)).toEqual(outlineOnnxModel(MODEL));
+    expect(readOnnxModel(bytesWithExtra).outline).toEqual(readOnnxModel(MODEL).outline);
   });
 
   test('refuses bytes that are cut', () => {
     const whole = encodeOnnxModel({ graph: AFFINE.graph });
     for (let length = 0; length < whole.length; length++) {
-      expect(() => outlineOnnxModel(whole.subarray(0, length))).toThrow(OnnxError);
+      expect(() => readOnnxModel(whole.subarray(0, length)).outline).toThrow(OnnxError);
     }
   });
 
@@ -157,11 +157,11 @@ describe('the outline of a model', () => {
     };
     for (let depth = 0; depth < 200; depth++) for (const number of [6, 5, 1]) wrap(number);
     wrap(7);
-    expect(() => outlineOnnxModel(nested)).toThrow(/maximum recursion depth of 100/);
+    expect(() => readOnnxModel(nested).outline).toThrow(/maximum recursion depth of 100/);
   });
 
   it.each([1, 10, 100])('is refused where %i bytes are missing', (missing) => {
-    expect(() => outlineOnnxModel(MODEL.subarray(0, MODEL.length - missing))).toThrow();
+    expect(() => readOnnxModel(MODEL.subarray(0, MODEL.length - missing)).outline).toThrow();
   });
 });
 
@@ -199,8 +199,8 @@ describe('weights that are hidden in another file', () => {
     ['a number with too many bytes', [...graph, ...overlong()]],
   ])('is found in %s', (_, bytes) => {
     const model = new Uint8Array(bytes);
-    expect(outlineOnnxModel(model).externalFiles).toEqual(['secret']);
-    expect(() => embedWeights(model, new Map())).toThrow('its file secret is not here');
+    expect(readOnnxModel(model).outline.externalFiles).toEqual(['secret']);
+    expect(() => readOnnxModel(model).embed(new Map())).toThrow('its file secret is not here');
   });
 
   function inAttribute(attribute: Uint8Array): number[] {
@@ -227,37 +227,39 @@ describe('weights that are hidden in another file', () => {
 
   it('does not reach the runtime in fields that nobody reads', () => {
     const odd = new Uint8Array([...graph, ...message([20, message([1, message([5, tensor])])])]);
-    expect(outlineOnnxModel(odd).externalFiles).toEqual([]);
-    expect(Buffer.from(embedWeights(odd, new Map())).includes('secret')).toBe(false);
+    expect(readOnnxModel(odd).outline.externalFiles).toEqual([]);
+    expect(Buffer.from(readOnnxModel(odd).embed(new Map())).includes('secret')).toBe(false);
   });
 });
 
 describe('embedding weights', () => {
   it('takes weights off the inputs and leaves all else', () => {
-    const made = embedWeights(MODEL, new Map());
+    const made = readOnnxModel(MODEL).embed(new Map());
     const model = decodeOnnxModel(MODEL);
     model.graph!.input = model.graph!.input.filter(({ name }) => name !== 'a');
     expect(made).toEqual(encodeOnnxModel(model));
-    expect(embedWeights(made, new Map())).toEqual(made);
+    expect(readOnnxModel(made).embed(new Map())).toEqual(made);
   });
 
   it('puts values of other files in their places', () => {
     const { model, weights } = withExternalWeights(MODEL, 'b.data');
-    const made = embedWeights(model, new Map([['b.data', weights]]));
+    const made = readOnnxModel(model).embed(new Map([['b.data', weights]]));
     expect(decodeOnnxModel(made).graph!.initializer).toEqual(
       decodeOnnxModel(MODEL).graph!.initializer,
     );
-    expect(outlineOnnxModel(made).externalFiles).toEqual([]);
+    expect(readOnnxModel(made).outline.externalFiles).toEqual([]);
   });
 
   it('reads nothing beyond a file', () => {
     const { model, weights } = withExternalWeights(MODEL, 'b.data');
     const short = new Map([['b.data', weights.subarray(1)]]);
-    expect(() => embedWeights(model, short)).toThrow(
+    expect(() => readOnnxModel(model).embed(short)).toThrow(
       'tensor b: expected bytes 0 to 1600 of b.data, which has 1599',
     );
     const other = new Map([['c.data', weights]]);
-    expect(() => embedWeights(model, other)).toThrow('tensor b: its file b.data is not here');
+    expect(() => readOnnxModel(model).embed(other)).toThrow(
+      'tensor b: its file b.data is not here',
+    );
   });
 });
 

@@ -12,7 +12,10 @@ import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { makeFolder, writeFileAtomic } from '../../src/core/files.js';
 import { download } from '../../src/models/download.js';
+import { readModelFacts } from '../../src/models/facts.js';
 import { openAppendFile } from '../../src/run/append-file.js';
+import { externalPath } from '../../src/runtime/model-store.js';
+import { shell } from '../support/faults.js';
 import { FileServer, whole } from '../support/file-server.js';
 import { freshFolder } from '../support/vgr.js';
 
@@ -88,6 +91,15 @@ describe.runIf(process.platform !== 'win32')('a path for output', () => {
       refusal('a link'),
     );
   });
+});
+
+it.runIf(process.platform !== 'win32')('a pipe is no model, and no further weights', async () => {
+  const pipe = join(folder, 'model.onnx');
+  shell('mkfifo "$1"', pipe);
+  await expect(readModelFacts(pipe)).rejects.toThrow('expected a file, got something else');
+  await expect(externalPath('model.onnx', join(folder, 'other.onnx'))).rejects.toThrow(
+    'expected a file of further weights, got `model.onnx`',
+  );
 });
 
 describe.runIf(process.platform !== 'win32')('a file that is continued', () => {
