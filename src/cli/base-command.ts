@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { Command, type Interfaces } from '@oclif/core';
 import { asVgrError } from '../core/error.js';
 import type { Terminal } from '../core/terminal.js';
-import { configNotes, withConfigFile } from './config-file.js';
+import { configNotes, withConfigFile, withHome } from './config-file.js';
 import { commonFlags } from './flags.js';
 import { SignalInterruption } from './interruption.js';
 import { StreamPrinter } from './printer.js';
@@ -59,7 +59,7 @@ export abstract class VgrCommand<T extends typeof Command> extends Command {
       { everyFlag: every, ownFile: join(this.config.configDir, 'config.json') },
     );
     const input = await this.parse({ flags, baseFlags, args, strict }, [...configured.argv]);
-    this.flags = input.flags as FlagsOf<T>;
+    this.flags = withHome(input.flags) as FlagsOf<T>;
     this.args = input.args as ArgsOf<T>;
     this.positional = input.argv as string[];
     const { quiet, 'no-progress': noProgress } = input.flags;

@@ -1,3 +1,4 @@
+import { homedir } from 'node:os';
 import { delimiter } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Interfaces } from '@oclif/core';
@@ -14,8 +15,8 @@ const FOLDER_FILE = 'vgr.config.json';
  */
 const HARMLESS = new Set(
   `answers batch-size classes device epochs format gallery group-by group-size input-size iou json kl limit lr max-detections
-  min-confidence min-score nms no-progress no-timing per-category prior quiet resamples seed sessions supervised-weight task threads
-  tool   unordered val-share`.split(/\s+/),
+  min-confidence min-score nms no-progress no-timing per-category prior quiet resamples seed segmentation sessions supervised-weight task threads tool
+  unordered val-share`.split(/\s+/),
 );
 
 /** Models may be named there, but not by a path, nor a refiner that sends photos to a server. */
@@ -67,6 +68,21 @@ export async function withConfigFile(
   }
   const tokens = [...listsOfEnvironment(given, flags), ...[...added.values()].flat(), ...argv];
   return { argv: tokens, files };
+}
+
+/** Flags whose values are words, not paths. */
+const WORDS = new Set(['query', 'classes', 'vlm-body', 'vlm-model']);
+
+/** Flags with `~/` read from HOME: a shell leaves it as it is behind `--output=`, and nobody reads it in a file or a variable. */
+export function withHome(flags: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const read = (value: unknown): unknown =>
+    typeof value === 'string' ? value.replace(/^~(?=\/|$)/, homedir) : value;
+  return Object.fromEntries(
+    Object.entries(flags).map(([name, value]) => {
+      if (WORDS.has(name)) return [name, value];
+      return [name, Array.isArray(value) ? value.map(read) : read(value)];
+    }),
+  );
 }
 
 /** What the user is told of the files that were read. */
@@ -143,7 +159,7 @@ async function readConfig(path: string): Promise<ConfigFile | undefined> {
   if (text === undefined) return undefined;
   let values: unknown;
   try {
-    values = JSON.parse(text);
+    values = JSON.parse(text.replace(/^\uFEFF/, ''));
   } catch (cause) {
     const { message } = cause as Error;
     throw new VgrError('CONFIG_INVALID', `${quoted(path)}: expected JSON: ${message}`, { cause });

@@ -149,6 +149,13 @@ export const inputFlags = flagGroup('INPUT', {
   }),
 });
 
+/** For importers of COCO files that take nothing else. */
+export const segmentationFlag = Flags.option({
+  summary: 'write each box of annotations.json as a polygon, too',
+  options: ['none', 'box'] as const,
+  default: 'none',
+})();
+
 /** What is written. */
 export const outputFlags = flagGroup('OUTPUT', {
   output: Flags.string({
@@ -166,6 +173,7 @@ export const outputFlags = flagGroup('OUTPUT', {
       'COCO file whose image ids are taken, by file name; photos not in it are left out of COCO files',
     dependsOn: ['output'],
   }),
+  segmentation: segmentationFlag,
   'no-resume': Flags.boolean({
     summary: 'start over: where the folder is in use already, in one beside it (`out-2`)',
     default: false,

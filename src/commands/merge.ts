@@ -1,6 +1,6 @@
 import { Flags } from '@oclif/core';
 import { VgrCommand } from '../cli/base-command.js';
-import { withVariables, words } from '../cli/flags.js';
+import { segmentationFlag, withVariables, words } from '../cli/flags.js';
 import { mergeShards } from '../run/merge.js';
 
 export default class Merge extends VgrCommand<typeof Merge> {
@@ -15,6 +15,7 @@ export default class Merge extends VgrCommand<typeof Merge> {
   static override flags = withVariables({
     output: Flags.string({ char: 'o', summary: 'folder for the joined files', required: true }),
     'image-ids': Flags.string({ summary: 'COCO file whose image ids are taken, by file name' }),
+    segmentation: segmentationFlag,
   });
 
   protected override work(): Promise<number> {

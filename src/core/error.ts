@@ -110,8 +110,7 @@ export function valueText(value: unknown): string {
   return typeof value === 'number' ? `${value}` : (JSON.stringify(value) ?? typeof value);
 }
 
-/** How a file that is compressed or written in another way becomes JSON Lines in UTF-8. */
-const UNPACK = 'the file is compressed with gzip: name it `FILE.gz`, or unpack it with `gunzip -c`';
+/** How a file in another encoding becomes JSON Lines in UTF-8. */
 const FROM_UTF16 = 'the file is UTF-16: `iconv -f utf-16 -t utf-8 FILE > q.jsonl`';
 /** What to try with a line that is JSON but no object. */
 export const ONE_A_LINE =
@@ -120,7 +119,6 @@ export const ONE_A_LINE =
 /** What to try with a line whose bytes are not UTF-8. */
 export function encodingHint(bytes: Uint8Array): string {
   const [first, second] = bytes;
-  if (first === 0x1f && second === 0x8b) return UNPACK;
   const isMarked = (first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff);
   return isMarked || bytes.includes(0)
     ? FROM_UTF16

@@ -17,6 +17,7 @@ import { type FileHandle, lstat, mkdir, open, readFile, rename, rm, stat } from 
 import { homedir } from 'node:os';
 import path, { isAbsolute, join } from 'node:path';
 import { asVgrError, printable, quoted, VgrError } from './error.js';
+import { unpacked } from './unpack.js';
 
 type Chunk = string | Uint8Array;
 /** What a file holds: text, bytes, or pieces of them. */
@@ -346,13 +347,29 @@ export async function readJson(path: string): Promise<unknown> {
   }
 }
 
-/** A file's text in pieces, cut anywhere between characters. @throws VgrError INPUT_MISSING, INPUT_UNREADABLE */
+/** A file's text in pieces, cut anywhere between characters; of a file that is packed by gzip too. @throws VgrError INPUT_INVALID, INPUT_MISSING, INPUT_UNREADABLE */
 export async function* readTextChunks(path: string): AsyncGenerator<string> {
+  const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
   try {
-    yield* createReadStream(path, { encoding: 'utf8', highWaterMark: 256 * 1024 });
+    const bytes = createReadStream(path, { highWaterMark: 256 * 1024 });
+    let isFirst = true;
+    for await (const chunk of unpacked(path, bytes as AsyncIterable<Buffer>)) {
+      if (isFirst) refuseUtf16(path, chunk);
+      isFirst = false;
+      yield decoder.decode(chunk, { stream: true });
+    }
   } catch (thrown) {
+    if (thrown instanceof VgrError) throw thrown;
     throw inputError(path, thrown);
   }
+}
+
+function refuseUtf16(path: string, [first, second]: Uint8Array): void {
+  const isMarked = (first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff);
+  if (!isMarked && first !== 0 && second !== 0) return;
+  throw new VgrError('INPUT_INVALID', `${quoted(path)}: expected UTF-8, got UTF-16`, {
+    hint: 'convert it: `iconv -f utf-16 -t utf-8 FILE > OTHER`',
+  });
 }
 
 /** Whether a file is there, or a link to one: no folder, and no pipe that would be waited for. */

@@ -1,9 +1,8 @@
 import { isUtf8 } from 'node:buffer';
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { pipeline, Readable } from 'node:stream';
-import { createGunzip } from 'node:zlib';
 import { encodingHint, printable, quoted, VgrError } from './error.js';
+import { unpacked } from './unpack.js';
 
 /** A line of a file, or why it cannot be read. Numbers count from 1 and count every line, blank ones too. */
 export type LineItem =
@@ -22,10 +21,10 @@ const DEFAULT_MAX_LINE_BYTES = 16 * 1024 * 1024;
 const CHUNK_BYTES = 256 * 1024;
 const LINE_FEED = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
-const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
+const BYTE_ORDER_MARK = 0xfeff;
 
 /**
- * The lines of a UTF-8 file, of one compressed with gzip (`.gz`), or of standard input (`-`). Blank lines are skipped. Ends
+ * The lines of a UTF-8 file, of one compressed with gzip, or of standard input (`-`). Blank lines are skipped. Ends
  * with CR LF, a byte order mark and a last line without its end are all right. A line that is too long or not UTF-8 becomes an
  * error. Memory holds one line and one chunk.
  * @throws VgrError INPUT_MISSING, INPUT_INVALID (a folder), INPUT_UNREADABLE
@@ -44,8 +43,7 @@ export async function* readLineBlocks(
 ): AsyncGenerator<readonly LineItem[]> {
   const source =
     path === '-' ? process.stdin : createReadStream(path, { highWaterMark: CHUNK_BYTES });
-  const chunks = source as AsyncIterable<Buffer>;
-  const bytes = path.endsWith('.gz') ? unpacked(chunks) : chunks;
+  const bytes = unpacked(path, source as AsyncIterable<Buffer>);
   const close = (): unknown => source.destroy();
   signal?.addEventListener('abort', close, { once: true });
   try {
@@ -80,7 +78,7 @@ export async function countLines(path: string): Promise<number | undefined> {
   return count;
 }
 
-/** Bytes that a line of the longest length may have more: the CR of its end, and the mark at the file's start. */
+/** Bytes that a line of the longest length may have more: the CR of its end, and a mark at its start. */
 const SLACK_BYTES = 4;
 
 /** The lines that end in each chunk of a stream that is cut anywhere. {@link readLines} says what counts as a line. */
@@ -132,17 +130,20 @@ function addLines(
   maxLineBytes: number,
 ): number {
   let number = firstNumber;
-  const hasMark = number === 1 && bytes.subarray(0, 3).equals(BYTE_ORDER_MARK);
-  const content = hasMark ? bytes.subarray(3) : bytes;
   // Decoding all at once is several times as fast as line by line.
-  const isPlain = content.length <= maxLineBytes && isUtf8(content);
-  for (const line of isPlain ? content.toString('utf8').split('\n') : parts(content)) {
+  const isPlain = bytes.length <= maxLineBytes && isUtf8(bytes);
+  for (const line of isPlain ? bytes.toString('utf8').split('\n') : parts(bytes)) {
     const item =
       typeof line === 'string' ? textItem(line, number) : bytesItem(line, number, maxLineBytes);
     if (item) block.push(item);
     number += 1;
   }
   return number;
+}
+
+/** Bytes of the mark that a line begins with. */
+function markLength(line: Buffer): number {
+  return line[0] === 0xef && line[1] === 0xbb && line[2] === 0xbf ? 3 : 0;
 }
 
 function* parts(bytes: Buffer): Generator<Buffer> {
@@ -156,13 +157,14 @@ function* parts(bytes: Buffer): Generator<Buffer> {
 
 function bytesItem(bytes: Buffer, number: number, maxBytes: number): LineItem | undefined {
   const line = bytes.at(-1) === CARRIAGE_RETURN ? bytes.subarray(0, -1) : bytes;
-  if (line.length > maxBytes) return tooLong(number, line.length, maxBytes);
+  if (line.length - markLength(line) > maxBytes) return tooLong(number, line.length, maxBytes);
   return isUtf8(line) ? textItem(bytes.toString('utf8'), number) : notUtf8(number, line);
 }
 
-/** Undefined for a blank line. */
+/** Undefined for a blank line. A byte order mark may stand before any line, since files are joined. */
 function textItem(line: string, number: number): LineItem | undefined {
-  const text = line.endsWith('\r') ? line.slice(0, -1) : line;
+  const start = line.charCodeAt(0) === BYTE_ORDER_MARK ? line.replace(/^\uFEFF+/, '') : line;
+  const text = start.endsWith('\r') ? start.slice(0, -1) : start;
   return isBlank(text) ? undefined : { number, text };
 }
 
@@ -189,13 +191,6 @@ function notUtf8(number: number, bytes: Buffer): LineItem {
     { hint: encodingHint(bytes) },
   );
   return { number, error };
-}
-
-function unpacked(bytes: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
-  const gunzip = createGunzip({ chunkSize: CHUNK_BYTES });
-  // Iterating the last stream raises a failure of either.
-  pipeline(Readable.from(bytes, { objectMode: false }), gunzip, () => undefined);
-  return gunzip;
 }
 
 function unreadable(path: string, thrown: unknown): VgrError {

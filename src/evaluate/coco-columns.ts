@@ -1,6 +1,11 @@
 import { VgrError } from '../core/error.js';
-import type { Category } from '../formats/coco.js';
-import type { CocoAnnotation, CocoDetection, CocoEntry } from '../formats/coco-records.js';
+import type {
+  CocoAnnotation,
+  CocoCategory,
+  CocoDetection,
+  CocoEntry,
+} from '../formats/coco-records.js';
+import type { CocoId } from '../formats/foreign-json.js';
 
 /** COCO's area ranges all, small, medium and large, square pixels, both ends inside. */
 export const AREA_RANGES = [
@@ -10,10 +15,17 @@ export const AREA_RANGES = [
   { min: 96 ** 2, max: 1e5 ** 2 },
 ] as const;
 
+/** Numbers by value, then texts by their characters, as numpy sorts either. */
+export function compareIds(a: CocoId, b: CocoId): number {
+  if (typeof a === 'number' && typeof b === 'number') return a - b;
+  if (typeof a !== typeof b) return typeof a === 'number' ? -1 : 1;
+  return a < b ? -1 : Number(a > b);
+}
+
 /** Boxes as columns, one row a box in the order of the file: plain lists of numbers take 8 bytes a number. */
 class BoxColumns {
-  readonly imageIds: number[] = [];
-  readonly categoryIds: number[] = [];
+  readonly imageIds: CocoId[] = [];
+  readonly categoryIds: CocoId[] = [];
   /** Four numbers a row: x, y, width, height. */
   readonly xywh: number[] = [];
 
@@ -31,15 +43,15 @@ class BoxColumns {
 /** The ground truth of a COCO file. Its sections may come in any order. */
 export class CocoGroundTruth extends BoxColumns {
   /** The images that the file lists. */
-  readonly images = new Set<number>();
+  readonly images = new Set<CocoId>();
   /** Square pixels. */
   readonly areas: number[] = [];
   /** 1 for a crowd. */
   readonly crowds: number[] = [];
   /** The row of the annotation with the id 0; -1 where there is none. */
   zeroIdRow = -1;
-  readonly #annotationIds = new Set<number>();
-  readonly #categoryNames = new Map<number, string>();
+  readonly #annotationIds = new Set<CocoId>();
+  readonly #categoryNames = new Map<CocoId, string>();
 
   /** @throws VgrError INPUT_INVALID for an annotation id that comes twice */
   add(entry: CocoEntry): void {
@@ -71,8 +83,9 @@ export class CocoGroundTruth extends BoxColumns {
   }
 
   /** By rising id. */
-  get categories(): Category[] {
-    return [...this.#categoryNames].map(([id, name]) => ({ id, name })).sort((a, b) => a.id - b.id);
+  get categories(): CocoCategory[] {
+    const categories = [...this.#categoryNames].map(([id, name]) => ({ id, name }));
+    return categories.sort((a, b) => compareIds(a.id, b.id));
   }
 }
 

@@ -1,5 +1,11 @@
-import { VgrError } from '../core/error.js';
-import { AREA_RANGES, type CocoDetections, type CocoGroundTruth } from './coco-columns.js';
+import { printable, VgrError } from '../core/error.js';
+import type { CocoId } from '../formats/foreign-json.js';
+import {
+  AREA_RANGES,
+  type CocoDetections,
+  type CocoGroundTruth,
+  compareIds,
+} from './coco-columns.js';
 import { CocoMatcher, IOU_THRESHOLDS, linspace, MAX_DETECTIONS } from './coco-matching.js';
 
 export const COCO_METRIC_KEYS = [
@@ -34,7 +40,7 @@ export function evaluateCoco(truth: CocoGroundTruth, detections: CocoDetections)
   const categories = truth.categories.map(({ id, name }) => {
     const annotations = truthRows.get(id) ?? [];
     const ranked = (rows.get(id) ?? []).sort(
-      (a, b) => scores[b]! - scores[a]! || imageIds[a]! - imageIds[b]! || a - b,
+      (a, b) => scores[b]! - scores[a]! || compareIds(imageIds[a]!, imageIds[b]!) || a - b,
     );
     knownTruth += annotations.length;
     known += ranked.length;
@@ -56,13 +62,16 @@ export function evaluateCoco(truth: CocoGroundTruth, detections: CocoDetections)
     /** By rising id. */
     categories,
     /** What is left out or unusual, a sentence each. */
-    notices: noticesOf(truth, detections, truth.length - knownTruth, detections.length - known),
+    notices: [
+      ...noticesOf(truth, detections, truth.length - knownTruth, detections.length - known),
+      ...strangersNotice(categories, detections),
+    ],
   };
 }
 
 /** The rows by the key that they have in a column, in the order in which they come. */
-function rowsByKey(rows: readonly number[], keys: readonly number[]): Map<number, number[]> {
-  const groups = new Map<number, number[]>();
+function rowsByKey(rows: readonly number[], keys: readonly CocoId[]): Map<CocoId, number[]> {
+  const groups = new Map<CocoId, number[]>();
   for (const row of rows) {
     const group = groups.get(keys[row]!);
     if (group) group.push(row);
@@ -197,6 +206,20 @@ function refuseUnknownImages(truth: CocoGroundTruth, detections: CocoDetections)
       hint: 'both files must come from one data set; `vgr detect --image-ids GT.json` writes the ids of the ground truth',
     },
   );
+}
+
+/** Where nothing overlaps anything of its category, the numbers of the categories may be those of another set. */
+function strangersNotice(
+  categories: readonly { readonly name: string; readonly metrics: CocoMetrics }[],
+  detections: CocoDetections,
+): string[] {
+  const wanted = categories.filter(({ metrics }) => metrics.AP50 > -1);
+  if (detections.length === 0 || wanted.some(({ metrics }) => metrics.AP50 > 0)) return [];
+  const ids = [...new Set(detections.categoryIds)].slice(0, 3).join(', ');
+  const names = wanted.slice(0, 3).map(({ name }) => printable(name));
+  return [
+    `no detection overlaps an object of its category: detections name the categories ${ids}, objects are there of ${names.join(', ')}. \`vgr detect --image-ids GT.json\` takes numbers by name`,
+  ];
 }
 
 /**

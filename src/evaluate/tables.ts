@@ -75,7 +75,7 @@ export function comparisonTable({ metrics, groups = {} }: ComparisonReport): Tab
 
 /** The twelve numbers of COCO over all categories, and with `perCategory` of each. Undefined numbers stay -1. */
 export function cocoTable({ coco, categories }: CocoEvaluation, perCategory: boolean): Table {
-  const row = (name: string, id: number | null, metrics: CocoMetrics): Cell[] => [
+  const row = (name: string, id: Cell, metrics: CocoMetrics): Cell[] => [
     name,
     id,
     ...COCO_METRIC_KEYS.map((key) => metrics[key]),

@@ -1,6 +1,7 @@
-import type { BoxXywh } from '../core/box.js';
-import type { Category } from './coco.js';
+import type { BoxXywh, ImageSize } from '../core/box.js';
+import { exactText } from '../core/exact-json.js';
 import {
+  type CocoId,
   ForeignRecord,
   type JsonElement,
   type JsonText,
@@ -11,9 +12,9 @@ import {
 
 /** A ground-truth box. */
 export interface CocoAnnotation {
-  readonly id: number;
-  readonly imageId: number;
-  readonly categoryId: number;
+  readonly id: CocoId;
+  readonly imageId: CocoId;
+  readonly categoryId: CocoId;
   /** Absolute pixels. */
   readonly boxXywh: BoxXywh;
   /** Square pixels, of the object's mask where the file gives it; decides which area range the object is in. */
@@ -24,19 +25,31 @@ export interface CocoAnnotation {
 
 /** One entry of a COCO results list. */
 export interface CocoDetection {
-  readonly imageId: number;
-  readonly categoryId: number;
+  readonly imageId: CocoId;
+  readonly categoryId: CocoId;
   /** Absolute pixels. */
   readonly boxXywh: BoxXywh;
   readonly score: number;
 }
 
+export interface CocoImage {
+  readonly id: CocoId;
+  /** Files that are only evaluated may have no names. */
+  readonly fileName?: string;
+  /** Where the file states it. */
+  readonly size?: ImageSize;
+}
+
+export interface CocoCategory {
+  readonly id: CocoId;
+  readonly name: string;
+}
+
 /** What a COCO dataset holds, in the order of the file. */
 export type CocoEntry =
-  /** Files that are only evaluated may have no names. */
-  | { readonly kind: 'image'; readonly image: { readonly id: number; readonly fileName?: string } }
+  | { readonly kind: 'image'; readonly image: CocoImage }
   | { readonly kind: 'annotation'; readonly annotation: CocoAnnotation }
-  | { readonly kind: 'category'; readonly category: Category };
+  | { readonly kind: 'category'; readonly category: CocoCategory };
 
 const SECTIONS = ['images', 'annotations', 'categories'];
 
@@ -68,19 +81,25 @@ function entryOf({ section, index, value }: JsonElement, source: string): CocoEn
   if (index < 0) throw recordError({ source }, `expected a list under \`${section}\``);
   const record = new ForeignRecord(value, { source, section, element: index });
   if (section === 'annotations') return { kind: 'annotation', annotation: annotationOf(record) };
-  const id = record.integer('id');
+  const id = record.id('id');
   if (section === 'images') {
-    return { kind: 'image', image: { id, fileName: record.optionalString('file_name') } };
+    return {
+      kind: 'image',
+      image: { id, fileName: record.optionalString('file_name'), size: record.optionalSize() },
+    };
   }
-  return { kind: 'category', category: { id, name: record.optionalString('name') ?? String(id) } };
+  return {
+    kind: 'category',
+    category: { id, name: record.optionalString('name') ?? exactText(id) },
+  };
 }
 
 function annotationOf(record: ForeignRecord): CocoAnnotation {
   const boxXywh = record.boxXywh('bbox');
   return {
-    id: record.integer('id'),
-    imageId: record.integer('image_id'),
-    categoryId: record.integer('category_id'),
+    id: record.id('id'),
+    imageId: record.id('image_id'),
+    categoryId: record.id('category_id'),
     boxXywh,
     area: record.has('area') ? record.number('area') : boxXywh.width * boxXywh.height,
     crowd: record.has('iscrowd') && isCrowd(record),
@@ -105,8 +124,8 @@ export async function* cocoDetections(
   const hint = 'detections are a list of {"image_id", "category_id", "bbox", "score"}';
   for await (const record of listRecords(text, source, 'a COCO results list', hint)) {
     yield {
-      imageId: record.integer('image_id'),
-      categoryId: record.integer('category_id'),
+      imageId: record.id('image_id'),
+      categoryId: record.id('category_id'),
       boxXywh: record.boxXywh('bbox'),
       score: record.number('score'),
     };

@@ -1,6 +1,8 @@
 import { type BoxXyxy, type ImageSize, iouXyxy, isSameXyxy, xywhToXyxy } from '../core/box.js';
+import { exactText } from '../core/exact-json.js';
 import type { CocoAnnotation, CocoEntry } from './coco-records.js';
 import {
+  type CocoId,
   ForeignRecord,
   type JsonLines,
   type JsonText,
@@ -44,7 +46,7 @@ function rowOf(record: ForeignRecord): DumpRow {
     id:
       ids.length === 0
         ? String(record.position.element)
-        : ids.map((key) => String(record.raw(key))).join('_'),
+        : ids.map((key) => exactText(record.raw(key))).join('_'),
     truthXyxy,
     toolIou: tool.iou,
     finalIou: final.iou,
@@ -142,19 +144,25 @@ function queryOf(
   const boxesByTool = record.has('tools') ? record.record('tools') : undefined;
   const group = groupOf(record, groupBy);
   return {
-    id: record.optionalString('id') ?? String(line),
+    id: record.has('id') ? record.name('id') : String(line),
     line,
     query: record.string('query'),
     truthsXyxy: truthsOf(record),
     tools:
       boxesByTool && tools.length > 0
-        ? { names: boxesByTool.keys(), entries: tools.map((name) => entryOf(boxesByTool, name)) }
+        ? {
+            names: toolNames(boxesByTool),
+            entries: tools.map((name) => entryOf(boxesByTool, name)),
+          }
         : undefined,
     image: record.optionalString('image'),
     group,
     size: record.optionalSize(),
   };
 }
+
+/** Null is as an absent tool. */
+const toolNames = (tools: ForeignRecord) => tools.keys().filter((name) => tools.has(name));
 
 /** Of a line with `bbox` one box, of one with `boxes` any number. */
 function truthsOf(record: ForeignRecord): BoxXyxy[] {
@@ -167,12 +175,13 @@ function truthsOf(record: ForeignRecord): BoxXyxy[] {
 
 function entryOf(tools: ForeignRecord, name: string): EvalBox[] | null {
   const boxes = tools.raw(name);
-  if (boxes === undefined) return null;
+  if (boxes == null) return null;
   if (!Array.isArray(boxes)) return tools.refuse(name, 'a list of boxes');
-  return boxes.map((value) => {
+  return boxes.flatMap((value) => {
     const box = new ForeignRecord(value, tools.position);
+    if (box.raw('bbox_2d') === null) return [];
     const [x1, y1, x2, y2] = box.fourNumbers('bbox_2d', '[x1, y1, x2, y2]');
-    return { boxXyxy: { x1, y1, x2, y2 }, score: scoreOf(box) };
+    return [{ boxXyxy: { x1, y1, x2, y2 }, score: scoreOf(box) }];
   });
 }
 
@@ -184,11 +193,11 @@ function groupOf(record: ForeignRecord, field: string): string | undefined {
   const value = record.raw(field);
   if (value === undefined || value === null || value === '') return undefined;
   if (typeof value === 'object') return record.refuse(field, 'a word or a number to group by');
-  return String(value);
+  return exactText(value);
 }
 
 /**
- * Reads a list of refs as RefCOCO, RefCOCO+ and RefCOCOg have them, saved as JSON: one query an expression, with the boxes
+ * Reads a list of refs as RefCOCO, RefCOCO+, RefCOCOg and gRefCOCO have them, saved as JSON: one query an expression, with the boxes
  * and photos of the annotation file. The split is the group.
  * @param source name of the file, for messages
  * @param instances the entries of `instances.json`; only those that the refs name are held
@@ -202,10 +211,10 @@ export async function* refCocoQueries(
 ): AsyncGenerator<EvalQuery> {
   const refs: ReturnType<typeof refOf>[] = [];
   for await (const record of listRecords(text, source, 'a list of refs')) refs.push(refOf(record));
-  const annotationIds = new Set(refs.map(({ annotationId }) => annotationId));
+  const annotationIds = new Set(refs.flatMap((ref) => ref.annotationIds));
   const imageIds = new Set(refs.map(({ imageId }) => imageId));
-  const annotations = new Map<number, CocoAnnotation>();
-  const fileNames = new Map<number, string | undefined>();
+  const annotations = new Map<CocoId, CocoAnnotation>();
+  const fileNames = new Map<CocoId, string | undefined>();
   for await (const entry of instances) {
     if (entry.kind === 'annotation' && annotationIds.has(entry.annotation.id)) {
       annotations.set(entry.annotation.id, entry.annotation);
@@ -213,43 +222,50 @@ export async function* refCocoQueries(
       fileNames.set(entry.image.id, entry.image.fileName ?? fileNames.get(entry.image.id));
     }
   }
-  yield* refs.flatMap((ref) =>
-    queriesOf(ref, annotations.get(ref.annotationId), fileNames.get(ref.imageId)),
-  );
+  yield* refs.flatMap((ref) => queriesOf(ref, annotations, fileNames.get(ref.imageId)));
 }
 
-/** One object and the expressions that people gave for it. */
+/** One; of gRefCOCO a list, which holds -1 alone where nothing in the photo fits. */
+function annotationIdsOf(record: ForeignRecord): CocoId[] {
+  if (!Array.isArray(record.raw('ann_id'))) return [record.id('ann_id')];
+  const ids = record.list('ann_id', 'annotation ids', (holder, name) => holder.id(name));
+  return ids.filter((id) => id !== -1);
+}
+
+/** The objects that are meant, and the expressions that people gave for them. */
 function refOf(record: ForeignRecord) {
-  const refId = record.integer('ref_id');
+  const refId = exactText(record.id('ref_id'));
   const sentences = record.raw('sentences');
   if (!Array.isArray(sentences)) return record.refuse('sentences', 'a list');
   return {
     position: record.position,
-    annotationId: record.integer('ann_id'),
-    imageId: record.integer('image_id'),
+    annotationIds: annotationIdsOf(record),
+    imageId: record.id('image_id'),
     split: record.optionalString('split'),
     sentences: sentences.map((value, index) => {
       const sentence = new ForeignRecord(value, record.position);
       return {
-        id: `${refId}-${sentence.has('sent_id') ? sentence.integer('sent_id') : index}`,
-        text: sentence.string('sent'),
+        id: `${refId}-${sentence.has('sent_id') ? exactText(sentence.id('sent_id')) : index}`,
+        text: sentence.string(sentence.has('sent') ? 'sent' : 'raw'),
       };
     }),
   };
 }
 
 function queriesOf(
-  { position, annotationId, imageId, split, sentences }: ReturnType<typeof refOf>,
-  annotation: CocoAnnotation | undefined,
+  { position, annotationIds, imageId, split, sentences }: ReturnType<typeof refOf>,
+  annotations: ReadonlyMap<CocoId, CocoAnnotation>,
   image: string | undefined,
 ): EvalQuery[] {
-  if (annotation === undefined || annotation.imageId !== imageId) {
+  const truthsXyxy = annotationIds.map((id) => {
+    const annotation = annotations.get(id);
+    if (annotation?.imageId === imageId) return xywhToXyxy(annotation.boxXywh);
     throw recordError(
       position,
-      `annotation ${annotationId} of image ${imageId} is not in the annotation file`,
+      `annotation ${exactText(id)} of image ${exactText(imageId)} is not in the annotation file`,
       'refs and `instances.json` must be of the same data set',
     );
-  }
+  });
   if (image === undefined) {
     throw recordError(position, `image ${imageId} has no \`file_name\` in the annotation file`);
   }
@@ -258,7 +274,7 @@ function queriesOf(
     line: position.element ?? 0,
     query: text,
     image,
-    truthsXyxy: [xywhToXyxy(annotation.boxXywh)],
+    truthsXyxy,
     group: split,
   }));
 }

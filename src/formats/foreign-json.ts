@@ -1,6 +1,8 @@
 import type { BoxXywh, BoxXyxy, ImageSize } from '../core/box.js';
 import { quoted, VgrError } from '../core/error.js';
+import { exactJson, exactText, nearestNumber, parseExact } from '../core/exact-json.js';
 import type { LineItem } from '../core/line-reader.js';
+import { shareOf } from './query-line.js';
 
 /** A file in pieces, cut anywhere between two characters. */
 export type JsonText = AsyncIterable<string> | Iterable<string>;
@@ -197,7 +199,7 @@ class JsonReader {
 
   #parsed(text: string): unknown {
     try {
-      return JSON.parse(text);
+      return parseExact(text);
     } catch (cause) {
       throw new VgrError(
         'INPUT_INVALID',
@@ -261,7 +263,7 @@ export async function* readJsonLines<T>(
 
 function parsed(text: string, position: RecordPosition): unknown {
   try {
-    return JSON.parse(text);
+    return parseExact(text);
   } catch {
     throw recordError(position, `expected a JSON object, got ${quoted(text, 60)}`, hintFor(text));
   }
@@ -276,6 +278,9 @@ function hintFor(text: string): string {
   }
   return 'check the file with `jq . FILE`';
 }
+
+/** The id of an image, an annotation or a category. */
+export type CocoId = number | string;
 
 /** The position of a record in a file, for messages. */
 export interface RecordPosition {
@@ -330,26 +335,36 @@ export class ForeignRecord {
   }
 
   integer(key: string): number {
-    const value = this.raw(key);
+    const value = nearestNumber(this.raw(key));
     return Number.isSafeInteger(value) ? (value as number) : this.refuse(key, 'an integer');
   }
 
   number(key: string): number {
-    const value = this.raw(key);
+    const value = nearestNumber(this.raw(key));
     return Number.isFinite(value) ? (value as number) : this.refuse(key, 'a finite number');
   }
 
-  /** A number in [0, 1]. */
+  /** A number in [0, 1]; one that rounding has put a hair beyond is the limit. */
   share(key: string): number {
+    return shareOf(nearestNumber(this.raw(key))) ?? this.refuse(key, 'a number in 0..1');
+  }
+
+  /** A whole number of any length, or a text, as pycocotools takes them. */
+  id(key: string): CocoId {
     const value = this.raw(key);
-    return typeof value === 'number' && value >= 0 && value <= 1
-      ? value
-      : this.refuse(key, 'a number in 0..1');
+    if (typeof value === 'string' && value !== '') return value;
+    return Number.isInteger(value) ? (value as number) : this.refuse(key, 'an integer or a text');
   }
 
   string(key: string): string {
     const value = this.raw(key);
     return typeof value === 'string' ? value : this.refuse(key, 'a string');
+  }
+
+  /** The id of a line: a text, or a whole number as it is written. */
+  name(key: string): string {
+    const value = this.raw(key);
+    return Number.isInteger(value) ? String(value) : exactText(this.string(key));
   }
 
   /** Undefined where the field is missing or null. */
@@ -401,8 +416,9 @@ export class ForeignRecord {
   /** @param layout what they mean, for the message */
   fourNumbers(key: string, layout: string): [number, number, number, number] {
     const value = this.raw(key);
-    if (Array.isArray(value) && value.length === 4 && value.every(Number.isFinite)) {
-      return value as [number, number, number, number];
+    const numbers = Array.isArray(value) ? value.map(nearestNumber) : [];
+    if (numbers.length === 4 && numbers.every(Number.isFinite)) {
+      return numbers as [number, number, number, number];
     }
     return this.refuse(key, `${layout}, four finite numbers`);
   }
@@ -416,13 +432,9 @@ export class ForeignRecord {
   }
 }
 
-/** A value in a message. JSON reads numbers beyond the range of doubles as Infinity, which it cannot write. */
+/** A value in a message. */
 function shown(value: unknown): string {
   if (value === undefined) return 'nothing';
   if (typeof value === 'number') return quoted(String(value));
-  return quoted(JSON.stringify(value, infinite) ?? typeof value, 80);
-}
-
-function infinite(_: string, value: unknown): unknown {
-  return typeof value === 'number' && !Number.isFinite(value) ? String(value) : value;
+  return quoted(exactJson(value) ?? typeof value, 80);
 }

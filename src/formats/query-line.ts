@@ -1,5 +1,6 @@
 import type { BoxXywh, BoxXyxy, ImageSize } from '../core/box.js';
 import { asVgrError, jsonHint, ONE_A_LINE, quoted, VgrError, valueText } from '../core/error.js';
+import { exactText, nearestNumber, parseExact } from '../core/exact-json.js';
 import type { LineItem } from '../core/line-reader.js';
 
 /** One box that another tool found for the query. */
@@ -60,7 +61,7 @@ export function parseQueryLine(text: string, number: number): Query {
     new VgrError('QUERY_INVALID', `line ${number}${what}`, { hint, cause });
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseExact(text);
   } catch (cause) {
     const hint = jsonHint(text, number);
     throw refused(`: expected a JSON object, got ${quoted(text, 60)}`, hint, cause);
@@ -112,8 +113,8 @@ export function duplicateId(id: string, number: number): VgrError {
 /** The id that a line states, even if the rest of it is invalid; undefined if none can be read. */
 export function statedId(text: string): string | undefined {
   try {
-    const id: unknown = (JSON.parse(text) as { id?: unknown } | null)?.id;
-    return typeof id === 'string' && id !== '' ? id : undefined;
+    const id: unknown = (parseExact(text) as { id?: unknown } | null)?.id;
+    return id == null ? undefined : idOf(id);
   } catch {
     return undefined;
   }
@@ -156,7 +157,7 @@ const SHAPES: Readonly<Record<string, string>> = {
   bbox: '`bbox` is [x, y, width, height], in pixels',
   boxes:
     '`boxes` replaces `bbox`: [[x, y, width, height], ...], in pixels; [] means that nothing in the photo fits',
-  id: '`id` is a string: {"id": "7"}; without it the line number is used',
+  id: '`id` is a string or a whole number: {"id": "7"}; without it the line number is used',
 };
 
 /** Reads the fields in a fixed order, so that the first error is always the same. `null` is as an absent field. */
@@ -164,7 +165,7 @@ function queryOf(value: Json, lineNumber: number): Query {
   const { id, image, query, bbox, boxes, tools, width, height, ...extra } = value;
   // A field of this name would become the prototype of a copy.
   Reflect.deleteProperty(extra, '__proto__');
-  const name = id == null ? String(lineNumber) : nonEmpty(id, 'id');
+  const name = id == null ? String(lineNumber) : idOf(id);
   const imagePath = image == null ? undefined : nonEmpty(image, 'image');
   const words = string(query, 'query');
   if (words.trim() === '') {
@@ -196,16 +197,22 @@ function queryOf(value: Json, lineNumber: number): Query {
   };
 }
 
+/** A text, or a whole number as it is written. */
+function idOf(value: unknown): string {
+  if (typeof value === 'number' && Number.isInteger(value)) return String(value);
+  return exactText(nonEmpty(value, 'id'));
+}
+
 /** Of all tools of a line, as many as a detector gives at most: what is asked of boxes takes time by pairs of them. */
 const MAX_BOXES = 10_000;
 
 function toolsOf(tools: Json): ToolBoxes[] {
   const found = Object.keys(tools)
-    .filter((name) => name !== '__proto__')
+    .filter((name) => name !== '__proto__' && tools[name] !== null)
     .map((name) => {
       const path = `tools.${name}`;
       const boxes = list(tools[name], path);
-      return { name, boxes: boxes.map((box, index) => toolBox(box, `${path}.${index}`)) };
+      return { name, boxes: boxes.flatMap((box, index) => toolBox(box, `${path}.${index}`)) };
     });
   const count = found.reduce((sum, { boxes }) => sum + boxes.length, 0);
   if (count <= MAX_BOXES && found.length <= MAX_BOXES) return found;
@@ -213,13 +220,28 @@ function toolsOf(tools: Json): ToolBoxes[] {
   throw new InvalidField('tools', `expected at most ${MAX_BOXES} boxes, got ${got}`);
 }
 
-function toolBox(value: unknown, path: string): ToolBox {
+/** None where the tool did not give a box. */
+function toolBox(value: unknown, path: string): ToolBox[] {
   const { bbox_2d, score, label } = object(value, path);
-  return {
-    boxXyxy: boxXyxy(bbox_2d, `${path}.bbox_2d`),
-    score: score == null ? undefined : numberIn(score, `${path}.score`, 0, 1),
+  const box = {
+    boxXyxy: bbox_2d === null ? undefined : boxXyxy(bbox_2d, `${path}.bbox_2d`),
+    score: score == null ? undefined : share(score, `${path}.score`),
     label: label == null ? undefined : string(label, `${path}.label`),
   };
+  return box.boxXyxy ? [{ ...box, boxXyxy: box.boxXyxy }] : [];
+}
+
+/** In single precision a score of 1 may come out a hair above it. */
+const SCORE_SLACK = 1e-4;
+
+/** A number in 0..1, or a hair beyond, which is rounding; undefined for other values. */
+export function shareOf(value: unknown): number | undefined {
+  const isNear = typeof value === 'number' && value >= -SCORE_SLACK && value <= 1 + SCORE_SLACK;
+  return isNear ? Math.min(Math.max(value, 0), 1) : undefined;
+}
+
+function share(value: unknown, path: string): number {
+  return shareOf(nearestNumber(value)) ?? numberIn(value, path, 0, 1);
 }
 
 /** Models sometimes swap corners. */
@@ -237,20 +259,22 @@ function boxXywh(value: unknown, path: string): BoxXywh {
 
 function fourPixels(value: unknown, path: string): readonly [number, number, number, number] {
   if (!Array.isArray(value) || value.length !== 4) throw invalid(path, 'four numbers', value);
-  for (let index = 0; index < 4; index++) {
-    const pixel: unknown = value[index];
-    if (typeof pixel === 'number' && Math.abs(pixel) <= MAX_PIXELS) continue;
-    numberIn(pixel, `${path}.${index}`, -MAX_PIXELS, MAX_PIXELS);
-  }
-  return value as unknown as readonly [number, number, number, number];
+  const pixels = value.map((pixel: unknown, index) =>
+    typeof pixel === 'number' && Math.abs(pixel) <= MAX_PIXELS
+      ? pixel
+      : numberIn(pixel, `${path}.${index}`, -MAX_PIXELS, MAX_PIXELS),
+  );
+  return pixels as [number, number, number, number];
 }
 
-function side(value: unknown, path: string): number {
+function side(given: unknown, path: string): number {
+  const value = nearestNumber(given);
   if (typeof value === 'number' && value <= 0) throw invalid(path, 'a number above 0', value);
   return numberIn(value, path, 0, MAX_PIXELS);
 }
 
-function numberIn(value: unknown, path: string, least: number, most: number): number {
+function numberIn(given: unknown, path: string, least: number, most: number): number {
+  const value = nearestNumber(given);
   if (typeof value !== 'number' || !Number.isFinite(value)) throw invalid(path, 'a number', value);
   if (value < least) throw invalid(path, `a number of at least ${least}`, value);
   if (value > most) throw invalid(path, `a number of at most ${most}`, value);

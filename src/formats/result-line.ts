@@ -1,5 +1,6 @@
 import type { BoxXyxy } from '../core/box.js';
 import { type ErrorCode, quoted, VgrError } from '../core/error.js';
+import { exactJson } from '../core/exact-json.js';
 import { sha256Of } from '../core/text.js';
 import type { Query } from './query-line.js';
 import { canonicalSettings, type RunSettings } from './run-summary.js';
@@ -146,7 +147,7 @@ export function errorLine(
  * JSON lets stand. Keys stand in the order in which the record was built, so equal records are equal bytes.
  */
 export function lineJson(line: OutputLine): string {
-  const text = JSON.stringify(line);
+  const text = exactJson(line);
   return PLAIN.test(text) ? text : text.replace(INVISIBLE, escaped);
 }
 

@@ -8,6 +8,10 @@ import { isInside, NearestFiles, posix } from './image-path.js';
 const IMAGE_EXTENSIONS: ReadonlySet<string> = new Set([
   '.jpg',
   '.jpeg',
+  '.jpe',
+  '.jfif',
+  '.pjpeg',
+  '.pjp',
   '.png',
   '.webp',
   '.avif',
@@ -15,6 +19,10 @@ const IMAGE_EXTENSIONS: ReadonlySet<string> = new Set([
   '.tiff',
   '.gif',
 ]);
+
+/** Folders in which systems keep thumbnails and what was thrown away. */
+const SYSTEM_FOLDERS =
+  /^(?:@eadir|@recycle|#recycle|#snapshot|@__thumb|\$recycle\.bin|recycler|recycled|system volume information|lost\+found|found\.\d{3}|__macosx)$/i;
 
 /** A photo, or the error of one item. */
 export type Listed =
@@ -32,19 +40,30 @@ export type Listed =
  * the deepest common folder, so that a glob that the shell expands gives the same names. If inputs have a name in common, the later
  * photo is named from further up: `b/cat.jpg` besides `cat.jpg` of folder `a`. Memory holds the names of one folder at a time, but
  * all matches of a glob, to sort them.
- * @param options `allowOutside`: follow links that lead out of the folders; otherwise such a link is a failed item
+ * @param options `allowOutside`: follow links that lead out of the folders; otherwise such a link is a failed item. `except`:
+ *   folders that hold what this run writes. `others` counts what is passed by
  * @throws VgrError INPUT_MISSING for an input that is not there; NO_IMAGES, at the end, if there was no photo
  */
 export async function* listImages(
   inputs: readonly string[],
-  { allowOutside = false }: { readonly allowOutside?: boolean } = {},
+  {
+    allowOutside = false,
+    except = [],
+    others = new OtherFiles(),
+  }: {
+    readonly allowOutside?: boolean;
+    readonly except?: readonly string[];
+    readonly others?: OtherFiles;
+  } = {},
 ): AsyncGenerator<Listed> {
-  const others = new OtherFiles();
+  const own = await Promise.all(
+    except.map((folder) => realpath(folder).catch(() => path.resolve(folder))),
+  );
   const seen = new SeenPhotos();
   const names = new NameTable();
   let count = 0;
   for (const input of await readInputs(inputs)) {
-    for await (const item of new InputSearch(input, allowOutside, others).photos()) {
+    for await (const item of new InputSearch(input, { allowOutside, own, others }).photos()) {
       if ('path' in item && !seen.isNew(item.path, input.kind)) continue;
       count += 1;
       yield inputs.length === 1 ? item : { ...item, image: newName(item.image, input.root, names) };
@@ -55,7 +74,7 @@ export async function* listImages(
     const where = inputs.map((input) => quoted(input)).join(', ') || 'no input';
     throw new VgrError(
       'NO_IMAGES',
-      `no image in ${where}: looked for ${[...IMAGE_EXTENSIONS].join(' ')}, found ${others}`,
+      `no image in ${where}: looked for ${[...IMAGE_EXTENSIONS].join(' ')}, found ${`${others}` || 'no files'}`,
       {
         hint: 'quote globs, as in `vgr detect "photos/**/*.jpg"`; a single file is taken by its name',
       },
@@ -128,6 +147,17 @@ function readGlob(input: string): Input {
 const FOLDER_MARK = '/';
 const PHOTO_MARK = '\0';
 const LINK_MARK = '\x01';
+const OUTPUT_MARK = '\x02';
+
+/** What stands in a name in place of bytes that are no UTF-8. */
+const UNDECODED = '\ufffd';
+/** Files of a run, or of an export, below which lie pictures that vgr has made. */
+const OUTPUT_FILES = ['results.jsonl', 'verl.jsonl', 'llamafactory.jsonl'];
+
+/** Whether a folder holds what vgr has written, and no photo itself. @param names with their marks */
+const isOutputFolder = (names: readonly string[]) =>
+  names.some((name) => name.endsWith(OUTPUT_MARK)) &&
+  !names.some((name) => name.endsWith(PHOTO_MARK));
 
 /** The search of one input. */
 class InputSearch {
@@ -136,8 +166,12 @@ class InputSearch {
 
   constructor(
     private readonly input: Input,
-    private readonly allowOutside: boolean,
-    private readonly others: OtherFiles,
+    private readonly options: {
+      readonly allowOutside: boolean;
+      /** Real folders that this run writes into. */
+      readonly own: readonly string[];
+      readonly others: OtherFiles;
+    },
   ) {}
 
   async *photos(): AsyncGenerator<Listed> {
@@ -174,19 +208,23 @@ class InputSearch {
       yield failed(prefix || '.', 'IMAGE_UNREADABLE', message, { cause });
       return;
     }
+    if (prefix !== '' && isOutputFolder(names)) {
+      this.options.others.countFolder(prefix.slice(0, -1));
+      return;
+    }
     for (const marked of names) {
       const mark = marked.at(-1);
       const name = marked.slice(0, -1);
       const child = path.join(folder, name);
       const image = prefix + name;
+      if (mark === OUTPUT_MARK) continue;
       if (mark === FOLDER_MARK) {
         const inner = path.join(real, name);
-        if (!this.#claimed.includes(inner)) yield* this.#walk(child, `${image}/`, inner);
+        if (this.options.own.includes(inner)) this.options.others.countFolder(image);
+        else if (!this.#claimed.includes(inner)) yield* this.#walk(child, `${image}/`, inner);
       } else if (mark === LINK_MARK) {
         yield* this.#followLink(child, image);
-      } else {
-        yield { image, path: child };
-      }
+      } else yield await photoOf(image, child);
     }
   }
 
@@ -198,10 +236,12 @@ class InputSearch {
       if (name.startsWith('.')) continue;
       const isKnown = entry.isDirectory() || entry.isFile() || entry.isSymbolicLink();
       const kind = isKnown ? entry : await lstat(path.join(folder, name));
-      if (kind.isDirectory()) names.push(name + FOLDER_MARK);
+      if (kind.isDirectory() && SYSTEM_FOLDERS.test(name)) this.options.others.countFolder(name);
+      else if (kind.isDirectory()) names.push(name + FOLDER_MARK);
       else if (kind.isSymbolicLink()) names.push(name + LINK_MARK);
       else if (kind.isFile() && hasImageExtension(name)) names.push(name + PHOTO_MARK);
-      else this.others.count(name);
+      else if (OUTPUT_FILES.includes(name)) names.push(name + OUTPUT_MARK);
+      else this.options.others.count(name);
     }
     return names.sort();
   }
@@ -214,13 +254,13 @@ class InputSearch {
     } catch (cause) {
       if (isWanted) {
         yield failed(image, 'IMAGE_MISSING', `link ${quoted(link)} leads nowhere`, { cause });
-      } else this.others.count(link);
+      } else this.options.others.count(link);
       return;
     }
     const { real, isFolder } = target;
     const inside = this.#claimed.some((folder) => isInside(folder, real));
-    if (!isFolder && !isWanted) this.others.count(link);
-    else if (!inside && !this.allowOutside) yield this.#linkOut(image, real);
+    if (!isFolder && !isWanted) this.options.others.count(link);
+    else if (!inside && !this.options.allowOutside) yield this.#linkOut(image, real);
     else if (!isFolder) yield { image, path: link };
     else if (!inside) {
       this.#claimed.push(real);
@@ -237,7 +277,7 @@ class InputSearch {
     const found = new Map<string, LinkTarget | undefined>();
     for await (const { name, target } of globbed(root, pattern)) {
       if (hasImageExtension(name) || target?.isFolder) found.set(name, target);
-      else this.others.count(name);
+      else this.options.others.count(name);
     }
     if (pattern.includes('**')) {
       for await (const { name, target } of globbed(root, '**')) {
@@ -248,7 +288,7 @@ class InputSearch {
     for (const name of [...found.keys()].sort()) {
       const target = found.get(name);
       const inside = target === undefined || isInside(real, target.real);
-      if (!inside && (target.isFolder || !this.allowOutside)) {
+      if (!inside && (target.isFolder || !this.options.allowOutside)) {
         yield this.#linkOut(name, target.real);
       } else if (!target?.isFolder) {
         yield { image: name, path: path.join(root, name) };
@@ -283,6 +323,15 @@ async function* globbed(
       yield { name, target: await targetOf(link).catch(() => ({ real: link, isFolder: false })) };
     } else if (!dirent.isDirectory()) yield { name };
   }
+}
+
+/** A name whose bytes are no UTF-8 opens nothing: other characters stand in it for them. */
+async function photoOf(image: string, absolute: string): Promise<Listed> {
+  const isThere = !image.includes(UNDECODED) || (await lstat(absolute).catch(() => undefined));
+  if (isThere) return { image, path: absolute };
+  return failed(image, 'IMAGE_UNREADABLE', `the name of ${quoted(image)} is not UTF-8`, {
+    hint: 'rename it: `convmv -f latin1 -t utf8 --notest -r FOLDER`',
+  });
 }
 
 interface LinkTarget {
@@ -330,10 +379,15 @@ function lists(folder: string, absolute: string): boolean {
   );
 }
 
-/** Numbers of other files by extension, for the message that no image was found; at most 1000 extensions. */
-class OtherFiles {
+/** What a listing passes by: files by extension, at most 1000 of them, and folders of systems by name. */
+export class OtherFiles {
   readonly #counts = new Map<string, number>();
+  readonly #folders = new Set<string>();
   #rest = 0;
+
+  countFolder(name: string): void {
+    if (this.#folders.size < 1000) this.#folders.add(name);
+  }
 
   count(name: string): void {
     const extension = path.extname(name).toLowerCase();
@@ -343,13 +397,23 @@ class OtherFiles {
     } else this.#rest += 1;
   }
 
+  /** `3 other files (2 .heic, 1 .txt), folders \`@eaDir\``; empty where nothing was passed by. */
   toString(): string {
     const sorted = [...this.#counts].sort(([, a], [, b]) => b - a);
     const total = sorted.reduce((sum, [, n]) => sum + n, this.#rest);
-    if (total === 0) return 'no files';
+    const names = [...this.#folders].sort();
+    const folders =
+      names.length === 0
+        ? ''
+        : `the folders ${names
+            .slice(0, 4)
+            .map((name) => quoted(name))
+            .join(', ')}${names.length > 4 ? ', ...' : ''}`;
+    if (total === 0) return folders;
     const shown = sorted
       .slice(0, 4)
       .map(([extension, n]) => `${n} ${extension === '' ? 'without extension' : extension}`);
-    return `${total} other files (${shown.map((text) => quoted(text).slice(1, -1)).join(', ')}${sorted.length > 4 ? ', ...' : ''})`;
+    const files = `${total} other ${total === 1 ? 'file' : 'files'} (${shown.map((text) => quoted(text).slice(1, -1)).join(', ')}${sorted.length > 4 ? ', ...' : ''})`;
+    return folders === '' ? files : `${files}, ${folders}`;
   }
 }

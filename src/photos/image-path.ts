@@ -4,6 +4,7 @@ import leven from 'leven';
 import { codeOf, quoted, VgrError } from '../core/error.js';
 import type { Patience } from '../core/files.js';
 import { PromiseCache } from '../core/lru.js';
+import { spellings } from '../core/photo-path.js';
 
 /** Photos whose paths are remembered. */
 const MAX_PATHS = 64;
@@ -52,7 +53,7 @@ export class ImageRoots {
   }
 
   /**
-   * The real path of a photo, free of links.
+   * The real path of a photo, free of links, under the name as it is or another spelling of it.
    * @param image the `image` field of a query line, with `/` between folders
    * @throws VgrError IMAGE_OUTSIDE where it leads out of every folder, IMAGE_MISSING where no folder has it, IMAGES_UNAVAILABLE
    * where the folders have gone, after a few seconds
@@ -80,6 +81,21 @@ export class ImageRoots {
     }
     const { allowOutside = false } = this.options;
     if (!allowOutside) refuseAbsolute(image);
+    const found = await this.#find(image);
+    if (found.real !== undefined) return found.real;
+    for (const other of spellings(image)) {
+      if (!allowOutside && isAbsolute(other)) continue;
+      const { real } = await this.#find(other);
+      if (real !== undefined) return real;
+    }
+    throw found.outside ?? (await this.#missing(image, found.cause));
+  }
+
+  /** The real path, or why there is none: it leads out, or no folder has it. */
+  async #find(
+    image: string,
+  ): Promise<{ readonly real?: string; readonly outside?: VgrError; readonly cause?: unknown }> {
+    const { allowOutside = false } = this.options;
     let outside: VgrError | undefined;
     let cause: unknown;
     for (const root of this.roots) {
@@ -97,11 +113,11 @@ export class ImageRoots {
       }
       if (allowOutside || isInside(root, real)) {
         await this.#seen.note(root, wanted, real);
-        return real;
+        return { real };
       }
       outside ??= leadsOut(image, root, real);
     }
-    throw outside ?? (await this.#missing(image, cause));
+    return { outside, cause };
   }
 
   async #missing(image: string, cause: unknown): Promise<VgrError> {
@@ -198,8 +214,12 @@ export async function refuseAmongPhotos(folder: string, roots: readonly string[]
   }
 }
 
+function isAbsolute(image: string): boolean {
+  return path.posix.isAbsolute(image) || path.win32.isAbsolute(image) || /^[A-Za-z]:/.test(image);
+}
+
 function refuseAbsolute(image: string): void {
-  if (path.posix.isAbsolute(image) || path.win32.isAbsolute(image) || /^[A-Za-z]:/.test(image)) {
+  if (isAbsolute(image)) {
     throw new VgrError(
       'IMAGE_OUTSIDE',
       `expected a path relative to the image folder, got ${quoted(image)}`,

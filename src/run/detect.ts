@@ -9,7 +9,7 @@ import {
   roundedMs,
   roundedScore,
 } from '../formats/result-line.js';
-import { type Listed, listImages } from '../photos/find-photos.js';
+import { type Listed, listImages, OtherFiles } from '../photos/find-photos.js';
 import { decodingMemory, openEngine, photoOpener } from '../runtime/engine.js';
 import { type ExamineParts, examinePhoto } from '../runtime/photo-store.js';
 import {
@@ -81,11 +81,19 @@ export async function detect(
   await using output = await Output.open(flags, run, printer);
   const overlays = await openOverlays(images, flags, memory);
 
-  const wanted = (counters: Pick<RunProgress, 'listed'>): AsyncIterable<PhotoItem> => {
-    const listed = listImages(images, { allowOutside: flags['allow-outside'] });
+  const others = new OtherFiles();
+  const wanted = (
+    counters: Pick<RunProgress, 'listed'>,
+    tally?: OtherFiles,
+  ): AsyncIterable<PhotoItem> => {
+    const listed = listImages(images, {
+      allowOutside: flags['allow-outside'],
+      except: [flags.output, flags.visualize].filter((folder) => folder !== undefined),
+      others: tally,
+    });
     return take(intakePhotos(listed, shard, counters), flags.limit);
   };
-  const photos = untilAborted(wanted(progress), interruption.signal);
+  const photos = untilAborted(wanted(progress, others), interruption.signal);
   const { folder } = output;
   const lines = detectPhotos(folder ? withoutDone(photos, folder) : photos, {
     parts: { open, detector, progress },
@@ -96,8 +104,9 @@ export async function detect(
   const stages = ['decode', 'detect'] as const;
   const countItems = () => countOf(wanted({ listed: 0 }));
   const isWhole = flags.limit === undefined;
-  // Awaited: the folder is closed once this function returns.
-  return await writeLines(lines, { output, stages, countItems, isWhole }, terminal);
+  const code = await writeLines(lines, { output, stages, countItems, isWhole }, terminal);
+  if (`${others}` !== '') printer.note(`passed by: ${others}`);
+  return code;
 }
 
 async function countOf(items: AsyncIterable<unknown>): Promise<number> {

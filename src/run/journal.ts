@@ -93,7 +93,7 @@ export class Journal {
   }
 
   /** The lines that name a photo, for COCO files; the others are not even parsed. */
-  async *linesOfPhotos(): AsyncGenerator<OutputLine> {
+  async *linesOfPhotos(): AsyncGenerator<JournalRecord> {
     const isWanted = (text: string): boolean => text.includes('"image":');
     for await (const { line } of readJournal(this.path, isWanted)) yield line;
   }

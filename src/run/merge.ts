@@ -21,6 +21,7 @@ import { shardOf, WHOLE } from './shard.js';
 export interface MergeFlags {
   readonly output: string;
   readonly 'image-ids'?: string;
+  readonly segmentation: 'none' | 'box';
 }
 
 /**
@@ -40,6 +41,7 @@ export async function mergeShards(
     retryFailed: false,
     sharded: false,
     imageIds: flags['image-ids'],
+    polygons: flags.segmentation === 'box',
     categories: summary.categories,
   });
   try {

@@ -14,9 +14,10 @@ import { parsedJson } from '../core/text.js';
 import {
   type Category,
   CategoryIds,
+  type CocoOptions,
   cocoDataset,
   cocoPredictions,
-  type ImageNumbering,
+  expectImages,
 } from '../formats/coco.js';
 import { settingsDigest } from '../formats/result-line.js';
 import {
@@ -39,6 +40,8 @@ const UNFINISHED = /\.(?:partial|draft)-[\da-f-]+$/;
 export interface FolderOptions extends Pick<JournalOptions, 'sharded' | 'retryFailed'> {
   /** COCO file with the ids of photos; without one they are counted. */
   readonly imageIds?: string;
+  /** Whether each box of annotations.json is a polygon, too. */
+  readonly polygons?: boolean;
   /** What the detector can find. */
   readonly categories: readonly Category[];
 }
@@ -51,7 +54,7 @@ export class OutputFolder {
   private constructor(
     private readonly path: string,
     readonly journal: Journal,
-    readonly coco: { readonly images: ImageNumbering; readonly categories: CategoryIds },
+    readonly coco: CocoOptions,
     /** The lock, and run.json as an earlier run left it. */
     private readonly found: {
       readonly lock: OutputLock;
@@ -90,12 +93,10 @@ export class OutputFolder {
   static async open(
     path: string,
     settings: RunSettings,
-    { imageIds, categories, ...options }: FolderOptions,
+    { imageIds, categories, polygons = false, ...options }: FolderOptions,
   ): Promise<OutputFolder> {
-    const coco = {
-      images: await imageNumbering(imageIds),
-      categories: new CategoryIds(categories),
-    };
+    const images = await imageNumbering(imageIds);
+    const coco = { images, categories: new CategoryIds(categories, images.categories), polygons };
     const lock = await lockOutput(path);
     try {
       const before = await summaryIn(path);
@@ -127,6 +128,7 @@ export class OutputFolder {
       complete === true &&
       // A file of ids may have changed.
       this.coco.images.file === null &&
+      !this.coco.polygons &&
       image_ids === null &&
       items === this.journal.done.count &&
       replacements === 0 &&
@@ -138,12 +140,21 @@ export class OutputFolder {
 
   /** Puts retried lines in their places and makes predictions.json and annotations.json from the whole journal. */
   async finish(): Promise<void> {
-    const { images, categories } = this.coco;
     await this.journal.settle();
     const read = () => this.journal.linesOfPhotos();
     const [predictions, annotations] = COCO_FILES;
-    await this.#write(predictions, cocoPredictions(read, images, categories));
-    await this.#write(annotations, cocoDataset(read, images, categories));
+    if (this.coco.images.file !== null) await expectImages(read, this.coco.images);
+    await this.#write(predictions, cocoPredictions(read, this.coco));
+    await this.#write(annotations, cocoDataset(read, this.coco));
+  }
+
+  /** What the user should know about the COCO files. */
+  cocoNotes(): string[] {
+    const { images, categories } = this.coco;
+    const labels = [...categories.unlisted].sort().map((label) => quoted(label));
+    const shown = labels.slice(0, 5).join(', ') + (labels.length > 5 ? ', ...' : '');
+    const unlisted = `${quoted(images.file ?? '')} has no category ${shown}: boxes of these are left out of the COCO files`;
+    return [...images.notes(), ...(labels.length > 0 ? [unlisted] : [])];
   }
 
   #write(name: string, content: Content): Promise<void> {

@@ -23,6 +23,7 @@ export interface OutputFlags {
   readonly output?: string;
   readonly format?: LineFormat;
   readonly 'image-ids'?: string;
+  readonly segmentation: 'none' | 'box';
   readonly 'no-resume': boolean;
   readonly 'retry-failed': boolean;
   readonly quiet: boolean;
@@ -134,6 +135,7 @@ export class Output implements AsyncDisposable {
       return this.folder.journal.tally.errors === 0 ? 0 : 1;
     }
     await this.folder?.finish();
+    for (const note of this.folder?.cocoNotes() ?? []) this.printer.note(`note: ${note}`);
     return this.close({ complete: true });
   }
 
@@ -269,6 +271,7 @@ async function openFolder(
     retryFailed,
     sharded: settings.shard !== WHOLE,
     imageIds: flags['image-ids'],
+    polygons: flags.segmentation === 'box',
     categories: categoriesOf(engine.detectors),
   });
   const risk = riskOf(path);

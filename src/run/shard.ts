@@ -1,5 +1,6 @@
 import { quoted, VgrError } from '../core/error.js';
 import { hash64 } from '../core/name-table.js';
+import { plainPath } from '../core/photo-path.js';
 
 /** Part `index` of `count`, from 1. */
 export interface Shard {
@@ -69,5 +70,5 @@ export function arrayVariable(
 
 /** Whether the key belongs to the shard. It is the image, so that one shard alone decodes a photo. */
 export function inShard(key: string, { index, count }: Shard): boolean {
-  return count === 1 || hash64(key).high % count === index - 1;
+  return count === 1 || hash64(plainPath(key)).high % count === index - 1;
 }

@@ -1,4 +1,4 @@
-import { type BoxXyxy, iouXyxy, isSameXyxy } from '../core/box.js';
+import { type BoxXyxy, clipXyxy, type ImageSize, iouXyxy, isSameXyxy } from '../core/box.js';
 import { VgrError } from '../core/error.js';
 import { FUSED_IOU } from '../core/iou.js';
 import { extentOf, type Query } from '../formats/query-line.js';
@@ -114,12 +114,12 @@ export function requestOf(
   photo: ExaminedPhoto | undefined,
   settings: CandidateSettings,
 ): RefineRequest {
-  const candidates = candidatesOf(query, photo, settings);
+  const stated = photo?.size ?? query.imageSize;
+  const candidates = candidatesOf(query, photo, { ...settings, stated });
   const { detectors } = settings;
   // A tool that is asked for by name and has no boxes on the line gave no answer: there is something to correct then.
   const toolName = settings.toolName ?? query.tools[0]?.name ?? detectors[0]?.name ?? NO_TOOL;
-  const imageSize =
-    photo?.size ?? query.imageSize ?? extentOf(candidates.map(({ boxXyxy }) => boxXyxy));
+  const imageSize = stated ?? extentOf(candidates.map(({ boxXyxy }) => boxXyxy));
   return {
     query: query.query,
     imageSize,
@@ -175,14 +175,17 @@ function namesKind(label: string, { asked }: Found): boolean {
 function candidatesOf(
   query: Query,
   photo: ExaminedPhoto | undefined,
-  settings: CandidateSettings,
+  { stated, ...settings }: CandidateSettings & { readonly stated?: ImageSize },
 ): readonly Candidate[] {
   const own = photo ? detectedCandidates(photo, settings) : [];
   if (query.tools.length === 0) return own;
   const brought = query.tools.flatMap(({ name, boxes }) =>
-    boxes.map(
-      ({ boxXyxy, score, label }, rank): Candidate => ({ boxXyxy, tool: name, rank, score, label }),
-    ),
+    boxes.flatMap(({ boxXyxy: given, score, label }, rank): Candidate[] => {
+      const boxXyxy = stated ? clipXyxy(given, stated) : given;
+      // What lies outside of the photo is nothing in it.
+      const isOutside = boxXyxy !== given && (boxXyxy.x2 <= boxXyxy.x1 || boxXyxy.y2 <= boxXyxy.y1);
+      return isOutside ? [] : [{ boxXyxy, tool: name, rank, score, label }];
+    }),
   );
   return [...brought, ...own];
 }

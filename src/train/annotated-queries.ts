@@ -1,7 +1,9 @@
 import type { BoxXywh } from '../core/box.js';
 import { VgrError } from '../core/error.js';
+import { exactText } from '../core/exact-json.js';
 import { SeededRandom } from '../core/random.js';
 import type { CocoAnnotation, CocoEntry } from '../formats/coco-records.js';
+import type { CocoId } from '../formats/foreign-json.js';
 import type { Query } from '../formats/query-line.js';
 import { pointersOf } from '../language/lexicon.js';
 import { pluralOf } from '../language/morphology.js';
@@ -101,8 +103,8 @@ export function annotatedQueries(
 }
 
 function photosOf(entries: readonly CocoEntry[]): readonly AnnotatedPhoto[] {
-  const names = new Map<number, string>();
-  const photos = new Map<number, AnnotatedPhoto>();
+  const names = new Map<CocoId, string>();
+  const photos = new Map<CocoId, AnnotatedPhoto>();
   for (const entry of entries) {
     if (entry.kind === 'category') names.set(entry.category.id, entry.category.name);
     if (entry.kind !== 'image') continue;
@@ -137,14 +139,14 @@ class AnnotatedPhoto {
   readonly queries: Query[] = [];
 
   constructor(
-    private readonly id: number,
+    private readonly id: CocoId,
     readonly imagePath: string,
   ) {}
 
   add(kind: AnnotatedKind, query: string, truthsXywh: readonly BoxXywh[]): void {
     const { queries, imagePath } = this;
     if (queries.some((each) => each.query === query)) return;
-    const id = `${kind}-${this.id}-${queries.length}`;
+    const id = `${kind}-${exactText(this.id)}-${queries.length}`;
     queries.push({ id, line: 0, query, imagePath, truthsXywh, tools: [], extra: { kind } });
   }
 

@@ -73,7 +73,7 @@ describe('lineBlocks', () => {
       '\ufeffa\n\ufeffb',
       [
         [1, 'a'],
-        [2, '\ufeffb'],
+        [2, 'b'],
       ],
     ],
     ['\ufeff\na', [[2, 'a']]],
@@ -107,7 +107,6 @@ describe('lineBlocks', () => {
 
   it.each([
     ['UTF-16', [0xff, 0xfe, 0x7b, 0], 'iconv -f utf-16'],
-    ['packed', [0x1f, 0x8b, 8, 0xff], 'compressed with gzip'],
     ['Latin-1', [0x61, 0xe9], 'iconv -f latin1'],
   ])('says what to do with bytes that are %s', async (_, bytes, hint) => {
     const errors: (string | undefined)[] = [];
@@ -142,9 +141,11 @@ describe('lineBlocks', () => {
     await fc.assert(
       fc.asyncProperty(text, lengths, async (whole, cuts) => {
         const expected = whole
-          .replace(/^\ufeff/, '')
           .split('\n')
-          .map((line, i): [number, string] => [i + 1, line.replace(/\r$/, '')])
+          .map((line, i): [number, string] => [
+            i + 1,
+            line.replace(/^\ufeff+/, '').replace(/\r$/, ''),
+          ])
           .filter(([, line]) => !/^[ \t\r]*$/.test(line));
         expect(await collect(splitLines(cut(Buffer.from(whole), cuts)))).toEqual(expected);
       }),

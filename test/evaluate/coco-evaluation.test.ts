@@ -177,6 +177,7 @@ describe('what does not fit', () => {
       expect.stringMatching(/^1 annotations name an image or a category/),
       expect.stringMatching(/^1 detections name a category/),
       expect.stringMatching(/the id 0/),
+      expect.stringMatching(/no detection overlaps an object of its category/),
     ]);
   });
 

@@ -44,6 +44,8 @@ const result = (id: string, image: string, label?: string): ResultLine => ({
 
 const failed: ErrorLine = { type: 'error', schema: 1, id: 'x', code: 'IMAGE_MISSING', message: '' };
 const categories = new CategoryIds([{ id: 17, name: 'cat' }]);
+const OPTIONS = () => ({ images: countingImages(), categories });
+const idsOf = (dataset: unknown) => imagesOfCocoFile([JSON.stringify(dataset)], 'instances.json');
 
 async function text(chunks: AsyncIterable<string>): Promise<string> {
   let whole = '';
@@ -58,10 +60,8 @@ const reading = (lines: readonly OutputLine[]) =>
 
 describe('COCO files', () => {
   it('of nothing are empty, and valid', async () => {
-    expect(
-      JSON.parse(await text(cocoPredictions(reading([]), countingImages(), categories))),
-    ).toEqual([]);
-    const dataset = JSON.parse(await text(cocoDataset(reading([]), countingImages(), categories)));
+    expect(JSON.parse(await text(cocoPredictions(reading([]), OPTIONS())))).toEqual([]);
+    const dataset = JSON.parse(await text(cocoDataset(reading([]), OPTIONS())));
     expect(dataset).toMatchObject({ images: [], annotations: [] });
   });
 
@@ -84,9 +84,7 @@ describe('COCO files', () => {
       answer: { bbox_2d: null, score: 0.7, decision: 'none', text: '' },
     };
     const lines = reading([one, set, none]);
-    const { annotations } = JSON.parse(
-      await text(cocoDataset(lines, countingImages(), categories)),
-    );
+    const { annotations } = JSON.parse(await text(cocoDataset(lines, OPTIONS())));
     const told = annotations.map((each: Record<string, unknown>) => [
       each.id,
       each.query_id,
@@ -99,17 +97,13 @@ describe('COCO files', () => {
       [2, 'q2', [1, 2, 3, 6], 0.9, 17],
       [3, 'q2', [5, 2, 4, 6], 0.6, 18],
     ]);
-    const predictions = JSON.parse(
-      await text(cocoPredictions(lines, countingImages(), categories)),
-    );
+    const predictions = JSON.parse(await text(cocoPredictions(lines, OPTIONS())));
     expect(predictions.map(({ score }: { score: number }) => score)).toEqual([0.9, 0.9, 0.6]);
   });
 
   it('number images and annotations from 1, without gaps or repeats', async () => {
     const lines = [detections('a.jpg', 2), failed, detections('b.jpg', 0), detections('c.jpg', 1)];
-    const dataset = JSON.parse(
-      await text(cocoDataset(reading(lines), countingImages(), categories)),
-    );
+    const dataset = JSON.parse(await text(cocoDataset(reading(lines), OPTIONS())));
     expect(dataset.images).toEqual([
       { id: 1, file_name: 'a.jpg', width: 100, height: 50 },
       { id: 2, file_name: 'b.jpg', width: 100, height: 50 },
@@ -126,9 +120,7 @@ describe('COCO files', () => {
 
   it('carry the query, the tool and the decision of refine; an image stands once', async () => {
     const lines = [result('q1', 'a.jpg', 'cat'), result('q2', 'a.jpg')];
-    const dataset = JSON.parse(
-      await text(cocoDataset(reading(lines), countingImages(), categories)),
-    );
+    const dataset = JSON.parse(await text(cocoDataset(reading(lines), OPTIONS())));
     expect(dataset.images).toHaveLength(1);
     expect(dataset.annotations[0]).toEqual({
       id: 1,
@@ -145,29 +137,112 @@ describe('COCO files', () => {
     });
     expect(dataset.annotations[1].category_id).toBe(18);
     expect(dataset.categories).toEqual([
-      { id: 17, name: 'cat' },
-      { id: 18, name: 'object' },
+      { id: 17, name: 'cat', supercategory: 'animal' },
+      { id: 18, name: 'object', supercategory: 'object' },
     ]);
   });
 
   it('take image ids from another file by name, and leave out what it does not list', async () => {
-    const images = imagesOfCocoFile(
-      {
-        images: [
-          { id: 42, file_name: 'val/b.jpg' },
-          { id: 7, file_name: 'a.jpg' },
-        ],
-      },
-      'instances.json',
+    const images = await idsOf({
+      images: [
+        { id: 42, file_name: 'val/b.jpg' },
+        { id: 43, file_name: 'val/sub/c.jpg' },
+        { id: 7, file_name: 'a.jpg' },
+      ],
+    });
+    const lines = [detections('a.jpg', 1), detections('b.jpg', 1), detections('z.jpg', 1)];
+    const predictions = JSON.parse(
+      await text(cocoPredictions(reading(lines), { images, categories })),
     );
-    const lines = [detections('a.jpg', 1), detections('sub/b.jpg', 1), detections('z.jpg', 1)];
-    const predictions = JSON.parse(await text(cocoPredictions(reading(lines), images, categories)));
     expect(predictions.map((entry: { image_id: number }) => entry.image_id)).toEqual([7, 42]);
     expect(images.leftOut).toBe(1);
   });
 
-  it('refuse an id file that is no dataset', () => {
-    expect(() => imagesOfCocoFile([], 'x.json')).toThrow(/expected a COCO dataset/);
-    expect(() => imagesOfCocoFile({ images: [{ id: 'a' }] }, 'x.json')).toThrow(/images\.0/);
+  it.each([
+    ['backslashes', 'images\\a.jpg', 'images/a.jpg'],
+    ['backslashes, from elsewhere', '..\\label\\a.jpg', 'a.jpg'],
+    ['dots', './images//a.jpg', 'images/a.jpg'],
+    ['composed letters', 'caf\u00e9.jpg', 'cafe\u0301.jpg'],
+    ['decomposed letters', 'cafe\u0301.jpg', 'caf\u00e9.jpg'],
+    ['another case of the extension', 'a.JPG', 'a.jpg'],
+    ['percent codes', 'my%20cat.jpg', 'my cat.jpg'],
+    ['a folder more', '/data/images/a.jpg', 'a.jpg'],
+    ['a folder less', 'a.jpg', 'images/a.jpg'],
+  ])('know a photo by another spelling of its path: %s', async (_name, listed, photo) => {
+    const images = await idsOf({ images: [{ id: 7, file_name: listed }] });
+    expect(images.idOf(photo)).toBe(7);
+  });
+
+  it('give no photo the entry of another', async () => {
+    const images = await idsOf({
+      images: [
+        { id: 7, file_name: 'cam1/1.jpg' },
+        { id: 8, file_name: 'x/2.jpg' },
+      ],
+    });
+    const photos = ['cam1/1.jpg', '1.jpg', 'cam2/1.jpg', 'a/x/2.jpg', 'b/x/2.jpg'];
+    for (const photo of photos) images.expect(photo, { width: 1, height: 1 });
+    expect(photos.map((photo) => images.idOf(photo))).toEqual([7, ...Array(4).fill(undefined)]);
+    expect(images.leftOut).toBe(4);
+  });
+
+  it('take ids of any length, and texts', async () => {
+    const file =
+      '{"images":[{"id":12345678901234567890,"file_name":"a.jpg"},{"id":"b7","file_name":"b.jpg"}]}';
+    const images = await imagesOfCocoFile([file], 'ids.json');
+    const lines = [detections('a.jpg', 1), detections('b.jpg', 1)];
+    const predictions = await text(cocoPredictions(reading(lines), { images, categories }));
+    expect(predictions).toContain('"image_id":12345678901234567890,');
+    expect(predictions).toContain('"image_id":"b7",');
+  });
+
+  it('take categories by name where the file names them, and leave out others', async () => {
+    const images = await idsOf({
+      images: [{ id: 7, file_name: 'a.jpg' }],
+      categories: [
+        { id: 1, name: 'Cat' },
+        { id: 17, name: 'tree' },
+      ],
+    });
+    const ids = new CategoryIds(
+      [
+        { id: 17, name: 'cat' },
+        { id: 18, name: 'dog' },
+      ],
+      images.categories,
+    );
+    const dog = { ...detections('a.jpg', 1).detections[0]!, label: 'dog', category_id: 18 };
+    const line = {
+      ...detections('a.jpg', 1),
+      detections: [...detections('a.jpg', 1).detections, dog],
+    };
+    const predictions = JSON.parse(
+      await text(cocoPredictions(reading([line]), { images, categories: ids })),
+    );
+    expect(predictions).toMatchObject([{ category_id: 1 }]);
+    expect([...ids.unlisted]).toEqual(['dog']);
+  });
+
+  it('have one image a photo, with whole sizes that hold all of its boxes', async () => {
+    const lines = [
+      { ...result('1', 'x.jpg'), width: 163.84, height: 479.04 },
+      { ...result('2', './x.jpg'), width: 620.5, height: 400 },
+      { ...result('3', 'x.jpg'), width: 640, height: 480 },
+    ];
+    const dataset = JSON.parse(await text(cocoDataset(reading(lines), OPTIONS())));
+    expect(dataset.images).toEqual([{ id: 1, file_name: 'x.jpg', width: 640, height: 480 }]);
+  });
+
+  it('have polygons where they are wanted', async () => {
+    const options = { ...OPTIONS(), polygons: true };
+    const { annotations } = JSON.parse(
+      await text(cocoDataset(reading([detections('a.jpg', 1)]), options)),
+    );
+    expect(annotations[0].segmentation).toEqual([[0, 1, 10.1, 1, 10.1, 20.2, 0, 20.2]]);
+  });
+
+  it('refuse an id file that is no dataset', async () => {
+    await expect(idsOf([])).rejects.toThrow(/expected a COCO dataset/);
+    await expect(idsOf({ images: [{ id: 1 }] })).rejects.toThrow(/file_name/);
   });
 });

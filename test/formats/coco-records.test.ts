@@ -53,9 +53,9 @@ describe('refused, with file, element and field', () => {
     [{ bbox: undefined }, /field `bbox`: .*got nothing/],
     [{ score: '0.5' }, /field `score`: expected a finite number, got `"0.5"`/],
     [{ score: undefined }, /field `score`: .*got nothing/],
-    [{ image_id: '1' }, /field `image_id`: expected an integer, got `"1"`/],
+    [{ image_id: ['1'] }, /field `image_id`: expected an integer or a text, got `\["1"\]`/],
     [{ image_id: 1.5 }, /field `image_id`: expected an integer/],
-    [{ category_id: null }, /field `category_id`: expected an integer, got `null`/],
+    [{ category_id: null }, /field `category_id`: expected an integer or a text, got `null`/],
   ])('detection with %j', async (change, message) => {
     const text = JSON.stringify([detection, { ...detection, ...change }]);
     const reading = listed(cocoDetections([text], 'dt.json'));
@@ -68,13 +68,13 @@ describe('refused, with file, element and field', () => {
 
   test('a number beyond the doubles', async () => {
     const text = '[{"image_id": 1, "category_id": 2, "bbox": [1, 2, 1e999, 4], "score": 1}]';
-    await expect(listed(cocoDetections([text], 'dt.json'))).rejects.toThrow(/"Infinity"/);
+    await expect(listed(cocoDetections([text], 'dt.json'))).rejects.toThrow(/1e\d+/);
   });
 
   test.each([
     [{ iscrowd: 2 }, /element 0 of `annotations`: field `iscrowd`: expected 0 or 1, got `2`/],
     [{ area: 'big' }, /field `area`: expected a finite number/],
-    [{ id: 'a' }, /field `id`: expected an integer/],
+    [{ id: '' }, /field `id`: expected an integer/],
     [{ bbox: [0, 0, 0, -1] }, /width and height >= 0/],
   ])('annotation with %j', async (change, message) => {
     const text = JSON.stringify({

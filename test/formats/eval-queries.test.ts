@@ -107,7 +107,7 @@ describe('refused, with file, line and field', () => {
     [{ bbox: null, boxes: [1, 2, 3, 4] }, /field `boxes\[0\]`: .*four finite numbers, got `1`/],
     [{ bbox: ['1', '2', '3', '4'] }, /four finite numbers, got `\["1"/],
     [{ query: 7 }, /field `query`: expected a string, got `7`/],
-    [{ id: 7 }, /field `id`: expected a string, got `7`/],
+    [{ id: 7.5 }, /field `id`: expected a string, got `7.5`/],
     [{ kind: ['a'] }, /field `kind`: expected a word or a number/],
     [{ tools: [] }, /field `tools`: expected an object, got `\[\]`/],
     [{ tools: { t: 3 } }, /field `t`: expected a list of boxes, got `3`/],
@@ -132,9 +132,7 @@ describe('refused, with file, line and field', () => {
       hint: expect.stringContaining('ends in the middle'),
     });
     await expect(queriesOf(['[]'])).rejects.toThrow(/line 1: expected an object, got `\[\]`/);
-    await expect(queriesOf(['{"bbox": [1e999, 0, 1, 1], "query": "a"}'])).rejects.toThrow(
-      /"Infinity"/,
-    );
+    await expect(queriesOf(['{"bbox": [1e999, 0, 1, 1], "query": "a"}'])).rejects.toThrow(/1e999/);
   });
 
   test('an empty file, and a line that the reader could not read', async () => {

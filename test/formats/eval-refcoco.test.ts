@@ -44,13 +44,23 @@ test('one query an expression, with the box of its annotation and the photo of t
   ]);
 });
 
+test('of gRefCOCO: several objects, or none', async () => {
+  const both = { ...ref, ann_id: [8, 9], sentences: [{ sent_id: 1, raw: 'both lions' }] };
+  const none = { ...ref, ann_id: [-1], no_target: true, sentences: [{ sent: 'a zebra' }] };
+  expect(await queriesOf(both, none)).toMatchObject([
+    { query: 'both lions', truthsXyxy: [{ x2: 1 }, { x2: 40 }] },
+    { query: 'a zebra', truthsXyxy: [] },
+  ]);
+});
+
 describe('refused, with file and element', () => {
   test.each([
     [{ ann_id: 77 }, /`refs.json`, element 1: annotation 77 of image 3 is not in the annotation/],
     [{ image_id: 4 }, /annotation 9 of image 4 is not in the annotation/],
-    [{ ann_id: undefined }, /field `ann_id`: expected an integer, got nothing/],
+    [{ ann_id: undefined }, /field `ann_id`: expected an integer or a text, got nothing/],
     [{ sentences: 'left lion' }, /field `sentences`: expected a list/],
-    [{ sentences: [{ raw: 'a' }] }, /field `sent`: expected a string, got nothing/],
+    [{ sentences: [{ tokens: ['a'] }] }, /field `raw`: expected a string, got nothing/],
+    [{ ann_id: [9, 77] }, /annotation 77 of image 3 is not in the annotation/],
   ])('%j', async (change, message) => {
     await expect(queriesOf(ref, { ...ref, ...change })).rejects.toThrow(message);
   });

@@ -119,7 +119,7 @@ describe('a query line', () => {
       '{"query":"x","image":"a","boxes":[1,2,3,4]}',
       'line 8, field `boxes.0`: expected four numbers, got `1`',
     ],
-    ['{"id":5,"query":"x","image":"a"}', 'line 8, field `id`: expected a string, got `5`'],
+    ['{"id":5.5,"query":"x","image":"a"}', 'line 8, field `id`: expected a string, got `5.5`'],
   ])('%s is refused with what is expected and what is there', (text, message) => {
     const error = errorOf(text);
     expect(error.code).toBe('QUERY_INVALID');
@@ -145,7 +145,7 @@ describe('a query line', () => {
     ],
     ['{"query":"x","image":"a","bbox":{}}', 'field `bbox`', '[x, y, width, height]'],
     ['{"query":"x","image":"a","boxes":{}}', 'field `boxes`: expected a list', '[] means that'],
-    ['{"query":"x","image":"a","id":7}', 'field `id`', '{"id": "7"}'],
+    ['{"query":"x","image":"a","id":[7]}', 'field `id`', '{"id": "7"}'],
     ['{"query":"","image":"a"}', 'field `query`', 'a line looks like {'],
   ])('%s is told how its field reads', (text, message, hint) => {
     const error = errorOf(text);
@@ -180,7 +180,8 @@ describe('a query line', () => {
 
   it('gives its id away even where the rest is not valid', () => {
     expect(statedId('{"id":"q1"}')).toBe('q1');
-    expect(statedId('{"id":1}')).toBeUndefined();
+    expect(statedId('{"id":1}')).toBe('1');
+    expect(statedId('{"id":[1]}')).toBeUndefined();
     expect(statedId('null')).toBeUndefined();
     expect(statedId('{')).toBeUndefined();
   });

@@ -29,6 +29,24 @@ describe('ImageRoots', () => {
   });
 
   it.each([
+    ['backslashes', 'big\\7.jpg', 'big/7.jpg'],
+    ['composed letters', 'caf\u00e9.jpg', 'cafe\u0301.jpg'],
+    ['another case of the extension', 'Lion.JPG', 'Lion.jpg'],
+    ['percent codes', 'big%2F7.jpg', 'big/7.jpg'],
+  ])('finds a photo under another spelling: %s', async (_name, image, file) => {
+    const root = await zoo();
+    await writeFile(path.join(root, 'cafe\u0301.jpg'), '');
+    expect(await resolveInside(root, image)).toBe(path.join(root, file));
+  });
+
+  it('takes the name as it is where a photo has it', async () => {
+    const root = await zoo();
+    await writeFile(path.join(root, 'big\\7.jpg'), '');
+    expect(await resolveInside(root, 'big\\7.jpg')).toBe(path.join(root, 'big\\7.jpg'));
+    await expect(resolveInside(root, '..%2Fsecret.jpg')).rejects.toMatchObject({ exit: 1 });
+  });
+
+  it.each([
     ['..'],
     ['../secret.jpg'],
     ['big/../../secret.jpg'],

@@ -2,7 +2,7 @@ import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { imageRoots, type Listed, listImages } from '../../src/photos/find-photos.js';
+import { imageRoots, type Listed, listImages, OtherFiles } from '../../src/photos/find-photos.js';
 import { useTemporaryFolders } from '../support/temporary-folder.js';
 
 const temporaryFolder = useTemporaryFolders();
@@ -22,7 +22,7 @@ async function fill(root: string, files: readonly string[]): Promise<void> {
 
 async function list(
   inputs: readonly string[],
-  options?: { readonly allowOutside?: boolean },
+  options?: Parameters<typeof listImages>[1],
 ): Promise<Listed[]> {
   const items: Listed[] = [];
   for await (const item of listImages(inputs, options)) items.push(item);
@@ -53,6 +53,48 @@ describe('listImages', () => {
     const far = [x, path.join(y, 'x'), path.join(one, 'y/*.jpg')];
     expect(namesOf(await list(far))).toEqual(['a.jpg', 'x/a.jpg', 'y/a.jpg', 'b.jpg']);
     expect(namesOf(await list([y]))).toEqual(['a.jpg', 'b.jpg', 'x/a.jpg']);
+  });
+
+  it('takes JPEG by all of its extensions, and tells by kind what it passes by', async () => {
+    const root = await folderOf('a.jfif', 'b.JPE', 'c.pjpeg', 'd.HEIC', 'e.heic', 'f', 'g.txt');
+    const others = new OtherFiles();
+    expect(namesOf(await list([root], { others }))).toEqual(['a.jfif', 'b.JPE', 'c.pjpeg']);
+    expect(`${others}`).toBe('4 other files (2 .heic, 1 without extension, 1 .txt)');
+  });
+
+  it.each([
+    '@eaDir',
+    '$RECYCLE.BIN',
+    '#recycle',
+    '__MACOSX',
+    'System Volume Information',
+    'lost+found',
+  ])('passes by %s, unless it is named', async (folder) => {
+    const root = await folderOf('a.jpg', `${folder}/b.jpg`, `x/${folder}/y/c.jpg`);
+    const others = new OtherFiles();
+    expect(namesOf(await list([root], { others }))).toEqual(['a.jpg']);
+    expect(`${others}`).toBe(`the folders \`${folder}\``);
+    expect(namesOf(await list([path.join(root, folder)]))).toEqual(['b.jpg']);
+  });
+
+  it('passes by what this run and earlier ones have written', async () => {
+    const root = await folderOf('a.jpg', 'out/pictures/b.jpg', 'old/results.jsonl', 'old/p/c.jpg');
+    await fill(root, ['data/verl.jsonl', 'data/images/d.jpg', 'day/e.jpg', 'day/results.jsonl']);
+    const except = [path.join(root, 'out', 'pictures')];
+    expect(namesOf(await list([root], { except }))).toEqual(['a.jpg', 'day/e.jpg']);
+    // A folder that is named is meant, whatever lies in it.
+    expect(namesOf(await list([path.join(root, 'old')]))).toEqual(['p/c.jpg']);
+  });
+
+  it('says of a name that is not UTF-8 why it opens nothing', async () => {
+    const root = await folderOf('a.jpg');
+    await writeFile(
+      Buffer.concat([Buffer.from(`${root}/b`), Buffer.from([0xe9]), Buffer.from('.jpg')]),
+      '',
+    );
+    const items = await list([root]);
+    expect(namesOf(photosOf(items))).toEqual(['a.jpg']);
+    expect(errorsOf(items)).toEqual([['b\ufffd.jpg', 'IMAGE_UNREADABLE']]);
   });
 
   it('skips hidden names and files that are no images', async () => {
