@@ -1,4 +1,5 @@
 import { Args, Errors, Flags, type Interfaces } from '@oclif/core';
+import { quoted, VgrError } from '../core/error.js';
 import { TASK_NAMES } from '../formats/model-card.js';
 import { WHOLE } from '../run/shard.js';
 
@@ -121,9 +122,39 @@ export const imageFolderArgs = {
   ),
 };
 
+/** The list of `--photos`, in commands that look for photos themselves. */
+export const photosFlag = flagGroup('INPUT', {
+  photos: Flags.string({
+    summary:
+      'file with the name of a photo in each line, in place of IMAGES; - reads standard input',
+  }),
+});
+
+/**
+ * What the arguments of a command say of its photos: a lone `-` is a list on standard input.
+ * @throws VgrError USAGE where both are given
+ */
+export function photoInput(
+  words: readonly string[],
+  photos: string | undefined,
+): { readonly images: readonly string[]; readonly photos?: string } {
+  const list = photos ?? (words.includes('-') ? '-' : undefined);
+  const others = words.filter((word) => word !== '-' || photos !== undefined);
+  if (list === undefined || others.length === 0) return { images: others, photos: list };
+  throw new VgrError(
+    'USAGE',
+    `expected a list of photos or IMAGES, got both: ${quoted(list)} and ${quoted(others[0]!)}`,
+    { hint: 'write the names of all photos to the list, or give them all as arguments' },
+  );
+}
+
 /** What is read. */
 export const inputFlags = flagGroup('INPUT', {
-  limit: Flags.integer({ summary: 'stop after N items', min: 0 }),
+  limit: Flags.integer({
+    char: 'n',
+    summary: 'do N items, then stop; a rerun does N more',
+    min: 0,
+  }),
   shard: Flags.string({
     summary: 'do part i of n, by hash of the image: `2/4`, or `auto` in a task of an array',
     default: WHOLE,
@@ -163,6 +194,10 @@ export const outputFlags = flagGroup('OUTPUT', {
     summary: 'folder for results.jsonl, the COCO files and run.json; a rerun continues there',
   }),
   visualize: Flags.string({ summary: 'folder for photos with the boxes drawn over them' }),
+  show: Flags.boolean({
+    summary: 'draw the boxes over the photo and print where the picture is',
+    default: false,
+  }),
   format: Flags.option({
     summary:
       'lines on stdout [default: human on a terminal, jsonl in a pipe, nothing with --output in a pipe]',

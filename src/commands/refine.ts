@@ -8,9 +8,13 @@ import {
   inputFlags,
   number,
   outputFlags,
+  photoInput,
+  photosFlag,
   toolFlag,
 } from '../cli/flags.js';
 import { vlmFlags } from '../cli/vlm-flags.js';
+import { quoted, VgrError } from '../core/error.js';
+import { readsLikeExpression } from '../photos/image-path.js';
 import { startThreads, tuned } from '../runtime/threads.js';
 
 export default class Refine extends VgrCommand<typeof Refine> {
@@ -30,11 +34,15 @@ Fields of a line: \`query\`, the expression; \`image\`, relative to IMAGES; \`id
   static override args = imageFolderArgs;
   static override flags = {
     ...flagGroup('INPUT', {
-      queries: Flags.string({
-        summary: 'JSONL file of expressions; - reads standard input',
-        required: true,
+      query: Flags.string({
+        summary: 'expression to look for in every photo; may be given several times',
+        multiple: true,
+        multipleNonGreedy: true,
+        exclusive: ['queries'],
       }),
+      queries: Flags.string({ summary: 'JSONL file of expressions; - reads standard input' }),
     }),
+    ...photosFlag,
     ...flagGroup('MODELS', {
       refiner: Flags.string({
         summary:
@@ -62,11 +70,45 @@ Fields of a line: \`query\`, the expression; \`image\`, relative to IMAGES; \`id
 
   protected override async work(): Promise<number> {
     // Without photos no detector runs, and there is nothing to measure.
-    const images = this.positional;
-    const flags = images.length > 0 ? await tuned(this.flags, this.printer) : this.flags;
+    const input = askedOf(this.positional, this.flags);
+    const hasPhotos = input.images.length > 0 || input.photos !== undefined;
+    const flags = hasPhotos ? await tuned(this.flags, this.printer) : this.flags;
     await using threads = startThreads(flags, this.printer);
     const { refine } = await import('../run/refine.js');
     const cacheFolder = join(this.config.cacheDir, 'chat');
-    return await refine({ images, flags, threads, cacheFolder }, this.terminal);
+    const { images, photos } = input;
+    const settings = { images, flags: { ...flags, photos }, threads, cacheFolder };
+    return await refine(settings, this.terminal);
   }
+}
+
+/**
+ * The photos of the command. @throws VgrError USAGE where nothing is asked, or where an expression has no photo
+ */
+function askedOf(
+  words: readonly string[],
+  { query, queries, photos }: { query?: string[]; queries?: string; photos?: string },
+) {
+  if (query === undefined && queries === undefined) {
+    const expression = words.find(readsLikeExpression);
+    const photo = words.find((word) => word !== expression) ?? 'dog.jpg';
+    throw new VgrError('USAGE', 'expected `--query TEXT` or `--queries FILE`, got neither', {
+      hint: `${quotedCommand(photo, expression)}; \`vgr refine -h\` has more examples`,
+    });
+  }
+  if (queries !== undefined) {
+    if (photos === undefined && !words.includes('-')) return { images: words };
+    throw new VgrError('USAGE', '--photos: a list of photos goes with `--query`, got `--queries`', {
+      hint: 'the lines of the queries name their photos themselves',
+    });
+  }
+  const input = photoInput(words, photos);
+  if (input.images.length > 0 || input.photos !== undefined) return input;
+  throw new VgrError('USAGE', 'expected photos to look at, got `--query` alone', {
+    hint: quotedCommand('dog.jpg', query![0]),
+  });
+}
+
+function quotedCommand(photo: string, expression = 'the left dog'): string {
+  return `for example ${quoted(`vgr refine ${photo} --query "${expression}"`, 120)}`;
 }

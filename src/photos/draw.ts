@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
@@ -16,6 +15,7 @@ import {
   type ResultLine,
 } from '../formats/result-line.js';
 import { decoderOf, type OpenPhotoOptions, withPhoto } from './decode.js';
+import { pictureName } from './picture-name.js';
 
 /** Long side of the drawn photo, pixels; smaller photos stay as they are. */
 const LONG_SIDE = 1280;
@@ -44,10 +44,14 @@ interface Stroke {
   readonly tag?: string;
 }
 
-/** A folder of photos with boxes drawn over them: one JPEG per line, named by the id of the query or by the photo. */
+/** A folder of photos with boxes drawn over them: one JPEG per line, named as {@link pictureName} says. */
 export class OverlayFolder {
+  /** Pictures that were drawn, and the last of them. */
+  count = 0;
+  last = '';
+
   constructor(
-    private readonly folder: string,
+    readonly folder: string,
     private readonly limits: OpenPhotoOptions = {},
   ) {}
 
@@ -64,7 +68,7 @@ export class OverlayFolder {
       strokes.push({ box: bbox_2d, colour: ANSWER_COLOUR });
     }
     if (tool.bbox_2d) strokes.push({ box: tool.bbox_2d, colour: TOOL_COLOUR, dashed: true });
-    await this.#draw(line.id, { photo, size: line }, strokes, [
+    await this.#draw(line, { photo, size: line }, strokes, [
       { text: `\u201c${line.query}\u201d`, colour: INK },
       { text: `\u2014\u2014 ${answerCaption(answer)}`, colour: ANSWER_COLOUR },
       { text: `- - ${toolCaption(tool)}`, colour: TOOL_COLOUR },
@@ -90,11 +94,11 @@ export class OverlayFolder {
       .sort((a, b) => Number(b.faint) - Number(a.faint));
     const clear = strokes.filter(({ faint }) => !faint).length;
     const text = `${line.image}: ${counted(strokes.length, 'object')}${many ? `, ${clear} of score ${FAINT_SCORE} and more` : ''}`;
-    await this.#draw(line.image, { photo, size: line }, strokes, [{ text, colour: INK }]);
+    await this.#draw(line, { photo, size: line }, strokes, [{ text, colour: INK }]);
   }
 
   async #draw(
-    name: string,
+    line: { readonly id?: string; readonly image?: string },
     { photo, size }: { readonly photo: string; readonly size: ImageSize },
     strokes: readonly Stroke[],
     caption: Parameters<typeof captionLayers>[1],
@@ -112,9 +116,11 @@ export class OverlayFolder {
       .jpeg({ quality: 88, chromaSubsampling: '4:4:4' })
       .withExif({ IFD0: { Software: MARK } })
       .toBuffer();
-    const file = path.join(this.folder, `${overlayName(name)}.jpg`);
+    const file = path.join(this.folder, pictureName(line));
     await refuseForeignFile(file, { isOurs: (head) => OURS.test(head) });
     await writeFileAtomic(file, jpeg, { durable: false, within: this.folder });
+    this.count += 1;
+    this.last = file;
   }
 }
 
@@ -285,32 +291,4 @@ async function render(text: string, { size, colour, width }: TextStyle) {
 /** Pango's markup is XML. */
 function escapeMarkup(text: string): string {
   return text.replace(/[&<>"']/g, (character) => `&#${character.codePointAt(0)!};`);
-}
-
-/** Maximum length of the readable part of a name. */
-const KEPT_CHARACTERS = 80;
-const PLAIN = /^[a-z0-9_][a-z0-9_.-]*$/;
-const HASHED = /-[0-9a-f]{16}$/;
-/** Names that Windows reserves for devices, with any extension. */
-const DEVICE = /^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/;
-
-/**
- * A file name, without extension, for a query id or the name of a photo: at most 97 letters, digits, `_`, `.` and `-`, not
- * beginning with a dot. Two ids never share one, also on file systems that ignore case: whatever is not plain lower case has a hash
- * of the id. `q7` is `q7`, `zoo/3.jpg` is `zoo_3.jpg-...`.
- */
-export function overlayName(id: string): string {
-  if (id.length <= KEPT_CHARACTERS && PLAIN.test(id) && !HASHED.test(id) && !DEVICE.test(id)) {
-    return id;
-  }
-  const readable = id
-    .slice(0, KEPT_CHARACTERS)
-    .replace(/[^A-Za-z0-9_.-]/g, '_')
-    .replace(/^[.-]/, '_');
-  // UTF-16 code units: all lone surrogates have the same UTF-8.
-  const hash = createHash('sha256').update(Buffer.from(id, 'utf16le')).digest('hex').slice(0, 16);
-  return (
-    `${DEVICE.test(readable.toLowerCase()) ? '_' : ''}${readable}`.slice(0, KEPT_CHARACTERS) +
-    `-${hash}`
-  );
 }

@@ -2,7 +2,7 @@ import { lstat, opendir, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { asVgrError, type ErrorCode, type ErrorDetail, quoted, VgrError } from '../core/error.js';
 import { NameTable } from '../core/name-table.js';
-import { isInside, NearestFiles, posix } from './image-path.js';
+import { isInside, NearestFiles, posix, readsLikeExpression } from './image-path.js';
 
 /** Extensions of files that are taken from folders and globs; a file that is given by its name may have any. */
 const IMAGE_EXTENSIONS: ReadonlySet<string> = new Set([
@@ -116,9 +116,8 @@ async function readInputs(inputs: readonly string[]): Promise<Input[]> {
       if (there) return { kind: 'file', root: path.dirname(absolute), absolute };
       const { isDynamicPattern } = await import('globby');
       if (isDynamicPattern(input)) return readGlob(input);
-      const nearest = await new NearestFiles().nearest(absolute);
       throw new VgrError('INPUT_MISSING', `no file or folder ${quoted(input)}`, {
-        hint: nearest && `is ${quoted(path.join(path.dirname(input), nearest))} meant?`,
+        hint: await hintFor(input),
       });
     }),
   );
@@ -129,6 +128,14 @@ async function readInputs(inputs: readonly string[]): Promise<Input[]> {
     while (!isInside(common, input.absolute)) common = path.dirname(common);
   }
   return read.map((input) => (input.kind === 'file' ? { ...input, root: common! } : input));
+}
+
+/** What was most likely meant by an input that is not there. */
+async function hintFor(input: string): Promise<string | undefined> {
+  const nearest = await new NearestFiles().nearest(path.resolve(input));
+  if (nearest !== undefined) return `is ${quoted(path.join(path.dirname(input), nearest))} meant?`;
+  if (!readsLikeExpression(input)) return undefined;
+  return `an expression follows \`--query\`: ${quoted(`vgr refine PHOTO --query "${input}"`, 120)}`;
 }
 
 /** Any special character of patterns, escaped ones too: the path before the first one is a plain folder. */

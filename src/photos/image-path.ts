@@ -192,6 +192,11 @@ async function identityOf(folder: string): Promise<string | undefined> {
   return there && `${there.dev} ${there.ino}`;
 }
 
+/** Whether an argument that is no file is words of a sentence: it has blanks, and neither the marks nor the end of a path. */
+export function readsLikeExpression(word: string): boolean {
+  return /\p{L}\s+\p{L}/u.test(word) && !/[/\\*]|\.\w{1,5}$/.test(word);
+}
+
 /** A path of this system with `/` between folders. */
 export function posix(name: string): string {
   return path.sep === '/' ? name : name.split(path.sep).join('/');

@@ -9,7 +9,8 @@ import {
   roundedMs,
   roundedScore,
 } from '../formats/result-line.js';
-import { type Listed, listImages, OtherFiles } from '../photos/find-photos.js';
+import { type Listed, OtherFiles } from '../photos/find-photos.js';
+import { listPhotos } from '../photos/photo-list.js';
 import { decodingMemory, openEngine, photoOpener } from '../runtime/engine.js';
 import { type ExamineParts, examinePhoto } from '../runtime/photo-store.js';
 import {
@@ -25,6 +26,7 @@ import type { ComparePhoto } from './done-items.js';
 import {
   type LineFlags,
   lineSettings,
+  listOptions,
   openOverlays,
   openShard,
   plainPaths,
@@ -73,36 +75,40 @@ export async function detect(
   const progress = startedProgress();
   const run: WrittenRun = {
     command: 'detect',
-    settings: { ...engine.settings, ...lineSettings(flags, shard), images: plainPaths(images) },
+    settings: {
+      ...engine.settings,
+      ...lineSettings(flags, shard),
+      images: plainPaths(flags.photos === undefined ? images : [flags.photos]),
+    },
     engine,
     decoding,
     progress,
   };
   await using output = await Output.open(flags, run, printer);
   const overlays = await openOverlays(images, flags, memory);
+  output.overlays = overlays;
 
   const others = new OtherFiles();
   const wanted = (
     counters: Pick<RunProgress, 'listed'>,
     tally?: OtherFiles,
   ): AsyncIterable<PhotoItem> => {
-    const listed = listImages(images, {
-      allowOutside: flags['allow-outside'],
-      except: [flags.output, flags.visualize].filter((folder) => folder !== undefined),
-      others: tally,
-    });
-    return take(intakePhotos(listed, shard, counters), flags.limit);
+    const options = listOptions(flags, interruption.signal);
+    const listed = listPhotos({ images, photos: flags.photos }, { ...options, others: tally });
+    return intakePhotos(listed, shard, counters);
   };
   const photos = untilAborted(wanted(progress, others), interruption.signal);
   const { folder } = output;
-  const lines = detectPhotos(folder ? withoutDone(photos, folder) : photos, {
+  const left = folder ? withoutDone(photos, folder) : photos;
+  const lines = detectPhotos(take(left, flags.limit), {
     parts: { open, detector, progress },
     stream: streamOf(engine.inFlight, flags),
     timing: !flags['no-timing'],
     draw: overlays && ((line, photo) => overlays.drawDetections(line, photo.path)),
   });
   const stages = ['decode', 'detect'] as const;
-  const countItems = () => countOf(wanted({ listed: 0 }));
+  const countItems = async () =>
+    flags.photos === '-' ? undefined : countOf(wanted({ listed: 0 }));
   const isWhole = flags.limit === undefined;
   const code = await writeLines(lines, { output, stages, countItems, isWhole }, terminal);
   if (`${others}` !== '') printer.note(`passed by: ${others}`);

@@ -2,7 +2,7 @@ import type { VgrError } from '../core/error.js';
 import { type LineItem, readLineBlocks } from '../core/line-reader.js';
 import { NameTable } from '../core/name-table.js';
 import { untilAborted } from '../core/ordered-map.js';
-import { duplicateId, type Query, readQueryLine } from '../formats/query-line.js';
+import { duplicateId, type Query, type ReadLine, readQueryLine } from '../formats/query-line.js';
 import type { RunProgress } from '../runtime/ports.js';
 import { inShard, type Shard } from './shard.js';
 
@@ -24,16 +24,16 @@ export class QueryIntake {
   ) {}
 
   /** Undefined where the line belongs to another shard. */
-  take(line: LineItem): IntakeItem | undefined {
+  take(found: LineItem | ReadLine): IntakeItem | undefined {
     this.progress.listed += 1;
-    const item = readQueryLine(line);
-    const { id } = item;
+    const item = 'number' in found ? readQueryLine(found) : found;
+    const { id, line } = item;
     const first = this.#ids.add(id);
     const image = 'query' in item ? item.query.imagePath : undefined;
     if (!inShard(image ?? id, this.shard)) return undefined;
     if (first) return item;
-    if ('error' in item) return { line: item.line, error: item.error };
-    return { id, line: line.number, error: duplicateId(id, line.number) };
+    if ('error' in item) return { line, error: item.error };
+    return { id, line, error: duplicateId(id, line) };
   }
 }
 
@@ -43,19 +43,24 @@ export interface BlockIntake {
   readonly progress: Pick<RunProgress, 'listed'>;
   /** Whether an earlier run has answered it. Called for every line that is taken. */
   readonly isDone: (item: IntakeItem) => boolean | Promise<boolean>;
-  /** Maximum number of items. */
+  /** Maximum number of items, those that are done not counted. */
   readonly limit?: number;
   /** Maximum number of items in a block. */
   readonly blockSize: number;
 }
 
-/** The lines of a queries file in blocks. @throws VgrError of the file */
+/**
+ * The queries of a run in blocks.
+ * @param source lines of a file, or queries that were made of the command line
+ * @throws VgrError of the source
+ */
 export function queryBlocks(
-  path: string,
+  source: string | AsyncIterable<readonly ReadLine[]>,
   intake: BlockIntake,
   signal: AbortSignal,
 ): AsyncGenerator<readonly IntakeItem[]> {
-  return intakeBlocks(untilAborted(readLineBlocks(path, { signal }), signal), intake);
+  const blocks = typeof source === 'string' ? readLineBlocks(source, { signal }) : source;
+  return intakeBlocks(untilAborted<readonly (LineItem | ReadLine)[]>(blocks, signal), intake);
 }
 
 /**
@@ -63,7 +68,7 @@ export function queryBlocks(
  * for later ones.
  */
 export async function* intakeBlocks(
-  blocks: AsyncIterable<readonly LineItem[]>,
+  blocks: AsyncIterable<readonly (LineItem | ReadLine)[]>,
   { shard, progress, isDone, limit = Number.POSITIVE_INFINITY, blockSize }: BlockIntake,
 ): AsyncGenerator<readonly IntakeItem[]> {
   const intake = new QueryIntake(shard, progress);
@@ -74,10 +79,11 @@ export async function* intakeBlocks(
     for (const line of lines) {
       const item = left > 0 ? intake.take(line) : undefined;
       if (!item) continue;
-      left -= 1;
       const done = isDone(item);
       // Millions of lines are not waited for one by one.
-      if (!(typeof done === 'boolean' ? done : await done)) items.push(item);
+      if (typeof done === 'boolean' ? done : await done) continue;
+      left -= 1;
+      items.push(item);
     }
     yield* byPhoto(items, blockSize);
     if (left <= 0) return;

@@ -1,3 +1,6 @@
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { refuseLinks } from '../core/files.js';
 import { type OrderedMapOptions, untilAborted } from '../core/ordered-map.js';
@@ -7,6 +10,7 @@ import { type DecodingMemory, type PhotoFlags, photoLimits } from '../photos/dec
 import type { OverlayFolder } from '../photos/draw.js';
 import { imageRoots } from '../photos/find-photos.js';
 import { refuseAmongPhotos } from '../photos/image-path.js';
+import type { ListOptions } from '../photos/photo-list.js';
 import type { InferenceFlags } from '../runtime/device.js';
 import type { RunLine } from '../runtime/ports.js';
 import type { Output, OutputFlags } from './output.js';
@@ -15,10 +19,12 @@ import { arrayVariable, type Shard, shardOf, WHOLE } from './shard.js';
 /** The flags that `detect` and `refine` share, as the parser gives them. */
 export interface LineFlags extends InferenceFlags, OutputFlags, PhotoFlags {
   readonly limit?: number;
+  readonly photos?: string;
   readonly shard: string;
   readonly 'max-memory'?: string;
   readonly 'allow-outside': boolean;
   readonly visualize?: string;
+  readonly show: boolean;
   readonly 'no-timing': boolean;
   readonly unordered: boolean;
 }
@@ -57,18 +63,32 @@ export function openShard({ shard }: Pick<LineFlags, 'shard'>, printer: Printer)
   return shardOf(shard, process.env);
 }
 
-/** The folder of `--visualize`, if given. @throws VgrError USAGE if it is a folder of photos */
+/**
+ * The folder of `--visualize`, if given; of `--show`, the pictures of the output folder, or a folder of their own for the moment.
+ * @throws VgrError USAGE if it is a folder of photos
+ */
 export async function openOverlays(
   images: readonly string[],
-  flags: Pick<LineFlags, 'visualize'> & PhotoFlags,
+  flags: Pick<LineFlags, 'visualize' | 'show' | 'output'> & PhotoFlags,
   memory: DecodingMemory,
 ): Promise<OverlayFolder | undefined> {
-  const folder = flags.visualize;
-  if (folder === undefined) return undefined;
+  const { visualize, show, output } = flags;
+  if (visualize === undefined && !show) return undefined;
+  const folder =
+    visualize ??
+    (output === undefined
+      ? await mkdtemp(path.join(tmpdir(), 'vgr-pictures-'))
+      : path.join(output, 'pictures'));
   const { OverlayFolder } = await import('../photos/draw.js');
   refuseLinks(folder, folder);
   await refuseAmongPhotos(folder, await imageRoots(images));
   return new OverlayFolder(folder, { ...photoLimits(flags), memory });
+}
+
+/** How photos are looked for: not among the files that the run writes. */
+export function listOptions(flags: LineFlags, signal: AbortSignal): ListOptions {
+  const except = [flags.output, flags.visualize].filter((folder) => folder !== undefined);
+  return { allowOutside: flags['allow-outside'], except, signal };
 }
 
 /** @param concurrency items in work; as many are read ahead, so that a slow one does not hold up the rest */

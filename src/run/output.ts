@@ -10,6 +10,7 @@ import {
   type RunSummary,
   stageLoad,
 } from '../formats/run-summary.js';
+import type { OverlayFolder } from '../photos/draw.js';
 import { deviceText } from '../runtime/device.js';
 import type { Engine, LaneMeter } from '../runtime/engine.js';
 import type { RunLine, RunProgress } from '../runtime/ports.js';
@@ -54,6 +55,8 @@ export class Output implements AsyncDisposable {
   readonly stdout: LineOutput;
   /** That of `--output`. */
   folder?: OutputFolder;
+  /** Where pictures are drawn. */
+  overlays?: OverlayFolder;
   /** Lines that this run has written. */
   items = 0;
   #errors = 0;

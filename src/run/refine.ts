@@ -16,6 +16,7 @@ import { type IntakeItem, queryBlocks, ToolNames } from './intake.js';
 import {
   type LineFlags,
   lineSettings,
+  listOptions,
   openOverlays,
   openShard,
   plainPath,
@@ -26,10 +27,12 @@ import {
 import { Output, type WrittenRun } from './output.js';
 
 export interface RefineFlags extends LineFlags, RuntimeFlags {
-  readonly queries: string;
+  readonly queries?: string;
+  /** Expressions to ask of every photo, in place of `queries`. */
+  readonly query?: readonly string[];
 }
 
-export interface RefineSettings extends RuntimeSettings {
+export interface RefineSettings extends Omit<RuntimeSettings, 'locate'> {
   readonly flags: RefineFlags;
 }
 
@@ -38,7 +41,9 @@ export async function refine(settings: RefineSettings, terminal: Terminal): Prom
   const { images, flags } = settings;
   const { printer, interruption } = terminal;
   const shard = openShard(flags, printer);
-  await using runtime = await openRuntime(settings, terminal);
+  const asked = await askedPhotos(settings, interruption.signal);
+  const locate = asked && ((image: string) => asked.locate(image));
+  await using runtime = await openRuntime({ ...settings, locate }, terminal);
   const { engine, refiner, decoding, progress } = runtime;
   const run: WrittenRun = {
     command: 'refine',
@@ -48,8 +53,8 @@ export async function refine(settings: RefineSettings, terminal: Terminal): Prom
       refiner: refiner.name,
       ...refiner.settings,
       tool: flags.tool ?? null,
-      queries: plainPath(flags.queries),
-      images: plainPaths(images),
+      queries: asked ? JSON.stringify(flags.query) : plainPath(flags.queries ?? ''),
+      images: plainPaths(flags.photos === undefined ? images : [flags.photos]),
     },
     engine,
     decoding,
@@ -62,6 +67,7 @@ export async function refine(settings: RefineSettings, terminal: Terminal): Prom
   const recall = refiner.large?.recall;
   if (recall) for await (const line of output.folder?.journal.lines() ?? []) recall(line);
   const overlays = await openOverlays(images, flags, runtime.memory);
+  output.overlays = overlays;
 
   const toolNames = new ToolNames(flags.tool);
   const isSame = output.folder?.comparison();
@@ -75,7 +81,8 @@ export async function refine(settings: RefineSettings, terminal: Terminal): Prom
     return output.done?.hasQuery(item, isSamePhoto) ?? false;
   };
   const intake = { shard, progress, isDone, limit: flags.limit, blockSize: runtime.blockSize };
-  const blocks = queryBlocks(flags.queries, intake, interruption.signal);
+  const source = asked?.queries() ?? flags.queries ?? '-';
+  const blocks = queryBlocks(source, intake, interruption.signal);
   // Lines that arrive together may be of many photos: a signal skips the blocks that are not begun.
   const begun = untilAborted(blocks, interruption.signal);
   const answered = answerBlocks(begun, runtime, streamOf(runtime.concurrency, flags));
@@ -83,8 +90,8 @@ export async function refine(settings: RefineSettings, terminal: Terminal): Prom
     ? drawLines(answered, overlays, streamOf(engine.inFlight, flags))
     : answered;
   const countItems = async () => {
-    const count = await countLines(flags.queries);
-    return count && Math.min(count / shard.count, flags.limit ?? Number.POSITIVE_INFINITY);
+    const count = await (asked ? asked.count() : countLines(flags.queries ?? '-'));
+    return count && count / shard.count;
   };
   const stages = runtime.looksAtPhotos
     ? (['decode', 'detect', 'refine'] as const)
@@ -96,6 +103,14 @@ export async function refine(settings: RefineSettings, terminal: Terminal): Prom
   const isDetector = engine.detectors.some(({ name }) => name === flags.tool);
   if (!isDetector) warnOfTool(flags.tool, toolNames, printer);
   return code;
+}
+
+/** Photos that are asked the expressions of `--query`; undefined where queries come from a file. */
+async function askedPhotos({ images, flags }: RefineSettings, signal: AbortSignal) {
+  if (!flags.query) return undefined;
+  const { AskedPhotos } = await import('./asked.js');
+  const input = { images, photos: flags.photos };
+  return new AskedPhotos(input, flags.query, listOptions(flags, signal));
 }
 
 /** One line per item, in the order of the file. @throws VgrError what ends the run */

@@ -25,6 +25,8 @@ export interface RuntimeFlags extends InferenceFlags, OpenRefinerFlags {
 export interface RuntimeSettings {
   /** Folders that the photos of the queries are named in; none where the queries bring their own boxes. */
   readonly images: readonly string[];
+  /** The path of a photo, where queries were made for photos that were found already. */
+  readonly locate?: (image: string) => Promise<string>;
   readonly flags: RuntimeFlags;
   /** Where the sessions run; whoever started them ends them. */
   readonly threads: Threads;
@@ -40,10 +42,11 @@ export type Runtime = Awaited<ReturnType<typeof openRuntime>>;
  * @throws VgrError of the flags, the models, the device, the server, or of folders that are not there
  */
 export async function openRuntime(
-  { images, flags, threads, cacheFolder }: RuntimeSettings,
+  { images, locate, flags, threads, cacheFolder }: RuntimeSettings,
   { printer, interruption }: Terminal,
 ) {
-  const detector = images.length > 0 ? flags.detector : ['none'];
+  const hasPhotos = images.length > 0 || locate !== undefined;
+  const detector = hasPhotos ? flags.detector : ['none'];
   const engine = await openEngine({ ...flags, detector }, threads, printer);
   let refiner: OpenedRefiner | undefined;
   const close = async (): Promise<void> => {
@@ -65,7 +68,7 @@ export async function openRuntime(
     }
     const unfitted = names.length > 0 ? unfittedNote(refiner, names) : undefined;
     if (unfitted !== undefined) printer.note(unfitted);
-    const running = await assemble(images, flags, engine, refiner);
+    const running = await assemble({ images, locate, hasPhotos }, flags, engine, refiner);
     const models = grounding ? [...engine.models, grounding.model] : engine.models;
     return {
       engine: { ...engine, models },
@@ -86,7 +89,11 @@ const MAX_BLOCK = 128;
 const QUERIES_PER_PHOTO = 4;
 
 async function assemble(
-  images: readonly string[],
+  {
+    images,
+    locate,
+    hasPhotos,
+  }: Pick<RuntimeSettings, 'images' | 'locate'> & { readonly hasPhotos: boolean },
   flags: RuntimeFlags,
   engine: Engine,
   refiner: OpenedRefiner,
@@ -94,7 +101,7 @@ async function assemble(
   const { detectors, threads, inFlight } = engine;
   const { encoder, large, grounding } = refiner;
   const progress = startedProgress();
-  const encoding = encoder && images.length > 0 ? await import('./encoder.js') : undefined;
+  const encoding = encoder && hasPhotos ? await import('./encoder.js') : undefined;
   const memory = await decodingMemory(
     flags['max-memory'],
     threads.sessions,
@@ -103,14 +110,12 @@ async function assemble(
   );
   const { openFor: open, meter: decoding } = photoOpener(flags, memory);
   // Without a detector photos matter only to a refiner that looks at them itself.
-  const looksAtPhotos =
-    images.length > 0 && (detectors.length > 0 || (encoder || large) !== undefined);
+  const looksAtPhotos = hasPhotos && (detectors.length > 0 || (encoder || large) !== undefined);
   let photos: PhotoSource | undefined;
   if (looksAtPhotos) {
-    const allowOutside = flags['allow-outside'];
-    const roots = await ImageRoots.open(await imageRoots(images), { allowOutside });
+    const pathOf = locate ?? (await namedIn(images, flags['allow-outside']));
     photos = {
-      locate: async (image) => ({ image, path: await roots.resolve(image) }),
+      locate: async (image) => ({ image, path: await pathOf(image) }),
       shelf: photoShelf({ open, detectors, progress }, 2 * inFlight, large?.rasterSide),
     };
   }
@@ -164,6 +169,12 @@ async function groundingIn({ detector }: OpenedGrounding, open: OpenPhotoFor, in
   const { groundingOf } = await import('./grounding.js');
   const parts = { open, detectors: [detector], progress: startedProgress() };
   return groundingOf(detector, photoShelf(parts, inFlight));
+}
+
+/** Finds photos by what lines call them. */
+async function namedIn(images: readonly string[], allowOutside: boolean) {
+  const roots = await ImageRoots.open(await imageRoots(images), { allowOutside });
+  return (image: string) => roots.resolve(image);
 }
 
 /** Answers on this thread, with what the refiner needs of the photo. The modules that this takes are loaded only here. */

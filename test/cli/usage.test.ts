@@ -5,11 +5,19 @@ import { vgrHere } from '../support/in-process.js';
 import { freshFolder } from '../support/vgr.js';
 
 it.each([
-  ['refine --querys q.jsonl', 'no such flag: --querys', 'did you mean `--queries`?'],
+  ['refine --querie q.jsonl', 'no such flag: --querie', 'did you mean `--quer'],
   ['refine --out o --queries q.jsonl', '--out', 'did you mean `--output`?'],
   ['refine --queries q.jsonl --encoder x', '--encoder', 'belongs to `vgr train-lite`; the card'],
   ['eval --sessions 2', '--sessions', 'belongs to `vgr detect`, `vgr refine`, `vgr train-lite`;'],
-  ['refine images', 'error: expected `--queries`, got nothing', 'vgr refine --help'],
+  [
+    'refine images',
+    'error: expected `--query TEXT` or `--queries FILE`, got neither',
+    'vgr refine images --query "the left dog"',
+  ],
+  ['refine --query x', 'expected photos to look at', 'vgr refine dog.jpg --query "x"'],
+  ['refine a --query x --photos l', 'expected a list of photos or IMAGES, got both', ''],
+  ['refine - --queries q', 'a list of photos goes with `--query`', ''],
+  ['detect', 'expected IMAGES (folders, globs or photos), got nothing', 'vgr detect -'],
   [
     'detect images --threads 0',
     '--threads: expected an integer greater than or equal to 1, got `0`',
