@@ -100,7 +100,8 @@ function opening({ situation, label }: Seen, decision: Decision | null): string 
   const { tool, toolName } = situation.request;
   if (tool === null || (decision !== 'correct' && decision !== 'adjust')) return '';
   const whose = situation.toolRead ? `${clip(toolName)}'s` : "the detector's";
-  const kind = clip(tool.label ?? 'box');
+  // The label of a tool that was asked in words is a piece of the expression.
+  const kind = clip((tool.label ?? 'box').replace(/^(?:the|an?) (?=.)/i, ''));
   if (decision === 'adjust') return `${whose} ${kind}, another box of it; `;
   return label === tool.label ? `another ${kind} than ${whose}; ` : `not ${whose} ${kind}; `;
 }

@@ -26,7 +26,7 @@ export async function openGrounding(name: string, threads: Threads): Promise<Ope
     throw new VgrError(
       'USAGE',
       `--cascade-large: expected a model that is asked in words, got ${quoted(detector.name)}`,
-      { hint: '`vgr models list` has them: `--cascade-large grounding-dino-tiny`' },
+      { hint: '`vgr models list` has them: `--cascade-large florence-2-base-ft`' },
     );
   }
   const ofLarge = Object.entries(settings).map(([key, value]) => [`large_${key}`, value]);

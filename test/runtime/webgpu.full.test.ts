@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { ResultLine } from '../../src/formats/result-line.js';
@@ -188,15 +188,18 @@ describe.skipIf(!gpu)('on a WebGPU device', () => {
     }
   });
 
-  it('encoders embed as on the CPU', async () => {
+  it('encoders embed as on the CPU, and a model that writes finds the same', async () => {
     const models = env.VGR_MODELS_DIR!;
+    cpSync('fixtures/reference/florence-2-a', join(models, 'florence-2-a'), { recursive: true });
     writeEncoder(models);
     writeEncoder(models, { family: 'siglip' });
-    const verify = ['models', 'verify', 'tiny-clip', 'tiny-siglip', '--device', 'webgpu'];
+    const names = ['tiny-clip', 'tiny-siglip', 'florence-2-a'];
+    const verify = ['models', 'verify', ...names, '--device', 'webgpu'];
     const { code, stdout, stderr } = await vgr(verify, { env });
     expect(code, stderr).toBe(0);
     expect(stdout).toContain('tiny-clip on webgpu: agrees with the CPU on 6 embeddings');
     expect(stdout).toContain('tiny-siglip on webgpu: agrees with the CPU on 6 embeddings');
+    expect(stdout).toContain('florence-2-a on webgpu: agrees with the CPU on 3 detections');
   });
 
   it('train-lite fits the same refiner', async () => {
