@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { readFile, stat } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { type FileHandle, open, stat } from 'node:fs/promises';
 import type { Metadata, Sharp } from 'sharp';
 import sharp from 'sharp';
 import type { BoxXyxy, ImageSize } from '../core/box.js';
@@ -363,8 +364,11 @@ const START_OF_SCAN = Buffer.from([0xff, 0xda]);
  * @throws VgrError IMAGE_MISSING, IMAGE_UNSUPPORTED, IMAGE_TOO_LARGE, IMAGE_UNREADABLE
  */
 async function readPhotoFile(path: string, signal?: AbortSignal): Promise<Buffer> {
+  let file: FileHandle | undefined;
   try {
-    const there = await stat(path);
+    // What is opened is looked at, whatever takes its place. A pipe is not waited for.
+    file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const there = await file.stat();
     if (!there.isFile()) {
       const kind = there.isDirectory() ? 'a folder' : 'no regular file';
       const message = `${quoted(path)}: expected an image file, got ${kind}`;
@@ -373,12 +377,14 @@ async function readPhotoFile(path: string, signal?: AbortSignal): Promise<Buffer
     if (there.size > MAX_FILE_BYTES) {
       throw tooLarge(path, `at most ${MAX_FILE_BYTES} bytes, got ${there.size}`);
     }
-    const bytes = await readFile(path, { signal });
+    const bytes = await file.readFile({ signal });
     refuseOtherType(path, bytes);
     return bytes;
   } catch (thrown) {
     signal?.throwIfAborted();
     throw thrown instanceof VgrError ? thrown : unreadable(path, thrown as NodeJS.ErrnoException);
+  } finally {
+    await file?.close();
   }
 }
 
