@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -18,24 +19,25 @@ export async function installModel(
   modelsFolder: string,
 ): Promise<string> {
   const folder = join(modelsFolder, card.name);
-  const partial = join(modelsFolder, `.${card.name}.partial-${process.pid}`);
+  const partial = join(modelsFolder, `.${card.name}.partial-${randomUUID()}`);
   if (await stat(folder).catch(() => undefined)) {
     throw new VgrError('USAGE', `there is a folder ${quoted(folder)} already`, {
       hint: `\`vgr models remove ${card.name}\` removes it; \`--name\` gives another name`,
     });
   }
+  const copy = (from: string, file: string): Promise<void> =>
+    writeFileAtomic(join(partial, file), createReadStream(from), { within: partial });
   try {
-    await writeFileAtomic(join(partial, card.file), createReadStream(weights));
+    await copy(weights, card.file);
     for (const { file } of card.external ?? []) {
-      const from = await externalPath(file, weights);
-      await writeFileAtomic(join(partial, file), createReadStream(from));
+      await copy(await externalPath(file, weights), file);
     }
     for (const { file } of furtherFiles(card)) {
       const from = besidePath(weights, file);
       if (from === undefined) {
         throw new VgrError('MODEL_MISSING', `${quoted(file)} is not beside ${quoted(weights)}`);
       }
-      await writeFileAtomic(join(partial, file), createReadStream(from));
+      await copy(from, file);
     }
     await writeCard(card, partial);
     await rename(partial, folder);
@@ -48,5 +50,6 @@ export async function installModel(
 
 /** Writes the card of a model in the user's folder. @throws VgrError OUTPUT_UNWRITABLE, DISK_FULL */
 export function writeCard(card: ModelCard, folder: string): Promise<void> {
-  return writeFileAtomic(join(folder, 'card.json'), [`${JSON.stringify(card, null, 2)}\n`]);
+  const text = `${JSON.stringify(card, null, 2)}\n`;
+  return writeFileAtomic(join(folder, 'card.json'), text, { within: folder });
 }
