@@ -20,6 +20,7 @@ export interface AddFlags extends ModelClaims {
   readonly labels?: string;
   readonly photo?: readonly string[];
   readonly device: string;
+  readonly 'session-timeout': number;
   readonly 'dry-run': boolean;
 }
 
@@ -55,7 +56,7 @@ export async function addModel(
 
   const facts = inputs ? { ...graph, names: await labelsOf(graph, inputs, flags) } : graph;
   const photos = await trialPhotos(flags.photo);
-  await using threads = startThreads({ device: flags.device, sessions: 1 }, printer);
+  await using threads = startThreads({ ...flags, sessions: 1 }, printer);
   const { pool } = threads;
   const parts = { name, facts, claims: flags, pool, photos, printer, agreement };
   const card = inputs

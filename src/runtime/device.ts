@@ -163,7 +163,7 @@ const FREE_SHARE = 0.8;
 const LEAST_SHARE = 0.5;
 
 /** Limits of time and memory for what runs in the threads. @throws VgrError USAGE */
-export function sessionLimits(flags: Omit<InferenceFlags, 'detector'>) {
+export function sessionLimits(flags: Pick<InferenceFlags, 'session-timeout' | 'max-memory'> = {}) {
   const { 'session-timeout': seconds, 'max-memory': given } = flags;
   const machine = machineMemory();
   const free = Math.min(freemem(), machine);

@@ -121,7 +121,7 @@ export class PooledWorker {
 function hangs(kind: RequestKind, limitMs: number): VgrError {
   const subject = kind === 'refine' ? 'queries were' : 'the model was';
   return new VgrError('MODEL_HANGS', `${subject} not done within ${limitMs / 1000} s`, {
-    hint: '`--session-timeout` allows more time; a model of another source may be faster',
+    hint: '`--session-timeout` of `detect`, `refine`, `train-lite` and `models add` allows more time; a model of another source may be faster',
   });
 }
 

@@ -5,7 +5,7 @@ import { isPrompted } from '../formats/model-card.js';
 import { configureSharp, type DecodedPhoto, openPhoto, plainPhoto } from '../photos/decode.js';
 import { listImages } from '../photos/find-photos.js';
 import { loadDetectors, type PooledModel, pooledDetector } from './detector.js';
-import type { Device } from './device.js';
+import { type Device, sessionLimits } from './device.js';
 import { SessionPool } from './pool.js';
 import type { Detector, PhotoRef } from './ports.js';
 
@@ -70,7 +70,13 @@ export async function withPool<T>(
   work: (pool: SessionPool) => Promise<T>,
 ): Promise<T> {
   const plan = { devices, skipped: [] };
-  const pool = new SessionPool({ plan, sessions, threads, notice: () => undefined });
+  const pool = new SessionPool({
+    plan,
+    sessions,
+    threads,
+    ...sessionLimits(),
+    notice: () => undefined,
+  });
   try {
     return await work(pool);
   } finally {

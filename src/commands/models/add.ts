@@ -55,6 +55,7 @@ A folder with vision_model.onnx, text_model.onnx and tokenizer.json is an image-
       'dry-run': Flags.boolean({ summary: 'print the card, add nothing', default: false }),
     }),
     device: inferenceFlags.device,
+    'session-timeout': inferenceFlags['session-timeout'],
   };
 
   protected override work(): Promise<number> {
