@@ -37,7 +37,7 @@ describe('texts of strangers', () => {
     expect(run.code).toBe(1);
     expect(run.stdout).toContain('\\u202e');
     expect(run.stdout + run.stderr).not.toMatch(RAW);
-    for (const name of readdirSync(pictures)) expect(name).toMatch(/^[\w.-]+$/);
+    for (const name of readdirSync(pictures)) expect(name).toMatch(/^[\w.+-]+$/);
     const named = await vgr(['refine', HOSTILE, '--queries', HOSTILE, '--detector', HOSTILE]);
     expect(named.code).toBe(2);
     expect(named.stdout + named.stderr).not.toMatch(RAW);
