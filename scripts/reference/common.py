@@ -86,6 +86,34 @@ def write_json(path, value):
     path.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", "utf8")
 
 
+def merge_constants(graph):
+    """Constants that come again are taken from their first place."""
+    first, again, nodes = {}, {}, []
+    for node in graph.node:
+        if node.op_type == "Constant":
+            name = node.output[0]
+            kept = first.setdefault(node.attribute[0].SerializeToString(), name)
+            if kept != name:
+                again[name] = kept
+                continue
+        nodes.append(node)
+    given = {port.name for port in graph.output}
+    if given & again.keys():
+        return
+    kept_nodes = [onnx.NodeProto.FromString(node.SerializeToString()) for node in nodes]
+    del graph.node[:]
+    graph.node.extend(kept_nodes)
+
+    def rename(part):
+        for node in part.node:
+            node.input[:] = [again.get(name, name) for name in node.input]
+            for attribute in node.attribute:
+                if attribute.HasField("g"):
+                    rename(attribute.g)
+
+    rename(graph)
+
+
 def shortened(path):
     """The same graph with short names inside, and without texts for people and the shapes between: half of a tiny file."""
     model = onnx.load(str(path))
@@ -94,6 +122,7 @@ def shortened(path):
     short = lambda name: name if name in kept else names.setdefault(name, f"t{len(names)}")
 
     def walk(graph, inner):
+        merge_constants(graph)
         for tensor in graph.initializer:
             tensor.name = short(tensor.name)
             tensor.doc_string = ""

@@ -1,8 +1,6 @@
 """Tiny Florence-2 models of random weights, exported as the hub's ONNX repositories are laid out, and what the reference answers."""
 
-import json
 
-import numpy as np
 import onnx
 import torch
 from onnx import TensorProto, helper
