@@ -33,7 +33,7 @@ export abstract class VgrCommand<T extends typeof Command> extends Command {
   protected abstract work(): Promise<number>;
 
   override async run(): Promise<void> {
-    this.interruption = new SignalInterruption();
+    this.interruption = new SignalInterruption((text) => this.printer.important(text));
     try {
       await this.#readInput();
       const code = await this.work();
@@ -77,7 +77,11 @@ export abstract class VgrCommand<T extends typeof Command> extends Command {
     return {
       printer,
       interruption,
-      showProgress: (options) => showProgress(options, printer, { off: !this.#showsProgress }),
+      showProgress: (options) =>
+        showProgress(options, printer, {
+          off: !this.#showsProgress,
+          isEnding: () => interruption.exitCode !== undefined,
+        }),
     };
   }
 
@@ -86,7 +90,8 @@ export abstract class VgrCommand<T extends typeof Command> extends Command {
     const error = isOclifError(thrown)
       ? usageError(thrown, this.config, this.id ?? '')
       : asVgrError(thrown);
-    this.printer.release();
+    this.printer.live?.clear();
+    this.printer.live = undefined;
     this.printer.fatal(error);
     // Not of its causes: a server's own words may hold the key that it was sent.
     this.printer.debug((thrown instanceof Error && thrown.stack) || String(thrown));

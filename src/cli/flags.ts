@@ -200,7 +200,7 @@ export const outputFlags = flagGroup('OUTPUT', {
   }),
   format: Flags.option({
     summary:
-      'lines on stdout [default: human on a terminal, jsonl in a pipe, nothing with --output in a pipe]',
+      'lines on stdout [default: nothing with --output, else human on a terminal and jsonl in a pipe]',
     options: ['jsonl', 'json', 'human'] as const,
   })(),
   'image-ids': Flags.string({

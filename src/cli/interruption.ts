@@ -28,7 +28,11 @@ export class SignalInterruption implements Interruption {
   /** The signal that ends the process. */
   #ending: EndSignal | undefined;
 
-  constructor() {
+  /** Counts the items in flight, where a run knows. */
+  inFlight?: () => number;
+
+  /** @param say prints a line on stderr */
+  constructor(private readonly say: (text: string) => void) {
     for (const signal of SIGNALS) process.on(signal, this.#onSignal);
     // oclif's own listener ignores a closed pipe, so that work would go on, and throws other errors where nobody catches them.
     process.stdout.removeAllListeners('error').on('error', this.#onStdoutError);
@@ -73,7 +77,9 @@ export class SignalInterruption implements Interruption {
       this.end();
       return;
     }
-    process.stderr.write(`\n${signal}: finishing the items in flight; again to stop at once\n`);
+    const count = this.inFlight?.() ?? 0;
+    const items = count > 0 ? `items in flight, ${count} of them` : 'items in flight';
+    this.say(`\n${signal}: finishing the ${items}; again to stop at once`);
     this.#controller.abort();
     // The timers do not keep a finished process alive.
     setTimeout(() => this.#giveUp(), GRACE_MS).unref();

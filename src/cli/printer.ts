@@ -4,16 +4,24 @@ import type { Printer } from '../core/terminal.js';
 /** Maximum number of item errors that are printed; the journal has them all. */
 const SHOWN_ERRORS = 20;
 
-/** Prints to the streams of the process. Text for stderr waits while a live display owns the terminal. */
+/** What stays at the bottom of the terminal while text is printed above. */
+export interface LiveText {
+  draw(): void;
+  clear(): void;
+}
+
+/** Prints to the streams of the process. */
 export class StreamPrinter implements Printer {
-  readonly #held: string[] = [];
-  #holding = false;
+  live?: LiveText;
   #errors = 0;
 
   constructor(private readonly options: { readonly quiet: boolean }) {}
 
   async data(text: string): Promise<void> {
-    if (process.stdout.write(text)) return;
+    const hasRoom = process.stdout.isTTY
+      ? this.#above(process.stdout, text)
+      : process.stdout.write(text);
+    if (hasRoom) return;
     await new Promise<void>((resolve) => {
       const done = (): void => {
         process.stdout.off('drain', done).off('close', done).off('error', done);
@@ -61,18 +69,15 @@ export class StreamPrinter implements Printer {
     if (hidden > 0) this.#say(`error: ${hidden} more items failed, see their error records\n`);
   }
 
-  /** Keeps text back until the display that owns the terminal is gone. */
-  hold(): void {
-    this.#holding = true;
-  }
-
-  release(): void {
-    this.#holding = false;
-    for (const text of this.#held.splice(0)) process.stderr.write(text);
-  }
-
   #say(text: string): void {
-    if (this.#holding) this.#held.push(text);
-    else process.stderr.write(text);
+    this.#above(process.stderr, text);
+  }
+
+  /** Writes above the live display. @returns whether the stream has room for more */
+  #above(stream: NodeJS.WriteStream, text: string): boolean {
+    this.live?.clear();
+    const hasRoom = stream.write(text);
+    this.live?.draw();
+    return hasRoom;
   }
 }

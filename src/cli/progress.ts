@@ -1,95 +1,133 @@
+import { styleText } from 'node:util';
 import type { ProgressDisplay, ProgressOptions, ProgressStage } from '../core/terminal.js';
-import type { StreamPrinter } from './printer.js';
+import { fitted } from '../core/text.js';
+import type { LiveText, StreamPrinter } from './printer.js';
 
 /** Interval of plain lines, milliseconds. */
 const PLAIN_MS = 60_000;
 /** Interval of the live display, milliseconds. */
 const LIVE_MS = 200;
+const BAR_COLUMNS = 24;
 
 /**
- * Shows the stages on stderr until `stop` is called: on a terminal without data as one live line per stage, else as a line per
- * minute.
+ * Shows the stages on stderr until `stop` is called: on a terminal as a live line with a bar per stage, below whatever else is
+ * printed, else as a line per minute.
  * @param off for `--quiet` and `--no-progress`
  */
 export async function showProgress(
   options: ProgressOptions,
   printer: StreamPrinter,
-  { off }: { readonly off: boolean },
+  { off, isEnding }: { readonly off: boolean; readonly isEnding: () => boolean },
 ): Promise<ProgressDisplay> {
   if (off) return { stop: async () => undefined };
+  const { stages } = options;
   options.share();
   const start = performance.now();
-  const textOf = ({ title, count }: ProgressStage): string =>
-    `${title} ${count()}${rateText(count(), performance.now() - start)}`;
-  const left = (): string => leftText(options.share(), performance.now() - start);
+  const rows = (): Row[] => {
+    const ms = performance.now() - start;
+    const share = options.share();
+    return stages.map((stage, at) => {
+      const total = stage.total?.();
+      const own = total ? stage.count() / total : undefined;
+      return rowOf(stage, total, own ?? (at === stages.length - 1 ? share : undefined), ms);
+    });
+  };
   const isLive = process.stderr.isTTY && !process.env.CI && process.env.TERM !== 'dumb';
-  if (isLive && !options.linesOnTerminal) return startLive(options.stages, textOf, left, printer);
+  if (isLive) {
+    const live = new Live(() => liveLines(rows(), process.stderr.columns || 80, isEnding()));
+    printer.live = live;
+    const timer = setInterval(() => live.draw(), LIVE_MS);
+    return {
+      stop: async () => {
+        clearInterval(timer);
+        live.clear();
+        printer.live = undefined;
+      },
+    };
+  }
   const timer = setInterval(() => {
-    printer.note(`${options.stages.map(textOf).join(' | ')}${left()}`);
+    printer.note(
+      rows()
+        .map(({ texts }) => texts.filter((text) => text !== '').join(', '))
+        .join(' | '),
+    );
   }, PLAIN_MS);
   timer.unref();
   return { stop: async () => clearInterval(timer) };
 }
 
-async function startLive(
-  stages: readonly ProgressStage[],
-  textOf: (stage: ProgressStage) => string,
-  left: () => string,
-  printer: StreamPrinter,
-): Promise<ProgressDisplay> {
-  // Runs without a terminal do not load the library.
-  const { Listr, ListrLogger, ProcessOutput } = await import('listr2');
-  let finish = (): void => undefined;
-  const finished = new Promise<void>((resolve) => {
-    finish = resolve;
-  });
-  const logger = new ListrLogger({
-    processOutput: new ProcessOutput(process.stderr, process.stderr),
-  });
-  const list = new Listr<unknown, 'default', 'default'>(
-    stages.map((stage, index) => ({
-      title: stage.title,
-      task: async (_context, task): Promise<void> => {
-        const isLast = index === stages.length - 1;
-        const timer = setInterval(() => {
-          task.title = textOf(stage) + (isLast ? left() : '');
-        }, LIVE_MS);
-        await finished;
-        clearInterval(timer);
-        task.title = textOf(stage);
-      },
-    })),
-    {
-      concurrent: true,
-      // Ctrl-C belongs to the run: listr2's own handler ends the process with 127.
-      registerSignalListeners: false,
-      renderer: 'default',
-      // listr2 falls back where stdout is no terminal; the display goes to stderr, which is one.
-      fallbackRenderer: 'default',
-      rendererOptions: { logger },
-      fallbackRendererOptions: { logger },
-    },
-  );
-  printer.hold();
-  const shown = list.run();
-  return {
-    stop: async () => {
-      finish();
-      await shown;
-      printer.release();
-    },
-  };
+/** A stage as it is shown. */
+interface Row {
+  /** Title with count, rate, time left; empty where they are not known. */
+  readonly texts: readonly [string, string, string];
+  readonly title: string;
+  readonly count: string;
+  /** 0..1 */
+  readonly share?: number;
 }
 
-function rateText(count: number, ms: number): string {
-  return count === 0 || ms < 1000 ? '' : ` (${((count * 1000) / ms).toFixed(1)}/s)`;
+function rowOf(
+  { title, count: countNow }: ProgressStage,
+  total: number | undefined,
+  share: number | undefined,
+  ms: number,
+): Row {
+  const count = countNow();
+  const of = total === undefined ? `${count}` : `${count}/${Math.round(total)}`;
+  const rate = count === 0 || ms < 1000 ? '' : `${((count * 1000) / ms).toFixed(1)}/s`;
+  const left = leftText(share, ms);
+  const percent = share === undefined || share < 0.01 ? '' : ` (${Math.round(share * 100)} %)`;
+  return { title, count: of, share, texts: [`${title} ${of}${percent}`, rate, left] };
+}
+
+/** Lines of one width: `refine  [#####-----]  52/264  13.2/s  00:00:16 left`. */
+function liveLines(rows: readonly Row[], columns: number, isEnding: boolean): string[] {
+  const width = (texts: readonly string[]): number => Math.max(...texts.map((text) => text.length));
+  const titles = width(rows.map(({ title }) => title));
+  const counts = width(rows.map(({ count }) => count));
+  const fixed = titles + counts + 30;
+  const bar = Math.max(0, Math.min(BAR_COLUMNS, columns - fixed));
+  const lines = rows.map(({ title, count, share, texts: [, rate, left] }) => {
+    const parts = [title.padEnd(titles)];
+    if (bar > 4) parts.push(barText(share, bar));
+    parts.push(count.padStart(counts), rate.padStart(8), left);
+    // The last column stays free: a full line may wrap.
+    return fitted(parts.join('  ').trimEnd(), columns - 1);
+  });
+  return isEnding ? [...lines, 'stopping'] : lines;
+}
+
+function barText(share: number | undefined, columns: number): string {
+  if (share === undefined) return ' '.repeat(columns + 2);
+  const filled = Math.round(Math.min(1, share) * columns);
+  return `[${'#'.repeat(filled)}${'-'.repeat(columns - filled)}]`;
 }
 
 function leftText(share: number | undefined, ms: number): string {
-  if (share === undefined || share < 0.01 || ms < 3000) return '';
+  if (share === undefined || share < 0.01 || share >= 1 || ms < 3000) return '';
   const seconds = Math.round((ms / share - ms) / 1000);
   const clock = [seconds / 3600, (seconds / 60) % 60, seconds % 60].map((part) =>
     String(Math.floor(part)).padStart(2, '0'),
   );
-  return `, ${Math.round(share * 100)} %, ${clock.join(':')} left`;
+  return `${clock.join(':')} left`;
+}
+
+/** Lines at the bottom of the terminal, which are taken away while something is printed above. */
+class Live implements LiveText {
+  #shown = 0;
+
+  constructor(private readonly lines: () => readonly string[]) {}
+
+  draw(): void {
+    const lines = this.lines();
+    this.clear();
+    const text = lines.map((line) => styleText('dim', line, { stream: process.stderr }));
+    process.stderr.write(`${text.join('\n')}\n`);
+    this.#shown = lines.length;
+  }
+
+  clear(): void {
+    if (this.#shown > 0) process.stderr.write(`\r\x1b[${this.#shown}A\x1b[J`);
+    this.#shown = 0;
+  }
 }

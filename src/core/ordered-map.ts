@@ -51,6 +51,17 @@ export async function* untilAborted<Item>(
   }
 }
 
+/** The same items; `note` hears of each. */
+export async function* noted<Item>(
+  source: AsyncIterable<Item>,
+  note: (item: Item) => void,
+): AsyncGenerator<Item> {
+  for await (const item of source) {
+    note(item);
+    yield item;
+  }
+}
+
 /** The first `limit` items; all without one. */
 export async function* take<Item>(
   source: AsyncIterable<Item>,

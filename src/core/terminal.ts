@@ -39,6 +39,8 @@ export interface Interruption {
   readonly pipeClosed: boolean;
   /** Set where stdout cannot be written to. */
   readonly stdoutError: VgrError | undefined;
+  /** Counts the items in flight, to be told after a signal. */
+  inFlight?: () => number;
   /** Whether `work` ends before the process has to. Call it where the items in flight take too long. */
   inTime(work: Promise<unknown>): Promise<boolean>;
   /**
@@ -53,6 +55,8 @@ export interface ProgressStage {
   readonly title: string;
   /** Items that went through. */
   readonly count: () => number;
+  /** Items that there are; undefined where that is not known. */
+  readonly total?: () => number | undefined;
 }
 
 export interface ProgressOptions {
@@ -62,8 +66,6 @@ export interface ProgressOptions {
    * and at its start for the first time.
    */
   readonly share: () => number | undefined;
-  /** Whether the data itself goes to the screen where the display would be. */
-  readonly linesOnTerminal?: boolean;
 }
 
 /** What is shown, until it is stopped. */

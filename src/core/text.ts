@@ -62,6 +62,25 @@ export function isSafeAddress(address: string): boolean {
   return protocol === 'https:' || (protocol === 'http:' && LOOPBACK.test(hostname));
 }
 
+/** Characters that take two columns of a terminal, and those that take none. */
+const WIDE =
+  /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1faff}\u{20000}-\u{3fffd}]/u;
+const NARROW = /\p{M}/u;
+
+/** The text in at most so many columns of a terminal, cut with `…` at its end, or at its start. */
+export function fitted(text: string, columns: number, keep: 'start' | 'end' = 'start'): string {
+  const all = [...text];
+  const widths = all.map((each) => (WIDE.test(each) ? 2 : NARROW.test(each) ? 0 : 1));
+  let width = widths.reduce<number>((sum, each) => sum + each, 0);
+  if (width <= columns) return text;
+  while (all.length > 0 && width > columns - 1) {
+    width -= (keep === 'start' ? widths.pop() : widths.shift()) ?? 0;
+    if (keep === 'start') all.pop();
+    else all.shift();
+  }
+  return keep === 'start' ? `${all.join('')}…` : `…${all.join('')}`;
+}
+
 /** Columns as wide as their widest cell, two blanks between them. */
 export function tableText(rows: readonly (readonly string[])[]): string {
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));

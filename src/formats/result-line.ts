@@ -73,6 +73,20 @@ export interface ResultLine {
   readonly extra?: Readonly<Record<string, unknown>>;
 }
 
+/** What people read for the decision of an answer. */
+export const DECISION_WORDS: Readonly<Record<ResultLine['answer']['decision'], string>> = {
+  confirm: 'kept',
+  correct: 'moved to another object',
+  adjust: 'box adjusted',
+  fallback: 'kept, not judged',
+  none: 'nothing fits',
+};
+
+/** Answers with a lower score are more likely wrong than right. */
+export const UNSURE_BELOW = 0.5;
+/** Detections with a lower score are mostly wrong: people see them apart from the others. */
+export const FAINT_BELOW = 0.3;
+
 /** Every box that an answer gives, best first: none, the one, or those of a list. */
 export function answerBoxes({
   bbox_2d,

@@ -11,7 +11,9 @@ import { counted } from '../core/text.js';
 import {
   answerBoxes,
   type Bbox2d,
+  DECISION_WORDS,
   type DetectionsLine,
+  FAINT_BELOW,
   type ResultLine,
 } from '../formats/result-line.js';
 import { decoderOf, type OpenPhotoOptions, withPhoto } from './decode.js';
@@ -26,8 +28,7 @@ const CAPTION_BACKGROUND = '#ffffff';
 const TOOL_COLOUR = '#1a4fff';
 const ANSWER_COLOUR = '#e0002a';
 const INK = '#1c1c1c';
-/** If there are many boxes, those below this score are faint and without labels, so that the picture can be read. */
-const FAINT_SCORE = 0.3;
+/** If there are many boxes, faint ones are thin and without labels, so that the picture can be read. */
 const MANY_BOXES = 12;
 
 /** By which a picture is known again: a photo of the user is never replaced. */
@@ -82,7 +83,7 @@ export class OverlayFolder {
    */
   async drawDetections(line: DetectionsLine, photo: string): Promise<void> {
     const many = line.detections.length > MANY_BOXES;
-    const isFaint = (score: number): boolean => many && score < FAINT_SCORE;
+    const isFaint = (score: number): boolean => many && score < FAINT_BELOW;
     const strokes = line.detections
       .toReversed()
       .map(({ label, score, bbox_2d, category_id }) => ({
@@ -92,8 +93,9 @@ export class OverlayFolder {
         tag: isFaint(score) ? undefined : `${label} ${score.toFixed(2)}`,
       }))
       .sort((a, b) => Number(b.faint) - Number(a.faint));
-    const clear = strokes.filter(({ faint }) => !faint).length;
-    const text = `${line.image}: ${counted(strokes.length, 'object')}${many ? `, ${clear} of score ${FAINT_SCORE} and more` : ''}`;
+    const clear = line.detections.filter(({ score }) => score >= FAINT_BELOW).length;
+    const faint = strokes.length - clear;
+    const text = `${line.image}: ${counted(clear, 'object')}${faint > 0 ? `; ${faint} weaker than ${FAINT_BELOW}` : ''}`;
     await this.#draw(line, { photo, size: line }, strokes, [{ text, colour: INK }]);
   }
 
@@ -126,7 +128,7 @@ export class OverlayFolder {
 
 function answerCaption({ decision, score, label, boxes }: ResultLine['answer']): string {
   const count = boxes && boxes.length > 1 ? `, ${boxes.length} boxes` : '';
-  return `answer: ${decision}${label === undefined ? '' : `, ${label}`}${count} ${score.toFixed(2)}`;
+  return `answer: ${DECISION_WORDS[decision]}${label === undefined ? '' : `, ${label}`}${count} ${score.toFixed(2)}`;
 }
 
 function toolCaption({ name, bbox_2d, score, label }: ResultLine['tool']): string {

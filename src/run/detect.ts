@@ -1,5 +1,11 @@
 import { itemError, quoted, VgrError } from '../core/error.js';
-import { type OrderedMapOptions, orderedMap, take, untilAborted } from '../core/ordered-map.js';
+import {
+  noted,
+  type OrderedMapOptions,
+  orderedMap,
+  take,
+  untilAborted,
+} from '../core/ordered-map.js';
 import type { Terminal } from '../core/terminal.js';
 import {
   bbox2d,
@@ -100,7 +106,11 @@ export async function detect(
   const photos = untilAborted(wanted(progress, others), interruption.signal);
   const { folder } = output;
   const left = folder ? withoutDone(photos, folder) : photos;
-  const lines = detectPhotos(take(left, flags.limit), {
+  let taken = 0;
+  const begun = noted(take(left, flags.limit), () => {
+    taken += 1;
+  });
+  const lines = detectPhotos(begun, {
     parts: { open, detector, progress },
     stream: streamOf(engine.inFlight, flags),
     timing: !flags['no-timing'],
@@ -109,8 +119,9 @@ export async function detect(
   const stages = ['decode', 'detect'] as const;
   const countItems = async () =>
     flags.photos === '-' ? undefined : countOf(wanted({ listed: 0 }));
-  const isWhole = flags.limit === undefined;
-  const code = await writeLines(lines, { output, stages, countItems, isWhole }, terminal);
+  const { limit } = flags;
+  const inFlight = (): number => taken - output.items;
+  const code = await writeLines(lines, { output, stages, countItems, limit, inFlight }, terminal);
   if (`${others}` !== '') printer.note(`passed by: ${others}`);
   return code;
 }

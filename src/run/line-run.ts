@@ -105,8 +105,10 @@ export interface LineRun {
   readonly stages: readonly (keyof typeof COUNTERS)[];
   /** Counts the items of the input, for the time left; undefined if unknown. Called only if progress is shown. */
   readonly countItems: () => Promise<number | undefined>;
-  /** Whether the whole input is read, so that what an earlier run has done beyond it is left over. */
-  readonly isWhole: boolean;
+  /** Maximum number of items; without one the whole input is read. */
+  readonly limit?: number;
+  /** Items that were taken in, and those of them that were written, for people who wait for the end. */
+  readonly inFlight: () => number;
 }
 
 const COUNTERS = { decode: 'decoded', detect: 'detected', refine: 'refined' } as const;
@@ -122,6 +124,7 @@ export async function writeLines(
 ): Promise<number> {
   const { output } = run;
   const { interruption } = terminal;
+  interruption.inFlight = run.inFlight;
   try {
     await writeAll(lines, run, terminal);
   } catch (thrown) {
@@ -132,36 +135,46 @@ export async function writeLines(
   if (interruption.overdue.aborted) {
     const quiet = await interruption.inTime(letGo(output));
     output.abandon();
+    output.noteContinuation();
     interruption.end({ quiet });
   }
   if (interruption.pipeClosed) {
     await output.save();
     return 0;
   }
-  if (interruption.signal.aborted) return output.close({ complete: false });
-  return output.finish({ isWhole: run.isWhole });
+  if (interruption.signal.aborted) {
+    const code = await output.close({ complete: false });
+    output.noteContinuation();
+    return code;
+  }
+  // What an earlier run has done beyond the input is left over.
+  return output.finish({ isWhole: run.limit === undefined });
 }
 
 async function writeAll(
   lines: AsyncIterable<RunLine>,
-  { output, stages, countItems }: LineRun,
+  run: LineRun,
   { printer, interruption, showProgress }: Terminal,
 ): Promise<void> {
+  const { output, stages } = run;
   const { progress } = output.run;
   let total: number | undefined;
   let isCounting = false;
+  const count = async (): Promise<void> => {
+    isCounting = true;
+    total = await itemsLeft(run, output);
+  };
   const display = await showProgress({
-    stages: stages.map((title) => ({ title, count: () => progress[COUNTERS[title]] })),
+    stages: stages.map((title) => ({
+      title,
+      count: () => progress[COUNTERS[title]],
+      // Queries share photos, whose number is not known.
+      total: () => (title === 'refine' || !stages.includes('refine') ? total : undefined),
+    })),
     share: () => {
-      if (!isCounting) {
-        isCounting = true;
-        void itemsLeft(countItems, output).then((count) => {
-          total = count;
-        });
-      }
+      if (!isCounting) void count();
       return total ? output.items / total : undefined;
     },
-    linesOnTerminal: output.stdout.isOnTerminal,
   });
   try {
     for await (const line of untilAborted(lines, interruption.overdue)) {
@@ -178,13 +191,14 @@ async function writeAll(
   }
 }
 
-/** Items that are still to come; undefined if unknown. */
-async function itemsLeft(
-  countItems: LineRun['countItems'],
-  output: Output,
-): Promise<number | undefined> {
+/** Items that this run has to do; undefined if unknown. */
+async function itemsLeft({ countItems, limit }: LineRun, output: Output) {
   const count = await countItems().catch(() => undefined);
-  return count === undefined ? undefined : Math.max(1, count - (output.done?.count ?? 0));
+  if (count === undefined) return limit;
+  return Math.max(
+    1,
+    Math.min(count - (output.done?.count ?? 0), limit ?? Number.POSITIVE_INFINITY),
+  );
 }
 
 /** Interval of checks whether photos are still being decoded, milliseconds. */

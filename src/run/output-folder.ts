@@ -52,7 +52,7 @@ export interface FolderOptions extends Pick<JournalOptions, 'sharded' | 'retryFa
  */
 export class OutputFolder {
   private constructor(
-    private readonly path: string,
+    readonly path: string,
     readonly journal: Journal,
     readonly coco: CocoOptions,
     /** The lock, and run.json as an earlier run left it. */

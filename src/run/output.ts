@@ -2,7 +2,14 @@ import { printable, VgrError } from '../core/error.js';
 import type { Printer } from '../core/terminal.js';
 import { counted, sha256Of, versions } from '../core/text.js';
 import type { Category } from '../formats/coco.js';
-import { type LineSource, madeText, settingsDigest } from '../formats/result-line.js';
+import {
+  DECISION_WORDS,
+  type LineSource,
+  madeText,
+  type ResultLine,
+  settingsDigest,
+  UNSURE_BELOW,
+} from '../formats/result-line.js';
 import {
   boundBy,
   canonicalSettings,
@@ -60,6 +67,7 @@ export class Output implements AsyncDisposable {
   /** Lines that this run has written. */
   items = 0;
   #errors = 0;
+  readonly #tally = new AnswerTally();
 
   private constructor(
     readonly run: WrittenRun,
@@ -102,6 +110,7 @@ export class Output implements AsyncDisposable {
     const { head } = line;
     if (this.items === 0) await this.save();
     this.items += 1;
+    if (head.type === 'result' && head.answer) this.#tally.add(head.answer);
     if (head.type === 'error') {
       this.#errors += 1;
       this.printer.itemError(head.id ?? head.image ?? `line ${head.line}`, head);
@@ -155,7 +164,7 @@ export class Output implements AsyncDisposable {
   abandon(): void {
     const summary = this.#summary({ complete: false });
     this.folder?.abandon(summary);
-    this.printer.note(this.#closingNote(summary));
+    this.#noteEnd(summary);
   }
 
   /** Unlocks the folder. An error here is dropped: everything is on the disk by then, or an earlier error ends the run. */
@@ -167,7 +176,7 @@ export class Output implements AsyncDisposable {
   async close(end: { readonly complete: boolean }): Promise<number> {
     const summary = this.#summary(end);
     await this.folder?.writeSummary(summary);
-    this.printer.note(this.#closingNote(summary));
+    this.#noteEnd(summary);
     const { timings, stages } = summary;
     const { decode_s, detect_s, refine_s } = timings;
     // Sums over all items; stages overlap.
@@ -242,8 +251,57 @@ export class Output implements AsyncDisposable {
     return `${this.#counted(this.items)}${failed}${changed}, ${timings.wall_s} s${missing}`;
   }
 
+  #noteEnd(summary: RunSummary): void {
+    const { printer, overlays, folder } = this;
+    printer.note(this.#closingNote(summary));
+    const answers = this.#tally.toString();
+    if (answers !== '') printer.note(answers);
+    if (overlays?.count === 1) printer.note(`picture: ${printable(overlays.last)}`);
+    else if (overlays && overlays.count > 0) {
+      printer.note(`${counted(overlays.count, 'picture')} in ${printable(overlays.folder)}`);
+    }
+    if (!folder || !process.stderr.isTTY) return;
+    printer.note(`results, COCO files and run.json: ${printable(folder.path)}`);
+    if (summary.complete && this.run.command === 'refine') {
+      const next = `vgr eval --queries ${this.run.settings.queries} --results ${folder.path}`;
+      printer.note(`next, where the queries have \`bbox\`: ${printable(next)}`);
+    }
+  }
+
+  /** Says what to do about a run that was interrupted. */
+  noteContinuation(): void {
+    const done = (this.done?.count ?? 0) + this.items;
+    this.printer.note(
+      this.folder
+        ? `interrupted, ${this.#counted(done)} done; the same command continues`
+        : `interrupted, ${this.#counted(done)} done; with \`--output DIR\` the same command would continue`,
+    );
+  }
+
   #counted(count: number): string {
     return counted(count, NOUNS[this.run.command]);
+  }
+}
+
+/** Counts answers by what was decided. */
+class AnswerTally {
+  readonly #counts = new Map<ResultLine['answer']['decision'], number>();
+  #unsure = 0;
+
+  add({ decision, score }: Pick<ResultLine['answer'], 'decision' | 'score'>): void {
+    this.#counts.set(decision, (this.#counts.get(decision) ?? 0) + 1);
+    if (score < UNSURE_BELOW) this.#unsure += 1;
+  }
+
+  /** `12 kept, 8 moved to another object; 3 unsure (score below 0.5)`; empty without answers. */
+  toString(): string {
+    const decisions = Object.keys(DECISION_WORDS) as ResultLine['answer']['decision'][];
+    const counts = decisions.flatMap((each) => {
+      const count = this.#counts.get(each);
+      return count === undefined ? [] : [`${count} ${DECISION_WORDS[each]}`];
+    });
+    const unsure = this.#unsure > 0 ? `; ${this.#unsure} unsure (score below ${UNSURE_BELOW})` : '';
+    return counts.join(', ') + (counts.length > 0 ? unsure : '');
   }
 }
 

@@ -1,6 +1,6 @@
 import { printable, quoted } from '../core/error.js';
 import { countLines } from '../core/line-reader.js';
-import { type OrderedMapOptions, orderedMap, untilAborted } from '../core/ordered-map.js';
+import { noted, type OrderedMapOptions, orderedMap, untilAborted } from '../core/ordered-map.js';
 import type { Printer, Terminal } from '../core/terminal.js';
 import { errorLine, type ResultLine } from '../formats/result-line.js';
 import type { OverlayFolder } from '../photos/draw.js';
@@ -84,7 +84,10 @@ export async function refine(settings: RefineSettings, terminal: Terminal): Prom
   const source = asked?.queries() ?? flags.queries ?? '-';
   const blocks = queryBlocks(source, intake, interruption.signal);
   // Lines that arrive together may be of many photos: a signal skips the blocks that are not begun.
-  const begun = untilAborted(blocks, interruption.signal);
+  let taken = 0;
+  const begun = noted(untilAborted(blocks, interruption.signal), ({ length }) => {
+    taken += length;
+  });
   const answered = answerBlocks(begun, runtime, streamOf(runtime.concurrency, flags));
   const lines = overlays
     ? drawLines(answered, overlays, streamOf(engine.inFlight, flags))
@@ -96,8 +99,9 @@ export async function refine(settings: RefineSettings, terminal: Terminal): Prom
   const stages = runtime.looksAtPhotos
     ? (['decode', 'detect', 'refine'] as const)
     : (['refine'] as const);
-  const isWhole = flags.limit === undefined;
-  const code = await writeLines(lines, { output, stages, countItems, isWhole }, terminal);
+  const { limit } = flags;
+  const inFlight = (): number => taken - output.items;
+  const code = await writeLines(lines, { output, stages, countItems, limit, inFlight }, terminal);
 
   for (const warning of refiner.large?.warnings() ?? []) printer.note(`warning: ${warning}`);
   const isDetector = engine.detectors.some(({ name }) => name === flags.tool);

@@ -110,7 +110,9 @@ export interface PromptPort {
 
 /** What the books of a run need of a line. */
 export type LineHead =
-  | Pick<ResultLine, 'type' | 'id' | 'image'>
+  | (Pick<ResultLine, 'type' | 'id' | 'image'> & {
+      readonly answer?: Pick<ResultLine['answer'], 'decision' | 'score'>;
+    })
   | Pick<DetectionsLine, 'type' | 'image'>
   | ErrorLine;
 
@@ -150,7 +152,9 @@ export function failedQuery({ id, imagePath, line }: Query, thrown: unknown): Er
 function headOf(line: OutputLine): LineHead {
   if (line.type === 'error') return line;
   const { type, image } = line;
-  return type === 'result' ? { type, id: line.id, image } : { type, image: line.image };
+  if (type === 'detections') return { type, image };
+  const { decision, score } = line.answer;
+  return { type, id: line.id, image, answer: { decision, score } };
 }
 
 /** Counters of a run at its start. Times are sums over all items, milliseconds; stages overlap. */

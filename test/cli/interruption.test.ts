@@ -13,7 +13,7 @@ beforeEach(() => {
   exit = vi.spyOn(process, 'exit').mockReturnValue(undefined as never);
   vi.spyOn(process.stderr, 'write').mockReturnValue(true);
   const others = [...process.listeners('SIGINT'), ...process.listeners('SIGTERM')];
-  interruption = new SignalInterruption();
+  interruption = new SignalInterruption(() => undefined);
   // The listeners of the test runner would end it.
   deliver = (signal) => {
     for (const listener of process.listeners(signal)) {

@@ -49,9 +49,14 @@ describe('vgr refine', () => {
   });
 
   it('shows people one line a query, without boxes in brackets torn by names', async () => {
-    const { stdout } = await vgr([...FIXTURES, '--format', 'human', '--limit', '3']);
-    expect(stdout.trim().split('\n')).toHaveLength(3);
-    expect(stdout).toMatch(/": (confirm|correct|adjust|none|fallback) /);
+    const { stdout, stderr } = await vgr([...FIXTURES, '--format', 'human', '--limit', '3']);
+    const lines = stdout.trim().split('\n');
+    expect(lines).toHaveLength(3);
+    const words = '(kept|moved to another object|box adjusted|nothing fits) +';
+    for (const line of lines) {
+      expect(line).toMatch(new RegExp(`^\\S+ +${words} 0\\.\\d\\d  (-|\\[\\d+(,\\d+){3}\\])  \\S`));
+    }
+    expect(stderr).toMatch(/^3 queries, .*\n\d kept/m);
   });
 
   it('writes a JSON array with --format json', async () => {
