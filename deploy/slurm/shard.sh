@@ -42,8 +42,13 @@ if [ -n "$stopped_by" ]; then
 fi
 
 case $code in
-  # 1: all done, but some items failed. They have their error records, and the merge tells their number.
-  0 | 1) exit 0 ;;
+  # 1: all done, but some items failed. They have their error records, and the merge tells their number. A program that cannot even
+  # start may end with 1 too.
+  0 | 1)
+    if grep -q '"complete": true' "$shard/run.json"; then exit 0; fi
+    echo "vgr ended with $code and left no whole shard in $shard" >&2
+    exit 3
+    ;;
   # Usage, model, device or disk: another try would end alike.
   2 | 3) exit "$code" ;;
 esac

@@ -9,6 +9,7 @@ import {
   openSync,
   readlinkSync,
   renameSync,
+  rmSync,
   type Stats,
   statSync,
   writeSync,
@@ -16,7 +17,7 @@ import {
 import { type FileHandle, lstat, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import path, { isAbsolute, join } from 'node:path';
-import { asVgrError, printable, quoted, VgrError } from './error.js';
+import { asVgrError, codeOf, printable, quoted, VgrError } from './error.js';
 import { unpacked } from './unpack.js';
 
 type Chunk = string | Uint8Array;
@@ -68,16 +69,54 @@ export async function writeFileAtomic(
   try {
     try {
       await writeChunks(file, target, chunks);
-      if (durable) await onDisk(target, () => file.sync());
+      if (durable) await onDisk(target, () => synced(() => file.sync()));
     } finally {
       await file.close();
     }
-    await onDisk(target, () => rename(partial, target));
+    await onDisk(target, () => moveFile(partial, target));
   } catch (thrown) {
     await rm(partial, { force: true }).catch(() => undefined);
     throw thrown;
   }
   if (durable) await syncFolder(folder);
+}
+
+/** What a file system answers to a call that it does not have. */
+const WITHOUT: ReadonlySet<string> = new Set(['ENOSYS', 'ENOTSUP', 'EOPNOTSUPP']);
+
+function isWithout(thrown: unknown, ...further: readonly string[]): boolean {
+  const code = codeOf(thrown);
+  return WITHOUT.has(code) || further.includes(code);
+}
+
+/** Brings a file to the disk. A file system that has no call for it does so when it likes. */
+export async function synced(sync: () => Promise<void>): Promise<void> {
+  await sync().catch((thrown) => {
+    if (!isWithout(thrown, 'EINVAL')) throw thrown;
+  });
+}
+
+/**
+ * Renames a file over another one. Where the file system cannot, as some of objects and of the network, the other one is written over:
+ * a process that is killed meanwhile leaves a file that is not whole.
+ * @throws NodeJS.ErrnoException; VgrError OUTPUT_UNWRITABLE where the other one is a link, or has further names
+ */
+export async function moveFile(from: string, to: string): Promise<void> {
+  try {
+    return await rename(from, to);
+  } catch (thrown) {
+    if (!isWithout(thrown, 'EXDEV', 'EPERM')) throw thrown;
+  }
+  const { size, mode } = await stat(from);
+  const file = await openOwnFile(to, constants.O_WRONLY | constants.O_CREAT, mode);
+  try {
+    await writeChunks(file, to, createReadStream(from));
+    await file.truncate(size);
+    await synced(() => file.sync());
+  } finally {
+    await file.close();
+  }
+  await rm(from);
 }
 
 /** More links in one path are a circle, which the system refuses itself. */
@@ -143,9 +182,9 @@ function linkInstead(link: string, kind: string): VgrError {
  * @param flags of open(2); a pipe is not waited for
  * @throws VgrError OUTPUT_UNWRITABLE; NodeJS.ErrnoException of `open`
  */
-export async function openOwnFile(file: string, flags: number): Promise<FileHandle> {
+export async function openOwnFile(file: string, flags: number, mode = 0o666): Promise<FileHandle> {
   const { O_NOFOLLOW, O_NONBLOCK } = constants;
-  const handle = await open(file, flags | O_NOFOLLOW | O_NONBLOCK, 0o666);
+  const handle = await open(file, flags | O_NOFOLLOW | O_NONBLOCK, mode);
   const there = await handle.stat();
   // A pipe or a socket keeps nothing. A device, such as /dev/full, is nobody's file.
   if ((there.isFile() || there.isCharacterDevice()) && there.nlink <= 1) return handle;
@@ -203,16 +242,29 @@ export function writeFileAtomicNow(target: string, text: string): void {
   const partial = partialOf(target);
   try {
     refuseLinks(path.dirname(target), path.dirname(target));
-    const file = openSync(partial, 'wx');
+    writeNow(partial, 'wx', text);
     try {
-      writeSync(file, text);
-      fsyncSync(file);
-    } finally {
-      closeSync(file);
+      renameSync(partial, target);
+    } catch (thrown) {
+      rmSync(partial);
+      if (!isWithout(thrown, 'EXDEV', 'EPERM')) throw thrown;
+      const { O_WRONLY, O_CREAT, O_TRUNC, O_NOFOLLOW } = constants;
+      writeNow(target, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, text);
     }
-    renameSync(partial, target);
   } catch (thrown) {
     throw outputError(target, thrown);
+  }
+}
+
+function writeNow(name: string, flags: string | number, text: string): void {
+  const file = openSync(name, flags);
+  try {
+    writeSync(file, text);
+    fsyncSync(file);
+  } catch (thrown) {
+    if (!isWithout(thrown, 'EINVAL')) throw thrown;
+  } finally {
+    closeSync(file);
   }
 }
 

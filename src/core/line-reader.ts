@@ -36,6 +36,41 @@ export async function* readLines(
   for await (const block of readLineBlocks(path, options)) yield* block;
 }
 
+/** Whether a file can be read only once: a pipe, or standard input. */
+async function isReadOnce(path: string): Promise<boolean> {
+  if (path === '-') return true;
+  const there = await stat(path).catch(() => undefined);
+  return there !== undefined && !there.isFile() && !there.isDirectory();
+}
+
+/** Refuses a pipe, or standard input, from which two inputs would be read: the second one is empty. @throws VgrError USAGE */
+export async function refuseReadTwice(files: readonly (string | undefined)[]): Promise<void> {
+  for (const [at, file] of files.entries()) {
+    if (file === undefined || files.indexOf(file) === at || !(await isReadOnce(file))) continue;
+    throw new VgrError(
+      'USAGE',
+      `${quoted(file)} can be read once, and two inputs of this command are read from it`,
+      { hint: 'give a file to one of them: `cat > FILE` writes standard input into one' },
+    );
+  }
+}
+
+/** The lines of a file as often as they are asked for. Those of a pipe are kept in memory. @throws VgrError as {@link readLines} */
+export function linesAgain(path: string): () => AsyncGenerator<LineItem> {
+  let kept: readonly LineItem[] | undefined;
+  return async function* () {
+    if (kept) yield* kept;
+    else if (await isReadOnce(path)) {
+      const lines: LineItem[] = [];
+      for await (const line of readLines(path)) {
+        lines.push(line);
+        yield line;
+      }
+      kept = lines;
+    } else yield* readLines(path);
+  };
+}
+
 /** The same lines, in blocks of those that came in one piece: at most what a chunk holds, and no line waits for another. */
 export async function* readLineBlocks(
   path: string,

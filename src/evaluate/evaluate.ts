@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { quoted, VgrError } from '../core/error.js';
 import { readTextChunks, refuseForeignFile, writeFileAtomic } from '../core/files.js';
-import { readLines } from '../core/line-reader.js';
+import { type LineItem, linesAgain, readLines, refuseReadTwice } from '../core/line-reader.js';
 import { cocoDetections, cocoEntries } from '../formats/coco-records.js';
 import {
   dumpRows,
@@ -76,6 +76,7 @@ export async function evalCommand(command: EvalCommand): Promise<number> {
   }
   await refuseSecondReading(flags);
   const subject = evalSubject(flags);
+  await refuseReadTwice(inputsOf(flags));
   const outcome =
     subject.kind === 'coco'
       ? await cocoOutcome(flags, subject)
@@ -132,7 +133,9 @@ async function refinementOutcome(
     iouThresholds: iouThresholds(flags.iou),
     gallery: flags.report === undefined ? 0 : flags.gallery,
   };
-  const evaluation = await evaluate(subject, flags, options);
+  const { queries } = flags;
+  const readQueries = (queries !== undefined && linesAgain(queries)) || undefined;
+  const evaluation = await evaluate(subject, flags, options, readQueries);
   const { notices } = evaluation;
   const report = refinementReport(evaluation.scores, flags.resamples > 0 ? bootstrap : undefined);
   if (flags.report !== undefined) {
@@ -145,10 +148,8 @@ async function refinementOutcome(
     const [overview, table] = [metricsOverview(report), metricsTable(report)];
     return { document, overview, table, metrics, notices };
   }
-  const other = await evaluate(otherSubject(subject, flags.compare), flags, {
-    ...options,
-    gallery: 0,
-  });
+  const compared = { ...options, gallery: 0 };
+  const other = await evaluate(otherSubject(subject, flags.compare), flags, compared, readQueries);
   refuseOtherQueries(evaluation, other);
   const comparison = comparisonReport(evaluation.scores, other.scores, bootstrap);
   const table = comparisonTable(comparison);
@@ -159,6 +160,16 @@ async function refinementOutcome(
     metrics,
     notices: [...new Set([...notices, ...other.notices])],
   };
+}
+
+/** The files that are read, each as often as it is. Lines of queries are kept where two runs are compared. */
+function inputsOf(flags: EvalFlags): readonly (string | undefined)[] {
+  const { compare, refs, instances, queries, results, dump } = flags;
+  // With --tool it is the name of a tool.
+  const other = results !== undefined || dump !== undefined ? compare : undefined;
+  const again = compare === undefined ? [] : [refs, instances];
+  const coco = [flags['coco-gt'], flags['coco-dt']];
+  return [queries, refs, instances, results, dump, other, ...again, ...coco];
 }
 
 /** `--compare` names another file or tool of the same kind. */
@@ -172,21 +183,26 @@ async function evaluate(
   subject: RefinementSubject,
   flags: EvalFlags,
   options: EvaluationOptions,
+  readQueries: (() => AsyncIterable<LineItem>) | undefined,
 ): Promise<Evaluation> {
   if (subject.kind === 'dump') {
     return evaluateDump(dumpRows(readTextChunks(subject.dump), subject.dump), options);
   }
   const tools = subject.kind === 'tools' ? subject.names : [];
-  const queries = queriesOf(flags, tools);
+  const queries = queriesOf(flags, tools, readQueries?.());
   if (subject.kind === 'tools') return evaluateTools(queries, subject.names, options);
   const { results } = subject;
   return evaluateResults(queries, evalResults(readLines(results), results), results, options);
 }
 
-async function* queriesOf(flags: EvalFlags, tools: readonly string[]): AsyncGenerator<EvalQuery> {
+async function* queriesOf(
+  flags: EvalFlags,
+  tools: readonly string[],
+  lines: AsyncIterable<LineItem> | undefined,
+): AsyncGenerator<EvalQuery> {
   const { queries, refs, instances } = flags;
-  if (queries !== undefined) {
-    yield* evalQueries(readLines(queries), queries, { groupBy: flags['group-by'], tools });
+  if (queries !== undefined && lines) {
+    yield* evalQueries(lines, queries, { groupBy: flags['group-by'], tools });
     return;
   }
   if (refs === undefined || instances === undefined) {

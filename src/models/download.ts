@@ -1,9 +1,9 @@
 import { constants } from 'node:fs';
-import { type FileHandle, rename, rm, stat, statfs } from 'node:fs/promises';
+import { type FileHandle, rm, stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { printable, quoted, VgrError } from '../core/error.js';
-import { makeFolder, onDisk, openOwnFile } from '../core/files.js';
+import { makeFolder, moveFile, onDisk, openOwnFile, synced } from '../core/files.js';
 import { type HttpResponse, httpGet, isDistrust, shownAddress } from '../core/http.js';
 import { sha256OfFile } from '../runtime/model-store.js';
 import type { RemoteFile } from './remote-file.js';
@@ -87,7 +87,7 @@ export async function download(plan: Download): Promise<Downloaded> {
       { hint: 'the file was changed on its way or at its source; nothing of it was used' },
     );
   }
-  await onDisk(target, () => rename(partial, target));
+  await onDisk(target, () => moveFile(partial, target));
   return file;
 }
 
@@ -233,7 +233,7 @@ class Transfer {
       if (whole !== undefined && here < whole) {
         throw new Error(`the connection ended at byte ${here} of ${whole}`);
       }
-      await onDisk(this.partial, () => file.sync());
+      await onDisk(this.partial, () => synced(() => file.sync()));
     } finally {
       await file.close();
     }

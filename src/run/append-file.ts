@@ -2,7 +2,7 @@ import { constants } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { quoted, VgrError } from '../core/error.js';
-import { makeFolder, openOwnFile, outputError } from '../core/files.js';
+import { makeFolder, openOwnFile, outputError, synced } from '../core/files.js';
 
 /** {@link AppendFile.append} makes its caller wait while more bytes than this are unwritten. */
 const HIGH_WATER_BYTES = 1024 * 1024;
@@ -80,7 +80,7 @@ export class AppendFile {
     await this.#writing;
     this.#throwFailure();
     try {
-      await this.handle.datasync();
+      await synced(() => this.handle.datasync());
     } catch (thrown) {
       throw outputError(this.path, thrown);
     }

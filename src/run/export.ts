@@ -3,7 +3,7 @@ import { type BoxXyxy, type ImageSize, iouXyxy, xywhToXyxy } from '../core/box.j
 import { itemError, quoted, VgrError } from '../core/error.js';
 import { refuseForeignFile, refuseLinks, writeFileAtomic } from '../core/files.js';
 import { isCorrect } from '../core/iou.js';
-import { type LineItem, readLines } from '../core/line-reader.js';
+import { type LineItem, readLines, refuseReadTwice } from '../core/line-reader.js';
 import { PromiseCache } from '../core/lru.js';
 import { orderedMap, take, untilAborted } from '../core/ordered-map.js';
 import type { Printer, Terminal } from '../core/terminal.js';
@@ -66,6 +66,7 @@ export async function exportRows(
   flags: ExportFlags,
   { printer, interruption: { signal } }: Terminal,
 ): Promise<number> {
+  await refuseReadTwice([flags.queries, flags.results]);
   const results = flags.results === undefined ? undefined : await resultsById(flags.results);
   if (flags.format === 'llamafactory' && !results) {
     throw new VgrError('USAGE', '--format llamafactory needs the thoughts of earlier answers', {

@@ -120,6 +120,8 @@ describe('vgr eval', () => {
       second: 0.75,
       difference: 0.25,
     });
+    const piped = [...args, '--json'].map((arg) => (arg === queries ? '-' : arg));
+    expect(await vgr(piped, { stdin: readFileSync(queries, 'utf8') })).toMatchObject({ stdout });
   });
 
   it('writes a report, CSV and Markdown', async () => {

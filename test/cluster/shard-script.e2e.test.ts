@@ -10,13 +10,17 @@ const SHELLS = [['dash'], ['bash', '--posix']].filter(
 );
 
 /** A task of an array without its Slurm: `scontrol` writes down what it is told. */
-function task(interpreter: readonly string[], args: readonly string[]) {
+function task(
+  interpreter: readonly string[],
+  args: readonly string[],
+  program = `exec "${process.execPath}" "${resolve('bin/run.js')}" "$@"`,
+) {
   const folder = freshFolder();
   const bin = join(folder, 'bin');
   mkdirSync(bin);
   const script = (name: string, text: string): void =>
     writeFileSync(join(bin, name), `#!/bin/sh\n${text}\n`, { mode: 0o755 });
-  script('vgr', `exec "${process.execPath}" "${resolve('bin/run.js')}" "$@"`);
+  script('vgr', program);
   script('scontrol', `echo "$@" >> "${join(folder, 'told')}"`);
   const output = join(folder, 'out');
   const child = spawn(
@@ -72,6 +76,9 @@ describe.each(SHELLS)('a task of the array in %s', (...interpreter) => {
     const wrong = task(interpreter, ['refine', '--queries', queries, '--nonsense']);
     expect(await wrong.code).toBe(2);
     expect(failed.told() + wrong.told()).toBe('');
+    // As Node.js ends that does not find the program, and a program without its parts.
+    expect(await task(interpreter, [], 'exit 1').code).toBe(3);
+    expect(await task(interpreter, [], 'exit 0').code).toBe(3);
   });
 });
 

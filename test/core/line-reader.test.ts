@@ -3,7 +3,15 @@ import path from 'node:path';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { countLines, type LineItem, lineBlocks, readLines } from '../../src/core/line-reader.js';
+import {
+  countLines,
+  type LineItem,
+  lineBlocks,
+  linesAgain,
+  readLines,
+  refuseReadTwice,
+} from '../../src/core/line-reader.js';
+import { shell } from '../support/faults.js';
 import { useTemporaryFolders } from '../support/temporary-folder.js';
 
 const temporaryFolder = useTemporaryFolders();
@@ -215,5 +223,43 @@ describe('readLines', () => {
       code: 'INPUT_INVALID',
     });
     await expect(collect(readLines(cutShort))).rejects.toMatchObject({ code: 'INPUT_UNREADABLE' });
+  });
+});
+
+describe('a pipe', () => {
+  async function pipe(): Promise<string> {
+    const fifo = path.join(await temporaryFolder(), 'fifo');
+    shell('mkfifo "$1"', fifo);
+    // Whoever reads it lets the writer go on.
+    void writeFile(fifo, 'a\nb\n');
+    return fifo;
+  }
+
+  it('gives its lines again where they are kept, a file where it is read again', async () => {
+    const file = path.join(await temporaryFolder(), 'file');
+    await writeFile(file, 'a\nb\n');
+    for (const source of [await pipe(), file]) {
+      const lines = linesAgain(source);
+      const expected = [
+        [1, 'a'],
+        [2, 'b'],
+      ];
+      expect(await collect(lines())).toEqual(expected);
+      expect(await collect(lines())).toEqual(expected);
+    }
+  });
+
+  it.each([
+    ['-', '-'],
+    [undefined, '-', 'x', '-'],
+  ])('is not read for two inputs: %j, %j', async (...files) => {
+    await expect(refuseReadTwice(files)).rejects.toMatchObject({ code: 'USAGE' });
+  });
+
+  it('is not read for two inputs by its name, a file is', async () => {
+    const fifo = await pipe();
+    await expect(refuseReadTwice([fifo, fifo])).rejects.toThrow('can be read once');
+    await refuseReadTwice([fifo, '-', 'package.json', 'package.json', 'missing', 'missing']);
+    expect(await collect(readLines(fifo))).toHaveLength(2);
   });
 });
