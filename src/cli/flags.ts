@@ -126,7 +126,7 @@ export const imageFolderArgs = {
 export const photosFlag = flagGroup('INPUT', {
   photos: Flags.string({
     summary:
-      'file with the name of a photo in each line, in place of IMAGES; - reads standard input',
+      'file with the name of a photo in each line, relative to the working folder, in place of IMAGES; - reads standard input',
   }),
 });
 

@@ -228,7 +228,9 @@ function refuseAbsolute(image: string): void {
     throw new VgrError(
       'IMAGE_OUTSIDE',
       `expected a path relative to the image folder, got ${quoted(image)}`,
-      { hint: 'make it relative, or pass `--allow-outside` where the file of queries is trusted' },
+      {
+        hint: 'make it relative, or pass `--allow-outside` where the file that names it is trusted',
+      },
     );
   }
 }
@@ -236,7 +238,7 @@ function refuseAbsolute(image: string): void {
 function leadsOut(image: string, root: string, real?: string): VgrError {
   const target = real === undefined ? '' : `, a link to ${quoted(real)}`;
   return new VgrError('IMAGE_OUTSIDE', `${quoted(image)} leads out of ${quoted(root)}${target}`, {
-    hint: 'copy the photo into the folder, or pass `--allow-outside` where the file of queries is trusted',
+    hint: 'copy the photo into the folder, or pass `--allow-outside` where the file that names it is trusted',
   });
 }
 

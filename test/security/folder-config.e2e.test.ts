@@ -91,6 +91,13 @@ describe('a configuration in the working folder', () => {
     const run = await vgr(REFINE, { cwd });
     expect(jsonLines(run.stdout).map(({ code }) => code)).toEqual(Array(3).fill('IMAGE_OUTSIDE'));
     expect(run.code).toBe(1);
+    // A list of photos may have been downloaded as well.
+    writeFileSync(join(cwd, 'list.txt'), 'a.jpg\n../outside.jpg\n/etc/hostname\nlink.jpg\n');
+    const listed = await vgr(['detect', '--photos', '../list.txt', '--device', 'cpu'], {
+      cwd: join(cwd, 'photos'),
+    });
+    const codes = jsonLines(listed.stdout).map(({ type, code = type }) => code);
+    expect(codes).toEqual(['detections', ...Array(3).fill('IMAGE_OUTSIDE')]);
   });
 
   it('names no model by a path', async () => {
