@@ -1,5 +1,4 @@
-import { stat } from 'node:fs/promises';
-import { quoted, VgrError } from '../core/error.js';
+import { VgrError } from '../core/error.js';
 import { readTextChunks, refuseForeignFile, writeFileAtomic } from '../core/files.js';
 import { type LineItem, linesAgain, readLines, refuseReadTwice } from '../core/line-reader.js';
 import { cocoDetections, cocoEntries } from '../formats/coco-records.js';
@@ -74,7 +73,6 @@ export async function evalCommand(command: EvalCommand): Promise<number> {
     const file = flags[flag as keyof typeof OUR_FILES];
     if (file !== undefined) await refuseForeignFile(file, { isOurs, force: flags.force });
   }
-  await refuseSecondReading(flags);
   const subject = evalSubject(flags);
   await refuseReadTwice(inputsOf(flags));
   const outcome =
@@ -98,29 +96,6 @@ export async function evalCommand(command: EvalCommand): Promise<number> {
     );
   }
   return missed.length > 0 ? 1 : 0;
-}
-
-/** @throws VgrError USAGE where a pipe would have to be read twice */
-async function refuseSecondReading({
-  queries,
-  results,
-  compare,
-  ...flags
-}: EvalFlags): Promise<void> {
-  const files = [queries, results, compare, flags.dump, flags.refs, flags.instances];
-  if (files.filter((file) => file === '-').length > 1) {
-    throw new VgrError('USAGE', 'expected one input from standard input (`-`), got several', {
-      hint: 'write the others into files',
-    });
-  }
-  if (compare === undefined || queries === undefined) return;
-  const isPipe = queries === '-' || (await stat(queries).catch(() => undefined))?.isFIFO();
-  if (!isPipe) return;
-  throw new VgrError(
-    'USAGE',
-    `${quoted(queries)} is a pipe and can be read once; \`--compare\` reads the queries twice`,
-    { hint: 'write them into a file, and name it' },
-  );
 }
 
 async function refinementOutcome(
