@@ -38,6 +38,9 @@ export function packRasters(rasters: readonly RgbRaster[], card: PixelInput): Na
   return inputs;
 }
 
+/** Pixels as they are. */
+const BYTES = { scale: 1, mean: [0, 0, 0], std: [1, 1, 1] } satisfies Partial<PixelInput['input']>;
+
 function packBytes(
   rasters: readonly RgbRaster[],
   { name, input }: PixelInput,
@@ -45,9 +48,8 @@ function packBytes(
 ): Tensor {
   const { layout, channels } = input;
   if (layout !== 'nhwc' || channels !== 'rgb') {
-    throw new CardMismatch(
-      `${name}: expected nhwc and rgb for a uint8 input, got ${layout} and ${channels}`,
-    );
+    const floats = packFloats(rasters, { name, input: { ...input, ...BYTES } }, { width, height });
+    return { type: 'uint8', data: Uint8Array.from(floats.data as Float32Array), dims: floats.dims };
   }
   const dims = [rasters.length, height, width, 3];
   const [first] = rasters;

@@ -2,7 +2,7 @@ import { cxcywhToXyxy, type ImageSize } from '../core/box.js';
 import { classesOf, type DetectorCard } from '../formats/model-card.js';
 import { cellCount, gridLevels } from './family.js';
 import { cxcywhAt, headFor, headOfPhoto, roleMismatch, unitBoxAt, xyxyAt } from './heads.js';
-import { closedFamily, type Proposal, proposeCells } from './proposal.js';
+import { type BatchOutputs, closedFamily, type Proposal, proposeCells } from './proposal.js';
 
 /** Boxes of different sizes that YOLOv5 predicts in each cell. */
 const ANCHORS_PER_CELL = 3;
@@ -16,10 +16,11 @@ const FINAL_VALUES = 6;
  * @see https://docs.ultralytics.com/modes/export
  */
 export const yolo = closedFamily({
-  roles: () => ['predictions'],
+  roles: (card) => ('predictions' in card.outputs ? ['predictions'] : ['boxes', 'scores']),
 
   propose(outputs) {
     const { card, raster, minScore } = outputs;
+    if (!('predictions' in card.outputs)) return proposePairs(outputs);
     const head = headFor(outputs, 'predictions', [null, null]);
     const dims = head.dims.slice(1) as [number, number];
     const form = yoloForm(dims, raster, card);
@@ -31,6 +32,19 @@ export const yolo = closedFamily({
     return (index) => READERS[form](headOfPhoto(head, index), dims, minScore, raster);
   },
 });
+
+/** YOLO-NAS: corners in input pixels, and scores in 0..1, each in an output. */
+function proposePairs(outputs: BatchOutputs): (index: number) => Proposal[] {
+  const { card, minScore } = outputs;
+  const classes = classesOf(card).length;
+  const scores = headFor(outputs, 'scores', [null, classes]);
+  const boxes = headFor(outputs, 'boxes', [scores.dims[1]!, 4]);
+  return (index) => {
+    const sides = headOfPhoto(boxes, index);
+    const cells = { values: headOfPhoto(scores, index), length: classes, classes };
+    return proposeCells(cells, minScore, (row) => xyxyAt(sides, row * 4));
+  };
+}
 
 /** The form of an output [batch, ...dims]; undefined where it is none of a detector with the card's labels. */
 function yoloForm(

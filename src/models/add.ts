@@ -11,7 +11,7 @@ import { draftEncoder, looksLikeEncoder } from './encoder-draft.js';
 import { type ModelFacts, modelFileAt, nameOfFile, readModelFacts } from './facts.js';
 import { detectorInputs, type GraphInputs } from './graph-inputs.js';
 import { installModel } from './install.js';
-import { type LabelNames, parseLabelFile } from './label-list.js';
+import { type LabelFile, parseLabelFile } from './label-list.js';
 import { type TrialParts, tryDetector, tryEncoder } from './trial.js';
 
 /** The flags of `vgr models add`, as the parser gives them. */
@@ -106,7 +106,7 @@ async function labelsOf(
   { path, names }: ModelFacts,
   { text }: GraphInputs,
   { labels }: AddFlags,
-): Promise<LabelNames | undefined> {
+): Promise<LabelFile | undefined> {
   if (labels === undefined) return names;
   if (text) {
     throw new VgrError('USAGE', `--labels: ${quoted(path)} takes prompts and has no labels`, {
@@ -120,6 +120,6 @@ async function labelsOf(
   const given = parseLabelFile(content);
   if (given) return given;
   throw new VgrError('INPUT_INVALID', `${quoted(labels)}: expected names of labels, got none`, {
-    hint: 'one name per line, or JSON: a list of names, or {"id2label": {"0": "cat"}}',
+    hint: 'one name or `7 name` per line; JSON: a list of names, {"id2label": {"0": "cat"}} or a COCO file; data.yaml; pbtxt',
   });
 }

@@ -26,7 +26,7 @@ import {
 } from './draft.js';
 import type { GraphInputs } from './graph-inputs.js';
 import { DETECTOR_HABITS, GROUNDING_SIDES, NANODET_PIXELS, OWN_SHAPE } from './habits.js';
-import { labelsField } from './label-list.js';
+import { classNames, labelsField } from './label-list.js';
 import {
   FAMILY_SHAPES,
   type Recognition,
@@ -65,9 +65,7 @@ export async function draftDetector(parts: DetectorParts): Promise<DetectorDraft
   const usual = DETECTOR_HABITS[first.seen.family].size;
   const isSame = rasterSize(parts, usual).width === first.size.width;
   const { size, seen } = isSame ? first : await look(usual);
-  const labels = labelsOf(parts, seen);
-  // TensorFlow counts labels from 1, since 0 is the background; COCO's ids start at 1 themselves.
-  const fromOne = seen.boxes === 'yxyx-unit' && labels !== 'coco-91';
+  const { labels, firstClass } = labelsOf(parts, seen);
   const ownShape = (await takesOwnShape(parts, size, seen)) ? OWN_SHAPE : {};
   return {
     card: cardOf<DetectorCard>(parts, {
@@ -75,7 +73,7 @@ export async function draftDetector(parts: DetectorParts): Promise<DetectorDraft
       family: seen.family,
       input: { ...draftInput(parts, size, seen), ...ownShape },
       outputs: seen.outputs,
-      decoding: draftDecoding(fromOne ? { ...seen, firstClass: 1 } : seen),
+      decoding: { ...draftDecoding(seen), firstClass },
       labels,
     }),
     guessed: {
@@ -137,14 +135,40 @@ async function recognise(
     input: size,
     takesSize: inputs.extra.some(({ holds, dims }) => holds !== 'ones' || dims?.length === 1),
     operators: facts.outline.operators,
-    labels: facts.names?.length,
+    labels: facts.names?.names.length,
   });
   const match = family === undefined ? found[0] : found.find((one) => one.family === family);
+  const rival = family === undefined ? found.find((one) => isRival(match, one)) : undefined;
+  if (match && rival) throw severalFamilies(parts, [match, rival], outputs);
   if (match) return match;
   const other = found[0]?.family;
   const seen = `Found for a photo of ${size.width} x ${size.height}: ${portsText(outputs)}`;
   const likely = other ? ` (these are the outputs of ${other})` : '';
   throw unlikeFamily(parts, family, `${seen}${likely}`, other);
+}
+
+/** Whether two readings of one output stand against each other. */
+function isRival(match: Recognition | undefined, other: Recognition): boolean {
+  const names = ({ outputs }: Recognition) => Object.values(outputs).flat().join();
+  return match !== undefined && other !== match && names(other) === names(match);
+}
+
+/** A graph that two families fit, by shape and by values. */
+function severalFamilies(
+  { facts: { path } }: DetectorParts,
+  found: readonly Recognition[],
+  outputs: Parameters<typeof portsText>[0],
+): VgrError {
+  const readings = found.map(
+    ({ family, classes }) => `${family} of ${counted(classes ?? 0, 'label')}`,
+  );
+  return new VgrError(
+    'MODEL_INVALID',
+    `${quoted(path)}: the outputs ${portsText(outputs)} may be those of ${readings.join(' or ')}`,
+    {
+      hint: `say which with ${found.map(({ family }) => `\`--family ${family}\``).join(' or ')}, or name its labels with \`--labels FILE\``,
+    },
+  );
 }
 
 /**
@@ -172,25 +196,42 @@ function unlikeFamily(
   );
 }
 
-/** The card's labels; COCO's for a graph that names none and has as many. */
+/** The card's labels, and the number of the first; COCO's for a graph that names none and has as many. */
 function labelsOf(
-  { facts: { names }, printer }: DraftParts,
-  { classes, family, outputs }: Recognition,
-): DetectorCard['labels'] {
-  if (names !== undefined) {
-    if (classes === undefined || classes === names.length) return labelsField(names);
+  { facts: { names: file }, printer }: DraftParts,
+  seen: Recognition,
+): { readonly labels: DetectorCard['labels']; readonly firstClass?: 1 } {
+  const { classes, family, outputs, countsFrom } = seen;
+  if (file !== undefined) {
+    const hasSpareLogits = family === 'detr' && seen.activation === 'sigmoid';
+    const found = classNames(file, { classes, countsFrom, hasSpareLogits });
+    const got = file.names.length;
+    if (found === 'ambiguous') {
+      throw new VgrError(
+        'INPUT_INVALID',
+        `${counted(got, 'label')} for ${classes} logits: the first label may be that of logit 0 or 1`,
+        {
+          hint: 'number the lines of the file: `0 NAME` and on if the model was trained on a YOLO data set, `1 NAME` and on if on COCO ids from 1',
+        },
+      );
+    }
+    if (found) {
+      // COCO's own 91 have their ids as numbers.
+      const labels = labelsField(found.names);
+      return { labels, firstClass: labels === 'coco-91' ? undefined : found.firstClass };
+    }
     throw new VgrError(
       'INPUT_INVALID',
-      `expected ${counted(classes, 'label')}, as the outputs ${Object.values(outputs).flat().join(', ')} have, got ${names.length}`,
+      `expected ${counted(classes!, 'label')}, as the outputs ${Object.values(outputs).flat().join(', ')} have, got ${got}${file.numbers ? ` with numbers up to ${file.numbers.at(-1)}` : ''}`,
       { hint: 'give the right ones with `--labels FILE`, one name per line' },
     );
   }
-  const count = classes ?? (family === 'ssd' ? 91 : 80);
+  const count = classes ?? (family === 'ssd' && countsFrom !== 0 ? 91 : 80);
   const isCoco = count === 80 || count === 91;
   const taken = isCoco ? `COCO's ${count} are assumed` : `all ${count} are numbered`;
   printer.note(`note: the files name no labels; ${taken}. --labels FILE names them`);
-  if (!isCoco) return labelsField(Array.from({ length: count }, () => undefined));
-  return count === 80 ? 'coco-80' : 'coco-91';
+  if (!isCoco) return { labels: labelsField(Array.from({ length: count }, () => undefined)) };
+  return { labels: count === 80 ? 'coco-80' : 'coco-91' };
 }
 
 /** The `input` of a card. */
@@ -231,7 +272,7 @@ function ownPixels({ family, classes, outputs }: Recognised) {
 
 /** The `decoding` of a card. */
 function draftDecoding(recognised: Recognition): DetectorCard['decoding'] {
-  const { family, classes, strides, boxes, activation, firstClass } = recognised;
+  const { family, classes, strides, boxes, activation } = recognised;
   const { minScore, nmsIou } = DETECTOR_HABITS[family];
   return {
     minScore,
@@ -241,7 +282,6 @@ function draftDecoding(recognised: Recognition): DetectorCard['decoding'] {
     strides: [...strides],
     boxes,
     activation,
-    firstClass,
   };
 }
 

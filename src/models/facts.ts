@@ -7,7 +7,7 @@ import { isFile } from '../core/files.js';
 import { parsedJson, sha256Of } from '../core/text.js';
 import type { DetectorCard, ModelCard } from '../formats/model-card.js';
 import { besidePath, externalPath, type OnnxFile, readOnnx } from '../runtime/model-store.js';
-import { type LabelNames, parseLabelFile, parsePythonNames } from './label-list.js';
+import { type LabelFile, parseLabelFile } from './label-list.js';
 
 /** A graph's file, read whole. */
 export interface GraphFile extends OnnxFile {
@@ -25,7 +25,7 @@ export interface GraphFile extends OnnxFile {
 /** What a model's file and the files beside it say, whatever its kind. */
 export interface ModelFacts extends GraphFile {
   /** Names of its labels: of the graph's metadata, else of `config.json`. */
-  readonly names?: LabelNames;
+  readonly names?: LabelFile;
   /** Of `preprocessor_config.json`. */
   readonly hub?: ReturnType<typeof parsePreprocessor>;
   /** `model_type` of `config.json`. */
@@ -67,7 +67,8 @@ export async function readModelFacts(path: string): Promise<ModelFacts> {
   const hub = `${(await readBeside(path, 'preprocessor_config.json')) ?? ''}`;
   const type = (parsedJson(config) as { readonly model_type?: unknown } | null | undefined)
     ?.model_type;
-  const names = metadata.names === undefined ? undefined : parsePythonNames(metadata.names);
+  const written = metadata.names ?? metadata.class_names;
+  const names = written === undefined ? undefined : parseLabelFile(written);
   // Any file may be beside a model under that name.
   const beside = config.includes('"id2label"') ? parseLabelFile(config) : undefined;
   return {

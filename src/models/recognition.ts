@@ -32,7 +32,8 @@ export interface Recognition {
   readonly classes: number | undefined;
   readonly boxes?: NonNullable<DetectorCard['decoding']['boxes']>;
   readonly activation?: NonNullable<DetectorCard['decoding']['activation']>;
-  readonly firstClass?: number;
+  /** The number of the first class, where the outputs list finished boxes and their names tell. */
+  readonly countsFrom?: 0 | 1;
 }
 
 /** What is recognised of a graph for one family; undefined where its outputs are not of that family. */
@@ -47,14 +48,14 @@ const FINE = [4, 8, 16, 32];
 export const FAMILY_SHAPES: Readonly<Record<GraphFamilyName, string>> = {
   centernet:
     '[batch, labels, rows, columns] and [batch, 4, rows, columns], scores and distances to the sides',
-  'nanodet-plus': '[batch, cells, labels + 32] with the cells of strides 8, 16, 32, 64',
+  'nanodet-plus': '[batch, cells, labels + 32] with the cells of strides 8, 16, 32, and perhaps 64',
   picodet:
     'for each of the strides 8, 16, 32, 64 [batch, cells, labels] and [batch, cells, 32]; or [boxes, 6] with an input scale_factor',
   yolox: '[batch, cells, 5 + labels] with the cells of strides 8, 16, 32',
-  yolo: '[batch, 4 + labels, cells], [batch, 3 x cells, 5 + labels] or [batch, boxes, 6]',
+  yolo: '[batch, 4 + labels, cells], [batch, 3 x cells, 5 + labels], [batch, boxes, 6], or [batch, boxes, 4] and [batch, boxes, labels]',
   detr: '[batch, queries, logits] and [batch, queries, 4]',
   deim: '[batch, boxes] labels, [batch, boxes, 4], [batch, boxes] scores, with an input orig_target_sizes',
-  ssd: '[batch, boxes, 4], [batch, boxes] scores, [batch, boxes] classes, and perhaps [batch] counts',
+  ssd: '[batch, boxes, 4], [batch, boxes] scores, [batch, boxes] classes, and perhaps [batch] counts; [batch, boxes, 5] and classes; rows of 7',
   'grounding-dino':
     '[prompts, queries, tokens] logits and [prompts, queries, 4], with inputs input_ids, attention_mask, token_type_ids',
   owlv2: '[1, patches, prompts] logits and [1, patches, 4], with inputs input_ids, attention_mask',
@@ -74,14 +75,20 @@ const RECOGNISERS: Readonly<Record<ClosedFamilyName, (graph: ObservedGraph) => F
   'nanodet-plus': (graph) => {
     const output = onlyOutput(graph);
     const [, cells, length = 0] = output?.dims ?? [];
-    if (!output || cells !== cellsOf(graph, FOUR) || length <= 32) return undefined;
-    return { outputs: { predictions: [output.name] }, strides: FOUR, classes: length - 32 };
+    const strides = [FOUR, THREE].find((each) => cells === cellsOf(graph, each));
+    const classes = length - 32;
+    if (!output || !strides || classes < 1 || !fitsLabels(graph, classes)) return undefined;
+    if (!areShares(output, 0, classes)) return undefined;
+    // With three strides the cells are those of YOLOX: its columns are all shares, these end in logits.
+    if (strides === THREE && areShares(output, classes, length)) return undefined;
+    return { outputs: { predictions: [output.name] }, strides, classes };
   },
   picodet: recognisePicodet,
   yolox: (graph) => {
     const output = onlyOutput(graph);
     const [, cells, length = 0] = output?.dims ?? [];
     if (!output || cells !== cellsOf(graph, THREE) || length <= 5) return undefined;
+    if (!areShares(output, 4, length) || !fitsLabels(graph, length - 5)) return undefined;
     const decoded = graph.operators.has('Exp') || hasPixelSizes(output, length);
     return {
       outputs: { predictions: [output.name] },
@@ -111,6 +118,22 @@ const RECOGNISERS: Readonly<Record<ClosedFamilyName, (graph: ObservedGraph) => F
     };
   },
 };
+
+/** Where the labels are known, a shape that has another number of classes is that of another family. */
+function fitsLabels({ labels }: ObservedGraph, classes: number): boolean {
+  return labels === undefined || labels === classes;
+}
+
+/** Whether the values of these columns of [batch, cells, length] are scores of 0 to 1. */
+function areShares({ data, dims }: Tensor, from: number, to: number): boolean {
+  const length = dims.at(-1)!;
+  return data.every((value: number | bigint, index: number) => {
+    const column = index % length;
+    return column < from || column >= to || (value >= -ROUNDING && value <= 1 + ROUNDING);
+  });
+}
+
+const ROUNDING = 1e-3;
 
 /** No logarithm of a size in strides is above this: exp(10) strides of 8 are 176,000 pixels. */
 const LARGEST_LOG_SIZE = 10;
@@ -150,8 +173,9 @@ function recognisePicodet(graph: ObservedGraph): Found {
 
 function recogniseYolo(graph: ObservedGraph): Found {
   // Exports of YOLOv5 up to 6.1 list the raw heads [batch, anchors, rows, columns, values] beside what is made of them.
-  const output = onlyOutput({ outputs: graph.outputs.filter(({ dims }) => dims.length !== 5) });
-  if (!output) return undefined;
+  const lists = graph.outputs.filter(({ dims }) => dims.length !== 5);
+  const output = onlyOutput({ outputs: lists });
+  if (!output) return recogniseYoloNas(lists);
   const [, first = 0, second = 0] = output.dims;
   const outputs = { predictions: [output.name] };
   for (const strides of [THREE, FOUR, FINE]) {
@@ -166,6 +190,17 @@ function recogniseYolo(graph: ObservedGraph): Found {
     return { outputs, strides: THREE, classes: labels, boxes: 'cxcywh-unit' };
   }
   return second === FINAL_VALUES ? { outputs, strides: THREE, classes: undefined } : undefined;
+}
+
+/** YOLO-NAS: corners in pixels and scores of 0 to 1, in two outputs. */
+function recogniseYoloNas(outputs: readonly ObservedOutput[]): Found {
+  const boxes = outputs.find(({ dims }) => dims.length === 3 && dims[2] === 4);
+  const scores = outputs.find((output) => output !== boxes && output.dims[1] === boxes?.dims[1]);
+  const classes = scores?.dims[2];
+  if (!boxes || !scores || classes === undefined || !areShares(scores, 0, classes))
+    return undefined;
+  if (!boxes.data.some((value: number | bigint) => value > LEAST_PIXEL)) return undefined;
+  return { outputs: { boxes: [boxes.name], scores: [scores.name] }, strides: THREE, classes };
 }
 
 /** A graph without names is taken for one of these where its boxes are in units. */
@@ -189,15 +224,21 @@ function recogniseDetr(graph: ObservedGraph): Found {
   const logits = candidates.find(({ name }) => /logit|label|class/i.test(name)) ?? candidates[0];
   const length = logits?.dims[2];
   if (!boxes || !logits || length === undefined || length < 1) return undefined;
+  // Centres and sizes in units of the input may reach over its border, but are no pixels.
+  if (boxes.data.some((value: number | bigint) => Math.abs(Number(value)) > FURTHEST_UNIT))
+    return undefined;
   const softmax = length > 1 && hasNoObject(logits, length, graph.labels);
   return {
     outputs: { logits: [logits.name], boxes: [boxes.name] },
     strides: [],
-    classes: softmax ? length - 1 : Math.min(length, graph.labels ?? length),
+    classes: softmax ? length - 1 : length,
     activation: softmax ? 'softmax' : 'sigmoid',
   };
 }
 
+const FURTHEST_UNIT = 4;
+/** Some corner of a box in pixels is further away than this. */
+const LEAST_PIXEL = 16;
 /** COCO's ids reach to 90: 91 logits are those ids, 92 those and no object. */
 const COCO_IDS = 91;
 
@@ -219,6 +260,10 @@ function hasNoObject({ data }: Tensor, length: number, labels: number | undefine
 }
 
 function recogniseListed({ outputs }: ObservedGraph, role: 'labels' | 'classes'): Found {
+  const rows = outputs.length === 1 && outputs[0]!.dims.at(-1) === 7 ? outputs[0] : undefined;
+  if (rows && role === 'classes') return sevenNumbers(rows);
+  const scored = outputs.find(({ dims }) => dims.length === 3 && dims[2] === 5);
+  if (scored && role === 'classes') return scoredBoxes(scored, outputs);
   const fours = outputs.filter(({ dims }) => [2, 3].includes(dims.length) && dims.at(-1) === 4);
   const boxes = fours.find(({ name }) => /^(?!raw).*box/i.test(name)) ?? fours[0];
   const columns = outputs.filter(
@@ -246,13 +291,47 @@ function recogniseListed({ outputs }: ObservedGraph, role: 'labels' | 'classes')
   };
 }
 
-/** TensorFlow's exports name their boxes so and put y first; others put x first, in pixels or units. */
-function listedBoxes({ name, data }: ObservedOutput): Pick<Recognition, 'boxes' | 'firstClass'> {
-  if (/^detection_boxes/.test(name)) return { boxes: 'yxyx-unit' };
+/** MMDeploy: `dets` [batch, boxes, 5] with the score behind the corners, and `labels` from 0. */
+function scoredBoxes(boxes: ObservedOutput, outputs: readonly ObservedOutput[]): Found {
+  const classes = outputs.find(({ data }) => data.length * 5 === boxes.data.length);
+  if (!classes) return undefined;
+  return {
+    outputs: { boxes: [boxes.name], classes: [classes.name] },
+    strides: [],
+    classes: undefined,
+    boxes: 'xyxy-pixels',
+    countsFrom: 0,
+  };
+}
+
+/** Rows of seven numbers: [n, 7] of YOLOv7's end-to-end export, or [1, 1, n, 7] of Caffe and OpenVINO, in units. */
+function sevenNumbers({ name, dims }: ObservedOutput): Found {
+  const isFlat = dims.length === 2;
+  if (!isFlat && dims.length !== 4) return undefined;
+  return {
+    outputs: { rows: [name] },
+    strides: [],
+    classes: undefined,
+    boxes: isFlat ? 'xyxy-pixels' : 'xyxy-unit',
+    countsFrom: isFlat ? 0 : 1,
+  };
+}
+
+/**
+ * TensorFlow's exports name their boxes so, put y first and count from 1; torchvision's have no batch and count from 1; exports
+ * with suppression by TensorRT (YOLOv7) and those of YOLO-NAS count from 0. Others put x first, in pixels or units.
+ */
+function listedBoxes({
+  name,
+  data,
+  dims,
+}: ObservedOutput): Pick<Recognition, 'boxes' | 'countsFrom'> {
+  if (/^detection_boxes/.test(name)) return { boxes: 'yxyx-unit', countsFrom: 1 };
+  const countsFrom = dims.length === 2 ? 1 : /(?:^|_)(?:det|pred)_boxes/.test(name) ? 0 : undefined;
   // Without boxes in the photo, a list without a batch is torchvision's, in pixels.
-  if (data.length === 0) return { boxes: 'xyxy-pixels' };
+  if (data.length === 0) return { boxes: 'xyxy-pixels', countsFrom };
   const furthest = Array.from(data, Number).reduce((a, b) => Math.max(a, Math.abs(b)), 0);
-  return { boxes: furthest > 2 ? 'xyxy-pixels' : 'xyxy-unit' };
+  return { boxes: furthest > 2 ? 'xyxy-pixels' : 'xyxy-unit', countsFrom };
 }
 
 /**

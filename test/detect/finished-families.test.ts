@@ -110,6 +110,35 @@ describe('boxes that the graph has finished', () => {
     expect(scored(Number.NaN)).toEqual([[]]);
   });
 
+  it('may have their scores behind the corners, as MMDeploy writes them', () => {
+    const of = card('ssd', { boxes: ['d'], classes: ['l'] }, { boxes: 'xyxy-pixels' });
+    const d = float([1, 2, 5], 0, 0, 16, 8, 0.5, 8, 4, 16, 16, 0.9);
+    expect(decode(of, { d, l: long([1, 2], 0, 1) })).toEqual([
+      [
+        ['bench', 0.9, 16, 8, 32, 32],
+        ['lion', 0.5, 0, 0, 32, 16],
+      ],
+    ]);
+  });
+
+  it('may be rows of seven numbers', () => {
+    const flat = card('ssd', { rows: ['r'] }, { boxes: 'xyxy-pixels' });
+    const rows = float([2, 7], 0, 0, 0, 16, 8, 1, 0.5, 1, 8, 4, 16, 16, 0, 0.9);
+    expect(decode(flat, { r: rows }, 2)).toEqual([
+      [['bench', 0.5, 0, 0, 32, 16]],
+      [['lion', 0.9, 16, 8, 32, 32]],
+    ]);
+    const unit = card('ssd', { rows: ['r'] }, { boxes: 'xyxy-unit', firstClass: 1 });
+    const caffe = float([1, 1, 2, 7], 0, 2, 0.5, 0, 0, 0.5, 0.5, -1, 1, 0.9, 0, 0, 1, 1);
+    expect(decode(unit, { r: caffe })).toEqual([[['bench', 0.5, 0, 0, 32, 16]]]);
+  });
+
+  it('and those of YOLO-NAS have a list of scores beside them', () => {
+    const of = card('yolo', { boxes: ['b'], scores: ['s'] });
+    const outputs = { b: float([1, 2, 4], 0, 0, 16, 8), s: float([1, 2, 2], 0.1, 0.75) };
+    expect(decode(of, outputs)).toEqual([[['bench', 0.75, 0, 0, 32, 16]]]);
+  });
+
   it('may be none at all', () => {
     const outputs = { b: float([0, 4]), s: float([0]), c: long([0]) };
     expect(decode(card('ssd', { boxes: ['b'], scores: ['s'], classes: ['c'] }), outputs)).toEqual([

@@ -31,6 +31,15 @@ describe('packRasters', () => {
     expect(numbers(images)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
   });
 
+  it('lays bytes plane by plane where the graph takes them so', () => {
+    const { images } = packRasters(
+      [raster(1, 2, 3, 4, 5, 6)],
+      tiny('centernet', { layout: 'nchw' }),
+    );
+    expect(images).toMatchObject({ type: 'uint8', dims: [1, 3, 1, 2] });
+    expect(numbers(images)).toEqual([1, 4, 2, 5, 3, 6]);
+  });
+
   it('normalises in the order of the channels that the card gives, plane by plane', () => {
     const card = tiny('nanodet-plus-m-416', { mean: [1, 2, 3], std: [1, 2, 4] });
     const { data } = packRasters([raster(11, 6, 3, 7, 4, 2)], card);

@@ -149,7 +149,7 @@ describe('recognising a detector', () => {
       'sigmoid with one logit too many',
       { logits: tensor([1, 2, 4], [-5, -5, -5, -5, 3, -5, -5, -5]), pred_boxes: [1, 2, 4] },
       { labels: 3 },
-      { family: 'detr', classes: 3, activation: 'sigmoid' },
+      { family: 'detr', classes: 4, activation: 'sigmoid' },
     ],
     [
       'DEIM',
@@ -182,10 +182,58 @@ describe('recognising a detector', () => {
       },
     ],
     [
+      'end-to-end exports with suppression by TensorRT',
+      {
+        num_dets: int(1, 1),
+        det_boxes: [1, 100, 4],
+        det_scores: [1, 100],
+        det_classes: int(1, 100),
+      },
+      {},
+      { family: 'ssd', countsFrom: 0 },
+    ],
+    [
+      'YOLO-NAS',
+      {
+        graph2_num_predictions: int(1, 1),
+        graph2_pred_boxes: tensor([1, 9, 4], [10, 20, 300, 400]),
+        graph2_pred_scores: [1, 9],
+        graph2_pred_classes: int(1, 9),
+      },
+      {},
+      { family: 'ssd', boxes: 'xyxy-pixels', countsFrom: 0 },
+    ],
+    [
+      'YOLO-NAS without suppression',
+      { 913: tensor([1, CELLS, 4], [10, 20, 300, 400]), 904: tensor([1, CELLS, 80], [0.5]) },
+      {},
+      { family: 'yolo', classes: 80, outputs: { boxes: ['913'], scores: ['904'] } },
+    ],
+    [
+      'MMDeploy',
+      { dets: tensor([1, 100, 5], [10, 20, 300, 400, 0.9]), labels: int(1, 100) },
+      {},
+      { family: 'ssd', countsFrom: 0, outputs: { boxes: ['dets'], classes: ['labels'] } },
+    ],
+    ['YOLOv7 end to end', { output: [2, 7] }, {}, { family: 'ssd', outputs: { rows: ['output'] } }],
+    ['Caffe', { out: [1, 1, 100, 7] }, {}, { family: 'ssd', boxes: 'xyxy-unit', countsFrom: 1 }],
+    [
+      'NanoDet-Plus of three strides',
+      { output: tensor([1, CELLS, 33], [0.5, -3, 8]) },
+      {},
+      { family: 'nanodet-plus', classes: 1, strides: [8, 16, 32] },
+    ],
+    [
+      'YOLOX of the same shape',
+      { output: tensor([1, CELLS, 33], [3, 2, 1, 1, 0.5]) },
+      {},
+      { family: 'yolox', classes: 28 },
+    ],
+    [
       'SSD of PyTorch',
       { boxes: tensor([2, 4], [10, 20, 300, 400]), labels: int(2), scores: [2] },
       {},
-      { family: 'ssd', boxes: 'xyxy-pixels' },
+      { family: 'ssd', boxes: 'xyxy-pixels', countsFrom: 1 },
     ],
     [
       'CenterNet',
