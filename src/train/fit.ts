@@ -72,6 +72,8 @@ export async function fitPolicy(
   const frozen = policyOf(start);
   const staged = stagedExamples(examples, frozen);
   const total = staged.reduce((sum, { weight }) => sum + weight, 0);
+  // Where everything is there, the likelihood of "something fits" would grow without bound.
+  const hasAbsent = examples.some(({ truths }) => truths === 0);
   const boxes = new Adam(frozen.boxes.slice());
   const none = new Adam(frozen.none.slice());
   const policy: Policy = { columns: frozen.columns, boxes: boxes.values, none: none.values };
@@ -97,7 +99,7 @@ export async function fitPolicy(
     }
     const rate = settings.learningRate * Math.min(1, 2 * (1 - (epoch - 1) / epochs));
     boxes.ascend(gradient.boxes, { examples: total, prior, rate });
-    none.ascend(gradient.none, { examples: total, prior, rate });
+    if (hasAbsent) none.ascend(gradient.none, { examples: total, prior, rate });
     if (!(await onEpoch({ epoch, ...means }))) break;
   }
   const numbers: PolicyNumbers = {
