@@ -13,9 +13,16 @@ const MARKED = /"\\u0000number (-?[\d.eE+-]+)"/g;
  */
 export function parseExact(text: string): unknown {
   if (!SUSPECT.test(text)) return JSON.parse(text);
-  // What is no JSON must not become it.
-  JSON.parse(text);
-  return JSON.parse(marked(text));
+  return parseMarked(text, holds);
+}
+
+/** Numbers that JavaScript may write in another way: `1.0`, `0.10`, `-0`, `1e2`. */
+const RESPELLED = /\d[eE]|\.\d*0(?!\d)|-0|0\.0{6}/;
+
+/** The same for values that are only handed on: every number stays as it is written, `1.0` too. */
+export function parseAsWritten(text: string): unknown {
+  if (!SUSPECT.test(text) && !RESPELLED.test(text)) return JSON.parse(text);
+  return parseMarked(text, (token) => String(Number(token)) === token);
 }
 
 /** JSON.stringify for values of {@link parseExact}. */
@@ -36,9 +43,14 @@ export function exactText(value: unknown): string {
   return text.startsWith(MARK) ? text.slice(MARK.length) : text;
 }
 
-function marked(text: string): string {
-  return text.replace(TOKEN, (token) =>
-    token.startsWith('"') || holds(token) ? token : `"\\u0000number ${token}"`,
+/** @param isHeld whether a number need not be marked */
+function parseMarked(text: string, isHeld: (token: string) => boolean): unknown {
+  // What is no JSON must not become it.
+  JSON.parse(text);
+  return JSON.parse(
+    text.replace(TOKEN, (token) =>
+      token.startsWith('"') || isHeld(token) ? token : `"\\u0000number ${token}"`,
+    ),
   );
 }
 

@@ -12,8 +12,8 @@ export function plainPath(path: string): string {
 /** Most paths are plain as they are. */
 const PLAIN = /^(?!\.{0,2}\/)(?:(?!\/\.{0,2}\/)[\x20-\x5b\x5d-\x7e])*$/;
 
-/** The same for comparison with foreign lists: the extension in small letters, percent codes as characters. */
-function loosePath(path: string): string {
+/** The same for comparison with what others have written: the extension in small letters, percent codes as characters. */
+export function loosePath(path: string): string {
   const plain = plainPath(decoded(path) ?? path);
   const extension = posix.extname(plain);
   return plain.slice(0, plain.length - extension.length) + extension.toLowerCase();
@@ -29,25 +29,14 @@ function decoded(path: string): string | undefined {
   }
 }
 
-/** Other spellings of a path under which the photo may lie on disk, if it does not under this one. */
-export function spellings(path: string): string[] {
-  const found = new Set<string>();
-  for (const base of [path, decoded(path) ?? path]) {
-    const extension = posix.extname(base);
-    const stem = base.slice(0, base.length - extension.length);
-    for (const end of [extension, extension.toLowerCase(), extension.toUpperCase()]) {
-      for (const slashed of [stem + end, (stem + end).replaceAll('\\', '/')]) {
-        for (const form of ['NFC', 'NFD'] as const) found.add(slashed.normalize(form));
-      }
-    }
-  }
-  found.delete(path);
-  return [...found];
-}
+/** How well two paths agree, best first. */
+export const Match = { Exact: 0, Spelling: 1, End: 2 } as const;
+export type Match = (typeof Match)[keyof typeof Match];
 
 /** Things by the path of their photo, found again under any of its spellings. */
 export class PhotoIndex<T> {
-  readonly #exact = new Map<string, T>();
+  /** Undefined where a path comes twice. */
+  readonly #exact = new Map<string, T | undefined>();
   readonly #loose = new Map<string, T | undefined>();
   /** By last part; several where the name is in several folders. */
   readonly #byName = new Map<string, [string, T][]>();
@@ -55,9 +44,8 @@ export class PhotoIndex<T> {
   /** A thing under a path that comes twice is found by neither. */
   add(path: string, thing: T): void {
     const loose = loosePath(path);
-    const isTwice = this.#loose.has(loose) && this.#loose.get(loose) !== thing;
-    this.#exact.set(path, thing);
-    this.#loose.set(loose, isTwice ? undefined : thing);
+    this.#exact.set(path, this.#exact.has(path) ? undefined : thing);
+    this.#loose.set(loose, this.#loose.has(loose) ? undefined : thing);
     const name = posix.basename(loose);
     const known = this.#byName.get(name);
     if (known) known.push([loose, thing]);
@@ -65,17 +53,19 @@ export class PhotoIndex<T> {
   }
 
   /**
-   * The thing under the path, or under another spelling of it. Where one of two paths ends in all of the other, they may be one
-   * photo, seen from two folders: then the only one counts, and `isSure` is false.
+   * The thing under the path, under another spelling of it, or the only one where one of two paths ends in all of the other: they
+   * may be one photo, seen from two folders.
    */
-  find(path: string): { readonly thing: T; readonly isSure: boolean } | undefined {
+  find(path: string): { readonly thing: T; readonly match: Match } | undefined {
     const loose = loosePath(path);
-    const thing = this.#exact.get(path) ?? this.#loose.get(loose);
-    if (thing !== undefined) return { thing, isSure: true };
+    const exact = this.#exact.get(path);
+    if (exact !== undefined) return { thing: exact, match: Match.Exact };
+    const spelled = this.#loose.get(loose);
+    if (spelled !== undefined) return { thing: spelled, match: Match.Spelling };
     const alike = (this.#byName.get(posix.basename(loose)) ?? []).filter(([other]) =>
       isEnd(loose, other),
     );
-    return alike.length === 1 ? { thing: alike[0]![1], isSure: false } : undefined;
+    return alike.length === 1 ? { thing: alike[0]![1], match: Match.End } : undefined;
   }
 }
 

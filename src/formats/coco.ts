@@ -1,6 +1,7 @@
 import { type BoxXywh, type ImageSize, xyxyToXywh } from '../core/box.js';
 import { exactJson } from '../core/exact-json.js';
 import { NameTable } from '../core/name-table.js';
+import { loosePath, plainPath } from '../core/photo-path.js';
 import type { CocoId } from './foreign-json.js';
 import { answerBoxes, type Bbox2d, type MadeOf, type OutputLine } from './result-line.js';
 
@@ -60,10 +61,13 @@ export interface ImageNumbering {
   readonly file: string | null;
   /** The ids of that file's categories by their names in small letters. */
   readonly categories?: ReadonlyMap<string, CocoId>;
-  /** Told of every photo, with its size, before any is asked for: two photos must not share an entry of the file. */
-  expect(image: string, size: ImageSize): void;
-  /** Undefined for a photo that has no place in the files. @param sha256 of the photo, where it was read */
-  idOf(image: string, sha256?: string): CocoId | undefined;
+  /**
+   * Told of every photo, with its size, before any is asked for: two photos must not share an entry of the file.
+   * @param photo tells photos apart, whatever the path is called
+   */
+  expect(image: string, photo: string, size: ImageSize): void;
+  /** Undefined for a photo that has no place in the files. */
+  idOf(image: string, photo: string): CocoId | undefined;
   /** Photos asked for that have none. */
   readonly leftOut: number;
   /** What the user should know about the file. */
@@ -210,13 +214,24 @@ async function imageSizes(read: ReadLines, images: ImageNumbering) {
 /** Tells the numbering of every photo of a run. */
 export async function expectImages(read: ReadLines, images: ImageNumbering): Promise<void> {
   for await (const line of read()) {
-    if (line.type !== 'error' && line.image !== undefined) images.expect(line.image, line);
+    if (line.type === 'error' || line.image === undefined) continue;
+    images.expect(line.image, photoOf(line, line.image), line);
   }
 }
 
 function imageIdOf(line: MadeLine, images: ImageNumbering): CocoId | undefined {
   if (line.type === 'error' || line.image === undefined) return undefined;
-  return images.idOf(line.image, line.made_of?.sha256);
+  return images.idOf(line.image, photoOf(line, line.image));
+}
+
+/**
+ * What tells photos apart. A listing names each photo once; queries may spell its path in several ways, and two photos may lie
+ * beside each other under one spelling, which their contents tell.
+ */
+function photoOf(line: MadeLine, image: string): string {
+  if (line.type === 'detections') return image;
+  const sha256 = line.made_of?.sha256;
+  return sha256 === undefined ? plainPath(image) : `${loosePath(image)}\n${sha256}`;
 }
 
 /** Every box that a run gives of photos with an id. `about`: fields that only the dataset has. */

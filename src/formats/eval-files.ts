@@ -6,6 +6,7 @@ import {
   ForeignRecord,
   type JsonLines,
   type JsonText,
+  jsonElements,
   listRecords,
   readJsonLines,
   recordError,
@@ -210,7 +211,11 @@ export async function* refCocoQueries(
   instances: AsyncIterable<CocoEntry>,
 ): AsyncGenerator<EvalQuery> {
   const refs: ReturnType<typeof refOf>[] = [];
-  for await (const record of listRecords(text, source, 'a list of refs')) refs.push(refOf(record));
+  for await (const { section, index, value } of jsonElements(text, source)) {
+    if (section !== '' && section !== 'refs') continue;
+    refs.push(refOf(new ForeignRecord(value, { source, section, element: index })));
+  }
+  if (refs.length === 0) throw recordError({ source }, 'expected a list of refs, got none');
   const annotationIds = new Set(refs.flatMap((ref) => ref.annotationIds));
   const imageIds = new Set(refs.map(({ imageId }) => imageId));
   const annotations = new Map<CocoId, CocoAnnotation>();
@@ -243,6 +248,7 @@ function refOf(record: ForeignRecord) {
     imageId: record.id('image_id'),
     split: record.optionalString('split'),
     sentences: sentences.map((value, index) => {
+      if (typeof value === 'string') return { id: `${refId}-${index}`, text: value };
       const sentence = new ForeignRecord(value, record.position);
       return {
         id: `${refId}-${sentence.has('sent_id') ? exactText(sentence.id('sent_id')) : index}`,

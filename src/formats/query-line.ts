@@ -1,6 +1,6 @@
 import type { BoxXywh, BoxXyxy, ImageSize } from '../core/box.js';
 import { asVgrError, jsonHint, ONE_A_LINE, quoted, VgrError, valueText } from '../core/error.js';
-import { exactText, nearestNumber, parseExact } from '../core/exact-json.js';
+import { exactText, nearestNumber, parseAsWritten, parseExact } from '../core/exact-json.js';
 import type { LineItem } from '../core/line-reader.js';
 
 /** One box that another tool found for the query. */
@@ -73,7 +73,7 @@ export function parseQueryLine(text: string, number: number): Query {
     );
   }
   try {
-    return queryOf(object(value, ''), number);
+    return queryOf(object(value, ''), number, text);
   } catch (thrown) {
     if (!(thrown instanceof InvalidField)) throw thrown;
     const { path, message } = thrown;
@@ -161,10 +161,10 @@ const SHAPES: Readonly<Record<string, string>> = {
 };
 
 /** Reads the fields in a fixed order, so that the first error is always the same. `null` is as an absent field. */
-function queryOf(value: Json, lineNumber: number): Query {
-  const { id, image, query, bbox, boxes, tools, width, height, ...extra } = value;
+function queryOf(value: Json, lineNumber: number, text: string): Query {
+  const { id, image, query, bbox, boxes, tools, width, height, ...others } = value;
   // A field of this name would become the prototype of a copy.
-  Reflect.deleteProperty(extra, '__proto__');
+  Reflect.deleteProperty(others, '__proto__');
   const name = id == null ? String(lineNumber) : idOf(id);
   const imagePath = image == null ? undefined : nonEmpty(image, 'image');
   const words = string(query, 'query');
@@ -193,8 +193,16 @@ function queryOf(value: Json, lineNumber: number): Query {
     truthsXywh: truth ?? truths,
     tools: found,
     imageSize: imageWidth && imageHeight ? { width: imageWidth, height: imageHeight } : undefined,
-    extra,
+    extra: asWritten(others, text),
   };
+}
+
+/** The fields with their numbers as the line spells them. */
+function asWritten(fields: Json, text: string): Json {
+  const names = Object.keys(fields);
+  if (names.length === 0) return fields;
+  const line = parseAsWritten(text) as Json;
+  return Object.fromEntries(names.map((name) => [name, line[name]]));
 }
 
 /** A text, or a whole number as it is written. */

@@ -1,4 +1,4 @@
-import { lstat, opendir, realpath, stat } from 'node:fs/promises';
+import { lstat, opendir, readdir, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { asVgrError, type ErrorCode, type ErrorDetail, quoted, VgrError } from '../core/error.js';
 import { NameTable } from '../core/name-table.js';
@@ -22,7 +22,7 @@ const IMAGE_EXTENSIONS: ReadonlySet<string> = new Set([
 
 /** Folders in which systems keep thumbnails and what was thrown away. */
 const SYSTEM_FOLDERS =
-  /^(?:@eadir|@recycle|#recycle|#snapshot|@__thumb|\$recycle\.bin|recycler|recycled|system volume information|lost\+found|found\.\d{3}|__macosx)$/i;
+  /^(?:@eadir|@recycle|#recycle|#snapshot|~snapshot|@__thumb|\$recycle\.bin|recycler|recycled|system volume information|lost\+found|lost\.dir|found\.\d{3}|_?_macosx|ipod photo cache|.+\.lrdata)$/i;
 
 /** A photo, or the error of one item. */
 export type Listed =
@@ -63,7 +63,9 @@ export async function* listImages(
   const names = new NameTable();
   let count = 0;
   for (const input of await readInputs(inputs)) {
-    for await (const item of new InputSearch(input, { allowOutside, own, others }).photos()) {
+    for await (const found of new InputSearch(input, { allowOutside, own, others }).photos()) {
+      const item =
+        'path' in found && (await isUndecoded(found.path)) ? notUtf8(found.image) : found;
       if ('path' in item && !seen.isNew(item.path, input.kind)) continue;
       count += 1;
       yield inputs.length === 1 ? item : { ...item, image: newName(item.image, input.root, names) };
@@ -166,6 +168,12 @@ const isOutputFolder = (names: readonly string[]) =>
   names.some((name) => name.endsWith(OUTPUT_MARK)) &&
   !names.some((name) => name.endsWith(PHOTO_MARK));
 
+/** The name of a file with its mark; as it is where it has none. */
+function markedName(name: string): string {
+  if (hasImageExtension(name)) return name + PHOTO_MARK;
+  return OUTPUT_FILES.includes(name) ? name + OUTPUT_MARK : name;
+}
+
 /** The search of one input. */
 class InputSearch {
   /** Real folders that are listed; a link into one of them adds nothing and may be a cycle. */
@@ -225,14 +233,16 @@ class InputSearch {
       const child = path.join(folder, name);
       const image = prefix + name;
       if (mark === OUTPUT_MARK) continue;
-      if (mark === FOLDER_MARK) {
-        const inner = path.join(real, name);
-        if (this.options.own.includes(inner)) this.options.others.countFolder(image);
-        else if (!this.#claimed.includes(inner)) yield* this.#walk(child, `${image}/`, inner);
-      } else if (mark === LINK_MARK) {
-        yield* this.#followLink(child, image);
-      } else yield await photoOf(image, child);
+      if (mark === FOLDER_MARK) yield* this.#enter(child, image, path.join(real, name));
+      else if (mark === LINK_MARK) yield* this.#followLink(child, image);
+      else yield { image, path: child };
     }
+  }
+
+  async *#enter(folder: string, image: string, real: string): AsyncGenerator<Listed> {
+    if (this.options.own.includes(real)) this.options.others.countFolder(image);
+    else if (await isUndecoded(folder)) yield notUtf8(image);
+    else if (!this.#claimed.includes(real)) yield* this.#walk(folder, `${image}/`, real);
   }
 
   /** Names of folders, links and photos, sorted, each with its mark as last character. */
@@ -246,8 +256,7 @@ class InputSearch {
       if (kind.isDirectory() && SYSTEM_FOLDERS.test(name)) this.options.others.countFolder(name);
       else if (kind.isDirectory()) names.push(name + FOLDER_MARK);
       else if (kind.isSymbolicLink()) names.push(name + LINK_MARK);
-      else if (kind.isFile() && hasImageExtension(name)) names.push(name + PHOTO_MARK);
-      else if (OUTPUT_FILES.includes(name)) names.push(name + OUTPUT_MARK);
+      else if (kind.isFile() && markedName(name) !== name) names.push(markedName(name));
       else this.options.others.count(name);
     }
     return names.sort();
@@ -282,12 +291,13 @@ class InputSearch {
   async *#matches(pattern: string): AsyncGenerator<Listed> {
     const { root } = this.input;
     const found = new Map<string, LinkTarget | undefined>();
-    for await (const { name, target } of globbed(root, pattern)) {
+    const named = new Set(pattern.split('/'));
+    for await (const { name, target } of this.#globbed(pattern, named)) {
       if (hasImageExtension(name) || target?.isFolder) found.set(name, target);
       else this.options.others.count(name);
     }
     if (pattern.includes('**')) {
-      for await (const { name, target } of globbed(root, '**')) {
+      for await (const { name, target } of this.#globbed('**', named)) {
         if (target?.isFolder) found.set(name, target);
       }
     }
@@ -301,6 +311,40 @@ class InputSearch {
         yield { image: name, path: path.join(root, name) };
       }
     }
+  }
+
+  /** By folder from the root: whether a pattern passes it by, as a walk does. */
+  readonly #passed = new Map<string, Promise<boolean>>([['.', Promise.resolve(false)]]);
+
+  /** @param named parts of the user's pattern: a folder that it names is meant */
+  async *#globbed(pattern: string, named: ReadonlySet<string>): ReturnType<typeof globbed> {
+    for await (const entry of globbed(this.input.root, pattern)) {
+      if (!(await this.#isBelowPassed(path.posix.dirname(entry.name), named))) yield entry;
+    }
+  }
+
+  #isBelowPassed(folder: string, named: ReadonlySet<string>): Promise<boolean> {
+    let passed = this.#passed.get(folder);
+    if (!passed) {
+      passed = this.#isPassed(folder, named);
+      this.#passed.set(folder, passed);
+    }
+    return passed;
+  }
+
+  async #isPassed(folder: string, named: ReadonlySet<string>): Promise<boolean> {
+    const { own, others } = this.options;
+    const name = path.posix.basename(folder);
+    if (await this.#isBelowPassed(path.posix.dirname(folder), named)) return true;
+    if (named.has(name)) return false;
+    const place = path.join(this.input.root, folder);
+    const isSystem = SYSTEM_FOLDERS.test(name);
+    if (!isSystem && !own.includes(await realpath(place).catch(() => place))) {
+      const names = await readdir(place).catch(() => []);
+      if (!isOutputFolder(names.map(markedName))) return false;
+    }
+    others.countFolder(isSystem ? name : folder);
+    return true;
   }
 
   #linkOut(image: string, real: string): Listed {
@@ -332,10 +376,13 @@ async function* globbed(
   }
 }
 
-/** A name whose bytes are no UTF-8 opens nothing: other characters stand in it for them. */
-async function photoOf(image: string, absolute: string): Promise<Listed> {
-  const isThere = !image.includes(UNDECODED) || (await lstat(absolute).catch(() => undefined));
-  if (isThere) return { image, path: absolute };
+/** Whether the bytes of a name are no UTF-8: it opens nothing then, since other characters stand in it for them. */
+async function isUndecoded(absolute: string): Promise<boolean> {
+  if (!absolute.includes(UNDECODED)) return false;
+  return (await lstat(absolute).catch(() => undefined)) === undefined;
+}
+
+function notUtf8(image: string): Listed {
   return failed(image, 'IMAGE_UNREADABLE', `the name of ${quoted(image)} is not UTF-8`, {
     hint: 'rename it: `convmv -f latin1 -t utf8 --notest -r FOLDER`',
   });

@@ -1,13 +1,26 @@
-import { opendir, readlink, realpath, stat } from 'node:fs/promises';
+import { opendir, readdir, readlink, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 import leven from 'leven';
 import { codeOf, quoted, VgrError } from '../core/error.js';
 import type { Patience } from '../core/files.js';
 import { PromiseCache } from '../core/lru.js';
-import { spellings } from '../core/photo-path.js';
+import { loosePath } from '../core/photo-path.js';
 
 /** Photos whose paths are remembered. */
 const MAX_PATHS = 64;
+
+/** Folders whose names are kept for photos that lists spell in another way: a folder may have some 100,000. */
+const MAX_SPELLED_FOLDERS = 4;
+
+/** The names in a folder by one spelling of each; null where several are alike. */
+async function spellingsIn(folder: string): Promise<ReadonlyMap<string, string | null>> {
+  const names = new Map<string, string | null>();
+  for (const name of await readdir(folder)) {
+    const loose = loosePath(name);
+    names.set(loose, names.has(loose) ? null : name);
+  }
+  return names;
+}
 
 /** True where `inner` is `outer` or lies below it. Both are absolute and free of links. */
 export function isInside(outer: string, inner: string): boolean {
@@ -28,6 +41,8 @@ export class ImageRoots {
   readonly #nearestFiles = new NearestFiles();
   /** Queries of one photo lie near each other: its path is followed once for them. */
   readonly #resolved = new PromiseCache<string>(MAX_PATHS);
+  /** By folder. */
+  readonly #spellings = new PromiseCache<ReadonlyMap<string, string | null>>(MAX_SPELLED_FOLDERS);
   readonly #seen = new SeenFolders();
 
   private constructor(
@@ -83,10 +98,13 @@ export class ImageRoots {
     if (!allowOutside) refuseAbsolute(image);
     const found = await this.#find(image);
     if (found.real !== undefined) return found.real;
-    for (const other of spellings(image)) {
-      if (!allowOutside && isAbsolute(other)) continue;
-      const { real } = await this.#find(other);
-      if (real !== undefined) return real;
+    const loose = loosePath(image);
+    if (allowOutside || !isAbsolute(loose)) {
+      for (const root of this.roots) {
+        const other = await this.#spelled(root, loose);
+        const { real } = other === undefined ? {} : await this.#find(other);
+        if (real !== undefined) return real;
+      }
     }
     throw found.outside ?? (await this.#missing(image, found.cause));
   }
@@ -118,6 +136,21 @@ export class ImageRoots {
       outside ??= leadsOut(image, root, real);
     }
     return { outside, cause };
+  }
+
+  /** A path as its parts are spelled on the disk; undefined where a part is not there, or several names could be it. */
+  async #spelled(root: string, loose: string): Promise<string | undefined> {
+    let found = path.resolve(root, path.isAbsolute(loose) ? '/' : '.');
+    for (const part of loose.split('/').filter((each) => each !== '')) {
+      const folder = found;
+      const names = await this.#spellings
+        .getOrMake(folder, () => spellingsIn(folder))
+        .catch(() => undefined);
+      const name = names?.get(loosePath(part));
+      if (name == null) return undefined;
+      found = path.join(folder, name);
+    }
+    return found;
   }
 
   async #missing(image: string, cause: unknown): Promise<VgrError> {

@@ -1,7 +1,7 @@
 import { quoted, VgrError } from '../core/error.js';
 import { readTextChunks } from '../core/files.js';
 import { NameTable } from '../core/name-table.js';
-import { PhotoIndex, plainPath } from '../core/photo-path.js';
+import { type Match, PhotoIndex } from '../core/photo-path.js';
 import type { ImageNumbering } from '../formats/coco.js';
 import type { CocoImage } from '../formats/coco-records.js';
 import {
@@ -20,7 +20,7 @@ export async function imageNumbering(file: string | undefined): Promise<ImageNum
   return file === undefined ? countingImages() : imagesOfCocoFile(readTextChunks(file), file);
 }
 
-/** Ids from 1 in the order in which images are first asked for. A photo has one id, however its path is spelled. */
+/** Ids from 1 in the order in which photos are first asked for. */
 export function countingImages(): ImageNumbering {
   const numbers = new NameTable();
   return {
@@ -28,16 +28,14 @@ export function countingImages(): ImageNumbering {
     leftOut: 0,
     notes: () => [],
     expect: () => undefined,
-    // Two photos of one spelling may lie beside each other: their contents tell them apart.
-    idOf: (image, sha256 = '') => numbers.numberOf(`${plainPath(image)}\n${sha256}`),
+    idOf: (_image, photo) => numbers.numberOf(photo),
   };
 }
 
-/** An image of the file, and what photos of the run ask for it. */
+/** An image of the file, and the photo of the run that agrees with it best: undefined where there is none, null where several do. */
 interface ListedImage extends CocoImage {
-  /** Whether a photo is it for sure; of others, as many as only look like it. */
-  isTaken: boolean;
-  alike: number;
+  photo?: string | null;
+  match?: Match;
 }
 
 /**
@@ -49,6 +47,7 @@ interface ListedImage extends CocoImage {
 export async function imagesOfCocoFile(text: JsonText, file: string): Promise<ImageNumbering> {
   const index = new PhotoIndex<ListedImage>();
   const categories = new Map<string, CocoId>();
+  const ids = new NameTable();
   let count = 0;
   const hint = 'give `--image-ids` the annotation file, such as instances_val2017.json';
   for await (const { section, index: element, value } of jsonElements(text, file)) {
@@ -60,7 +59,8 @@ export async function imagesOfCocoFile(text: JsonText, file: string): Promise<Im
       continue;
     }
     count += 1;
-    const image = { id: record.id('id'), size: record.optionalSize(), isTaken: false, alike: 0 };
+    const image = { id: record.id('id'), size: record.optionalSize() };
+    if (!ids.add(String(image.id))) record.refuse('id', 'an id that no other image has');
     index.add(record.string('file_name'), image);
   }
   if (count === 0) {
@@ -70,12 +70,6 @@ export async function imagesOfCocoFile(text: JsonText, file: string): Promise<Im
   const seen = new NameTable();
   const unlisted = new NameTable();
   let [leftOut, otherSize] = [0, 0];
-  const imageOf = (image: string): ListedImage | undefined => {
-    const found = index.find(image);
-    if (!found) return undefined;
-    const { thing, isSure } = found;
-    return isSure || (!thing.isTaken && thing.alike <= 1) ? thing : undefined;
-  };
   return {
     file,
     categories: categories.size > 0 ? categories : undefined,
@@ -84,19 +78,21 @@ export async function imagesOfCocoFile(text: JsonText, file: string): Promise<Im
     },
     notes: () =>
       otherSize === 0 ? [] : [`${otherSize} photos have another size than ${quoted(file)} states`],
-    expect(image, size) {
+    expect(image, photo, size) {
       const found = index.find(image);
-      if (!found || !seen.add(plainPath(image))) return;
-      if (found.isSure) found.thing.isTaken = true;
-      else found.thing.alike += 1;
-      const stated = found.thing.size;
+      if (!found) return;
+      const { thing, match } = found;
+      if (thing.match === undefined || match < thing.match) Object.assign(thing, { photo, match });
+      else if (match === thing.match && photo !== thing.photo) thing.photo = null;
+      const stated = thing.size;
       const isOther = stated && (stated.width !== size.width || stated.height !== size.height);
-      if (isOther) otherSize += 1;
+      if (isOther && seen.add(photo)) otherSize += 1;
     },
-    idOf(image) {
-      const id = imageOf(image)?.id;
-      if (id === undefined && unlisted.add(image)) leftOut += 1;
-      return id;
+    idOf(image, photo) {
+      const listed = index.find(image)?.thing;
+      if (listed && (listed.photo ?? photo) === photo && listed.photo !== null) return listed.id;
+      if (unlisted.add(photo)) leftOut += 1;
+      return undefined;
     },
   };
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { CategoryIds, cocoDataset, cocoPredictions } from '../../src/formats/coco.js';
+import { CategoryIds, cocoDataset, cocoPredictions, expectImages } from '../../src/formats/coco.js';
 import type {
   DetectionsLine,
   ErrorLine,
@@ -170,7 +170,7 @@ describe('COCO files', () => {
     ['a folder less', 'a.jpg', 'images/a.jpg'],
   ])('know a photo by another spelling of its path: %s', async (_name, listed, photo) => {
     const images = await idsOf({ images: [{ id: 7, file_name: listed }] });
-    expect(images.idOf(photo)).toBe(7);
+    expect(images.idOf(photo, photo)).toBe(7);
   });
 
   it('give no photo the entry of another', async () => {
@@ -181,9 +181,71 @@ describe('COCO files', () => {
       ],
     });
     const photos = ['cam1/1.jpg', '1.jpg', 'cam2/1.jpg', 'a/x/2.jpg', 'b/x/2.jpg'];
-    for (const photo of photos) images.expect(photo, { width: 1, height: 1 });
-    expect(photos.map((photo) => images.idOf(photo))).toEqual([7, ...Array(4).fill(undefined)]);
+    for (const photo of photos) images.expect(photo, photo, { width: 1, height: 1 });
+    expect(photos.map((photo) => images.idOf(photo, photo))).toEqual([
+      7,
+      ...Array(4).fill(undefined),
+    ]);
     expect(images.leftOut).toBe(4);
+  });
+
+  it.each([
+    ['an extension', ['a.jpg', 'a.JPG'], 'a.jpg', 0],
+    ['percent codes', ['my cat.jpg', 'my%20cat.jpg'], 'my%20cat.jpg', 1],
+    ['letters', ['cafe\u0301.jpg', 'caf\u00e9.jpg'], 'caf\u00e9.jpg', 1],
+    ['a folder', ['x/a.jpg', 'y/a.jpg', 'a.JPG'], './a.jpg', 2],
+  ])(
+    'tell photos that only %s tells apart: the best one has the entry',
+    async (_name, photos, listed, best) => {
+      const size = { width: 1, height: 1 };
+      for (const order of [photos, photos.toReversed()]) {
+        const images = await idsOf({ images: [{ id: 7, file_name: listed }] });
+        for (const photo of order) images.expect(photo, photo, size);
+        const ids = photos.map((photo) => images.idOf(photo, photo));
+        expect(ids).toEqual(photos.map((_, at) => (at === best ? 7 : undefined)));
+        expect(images.leftOut).toBe(photos.length - 1);
+      }
+    },
+  );
+
+  it('give one photo one entry, however the queries spell its path', async () => {
+    const spelled = ['my cat.JPG', 'my%20cat.jpg', './my cat.jpg', 'my cat.jpg'];
+    const lines = spelled.map((image, at) => ({
+      ...result(String(at), image),
+      made_of: { settings: '0', line: '0', query: '0', bytes: 1, sha256: 'ab' },
+    }));
+    for (const images of [
+      countingImages(),
+      await idsOf({ images: [{ id: 1, file_name: 'my cat.jpg' }] }),
+    ]) {
+      await expectImages(reading(lines), images);
+      const json = await text(cocoDataset(reading(lines), { images, categories }));
+      const dataset = JSON.parse(json) as {
+        images: unknown[];
+        annotations: { image_id: number }[];
+      };
+      expect(dataset.images).toEqual([{ id: 1, file_name: spelled[0], width: 100, height: 50 }]);
+      expect(dataset.annotations.map(({ image_id }) => image_id)).toEqual([1, 1, 1, 1]);
+      expect(images.leftOut).toBe(0);
+    }
+  });
+
+  it('refuse an id, and take no path, that two entries have', async () => {
+    const twice = {
+      images: [
+        { id: 7, file_name: 'a.jpg' },
+        { id: 7, file_name: 'b.jpg' },
+      ],
+    };
+    await expect(idsOf(twice)).rejects.toMatchObject({ code: 'INPUT_INVALID' });
+    const images = await idsOf({
+      images: [
+        { id: 7, file_name: 'a.jpg' },
+        { id: 8, file_name: 'a.jpg' },
+      ],
+    });
+    images.expect('a.jpg', 'a.jpg', { width: 1, height: 1 });
+    expect(images.idOf('a.jpg', 'a.jpg')).toBeUndefined();
   });
 
   it('take ids of any length, and texts', async () => {

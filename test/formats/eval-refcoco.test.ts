@@ -22,10 +22,12 @@ const ref = {
   ],
 };
 
-async function queriesOf(...values: readonly unknown[]) {
+const queriesOf = (...values: readonly unknown[]) => queriesOfFile(values);
+
+async function queriesOfFile(file: unknown) {
   const entries = cocoEntries([JSON.stringify(instances)], 'instances.json');
   const queries = [];
-  for await (const query of refCocoQueries([JSON.stringify(values)], 'refs.json', entries)) {
+  for await (const query of refCocoQueries([JSON.stringify(file)], 'refs.json', entries)) {
     queries.push(query);
   }
   return queries;
@@ -42,6 +44,20 @@ test('one query an expression, with the box of its annotation and the photo of t
     },
     { id: '1-12', query: 'lion by the tree' },
   ]);
+});
+
+test.each([
+  ['a list under `refs`', { info: { version: 1 }, refs: [ref] }],
+  ['expressions as plain texts', [{ ...ref, sentences: ['left lion', 'lion by the tree'] }]],
+  ['ids as texts', [{ ...ref, ref_id: '1' }]],
+])('takes %s', async (_name, file) => {
+  const [first, second] = await queriesOfFile(file);
+  expect(first).toMatchObject({ query: 'left lion', truthsXyxy: [{ x1: 10, y2: 60 }] });
+  expect(second).toMatchObject({ query: 'lion by the tree', image: 'COCO_3.jpg' });
+});
+
+test.each([[[]], [{}], [{ images: [] }]])('refuses a file without refs: %j', async (file) => {
+  await expect(queriesOfFile(file)).rejects.toMatchObject({ code: 'INPUT_INVALID' });
 });
 
 test('of gRefCOCO: several objects, or none', async () => {

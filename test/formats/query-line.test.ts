@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { VgrError } from '../../src/core/error.js';
+import { exactJson } from '../../src/core/exact-json.js';
 import { extentOf, parseQueryLine, statedId } from '../../src/formats/query-line.js';
 
 function errorOf(text: string): VgrError {
@@ -151,6 +152,24 @@ describe('a query line', () => {
     const error = errorOf(text);
     expect(error.message).toContain(message);
     expect(error.hint).toContain(hint);
+  });
+
+  it.each([
+    '1.0',
+    '-0',
+    '0.10',
+    '1e2',
+    '1E+5',
+    '1e-7',
+    '9007199254740993',
+    '1e400',
+    '[2.50,{"n":10.0}]',
+  ])('keeps %s of other fields as it is written', (written) => {
+    const line = `{"id":7.0,"query":"x","image":"a","bbox":[1.0,2.50,1e1,-0.0],"weight":${written}}`;
+    const query = parseQueryLine(line, 1);
+    expect(exactJson(query.extra)).toBe(`{"weight":${written}}`);
+    expect(query.id).toBe('7');
+    expect(query.truthsXywh).toEqual([{ x: 1, y: 2.5, width: 10, height: -0 }]);
   });
 
   it('refuses what nests too deep, and keeps all else that it does not know', () => {

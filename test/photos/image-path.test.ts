@@ -33,10 +33,32 @@ describe('ImageRoots', () => {
     ['composed letters', 'caf\u00e9.jpg', 'cafe\u0301.jpg'],
     ['another case of the extension', 'Lion.JPG', 'Lion.jpg'],
     ['percent codes', 'big%2F7.jpg', 'big/7.jpg'],
+    ['percent codes on the disk', 'my cat.jpg', 'my%20cat.jpg'],
+    ['an extension in mixed case', 'Lion.JPg', 'Lion.jpg'],
+    ['an extension in mixed case on the disk', 'x.tif', 'x.Tif'],
+    [
+      'letters composed in one part and not in the other',
+      'e\u0301t\u00e9\\\u00e9.JPG',
+      '\u00e9te\u0301/e\u0301.jpg',
+    ],
+    ['dots and empty parts', './/big\\.\\7.jpg', 'big/7.jpg'],
   ])('finds a photo under another spelling: %s', async (_name, image, file) => {
     const root = await zoo();
-    await writeFile(path.join(root, 'cafe\u0301.jpg'), '');
+    await mkdir(path.join(root, '\u00e9te\u0301'));
+    for (const name of ['cafe\u0301.jpg', 'my%20cat.jpg', 'x.Tif', '\u00e9te\u0301/e\u0301.jpg']) {
+      await writeFile(path.join(root, name), '');
+    }
     expect(await resolveInside(root, image)).toBe(path.join(root, file));
+  });
+
+  it('takes none of several photos that another spelling may mean, and no name in other letters', async () => {
+    const root = await zoo();
+    await writeFile(path.join(root, 'caf\u00e9.JPG'), '');
+    await writeFile(path.join(root, 'cafe\u0301.jpg'), '');
+    for (const image of ['caf\u00e9.jpeg', 'caf\u00e9.Jpg', 'lion.jpg', 'BIG/7.jpg']) {
+      await expect(resolveInside(root, image)).rejects.toMatchObject({ code: 'IMAGE_MISSING' });
+    }
+    expect(await resolveInside(root, 'caf\u00e9.JPG')).toBe(path.join(root, 'caf\u00e9.JPG'));
   });
 
   it('takes the name as it is where a photo has it', async () => {

@@ -86,15 +86,44 @@ describe('listImages', () => {
     expect(namesOf(await list([path.join(root, 'old')]))).toEqual(['p/c.jpg']);
   });
 
-  it('says of a name that is not UTF-8 why it opens nothing', async () => {
+  it('passes by the same where a pattern walks, but for folders that the pattern names', async () => {
+    const root = await folderOf('a.jpg', '@eaDir/a.jpg/x.jpg', 'x/$RECYCLE.BIN/b.jpg', 'x/c.jpg');
+    await fill(root, [
+      'out/pictures/d.jpg',
+      'old/results.jsonl',
+      'old/p/e.jpg',
+      'y.lrdata/1/f.jpg',
+    ]);
+    const except = [path.join(root, 'out')];
+    const others = new OtherFiles();
+    const found = async (pattern: string) =>
+      namesOf(await list([path.join(root, pattern)], { except, others }));
+    expect(await found('**/*.jpg')).toEqual(['a.jpg', 'x/c.jpg']);
+    expect(await found('*/*.jpg')).toEqual(['x/c.jpg']);
+    await expect(found('*/*/*.jpg')).rejects.toMatchObject({ code: 'NO_IMAGES' });
+    expect(`${others}`).toBe('the folders `$RECYCLE.BIN`, `@eaDir`, `old`, `out`, ...');
+    expect(await found('*/$RECYCLE.BIN/*.jpg')).toEqual(['x/$RECYCLE.BIN/b.jpg']);
+    expect(await found('@eaDir/**/*.jpg')).toEqual(['a.jpg/x.jpg']);
+    await expect(found('{old,x}/p/*.jpg')).rejects.toMatchObject({ code: 'NO_IMAGES' });
+  });
+
+  it('says of names that are not UTF-8 why they open nothing', async () => {
     const root = await folderOf('a.jpg');
-    await writeFile(
-      Buffer.concat([Buffer.from(`${root}/b`), Buffer.from([0xe9]), Buffer.from('.jpg')]),
-      '',
-    );
+    const bytes = (text: string) => Buffer.from(`${root}/${text}`, 'latin1');
+    await writeFile(bytes('b\xe9.jpg'), '');
+    await mkdir(bytes('c\xe9'));
+    await writeFile(bytes('c\xe9/d.jpg'), '');
     const items = await list([root]);
     expect(namesOf(photosOf(items))).toEqual(['a.jpg']);
-    expect(errorsOf(items)).toEqual([['b\ufffd.jpg', 'IMAGE_UNREADABLE']]);
+    expect(errorsOf(items)).toEqual([
+      ['b\ufffd.jpg', 'IMAGE_UNREADABLE'],
+      ['c\ufffd', 'IMAGE_UNREADABLE'],
+    ]);
+    for (const item of items)
+      if ('error' in item) expect(item.error.message).toContain('not UTF-8');
+    expect(errorsOf(await list([path.join(root, '*.jpg')]))).toEqual([
+      ['b\ufffd.jpg', 'IMAGE_UNREADABLE'],
+    ]);
   });
 
   it('skips hidden names and files that are no images', async () => {
