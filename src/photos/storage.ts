@@ -108,7 +108,7 @@ function lacking(lack: Lack, file: string, cause: unknown): VgrError {
   if (lack === 'handles') {
     return new VgrError('IMAGES_UNAVAILABLE', `too many open files to read ${quoted(file)}`, {
       cause,
-      hint: 'allow more, `ulimit -n 4096`, and run the same command again: it goes on from here',
+      hint: 'allow more, `ulimit -n 4096`, and run the same command again: with `--output` it goes on from here',
     });
   }
   const folder = path.dirname(file);
@@ -117,7 +117,7 @@ function lacking(lack: Lack, file: string, cause: unknown): VgrError {
     `the photos in ${quoted(folder)} cannot be reached: ${reason}`,
     {
       cause,
-      hint: 'check that the folder is there and its share is mounted (`ls FOLDER`), and run the same command again: it goes on from here',
+      hint: 'check that the folder is there and its share is mounted (`ls FOLDER`), and run the same command again: with `--output` it goes on from here',
     },
   );
 }

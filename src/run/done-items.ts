@@ -81,13 +81,13 @@ export function doubleOf(line: RecordHead): string | undefined {
 export interface JournalTally {
   items: number;
   errors: number;
-  /** Lines that replace an earlier error. */
+  /** Lines that replace an earlier one. */
   replacements: number;
   /** Lines that have their place. */
   placed: number;
 }
 
-/** The type of the line that a line of a retry replaces. */
+/** The type of the line that a later one replaces. */
 type Replaced = 'error' | 'result';
 
 /** What a journal already holds, and what is added to it. */
@@ -165,7 +165,7 @@ export class DoneItems {
     return this.#finished.get(name) ?? (this.retryFailed ? undefined : this.#failed.get(name));
   }
 
-  /** What an earlier version wrote tells not what it was made of. */
+  /** A line of an earlier version does not tell what it was made of, and is known by its name. */
   #isSame(known: Uint32Array | undefined, { query }: Pick<MadeOf, 'query'>): boolean {
     if (!known) return false;
     this.met += 1;

@@ -9,7 +9,7 @@ import { orderedMap, take, untilAborted } from '../core/ordered-map.js';
 import type { Printer, Terminal } from '../core/terminal.js';
 import { counted } from '../core/text.js';
 import { parseQueryLine, type Query } from '../formats/query-line.js';
-import type { Bbox2d, ResultLine } from '../formats/result-line.js';
+import { type Bbox2d, parseOutputLine, type ResultLine } from '../formats/result-line.js';
 import { type PhotoFlags, photoLimits } from '../photos/decode.js';
 import { imageRoots } from '../photos/find-photos.js';
 import { ImageRoots } from '../photos/image-path.js';
@@ -254,7 +254,8 @@ function requestOf(
 /** The answers of a run by id. @throws VgrError INPUT_MISSING, INPUT_INVALID */
 async function resultsById(file: string): Promise<ReadonlyMap<string, ResultLine>> {
   const results = new Map<string, ResultLine>();
-  for await (const { line } of readJournal(file)) {
+  // Thoughts may have been edited for training.
+  for await (const { line } of readJournal(file, undefined, parseOutputLine)) {
     if (line.type === 'result') results.set(line.id, line);
   }
   return results;

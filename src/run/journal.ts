@@ -35,7 +35,7 @@ export interface JournalOptions {
   readonly sharded: boolean;
   /** Do failed items again. */
   readonly retryFailed: boolean;
-  /** Digest of the settings of the run, without its shard: lines of two settings never stand in one journal. */
+  /** Digest of the settings that decide answers: lines of two settings never stand in one journal. */
   readonly settings: string;
   /** Whether nothing else tells that the file is a journal, so that every line must. */
   readonly isAlone: boolean;
@@ -43,7 +43,8 @@ export interface JournalOptions {
 
 /**
  * `results.jsonl` of an output folder: lines are appended as they come, and a rerun continues after the last complete one. The
- * lines of a retry are appended too, and replace those of the errors when the run ends, or when the next one starts.
+ * lines of a retry, and of what has changed, are appended too, and replace the earlier ones when the run ends, or when the next one
+ * starts.
  */
 export class Journal {
   /** Counts after {@link settle}. */
@@ -72,7 +73,7 @@ export class Journal {
       await file.close().catch(() => undefined);
       throw thrown;
     }
-    // A killed retry has left its lines at the end.
+    // A killed run has left lines at the end that replace earlier ones.
     await file.close();
     await settle(path, options);
     const done = await readDone(path, options);
@@ -119,9 +120,11 @@ export class Journal {
 /** What a run left in its journal. @throws VgrError as {@link Journal.open} */
 async function readDone(path: string, options: JournalOptions): Promise<DoneItems> {
   const done = new DoneItems(options.retryFailed);
+  let number = 0;
   try {
     for await (const { line } of readJournal(path)) {
-      if (!isOfRun(line, options)) throw otherSettings(path, done.tally.items + 1);
+      number += 1;
+      if (!isOfRun(line, options)) throw otherSettings(path, number);
       done.add(line);
     }
   } catch (thrown) {
@@ -238,17 +241,22 @@ export function parseJournalLine(text: string, where: string): JournalRecord {
   );
 }
 
-/** The lines of a file that a run wrote. @throws VgrError INPUT_MISSING; INPUT_INVALID for a line that no run writes */
+/**
+ * The lines of a file that a run wrote.
+ * @param parse by default refuses a line that was changed since
+ * @throws VgrError INPUT_MISSING; INPUT_INVALID for a line that no run writes
+ */
 export async function* readJournal(
   path: string,
   isWanted: (text: string) => boolean = () => true,
+  parse: (text: string, where: string) => JournalRecord = parseJournalLine,
 ): AsyncGenerator<JournalLine> {
   for await (const block of readLineBlocks(path, { maxLineBytes: MAX_JOURNAL_LINE_BYTES })) {
     for (const item of block) {
       if ('error' in item) throw item.error;
       const { text, number } = item;
       if (isWanted(text)) {
-        yield { line: parseJournalLine(text, `${path}:${number}`), text: `${text}\n` };
+        yield { line: parse(text, `${path}:${number}`), text: `${text}\n` };
       }
     }
   }

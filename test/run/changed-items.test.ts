@@ -2,8 +2,14 @@ import { mkdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } 
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Query } from '../../src/formats/query-line.js';
-import { digest, madeText, settingsDigest } from '../../src/formats/result-line.js';
+import {
+  digest,
+  madeText,
+  parseOutputLine,
+  settingsDigest,
+} from '../../src/formats/result-line.js';
 import type { RunSummary } from '../../src/formats/run-summary.js';
+import { readJournal } from '../../src/run/journal.js';
 import { OutputFolder } from '../../src/run/output-folder.js';
 import { photoComparison } from '../../src/run/photo-comparison.js';
 import { type RunLine, written } from '../../src/runtime/ports.js';
@@ -367,5 +373,17 @@ describe('a damaged journal', () => {
     output = await openAgain(folder);
     expect(output.isFinished()).toBe(false);
     await output.close();
+  });
+
+  it('is one where a line was edited, but not for those who only read answers', async () => {
+    const folder = await folderOf([answered(query(1))]);
+    const journal = join(folder, 'results.jsonl');
+    writeFileSync(journal, readFileSync(journal, 'utf8').replace('the cat number 1', 'the dog'));
+    await expect(openAgain(folder)).rejects.toThrow('expected a line as a run wrote it');
+    const words: unknown[] = [];
+    for await (const { line } of readJournal(journal, undefined, parseOutputLine)) {
+      if (line.type === 'result') words.push(line.query);
+    }
+    expect(words).toEqual(['the dog']);
   });
 });
