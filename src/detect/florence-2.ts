@@ -6,7 +6,7 @@ import { type Beam, grown, placesOf } from './location-beam.js';
 import { numbersOf, packRasters } from './packing.js';
 import { finishProposals } from './proposal.js';
 import type { Disagreement } from './signature.js';
-import { onlyRows, rowsOf, stackedRows, zeros } from './tensor-rows.js';
+import { onlyRows, rowsOf, type Scratch, stackedRows, zeros } from './tensor-rows.js';
 import type { Graphs, RunGraph, Signatures, WritingFamily, WritingJob } from './writing.js';
 import { type WritingPrompt, writingPrompt } from './writing-prompt.js';
 
@@ -23,6 +23,9 @@ const location = (bin: number): string => `<loc_${bin}>`;
  * Answers that are decoded together. The keys and values of one are 22 MB with Florence-2-base: 12 tables of 590 tokens by 768.
  */
 const ROWS_A_RUN = 16;
+
+/** Few, so that the threads share the expressions of one photo. */
+const PROMPTS_A_RUN = 4;
 
 /** One answer alone would be computed by other matrix kernels, which add up in another order. */
 const MIN_BEAMS = 2;
@@ -41,7 +44,7 @@ const PRESENT = 'present.';
  * @see Xiao et al., Florence-2: Advancing a Unified Representation for a Variety of Vision Tasks, arXiv 2311.06242
  */
 export const florence2: WritingFamily = {
-  promptsARun: ROWS_A_RUN,
+  promptsARun: PROMPTS_A_RUN,
 
   disagreements,
 
@@ -61,8 +64,9 @@ export const florence2: WritingFamily = {
     const beams = Math.max(MIN_BEAMS, options.maxDetections);
     const most = graphs.mixesRows ? 1 : Math.max(1, Math.floor(ROWS_A_RUN / beams));
     const answers = new Map<WritingPrompt, readonly Detection[]>();
+    const scratch: Scratch = new Map();
     for (const group of groupsOfOneShape(prompts, most)) {
-      const found = await decodeTogether(group, beams, job, graphs);
+      const found = await decodeTogether(group, beams, job, graphs, scratch);
       for (const [at, prompt] of group.entries()) answers.set(prompt, found[at]!);
     }
     return prompts.map((prompt) => answers.get(prompt)!);
@@ -94,6 +98,7 @@ async function decodeTogether(
   beams: number,
   { features, image, places, card, options }: WritingJob,
   graphs: Graphs,
+  scratch: Scratch,
 ): Promise<Detection[][]> {
   const { text } = card.input;
   const embedded = async (rows: readonly (readonly number[])[]): Promise<Tensor> => {
@@ -117,7 +122,7 @@ async function decodeTogether(
     card,
     'encoder',
   );
-  const decoder = new Decoder(graphs, mask, encoded, card);
+  const decoder = new Decoder(graphs, mask, encoded, card, scratch);
   let logits = await decoder.begin(await embedded(prompts.map(({ answer }) => answer)));
   let found: readonly Beam[] = prompts.map((_, prompt) => ({ prompt, bins: [], score: 1 }));
   for (let side = 0; side < 4; side++) {
@@ -163,8 +168,17 @@ class Decoder {
   #repeated: { readonly prompts: readonly number[]; readonly feeds: NamedTensors } | undefined;
   #own: NamedTensors = {};
 
-  /** @param encoded the requests as the encoder gives them, a row for each */
-  constructor(graphs: Graphs, mask: Tensor, encoded: Tensor, card: WritingCard) {
+  /**
+   * @param encoded the requests as the encoder gives them, a row for each
+   * @param scratch keys and values of the requests lie there, once for each answer
+   */
+  constructor(
+    graphs: Graphs,
+    mask: Tensor,
+    encoded: Tensor,
+    card: WritingCard,
+    private readonly scratch: Scratch,
+  ) {
     this.#graphs = graphs;
     this.#card = card;
     this.#ports = graphs.signatures.decoder!.inputs.filter(({ name }) => name.startsWith(PAST));
@@ -200,7 +214,7 @@ class Decoder {
     isLast: boolean,
   ): Promise<Tensor> {
     if (String(prompts) !== String(this.#repeated?.prompts)) {
-      this.#repeated = { prompts, feeds: onlyRows(this.#request, prompts) };
+      this.#repeated = { prompts, feeds: onlyRows(this.#request, prompts, this.scratch) };
     }
     const feeds = {
       ...this.#repeated!.feeds,
