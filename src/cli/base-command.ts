@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { Command, type Interfaces } from '@oclif/core';
 import { asVgrError } from '../core/error.js';
 import type { Terminal } from '../core/terminal.js';
-import { configNotes, withConfigFile, withHome } from './config-file.js';
+import { configNotes, variableNotes, withConfigFile, withHome } from './config-file.js';
 import { commonFlags } from './flags.js';
 import { SignalInterruption } from './interruption.js';
 import { StreamPrinter } from './printer.js';
@@ -52,7 +52,11 @@ export abstract class VgrCommand<T extends typeof Command> extends Command {
     const { flags, baseFlags, args, strict } = this.ctor;
     // oclif warns of commands that end unparsed; a usage error ends this one before its parser has.
     this.parsed = true;
-    const every = new Set(this.config.commands.flatMap((each) => Object.keys(each.flags)));
+    const every = new Set(
+      this.config.commands.flatMap((each) =>
+        Object.entries(each.flags).flatMap(([name, { aliases }]) => [name, ...(aliases ?? [])]),
+      ),
+    );
     const configured = await withConfigFile(
       this.argv,
       { ...flags, ...baseFlags },
@@ -65,6 +69,12 @@ export abstract class VgrCommand<T extends typeof Command> extends Command {
     const { quiet, 'no-progress': noProgress } = input.flags;
     this.printer = new StreamPrinter({ quiet });
     this.#showsProgress = !quiet && !noProgress;
+    const flagsOfAll = this.config.commands.flatMap((each) => Object.values(each.flags));
+    const variables = variableNotes(process.env, [
+      ...flagsOfAll,
+      ...Object.values({ ...flags, ...baseFlags }),
+    ]);
+    for (const note of variables) this.printer.note(note);
     const { read, ignored } = configNotes(configured.files);
     if (read) this.printer.note(read);
     // Also with --quiet, which the file may set.

@@ -54,16 +54,19 @@ export async function withConfigFile(
 ): Promise<{ readonly argv: readonly string[]; readonly files: readonly ConfigFile[] }> {
   const given = givenFlags(argv, flags);
   const files = await configFiles(given.get('config') ?? process.env.VGR_CONFIG, ownFile);
+  const aliases = aliasesOf(flags);
   const added = new Map<string, string[]>();
   for (const { path, values, ignored } of files) {
-    for (const [name, value] of Object.entries(values)) {
+    for (const [written, value] of Object.entries(values)) {
+      const name = aliases.get(written) ?? written;
       if (!Object.hasOwn(flags, name)) {
         if (everyFlag && !everyFlag.has(name)) throw unknownName(name, everyFlag, path);
         continue;
       }
       const flag = flags[name]!;
       const isSet = given.has(name) || (flag.env && process.env[flag.env]);
-      if (!isSet && !ignored.includes(name)) added.set(name, flagTokens(name, value, flag, path));
+      if (!isSet && !ignored.includes(written))
+        added.set(name, flagTokens(name, value, flag, path));
     }
   }
   const tokens = [...listsOfEnvironment(given, flags), ...[...added.values()].flat(), ...argv];
@@ -85,6 +88,28 @@ export function withHome(flags: Readonly<Record<string, unknown>>): Record<strin
   );
 }
 
+/** Other names of flags, with the flag's own. */
+function aliasesOf(flags: FlagTable): ReadonlyMap<string, string> {
+  return new Map(
+    Object.entries(flags).flatMap(([name, { aliases }]) =>
+      (aliases ?? []).map((alias): [string, string] => [alias, name]),
+    ),
+  );
+}
+
+/**
+ * The settings of a file with those of its section `vlm` by the names of their flags: `{"vlm": {"url": ...}}` is `vlm-url`, and
+ * `no-stream` is `no-vlm-stream`.
+ */
+function withoutSections(values: object): object {
+  const { vlm, ...rest } = values as { readonly vlm?: unknown };
+  if (typeof vlm !== 'object' || vlm === null || Array.isArray(vlm)) return values;
+  const flat = Object.entries(vlm).map(([name, value]) => {
+    return [name.startsWith('no-') ? `no-vlm-${name.slice(3)}` : `vlm-${name}`, value];
+  });
+  return { ...rest, ...Object.fromEntries(flat) };
+}
+
 /** What the user is told of the files that were read. */
 export function configNotes(files: readonly ConfigFile[]) {
   const paths = files.map(({ path }) => quoted(path)).join(' and ');
@@ -97,6 +122,24 @@ export function configNotes(files: readonly ConfigFile[]) {
         ? undefined
         : `warning: ${quoted(FOLDER_FILE)}: ${names} ignored, because a file of the working folder may not set ${ignored.length === 1 ? 'it' : 'them'}. Use flags, or \`--config ${FOLDER_FILE}\` if you trust the file`,
   };
+}
+
+/** Variables that no flag has: those of other parts of the program, and of oclif. */
+const OTHER_VARIABLES =
+  /^VGR_(?:DEBUG|MODELS_DIR|VLM_API_KEY|SHARD_COUNT|AC_.*|SKIP_.*|(?:CACHE|CONFIG|DATA)_DIR|NAME|.*_(?:ANALYTICS|UPDATE).*)$/;
+
+/** Says which variables named as ours set nothing, with the name that was most likely meant. */
+export function variableNotes(
+  environment: Readonly<Record<string, string | undefined>>,
+  flags: Iterable<{ readonly env?: string }>,
+): string[] {
+  const known = new Set([...flags].flatMap(({ env }) => env ?? []));
+  return Object.keys(environment).flatMap((name) => {
+    if (!name.startsWith('VGR_') || known.has(name) || OTHER_VARIABLES.test(name)) return [];
+    const meant = meantName(name, known);
+    const hint = meant === undefined ? '' : `; did you mean ${quoted(meant)}?`;
+    return [`warning: the variable ${quoted(name)} sets nothing${hint}`];
+  });
 }
 
 /**
@@ -113,8 +156,11 @@ function listsOfEnvironment(given: ReadonlyMap<string, string>, flags: FlagTable
 
 /** Flags on the command line, by name, with the last value of each. Nothing is checked yet. */
 function givenFlags(argv: readonly string[], flags: FlagTable): ReadonlyMap<string, string> {
-  const options = Object.entries(flags).map(([name, { type, char }]) => {
-    return [name, { type: type === 'boolean' ? type : 'string', ...(char && { short: char }) }];
+  const aliases = aliasesOf(flags);
+  const options = [...Object.keys(flags), ...aliases.keys()].map((name) => {
+    const { type, char } = flags[name] ?? flags[aliases.get(name)!]!;
+    const short = Object.hasOwn(flags, name) && char ? { short: char } : {};
+    return [name, { type: type === 'boolean' ? type : 'string', ...short }];
   });
   const { tokens } = parseArgs({
     args: [...argv],
@@ -125,8 +171,9 @@ function givenFlags(argv: readonly string[], flags: FlagTable): ReadonlyMap<stri
   return new Map(
     tokens.flatMap((token) => {
       if (token.kind !== 'option') return [];
-      const isOwn = Object.hasOwn(flags, token.name);
-      return [[isOwn ? token.name : token.name.replace(/^no-/, ''), token.value ?? '']];
+      const name = aliases.get(token.name) ?? token.name;
+      const isOwn = Object.hasOwn(flags, name);
+      return [[isOwn ? name : name.replace(/^no-/, ''), token.value ?? '']];
     }),
   );
 }
@@ -165,7 +212,7 @@ async function readConfig(path: string): Promise<ConfigFile | undefined> {
     throw new VgrError('CONFIG_INVALID', `${quoted(path)}: expected JSON: ${message}`, { cause });
   }
   if (typeof values === 'object' && values !== null && !Array.isArray(values)) {
-    return { path, values, ignored: [] };
+    return { path, values: withoutSections(values), ignored: [] };
   }
   throw new VgrError('CONFIG_INVALID', `${quoted(path)}: expected an object of flags by name`, {
     hint: 'for example {"device": "cpu", "sessions": 2}',

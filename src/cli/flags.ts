@@ -37,7 +37,7 @@ export function flagGroup<Group extends Interfaces.FlagInput>(title: string, fla
 export const inferenceFlags = flagGroup('MODELS', {
   detector: Flags.string({
     summary:
-      'detector: a name from `vgr models list`, an ONNX file, or `none`; may be given several times: the first is the tool, the boxes of all are candidates',
+      'name from `vgr models list`, ONNX file, or `none`; may be repeated: the first is the tool',
     multiple: true,
     multipleNonGreedy: true,
     default: ['centernet'],
@@ -47,6 +47,7 @@ export const inferenceFlags = flagGroup('MODELS', {
     default: 'auto',
   }),
   sessions: Flags.integer({
+    char: 'j',
     summary: 'worker threads, each with a session of its own [default: one a core, at most 8]',
     min: 1,
     max: 256,
@@ -57,12 +58,12 @@ export const inferenceFlags = flagGroup('MODELS', {
     max: 256,
   }),
   tune: Flags.boolean({
-    summary: 'measure which sessions, threads and batch are fastest here, once a model and machine',
+    summary: 'measure the fastest sessions, threads and batch, once',
     default: false,
     exclusive: ['sessions', 'threads', 'batch-size'],
   }),
   'session-timeout': Flags.integer({
-    summary: 'time for one request to a model, seconds; a model that takes longer ends the run',
+    summary: 'time for one request to a model, seconds',
     default: 600,
     min: 1,
     max: 86_400,
@@ -75,24 +76,24 @@ export const inferenceFlags = flagGroup('MODELS', {
   }),
   'input-size': Flags.integer({
     summary:
-      "longest side at which photos go into a detector that keeps their shape, pixels; rounded up to what its graph takes [default: the model card's]",
+      "longest side of photos in a detector that keeps their shape, pixels [default: the model card's]",
     min: 1,
     max: 8192,
   }),
   classes: Flags.string({
     summary:
-      'labels that count, with commas between them: `--classes person,dog` [default: all]; for a detector that is asked in words, what to look for',
+      'labels that count, or what a detector that is asked in words looks for: `person,dog` [default: all]',
   }),
   task: Flags.option({
     summary: "how a detector is asked that has several ways [default: the model card's]",
     options: TASK_NAMES,
   })(),
   nms: Flags.custom<number>({
-    summary:
-      "IoU from which the weaker of two boxes of one label goes, 0 to 1; 1 keeps all [default: the model card's]",
+    summary: "IoU from which the weaker of two boxes of a label goes [default: the model card's]",
     parse: number(0, 1),
   })(),
   'min-score': Flags.custom<number>({
+    aliases: ['conf'],
     summary: "lowest detector score that counts, 0 to 1 [default: the model card's]",
     parse: number(0, 1),
   })(),
@@ -125,8 +126,7 @@ export const imageFolderArgs = {
 /** The list of `--photos`, in commands that look for photos themselves. */
 export const photosFlag = flagGroup('INPUT', {
   photos: Flags.string({
-    summary:
-      'file with the name of a photo in each line, relative to the working folder, in place of IMAGES; - reads standard input',
+    summary: 'list of photos, one a line, in place of IMAGES; or -',
   }),
 });
 
@@ -156,26 +156,25 @@ export const inputFlags = flagGroup('INPUT', {
     min: 0,
   }),
   shard: Flags.string({
-    summary: 'do part i of n, by hash of the image: `2/4`, or `auto` in a task of an array',
+    summary: 'do part i of n, as `2/4`; `auto` in a task of an array',
     default: WHOLE,
   }),
   'max-pixels': Flags.integer({
-    summary: 'largest photo that is decoded, pixels',
+    summary: 'largest photo, pixels',
     default: 100_000_000,
     min: 1,
   }),
   'decode-timeout': Flags.integer({
-    summary: 'time for decoding one photo, seconds; one that takes longer is refused',
+    summary: 'time for decoding one photo, seconds',
     default: 60,
     min: 1,
     max: 3600,
   }),
   'max-memory': Flags.string({
-    summary:
-      'memory of the whole run, such as 2g; photos that need more are refused [default: decoding takes a quarter of the machine]',
+    summary: 'memory of the run, such as 2g [default: a quarter of the machine for decoding]',
   }),
   'allow-outside': Flags.boolean({
-    summary: 'allow absolute paths, `..` and links that lead out of the image folder',
+    summary: 'allow paths and links that lead out of the folder',
     default: false,
   }),
 });
@@ -195,7 +194,7 @@ export const outputFlags = flagGroup('OUTPUT', {
   }),
   visualize: Flags.string({ summary: 'folder for photos with the boxes drawn over them' }),
   show: Flags.boolean({
-    summary: 'draw the boxes over the photo and print where the picture is',
+    summary: 'draw the boxes over the photos, and say where',
     default: false,
   }),
   format: Flags.option({
@@ -210,7 +209,7 @@ export const outputFlags = flagGroup('OUTPUT', {
   }),
   segmentation: segmentationFlag,
   'no-resume': Flags.boolean({
-    summary: 'start over: where the folder is in use already, in one beside it (`out-2`)',
+    summary: 'start over, in a folder beside the used one (`out-2`)',
     default: false,
   }),
   'retry-failed': Flags.boolean({
@@ -218,11 +217,11 @@ export const outputFlags = flagGroup('OUTPUT', {
     default: false,
   }),
   'no-timing': Flags.boolean({
-    summary: 'leave timings out of results, so that two runs are equal byte for byte',
+    summary: 'leave timings out, so that equal runs are equal bytes',
     default: false,
   }),
   unordered: Flags.boolean({
-    summary: 'write results as they come instead of in input order',
+    summary: 'write results as they come, not in input order',
     default: false,
   }),
 });

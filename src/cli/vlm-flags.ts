@@ -8,11 +8,15 @@ export const vlmFlags = flagGroup('LARGE REFINER', {
   }),
   'vlm-model': Flags.string({ summary: 'name of the model on the server' }),
   protocol: Flags.option({
+    aliases: ['vlm-protocol'],
+    helpLabel: '--vlm-protocol',
     summary: 'two stages, or one turn with the boxes of the tools in the prompt',
     options: ['think-rethink', 'piter'] as const,
     default: 'think-rethink',
   })(),
   'prompt-template': Flags.string({
+    aliases: ['vlm-prompt-template'],
+    helpLabel: '--vlm-prompt-template',
     summary: 'Jinja template that replaces the built-in prompt; `content` is the expression',
   }),
   'vlm-mode': Flags.option({
@@ -97,8 +101,15 @@ export const vlmFlags = flagGroup('LARGE REFINER', {
     min: 1,
     max: 100,
   }),
-  'max-requests': Flags.integer({ summary: 'budget: stop after N requests to the server', min: 0 }),
+  'max-requests': Flags.integer({
+    aliases: ['vlm-max-requests'],
+    helpLabel: '--vlm-max-requests',
+    summary: 'budget: stop after N requests to the server',
+    min: 0,
+  }),
   'max-tokens': Flags.integer({
+    aliases: ['vlm-token-budget'],
+    helpLabel: '--vlm-token-budget',
     summary: 'budget: stop after N tokens of prompts and replies',
     min: 0,
   }),
@@ -109,7 +120,7 @@ export const vlmFlags = flagGroup('LARGE REFINER', {
     summary: "folder of the reply cache, or `none` [default: the user's cache folder]",
   }),
   'vlm-share': Flags.custom<number>({
-    summary: 'cascade: maximum share of queries for the large refiner, 0 to 1 [default: 0.2]',
+    summary: 'cascade: maximum share of queries for it [default: 0.2]',
     parse: number(0, 1),
   })(),
   'vlm-threshold': Flags.custom<number>({

@@ -39,7 +39,9 @@ Pictures are resized to the grid of the model, and all boxes are in its coordina
     ...forceFlag,
     ...flagGroup('OUTPUT', {
       format: Flags.option({
-        summary: 'trainer that reads the data',
+        aliases: ['trainer'],
+        helpLabel: '--trainer',
+        summary: 'trainer that reads the data; also --format',
         env: 'VGR_EXPORT_FORMAT',
         options: ['verl', 'llamafactory'] as const,
         required: true,

@@ -21,12 +21,12 @@ export default class Refine extends VgrCommand<typeof Refine> {
   static override summary = 'Finds what each expression means: one box, several, or nothing.';
   static override description =
     `The detector proposes boxes; the refiner thinks on its own, sees the detector's answer, rethinks, and confirms or corrects it.
-Queries are JSONL, one object a line: {"id": "q1", "image": "zoo/3.jpg", "query": "the left lion"}. Every line has one line of output, in the order of the file; a line that cannot be answered becomes an error record.
-Fields of a line: \`query\`, the expression; \`image\`, relative to IMAGES; \`id\`, text that no other line has (else the number of the line); \`tools\`, boxes of other tools, best first: {"NAME": [{"bbox_2d": [x1, y1, x2, y2], "score": 0.7, "label": "lion"}]}; \`width\` and \`height\` of the photo where there is none; \`bbox\`, [x, y, width, height], the ground truth of train-lite and eval, or in its place \`boxes\`, a list of such boxes where several objects are meant and [] where nothing in the photo fits. All else comes back under \`extra\`. Boxes are in pixels.`;
+Queries are JSONL, one object a line: {"id": "q1", "image": "zoo/3.jpg", "query": "the left lion"}. Every line has one line of output; a line that cannot be answered becomes an error record.
+Fields: \`query\`, the expression; \`image\`, relative to IMAGES; \`id\`, text (else the line's number); \`tools\`, boxes of other tools, best first: {"NAME": [{"bbox_2d": [x1, y1, x2, y2], "score": 0.7, "label": "lion"}]}; \`width\` and \`height\` where there is no photo; \`bbox\`, [x, y, width, height], or \`boxes\`, a list of them, ground truth. docs/formats.md has them all.`;
   static override examples = [
-    '<%= config.bin %> refine ./images --queries q.jsonl',
+    '<%= config.bin %> refine dog.jpg --query "the left dog" --show',
     '<%= config.bin %> refine ./images --queries q.jsonl | jq .answer.bbox_2d',
-    '<%= config.bin %> refine ./images --queries q.jsonl --output out --visualize out/pictures',
+    '<%= config.bin %> refine ./images --queries q.jsonl --output out --show',
     'grep lion q.jsonl | <%= config.bin %> refine ./images --queries -',
     '<%= config.bin %> refine --queries with-tools.jsonl --tool grounding-dino',
   ];
@@ -46,13 +46,12 @@ Fields of a line: \`query\`, the expression; \`image\`, relative to IMAGES; \`id
     ...flagGroup('MODELS', {
       refiner: Flags.string({
         summary:
-          'lite (comes with the program), the name or folder of one of your own, vlm (a model behind a server), cascade (a small one, and the server where it is unsure) or none (the detector alone)',
+          'lite, name or folder of your own, vlm (a server), cascade (lite, and vlm where it is unsure), none',
         default: 'lite',
       }),
       tool: toolFlag,
       answers: Flags.option({
-        summary:
-          'auto: all boxes that fit where the words ask for several (`answer.boxes`); one: at most one box',
+        summary: 'auto: several boxes where the words ask for several',
         options: ['auto', 'one'] as const,
         default: 'auto',
       })(),

@@ -51,7 +51,11 @@ Detections and cues are computed once and kept on disk; after an interruption, t
     ...forceFlag,
     ...flagGroup('OUTPUT', {
       output: Flags.string({ char: 'o', summary: 'folder for the refiner', required: true }),
-      name: Flags.string({ summary: "the refiner's name", default: 'my-refiner' }),
+      name: Flags.string({
+        summary: "the refiner's name",
+        default: 'my-refiner',
+        env: 'VGR_REFINER_NAME',
+      }),
       json: Flags.boolean({ summary: 'print the card as one JSON document', default: false }),
       cache: Flags.string({
         summary: 'folder for detections and cues [default: the cache folder of the system]',

@@ -4,7 +4,7 @@ import { delimiter, join } from 'node:path';
 import { Flags, Parser } from '@oclif/core';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { VgrCommand } from '../../src/cli/base-command.js';
-import { withConfigFile } from '../../src/cli/config-file.js';
+import { variableNotes, withConfigFile } from '../../src/cli/config-file.js';
 import { COMMANDS } from '../support/in-process.js';
 
 type Table = Parameters<typeof withConfigFile>[1];
@@ -185,3 +185,28 @@ async function acceptedNumber(flags: object, name: string): Promise<number | und
   }
   return undefined;
 }
+
+const SERVER = {
+  'vlm-url': Flags.string({ env: 'VGR_VLM_URL' }),
+  'no-vlm-stream': Flags.boolean({ env: 'VGR_NO_VLM_STREAM' }),
+  protocol: Flags.string({ aliases: ['vlm-protocol'], env: 'VGR_PROTOCOL' }),
+};
+
+test('the section of the large refiner names its flags, and new names of old flags count', async () => {
+  const vlm = { url: 'http://x', 'no-stream': true, protocol: 'piter' };
+  expect(await parsed(SERVER, { vlm })).toMatchObject({
+    'vlm-url': 'http://x',
+    'no-vlm-stream': true,
+    protocol: 'piter',
+  });
+  const given = await parsed(SERVER, { vlm }, ['--vlm-protocol', 'think-rethink']);
+  expect(given.protocol).toBe('think-rethink');
+});
+
+test('variables that set nothing are named, with what was meant', () => {
+  const flags = [{ env: 'VGR_MIN_SCORE' }, {}];
+  const environment = { VGR_MIN_SCOR: '1', VGR_MIN_SCORE: '1', VGR_DEBUG: '1', HOME: '/' };
+  expect(variableNotes(environment, flags)).toEqual([
+    'warning: the variable `VGR_MIN_SCOR` sets nothing; did you mean `VGR_MIN_SCORE`?',
+  ]);
+});
