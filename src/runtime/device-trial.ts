@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { type ImageSize, iouXyxy } from '../core/box.js';
-import { asVgrError, printable, quoted } from '../core/error.js';
+import { asVgrError, quoted } from '../core/error.js';
 import { versions } from '../core/text.js';
 import type { Detection } from '../detect/family.js';
 import { graphsIn, isPrompted } from '../formats/model-card.js';
@@ -8,6 +8,7 @@ import { type LoadedModel, pooledDetector } from './detector.js';
 import { type Device, deviceText } from './device.js';
 import { type OpenedEncoder, openEncoder } from './encoder.js';
 import type { SessionPool } from './pool.js';
+import { firstLine } from './pooled-worker.js';
 import { openTrialPhoto, TRIAL_NAMES, trialPhotos, withPool } from './rate.js';
 import { recalled, remember } from './records.js';
 
@@ -108,10 +109,11 @@ function detectorTrial(model: LoadedModel, pool: SessionPool): Trial {
   const { card, sha256 } = model;
   const graphs = graphsIn(card);
   const { device } = pool.placeOf(card.name)!;
+  const hashes = [sha256, ...(card.files ?? []).map((file) => file.sha256 ?? file.file)];
   return {
     name: card.name,
     graphs,
-    key: keyOf(sha256, card.input, device),
+    key: keyOf(hashes.join(' '), card.input, device),
     run: async () => {
       const reference = await onCpu(async (cpu) => {
         for (const graph of graphs) await cpu.load(pool.placeOf(graph)!.file);
@@ -163,7 +165,7 @@ const cosineOf = (one: Float32Array, other: Float32Array): number =>
 function failed(thrown: unknown): string {
   const error = asVgrError(thrown);
   if (error.code !== 'DETECTION_FAILED' && error.code !== 'WORKER_CRASHED') throw error;
-  return printable(error.message);
+  return firstLine(error.message);
 }
 
 const itFails = (reason: string): string => `it fails there: ${reason}`;
