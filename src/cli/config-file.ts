@@ -1,9 +1,8 @@
-import { homedir } from 'node:os';
 import { delimiter } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Interfaces } from '@oclif/core';
 import { quoted, VgrError } from '../core/error.js';
-import { isFile, readTextIfThere } from '../core/files.js';
+import { fromHome, isFile, readTextIfThere } from '../core/files.js';
 import { meantName } from '../core/nearest-name.js';
 
 /** In the working folder. It may have come with the photos, so it sets only what does no harm. */
@@ -76,10 +75,9 @@ export async function withConfigFile(
 /** Flags whose values are words, not paths. */
 const WORDS = new Set(['query', 'classes', 'vlm-body', 'vlm-model']);
 
-/** Flags with `~/` read from HOME: a shell leaves it as it is behind `--output=`, and nobody reads it in a file or a variable. */
+/** Flags with `~/` read from HOME, in whatever way they were set. */
 export function withHome(flags: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  const read = (value: unknown): unknown =>
-    typeof value === 'string' ? value.replace(/^~(?=\/|$)/, homedir) : value;
+  const read = (value: unknown): unknown => (typeof value === 'string' ? fromHome(value) : value);
   return Object.fromEntries(
     Object.entries(flags).map(([name, value]) => {
       if (WORDS.has(name)) return [name, value];
@@ -182,7 +180,7 @@ function givenFlags(argv: readonly string[], flags: FlagTable): ReadonlyMap<stri
 async function configFiles(named: string | undefined, ownFile?: string): Promise<ConfigFile[]> {
   if (named === 'none') return [];
   if (named !== undefined) {
-    const file = await readConfig(named);
+    const file = await readConfig(fromHome(named));
     if (file) return [file];
     throw new VgrError('INPUT_MISSING', `--config: no file ${quoted(named)}`);
   }
@@ -206,7 +204,7 @@ async function readConfig(path: string): Promise<ConfigFile | undefined> {
   if (text === undefined) return undefined;
   let values: unknown;
   try {
-    values = JSON.parse(text.replace(/^\uFEFF/, ''));
+    values = JSON.parse(text);
   } catch (cause) {
     const { message } = cause as Error;
     throw new VgrError('CONFIG_INVALID', `${quoted(path)}: expected JSON: ${message}`, { cause });

@@ -373,7 +373,8 @@ function inputError(path: string, thrown: unknown): VgrError {
 /** The text of a file. @throws VgrError INPUT_MISSING, INPUT_UNREADABLE */
 async function readText(path: string): Promise<string> {
   try {
-    return await readFile(path, 'utf8');
+    // Editors of Windows put a mark of the byte order first.
+    return (await readFile(path, 'utf8')).replace(/^\uFEFF/, '');
   } catch (thrown) {
     throw inputError(path, thrown);
   }
@@ -391,8 +392,7 @@ export async function readTextIfThere(path: string): Promise<string | undefined>
 export async function readJson(path: string): Promise<unknown> {
   const text = await readText(path);
   try {
-    // Editors of Windows put a mark of the byte order first.
-    return JSON.parse(text.replace(/^\uFEFF/, ''));
+    return JSON.parse(text);
   } catch (cause) {
     const message = `${quoted(path)}: expected JSON: ${asVgrError(cause).message}`;
     throw new VgrError('INPUT_INVALID', message, { cause });
@@ -428,6 +428,11 @@ function refuseUtf16(path: string, [first, second]: Uint8Array): void {
 export function isFile(path: string): boolean {
   // Of a path that cannot be reached at all `statSync` throws.
   return existsSync(path) && (statSync(path, { throwIfNoEntry: false })?.isFile() ?? false);
+}
+
+/** A path with `~/` read from HOME: a shell leaves it as it is behind `--output=`, and nobody reads it in a file or a variable. */
+export function fromHome(path: string): string {
+  return path.replace(/^~(?=\/|$)/, homedir);
 }
 
 /** A path among the state that the system keeps for programs (`XDG_STATE_HOME`, by default `~/.local/state`). */

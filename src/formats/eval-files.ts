@@ -152,7 +152,7 @@ function queryOf(
     tools:
       boxesByTool && tools.length > 0
         ? {
-            names: toolNames(boxesByTool),
+            names: boxesByTool.keys(),
             entries: tools.map((name) => entryOf(boxesByTool, name)),
           }
         : undefined,
@@ -161,9 +161,6 @@ function queryOf(
     size: record.optionalSize(),
   };
 }
-
-/** Null is as an absent tool. */
-const toolNames = (tools: ForeignRecord) => tools.keys().filter((name) => tools.has(name));
 
 /** Of a line with `bbox` one box, of one with `boxes` any number. */
 function truthsOf(record: ForeignRecord): BoxXyxy[] {

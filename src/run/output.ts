@@ -146,6 +146,11 @@ export class Output implements AsyncDisposable {
       this.printer.note('nothing left to do: the files stay as they are');
       return this.folder.journal.tally.errors === 0 ? 0 : 1;
     }
+    const { otherSizes } = this.run.progress;
+    if (otherSizes > 0) {
+      const states = `${counted(otherSizes, 'query')} ${otherSizes === 1 ? 'states' : 'state'} another size than the photo has`;
+      this.printer.note(`note: ${states}: are boxes in pixels of this very photo?`);
+    }
     await this.folder?.finish();
     for (const note of this.folder?.cocoNotes() ?? []) this.printer.note(`note: ${note}`);
     return this.close({ complete: true });

@@ -1,3 +1,4 @@
+import type { ImageSize } from '../core/box.js';
 import { itemError, VgrError } from '../core/error.js';
 import type { Query } from '../formats/query-line.js';
 import type { Turn } from '../refine/refiner.js';
@@ -48,7 +49,7 @@ export interface Answers {
 export function answering(
   ask: AskRefiner,
   photos: PhotoSource | undefined,
-  progress: Pick<RunProgress, 'refined' | 'refineMs'>,
+  progress: Pick<RunProgress, 'refined' | 'refineMs' | 'otherSizes'>,
 ): (queries: readonly Query[]) => Promise<Answers> {
   const turns = new Turnstile();
   return async (queries) => {
@@ -56,6 +57,7 @@ export function answering(
     try {
       const seen = photos && (await lookAt(queries[0]!, photos));
       const { lines, ms } = await ask(queries, seen, turn);
+      progress.otherSizes += seen ? queries.filter(statesOther(seen.photo.size)).length : 0;
       progress.refineMs += ms;
       progress.refined += lines.filter(({ head }) => head.type === 'result').length;
       return { lines, photo: seen && factsOf(seen) };
@@ -65,6 +67,12 @@ export function answering(
       turn.take();
     }
   };
+}
+
+/** Whether a query states another size than its photo has: its boxes may be of another photo, or of a scaled one. */
+function statesOther({ width, height }: ImageSize) {
+  return ({ imageSize: stated }: Query): boolean =>
+    stated !== undefined && (stated.width !== width || stated.height !== height);
 }
 
 function factsOf({ ref, photo: { bytes, sha256 } }: SeenPhoto): PhotoRef & PhotoFacts {

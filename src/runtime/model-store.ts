@@ -7,7 +7,7 @@ import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
 import { asVgrError, printable, quoted, VgrError } from '../core/error.js';
-import { isFile, readJson, statePath, writeFileAtomic } from '../core/files.js';
+import { fromHome, isFile, readJson, statePath, writeFileAtomic } from '../core/files.js';
 import { nearestNames } from '../core/nearest-name.js';
 import { sha256Of } from '../core/text.js';
 import type { FurtherFile } from '../formats/card-parts.js';
@@ -196,7 +196,7 @@ async function describedFile(path: string, models: readonly StoredModel[]): Prom
  */
 export function modelsFolder(): string {
   const { VGR_MODELS_DIR, XDG_DATA_HOME, LOCALAPPDATA } = process.env;
-  if (VGR_MODELS_DIR) return VGR_MODELS_DIR;
+  if (VGR_MODELS_DIR) return fromHome(VGR_MODELS_DIR);
   const data = process.platform === 'win32' ? LOCALAPPDATA : XDG_DATA_HOME;
   // The XDG specification has relative paths ignored.
   const root = data && isAbsolute(data) ? data : join(homedir(), '.local', 'share');

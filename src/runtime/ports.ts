@@ -165,6 +165,8 @@ export function startedProgress() {
     decoded: 0,
     detected: 0,
     refined: 0,
+    /** Queries that state another size than their photo has. */
+    otherSizes: 0,
     decodeMs: 0,
     detectMs: 0,
     refineMs: 0,

@@ -4,7 +4,8 @@ import { delimiter, join } from 'node:path';
 import { Flags, Parser } from '@oclif/core';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { VgrCommand } from '../../src/cli/base-command.js';
-import { variableNotes, withConfigFile } from '../../src/cli/config-file.js';
+import { variableNotes, withConfigFile, withHome } from '../../src/cli/config-file.js';
+import { modelsFolder } from '../../src/runtime/model-store.js';
 import { COMMANDS } from '../support/in-process.js';
 
 type Table = Parameters<typeof withConfigFile>[1];
@@ -68,6 +69,27 @@ test('a flag of several values takes one or a list, from the file or the environ
   vi.stubEnv('VGR_FILE', ['b', '', 'c d'].join(delimiter));
   expect(await parsed(FLAGS, { file: 'a' })).toMatchObject({ file: ['b', 'c d'] });
   expect(await parsed(FLAGS, {}, ['--file', 'e'])).toMatchObject({ file: ['e'] });
+});
+
+test('`~/` is the home of the user in files, variables and flags, and no part of a name', async () => {
+  vi.stubEnv('HOME', folder);
+  writeFileSync(join(folder, 'own.json'), '\uFEFF{"file": "~/a"}');
+  for (const argv of [['--config', '~/own.json'], []]) {
+    vi.stubEnv('VGR_CONFIG', argv.length > 0 ? '' : '~/own.json');
+    const flags = { ...FLAGS, config: Flags.string({ env: 'VGR_CONFIG' }) };
+    const { files } = await withConfigFile(argv, flags as unknown as Table);
+    expect(files).toMatchObject([{ path: join(folder, 'own.json'), values: { file: '~/a' } }]);
+  }
+  expect(
+    withHome({ output: '~/a', list: ['~', '~x', 'a~/b', '~/~/c'], query: ['~/a'], count: 3 }),
+  ).toEqual({
+    output: `${folder}/a`,
+    list: [folder, '~x', 'a~/b', `${folder}/~/c`],
+    query: ['~/a'],
+    count: 3,
+  });
+  vi.stubEnv('VGR_MODELS_DIR', '~/models');
+  expect(modelsFolder()).toBe(join(folder, 'models'));
 });
 
 test('names that every object has are no flags', async () => {

@@ -92,6 +92,19 @@ test('the boxes of the tools that are asked for', async () => {
   });
 });
 
+test('null is a tool that gave no answer', async () => {
+  const tools = {
+    one: null,
+    two: [{ bbox_2d: null }],
+    three: [{ bbox_2d: [1, 2, 3, 4], score: null }],
+  };
+  const [got] = await queriesOf([{ ...query, tools }], { tools: ['one', 'two', 'three'] });
+  expect(got!.tools).toEqual({
+    names: ['one', 'two', 'three'],
+    entries: [null, [], [{ boxXyxy: { x1: 1, y1: 2, x2: 3, y2: 4 }, score: undefined }]],
+  });
+});
+
 test('a tool is no word that every object knows', async () => {
   const [got] = await queriesOf([{ ...query, tools: {} }], { tools: ['constructor'] });
   expect(got!.tools!.entries).toEqual([null]);

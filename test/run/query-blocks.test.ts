@@ -87,7 +87,7 @@ const WHOLE = { index: 1, count: 1 };
 
 async function run(lines: readonly LineItem[], options: RunOptions = {}) {
   const { length = 7, limit = Infinity, done = new DoneItems(), draw } = options;
-  const progress = { listed: 0, refined: 0, refineMs: 0 };
+  const progress = { listed: 0, refined: 0, refineMs: 0, otherSizes: 0 };
   const blocks: number[] = [];
   const echo: AskRefiner = async (queries) => {
     blocks.push(queries.length);
@@ -119,7 +119,7 @@ describe('queries in blocks', () => {
     for (const length of [1, 7, 1000]) {
       const { answers, blocks, progress } = await run(numbered(300), { length });
       expect(answers.map(({ index }) => index)).toEqual(numbered(300).map(({ number }) => number));
-      expect(progress).toEqual({ listed: 300, refined: 300, refineMs: 300 });
+      expect(progress).toEqual({ listed: 300, refined: 300, refineMs: 300, otherSizes: 0 });
       expect(Math.max(...blocks)).toBe(Math.min(length, 128));
     }
   });
@@ -187,12 +187,31 @@ describe('queries in blocks', () => {
     ]);
   });
 
+  it('are counted where they state another size than their photo has', async () => {
+    const sizes = [
+      { width: 8, height: 6 },
+      { width: 6, height: 8 },
+      { width: 8 },
+      {},
+      { width: 16, height: 12 },
+    ];
+    const lines = sizes.map((size, at) => ({
+      number: at + 1,
+      text: JSON.stringify({ query: 'dog', image: 'a.jpg', ...size }),
+    }));
+    const { progress } = await run(lines, { source: folder().source });
+    expect(progress).toMatchObject({ refined: 5, otherSizes: 2 });
+    const alone = { number: 1, text: JSON.stringify({ query: 'dog', tools, width: 1, height: 1 }) };
+    expect((await run([alone], { source: folder().source })).progress.otherSizes).toBe(0);
+  });
+
   it('are given as they are drawn, not with the last of their block', async () => {
     const { source } = folder();
     let gates: (() => void)[] = [];
     const answer = answering(async (queries) => answersTo(queries), source, {
       refined: 0,
       refineMs: 0,
+      otherSizes: 0,
     });
     const items = intakeBlocks(pieces(onPhotos(['a.jpg', 'a.jpg', 'a.jpg', 'a.jpg']), 4), {
       shard: WHOLE,
