@@ -15,6 +15,9 @@ export interface HttpRequest {
 
 export interface HttpResponse {
   readonly status: number;
+  /** Where the answer came from, and what the answers said that led there; only of {@link httpGet}. */
+  readonly address?: URL;
+  readonly redirects?: readonly http.IncomingHttpHeaders[];
   readonly headers: http.IncomingHttpHeaders;
   /** As sent: not decompressed. Must be read to its end or destroyed. */
   readonly body: http.IncomingMessage;
@@ -176,6 +179,7 @@ const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 export async function httpGet(start: URL, options: GetOptions): Promise<HttpResponse> {
   const { stallMs, signal } = options;
   let address = start;
+  const redirects: http.IncomingHttpHeaders[] = [];
   for (let hop = 0; hop <= MAX_REDIRECTS; hop++) {
     const headers: Record<string, string> = {
       ...options.headers,
@@ -192,7 +196,10 @@ export async function httpGet(start: URL, options: GetOptions): Promise<HttpResp
         throw thrown;
       });
     const { location } = response.headers;
-    if (!REDIRECTS.has(response.status) || location === undefined) return response;
+    if (!REDIRECTS.has(response.status) || location === undefined) {
+      return { ...response, address, redirects };
+    }
+    redirects.push(response.headers);
     response.body.destroy();
     address = nextAddress(address, location);
   }
@@ -213,6 +220,20 @@ function nextAddress(address: URL, location: string): URL {
     'DOWNLOAD_FAILED',
     `${shownAddress(address)}: expected a redirect to an https address, got ${next ? shownAddress(next) : quoted(location)}`,
   );
+}
+
+/** The longest wait that a server may ask for, milliseconds. */
+const MAX_WAIT = 10 * 60_000;
+
+/** The wait that `retry-after-ms` or `Retry-After` (seconds or a date) asks for, milliseconds. */
+export function retryAfterOf(headers: Readonly<http.IncomingHttpHeaders>): number | undefined {
+  const exact = Number.parseFloat(String(headers['retry-after-ms']));
+  if (exact >= 0) return Math.min(exact, MAX_WAIT);
+  const text = headers['retry-after'] ?? '';
+  const seconds = Number(text);
+  if (text.trim() !== '' && seconds >= 0) return Math.min(seconds * 1000, MAX_WAIT);
+  const date = Date.parse(text);
+  return Number.isNaN(date) ? undefined : Math.min(Math.max(date - Date.now(), 0), MAX_WAIT);
 }
 
 /** The address without its query, which may hold a signature, and without credentials. */

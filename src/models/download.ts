@@ -1,11 +1,20 @@
-import { constants } from 'node:fs';
-import { type FileHandle, rm, stat, statfs } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { constants, createReadStream } from 'node:fs';
+import { type FileHandle, open, readFile, rm, stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { printable, quoted, VgrError } from '../core/error.js';
 import { makeFolder, moveFile, onDisk, openOwnFile, synced } from '../core/files.js';
-import { type HttpResponse, httpGet, isDistrust, shownAddress } from '../core/http.js';
-import { sha256OfFile } from '../runtime/model-store.js';
+import {
+  type HttpResponse,
+  httpGet,
+  isDistrust,
+  retryAfterOf,
+  shownAddress,
+} from '../core/http.js';
+import { parsedJson } from '../core/text.js';
+import { readOnnx, sha256OfFile } from '../runtime/model-store.js';
 import type { RemoteFile } from './remote-file.js';
 
 /** A file to download. */
@@ -55,6 +64,23 @@ const SLOW_MS = 60_000;
 /** The file of the server does not fit the part that was downloaded. */
 class StartAgain extends Error {}
 
+/** The server wants to be left alone for a while. */
+class Wait extends Error {
+  constructor(
+    message: string,
+    readonly ms: number | undefined,
+  ) {
+    super(message);
+  }
+}
+
+/** What the hub says of a file before it leads to where the file lies. */
+interface Linked {
+  readonly bytes?: number;
+  /** Of a large file its sha256, of a small one the SHA-1 of its git object. */
+  readonly hash?: string;
+}
+
 /** The server sends, but too little for the end to come. */
 class TooSlow extends Error {}
 
@@ -99,6 +125,8 @@ class Transfer {
   #received = 0;
   /** Of the part that is here, as the server named it, if it did. */
   #version: string | undefined;
+  /** Of the last answer. */
+  #linked: Linked = {};
 
   constructor(
     private readonly plan: Download,
@@ -114,7 +142,23 @@ class Transfer {
       await rm(this.partial, { force: true });
       throw otherAnswer(this.plan, 'an empty one');
     }
-    return { sha256: await sha256OfFile(this.partial), bytes };
+    const file = { sha256: await sha256OfFile(this.partial), bytes };
+    if (!this.plan.pinned) await this.#refuseOtherFile(file);
+    return file;
+  }
+
+  /** Of a file that nobody has pinned: whether it is what the hub says, and what its name says. */
+  async #refuseOtherFile({ sha256, bytes }: Downloaded): Promise<void> {
+    const { plan, partial } = this;
+    const { bytes: stated, hash = '' } = this.#linked;
+    if (stated !== undefined && stated !== bytes) {
+      throw otherAnswer(plan, `one of ${bytes} bytes, where the hub says ${stated}`);
+    }
+    const own =
+      hash.length === 64 ? sha256 : hash.length === 40 ? await gitHash(partial, bytes) : hash;
+    if (own !== hash) throw otherAnswer(plan, `one of hash ${own}, where the hub says ${hash}`);
+    const wrong = await wrongContent(partial, plan.target);
+    if (wrong !== undefined) throw otherAnswer(plan, wrong);
   }
 
   /** Whether an earlier run ended between the last byte and the check. */
@@ -131,26 +175,27 @@ class Transfer {
     for (let idle = 0, restarts = 0; ; ) {
       const before = await sizeOf(this.partial);
       this.isPatched ||= before > 0;
-      try {
-        return await this.#ask(before);
-      } catch (thrown) {
-        if (thrown instanceof VgrError || signal.aborted) throw thrown;
-        const failure = thrown as Error;
-        let here = await sizeOf(this.partial);
-        idle = here > before ? 0 : idle + 1;
-        // Without a version nothing tells whether the next answer is of the same file.
-        const isNameless = !pinned && this.#version === undefined;
-        if (failure instanceof StartAgain || isNameless) {
-          await rm(this.partial, { force: true });
-          here = 0;
-          restarts += 1;
-        }
-        const isFinal = isDistrust(failure) || failure instanceof TooSlow;
-        if (isFinal || Math.max(idle, restarts) === TRIES) {
-          throw networkFailed(this.plan, here, failure);
-        }
+      const failure = await this.#ask(before).then(
+        () => undefined,
+        (thrown: Error) => thrown,
+      );
+      if (!failure) return;
+      if (failure instanceof VgrError || signal.aborted) throw failure;
+      let here = await sizeOf(this.partial);
+      idle = here > before ? 0 : idle + 1;
+      // Without a version nothing tells whether the next answer is of the same file.
+      const isNameless = !pinned && this.#version === undefined;
+      if (failure instanceof StartAgain || isNameless) {
+        await rm(this.partial, { force: true });
+        here = 0;
+        restarts += 1;
       }
-      await sleep(pauseMs * 2 ** idle, undefined, { signal });
+      const isFinal = isDistrust(failure) || failure instanceof TooSlow;
+      if (isFinal || Math.max(idle, restarts) === TRIES) {
+        throw networkFailed(this.plan, here, failure);
+      }
+      const asked = (failure instanceof Wait ? failure.ms : undefined) ?? 0;
+      await sleep(Math.max(pauseMs * 2 ** idle, asked), undefined, { signal });
     }
   }
 
@@ -180,6 +225,7 @@ class Transfer {
     const range: Record<string, string> = here > 0 ? { range: `bytes=${here}-` } : {};
     const headers = { ...this.plan.headers, ...range };
     const answer = await httpGet(address, { ...this.plan, headers, signal });
+    this.#linked = this.plan.isHub ? linkedOf(answer) : {};
     try {
       const start = startOf(answer, this.plan, here);
       if (start !== 'whole') refuseOtherContent(this.plan, answer);
@@ -230,8 +276,10 @@ class Transfer {
         this.#received += chunk.length;
         onProgress(here, whole);
       }
-      if (whole !== undefined && here < whole) {
-        throw new Error(`the connection ended at byte ${here} of ${whole}`);
+      // Without a length the end of a cut answer looks like that of a whole one.
+      const expected = whole ?? pinned?.bytes ?? this.#linked.bytes;
+      if (expected !== undefined && here < expected) {
+        throw new Error(`the connection ended at byte ${here} of ${expected}`);
       }
       await onDisk(this.partial, () => synced(() => file.sync()));
     } finally {
@@ -249,11 +297,8 @@ async function openPartial(partial: string, bytes: number): Promise<FileHandle> 
 }
 
 /** The offset from which bytes come; `whole` where all of them are here. */
-function startOf(
-  { status, headers }: HttpResponse,
-  plan: Download,
-  here: number,
-): number | 'whole' {
+function startOf(answer: HttpResponse, plan: Download, here: number): number | 'whole' {
+  const { status, headers } = answer;
   if (status === 200) return 0;
   if (status === 206) {
     const start = /^bytes (\d+)-/.exec(headers['content-range'] ?? '')?.[1];
@@ -265,17 +310,88 @@ function startOf(
     throw new StartAgain('the server has fewer bytes than are here');
   }
   if (status === 408 || status === 429 || status >= 500) {
-    throw new Error(`the server answers with status ${status}`);
+    throw new Wait(`the server answers with status ${status}`, retryAfterOf(headers));
   }
+  const { text, hint } = plan.isHub ? hubRefusal(answer, plan) : refusal(status, plan);
+  throw failed(plan, `expected a file, got status ${status}${text}`, hint);
+}
+
+const OUT_OF_DATE =
+  'the card may be out of date: `vgr models list --json` shows where each model comes from';
+
+function refusal(status: number, { target }: Download) {
   const isLogin = status === 401 || status === 403;
-  let hint =
-    'the card may be out of date: `vgr models list --json` shows where each model comes from';
-  if (isLogin && plan.isHub) {
-    hint = 'the model may be gated: accept its terms on its page, and give a token as HF_TOKEN';
-  } else if (isLogin) {
-    hint = `the server requires a login: download the file yourself, to ${quoted(plan.target)}`;
+  const login = `the server requires a login: download the file yourself, to ${quoted(target)}`;
+  return { text: '', hint: isLogin ? login : OUT_OF_DATE };
+}
+
+/** Why the hub gives no file. @see https://huggingface.co/docs/huggingface_hub, errors, `X-Error-Code` */
+function hubRefusal({ status, headers, address }: HttpResponse, plan: Download) {
+  const hasToken = plan.headers.authorization !== undefined;
+  const code = String(headers['x-error-code'] ?? '');
+  const words = String(headers['x-error-message'] ?? '');
+  const text = words === '' ? '' : `: ${printable(words).slice(0, 200)}`;
+  const token = hasToken
+    ? 'the token has no access: it may be of another account, or may not read this repository'
+    : 'give a token as HF_TOKEN, or log in with `hf auth login`';
+  if (address && address.host !== plan.address.host) {
+    const hint = `${address.host}, where the hub keeps files, refuses: the link may have expired, so try again; a proxy or firewall may block that host`;
+    return { text: ` of ${address.host}${text}`, hint };
   }
-  throw failed(plan, `expected a file, got status ${status}`, hint);
+  if (code === 'GatedRepo') {
+    return { text, hint: `the model is gated: accept its terms on its page; ${token}` };
+  }
+  if (code === 'RevisionNotFound' || code === 'EntryNotFound') {
+    const what = code === 'EntryNotFound' ? 'the file' : 'the revision';
+    return { text, hint: `${what} is no longer in the repository; ${OUT_OF_DATE}` };
+  }
+  if (code === 'DisabledRepo' || /disabled/i.test(words)) {
+    return { text, hint: 'the hub has disabled the repository: use another model' };
+  }
+  if (code === 'RepoNotFound' || status === 401) {
+    return { text, hint: `the repository is private, or is not there any more; ${token}` };
+  }
+  if (status === 403) return { text, hint: `the model may be gated; ${token}` };
+  return { text, hint: OUT_OF_DATE };
+}
+
+/** What the hub's own answer, or the redirect from it, says of the file. */
+function linkedOf({ headers, redirects = [] }: HttpResponse): Linked {
+  const first = redirects[0] ?? headers;
+  const size = Number(first['x-linked-size']);
+  const tag = String(first['x-linked-etag'] ?? '')
+    .replace(/^W\//, '')
+    .replaceAll('"', '');
+  return {
+    bytes: size > 0 ? size : undefined,
+    hash: /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(tag) ? tag : undefined,
+  };
+}
+
+/** The name that git gives a file by its content. */
+async function gitHash(path: string, bytes: number): Promise<string> {
+  const hash = createHash('sha1').update(`blob ${bytes}\0`);
+  await pipeline(createReadStream(path), hash);
+  return hash.digest('hex');
+}
+
+/** What a file is in place of what its name says; undefined where it may be that. */
+async function wrongContent(path: string, target: string): Promise<string | undefined> {
+  const file = await open(path);
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(1024), 0, 1024, 0);
+  await file.close();
+  const start = buffer.subarray(0, bytesRead).toString('latin1').trimStart();
+  if (start.startsWith('version https://git-lfs')) return 'a pointer of git-lfs';
+  if (/^<(?:!doctype|html|\?xml)/i.test(start)) return 'a page';
+  const isJson = target.endsWith('.json');
+  if (!isJson && /^[{[]\s*["{[\]}]/.test(start)) return `JSON, ${quoted(start.slice(0, 80))}`;
+  if (isJson && parsedJson(await readFile(path, 'utf8')) === undefined) return 'no whole JSON';
+  if (!target.endsWith('.onnx')) return undefined;
+  const isWhole = await readOnnx(await readFile(path), target).then(
+    () => true,
+    (thrown: VgrError) => thrown.code !== 'MODEL_CORRUPT',
+  );
+  return isWhole ? undefined : 'no whole ONNX file';
 }
 
 /** What names the very bytes of a file; a weak tag names bytes that mean the same. */

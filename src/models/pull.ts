@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs';
-import { rm } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { realpath, rm, stat } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
 import { quoted, VgrError } from '../core/error.js';
 import { lockOutput } from '../core/file-lock.js';
 import { writeFileAtomic } from '../core/files.js';
@@ -20,13 +20,15 @@ import { writeCard } from './install.js';
 import {
   type RemoteSource,
   remoteFile,
-  sharedCachePath,
+  sharedCachePaths,
   sourceBeside,
   stallLimit,
 } from './remote-file.js';
 
 /** Cards of models that a network may have. */
 type RemoteCard = DetectorCard | EncoderCard;
+
+type Tell = (note: string) => void;
 
 /** One file of a model. */
 interface Part {
@@ -40,13 +42,13 @@ interface Part {
 
 /**
  * Downloads the files of a model to the user's folder of models. Where its card has no sha256, a card of the user's own gets it.
- * @returns the path of the weights, and what the user is told
+ * @returns the path of the weights
  * @throws VgrError USAGE, DOWNLOAD_FAILED, MODEL_CORRUPT, DISK_FULL, OUTPUT_BUSY, OUTPUT_UNWRITABLE, CONFIG_INVALID
  */
 async function pullModel(
   model: StoredModel,
-  terms: Pick<Download, 'signal' | 'onProgress'>,
-): Promise<{ readonly path: string; readonly notes: readonly string[] }> {
+  { note, ...terms }: Pick<Download, 'signal' | 'onProgress'> & { readonly note: Tell },
+): Promise<string> {
   const { card } = model;
   const { name } = card;
   if (card.kind === 'refiner' || !('url' in card.source || 'hub' in card.source)) {
@@ -57,34 +59,38 @@ async function pullModel(
   const present = await Promise.all(parts.map(isPresent));
   const path = present[0] ? parts[0]!.here! : join(folder, card.file);
   const missing = parts.filter((_, index) => !present[index]);
-  if (missing.length === 0) return { path, notes: [`${name} is here already`] };
+  if (missing.length === 0) {
+    note(`${name} is here already`);
+    return path;
+  }
   const lock = await lockOutput(folder);
   try {
-    const notes: string[] = [];
     let current: RemoteCard = card;
     let isShared = true;
     for (const part of missing) {
       const { file, source, pinned } = part;
       const target = join(folder, file);
-      if (await takeShared(part, target)) continue;
-      isShared = false;
-      const downloaded = await download({
-        ...terms,
-        ...remoteFile(source),
-        target,
-        pinned,
-        stallMs: stallLimit(),
-      });
+      const shared = await takeShared(part, target);
+      isShared &&= shared !== undefined;
+      const downloaded =
+        shared ??
+        (await download({
+          ...terms,
+          ...remoteFile(source),
+          target,
+          pinned,
+          stallMs: stallLimit(),
+        }));
       if (pinned) continue;
       // At once: a whole file need not come again where the next one fails.
       current = pinnedCard(current, file, downloaded);
       await writeCard(current, folder);
-      notes.push(
+      note(
         `note: the card of ${name} had no sha256 for ${file}; it is pinned to the downloaded file's, ${downloaded.sha256}. Compare it with the publisher's.`,
       );
     }
-    if (isShared) notes.push(`${name}: taken from the cache of the Hugging Face hub`);
-    return { path, notes };
+    if (isShared) note(`${name}: taken from the cache of the Hugging Face hub`);
+    return path;
   } finally {
     await lock.release();
   }
@@ -127,16 +133,26 @@ function pinnedCard<Card extends RemoteCard>(card: Card, file: string, sum: Down
   return { ...card, files };
 }
 
-/** Copies the file out of the cache that the hub's own clients share. @returns whether the pinned one is there */
-async function takeShared({ source, pinned }: Part, target: string): Promise<boolean> {
-  if (!('hub' in source) || !pinned) return false;
-  const cached = sharedCachePath(source);
-  const checksum = await sha256OfFile(cached).catch(() => undefined);
-  if (checksum === undefined || !pinned.isRight(checksum)) return false;
-  await writeFileAtomic(target, createReadStream(cached));
-  // Of an interrupted download.
-  await rm(partialPath(target), { force: true });
-  return true;
+/**
+ * Copies the file out of the cache that the hub's own clients share: the pinned one, or one that lies there under its own hash.
+ * @returns undefined where it is not there
+ */
+async function takeShared(
+  { source, pinned }: Part,
+  target: string,
+): Promise<Downloaded | undefined> {
+  if (!('hub' in source)) return undefined;
+  for (const cached of sharedCachePaths(source, pinned?.sha256)) {
+    const sha256 = await sha256OfFile(cached).catch(() => undefined);
+    if (sha256 === undefined) continue;
+    const isItsHash = basename(await realpath(cached)) === sha256;
+    if (!(pinned ? pinned.isRight(sha256) : isItsHash)) continue;
+    await writeFileAtomic(target, createReadStream(cached));
+    // Of an interrupted download.
+    await rm(partialPath(target), { force: true });
+    return { sha256, bytes: (await stat(target)).size };
+  }
+  return undefined;
 }
 
 function notRemote({ card, weights }: StoredModel): VgrError {
@@ -177,15 +193,15 @@ export async function pullModels(names: readonly string[], terminal: Terminal): 
       share: () => (whole ? here / whole : undefined),
     });
     try {
-      const { path, notes } = await pullModel(model, {
+      const path = await pullModel(model, {
         signal,
+        note: (text) => printer.note(text),
         onProgress: (bytes, total) => {
           here = bytes;
           whole = total ?? whole;
         },
       });
       await display.stop();
-      for (const note of notes) printer.note(note);
       await printer.data(`${path}\n`);
     } catch (thrown) {
       await display.stop();

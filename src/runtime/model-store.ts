@@ -47,6 +47,10 @@ export async function listModels() {
     const ours = shipped.models.get(name);
     if (!ours || isDeepStrictEqual(withoutPins(model.card, ours.card), ours.card)) {
       models.set(name, model);
+    } else if (isCopyOf(model.card, ours.card)) {
+      // The program's card may have been put right since it was copied.
+      models.set(name, { ...model, card: withPins(ours.card, model.card) });
+      broken.push({ name, error: outdatedCopy(model, ours.card) });
     } else broken.push({ name, error: takenName(model) });
   }
   const byName = [...models.values()].sort((a, b) => (a.card.name < b.card.name ? -1 : 1));
@@ -79,6 +83,39 @@ async function modelsIn(root: string, userFolder: string) {
     }
   }
   return { models, broken };
+}
+
+/** Whether a card of the user's folder is that of the program, as an earlier version had it. */
+function isCopyOf(card: ModelCard, ours: ModelCard): boolean {
+  const { kind, file, source } = card;
+  return kind === ours.kind && file === ours.file && isDeepStrictEqual(source, ours.source);
+}
+
+/** The program's card with the checksums that a first download gave to files that it leaves open. */
+function withPins(ours: ModelCard, card: ModelCard): ModelCard {
+  const pinned = <File extends Pinned>(own: File, file: Pinned | undefined): File => {
+    if (own.sha256 !== undefined || file?.sha256 === undefined) return own;
+    const { sha256, bytes, first_download } = file;
+    return { ...own, sha256, bytes, first_download };
+  };
+  const theirs = furtherFiles(card);
+  const files = furtherFiles(ours).map((own) =>
+    pinned(
+      own,
+      theirs.find(({ file }) => file === own.file),
+    ),
+  );
+  return { ...pinned(ours, card), ...(files.length > 0 && { files }) } as ModelCard;
+}
+
+function outdatedCopy({ card, folder }: StoredModel, ours: ModelCard): VgrError {
+  const names = Object.keys({ ...ours, ...card }) as (keyof ModelCard)[];
+  const other = names.filter((name) => !isDeepStrictEqual(card[name], ours[name]));
+  return new VgrError(
+    'CARD_INVALID',
+    `${quoted(join(folder, 'card.json'))}: the program's card of ${quoted(card.name)} is used in its place, since it differs in ${other.map((name) => quoted(name)).join(', ')}`,
+    { hint: 'remove this card; for one of your own, give card and folder another name' },
+  );
 }
 
 /** A card without the checksums that a first download gave to files that `ours` leaves open. */

@@ -96,8 +96,6 @@ function codeIn(value: unknown): unknown {
 
 export type ReplyHeaders = Readonly<IncomingHttpHeaders>;
 
-/** The longest wait that a server may ask for, milliseconds. */
-const MAX_WAIT = 10 * 60_000;
 const MAX_WORDS = 300;
 const REFUSED_STATUSES = new Set([401, 402, 403, 404, 405, 407]);
 const PASSING_STATUSES = new Set([408, 409, 425, 429]);
@@ -108,17 +106,6 @@ export function kindOfStatus(status: number, code: unknown): ChatErrorKind {
   if (code === 'insufficient_quota') return 'refused';
   if (status < 400 || REFUSED_STATUSES.has(status)) return 'refused';
   return status >= 500 || PASSING_STATUSES.has(status) ? 'again' : 'item';
-}
-
-/** The wait that `retry-after-ms` or `Retry-After` (seconds or a date) asks for, milliseconds. */
-export function retryAfterOf(headers: ReplyHeaders): number | undefined {
-  const exact = Number.parseFloat(String(headers['retry-after-ms']));
-  if (exact >= 0) return Math.min(exact, MAX_WAIT);
-  const text = headers['retry-after'] ?? '';
-  const seconds = Number(text);
-  if (text.trim() !== '' && seconds >= 0) return Math.min(seconds * 1000, MAX_WAIT);
-  const date = Date.parse(text);
-  return Number.isNaN(date) ? undefined : Math.min(Math.max(date - Date.now(), 0), MAX_WAIT);
 }
 
 /** A server's words for a message: on one line, control characters made visible, cut to 300 characters. */

@@ -2,12 +2,11 @@ import { pipeline, type Transform } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
 import { createParser } from 'eventsource-parser';
 import { quoted } from '../core/error.js';
-import { HttpClient, type HttpResponse, isDistrust } from '../core/http.js';
+import { HttpClient, type HttpResponse, isDistrust, retryAfterOf } from '../core/http.js';
 import {
   ChatError,
   kindOfStatus,
   type ReplyHeaders,
-  retryAfterOf,
   ServerError,
   safeWords,
   withoutKey,

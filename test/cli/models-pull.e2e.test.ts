@@ -361,7 +361,7 @@ describe('the Hugging Face hub', () => {
     expect(gone.code).toBe(3);
     expect(gone.stderr + gone.stdout).not.toContain('very_secret');
     const gated = await pull(shelf({ ...source, path: 'closed.onnx' }), { env });
-    expect(gated.stderr).toContain('give a token as HF_TOKEN');
+    expect(gated.stderr).toContain('the token has no access');
   });
 
   it('is not asked where its own clients have the file', async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { proxyFor } from '../../src/core/http.js';
-import { remoteFile, sharedCachePath, stallLimit } from '../../src/models/remote-file.js';
+import { remoteFile, sharedCachePaths, stallLimit } from '../../src/models/remote-file.js';
 
 const proxyOf = (address: string, environment: Record<string, string>): string | undefined =>
   proxyFor(new URL(address), environment)?.href;
@@ -89,14 +89,18 @@ describe('the hub', () => {
 
   it('shares its cache', () => {
     const tail = 'models--a--b/snapshots/c0ffee/onnx/model.onnx';
-    expect(sharedCachePath(source, { HF_HUB_CACHE: '/c' })).toBe(`/c/${tail}`);
-    expect(sharedCachePath(source, { HF_HOME: '/h' })).toBe(`/h/hub/${tail}`);
-    expect(sharedCachePath(source, { XDG_CACHE_HOME: '/x' })).toBe(`/x/huggingface/hub/${tail}`);
+    const pathsIn = (environment: NodeJS.ProcessEnv, hash?: string) =>
+      sharedCachePaths(source, hash, environment);
+    expect(pathsIn({ HF_HUB_CACHE: '/c' })).toEqual([`/c/${tail}`]);
+    expect(pathsIn({ HUGGINGFACE_HUB_CACHE: '/old' })).toEqual([`/old/${tail}`]);
+    expect(pathsIn({ HF_HOME: '/h' })).toEqual([`/h/hub/${tail}`]);
+    expect(pathsIn({ XDG_CACHE_HOME: '/x' })).toEqual([`/x/huggingface/hub/${tail}`]);
+    expect(pathsIn({ HF_HUB_CACHE: '/c' }, 'abc')[0]).toBe('/c/models--a--b/blobs/abc');
   });
 
   it('has a limit for silence', () => {
     expect(stallLimit({})).toBe(30_000);
     expect(stallLimit({ HF_HUB_DOWNLOAD_TIMEOUT: '2.5' })).toBe(2500);
-    expect(stallLimit({ HF_HUB_DOWNLOAD_TIMEOUT: 'soon' })).toBe(30_000);
+    expect(() => stallLimit({ HF_HUB_DOWNLOAD_TIMEOUT: 'soon' })).toThrow(/expected seconds/);
   });
 });

@@ -144,6 +144,103 @@ describe('a download that is not pinned', () => {
   });
 });
 
+describe('a file of the hub that is not pinned', () => {
+  const hub = { pinned: undefined, isHub: true };
+  /** The hub's own answer, which leads to the file. */
+  const linked =
+    (headers: Record<string, string>): Answer =>
+    (_, response) => {
+      response.writeHead(302, { ...headers, location: '/blob' }).end();
+    };
+
+  async function ask(headers: Record<string, string>, blob: Uint8Array, name = 'file') {
+    server = await FileServer.open({ '/file': [linked(headers)], '/blob': [whole(blob)] });
+    const target = join(freshFolder(), name);
+    const brought = download({
+      address: new URL(`${server.origin}/file`),
+      headers: {},
+      target,
+      stallMs: 5000,
+      pauseMs: 5,
+      signal: new AbortController().signal,
+      onProgress: () => undefined,
+      ...hub,
+    });
+    return { target, brought };
+  }
+
+  it.each([
+    ['as it says', { 'x-linked-size': String(FILE.length), 'x-linked-etag': `"${sumOf(FILE)}"` }],
+    ['by the name of git', {}],
+  ])('is taken %s', async (how, headers) => {
+    const git = createHash('sha1').update(`blob ${FILE.length}\0`).update(FILE).digest('hex');
+    const stated = how === 'as it says' ? headers : { 'x-linked-etag': `"${git}"` };
+    const { brought } = await ask(stated, FILE);
+    expect(await brought).toEqual({ sha256: sumOf(FILE), bytes: FILE.length });
+  });
+
+  it.each<[string, Record<string, string>, string | Uint8Array, string, string]>([
+    ['of another size', { 'x-linked-size': '59999' }, FILE, 'f.bin', 'where the hub says 59999'],
+    ['of another hash', { 'x-linked-etag': `"${sumOf(OTHER)}"` }, FILE, 'f.bin', 'of hash'],
+    [
+      'a pointer',
+      {},
+      'version https://git-lfs.github.com/spec/v1\noid',
+      'f.onnx',
+      'a pointer of git-lfs',
+    ],
+    ['a page', {}, '\n<!DOCTYPE html><html>log in</html>', 'f.onnx', 'a page'],
+    ['an error in JSON', {}, '{"error": "no"}', 'f.onnx', 'JSON, `{"error": "no"}`'],
+    ['JSON that is cut', {}, '{"a": [1,', 'tokenizer.json', 'no whole JSON'],
+  ])('is nothing that is %s', async (_, headers, content, name, message) => {
+    const { brought, target } = await ask(headers, Buffer.from(content), name);
+    await expect(brought).rejects.toMatchObject({
+      code: 'DOWNLOAD_FAILED',
+      message: expect.stringContaining(message),
+    });
+    expect([target, `${target}.partial`].filter((path) => existsSync(path))).toEqual([]);
+  });
+
+  it.each<[string, number, Record<string, string>, RegExp]>([
+    ['gated', 403, { 'x-error-code': 'GatedRepo' }, /gated: accept its terms.*HF_TOKEN/],
+    ['private or gone', 401, { 'x-error-code': 'RepoNotFound' }, /private, or is not there/],
+    ['stale', 404, { 'x-error-code': 'RevisionNotFound' }, /the revision is no longer/],
+    ['missing', 404, { 'x-error-code': 'EntryNotFound' }, /the file is no longer/],
+    [
+      'disabled',
+      403,
+      { 'x-error-message': 'Access to this resource is disabled.' },
+      /has disabled/,
+    ],
+  ])('is told apart where it is %s', async (_, code, headers, hint) => {
+    const { brought } = await bring(
+      [(__, response) => response.writeHead(code, headers).end()],
+      hub,
+    );
+    await expect(brought).rejects.toMatchObject({ hint: expect.stringMatching(hint) });
+  });
+
+  it('waits as long as it is asked to', async () => {
+    const busy: Answer = (_, response) => {
+      response.writeHead(429, { 'retry-after': '1' }).end();
+    };
+    const start = performance.now();
+    const { brought } = await bring([busy, whole(FILE)]);
+    await brought;
+    expect(performance.now() - start).toBeGreaterThan(950);
+  });
+});
+
+it('goes on behind a cut answer that had no length', async () => {
+  const short: Answer = (_, response) => {
+    response.writeHead(200, { etag: '"a"', connection: 'close' });
+    response.end(FILE.subarray(0, 20_000));
+  };
+  const { brought } = await bring([short, whole(FILE)]);
+  expect(await brought).toEqual({ sha256: sumOf(FILE), bytes: FILE.length });
+  expect(server!.ranges).toEqual(['-', 'bytes=20000-']);
+});
+
 describe('a part of an earlier run', () => {
   it('that is of another file is not used', async () => {
     const target = join(freshFolder(), 'file');
