@@ -15,7 +15,7 @@ import {
   rasterSize,
 } from '../core/raster.js';
 import type { Semaphore } from '../core/semaphore.js';
-import { byKnownBrand, OF_MACHINE, refusedByDecoder, refuseOtherType } from './file-type.js';
+import { asDecoderTakes, OF_MACHINE, refusedByDecoder, refuseOtherType } from './file-type.js';
 import { type EndedJpeg, endedJpegs } from './jpeg.js';
 import { hasForeignBands } from './tiff.js';
 
@@ -214,7 +214,7 @@ async function readPhoto<Result>(
 ): Promise<Result> {
   const work = async (isAlone: boolean): Promise<Result> => {
     const file = await readPhotoFile(path, signal);
-    const bytes = byKnownBrand(file);
+    const bytes = asDecoderTakes(file);
     try {
       const header = await sharp(bytes, { limitInputPixels: false }).metadata();
       const { width, height } = header.autoOrient;

@@ -104,13 +104,21 @@ function brandedType(bytes: Buffer, text: string): FileType {
   return bytes.subarray(0, 65_536).includes('hvcC') ? HEIC : HEIF;
 }
 
+/** An empty block, which ends a picture, and the trailer of a GIF. */
+const END_OF_GIF = Buffer.from([0, 0x3b]);
+
 /**
- * An AVIF file under the name of its codec: the decoder looks at the major brand alone.
- * @returns the same bytes where it knows them, a copy else
+ * An AVIF file under the name of its codec, since the decoder looks at the major brand alone, and a GIF with its end, without which
+ * the decoder refuses it; where pixels are missing, it does so all the same.
+ * @returns the same bytes where it takes them, a copy else
  */
-export function byKnownBrand(bytes: Buffer): Buffer {
-  const major = bytes.toString('latin1', 4, 12);
-  if (!/^ftyp(?!avi[fs]|mif1|msf1)/.test(major) || !fileTypeOf(bytes).isReadable) return bytes;
+export function asDecoderTakes(bytes: Buffer): Buffer {
+  const start = bytes.toString('latin1', 0, 12);
+  if (start.startsWith('GIF8') && bytes.at(-1) !== END_OF_GIF[1]) {
+    return Buffer.concat([bytes, END_OF_GIF]);
+  }
+  if (!/^ftyp(?!avi[fs]|mif1|msf1)/.test(start.slice(4))) return bytes;
+  if (!fileTypeOf(bytes).isReadable) return bytes;
   const copy = Buffer.from(bytes);
   copy.write('avif', 8, 'latin1');
   return copy;

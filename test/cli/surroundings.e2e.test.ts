@@ -23,7 +23,6 @@ if (!canBeNobody) console.log('skipped: a user without an entry, which only root
 
 it.runIf(canBeNobody).each([
   ['no home and no shell', []],
-  ['an empty home', ['HOME=', 'SHELL=']],
   ['a home that is no absolute path', ['HOME=home']],
   ['the home of another user', ['HOME=/root', 'SHELL=/bin/none']],
 ])('runs as a user without an entry, with %s', async (_, variables) => {
@@ -69,9 +68,7 @@ describe.runIf(canReplaceCalls())('a file system', () => {
   const LINK = ['link(const char *a, const char *b)'];
 
   it.each([
-    ['fsync', refusing('EINVAL', SYNC)],
-    ['fsync and link', refusing('ENOTSUP', SYNC) + refusing('EPERM', LINK)],
-    ['rename', refusing('ENOSYS', RENAME)],
+    ['fsync and link', refusing('EINVAL', SYNC) + refusing('EPERM', LINK)],
     ['all of them', refusing('ENOSYS', [...SYNC, ...RENAME, ...LINK])],
   ])('that does without %s holds the same outputs, and they are continued', async (_, code) => {
     const env = replacingCalls(code);

@@ -57,10 +57,7 @@ describe('a run whose photos go in the middle of it', () => {
     expect(files(output)).toEqual(files(whole));
   });
 
-  it.runIf(canReplaceCalls()).each([
-    ['EIO', 'cannot be reached'],
-    ['EMFILE', 'too many open files'],
-  ])('ends with 3 where every photo fails by %s after some', async (code, words) => {
+  it.runIf(canReplaceCalls())('ends with 3 where no photo can be read after some', async () => {
     const { args } = await photosAndQueries();
     // Every open file counts, from the sixth photo on.
     const env = replacingCalls(`
@@ -79,7 +76,7 @@ static int fails(const char *path) {
     va_start(rest, flags);                                             \\
     int mode = va_arg(rest, int);                                      \\
     va_end(rest);                                                      \\
-    if (fails(path)) { errno = ${code}; return -1; }                   \\
+    if (fails(path)) { errno = EIO; return -1; }                   \\
     int (*real)(const char *, int, ...) = dlsym(RTLD_NEXT, #name);     \\
     return real(path, flags, mode);                                    \\
   }
@@ -89,7 +86,7 @@ REPLACE(open64)
     const output = join(freshFolder(), 'out');
     const run = ['refine', ...args, '--output', output, ...FEW];
     const lost = await vgr(run, { env });
-    expect([lost.code, lost.stderr]).toEqual([3, expect.stringContaining(words)]);
+    expect([lost.code, lost.stderr]).toEqual([3, expect.stringContaining('cannot be reached')]);
     expectClean(lost);
     const kept = journalOf(output);
     expect(kept.every(({ type }) => type === 'result')).toBe(true);

@@ -175,6 +175,26 @@ describe('the end of a JPEG', () => {
     }
   });
 
+  it('may be missing in PNG and GIF files too, where no pixels are', async () => {
+    const [png, gif] = [
+      await sharp(REFERENCE).png().toBuffer(),
+      await sharp(REFERENCE).gif().toBuffer(),
+    ];
+    for (const [name, whole, ends] of [
+      ['x.png', png, [4, 12]],
+      ['x.gif', gif, [1, 2]],
+    ] as const) {
+      const expected = await pixelsOf(name, whole);
+      for (const end of ends) {
+        expect(await pixelsOf(name, whole.subarray(0, whole.length - end))).toEqual(expected);
+      }
+      for (const cut of [20, 21, 22, 200]) {
+        const said = await refusalOf(name, whole.subarray(0, whole.length - cut));
+        expect([cut, said[0]]).toEqual([cut, 'IMAGE_UNREADABLE']);
+      }
+    }
+  });
+
   it('hashes the file as it is', async () => {
     const file = path.join(await temporaryFolder(), 'open.jpg');
     await writeFile(file, (await kinds[0]![1]()).subarray(0, -2));
