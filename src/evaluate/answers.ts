@@ -88,6 +88,9 @@ function bestIou(box: BoxXyxy | null, truthsXyxy: readonly BoxXyxy[]): number | 
   return truthsXyxy.reduce((best, truth) => Math.max(best, iouXyxy(box, truth)), 0);
 }
 
+/** Of larger sets each box takes the first that is free: the search for another pairing takes time by the cube of their number. */
+const MAX_SEARCHED = 500;
+
 /**
  * Whether every given box can be paired with one of the ground truth that it matches, and none is left on either side.
  * Searches augmenting paths (Kuhn).
@@ -99,15 +102,20 @@ export function matchOneToOne(
   if (givenXyxy.length !== truthsXyxy.length) return false;
   /** By box of the ground truth, the given box that it is paired with. */
   const partner = new Map<BoxXyxy, BoxXyxy>();
-  const pair = (given: BoxXyxy, tried: Set<BoxXyxy>): boolean =>
-    truthsXyxy.some((truth) => {
-      if (tried.has(truth) || iouXyxy(given, truth) < MATCHING_IOU) return false;
+  const matches = (given: BoxXyxy, truth: BoxXyxy): boolean =>
+    iouXyxy(given, truth) >= MATCHING_IOU;
+  const pair = (given: BoxXyxy, tried: Set<BoxXyxy>): boolean => {
+    const free = truthsXyxy.find((truth) => !partner.has(truth) && matches(given, truth));
+    if (free) partner.set(free, given);
+    if (free || givenXyxy.length > MAX_SEARCHED) return free !== undefined;
+    return truthsXyxy.some((truth) => {
+      if (tried.has(truth) || !matches(given, truth)) return false;
       tried.add(truth);
-      const rival = partner.get(truth);
-      if (rival && !pair(rival, tried)) return false;
+      if (!pair(partner.get(truth)!, tried)) return false;
       partner.set(truth, given);
       return true;
     });
+  };
   return givenXyxy.every((given) => pair(given, new Set()));
 }
 
