@@ -60,7 +60,7 @@ const SECTIONS = ['images', 'annotations', 'categories'];
  */
 export async function* cocoEntries(text: JsonText, source: string): AsyncGenerator<CocoEntry> {
   const missing = new Set(SECTIONS);
-  for await (const element of jsonElements(text, source)) {
+  for await (const element of jsonElements(text, source, SECTIONS)) {
     if (element.section === '') {
       throw recordError({ source }, 'expected a COCO dataset, got a list', 'is it a results list?');
     }

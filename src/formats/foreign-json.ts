@@ -20,10 +20,16 @@ export interface JsonElement {
  * Reads a JSON text of any size element by element: `[..]`, or `{"images": [..], "annotations": [..]}`. Memory holds one element
  * and one chunk.
  * @param source name of the file, for messages
+ * @param sections the keys of the top object that are wanted; elements of others have no value, and what is wrong inside of them
+ *   does not matter. By default all
  * @throws VgrError INPUT_INVALID that names file, element and what is wrong, also if the text ends early
  */
-export async function* jsonElements(chunks: JsonText, source: string): AsyncGenerator<JsonElement> {
-  const reader = new JsonReader(source);
+export async function* jsonElements(
+  chunks: JsonText,
+  source: string,
+  sections?: readonly string[],
+): AsyncGenerator<JsonElement> {
+  const reader = new JsonReader(source, sections);
   const elements = reader.elements();
   for await (const chunk of chunks) {
     reader.push(chunk);
@@ -77,7 +83,10 @@ class JsonReader {
   #depth = 0;
   #inString = false;
 
-  constructor(private readonly source: string) {}
+  constructor(
+    private readonly source: string,
+    private readonly sections?: readonly string[],
+  ) {}
 
   push(chunk: string): void {
     const dropped = this.#start ?? Math.min(this.#at, this.#text.length);
@@ -142,7 +151,8 @@ class JsonReader {
     if (',:]}'.includes(mark)) throw this.#unexpected(mark);
     this.#start = this.#at;
     while (!this.#reachEnd()) yield;
-    const value = this.#parsed(this.#text.slice(this.#start, this.#at));
+    const isWanted = this.#part === 'key' || (this.sections?.includes(this.#section) ?? true);
+    const value = isWanted ? this.#parsed(this.#text.slice(this.#start, this.#at)) : undefined;
     this.#start = undefined;
     return value;
   }

@@ -32,6 +32,9 @@ export function countingImages(): ImageNumbering {
   };
 }
 
+/** What is read of a COCO file for its ids. */
+const SECTIONS = ['images', 'categories'];
+
 /** An image of the file, and the photo of the run that agrees with it best: undefined where there is none, null where several do. */
 interface ListedImage extends CocoImage {
   photo?: string | null;
@@ -50,8 +53,8 @@ export async function imagesOfCocoFile(text: JsonText, file: string): Promise<Im
   const ids = new NameTable();
   let count = 0;
   const hint = 'give `--image-ids` the annotation file, such as instances_val2017.json';
-  for await (const { section, index: element, value } of jsonElements(text, file)) {
-    if (element < 0 || !['images', 'categories'].includes(section)) continue;
+  for await (const { section, index: element, value } of jsonElements(text, file, SECTIONS)) {
+    if (element < 0 || !SECTIONS.includes(section)) continue;
     const record = new ForeignRecord(value, { source: file, section, element });
     if (section === 'categories') {
       const name = record.optionalString('name');

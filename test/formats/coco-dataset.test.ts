@@ -248,6 +248,21 @@ describe('COCO files', () => {
     expect(images.idOf('a.jpg', 'a.jpg')).toBeUndefined();
   });
 
+  it.each([
+    [
+      'NaN in annotations',
+      '{"annotations":[{"area":NaN}],"images":[{"id":7,"file_name":"a.jpg"}]}',
+    ],
+    ['words of no language', '{"info":{"x":[nan,"]"]},"images":[{"id":7,"file_name":"a.jpg"}]}'],
+    [
+      'a value in place of a list',
+      '{"annotations":Infinity,"images":[{"id":7,"file_name":"a.jpg"}]}',
+    ],
+  ])('leave %s alone', async (_name, file) => {
+    const images = await imagesOfCocoFile([file], 'ids.json');
+    expect(images.idOf('a.jpg', 'a.jpg')).toBe(7);
+  });
+
   it('take ids of any length, and texts', async () => {
     const file =
       '{"images":[{"id":12345678901234567890,"file_name":"a.jpg"},{"id":"b7","file_name":"b.jpg"}]}';
