@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 const { accessSync, constants, existsSync } = require('node:fs');
 const { availableParallelism, homedir, userInfo } = require('node:os');
-const { dirname, isAbsolute } = require('node:path');
+const { dirname, isAbsolute, join } = require('node:path');
 
 /** Ends a program that cannot run. Node.js ends with 1, which says that some items failed. */
 function fail(error) {
@@ -39,7 +39,21 @@ function known(ask, ...of) {
   }
 }
 
+/** Builds a clone at its first run: where install scripts are off, nothing else has. */
+function ensureBuilt(root) {
+  if (existsSync(join(root, 'dist/commands')) || !existsSync(join(root, 'scripts/build.mjs')))
+    return;
+  process.stderr.write('this clone is not built yet: building\n');
+  const built = require('node:child_process').spawnSync(process.execPath, ['scripts/build.mjs'], {
+    cwd: root,
+    stdio: ['ignore', 2, 2],
+  });
+  if (built.status !== 0)
+    throw new Error('the clone cannot be built: run `npm ci && npm run build`');
+}
+
 async function main() {
+  ensureBuilt(dirname(__dirname));
   // Photos are decoded in libuv's thread pool, which has four threads unless this says otherwise before its first use. A
   // module that is imported is read through the pool, so the first file of the program is not one.
   process.env.UV_THREADPOOL_SIZE ??= String(Math.max(4, availableParallelism()));
