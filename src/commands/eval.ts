@@ -11,7 +11,7 @@ export default class Eval extends VgrCommand<typeof Eval> {
   static override examples = [
     '<%= config.bin %> eval --queries q.jsonl --results out/results.jsonl',
     '<%= config.bin %> eval ./images --queries q.jsonl --results out/results.jsonl --report report.html',
-    '<%= config.bin %> eval --queries q.jsonl --results new.jsonl --compare old.jsonl',
+    '<%= config.bin %> eval --queries q.jsonl --results new --compare old',
     '<%= config.bin %> eval --queries q.jsonl --tool grounding-dino --answer qwen2.5-vl-7b --json',
     '<%= config.bin %> eval --coco-gt instances.json --coco-dt out/predictions.json --per-category',
     '<%= config.bin %> eval --queries q.jsonl --results out/results.jsonl --fail-under accuracy=0.6,ccr=0.3',
@@ -23,7 +23,7 @@ export default class Eval extends VgrCommand<typeof Eval> {
   static override flags = {
     ...flagGroup('INPUT', {
       queries: Flags.string({ summary: 'JSONL file with ground truth in `bbox` or `boxes`' }),
-      results: Flags.string({ summary: 'results.jsonl of `refine`' }),
+      results: Flags.string({ summary: 'results.jsonl of `refine`, or the folder of its run' }),
       compare: Flags.string({
         summary: 'another results file (or tool, or dump) over the same queries',
       }),
@@ -42,6 +42,7 @@ export default class Eval extends VgrCommand<typeof Eval> {
       'coco-dt': Flags.string({ summary: 'COCO results list', dependsOn: ['coco-gt'] }),
     }),
     ...flagGroup('NUMBERS', {
+      all: Flags.boolean({ summary: 'show every number on a terminal', default: false }),
       'per-category': Flags.boolean({
         summary: 'add the COCO numbers of each category',
         default: false,

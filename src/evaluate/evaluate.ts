@@ -1,3 +1,5 @@
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { VgrError } from '../core/error.js';
 import { readTextChunks, refuseForeignFile, writeFileAtomic } from '../core/files.js';
 import { type LineItem, linesAgain, readLines, refuseReadTwice } from '../core/line-reader.js';
@@ -21,6 +23,7 @@ import {
 } from './evaluation-run.js';
 import { type FlatMetrics, flatMetrics } from './metrics.js';
 import { comparisonReport, refinementReport } from './refinement-report.js';
+import { comparisonText, summaryText, wholeText } from './screen.js';
 import {
   type EvalCommand,
   type EvalFlags,
@@ -49,6 +52,8 @@ interface Outcome {
   readonly document: object;
   /** What a person sees. */
   readonly overview: Table;
+  /** What a terminal shows. */
+  readonly screen: string;
   /** All numbers, for `--csv` and `--markdown`. */
   readonly table: Table;
   /** What `--fail-under` may name. */
@@ -67,8 +72,16 @@ const OUR_FILES = {
  * `vgr eval`: how well answers refine a tool's, or how well a detector finds.
  * @returns the exit code: 1 where a metric is below a threshold of `--fail-under`, else 0
  */
-export async function evalCommand(command: EvalCommand): Promise<number> {
-  const { flags, printer } = command;
+export async function evalCommand(given: EvalCommand): Promise<number> {
+  const { printer } = given;
+  const { results, dump } = given.flags;
+  const isFile = results !== undefined || dump !== undefined;
+  const flags = {
+    ...given.flags,
+    results: await resultsIn(results),
+    compare: isFile ? await resultsIn(given.flags.compare) : given.flags.compare,
+  };
+  const command = { ...given, flags };
   for (const [flag, isOurs] of Object.entries(OUR_FILES)) {
     const file = flags[flag as keyof typeof OUR_FILES];
     if (file !== undefined) await refuseForeignFile(file, { isOurs, force: flags.force });
@@ -85,14 +98,16 @@ export async function evalCommand(command: EvalCommand): Promise<number> {
   await printer.data(
     flags.json
       ? `${JSON.stringify(outcome.document, null, 2)}\n`
-      : renderMarkdown(outcome.overview),
+      : process.stdout.isTTY
+        ? outcome.screen
+        : renderMarkdown(outcome.overview),
   );
   const { csv, markdown } = flags;
   if (csv !== undefined) await writeFileAtomic(csv, [renderCsv(outcome.table)]);
   if (markdown !== undefined) await writeFileAtomic(markdown, [renderMarkdown(outcome.table)]);
   for (const { metric, min, got } of missed) {
     printer.important(
-      `--fail-under: ${metric} is ${got ?? 'not defined'}, expected at least ${min}`,
+      `--fail-under: ${metric} is ${got === undefined || got === null ? 'not defined' : Number(got.toFixed(4))}, expected at least ${min}`,
     );
   }
   return missed.length > 0 ? 1 : 0;
@@ -121,7 +136,10 @@ async function refinementOutcome(
   const metrics = flatMetrics(report.metrics);
   if (flags.compare === undefined) {
     const [overview, table] = [metricsOverview(report), metricsTable(report)];
-    return { document, overview, table, metrics, notices };
+    const screen = flags.all
+      ? wholeText(overview)
+      : `${summaryText(report, evaluation.scores.queries)}\n--all shows every number\n`;
+    return { document, overview, screen, table, metrics, notices };
   }
   const compared = { ...options, gallery: 0 };
   const other = await evaluate(otherSubject(subject, flags.compare), flags, compared, readQueries);
@@ -131,6 +149,7 @@ async function refinementOutcome(
   return {
     document: { ...document, comparison },
     overview: table,
+    screen: comparisonText(comparison, namesOf(subject, flags.compare), flags),
     table,
     metrics,
     notices: [...new Set([...notices, ...other.notices])],
@@ -145,6 +164,19 @@ function inputsOf(flags: EvalFlags): readonly (string | undefined)[] {
   const again = compare === undefined ? [] : [refs, instances];
   const coco = [flags['coco-gt'], flags['coco-dt']];
   return [queries, refs, instances, results, dump, other, ...again, ...coco];
+}
+
+/** What is compared with what. */
+function namesOf(subject: RefinementSubject, compare: string): [string, string] {
+  if (subject.kind === 'results') return [subject.results, compare];
+  if (subject.kind === 'dump') return [subject.dump, compare];
+  return [subject.names[1], compare];
+}
+
+/** A run's results, where its folder is named. */
+async function resultsIn(path: string | undefined): Promise<string | undefined> {
+  const isFolder = path !== undefined && (await stat(path).catch(() => undefined))?.isDirectory();
+  return isFolder ? join(path, 'results.jsonl') : path;
 }
 
 /** `--compare` names another file or tool of the same kind. */
@@ -201,6 +233,7 @@ async function cocoOutcome(flags: EvalFlags, files: CocoSubject): Promise<Outcom
   return {
     document: { coco, categories: perCategory ? categories : undefined, notices },
     overview: table,
+    screen: wholeText(table),
     table,
     metrics: coco,
     notices,

@@ -26,6 +26,7 @@ export interface EvalFlags {
   readonly markdown?: string;
   readonly force: boolean;
   readonly json: boolean;
+  readonly all: boolean;
 }
 
 export interface EvalCommand {
