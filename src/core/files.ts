@@ -220,18 +220,21 @@ export async function refuseForeignFile(
 ): Promise<void> {
   const there = force ? undefined : await lstat(target).catch(() => undefined);
   if (!there || (there.isFile() && there.size === 0)) return;
-  if (there.isFile()) {
-    const head = Buffer.alloc(HEAD_BYTES);
-    const handle = await onDisk(target, () => open(target, 'r'));
-    const { bytesRead } = await handle.read(head, 0, HEAD_BYTES, 0).finally(() => handle.close());
-    if (isOurs(head.toString('latin1', 0, bytesRead))) return;
-  }
+  if (there.isFile() && isOurs(await onDisk(target, () => headOf(target)))) return;
   const kind = there.isSymbolicLink() ? 'a link' : 'another file';
   throw new VgrError(
     'OUTPUT_UNWRITABLE',
     `${quoted(target)}: expected no file, or one of an earlier run, got ${kind}`,
     { hint: 'give another name; `--force` replaces what is there' },
   );
+}
+
+/** The first bytes of a file, as Latin-1. @throws NodeJS.ErrnoException */
+export async function headOf(file: string): Promise<string> {
+  const head = Buffer.alloc(HEAD_BYTES);
+  const handle = await open(file, 'r');
+  const { bytesRead } = await handle.read(head, 0, HEAD_BYTES, 0).finally(() => handle.close());
+  return head.toString('latin1', 0, bytesRead);
 }
 
 /**

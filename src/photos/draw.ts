@@ -17,7 +17,7 @@ import {
   type ResultLine,
 } from '../formats/result-line.js';
 import { decoderOf, type OpenPhotoOptions, withPhoto } from './decode.js';
-import { pictureName } from './picture-name.js';
+import { isPicture, PICTURE_MARK, pictureName } from './picture-name.js';
 
 /** Long side of the drawn photo, pixels; smaller photos stay as they are. */
 const LONG_SIDE = 1280;
@@ -30,10 +30,6 @@ const ANSWER_COLOUR = '#e0002a';
 const INK = '#1c1c1c';
 /** If there are many boxes, faint ones are thin and without labels, so that the picture can be read. */
 const MANY_BOXES = 12;
-
-/** By which a picture is known again: a photo of the user is never replaced. */
-const MARK = 'vgr overlay';
-const OURS = new RegExp(`Exif[^]{0,200}${MARK}`);
 
 interface Stroke {
   readonly box: Bbox2d;
@@ -116,10 +112,10 @@ export class OverlayFolder {
       .composite([strokeLayer(base, strokes), ...(await tagLayers(base, strokes)), ...layers])
       // Thin coloured lines need the colour of every pixel.
       .jpeg({ quality: 88, chromaSubsampling: '4:4:4' })
-      .withExif({ IFD0: { Software: MARK } })
+      .withExif({ IFD0: { Software: PICTURE_MARK } })
       .toBuffer();
     const file = path.join(this.folder, pictureName(line));
-    await refuseForeignFile(file, { isOurs: (head) => OURS.test(head) });
+    await refuseForeignFile(file, { isOurs: isPicture });
     await writeFileAtomic(file, jpeg, { durable: false, within: this.folder });
     this.count += 1;
     this.last = file;

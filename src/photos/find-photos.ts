@@ -1,8 +1,10 @@
 import { lstat, opendir, readdir, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { asVgrError, type ErrorCode, type ErrorDetail, quoted, VgrError } from '../core/error.js';
+import { headOf } from '../core/files.js';
 import { NameTable } from '../core/name-table.js';
 import { isInside, NearestFiles, posix, readsLikeExpression } from './image-path.js';
+import { isPicture } from './picture-name.js';
 
 /** Extensions of files that are taken from folders and globs; a file that is given by its name may have any. */
 const IMAGE_EXTENSIONS: ReadonlySet<string> = new Set([
@@ -163,10 +165,20 @@ const UNDECODED = '\ufffd';
 /** Files of a run, or of an export, below which lie pictures that vgr has made. */
 const OUTPUT_FILES = ['results.jsonl', 'verl.jsonl', 'llamafactory.jsonl'];
 
-/** Whether a folder holds what vgr has written, and no photo itself. @param names with their marks */
-const isOutputFolder = (names: readonly string[]) =>
-  names.some((name) => name.endsWith(OUTPUT_MARK)) &&
-  !names.some((name) => name.endsWith(PHOTO_MARK));
+/**
+ * Whether a folder holds what vgr has written, and no photo itself: a run, an export, or pictures alone. Ends at the first photo.
+ * @param names with their marks
+ */
+async function holdsOutput(folder: string, names: readonly string[]): Promise<boolean> {
+  const photos = names.filter((name) => name.endsWith(PHOTO_MARK));
+  const mark = photos.length === 0 ? OUTPUT_MARK : FOLDER_MARK;
+  if (names.some((name) => name.endsWith(mark)) !== (mark === OUTPUT_MARK)) return false;
+  for (const name of photos) {
+    const head = await headOf(path.join(folder, name.slice(0, -1))).catch(() => '');
+    if (!isPicture(head)) return false;
+  }
+  return true;
+}
 
 /** The name of a file with its mark; as it is where it has none. */
 function markedName(name: string): string {
@@ -223,7 +235,7 @@ class InputSearch {
       yield failed(prefix || '.', 'IMAGE_UNREADABLE', message, { cause });
       return;
     }
-    if (prefix !== '' && isOutputFolder(names)) {
+    if (prefix !== '' && (await holdsOutput(folder, names))) {
       this.options.others.countFolder(prefix.slice(0, -1));
       return;
     }
@@ -340,8 +352,12 @@ class InputSearch {
     const place = path.join(this.input.root, folder);
     const isSystem = SYSTEM_FOLDERS.test(name);
     if (!isSystem && !own.includes(await realpath(place).catch(() => place))) {
-      const names = await readdir(place).catch(() => []);
-      if (!isOutputFolder(names.map(markedName))) return false;
+      const entries = await readdir(place, { withFileTypes: true }).catch(() => []);
+      const names = entries.flatMap((entry) => {
+        if (entry.isDirectory()) return entry.name + FOLDER_MARK;
+        return entry.isFile() ? markedName(entry.name) : [];
+      });
+      if (!(await holdsOutput(place, names))) return false;
     }
     others.countFolder(isSystem ? name : folder);
     return true;

@@ -1,5 +1,14 @@
 import { createHash } from 'node:crypto';
 
+/** By which a picture is known again: a photo of the user is never replaced, and no picture is taken for a photo. */
+export const PICTURE_MARK = 'vgr overlay';
+const OURS = new RegExp(`Exif[^]{0,200}${PICTURE_MARK}`);
+
+/** @param head the first bytes of a file, as Latin-1 */
+export function isPicture(head: string): boolean {
+  return OURS.test(head);
+}
+
 /** Maximum length of the readable part of a name, characters and bytes: file systems take 255 bytes. */
 const KEPT_CHARACTERS = 80;
 const KEPT_BYTES = 140;

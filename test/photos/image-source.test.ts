@@ -3,6 +3,7 @@ import path from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { imageRoots, type Listed, listImages, OtherFiles } from '../../src/photos/find-photos.js';
+import { PICTURE_MARK } from '../../src/photos/picture-name.js';
 import { useTemporaryFolders } from '../support/temporary-folder.js';
 
 const temporaryFolder = useTemporaryFolders();
@@ -84,6 +85,20 @@ describe('listImages', () => {
     expect(namesOf(await list([root], { except }))).toEqual(['a.jpg', 'day/e.jpg']);
     // A folder that is named is meant, whatever lies in it.
     expect(namesOf(await list([path.join(root, 'old')]))).toEqual(['p/c.jpg']);
+  });
+
+  it('passes by a folder of pictures alone, and takes one that holds a photo or a folder, too', async () => {
+    const root = await folderOf('a.jpg', 'mixed/a.jpg', 'deep/x/a.jpg');
+    const picture = Buffer.from(`\xff\xd8\xff\xe1\0\0Exif\0\0${PICTURE_MARK}`, 'latin1');
+    for (const file of ['seen/1.jpg', 'seen/2.jpg', 'mixed/b.jpg', 'deep/b.jpg']) {
+      await mkdir(path.dirname(path.join(root, file)), { recursive: true });
+      await writeFile(path.join(root, file), picture);
+    }
+    const photos = ['a.jpg', 'deep/b.jpg', 'deep/x/a.jpg', 'mixed/a.jpg', 'mixed/b.jpg'];
+    expect(namesOf(await list([root]))).toEqual(photos);
+    expect(namesOf(await list([path.join(root, '**/*.jpg')]))).toEqual(photos);
+    expect(namesOf(await list([path.join(root, 'seen')]))).toEqual(['1.jpg', '2.jpg']);
+    expect(namesOf(await list([path.join(root, 'seen/*.jpg')]))).toEqual(['1.jpg', '2.jpg']);
   });
 
   it('passes by the same where a pattern walks, but for folders that the pattern names', async () => {
