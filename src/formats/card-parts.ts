@@ -67,6 +67,23 @@ export const weightsFile = {
 /** Files beside a graph to which it moved its weights. */
 export const external = z.array(z.strictObject({ file: fileName, sha256, bytes: positiveInteger }));
 
+/** Longest `use` that a table of models has room for. */
+const USE_LENGTH = 17;
+
+/** For people who choose a model. */
+export const about = {
+  /** What it is taken for. */
+  use: text.max(USE_LENGTH).optional(),
+  /** Which of several exports of one model this is, such as `int8`: `vgr models pull NAME:VARIANT` picks it. */
+  variant: text.optional(),
+  /** A share of right answers on `on`, or COCO's average precision; as published, or as measured with this program. */
+  accuracy: z
+    .strictObject({ value: fraction, on: text.max(8), by: z.enum(['published', 'vgr']) })
+    .optional(),
+};
+
+export type Accuracy = z.output<(typeof about)['accuracy']>;
+
 /** A file beside the weights, such as a tokeniser. */
 export const furtherFile = z.strictObject({
   ...weightsFile,

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import {
+  about,
   CARD_NAME,
   checkPins,
   external,
@@ -59,6 +60,7 @@ export const encoderCard = z
     name: z.string().regex(CARD_NAME),
     family: z.enum(ENCODER_FAMILIES),
     title: text,
+    ...about,
     ...weightsFile,
     /** No other file is taken for a model of this kind; the field is there for the type alone. */
     alternates: z.undefined().optional(),

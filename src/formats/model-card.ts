@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { KERNELS } from '../core/raster.js';
 import { type CardIssue, cardIssues } from './card-issue.js';
 import {
+  about,
   CARD_NAME,
   checkPins,
   external,
@@ -194,6 +195,7 @@ const detectorFields = z.strictObject({
   name: z.string().regex(CARD_NAME),
   family: z.enum(FAMILY_NAMES),
   title: text,
+  ...about,
   ...weightsFile,
   /** Other exports of the same weights with the same inputs and outputs, which are accepted as well. */
   alternates: z.array(z.strictObject({ sha256, publisher: text })).optional(),

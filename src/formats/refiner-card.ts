@@ -41,6 +41,7 @@ export const refinerCard = z.strictObject({
   source: z.strictObject({ added: text }),
   /** No other file is read of a model of this kind; the fields are there for the type alone. */
   alternates: z.undefined().optional(),
+  variant: z.undefined().optional(),
   external: z.undefined().optional(),
   /** The detectors whose boxes it weighs against each other, the tool first; absent where it was fitted to one. */
   detectors: z.array(text).min(2).optional(),

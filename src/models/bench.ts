@@ -4,9 +4,10 @@ import type { Printer } from '../core/terminal.js';
 import { isPrompted } from '../formats/model-card.js';
 import { deviceText, inferenceSettings, parseDevice, planDevices } from '../runtime/device.js';
 import { openEncoder } from '../runtime/encoder.js';
-import { findModel, isEncoder, type StoredEncoder } from '../runtime/model-store.js';
+import { findModel, isEncoder, recallModel, type StoredEncoder } from '../runtime/model-store.js';
 import type { SessionPool } from '../runtime/pool.js';
 import { type Run, rateOf, type Split, warmDetectors, warmUp, withPool } from '../runtime/rate.js';
+import { rememberSpeed, type Speed } from './speed.js';
 
 export interface BenchFlags {
   readonly device: string;
@@ -29,6 +30,7 @@ export async function benchModel(
   const model = await findModel(name);
   const shown = isEncoder(model) ? model.card.name : name;
   let done = 0;
+  let fastest: Speed | undefined;
   for (const each of devices) {
     const device = deviceText(each);
     const split = inferenceSettings({ device });
@@ -44,17 +46,25 @@ export async function benchModel(
           : `${shown} on ${device}: ${text}\n`,
       );
       done += 1;
+      const speed = { device, per_second: fields.throughput };
+      if (speed.per_second > (fastest?.per_second ?? 0)) fastest = speed;
     } catch (thrown) {
       const error = asVgrError(thrown);
       if (error.code !== 'DEVICE_UNAVAILABLE' || asked !== 'auto') throw error;
       printer.note(`left out: ${error.message}`);
     }
   }
+  const sha256 = (await recallModel(model))?.sha256 ?? model.card.sha256;
+  // For `vgr models list`.
+  if (fastest && sha256 !== undefined) await rememberSpeed(sha256, fastest);
   return done > 0 ? 0 : 3;
 }
 
 /** Fields for `--json`, and a sentence. */
-type BenchResult = Promise<{ readonly fields: object; readonly text: string }>;
+type BenchResult = Promise<{
+  readonly fields: { readonly throughput: number; readonly [field: string]: unknown };
+  readonly text: string;
+}>;
 
 async function benchDetector(name: string, pool: SessionPool, split: Split, runs: number) {
   const { sessions, threads, batchSize } = split;

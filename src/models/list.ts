@@ -3,9 +3,9 @@ import { dirname, join, resolve } from 'node:path';
 import { asVgrError, printable, quoted, VgrError } from '../core/error.js';
 import { outputError } from '../core/files.js';
 import type { Printer } from '../core/terminal.js';
-import { tableText } from '../core/text.js';
-import { CARD_NAME, type ModelSource } from '../formats/card-parts.js';
-import { holdsWeightsOf } from '../formats/model-card.js';
+import { fitted, tableText } from '../core/text.js';
+import { type Accuracy, CARD_NAME, type ModelSource } from '../formats/card-parts.js';
+import { holdsWeightsOf, type ModelCard } from '../formats/model-card.js';
 import { type Device, parseDevice, planDevices } from '../runtime/device.js';
 import {
   findModel,
@@ -21,20 +21,34 @@ import {
   recallModel,
   type StoredModel,
 } from '../runtime/model-store.js';
+import { recallSpeed } from './speed.js';
 
-const HEADINGS = ['name', 'family', 'size', 'licence', 'verified', 'device', 'weights'];
+const HEADINGS = ['name', 'size', 'accuracy', 'here', 'for'];
+const LONG_HEADINGS = ['name', 'family', 'size', 'licence', 'verified', 'device', 'weights'];
 
-/** `vgr models list`: every card at hand, and where its weights are. @returns the exit code */
+/** Columns of the short table, and what its last column has at least where a name is very long. */
+const WIDTH = 80;
+const LEAST_USE = 8;
+
+/** `vgr models list`: every card at hand: what it is for, or, with `long`, where its weights are. @returns the exit code */
 export async function printModels(
   printer: Printer,
-  { json }: { readonly json: boolean },
+  { json, long }: { readonly json: boolean; readonly long: boolean },
 ): Promise<number> {
   const { models, broken } = await listModels();
   const listed = await Promise.all(models.map(listedModel));
   if (json) for (const model of listed) await printer.data(`${JSON.stringify(model)}\n`);
-  else {
-    const rows = listed.map((one, index) => cellsOf(one, models[index]!.card.source));
-    await printer.data(tableText([HEADINGS, ...rows]));
+  else if (long) {
+    const rows = listed.map((one, index) => longCells(one, models[index]!.card.source));
+    await printer.data(tableText([LONG_HEADINGS, ...rows]));
+  } else {
+    await printer.data(shortTable(listed));
+    printer.note(
+      'accuracy: average precision on COCO (or 300 of its photos), else the share of right boxes; `*`: as published, all else measured with vgr',
+    );
+    printer.note(
+      'here: photos or crops a second, as `vgr models bench NAME` measured last; `-`: `vgr models pull NAME` brings it',
+    );
   }
   for (const { error } of broken) printer.fatal(error);
   return broken.length === 0 ? 0 : 2;
@@ -62,15 +76,66 @@ async function listedModel(model: StoredModel) {
     verified:
       record !== undefined && holdsWeightsOf(card, record.sha256) && !isOnlyPinnedHere(card),
     device: record?.device ?? null,
+    use: useOf(card),
+    accuracy: accuracyOf(card) ?? null,
+    // As last measured on this machine.
+    speed: await speedOf(card, record?.sha256),
   };
 }
 
-function cellsOf(model: Awaited<ReturnType<typeof listedModel>>, from: ModelSource): string[] {
+type Listed = Awaited<ReturnType<typeof listedModel>>;
+
+function useOf(card: ModelCard): string {
+  if (card.kind === 'refiner') return 'weighs boxes';
+  if (card.use) return card.use;
+  if (card.kind === 'encoder') return 'cue of a refiner';
+  return card.labels === 'prompts' ? 'asked in words' : 'boxes by label';
+}
+
+function accuracyOf(card: ModelCard): Accuracy {
+  if (card.kind !== 'refiner') return card.accuracy;
+  const value = card.validation?.fitted.accuracy ?? undefined;
+  return value === undefined ? undefined : { value, on: 'held out', by: 'vgr' };
+}
+
+async function speedOf({ sha256 }: ModelCard, verified: string | undefined) {
+  const weights = verified ?? sha256;
+  return (weights === undefined ? undefined : await recallSpeed(weights)) ?? null;
+}
+
+/** In {@link WIDTH} columns, unless names are very long. */
+function shortTable(models: readonly Listed[]): string {
+  const rows = models.map(({ name, bytes, accuracy, weights, speed }) => [
+    name,
+    sizeText(bytes),
+    accuracy === null
+      ? '-'
+      : `${accuracy.value.toFixed(3)} ${printable(accuracy.on)}${accuracy.by === 'published' ? '*' : ''}`,
+    weights === null ? '-' : speed === null ? 'yes' : `${speedText(speed.per_second)}/s`,
+  ]);
+  const cells = [HEADINGS.slice(0, -1), ...rows];
+  const taken = HEADINGS.slice(0, -1)
+    .map((_, column) => 2 + Math.max(...cells.map((row) => row[column]!.length)))
+    .reduce((sum, width) => sum + width, 0);
+  const left = Math.max(WIDTH - taken, LEAST_USE);
+  const uses = ['for', ...models.map(({ use }) => fitted(printable(use), left))];
+  return tableText(cells.map((row, index) => [...row, uses[index]!]));
+}
+
+function speedText(perSecond: number): string {
+  return perSecond < 10 ? perSecond.toFixed(1) : perSecond.toFixed(0);
+}
+
+function sizeText(bytes: number | null): string {
+  return bytes === null ? '?' : `${(bytes / 2 ** 20).toFixed(1)} MiB`;
+}
+
+function longCells(model: Listed, from: ModelSource): string[] {
   const { name, kind, family, bytes, licence, verified, device, weights } = model;
   return [
     name,
     family ?? kind,
-    bytes === null ? '?' : `${(bytes / 2 ** 20).toFixed(1)} MiB`,
+    sizeText(bytes),
     printable(licence),
     verified ? 'yes' : '-',
     device ?? '-',

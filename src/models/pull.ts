@@ -24,6 +24,7 @@ import {
   sourceBeside,
   stallLimit,
 } from './remote-file.js';
+import { variantName } from './variant.js';
 
 /** Cards of models that a network may have. */
 type RemoteCard = DetectorCard | EncoderCard;
@@ -184,7 +185,7 @@ export async function pullModels(names: readonly string[], terminal: Terminal): 
   const { printer } = terminal;
   const { signal } = terminal.interruption;
   for (const name of names) {
-    const model = await findModel(name);
+    const model = await findModel(await variantName(name));
     await refuseOtherSource(model);
     let here = 0;
     let whole = model.card.bytes;

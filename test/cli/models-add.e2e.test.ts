@@ -751,7 +751,7 @@ describe('the trial of a new model', () => {
       expect(again.stdout).toContain('yolox-nano is this file already');
       const removed = await vgrHere(['models', 'remove', 'yolox-nano'], env);
       expect(removed.stdout).toBe('yolox-nano: removed\n');
-      const listed = await vgrHere(['models', 'list'], env);
+      const listed = await vgrHere(['models', 'list', '--long'], env);
       expect(listed.stdout).toMatch(/^yolox-nano .*\(not here: vgr models pull\)$/m);
     },
   );

@@ -331,8 +331,9 @@ describe('vgr models pull', () => {
     expect(errorOf(embedded.stderr)).toContain(
       'model `centernet` cannot be pulled: it comes with the program',
     );
-    const unknown = await vgr(['models', 'pull', 'centernett']);
+    const unknown = await vgr(['models', 'pull', 'grounding-dino-tiny:q8']);
     expect(unknown.code).toBe(2);
+    expect(unknown.stderr).toContain('hint: there are `grounding-dino-tiny:fp32`, ');
     const plain = await pull(shelf({ url: 'http://example.org/tiny.onnx', revision: 'v1' }));
     expect(plain.code).toBe(2);
     expect(errorOf(plain.stderr)).toContain('`source.url`: expected an https address');

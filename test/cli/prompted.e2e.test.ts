@@ -500,7 +500,7 @@ describe('a model that takes words and cannot be used', () => {
     const gone = await vgr(['detect', photos, ...WITH, '--classes', 'cat'], { env });
     expect(gone.code).toBe(3);
     expect(gone.stderr).toContain('model `worded`: no file');
-    const listed = await vgr(['models', 'list'], { env });
+    const listed = await vgr(['models', 'list', '--long'], { env });
     expect(listed.stdout).toMatch(/^worded +owlv2 .*\(not here: vgr models add\)$/m);
   });
 
@@ -535,7 +535,7 @@ describe('the other commands', () => {
     expect(JSON.parse(bench.stdout)).toMatchObject({ name: 'worded', device: 'cpu', batch: 1 });
     const verified = await vgr(['models', 'verify', 'worded'], { env });
     expect(verified.stdout).toBe('worded: as its card says\n');
-    const listed = await vgr(['models', 'list'], { env });
+    const listed = await vgr(['models', 'list', '--long'], { env });
     expect(listed.stdout).toMatch(/^worded +grounding-dino .* yes +cpu /m);
     expect(listed.stdout).toMatch(/^grounding-dino-tiny .*\(not here: vgr models pull\)$/m);
     expect(listed.stdout).toMatch(/^owlv2-base +owlv2 +589\.2 MiB +Apache-2\.0 /m);

@@ -6,16 +6,22 @@ import { printModels } from '../../models/list.js';
 export default class ModelsList extends VgrCommand<typeof ModelsList> {
   static override summary = 'Lists the available models.';
   static override description =
-    'Cards come with the program and from the folder that VGR_MODELS_DIR names, by default ~/.local/share/vgr/models; weights are beside them. "verified": the weights matched their card when they last ran.';
+    'Tells what each model is for, its size, its accuracy as published or measured, and how fast it was here. Cards come with the program and from the folder that VGR_MODELS_DIR names, by default ~/.local/share/vgr/models; weights are beside them. With --long, "verified": the weights matched their card when they last ran.';
   static override examples = [
     '<%= config.bin %> models list',
+    '<%= config.bin %> models list --long',
     '<%= config.bin %> models list --json | jq -r .name',
   ];
   static override flags = withVariables({
-    json: Flags.boolean({ summary: 'one JSON object per line', default: false }),
+    json: Flags.boolean({ summary: 'one JSON object per line, with all of it', default: false }),
+    long: Flags.boolean({
+      summary: 'family, licence, device and path instead, as wide as they are',
+      default: false,
+    }),
   });
 
   protected override work(): Promise<number> {
-    return printModels(this.printer, { json: this.flags.json as boolean });
+    const { json, long } = this.flags as { json: boolean; long: boolean };
+    return printModels(this.printer, { json, long });
   }
 }
