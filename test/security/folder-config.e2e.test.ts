@@ -115,7 +115,7 @@ describe('a configuration in the working folder', () => {
   it('sets what does no harm, and is named', async () => {
     const cwd = await downloaded({ format: 'human', 'min-confidence': 1, detector: 'centernet' });
     const run = await vgr(REFINE, { cwd });
-    expect(run.stdout).toContain('"the ball": none');
+    expect(run.stdout).toContain('below --min-confidence 1');
     expect(run.stderr).toMatch(/^settings of `vgr\.config\.json`\n/);
   });
 
