@@ -52,13 +52,17 @@ function run(photos: readonly string[], perPhoto: number) {
 
 try {
   // One session with all cores, as the other program has; the first photo is that of start-up.
-  const perPhoto = (count: number): number => {
-    const all = run(paths.slice(0, PHOTOS + 1), count).wallS;
-    return (all - run(paths.slice(0, 1), count).wallS) / PHOTOS;
+  const perPhoto = (count: number) => {
+    const all = run(paths.slice(0, PHOTOS + 1), count);
+    const first = run(paths.slice(0, 1), count);
+    return {
+      wall: (all.wallS - first.wallS) / PHOTOS,
+      cpu: (all.cpuS - first.cpuS) / PHOTOS,
+    };
   };
   const [one, ten] = [perPhoto(1), perPhoto(EXPRESSIONS.length)];
   const script = 'bench/transformers/florence.mjs';
-  let other: { ms: number } | undefined;
+  let other: { ms: number; cpuS: number } | undefined;
   if (existsSync('bench/transformers/node_modules')) {
     const args = [script, resolve(model), paths[0]!, String(CORES), ...EXPRESSIONS];
     other = JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8' }));
@@ -67,12 +71,17 @@ try {
     bench: 'florence',
     photos: `${PHOTOS} ${name}`,
     cores: CORES,
-    one_s: rounded(one),
-    ten_s: rounded(ten),
-    ten_ratio: rounded(ten / one, 2),
+    one_s: rounded(one.wall),
+    ten_s: rounded(ten.wall),
+    ten_ratio: rounded(ten.wall / one.wall, 2),
+    one_cpu_s: rounded(one.cpu),
+    ten_cpu_s: rounded(ten.cpu),
+    ten_cpu_ratio: rounded(ten.cpu / one.cpu, 2),
     ...(other && {
       transformers_ten_s: rounded(other.ms / 1000),
-      times_faster: rounded(other.ms / 1000 / ten, 2),
+      transformers_ten_cpu_s: rounded(other.cpuS),
+      times_faster: rounded(other.ms / 1000 / ten.wall, 2),
+      times_less_cpu: rounded(other.cpuS / ten.cpu, 2),
     }),
   });
   if (Number(memoryText) > 0) {

@@ -73,6 +73,11 @@ for (let at = 0; at < 768 * 768; at++) {
 }
 const pixel_values = new Tensor('float32', pixels, [1, 3, 768, 768]);
 
+function cpuSince(before) {
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 1e6;
+}
+
 async function answer(expression) {
   const inputs = tokenizer(`Locate the phrases in the caption: ${expression}`);
   const words = tokenizer(expression, { add_special_tokens: false }).input_ids.dims[1];
@@ -89,8 +94,11 @@ async function answer(expression) {
 try {
   await answer(expressions[0]);
   const start = performance.now();
+  const before = process.cpuUsage();
   for (const expression of expressions) await answer(expression);
-  process.stdout.write(`${JSON.stringify({ ms: performance.now() - start })}\n`);
+  process.stdout.write(
+    `${JSON.stringify({ ms: performance.now() - start, cpuS: cpuSince(before) })}\n`,
+  );
 } finally {
   rmSync(folder, { recursive: true });
 }

@@ -12,6 +12,7 @@ import numpy as np
 import onnx
 import torch
 from PIL import Image, ImageOps
+from tokenizers import pre_tokenizers
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PHOTOS = ["cats.jpg", "dogs-on-grass.jpg"]
@@ -39,6 +40,24 @@ def randomised(model, seed, gain=1.0):
             else:
                 value.copy_(1 + torch.randn(value.shape, generator=generator) * 0.05)
     return model.eval()
+
+
+def byte_pairs(splitter, texts, specials, end=""):
+    """Vocabulary and merges that know the words of the texts, always the same: trainers break ties by chance."""
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocabulary = {}
+    for token in [*specials, *alphabet, *(letter + end for letter in alphabet)]:
+        vocabulary.setdefault(token, len(vocabulary))
+    merges = []
+    for text in texts:
+        for word, _ in splitter.pre_tokenize_str(text):
+            left, *others = [*word[:-1], word[-1] + end]
+            for right in others:
+                if (left, right) not in merges:
+                    merges.append((left, right))
+                left += right
+                vocabulary.setdefault(left, len(vocabulary))
+    return vocabulary, merges
 
 
 def export(module, inputs, path, names, outputs, dynamic):
@@ -83,7 +102,8 @@ def pinned(path):
 
 
 def write_json(path, value):
-    path.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", "utf8")
+    indent = None if path.name == "golden.json" else 1
+    path.write_text(json.dumps(value, indent=indent, ensure_ascii=False) + "\n", "utf8")
 
 
 def merge_constants(graph):

@@ -4,7 +4,7 @@
 import onnx
 import torch
 from onnx import TensorProto, helper
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import BartConfig, Florence2Config, Florence2ForConditionalGeneration, PreTrainedTokenizerFast
 from transformers.cache_utils import DynamicCache, EncoderDecoderCache
 from transformers.models.clip import CLIPImageProcessorPil
@@ -12,7 +12,7 @@ from transformers.models.florence2 import modeling_florence2
 from transformers.models.florence2.configuration_florence2 import Florence2VisionConfig
 from transformers.models.florence2.processing_florence2 import Florence2Processor
 
-from common import EXPRESSIONS, PHOTOS, export, floats, packed, photo, pinned, pixels_of, randomised, shortened, write_json
+from common import EXPRESSIONS, PHOTOS, byte_pairs, export, floats, packed, photo, pinned, pixels_of, randomised, shortened, write_json
 
 MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 TASKS = {"phrase-grounding": "<CAPTION_TO_PHRASE_GROUNDING>", "open-vocabulary": "<OPEN_VOCABULARY_DETECTION>"}
@@ -32,12 +32,11 @@ PLANS = {
 def tokenizer_of(bins):
     """A tokeniser of BART's kind: byte pairs, `<s>` and `</s>` around a text, location tokens behind the words."""
     specials = ["<s>", "<pad>", "</s>", "<unk>"]
-    tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    splitter = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer = Tokenizer(models.BPE(*byte_pairs(splitter, CORPUS, specials), unk_token="<unk>"))
+    tokenizer.pre_tokenizer = splitter
     tokenizer.decoder = decoders.ByteLevel()
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trainer = trainers.BpeTrainer(vocab_size=330, special_tokens=specials, initial_alphabet=sorted(alphabet))
-    tokenizer.train_from_iterator(CORPUS, trainer)
+    tokenizer.add_special_tokens(specials)
     added = ["<mask>", "<od>", "</od>", "<ocr>", "</ocr>"] + [f"<loc_{at}>" for at in range(bins)]
     added += ["<cap>", "</cap>", "<poly>", "</poly>", "<sep>"]
     tokenizer.add_tokens([AddedToken(text, normalized=False) for text in added])

@@ -7,7 +7,7 @@ import importlib
 import pathlib
 import sys
 
-FAMILIES = ["florence2", "detr_kin", "prompted", "encoders"]
+FAMILIES = ["florence2", "variants", "detr_kin", "prompted", "encoders"]
 
 if __name__ == "__main__":
     out = pathlib.Path(sys.argv[1])

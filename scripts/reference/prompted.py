@@ -1,7 +1,7 @@
 """Tiny detectors of random weights that are asked in words: OWLv2, Grounding DINO and MM-Grounding-DINO, as Optimum exports them."""
 
 import torch
-from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from transformers import (
     BertConfig,
     GroundingDinoConfig,
@@ -16,29 +16,26 @@ from transformers import (
 from transformers.models.grounding_dino import GroundingDinoImageProcessorPil
 from transformers.models.owlv2 import Owlv2ImageProcessorPil
 
-from common import EXPRESSIONS, PHOTOS, export, floats, packed, photo, pinned, pixels_of, randomised, shortened, write_json
+from common import EXPRESSIONS, PHOTOS, byte_pairs, export, floats, packed, photo, pinned, pixels_of, randomised, shortened, write_json
 
 IMAGENET = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
 CLIP = ([0.48145466, 0.4578275, 0.40821073], [0.26862954, 0.26130258, 0.27577711])
 
 
 def clip_tokenizer():
-    tokenizer = Tokenizer(models.BPE(unk_token="<|endoftext|>", end_of_word_suffix="</w>", continuing_subword_prefix=""))
-    tokenizer.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()])
     words = Regex(r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+")
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+    splitter = pre_tokenizers.Sequence(
         [
             pre_tokenizers.Split(words, behavior="removed", invert=True),
             pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
         ]
     )
-    trainer = trainers.BpeTrainer(
-        vocab_size=700,
-        special_tokens=["<|startoftext|>", "<|endoftext|>"],
-        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
-        end_of_word_suffix="</w>",
-    )
-    tokenizer.train_from_iterator(EXPRESSIONS, trainer)
+    specials = ["<|startoftext|>", "<|endoftext|>"]
+    pairs = byte_pairs(splitter, EXPRESSIONS, specials, "</w>")
+    tokenizer = Tokenizer(models.BPE(*pairs, unk_token="<|endoftext|>", end_of_word_suffix="</w>", continuing_subword_prefix=""))
+    tokenizer.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()])
+    tokenizer.pre_tokenizer = splitter
+    tokenizer.add_special_tokens(specials)
     tokenizer.post_processor = processors.RobertaProcessing(
         ("<|endoftext|>", 1), ("<|startoftext|>", 0), trim_offsets=False, add_prefix_space=False
     )
@@ -46,12 +43,15 @@ def clip_tokenizer():
 
 
 def bert_tokenizer():
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    words = sorted({word for text in EXPRESSIONS for word in text.split()})
+    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ".", "?", *letters, *(f"##{letter}" for letter in letters), *words]
+    vocabulary = {token: at for at, token in enumerate(dict.fromkeys(tokens))}
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.decoder = decoders.WordPiece()
-    trainer = trainers.WordPieceTrainer(vocab_size=120, special_tokens=["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ".", "?"])
-    tokenizer.train_from_iterator(EXPRESSIONS, trainer)
+    tokenizer.add_special_tokens(tokens[:5])
     tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
     return tokenizer
 

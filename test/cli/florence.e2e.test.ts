@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { difference } from '../support/reference.js';
 import { freshFolder, jsonLines, vgr } from '../support/vgr.js';
 
 const MODEL = 'fixtures/reference/florence-2-a';
@@ -60,11 +61,10 @@ describe('Florence-2', () => {
       queries.map(({ query }) => (query === '' ? 'QUERY_INVALID' : 'result')),
     );
     const answers = lines.map((line) => (line.tool as { bbox_2d?: number[] } | undefined)?.bbox_2d);
-    // Pixels of the photo are not quite the reference's.
+    // Pixels of the photo are not quite the reference's: a neighbouring place may be the likeliest.
     for (const [at, { boxes }] of known.entries()) {
-      expect(boxes.map(({ box }) => box.map((side) => Math.round(side)))).toContainEqual(
-        answers[at]!.map((side) => Math.round(side)),
-      );
+      const apart = boxes.map(({ box }) => difference(box, answers[at]!).most);
+      expect(Math.min(...apart)).toBeLessThan(640 / 50);
     }
     expect(answers.slice(known.length)).toEqual([
       undefined,

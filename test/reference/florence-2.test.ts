@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { NamedTensors } from '../../src/detect/family.js';
@@ -46,6 +46,27 @@ interface Florence {
   }[];
 }
 
+async function openFlorence(folder: string) {
+  const model = await findModel(folder);
+  if (model.card.kind !== 'detector' || !isWriting(model.card)) throw new Error('no such card');
+  const { card } = model;
+  const sessions = new Sessions();
+  const names = graphNames(card);
+  for (const [role, file] of Object.entries({ photo: card.file, ...card.graphs })) {
+    const { bytes } = await (role === 'photo' ? readVerified(model) : readGraph(model, file));
+    await sessions.load({ model: names.get(role)!, bytes, device: { name: 'cpu' }, threads: 1 });
+  }
+  const signatures = [...names].map(([role, own]) => [role, sessions.signatureOf(own)]);
+  const graphs: Graphs = {
+    run: (role, feeds, fetches) => sessions.run(names.get(role)!, feeds, fetches),
+    signatures: Object.fromEntries(signatures),
+    mixesRows: false,
+  };
+  expect(florence2.disagreements(card, graphs.signatures)).toEqual([]);
+  const tokens = openTextTokens(jsonObject(await readFurther(model, 'tokenizer.json')), {});
+  return { card, graphs, tokens };
+}
+
 describe.each(['florence-2-a', 'florence-2-b'])('%s', (name) => {
   const folder = join(REFERENCE, name);
   const golden = JSON.parse(readFileSync(join(folder, 'golden.json'), 'utf8')) as Florence;
@@ -54,24 +75,7 @@ describe.each(['florence-2-a', 'florence-2-b'])('%s', (name) => {
   let tokens: ReturnType<typeof openTextTokens>;
 
   beforeAll(async () => {
-    const model = await findModel(folder);
-    if (model.card.kind !== 'detector' || !isWriting(model.card)) throw new Error('no such card');
-    card = model.card;
-    const sessions = new Sessions();
-    const names = graphNames(card);
-    const files = Object.entries({ photo: card.file, ...card.graphs });
-    for (const [role, file] of files) {
-      const { bytes } = await (role === 'photo' ? readVerified(model) : readGraph(model, file));
-      await sessions.load({ model: names.get(role)!, bytes, device: { name: 'cpu' }, threads: 1 });
-    }
-    const signatures = [...names].map(([role, own]) => [role, sessions.signatureOf(own)]);
-    graphs = {
-      run: (role, feeds, fetches) => sessions.run(names.get(role)!, feeds, fetches),
-      signatures: Object.fromEntries(signatures),
-      mixesRows: false,
-    };
-    expect(florence2.disagreements(card, graphs.signatures)).toEqual([]);
-    tokens = openTextTokens(jsonObject(await readFurther(model, 'tokenizer.json')), {});
+    ({ card, graphs, tokens } = await openFlorence(folder));
   });
 
   const rasterOf = ({ file, pixels }: Florence['photos'][number]) => ({
@@ -161,5 +165,53 @@ describe.each(['florence-2-a', 'florence-2-b'])('%s', (name) => {
         }
       }
     }
+  });
+});
+
+/** How alike two lists of numbers run, -1..1. */
+function correlation(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  const mean = (values: ArrayLike<number>) =>
+    Array.from(values).reduce((x, y) => x + y, 0) / values.length;
+  const [ma, mb] = [mean(a), mean(b)];
+  let [ab, aa, bb] = [0, 0, 0];
+  for (let at = 0; at < a.length; at++) {
+    ab += (a[at]! - ma) * (b[at]! - mb);
+    aa += (a[at]! - ma) ** 2;
+    bb += (b[at]! - mb) ** 2;
+  }
+  return ab / Math.sqrt(aa * bb);
+}
+
+// `npm run reference` makes them; they are not committed.
+const isThere = existsSync(join(REFERENCE, 'florence-2-a-int8'));
+
+describe.runIf(isThere).each([
+  ['int8', 0.99],
+  ['fp16', 0.9999],
+  ['fp16-ports', 0.9999],
+  ['q4', 0.9],
+] as const)('florence-2-a in the precision %s', (precision, least) => {
+  it('loads, sees nearly the same and answers', async () => {
+    const plain = join(REFERENCE, 'florence-2-a');
+    const golden = JSON.parse(readFileSync(join(plain, 'golden.json'), 'utf8')) as Florence;
+    const { card, graphs, tokens } = await openFlorence(`${plain}-${precision}`);
+    const { pixels, features: expected, size } = golden.photos[0]!;
+    const [width, height] = size;
+    const raster = { width: 96, height: 96, data: numbersOf(pixels) as Uint8Array };
+    const features = await florence2.encode(raster, card, graphs.run);
+    const own = features.image_features!.data as Float32Array;
+    expect(correlation(own, numbersOf(expected) as Float32Array)).toBeGreaterThan(least);
+    const [found] = await florence2.answer(
+      {
+        features,
+        image: { width, height },
+        prompts: [florence2.prompt('the left cat', tokens, card)!],
+        places: florence2.places(tokens),
+        card,
+        options: { minScore: 0, maxDetections: 3 },
+      },
+      graphs,
+    );
+    expect(found).toHaveLength(3);
   });
 });
