@@ -60,14 +60,12 @@ async function listedModel(model: StoredModel) {
   const further = furtherFiles(card);
   const isWhole = further.every(({ file }) => furtherPath(model, file) !== undefined);
   const record = isWhole ? await recallModel(model) : undefined;
+  const own = card.bytes ?? record?.bytes;
   return {
     name: card.name,
     kind: card.kind,
     family: card.kind === 'refiner' ? null : card.family,
-    bytes:
-      card.bytes === undefined
-        ? null
-        : further.reduce((sum, { bytes = 0 }) => sum + bytes, card.bytes),
+    bytes: own === undefined ? null : further.reduce((sum, { bytes = 0 }) => sum + bytes, own),
     licence: card.licence,
     source: sourceText(card.source),
     // Null while the weights or another file of the model are not here.
