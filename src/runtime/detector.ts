@@ -283,9 +283,9 @@ async function openTokenizer(model: StoredModel, card: ScoringCard): Promise<Pro
 }
 
 /** The options of the flags, and the card's where a flag is absent. @throws VgrError USAGE */
-export function wantedOf(flags: DetectorFlags, card: DetectorCard): DecodeOptions {
+export async function wantedOf(flags: DetectorFlags, card: DetectorCard): Promise<DecodeOptions> {
   const parse = isPrompted(card) ? parsePrompts : parseClasses;
-  const classes = flags.classes === undefined ? undefined : parse(flags.classes, card);
+  const classes = flags.classes === undefined ? undefined : await parse(flags.classes, card);
   return {
     minScore: flags['min-score'] ?? card.decoding.minScore,
     maxDetections: flags['max-detections'] ?? card.decoding.maxDetections,
@@ -306,18 +306,39 @@ function parsePrompts(text: string): string[] {
   });
 }
 
-/** `person, dog` as the detector's own names in its own order, so that two spellings are one setting. */
-function parseClasses(text: string, card: DetectorCard): string[] {
+/**
+ * `person, dog` as the detector's own names in its own order, so that two spellings are one setting. Other words mean the labels
+ * that the lexicon has for them: `people` is `person`.
+ */
+async function parseClasses(text: string, card: DetectorCard): Promise<string[]> {
   const names = [...new Set(categoriesOf(card).map(({ name }) => name))];
-  const wanted = text.split(',').map((part) => part.trim().toLowerCase());
-  for (const part of wanted) {
-    if (names.some((name) => name.toLowerCase() === part)) continue;
-    const nearest = nearestNames(part, names);
+  const wanted = new Set<string>();
+  for (const part of text.split(',').map((each) => each.trim().toLowerCase())) {
+    const own = names.filter((name) => name.toLowerCase() === part);
+    const meant = own.length > 0 ? own : await labelsFor(part, names);
+    for (const name of meant) wanted.add(name);
+    if (meant.length > 0) continue;
     throw new VgrError('USAGE', `--classes: ${quoted(card.name)} has no label ${quoted(part)}`, {
-      hint: `nearest: ${nearest.join(', ')}`,
+      hint: `nearest: ${nearestNames(part, names).join(', ')}`,
     });
   }
-  return names.filter((name) => wanted.includes(name.toLowerCase()));
+  return names.filter((name) => wanted.has(name));
+}
+
+/** A word that names a label about every second time is no name of it. */
+const NAMING_WEIGHT = 0.5;
+
+async function labelsFor(word: string, names: readonly string[]): Promise<string[]> {
+  if (word === '') return [];
+  const [{ parseExpression }, { denotationsOf }] = await Promise.all([
+    import('../language/parser.js'),
+    import('../language/denotation.js'),
+  ]);
+  const found = [...denotationsOf(parseExpression(word), names)];
+  // A narrower word would find more than it says: `--classes toddler` is refused, `--classes vehicles` is not.
+  return found.flatMap(([name, { weight, kind }]) =>
+    (kind === 'exact' || kind === 'hypernym') && weight >= NAMING_WEIGHT ? [name] : [],
+  );
 }
 
 /** The JSON of a tokeniser's files. */

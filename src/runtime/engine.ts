@@ -81,12 +81,12 @@ export async function openDetectors(
     const { proveDetector } = await import('./device-trial.js');
     await proveDetector(model, pool);
   }
-  return models.map((model) => opening(model, flags, threads));
+  return Promise.all(models.map((model) => opening(model, flags, threads)));
 }
 
-function opening(loaded: LoadedModel, flags: DetectorFlags, { pool, batchSize }: Threads) {
+async function opening(loaded: LoadedModel, flags: DetectorFlags, { pool, batchSize }: Threads) {
   const { card, sha256 } = loaded;
-  const wanted = wantedOf(flags, card);
+  const wanted = await wantedOf(flags, card);
   let cut = 0;
   const onCut = (count: number): void => {
     cut += count;

@@ -286,3 +286,11 @@ it('draws boxes over photos', async () => {
   const run = await vgr(['detect', folder, ...CPU, '--visualize', pictures]);
   expect(run.code).toBe(0);
 });
+
+it('takes other words for labels, and counts faint boxes apart for people', async () => {
+  const photo = 'fixtures/images/people.jpg';
+  const run = await vgr(['detect', photo, ...CPU, '--classes', 'people', '--format', 'human']);
+  expect(run.stdout).toMatch(/^people\.jpg {2}person ×\d+(; \d+ weaker than 0\.3)?\n$/);
+  const worn = await vgr(['detect', photo, ...CPU, '--classes', 'headphones']);
+  expect(worn.stderr).toContain('has no label `headphones`');
+});
