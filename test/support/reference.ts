@@ -13,7 +13,7 @@ import {
 import { Sessions } from '../../src/runtime/sessions.js';
 
 /** Models and expected numbers of `npm run reference`: the committed ones, or those that it has just made. */
-export const REFERENCE = process.env.VGR_REFERENCE ?? 'fixtures/reference';
+export const REFERENCE = process.env.REFERENCE_MODELS ?? 'fixtures/reference';
 
 /** Numbers as `scripts/reference/common.py` writes them. */
 export interface Golden {
