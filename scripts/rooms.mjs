@@ -35,6 +35,7 @@ const HOMES = {
   'onnxruntime-node': ['runtime'],
   sharp: ['photos', 'vlm'],
   globby: ['photos'],
+  listr2: ['cli'],
   '@oclif/core': ['commands', 'cli'],
   '@huggingface/tokenizers': ['detect'],
 };

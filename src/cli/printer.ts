@@ -5,14 +5,14 @@ import type { Printer } from '../core/terminal.js';
 const SHOWN_ERRORS = 20;
 
 /** What stays at the bottom of the terminal while text is printed above. */
-export interface LiveText {
+export interface Live {
   draw(): void;
   clear(): void;
 }
 
 /** Prints to the streams of the process. */
 export class StreamPrinter implements Printer {
-  live?: LiveText;
+  live?: Live;
   #errors = 0;
 
   constructor(private readonly options: { readonly quiet: boolean }) {}

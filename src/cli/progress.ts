@@ -1,7 +1,8 @@
 import { styleText } from 'node:util';
+import type { ListrRenderer } from 'listr2';
 import type { ProgressDisplay, ProgressOptions, ProgressStage } from '../core/terminal.js';
 import { fitted } from '../core/text.js';
-import type { LiveText, StreamPrinter } from './printer.js';
+import type { Live, StreamPrinter } from './printer.js';
 
 /** Interval of plain lines, milliseconds. */
 const PLAIN_MS = 60_000;
@@ -34,16 +35,9 @@ export async function showProgress(
   };
   const isLive = process.stderr.isTTY && !process.env.CI && process.env.TERM !== 'dumb';
   if (isLive) {
-    const live = new Live(() => liveLines(rows(), process.stderr.columns || 80, isEnding()));
-    printer.live = live;
-    const timer = setInterval(() => live.draw(), LIVE_MS);
-    return {
-      stop: async () => {
-        clearInterval(timer);
-        live.clear();
-        printer.live = undefined;
-      },
-    };
+    return startLive(stages, printer, () =>
+      liveLines(rows(), process.stderr.columns || 80, isEnding()),
+    );
   }
   const timer = setInterval(() => {
     printer.note(
@@ -54,6 +48,56 @@ export async function showProgress(
   }, PLAIN_MS);
   timer.unref();
   return { stop: async () => clearInterval(timer) };
+}
+
+/** The stages as tasks of a list that ends with `stop`; its renderer keeps them below what is printed. */
+async function startLive(
+  stages: readonly ProgressStage[],
+  printer: StreamPrinter,
+  lines: () => readonly string[],
+): Promise<ProgressDisplay> {
+  // Runs without a terminal do not load the library.
+  const { Listr } = await import('listr2');
+  const live = new LiveText(lines);
+  class Below implements ListrRenderer {
+    static readonly rendererOptions = {};
+    static readonly rendererTaskOptions = {};
+    static readonly nonTTY = true;
+    #timer?: NodeJS.Timeout;
+
+    render(): void {
+      printer.live = live;
+      this.#timer = setInterval(() => live.draw(), LIVE_MS);
+    }
+
+    end(): void {
+      clearInterval(this.#timer);
+      live.clear();
+      printer.live = undefined;
+    }
+  }
+  let finish = (): void => undefined;
+  const finished = new Promise<void>((resolve) => {
+    finish = resolve;
+  });
+  const list = new Listr(
+    stages.map(({ title }) => ({ title, task: () => finished })),
+    {
+      concurrent: true,
+      // Ctrl-C belongs to the run: listr2's own handler ends the process with 127.
+      registerSignalListeners: false,
+      renderer: Below,
+      // listr2 falls back where stdout is no terminal; the display goes to stderr, which is one.
+      fallbackRenderer: Below,
+    },
+  );
+  const shown = list.run();
+  return {
+    stop: async () => {
+      finish();
+      await shown;
+    },
+  };
 }
 
 /** A stage as it is shown. */
@@ -113,7 +157,7 @@ function leftText(share: number | undefined, ms: number): string {
 }
 
 /** Lines at the bottom of the terminal, which are taken away while something is printed above. */
-class Live implements LiveText {
+class LiveText implements Live {
   #shown = 0;
 
   constructor(private readonly lines: () => readonly string[]) {}

@@ -1,3 +1,4 @@
+import leven from 'leven';
 import { printable, quoted, VgrError } from '../core/error.js';
 import { nearestNames } from '../core/nearest-name.js';
 import { calibrationOf, type DecodeOptions, type Detection } from '../detect/family.js';
@@ -325,6 +326,8 @@ async function parseClasses(text: string, card: DetectorCard): Promise<string[]>
   return names.filter((name) => wanted.has(name));
 }
 
+/** Letters to insert, drop or replace in a label that was probably meant. */
+const MAX_SLIPS = 2;
 /** A word that names a label about every second time is no name of it. */
 const NAMING_WEIGHT = 0.5;
 
@@ -335,9 +338,14 @@ async function labelsFor(word: string, names: readonly string[]): Promise<string
     import('../language/denotation.js'),
   ]);
   const found = [...denotationsOf(parseExpression(word), names)];
-  // A narrower word would find more than it says: `--classes toddler` is refused, `--classes vehicles` is not.
+  // A narrower word would find more than it says: `--classes toddler` is refused, `--classes vehicles` is not. The parser puts
+  // slips right, too; a slip here is told.
+  const isSlip = (name: string) =>
+    !word.startsWith(name) && leven(word, name, { maxDistance: MAX_SLIPS + 1 }) <= MAX_SLIPS;
   return found.flatMap(([name, { weight, kind }]) =>
-    (kind === 'exact' || kind === 'hypernym') && weight >= NAMING_WEIGHT ? [name] : [],
+    (kind === 'exact' || kind === 'hypernym') && weight >= NAMING_WEIGHT && !isSlip(name)
+      ? [name]
+      : [],
   );
 }
 

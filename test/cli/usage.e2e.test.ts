@@ -19,8 +19,8 @@ it.each([
 
 it('vgr refine --help lists the fields of a line, as its hints say', async () => {
   const { stdout } = await vgr(['refine', '--help']);
-  const fields = stdout.slice(stdout.indexOf('Fields of a line'));
-  for (const name of ['query', 'image', 'id', 'tools', 'width', 'height', 'bbox', 'extra']) {
+  const fields = stdout.slice(stdout.indexOf('Fields: '));
+  for (const name of ['query', 'image', 'id', 'tools', 'width', 'height', 'bbox', 'boxes']) {
     expect(fields).toContain(`\`${name}\``);
   }
 });

@@ -46,7 +46,7 @@ it(`gives each of ${LINES} fuzzed query lines one line, and none of them its way
   for (const result of results) expectBoxes(result);
   // Ids name pictures: plain names, all of them in the folder, and nothing beside it.
   for (const name of readdirSync(pictures))
-    expect(name).toMatch(/^[A-Za-z0-9_][\w.-]{0,100}\.jpg$/);
+    expect(name).toMatch(/^[A-Za-z0-9_][\w.+-]{0,100}\.jpg$/);
   expect(shell('ls -A').stdout).toBe(before);
 });
 
