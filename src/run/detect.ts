@@ -35,7 +35,7 @@ import {
   listOptions,
   openOverlays,
   openShard,
-  plainPaths,
+  pathSettings,
   streamOf,
   writeLines,
 } from './line-run.js';
@@ -84,7 +84,7 @@ export async function detect(
     settings: {
       ...engine.settings,
       ...lineSettings(flags, shard),
-      images: plainPaths(flags.photos === undefined ? images : [flags.photos]),
+      images: pathSettings(flags.photos === undefined ? images : [flags.photos]),
     },
     engine,
     decoding,

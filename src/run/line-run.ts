@@ -41,15 +41,15 @@ export function lineSettings(flags: LineFlags, shard: Shard): RunSettings {
 }
 
 /** A path as settings hold it: `./photos/` is `photos`. Links and `..` are left as they are. */
-export function plainPath(path: string): string {
+export function pathSetting(path: string): string {
   const absolute = path.startsWith('/');
   const parts = path.split('/').filter((part) => part !== '' && part !== '.');
   return `${absolute ? '/' : ''}${parts.join('/')}` || '.';
 }
 
 /** The same of the folders of photos. */
-export function plainPaths(images: readonly string[]): string {
-  return JSON.stringify(images.map(plainPath));
+export function pathSettings(images: readonly string[]): string {
+  return JSON.stringify(images.map(pathSetting));
 }
 
 /** The part of the work to do. Notes if a task of an array does the whole. @throws VgrError USAGE */
