@@ -1,4 +1,4 @@
-import { printable, VgrError } from '../core/error.js';
+import { printable, quoted, VgrError } from '../core/error.js';
 import type { Printer } from '../core/terminal.js';
 import { counted, sha256Of, versions } from '../core/text.js';
 import type { Category } from '../formats/coco.js';
@@ -20,7 +20,7 @@ import {
 import type { OverlayFolder } from '../photos/draw.js';
 import { deviceText } from '../runtime/device.js';
 import type { Engine, LaneMeter } from '../runtime/engine.js';
-import type { RunLine, RunProgress } from '../runtime/ports.js';
+import type { LineHead, RunLine, RunProgress } from '../runtime/ports.js';
 import type { DoneItems } from './done-items.js';
 import { type LineFormat, LineOutput } from './line-output.js';
 import type { OutputFolder } from './output-folder.js';
@@ -261,6 +261,7 @@ export class Output implements AsyncDisposable {
     printer.note(this.#closingNote(summary));
     const answers = this.#tally.toString();
     if (answers !== '') printer.note(answers);
+    if (this.#tally.advice !== undefined) printer.note(this.#tally.advice);
     if (overlays?.count === 1) printer.note(`picture: ${printable(overlays.last)}`);
     else if (overlays && overlays.count > 0) {
       printer.note(`${counted(overlays.count, 'picture')} in ${printable(overlays.folder)}`);
@@ -288,12 +289,32 @@ export class Output implements AsyncDisposable {
   }
 }
 
+/** Nouns that are named at the end of a run. */
+const SHOWN_NOUNS = 3;
+
+type AnswerHead = NonNullable<Extract<LineHead, { type: 'result' }>['answer']>;
+
 /** Counts answers by what was decided. */
 class AnswerTally {
   readonly #counts = new Map<ResultLine['answer']['decision'], number>();
   #unsure = 0;
+  /** Queries whose noun no detector has a word for, and some of these nouns. */
+  #unknown = 0;
+  readonly #nouns = new Set<string>();
 
-  add({ decision, score }: Pick<ResultLine['answer'], 'decision' | 'score'>): void {
+  /** What to do about nouns that no detector knows; undefined where there are none. */
+  get advice(): string | undefined {
+    if (this.#unknown === 0) return undefined;
+    const nouns = [...this.#nouns].map((noun) => quoted(noun)).join(', ');
+    const more = this.#unknown > this.#nouns.size ? ', ...' : '';
+    return `${counted(this.#unknown, 'query')} for things that the detector has no word for (${nouns}${more}): \`vgr models pull florence-2-base-ft\` brings a model that reads expressions, for \`--detector florence-2-base-ft\``;
+  }
+
+  add({ decision, score, unknownNoun }: AnswerHead): void {
+    if (unknownNoun !== undefined) {
+      this.#unknown += 1;
+      if (this.#nouns.size < SHOWN_NOUNS) this.#nouns.add(unknownNoun);
+    }
     this.#counts.set(decision, (this.#counts.get(decision) ?? 0) + 1);
     if (score < UNSURE_BELOW) this.#unsure += 1;
   }

@@ -86,6 +86,12 @@ export function candidateSources(detectors: readonly Detector[]): readonly Candi
   }));
 }
 
+/** Every label of a run's detectors; undefined where one of them is asked in words, or there is none. */
+export function vocabularyOf(detectors: readonly Detector[]): readonly string[] | undefined {
+  if (detectors.length === 0 || detectors.some(({ prompted }) => prompted)) return undefined;
+  return [...new Set(detectors.flatMap(({ categories }) => categories.map(({ name }) => name)))];
+}
+
 /** A prompted detector looks for `classes` in every photo; without them, for the expressions. */
 export interface DetectorOptions extends DecodeOptions {
   /** Photos that one run may take together; a graph with a fixed batch dimension takes one. */
@@ -111,7 +117,10 @@ export interface PromptPort {
 /** What the books of a run need of a line. */
 export type LineHead =
   | (Pick<ResultLine, 'type' | 'id' | 'image'> & {
-      readonly answer?: Pick<ResultLine['answer'], 'decision' | 'score'>;
+      readonly answer?: Pick<ResultLine['answer'], 'decision' | 'score'> & {
+        /** The noun of the query, where no detector of the run has a word for it. */
+        readonly unknownNoun?: string;
+      };
     })
   | Pick<DetectionsLine, 'type' | 'image'>
   | ErrorLine;

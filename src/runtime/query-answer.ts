@@ -37,6 +37,8 @@ interface CandidateSettings {
 export interface AnswerSettings extends CandidateSettings {
   /** Whether lines say how long their answer took. */
   readonly timing: boolean;
+  /** See {@link vocabularyOf}. */
+  readonly vocabulary?: readonly string[];
 }
 
 /** Queries that are answered together. */
@@ -79,7 +81,21 @@ export async function answerQueries(
   );
   const ms = performance.now() - start;
   const share = roundedMs(ms / queries.length);
-  return { lines: lines.map((line) => written(withShare(line, share))), ms };
+  const heads = lines.map((line, at) => {
+    const { head, json } = written(withShare(line, share));
+    if (head.type !== 'result' || !head.answer) return { head, json };
+    const unknownNoun = unknownNounOf(queries[at]!, settings);
+    return { head: { ...head, answer: { ...head.answer, unknownNoun } }, json };
+  });
+  return { lines: heads, ms };
+}
+
+function unknownNounOf({ query }: Query, { vocabulary }: AnswerSettings): string | undefined {
+  if (!vocabulary) return undefined;
+  const expression = parseExpression(query);
+  const { head } = expression;
+  if (head === null || denotationsOf(expression, vocabulary).size > 0) return undefined;
+  return head.lemma;
 }
 
 const NO_TIME = { decodeMs: 0, detectMs: 0 };

@@ -10,7 +10,13 @@ import type { CropMatching } from './encoder.js';
 import { decodingMemory, type Engine, openEngine, photoOpener } from './engine.js';
 import type { OpenedGrounding } from './grounding.js';
 import { photoShelf, sharedPhoto } from './photo-store.js';
-import { candidateSources, type OpenPhotoFor, type PhotoRef, startedProgress } from './ports.js';
+import {
+  candidateSources,
+  type OpenPhotoFor,
+  type PhotoRef,
+  startedProgress,
+  vocabularyOf,
+} from './ports.js';
 import type { AnswerSettings, FurtherSight } from './query-answer.js';
 import { type OpenedRefiner, type OpenRefinerFlags, openRefiner, unfittedNote } from './refiner.js';
 import type { Threads } from './threads.js';
@@ -123,6 +129,7 @@ async function assemble(
     detectors: candidateSources(detectors),
     toolName: flags.tool,
     timing: !flags['no-timing'],
+    vocabulary: vocabularyOf(detectors),
   };
   // Refiners that ask a server or an encoder, and those of a detector that takes prompts, answer on this thread.
   const isPrompted = detectors.some(({ prompted }) => prompted);

@@ -48,6 +48,13 @@ describe('vgr refine', () => {
     expect(stderr).toContain(`${queries.length} queries, `);
   });
 
+  it('says at the end what the detector has no word for, and what to do', async () => {
+    const asked = ['--query', 'the violin', '--query', 'the left cat'];
+    const { stderr } = await vgr(['refine', 'fixtures/images/cats.jpg', ...asked, ...CPU]);
+    expect(stderr).toContain('1 query for things that the detector has no word for (`violin`)');
+    expect(stderr).toContain('`vgr models pull florence-2-base-ft`');
+  });
+
   it('shows people one line a query, without boxes in brackets torn by names', async () => {
     const { stdout, stderr } = await vgr([...FIXTURES, '--format', 'human', '--limit', '3']);
     const lines = stdout.trim().split('\n');
