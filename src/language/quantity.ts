@@ -1,7 +1,8 @@
 import type { HeadNoun, Quantity } from './expression.js';
 import { isAnimate, isWorn } from './lexicon.js';
 import { singularOf } from './morphology.js';
-import { DETERMINERS, NUMBERS, STAND_INS, wordSet } from './vocabulary.js';
+import { DIRECTIONS } from './selector.js';
+import { DETERMINERS, NUMBERS, ORDINALS, STAND_INS, wordSet } from './vocabulary.js';
 import type { Token } from './words.js';
 
 const ONE: Quantity = { kind: 'one' };
@@ -75,7 +76,9 @@ const sequences = (list: string): readonly (readonly string[])[] =>
   list.split(',').map((words) => words.split(' '));
 
 /** Words that leave out what comes after them. */
-const LEAVING_OUT = sequences('but,but not,except,except for,other than');
+const LEAVING_OUT = sequences(
+  'but,but not,except,except for,other than,apart from,aside from,excluding,minus,besides,instead of',
+);
 /** Words that open what is left out of several; before an article only. */
 const OPENERS = sequences(
   'except for,except,but not,but,other than,apart from,aside from,excluding,minus,besides',
@@ -153,6 +156,12 @@ function exclusionAt(
   const length = opening.reduce((most, words) => Math.max(most, words.length), 0);
   if (length === 0 || !ARTICLES.has(word(at + length))) return undefined;
   const from = at + length + 1;
+  // "cup excluding the leftmost": a place alone stands for the one that is there.
+  const behind = tokens.slice(from);
+  const isPlace = ({ word: each }: Token) => DIRECTIONS.has(each) || ORDINALS.has(each);
+  if (behind.length > 0 && behind.length <= MAX_BETWEEN && behind.every(isPlace)) {
+    return { between: behind, end: tokens.length };
+  }
   for (let i = from; i <= from + MAX_BETWEEN; i++) {
     if (!STAND_INS.has(word(i))) continue;
     let end = i + 1;

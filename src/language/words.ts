@@ -93,6 +93,23 @@ function placesNamed(text: string): string {
     );
 }
 
+const COUNTS = '1|2|3|4|5|6|7|8|9|10|two|three|four|five|six|seven|eight|nine|ten';
+const NTH = 'first second third fourth fifth sixth seventh eighth ninth tenth'.split(' ');
+const nth = (count: string): string => NTH[(NUMBERS.get(count) ?? Number(count)) - 1] ?? count;
+type Rewriting = readonly [RegExp, (...groups: string[]) => string];
+/** Things that people number as in a row, which begins at the left: "cup #3", "2. dog from left", "from left: 3rd cup". */
+const COUNTED: readonly Rewriting[] = [
+  [/\bno (?=\d)/, () => 'number '],
+  [/^from (?:the )?(left|right|top|bottom) , (.+)$/, (_, side, rest) => `${rest} from ${side}`],
+  [/^(10|\d) , (?=\p{L})/u, (_, count) => `${nth(count!)} `],
+  [
+    new RegExp(`^((?:the )?(?!number )\\p{L}+) (${COUNTS})$`, 'u'),
+    (_, noun, count) => `${noun} number ${count}`,
+  ],
+];
+const ANY_COUNTED =
+  /\bno \d|^from |^\d{1,2} , |^(?:the )?\p{L}+ (?:\d{1,2}|two|three|four|five|six|seven|eight|nine|ten)$/u;
+
 /** Most texts hold none of them: one look tells. */
 const ANY_JOINED = new RegExp(JOINED.map(([pattern]) => pattern.source).join('|'));
 
@@ -122,6 +139,9 @@ export function tokensOf(text: string): Token[] {
     for (const [pattern, word] of JOINED) plain = plain.replace(pattern, word);
   }
   if (ANY_NAMED_PLACE.test(plain)) plain = placesNamed(plain);
+  if (ANY_COUNTED.test(plain)) {
+    for (const [pattern, words] of COUNTED) plain = plain.replace(pattern, words);
+  }
   const pieces = plain.split(' ').filter((piece) => piece !== '' && !/^'+$/.test(piece));
   return withoutOuterPauses(pieces.map(toToken)).filter((token) => token.word !== '');
 }
@@ -137,7 +157,7 @@ function plainWords(text: string): string {
     .replace(/[\u2018\u2019`]/g, "'")
     .replace(/\bw\/o\b/g, ' without ')
     .replace(/\bw\//g, ' with ')
-    .replace(/(?:#|\bno\.|\bnr\.)\s*(?=\d)/g, ' number ')
+    .replace(/(?:#|\bno[. ]|\bnr\.)\s*(?=\d)/g, ' number ')
     .replace(/(?<=\b(?:far|upper|lower|top|bottom|left|right))\s-\s/g, ' ')
     .replace(/[,.;:!?()"]+|\s-+\s/g, ' , ')
     .replace(/&/g, ' and ')
@@ -148,7 +168,10 @@ function plainWords(text: string): string {
 
 /** What prompts of vision-language models and people who ask a machine put around an expression. */
 const TAGS =
-  /<\|?\/?(?:image|img|ref|p|box|obj|object|object_ref_start|object_ref_end|phrase|query|grounding|vision_start|vision_end|image_pad)\|?>/g;
+  /<\|?\/?(?:image|img|ref|p|box|obj|object|object_ref_start|object_ref_end|phrase|query|grounding|vision_start|vision_end|image_pad|s|bos|eos|im_start|im_end|endoftext|expr|expression)\|?>/g;
+/** What stands between marks is the expression, whatever is around it. */
+const MARKED =
+  /<\|?(?:ref|phrase|expr|expression|object_ref_start)\|?>([^<>]*[^\s<>][^<>]*)<\|?\/?(?:ref|phrase|expr|expression|object_ref_end)\|?>/;
 const AN_IMAGE = '(?:the |this )?(?:given )?(?:image|picture|photo|photograph)';
 const ASKING = [
   'please',
@@ -160,7 +183,10 @@ const ASKING = [
   '(?:the |a )?(?:bounding box(?:es)?|bbox)(?: coordinates?)?(?: of| for| around)',
   '(?:the )?coordinates? (?:of|for)',
   '(?:the |a )?(?:region|area|object|entity|thing)s?(?: that| which)?(?: is| are| best)* (?:described|referred to|matching|match|matches|corresponding|corresponds)(?: as| by| to)?(?: the)?(?: (?:description|sentence|phrase|expression|text|following))*',
-  '(?:the )?(?:description|expression|phrase|query|target|referring expression)(?= ?[:"])',
+  '(?:the )?(?:description|expression|phrase|query|target|(?:target )?object|referring expression)(?= ?[:"])',
+  '(?:the )?(?:region|area|object|part)s?(?: that| which)? (?:this|the following) (?:sentence|phrase|expression|description|text) (?:describes|refers to)',
+  '(?:the )?(?:location|position) of',
+  'an? (?:photo|photograph|picture|image) of(?= an? )',
   `in ${AN_IMAGE}`,
 ];
 const LEADING = new RegExp(`^(?:${ASKING.join('|')})(?=[\\s,:"]|$)[\\s,:"]*`, 'i');
@@ -189,7 +215,9 @@ export function withoutPrompt(text: string): {
         return ' ';
       })
       .trim();
-  let rest = text.includes('<') ? without(text, TAGS) : text.trim();
+  const marked = MARKED.exec(text);
+  if (marked) taken.push(text.replace(marked[1]!, ' '));
+  let rest = without(marked?.[1] ?? text, TAGS);
   for (let parts = 0; parts < MAX_PARTS && LEADING.test(rest); parts++) {
     rest = without(rest, LEADING);
   }

@@ -114,7 +114,7 @@ describe('what the answer says of a box', () => {
     [
       'find the <ref>right dog</ref>',
       YARD,
-      'another dog than the detector\'s; rightmost of 3 dogs; "ref find" left out',
+      'another dog than the detector\'s; rightmost of 3 dogs; "find the ref" left out',
     ],
     ['dogs on the left', YARD, "another dog than the detector's; leftmost of 3 dogs"],
   ])('%s', async (query, candidates, text) => {
