@@ -44,9 +44,9 @@ it(`gives each of ${LINES} fuzzed query lines one line, and none of them its way
   const numbers = errors.map(({ line }) => line as number);
   expect(numbers).toEqual([...numbers].sort((a, b) => a - b));
   for (const result of results) expectBoxes(result);
-  // Ids name pictures: plain names, all of them in the folder, and nothing beside it.
+  // Ids name pictures: plain names in letters of any script, all of them in the folder, and nothing beside it.
   for (const name of readdirSync(pictures))
-    expect(name).toMatch(/^[A-Za-z0-9_][\w.+-]{0,100}\.jpg$/);
+    expect(name).toMatch(/^[\p{L}\p{N}_][\p{L}\p{M}\p{N}_.+-]{0,120}\.jpg$/u);
   expect(shell('ls -A').stdout).toBe(before);
 });
 
