@@ -85,7 +85,7 @@ function percent(value: number | null): string {
 }
 
 function range(interval: Interval | null | undefined): string {
-  return interval ? `${interval.map((end) => (100 * end).toFixed(1)).join(' to ')}` : '';
+  return interval ? interval.map((end) => (100 * end).toFixed(1)).join(' to ') : '';
 }
 
 function fixed(value: number | null): string {

@@ -60,12 +60,11 @@ async function listedModel(model: StoredModel) {
   const further = furtherFiles(card);
   const isWhole = further.every(({ file }) => furtherPath(model, file) !== undefined);
   const record = isWhole ? await recallModel(model) : undefined;
-  const own = card.bytes ?? record?.bytes;
   return {
     name: card.name,
     kind: card.kind,
     family: card.kind === 'refiner' ? null : card.family,
-    bytes: own === undefined ? null : further.reduce((sum, { bytes = 0 }) => sum + bytes, own),
+    bytes: bytesOf(card, card.bytes ?? record?.bytes) ?? null,
     licence: card.licence,
     source: sourceText(card.source),
     // Null while the weights or another file of the model are not here.
@@ -122,6 +121,18 @@ function shortTable(models: readonly Listed[]): string {
 
 function speedText(perSecond: number): string {
   return perSecond < 10 ? perSecond.toFixed(1) : perSecond.toFixed(0);
+}
+
+/**
+ * Bytes of a model's files together; unknown where those of a graph are. Tokenisers of unknown size are left out: they are small.
+ * @param own bytes of the graph in `file`
+ */
+function bytesOf(card: ModelCard, own: number | undefined): number | undefined {
+  const further = furtherFiles(card);
+  const graphs = card.kind === 'detector' ? Object.values(card.graphs ?? {}) : [];
+  const isUnknown = further.some(({ file, bytes }) => bytes === undefined && graphs.includes(file));
+  if (own === undefined || isUnknown) return undefined;
+  return further.reduce((sum, { bytes = 0 }) => sum + bytes, own);
 }
 
 function sizeText(bytes: number | null): string {

@@ -55,6 +55,8 @@ describe('vgr models list', () => {
     expect(stdout).toMatch(/^centernet +7\.8 MiB +0\.\d{3} COCO 300 +yes +first look$/m);
     expect(stdout).toMatch(/^yolox-s +34\.2 MiB +0\.405 COCO\* +- +better boxes, GPU$/m);
     expect(stdout).toMatch(/^owlv2-base +589\.2 MiB +- +- +any noun, GPU$/m);
+    // A graph of unknown size is not counted as none.
+    expect(stdout).toMatch(/^florence-2-base-ft-fp16 +\? +- +- +people's language$/m);
     expect(stdout).toMatch(/^lite-refiner +\S+ MiB +0\.\d{3} held out +yes +weighs boxes$/m);
     expect(stderr).toContain('`*`: as published');
     // Cards of the user's own: what they are for follows from their kind, and longer words are no card.
