@@ -13,6 +13,7 @@ export class AskedPhotos {
    * where a photo is from.
    */
   readonly #paths = new Map<string, string>();
+  #root?: Promise<string>;
 
   constructor(
     private readonly input: PhotoInput,
@@ -44,8 +45,8 @@ export class AskedPhotos {
   async locate(image: string): Promise<string> {
     const known = this.#paths.get(image);
     if (known !== undefined) return known;
-    const [root = '.'] = await imageRoots(this.input.images);
-    return path.resolve(root, image);
+    this.#root ??= imageRoots(this.input.images).then(([root = '.']) => root);
+    return path.resolve(await this.#root, image);
   }
 
   async count(): Promise<number | undefined> {
