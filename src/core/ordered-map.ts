@@ -75,3 +75,10 @@ export async function* take<Item>(
     if (count >= limit) return;
   }
 }
+
+/** Number of items. */
+export async function countOf(items: AsyncIterable<unknown>): Promise<number> {
+  let count = 0;
+  for await (const _item of items) count += 1;
+  return count;
+}

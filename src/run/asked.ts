@@ -1,5 +1,6 @@
 import path from 'node:path';
-import { parseQueryLine, type ReadLine } from '../formats/query-line.js';
+import { countOf } from '../core/ordered-map.js';
+import { parseQueryLine, type Query, type ReadLine } from '../formats/query-line.js';
 import { imageRoots } from '../photos/find-photos.js';
 import { type ListOptions, listPhotos, type PhotoInput } from '../photos/photo-list.js';
 
@@ -14,14 +15,18 @@ export class AskedPhotos {
    */
   readonly #paths = new Map<string, string>();
   #root?: Promise<string>;
+  /** One for each expression, of no photo yet. */
+  readonly #queries: readonly Query[];
 
   constructor(
     private readonly input: PhotoInput,
-    private readonly expressions: readonly string[],
+    expressions: readonly string[],
     private readonly options: ListOptions,
   ) {
     // An expression that no line may have is refused before anything is opened.
-    for (const query of expressions) parseQueryLine(JSON.stringify({ image: '-', query }), 1);
+    this.#queries = expressions.map((query) =>
+      parseQueryLine(JSON.stringify({ image: '-', query }), 1),
+    );
   }
 
   /** The queries, photo by photo. @throws VgrError as {@link listPhotos} */
@@ -31,12 +36,11 @@ export class AskedPhotos {
     for await (const photo of listPhotos(this.input, this.options)) {
       const { image } = photo;
       if (several && 'path' in photo) this.#paths.set(image, photo.path);
-      yield this.expressions.map((query, at): ReadLine => {
+      yield this.#queries.map((query, at): ReadLine => {
         line += 1;
-        const id = this.expressions.length === 1 ? image : `${image}#${at + 1}`;
+        const id = this.#queries.length === 1 ? image : `${image}#${at + 1}`;
         if ('error' in photo) return { id, line, error: photo.error };
-        const text = JSON.stringify({ id, image, query });
-        return { id, line, query: parseQueryLine(text, line) };
+        return { id, line, query: { ...query, id, line, imagePath: image } };
       });
     }
   }
@@ -51,8 +55,6 @@ export class AskedPhotos {
 
   async count(): Promise<number | undefined> {
     if (this.input.photos === '-') return undefined;
-    let photos = 0;
-    for await (const _photo of listPhotos(this.input, this.options)) photos += 1;
-    return photos * this.expressions.length;
+    return (await countOf(listPhotos(this.input, this.options))) * this.#queries.length;
   }
 }

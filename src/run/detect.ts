@@ -1,5 +1,6 @@
 import { itemError, quoted, VgrError } from '../core/error.js';
 import {
+  countOf,
   noted,
   type OrderedMapOptions,
   orderedMap,
@@ -124,12 +125,6 @@ export async function detect(
   const code = await writeLines(lines, { output, stages, countItems, limit, inFlight }, terminal);
   if (`${others}` !== '') printer.note(`passed by: ${others}`);
   return code;
-}
-
-async function countOf(items: AsyncIterable<unknown>): Promise<number> {
-  let count = 0;
-  for await (const _item of items) count += 1;
-  return count;
 }
 
 /** A photo with its number in the listing, from 1. */
