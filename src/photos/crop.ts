@@ -1,7 +1,14 @@
-import sharp from 'sharp';
 import { type BoxXyxy, clipXyxy, type ImageSize } from '../core/box.js';
 import type { RgbRaster } from '../core/raster.js';
-import { decodePixels, decoderOf, type OpenPhotoOptions, withPhoto } from './decode.js';
+import {
+  decodePixels,
+  decoderOf,
+  fromPixels,
+  type OpenPhotoOptions,
+  type PixelSource,
+  pixelBytes,
+  withPhoto,
+} from './decode.js';
 
 /** The raster that a crop is brought to. */
 export interface CropSpec extends ImageSize {
@@ -13,8 +20,6 @@ export interface CropSpec extends ImageSize {
 
 /** Largest photo that crops are cut from, pixels: a larger one is shrunk first, so that memory stays bounded. */
 const MAX_PIXELS = 16_000_000;
-
-const CHANNELS = 3;
 
 /** Catmull-Rom, which Pillow calls bicubic: crops are mostly enlarged, and encoders are trained with it. */
 const KERNEL = 'cubic';
@@ -44,12 +49,10 @@ export function cropPhoto(
     async (photo) => {
       const { size } = photo;
       const pixels = await decodePixels(photo, shrunkSize(size));
-      return Promise.all(boxes.map((box) => crop(pixels, scaledBox(box, size, pixels), spec)));
+      const source = fromPixels(pixels);
+      return Promise.all(boxes.map((box) => crop(source, scaledBox(box, size, pixels), spec)));
     },
-    (size) => {
-      const { width, height } = shrunkSize(size) ?? size;
-      return width * height * CHANNELS;
-    },
+    (size) => pixelBytes(shrunkSize(size) ?? size),
   );
 }
 
@@ -76,11 +79,11 @@ function scaledBox(box: BoxXyxy, photo: ImageSize, whole: ImageSize): BoxXyxy {
 }
 
 async function crop(
-  { data, width, height }: Awaited<ReturnType<typeof decodePixels>>,
+  source: PixelSource,
   { x1, y1, x2, y2 }: BoxXyxy,
   spec: CropSpec,
 ): Promise<RgbRaster> {
-  const cut = await sharp(data, { raw: { width, height, channels: CHANNELS } })
+  const cut = await source()
     .extract({ left: x1, top: y1, width: x2 - x1, height: y2 - y1 })
     .resize(spec.width, spec.height, {
       fit: FITS[spec.fit],

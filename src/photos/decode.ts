@@ -152,7 +152,8 @@ function sharedSize(photo: ImageSize, specs: readonly RasterSpec[]): ImageSize {
   };
 }
 
-const pixelBytes = ({ width, height }: ImageSize): number => width * height * CHANNELS;
+/** Memory that {@link Pixels} of a size take, bytes. */
+export const pixelBytes = ({ width, height }: ImageSize): number => width * height * CHANNELS;
 
 /** A photo of one grey level, 0..255, in the raster of a detector. */
 export function plainPhoto({ width, height }: ImageSize, level: number): DecodedPhoto {
@@ -230,7 +231,7 @@ async function readPhoto<Result>(
           inTime(decode(each)),
         );
       if (!memory) return await decoded();
-      const copied = isPlain ? 0 : 2 * CHANNELS * width * height;
+      const copied = isPlain ? 0 : 2 * pixelBytes(size);
       const needed = decodingBytes(header, bytes.length) + copied + keptBytes(size);
       const { total } = memory.budget;
       if (memory.strict && needed > total) {
@@ -389,7 +390,7 @@ async function readPhotoFile(path: string, signal?: AbortSignal): Promise<Buffer
 }
 
 /** Opens an image that can still be resized, anew for each use. */
-type PixelSource = () => Sharp;
+export type PixelSource = () => Sharp;
 
 function fromFile(photo: PhotoFile): PixelSource {
   return () => {
@@ -398,7 +399,7 @@ function fromFile(photo: PhotoFile): PixelSource {
   };
 }
 
-function fromPixels({ data, width, height }: Pixels): PixelSource {
+export function fromPixels({ data, width, height }: Pixels): PixelSource {
   return () => sharp(data, { raw: { width, height, channels: CHANNELS } });
 }
 
@@ -407,7 +408,7 @@ interface Pixels extends ImageSize {
   readonly data: Buffer;
 }
 
-/** Decodes a photo, stretched to `size` if given, to upright pixels in sRGB, row by row, {@link CHANNELS} bytes each. */
+/** Decodes a photo, stretched to `size` if given. */
 export function decodePixels(photo: PhotoFile, size?: ImageSize): Promise<Pixels> {
   return pixelsOf(fromFile(photo), size);
 }
