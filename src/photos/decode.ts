@@ -16,7 +16,7 @@ import {
 } from '../core/raster.js';
 import type { Semaphore } from '../core/semaphore.js';
 import { asDecoderTakes, OF_MACHINE, refusedByDecoder, refuseOtherType } from './file-type.js';
-import { type EndedJpeg, endedJpegs } from './jpeg.js';
+import { type EndedJpeg, endedJpegs, scansOf } from './jpeg.js';
 import { hasForeignBands } from './tiff.js';
 
 /** 100 megapixels: above every camera in common use, below what fills the memory of a small machine. */
@@ -347,17 +347,6 @@ async function withoutForeignBands(photo: PhotoFile): Promise<PhotoFile> {
     .toBuffer();
   return { ...photo, bytes: colours };
 }
-
-/** Number of scans of a JPEG, with those of previews in its metadata: compressed data never holds the marker. */
-function scansOf(bytes: Buffer): number {
-  let count = 0;
-  for (let at = bytes.indexOf(START_OF_SCAN); at >= 0; at = bytes.indexOf(START_OF_SCAN, at + 2)) {
-    count += 1;
-  }
-  return count;
-}
-
-const START_OF_SCAN = Buffer.from([0xff, 0xda]);
 
 /**
  * The bytes of a file that is an image of a supported type by its first bytes. Every file is checked here before it gets to the

@@ -30,6 +30,14 @@ export function endedJpegs(bytes: Buffer): EndedJpeg[] {
   });
 }
 
+/** Number of scans of a JPEG, with those of previews in its metadata: compressed data never holds the marker. */
+export function scansOf(bytes: Buffer): number {
+  const marker = Buffer.from([0xff, START_OF_SCAN]);
+  let count = 0;
+  for (let at = bytes.indexOf(marker); at >= 0; at = bytes.indexOf(marker, at + 2)) count += 1;
+  return count;
+}
+
 /** A segment of a JPEG that has a length, with what follows it. */
 interface Segment {
   readonly mark: number;
