@@ -36,6 +36,7 @@ export function flagGroup<Group extends Interfaces.FlagInput>(title: string, fla
 /** Where models come from and how they run. */
 export const inferenceFlags = flagGroup('MODELS', {
   detector: Flags.string({
+    helpValue: 'NAME',
     summary:
       'name from `vgr models list`, ONNX file, or `none`; may be repeated: the first is the tool',
     multiple: true,
@@ -43,6 +44,7 @@ export const inferenceFlags = flagGroup('MODELS', {
     default: ['centernet'],
   }),
   device: Flags.string({
+    helpValue: 'TYPE',
     summary: 'auto, cpu, cuda, cuda:N, webgpu, dml or coreml',
     default: 'auto',
   }),
@@ -81,6 +83,7 @@ export const inferenceFlags = flagGroup('MODELS', {
     max: 8192,
   }),
   classes: Flags.string({
+    helpValue: 'A,B',
     summary:
       'labels that count, or what a detector that is asked in words looks for: `person,dog` [default: all]',
   }),
@@ -89,10 +92,12 @@ export const inferenceFlags = flagGroup('MODELS', {
     options: TASK_NAMES,
   })(),
   nms: Flags.custom<number>({
+    helpValue: '0..1',
     summary: "IoU from which the weaker of two boxes of a label goes [default: the model card's]",
     parse: number(0, 1),
   })(),
   'min-score': Flags.custom<number>({
+    helpValue: '0..1',
     aliases: ['conf'],
     summary: "lowest detector score that counts, 0 to 1 [default: the model card's]",
     parse: number(0, 1),
@@ -106,6 +111,7 @@ export const inferenceFlags = flagGroup('MODELS', {
 
 /** Whose answer a refiner is asked about. */
 export const toolFlag = Flags.string({
+  helpValue: 'NAME',
   summary:
     "whose answer counts as the tool's [default: the first of a line's `tools`, else the detector]",
 });
@@ -126,6 +132,7 @@ export const imageFolderArgs = {
 /** The list of `--photos`, in commands that look for photos themselves. */
 export const photosFlag = flagGroup('INPUT', {
   photos: Flags.string({
+    helpValue: 'FILE',
     summary: 'list of photos, one a line, in place of IMAGES; or -',
   }),
 });
@@ -156,6 +163,7 @@ export const inputFlags = flagGroup('INPUT', {
     min: 0,
   }),
   shard: Flags.string({
+    helpValue: 'i/n',
     summary: 'do part i of n, as `2/4`; `auto` in a task of an array',
     default: WHOLE,
   }),
@@ -171,6 +179,7 @@ export const inputFlags = flagGroup('INPUT', {
     max: 3600,
   }),
   'max-memory': Flags.string({
+    helpValue: 'SIZE',
     summary: 'memory of the run, such as 2g [default: a quarter of the machine for decoding]',
   }),
   'allow-outside': Flags.boolean({
@@ -189,10 +198,14 @@ export const segmentationFlag = Flags.option({
 /** What is written. */
 export const outputFlags = flagGroup('OUTPUT', {
   output: Flags.string({
+    helpValue: 'DIR',
     char: 'o',
     summary: 'folder for results.jsonl, the COCO files and run.json; a rerun continues there',
   }),
-  visualize: Flags.string({ summary: 'folder for photos with the boxes drawn over them' }),
+  visualize: Flags.string({
+    helpValue: 'DIR',
+    summary: 'folder for photos with the boxes drawn over them',
+  }),
   show: Flags.boolean({
     summary: 'draw the boxes over the photos, and say where',
     default: false,
@@ -203,6 +216,7 @@ export const outputFlags = flagGroup('OUTPUT', {
     options: ['jsonl', 'json', 'human'] as const,
   })(),
   'image-ids': Flags.string({
+    helpValue: 'FILE',
     summary:
       'COCO file whose image ids are taken, by file name; photos not in it are left out of COCO files',
     dependsOn: ['output'],
@@ -242,6 +256,7 @@ export const commonFlags = flagGroup('GLOBAL', {
     default: false,
   }),
   config: Flags.string({
+    helpValue: 'FILE',
     summary:
       'JSON file with flags by name, or `none` [default: config.json of your configuration folder, then vgr.config.json here, which may set harmless flags only]',
   }),

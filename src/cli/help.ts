@@ -21,33 +21,6 @@ const COLUMNS = 80;
 const LARGE = 'LARGE REFINER';
 const SHOWN_LARGE = new Set(['vlm-url', 'vlm-model', 'vlm-share', 'max-requests']);
 
-/** What stands for the value of a flag; a flag that is not here takes a number. */
-const VALUES: Readonly<Record<string, string>> = {
-  FILE: `queries val photos config annotations results compare image-ids report csv markdown refs instances dump coco-gt coco-dt
-    labels prompt-template`,
-  DIR: 'output visualize cache vlm-cache photo segmentation',
-  URL: 'vlm-url',
-  TEXT: 'query licence citation',
-  '0..1': 'min-confidence min-score nms vlm-share vlm-threshold',
-  '0..0.5': 'val-share',
-  'A,B': 'classes',
-  'i/n': 'shard',
-  JSON: 'vlm-body',
-  NAME: `detector refiner tool answer name encoder init vlm-model cascade-small cascade-large group-by`,
-  SIZE: 'max-memory size',
-  TYPE: 'device',
-  PREFIX: 'image-root',
-  'METRIC=N': 'fail-under',
-  'N,N': 'iou',
-  'IN/OUT': 'vlm-price',
-  'NAME:VALUE': 'vlm-header',
-};
-const VALUE_OF = new Map(
-  Object.entries(VALUES).flatMap(([value, names]) =>
-    names.split(/\s+/).map((name): [string, string] => [name, value]),
-  ),
-);
-
 /** `-o, --output=DIR`, with the name that people should use where a flag has an older one. */
 function labelOf(name: string, flag: Flag): string {
   const shown =
@@ -55,8 +28,8 @@ function labelOf(name: string, flag: Flag): string {
   const char = flag.char ? `-${flag.char}, ` : '    ';
   if (flag.type === 'boolean') return char + shown;
   const options = flag.options?.join('|');
-  const value =
-    options && options.length < 24 ? options : (VALUE_OF.get(name) ?? (options ? 'NAME' : 'N'));
+  const isShort = options !== undefined && options.length < 24;
+  const value = isShort ? options : (flag.helpValue ?? (options ? 'NAME' : 'N'));
   return `${char}${shown}=${value}`;
 }
 

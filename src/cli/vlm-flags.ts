@@ -4,9 +4,10 @@ import { flagGroup, number } from './flags.js';
 /** The flags of `--refiner vlm` and `--refiner cascade`. The key comes from VGR_VLM_API_KEY alone. */
 export const vlmFlags = flagGroup('LARGE REFINER', {
   'vlm-url': Flags.string({
+    helpValue: 'URL',
     summary: 'root URL of an OpenAI-compatible API, such as http://localhost:8000/v1',
   }),
-  'vlm-model': Flags.string({ summary: 'name of the model on the server' }),
+  'vlm-model': Flags.string({ helpValue: 'NAME', summary: 'name of the model on the server' }),
   protocol: Flags.option({
     aliases: ['vlm-protocol'],
     helpLabel: '--vlm-protocol',
@@ -15,6 +16,7 @@ export const vlmFlags = flagGroup('LARGE REFINER', {
     default: 'think-rethink',
   })(),
   'prompt-template': Flags.string({
+    helpValue: 'FILE',
     aliases: ['vlm-prompt-template'],
     helpLabel: '--vlm-prompt-template',
     summary: 'Jinja template that replaces the built-in prompt; `content` is the expression',
@@ -67,9 +69,11 @@ export const vlmFlags = flagGroup('LARGE REFINER', {
     default: false,
   }),
   'vlm-body': Flags.string({
+    helpValue: 'JSON',
     summary: 'JSON object with more fields for each request; null removes a field',
   }),
   'vlm-header': Flags.string({
+    helpValue: 'NAME:VALUE',
     summary: 'NAME=VARIABLE: a header whose value is in a variable of the environment',
     multiple: true,
   }),
@@ -114,24 +118,30 @@ export const vlmFlags = flagGroup('LARGE REFINER', {
     min: 0,
   }),
   'vlm-price': Flags.string({
+    helpValue: 'IN/OUT',
     summary: 'price of a million prompt and reply tokens, as `0.2/0.6`; run.json then has the cost',
   }),
   'vlm-cache': Flags.string({
+    helpValue: 'DIR',
     summary: "folder of the reply cache, or `none` [default: the user's cache folder]",
   }),
   'vlm-share': Flags.custom<number>({
+    helpValue: '0..1',
     summary: 'cascade: maximum share of queries for it [default: 0.2]',
     parse: number(0, 1),
   })(),
   'vlm-threshold': Flags.custom<number>({
+    helpValue: '0..1',
     summary: 'cascade: send only queries whose confidence is below this, 0 to 1',
     parse: number(0, 1),
   })(),
   'cascade-large': Flags.string({
+    helpValue: 'NAME',
     summary:
       "cascade: model that is asked in words on this machine, in the server's place: a name from `vgr models list`",
   }),
   'cascade-small': Flags.string({
+    helpValue: 'NAME',
     summary: 'cascade: refiner that answers first and judges the large refiner',
     default: 'lite',
   }),

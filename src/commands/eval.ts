@@ -22,24 +22,50 @@ export default class Eval extends VgrCommand<typeof Eval> {
   };
   static override flags = {
     ...flagGroup('INPUT', {
-      queries: Flags.string({ summary: 'JSONL file with ground truth in `bbox` or `boxes`' }),
-      results: Flags.string({ summary: 'results.jsonl of `refine`, or the folder of its run' }),
+      queries: Flags.string({
+        helpValue: 'FILE',
+        summary: 'JSONL file with ground truth in `bbox` or `boxes`',
+      }),
+      results: Flags.string({
+        helpValue: 'FILE',
+        summary: 'results.jsonl of `refine`, or the folder of its run',
+      }),
       compare: Flags.string({
+        helpValue: 'FILE',
         summary: 'another results file (or tool, or dump) over the same queries',
       }),
       tool: Flags.string({
+        helpValue: 'NAME',
         summary: "name in `tools` whose first box counts as the tool's",
         dependsOn: ['answer'],
       }),
       answer: Flags.string({
+        helpValue: 'NAME',
         summary: 'name in `tools` whose boxes count as the answer',
         dependsOn: ['tool'],
       }),
-      refs: Flags.string({ summary: 'RefCOCO refs as JSON, instead of --queries' }),
-      instances: Flags.string({ summary: 'instances.json that belongs to --refs' }),
-      dump: Flags.string({ summary: "output_*.json of the paper's evaluation code" }),
-      'coco-gt': Flags.string({ summary: 'COCO ground truth', dependsOn: ['coco-dt'] }),
-      'coco-dt': Flags.string({ summary: 'COCO results list', dependsOn: ['coco-gt'] }),
+      refs: Flags.string({
+        helpValue: 'FILE',
+        summary: 'RefCOCO refs as JSON, instead of --queries',
+      }),
+      instances: Flags.string({
+        helpValue: 'FILE',
+        summary: 'instances.json that belongs to --refs',
+      }),
+      dump: Flags.string({
+        helpValue: 'FILE',
+        summary: "output_*.json of the paper's evaluation code",
+      }),
+      'coco-gt': Flags.string({
+        helpValue: 'FILE',
+        summary: 'COCO ground truth',
+        dependsOn: ['coco-dt'],
+      }),
+      'coco-dt': Flags.string({
+        helpValue: 'FILE',
+        summary: 'COCO results list',
+        dependsOn: ['coco-gt'],
+      }),
     }),
     ...flagGroup('NUMBERS', {
       all: Flags.boolean({ summary: 'show every number on a terminal', default: false }),
@@ -47,8 +73,15 @@ export default class Eval extends VgrCommand<typeof Eval> {
         summary: 'add the COCO numbers of each category',
         default: false,
       }),
-      'group-by': Flags.string({ summary: 'query field to group by', default: 'kind' }),
-      iou: Flags.string({ summary: 'more IoU thresholds for accuracy: `0.25,0.5,0.75`' }),
+      'group-by': Flags.string({
+        helpValue: 'NAME',
+        summary: 'query field to group by',
+        default: 'kind',
+      }),
+      iou: Flags.string({
+        helpValue: 'N,N',
+        summary: 'more IoU thresholds for accuracy: `0.25,0.5,0.75`',
+      }),
       seed: Flags.integer({ summary: 'seed of the bootstrap', default: 1, min: 0 }),
       resamples: Flags.integer({
         summary: 'number of bootstrap resamples; 0 for no intervals',
@@ -60,17 +93,18 @@ export default class Eval extends VgrCommand<typeof Eval> {
     ...forceFlag,
     ...flagGroup('OUTPUT', {
       'fail-under': Flags.string({
+        helpValue: 'METRIC=N',
         summary: 'exit with 1 if a metric is below its minimum: `accuracy=0.6,ccr=0.3`',
       }),
-      report: Flags.string({ summary: 'HTML file with charts and a gallery' }),
+      report: Flags.string({ helpValue: 'FILE', summary: 'HTML file with charts and a gallery' }),
       gallery: Flags.integer({
         summary: 'maximum number of answers in the gallery',
         default: 40,
         min: 0,
         max: 1000,
       }),
-      csv: Flags.string({ summary: 'CSV file for all numbers' }),
-      markdown: Flags.string({ summary: 'Markdown file for all numbers' }),
+      csv: Flags.string({ helpValue: 'FILE', summary: 'CSV file for all numbers' }),
+      markdown: Flags.string({ helpValue: 'FILE', summary: 'Markdown file for all numbers' }),
       json: Flags.boolean({ summary: 'print one JSON document', default: false }),
     }),
   };

@@ -20,14 +20,17 @@ Pictures are resized to the grid of the model, and all boxes are in its coordina
   static override flags = {
     ...flagGroup('INPUT', {
       queries: Flags.string({
+        helpValue: 'FILE',
         summary: 'JSONL file of expressions with one ground truth box each; - reads standard input',
         required: true,
       }),
       results: Flags.string({
+        helpValue: 'FILE',
         summary:
           "results.jsonl of a run, for thoughts, and for the tool's answer if a line has none",
       }),
       tool: Flags.string({
+        helpValue: 'NAME',
         summary:
           "tool whose answer counts [default: that of the results, else the first of a line's `tools`]",
       }),
@@ -47,11 +50,13 @@ Pictures are resized to the grid of the model, and all boxes are in its coordina
         required: true,
       })(),
       output: Flags.string({
+        helpValue: 'DIR',
         char: 'o',
         summary: 'output folder, for FORMAT.jsonl and images/',
         required: true,
       }),
       'image-root': Flags.string({
+        helpValue: 'PREFIX',
         summary: 'prefix of picture paths; without it they are relative to the output folder',
         default: '',
       }),

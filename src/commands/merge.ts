@@ -13,8 +13,16 @@ export default class Merge extends VgrCommand<typeof Merge> {
     folders: words('output folders of all shards'),
   };
   static override flags = withVariables({
-    output: Flags.string({ char: 'o', summary: 'folder for the joined files', required: true }),
-    'image-ids': Flags.string({ summary: 'COCO file whose image ids are taken, by file name' }),
+    output: Flags.string({
+      helpValue: 'DIR',
+      char: 'o',
+      summary: 'folder for the joined files',
+      required: true,
+    }),
+    'image-ids': Flags.string({
+      helpValue: 'FILE',
+      summary: 'COCO file whose image ids are taken, by file name',
+    }),
     segmentation: segmentationFlag,
   });
 

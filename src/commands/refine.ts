@@ -35,16 +35,21 @@ Fields: \`query\`, the expression; \`image\`, relative to IMAGES; \`id\`, text (
   static override flags = {
     ...flagGroup('INPUT', {
       query: Flags.string({
+        helpValue: 'TEXT',
         summary: 'expression to look for in every photo; may be given several times',
         multiple: true,
         multipleNonGreedy: true,
         exclusive: ['queries'],
       }),
-      queries: Flags.string({ summary: 'JSONL file of expressions; - reads standard input' }),
+      queries: Flags.string({
+        helpValue: 'FILE',
+        summary: 'JSONL file of expressions; - reads standard input',
+      }),
     }),
     ...photosFlag,
     ...flagGroup('MODELS', {
       refiner: Flags.string({
+        helpValue: 'NAME',
         summary:
           'lite, name or folder of your own, vlm (a server), cascade (lite, and vlm where it is unsure), none',
         default: 'lite',
@@ -56,6 +61,7 @@ Fields: \`query\`, the expression; \`image\`, relative to IMAGES; \`id\`, text (
         default: 'auto',
       })(),
       'min-confidence': Flags.custom<number>({
+        helpValue: '0..1',
         summary: 'answers with a lower score become `none`, 0 to 1',
         default: 0,
         parse: number(0, 1),

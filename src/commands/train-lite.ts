@@ -26,6 +26,7 @@ Detections and cues are computed once and kept on disk; after an interruption, t
   static override flags = {
     ...flagGroup('INPUT', {
       queries: Flags.string({
+        helpValue: 'FILE',
         summary:
           'JSONL file of expressions with ground truth in `bbox` or `boxes`; may be given several times',
         multiple: true,
@@ -33,31 +34,41 @@ Detections and cues are computed once and kept on disk; after an interruption, t
         required: true,
       }),
       val: Flags.string({
+        helpValue: 'FILE',
         summary: 'the same with other photos, for validation; may be given several times',
         multiple: true,
         multipleNonGreedy: true,
       }),
       'val-share': Flags.custom<number>({
+        helpValue: '0..0.5',
         summary:
           'share of the lines that is held out for validation without --val, 0 to 0.5; neighbouring lines stay together',
         default: 0.2,
         parse: number(0, 0.5),
       })(),
       annotations: Flags.string({
+        helpValue: 'FILE',
         summary:
           'COCO file with every object in the photos of the lines; adds expressions for absent objects and for all objects of a kind',
       }),
     }),
     ...forceFlag,
     ...flagGroup('OUTPUT', {
-      output: Flags.string({ char: 'o', summary: 'folder for the refiner', required: true }),
+      output: Flags.string({
+        helpValue: 'DIR',
+        char: 'o',
+        summary: 'folder for the refiner',
+        required: true,
+      }),
       name: Flags.string({
+        helpValue: 'NAME',
         summary: "the refiner's name",
         default: 'my-refiner',
         env: 'VGR_REFINER_NAME',
       }),
       json: Flags.boolean({ summary: 'print the card as one JSON document', default: false }),
       cache: Flags.string({
+        helpValue: 'DIR',
         summary: 'folder for detections and cues [default: the cache folder of the system]',
         env: 'VGR_TRAINING_CACHE',
       }),
@@ -65,11 +76,13 @@ Detections and cues are computed once and kept on disk; after an interruption, t
     ...flagGroup('MODELS', { tool: toolFlag }),
     ...flagGroup('TRAINING', {
       init: Flags.string({
+        helpValue: 'NAME',
         summary:
           'what to start from: a refiner by name or folder, `lite`, or `none` for the prior weights',
         default: 'lite',
       }),
       encoder: Flags.string({
+        helpValue: 'NAME',
         summary: 'image-text encoder by name: also learn from how well crops match the words',
       }),
       'tool-columns': Flags.boolean({

@@ -28,11 +28,16 @@ A folder with vision_model.onnx, text_model.onnx and tokenizer.json is an image-
         summary: 'family of the model [default: recognised by its outputs]',
         options: [...GRAPH_FAMILY_NAMES, ...ENCODER_FAMILIES],
       })(),
-      name: Flags.string({ summary: 'name of the model [default: from the file name]' }),
+      name: Flags.string({
+        helpValue: 'NAME',
+        summary: 'name of the model [default: from the file name]',
+      }),
       labels: Flags.string({
+        helpValue: 'FILE',
         summary: 'file of label names: one per line, or JSON such as config.json or a COCO file',
       }),
       size: Flags.string({
+        helpValue: 'SIZE',
         summary: 'side of the input, or WIDTHxHEIGHT, pixels, where the graph leaves it open',
       }),
       pixels: Flags.option({
@@ -44,9 +49,10 @@ A folder with vision_model.onnx, text_model.onnx and tokenizer.json is an image-
         summary: 'order of the channels [default: as usual for the family]',
         options: ['rgb', 'bgr'] as const,
       })(),
-      licence: Flags.string({ summary: 'licence of the weights, for the card' }),
-      citation: Flags.string({ summary: 'whom to cite, for the card' }),
+      licence: Flags.string({ helpValue: 'TEXT', summary: 'licence of the weights, for the card' }),
+      citation: Flags.string({ helpValue: 'TEXT', summary: 'whom to cite, for the card' }),
       photo: Flags.string({
+        helpValue: 'DIR',
         summary:
           'photo or folder for the trial; may be given several times [default: photos that come with the program]',
         multiple: true,

@@ -17,6 +17,7 @@ export default class ModelsVerify extends VgrCommand<typeof ModelsVerify> {
 
   static override flags = withVariables({
     device: Flags.string({
+      helpValue: 'TYPE',
       summary:
         'also compare what models make of a photo on this device with what they make of it on the CPU: auto, cuda, cuda:N, webgpu, dml or coreml',
     }),
