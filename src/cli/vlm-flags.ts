@@ -73,8 +73,8 @@ export const vlmFlags = flagGroup('LARGE REFINER', {
     summary: 'JSON object with more fields for each request; null removes a field',
   }),
   'vlm-header': Flags.string({
-    helpValue: 'NAME:VALUE',
-    summary: 'NAME=VARIABLE: a header whose value is in a variable of the environment',
+    helpValue: 'NAME=VARIABLE',
+    summary: 'header whose value is in a variable of the environment',
     multiple: true,
   }),
   'vlm-plain-http': Flags.boolean({
