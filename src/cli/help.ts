@@ -45,8 +45,11 @@ function textOf(flag: Flag): string {
 function row(label: string, text: string): string[] {
   const [first = '', ...rest] = wrapped(text, LABEL + 2, Math.max(LABEL, label.length + 2) + 2);
   const blank = ' '.repeat(LABEL + 2);
-  const gap = label.length < LABEL ? label.padEnd(LABEL) : `${label}  `;
-  return [`  ${gap}${first}`, ...rest.map((line) => blank + line)];
+  return [firstLine(label, first), ...rest.map((line) => blank + line)];
+}
+
+function firstLine(label: string, text: string): string {
+  return `  ${label.length < LABEL ? label.padEnd(LABEL) : `${label}  `}${text}`;
 }
 
 /** Lines of a width that leaves so many columns free, the first one maybe more. */
@@ -139,10 +142,8 @@ export default class VgrHelp extends Help {
     const rows = names
       .filter((name) => Object.hasOwn(flags, name))
       .map((name) => {
-        const label = labelOf(name, flags[name]!);
-        const gap = label.length < LABEL ? label.padEnd(LABEL) : `${label}  `;
         const text = textOf(flags[name]!).split(/; | \[default: (?=[^\]]{20})/)[0]!;
-        return fitted(`  ${gap}${text}`, columns - 1);
+        return fitted(firstLine(labelOf(name, flags[name]!), text), columns - 1);
       });
     return [
       ...this.#examples(command)
