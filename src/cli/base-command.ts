@@ -52,11 +52,8 @@ export abstract class VgrCommand<T extends typeof Command> extends Command {
     const { flags, baseFlags, args, strict } = this.ctor;
     // oclif warns of commands that end unparsed; a usage error ends this one before its parser has.
     this.parsed = true;
-    const every = new Set(
-      this.config.commands.flatMap((each) =>
-        Object.entries(each.flags).flatMap(([name, { aliases }]) => [name, ...(aliases ?? [])]),
-      ),
-    );
+    const flagsOfAll = this.config.commands.flatMap((each) => Object.entries(each.flags));
+    const every = new Set(flagsOfAll.flatMap(([name, { aliases }]) => [name, ...(aliases ?? [])]));
     const configured = await withConfigFile(
       this.argv,
       { ...flags, ...baseFlags },
@@ -69,11 +66,10 @@ export abstract class VgrCommand<T extends typeof Command> extends Command {
     const { quiet, 'no-progress': noProgress } = input.flags;
     this.printer = new StreamPrinter({ quiet });
     this.#showsProgress = !quiet && !noProgress;
-    const flagsOfAll = this.config.commands.flatMap((each) => Object.values(each.flags));
-    const variables = variableNotes(process.env, [
-      ...flagsOfAll,
-      ...Object.values({ ...flags, ...baseFlags }),
-    ]);
+    const variables = variableNotes(
+      process.env,
+      flagsOfAll.map(([, flag]) => flag),
+    );
     for (const note of variables) this.printer.note(note);
     const { read, ignored } = configNotes(configured.files);
     if (read) this.printer.note(read);
