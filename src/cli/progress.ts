@@ -40,11 +40,7 @@ export async function showProgress(
     );
   }
   const timer = setInterval(() => {
-    printer.note(
-      rows()
-        .map(({ texts }) => texts.filter((text) => text !== '').join(', '))
-        .join(' | '),
-    );
+    printer.note(rows().map(plainText).join(' | '));
   }, PLAIN_MS);
   timer.unref();
   return { stop: async () => clearInterval(timer) };
@@ -102,12 +98,13 @@ async function startLive(
 
 /** A stage as it is shown. */
 interface Row {
-  /** Title with count, rate, time left; empty where they are not known. */
-  readonly texts: readonly [string, string, string];
   readonly title: string;
   readonly count: string;
   /** 0..1 */
   readonly share?: number;
+  /** Empty where it is not known, as the time left. */
+  readonly rate: string;
+  readonly left: string;
 }
 
 function rowOf(
@@ -119,9 +116,13 @@ function rowOf(
   const count = countNow();
   const of = total === undefined ? `${count}` : `${count}/${Math.round(total)}`;
   const rate = count === 0 || ms < 1000 ? '' : `${((count * 1000) / ms).toFixed(1)}/s`;
-  const left = leftText(share, ms);
+  return { title, count: of, share, rate, left: leftText(share, ms) };
+}
+
+/** `refine 52/264 (20 %), 13.2/s, 00:00:16 left` */
+function plainText({ title, count, share, rate, left }: Row): string {
   const percent = share === undefined || share < 0.01 ? '' : ` (${Math.round(share * 100)} %)`;
-  return { title, count: of, share, texts: [`${title} ${of}${percent}`, rate, left] };
+  return [`${title} ${count}${percent}`, rate, left].filter((text) => text !== '').join(', ');
 }
 
 /** Lines of one width: `refine  [#####-----]  52/264  13.2/s  00:00:16 left`. */
@@ -131,7 +132,7 @@ function liveLines(rows: readonly Row[], columns: number, isEnding: boolean): st
   const counts = width(rows.map(({ count }) => count));
   const fixed = titles + counts + 30;
   const bar = Math.max(0, Math.min(BAR_COLUMNS, columns - fixed));
-  const lines = rows.map(({ title, count, share, texts: [, rate, left] }) => {
+  const lines = rows.map(({ title, count, share, rate, left }) => {
     const parts = [title.padEnd(titles)];
     if (bar > 4) parts.push(barText(share, bar));
     parts.push(count.padStart(counts), rate.padStart(8), left);
