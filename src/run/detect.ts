@@ -31,12 +31,12 @@ import {
 import type { Threads } from '../runtime/threads.js';
 import type { ComparePhoto } from './done-items.js';
 import {
+  imagesSetting,
   type LineFlags,
   lineSettings,
   listOptions,
   openOverlays,
   openShard,
-  pathSettings,
   streamOf,
   writeLines,
 } from './line-run.js';
@@ -57,6 +57,7 @@ export async function detect(
   terminal: Terminal,
 ): Promise<number> {
   const { printer, interruption } = terminal;
+  const input = { images, photos: flags.photos };
   const shard = openShard(flags, printer);
   const { detector: names } = flags;
   if (names.length > 1 || names[0] === 'none') {
@@ -85,7 +86,7 @@ export async function detect(
     settings: {
       ...engine.settings,
       ...lineSettings(flags, shard),
-      images: pathSettings(flags.photos === undefined ? images : [flags.photos]),
+      images: imagesSetting(input),
     },
     engine,
     decoding,
@@ -101,7 +102,7 @@ export async function detect(
     tally?: OtherFiles,
   ): AsyncIterable<PhotoItem> => {
     const options = listOptions(flags, interruption.signal);
-    const listed = listPhotos({ images, photos: flags.photos }, { ...options, others: tally });
+    const listed = listPhotos(input, { ...options, others: tally });
     return intakePhotos(listed, shard, counters);
   };
   const photos = untilAborted(wanted(progress, others), interruption.signal);

@@ -10,7 +10,7 @@ import { type DecodingMemory, type PhotoFlags, photoLimits } from '../photos/dec
 import type { OverlayFolder } from '../photos/draw.js';
 import { imageRoots } from '../photos/find-photos.js';
 import { refuseAmongPhotos } from '../photos/image-path.js';
-import type { ListOptions } from '../photos/photo-list.js';
+import type { ListOptions, PhotoInput } from '../photos/photo-list.js';
 import type { InferenceFlags } from '../runtime/device.js';
 import type { RunLine } from '../runtime/ports.js';
 import type { Output, OutputFlags } from './output.js';
@@ -47,9 +47,9 @@ export function pathSetting(path: string): string {
   return `${absolute ? '/' : ''}${parts.join('/')}` || '.';
 }
 
-/** The same of the folders of photos. */
-export function pathSettings(images: readonly string[]): string {
-  return JSON.stringify(images.map(pathSetting));
+/** The same of where photos are from. */
+export function imagesSetting({ images, photos }: PhotoInput): string {
+  return JSON.stringify((photos === undefined ? images : [photos]).map(pathSetting));
 }
 
 /** The part of the work to do. Notes if a task of an array does the whole. @throws VgrError USAGE */

@@ -14,13 +14,13 @@ import {
 import type { ComparePhoto } from './done-items.js';
 import { type IntakeItem, queryBlocks, ToolNames } from './intake.js';
 import {
+  imagesSetting,
   type LineFlags,
   lineSettings,
   listOptions,
   openOverlays,
   openShard,
   pathSetting,
-  pathSettings,
   streamOf,
   writeLines,
 } from './line-run.js';
@@ -54,7 +54,7 @@ export async function refine(settings: RefineSettings, terminal: Terminal): Prom
       ...refiner.settings,
       tool: flags.tool ?? null,
       queries: asked ? JSON.stringify(flags.query) : pathSetting(flags.queries ?? ''),
-      images: pathSettings(flags.photos === undefined ? images : [flags.photos]),
+      images: imagesSetting({ images, photos: flags.photos }),
     },
     engine,
     decoding,
