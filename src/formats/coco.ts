@@ -50,7 +50,10 @@ export const COCO_BY_ID: readonly (Category | undefined)[] = Array.from({ length
   COCO_CATEGORIES.find((category) => category.id === id),
 );
 
-/** Opens the lines of a run from the start. COCO files name the images first, so the dataset reads them twice. */
+/**
+ * Opens the lines of a run from the start. The dataset names the images first, with sizes that
+ * only all lines together tell, so it reads them three times.
+ */
 export type ReadLines = () => AsyncIterable<MadeLine>;
 
 type MadeLine = OutputLine & { readonly made_of?: MadeOf };
