@@ -231,12 +231,12 @@ function toolsOf(tools: Json): ToolBoxes[] {
 /** None where the tool did not give a box. */
 function toolBox(value: unknown, path: string): ToolBox[] {
   const { bbox_2d, score, label } = object(value, path);
-  const box = {
-    boxXyxy: bbox_2d === null ? undefined : boxXyxy(bbox_2d, `${path}.bbox_2d`),
+  const corners = bbox_2d === null ? undefined : boxXyxy(bbox_2d, `${path}.bbox_2d`);
+  const facts = {
     score: score == null ? undefined : share(score, `${path}.score`),
     label: label == null ? undefined : string(label, `${path}.label`),
   };
-  return box.boxXyxy ? [{ ...box, boxXyxy: box.boxXyxy }] : [];
+  return corners ? [{ boxXyxy: corners, ...facts }] : [];
 }
 
 /** In single precision a score of 1 may come out a hair above it. */
