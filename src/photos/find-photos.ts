@@ -36,27 +36,26 @@ export type Listed =
     }
   | { readonly image: string; readonly error: VgrError };
 
+export interface ListImagesOptions {
+  /** Follow links that lead out of the folders; otherwise such a link is a failed item. */
+  readonly allowOutside?: boolean;
+  /** Folders that hold what this run writes. */
+  readonly except?: readonly string[];
+  /** Counts what is passed by. */
+  readonly others?: OtherFiles;
+}
+
 /**
  * Photos of folders (recursively), globs and single files, in the order of the inputs, each input in the order of its paths, each
  * photo once. Names are relative to the folder; for a glob, to the deepest folder without a wildcard; for files given by name, to
  * the deepest common folder, so that a glob that the shell expands gives the same names. If inputs have a name in common, the later
  * photo is named from further up: `b/cat.jpg` besides `cat.jpg` of folder `a`. Memory holds the names of one folder at a time, but
  * all matches of a glob, to sort them.
- * @param options `allowOutside`: follow links that lead out of the folders; otherwise such a link is a failed item. `except`:
- *   folders that hold what this run writes. `others` counts what is passed by
  * @throws VgrError INPUT_MISSING for an input that is not there; NO_IMAGES, at the end, if there was no photo
  */
 export async function* listImages(
   inputs: readonly string[],
-  {
-    allowOutside = false,
-    except = [],
-    others = new OtherFiles(),
-  }: {
-    readonly allowOutside?: boolean;
-    readonly except?: readonly string[];
-    readonly others?: OtherFiles;
-  } = {},
+  { allowOutside = false, except = [], others = new OtherFiles() }: ListImagesOptions = {},
 ): AsyncGenerator<Listed> {
   const own = await Promise.all(
     except.map((folder) => realpath(folder).catch(() => path.resolve(folder))),

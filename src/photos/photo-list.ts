@@ -2,7 +2,7 @@ import path from 'node:path';
 import { quoted, VgrError } from '../core/error.js';
 import { readLines } from '../core/line-reader.js';
 import { NameTable } from '../core/name-table.js';
-import { type Listed, listImages } from './find-photos.js';
+import { type Listed, type ListImagesOptions, listImages } from './find-photos.js';
 import { ImageRoots, posix } from './image-path.js';
 
 /** The photos of a command: what its arguments name, or what a list names. */
@@ -13,7 +13,7 @@ export interface PhotoInput {
   readonly photos?: string;
 }
 
-export interface ListOptions extends NonNullable<Parameters<typeof listImages>[1]> {
+export interface ListOptions extends ListImagesOptions {
   /** Ends a list that comes slowly. */
   readonly signal?: AbortSignal;
 }
