@@ -1,7 +1,7 @@
 import type { BoxXyxy } from '../core/box.js';
 import { type ErrorCode, quoted, VgrError } from '../core/error.js';
 import { exactJson } from '../core/exact-json.js';
-import { sha256Of } from '../core/text.js';
+import { parsedJson, sha256Of } from '../core/text.js';
 import type { Query } from './query-line.js';
 import { canonicalSettings, type RunSettings } from './run-summary.js';
 
@@ -289,12 +289,7 @@ const TYPES: ReadonlySet<unknown> = new Set<OutputLine['type']>(['result', 'dete
  * @throws VgrError INPUT_INVALID where it is none
  */
 export function parseOutputLine(text: string, where: string): OutputLine {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    value = undefined;
-  }
+  const value = parsedJson(text);
   const { type, schema } = (value ?? {}) as { type?: unknown; schema?: unknown };
   if (TYPES.has(type) && schema === RESULT_SCHEMA) return value as OutputLine;
   throw new VgrError(
