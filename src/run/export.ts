@@ -255,7 +255,7 @@ function requestOf(
 async function resultsById(file: string): Promise<ReadonlyMap<string, ResultLine>> {
   const results = new Map<string, ResultLine>();
   // Thoughts may have been edited for training.
-  for await (const { line } of readJournal(file, undefined, parseOutputLine)) {
+  for await (const { line } of readJournal(file, { parse: parseOutputLine })) {
     if (line.type === 'result') results.set(line.id, line);
   }
   return results;

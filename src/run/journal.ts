@@ -93,10 +93,10 @@ export class Journal {
     for await (const { line } of readJournal(this.path)) yield line;
   }
 
-  /** The lines that name a photo, for COCO files; the others are not even parsed. */
+  /** The lines that name a photo, for COCO files. */
   async *linesOfPhotos(): AsyncGenerator<JournalRecord> {
     const isWanted = (text: string): boolean => text.includes('"image":');
-    for await (const { line } of readJournal(this.path, isWanted)) yield line;
+    for await (const { line } of readJournal(this.path, { isWanted })) yield line;
   }
 
   /** Counts of the whole journal. */
@@ -241,15 +241,20 @@ export function parseJournalLine(text: string, where: string): JournalRecord {
   );
 }
 
+export interface ReadJournalOptions {
+  /** Which lines are read; the others are not even parsed. */
+  readonly isWanted?: (text: string) => boolean;
+  /** By default refuses a line that was changed since. */
+  readonly parse?: (text: string, where: string) => JournalRecord;
+}
+
 /**
  * The lines of a file that a run wrote.
- * @param parse by default refuses a line that was changed since
  * @throws VgrError INPUT_MISSING; INPUT_INVALID for a line that no run writes
  */
 export async function* readJournal(
   path: string,
-  isWanted: (text: string) => boolean = () => true,
-  parse: (text: string, where: string) => JournalRecord = parseJournalLine,
+  { isWanted = () => true, parse = parseJournalLine }: ReadJournalOptions = {},
 ): AsyncGenerator<JournalLine> {
   for await (const block of readLineBlocks(path, { maxLineBytes: MAX_JOURNAL_LINE_BYTES })) {
     for (const item of block) {

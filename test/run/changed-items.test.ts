@@ -381,7 +381,7 @@ describe('a damaged journal', () => {
     writeFileSync(journal, readFileSync(journal, 'utf8').replace('the cat number 1', 'the dog'));
     await expect(openAgain(folder)).rejects.toThrow('expected a line as a run wrote it');
     const words: unknown[] = [];
-    for await (const { line } of readJournal(journal, undefined, parseOutputLine)) {
+    for await (const { line } of readJournal(journal, { parse: parseOutputLine })) {
       if (line.type === 'result') words.push(line.query);
     }
     expect(words).toEqual(['the dog']);
